@@ -1,0 +1,33 @@
+# `make demo` trains, evaluates and reports on an embedded data set; `make test` passes the tests.  Both set up
+# everything they need in .venv, from a clean clone with nothing but Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+
+.PHONY: demo test lint install clean
+
+demo: install
+	rm -rf $(DEMO)
+	$(BIN)/hvae train digits --out $(DEMO)
+
+test: install lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+install: $(VENV)/.installed
+
+# torch comes first and by its exact version: a range would let pip choose a build with gigabytes of CUDA.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO)
