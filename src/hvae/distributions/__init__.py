@@ -1,0 +1,22 @@
+"""Probability without parameters."""
+
+from hvae.distributions.base import Distribution, full, sum_rest
+from hvae.distributions.discrete import Bernoulli, Categorical
+from hvae.distributions.divergence import divergence, normal_kl
+from hvae.distributions.logistic import DiscretizedLogistic
+from hvae.distributions.mixture import LogisticMixture
+from hvae.distributions.normal import Normal, standard_normal
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "DiscretizedLogistic",
+    "Distribution",
+    "LogisticMixture",
+    "Normal",
+    "divergence",
+    "full",
+    "normal_kl",
+    "standard_normal",
+    "sum_rest",
+]

@@ -1,0 +1,38 @@
+"""KL(q || p): the one place where its estimator is chosen, and named.
+
+Shapes: `B` batch; `...` what q and p factorise over.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from hvae.distributions.base import Distribution
+from hvae.distributions.normal import Normal
+
+
+def normal_kl(q: Normal, p: Normal) -> Tensor:
+    r"""KL between two diagonal Gaussians, per coordinate, in nats.
+
+    $$\log\frac{\sigma_p}{\sigma_q} + \frac{\sigma_q^2 + (\mu_q-\mu_p)^2}{2\sigma_p^2} - \frac12$$
+
+    Kingma and Welling 2013, arXiv 1312.6114, appendix B (there with p standard).
+
+    >>> import torch
+    >>> normal_kl(Normal(torch.ones(1), torch.ones(1)), Normal(torch.zeros(1), torch.ones(1)))
+    tensor([0.5000])
+    """
+    ratio = q.scale / p.scale
+    return 0.5 * (ratio**2 + ((q.loc - p.loc) / p.scale) ** 2 - 1) - ratio.log()
+
+
+def divergence(q: Distribution, p: Distribution, value: Tensor, *, late: bool = False) -> tuple[Tensor, str]:
+    """KL(q || p) in nats, (B, ...), and the name of its estimator: "analytic", or "sampled" at `value` ~ q.
+
+    The closed form has no variance, so it is used wherever it holds; the one-sample form
+    log q(value) - log p(value) is unbiased for everything else.  `late` says that p was formed after the value was
+    drawn and may depend on it (a bottom-up chain: p(z1 given z2), z2 ~ q(z2 given z1)): then only the sample is right.
+    """
+    if not late and type(q) is Normal and type(p) is Normal:
+        return normal_kl(q, p), "analytic"
+    return q.log_prob(value) - p.log_prob(value), "sampled"

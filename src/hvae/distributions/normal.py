@@ -1,0 +1,61 @@
+"""The diagonal Gaussian: latents of every continuous family, and a likelihood for real-valued data.
+
+Shapes: `B` batch; `...` any event shape.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from hvae.distributions.base import Distribution, full
+
+HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+
+
+class Normal(Distribution):
+    r"""A Gaussian with independent coordinates.
+
+    $$\log p(z) = -\tfrac12 \Big(\frac{z-\mu}{\sigma}\Big)^2 - \log\sigma - \tfrac12\log 2\pi$$
+
+    Arguments: `loc` and `scale` (> 0), both (B, ...), in the unit of the value.
+
+    >>> Normal(torch.zeros(2, 3), torch.ones(2, 3)).log_prob(torch.zeros(2, 3))[0, 0]
+    tensor(-0.9189)
+    """
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = loc, scale
+
+    def sample(self) -> Tensor:
+        return torch.addcmul(self.loc, self.scale, torch.randn_like(self.loc))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -0.5 * ((value - self.loc) / self.scale) ** 2 - self.scale.log() - HALF_LOG_TAU
+
+    def mode(self) -> Tensor:
+        return self.loc
+
+    def mean(self) -> Tensor:
+        return self.loc
+
+    def tempered(self, t: float) -> Normal:
+        return Normal(self.loc, self.scale * t)
+
+    def detach(self) -> Normal:
+        return Normal(self.loc.detach(), self.scale.detach())
+
+    def __repr__(self) -> str:
+        return f"Normal{tuple(self.loc.shape)}"
+
+
+def standard_normal(like: Tensor, shape: tuple[int, ...]) -> Normal:
+    """N(0, I) of the given event shape, with the batch size and device of `like`, and at least float32.
+
+    >>> standard_normal(torch.zeros(5, 7), (3, 2, 2))
+    Normal(5, 3, 2, 2)
+    """
+    zeros = like.new_zeros(len(like), *shape, dtype=full(like[:0]).dtype)
+    return Normal(zeros, torch.ones_like(zeros))
