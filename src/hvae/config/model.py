@@ -1,0 +1,109 @@
+"""What each family of models can be told, one frozen dataclass a family.  No torch here: `--help` stays quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Likelihood = Literal[
+    "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
+]
+Variance = Literal["softclamp", "clamp", "softplus"]
+Merge = Literal["precision", "concat", "linear", "residual"]
+Network = Literal["mlp", "conv"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What every family shares."""
+
+    family: ClassVar[str]
+
+    likelihood: Likelihood = "bernoulli"
+    """Distribution of the data given the latents; dmol is the discretised mixture of logistics."""
+    mixtures: int = 10
+    """Components of the mixture likelihood (dmol)."""
+    sigma: float = 0.1
+    """Standard deviation of the fixed Gaussian likelihood, in units of data that lie in [0, 1]."""
+    variance: Variance = "softclamp"
+    """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig(ModelConfig):
+    """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
+
+    family: ClassVar[str] = "vae"
+
+    network: Network = "mlp"
+    """mlp for vectors and small images, conv for images."""
+    latent: int = 50
+    """Latent dimensions (mlp) or latent channels at the lowest resolution (conv)."""
+    widths: tuple[int, ...] = (512, 512)
+    """Width of each hidden layer from the data up; with conv each entry after the first halves the resolution."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkovConfig(ModelConfig):
+    """Bottom-up hierarchical VAE: p and q are both Markov chains, z1 nearest the data."""
+
+    family: ClassVar[str] = "markov"
+
+    network: Network = "mlp"
+    """mlp for vectors and small images, conv for images."""
+    latents: tuple[int, ...] = (64, 32, 16, 8, 4)
+    """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
+    widths: tuple[int, ...] = (512, 256, 128, 64, 32)
+    """Hidden width between each level and the one below, z1 first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LVAEConfig(ModelConfig):
+    """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
+
+    family: ClassVar[str] = "lvae"
+
+    network: Network = "mlp"
+    """mlp for vectors and small images, conv for images."""
+    latents: tuple[int, ...] = (64, 32, 16, 8, 4)
+    """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
+    widths: tuple[int, ...] = (512, 256, 128, 64, 32)
+    """Hidden width of each level, z1 first; with conv each entry after the first halves the resolution."""
+    posterior: Merge = "precision"
+    """How the bottom-up and the top-down side merge: precision (the paper), concat, linear (LadderLevel), residual."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VLAEConfig(ModelConfig):
+    """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
+
+    family: ClassVar[str] = "vlae"
+
+    network: Network = "mlp"
+    """mlp for vectors and small images, conv for images."""
+    latents: tuple[int, ...] = (16, 16, 16)
+    """Latent dimensions of each level, z1 first."""
+    widths: tuple[int, ...] = (512, 256, 128)
+    """Hidden width of each depth, from the data up; with conv each entry after the first halves the resolution."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderConfig(ModelConfig):
+    """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
+
+    family: ClassVar[str] = "ladder"
+
+    groups: tuple[int, ...] = (2, 3, 3)
+    """Levels at each scale, the data's resolution first; each further scale halves it (rounding up)."""
+    width: int = 64
+    """Channels of the features."""
+    latent: int = 8
+    """Channels of each latent."""
+    blocks: int = 1
+    """Residual blocks after each level, and before each feature on the way up."""
+    posterior: Merge = "residual"
+    """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
+    dropout: float = 0.0
+    """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
+    checkpoint: bool = False
+    """Recompute each block in the backward pass: about half the memory for a third more time."""

@@ -1,0 +1,27 @@
+"""The exchangeable parts of one latent level."""
+
+from hvae.levels.absorb import Add, Join, Replace
+from hvae.levels.level import Level
+from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, merge
+from hvae.levels.prior import LearnedPrior, SplitPrior, StandardPrior
+from hvae.levels.scale import VARIANCES, Positive, gaussian, variance
+
+__all__ = [
+    "MERGES",
+    "VARIANCES",
+    "Add",
+    "Concat",
+    "DataOnly",
+    "Join",
+    "LearnedPrior",
+    "Level",
+    "Positive",
+    "PrecisionWeighted",
+    "Replace",
+    "Residual",
+    "SplitPrior",
+    "StandardPrior",
+    "gaussian",
+    "merge",
+    "variance",
+]

@@ -1,0 +1,42 @@
+"""How a level's value enters the state: (h, z) -> h.
+
+Shapes: `B` batch; `H` state channels; `D` latent channels; `...` space, if any.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Replace(nn.Module):
+    """h = f(z): the state is the latent's alone, so that the generative model is a Markov chain (LVAE)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        return self.network(z)
+
+
+class Join(nn.Module):
+    """h = f([h, v(z)]): concatenation.  VLAE, arXiv 1702.08396, sec. 4.1."""
+
+    def __init__(self, inject: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.inject, self.network = inject, network
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        return self.network(torch.cat([h, self.inject(z)], 1))
+
+
+class Add(nn.Module):
+    """h = f(h + v(z)): a running sum.  VDVAE, arXiv 2011.10650, fig. 3."""
+
+    def __init__(self, inject: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.inject, self.network = inject, network
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        return self.network(h + self.inject(z))

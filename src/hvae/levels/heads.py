@@ -1,0 +1,252 @@
+"""Likelihood heads: raw outputs of the last layer to the distribution of the data.
+
+A head says how many raw numbers it needs (`width`), the builder makes the last layer that wide, and the head reads
+them.  It thinks on the scale of the networks, x' = 2 x - 1 in [-1, 1], and raw 0 always gives a broad distribution
+around mid-grey, so that training starts near the uniform code whatever the last layer's initialisation.
+
+Shapes: `B` batch; `C` channels, `H W` space; `D` coordinates of a vector; `L` levels; `M` components; `S` positions,
+(H, W) for images, none for vectors, except in the mixture (see there).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal, full
+from hvae.errors import HvaeError, unknown
+from hvae.levels.scale import Positive, gaussian, softplus
+
+Shape = Sequence[int]
+
+# The published floor of a logistic's log-scale: e^-7 is an eighth of an 8-bit bin, so a narrower one gains nothing.
+FLOOR = -7.0
+# Far above any use (every inner level has log-probability -40 or less), far below where float32 underflows.
+CEILING = 40.0
+# Logistics of scale e^-1 near mid-grey cost at most 0.4 bits a dimension more than the uniform code.
+START = -1.0
+
+
+def _at_least(name: str, value: int, least: int, advice: str) -> int:
+    if value < least:
+        raise HvaeError(f"expected {name} of at least {least}, got {value}; {advice}")
+    return value
+
+
+def _levels(levels: int) -> int:
+    return _at_least("levels", levels, 2, "an n-bit image has 2**n levels: use 2 for binary data, 256 for 8 bits")
+
+
+def _softly_above(raw: Tensor, floor: float) -> Tensor:
+    """raw where it is well above the floor, never below it, with a gradient everywhere.
+
+    A single shared parameter that a hard clamp cuts off would never move again.
+    """
+    return floor + F.softplus(raw - floor)
+
+
+def _per_channel(shape: Shape, value: float) -> nn.Parameter:
+    return nn.Parameter(torch.full((shape[0], *(1 for _ in shape[1:])), value))  # (C, 1, 1) or (D,)
+
+
+class Head(nn.Module, ABC):
+    """Raw numbers to a distribution over data of one shape.
+
+    `shape` is (C, H, W) or (D,).  `width` is how many raw numbers a position takes: raw is (B, width, H, W) for images
+    and (B, width) for vectors.  Raw numbers of half precision are widened before anything is computed from them.
+    """
+
+    def __init__(self, shape: Shape, width: int) -> None:
+        super().__init__()
+        self.shape, self.width = tuple(shape), width
+
+    def forward(self, raw: Tensor) -> Distribution:
+        assert raw.shape[1:] == (self.width, *self.shape[1:]), f"{tuple(raw.shape)} for {self}"
+        return self.read(full(raw))
+
+    @abstractmethod
+    def read(self, raw: Tensor) -> Distribution:
+        """The distribution that raw numbers of the right shape and at least single precision stand for."""
+
+    def extra_repr(self) -> str:
+        return f"{self.shape}, width={self.width}"
+
+
+class BernoulliHead(Head):
+    """One logit a value: binary data only."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, shape[0])
+
+    def read(self, raw: Tensor) -> Bernoulli:
+        return Bernoulli(raw)
+
+
+class GaussianHead(Head):
+    r"""A Gaussian of one fixed standard deviation `sigma`, in units of data that lie in [0, 1].
+
+    $$-\log p(x) = \frac{(x - \mu)^2}{2\sigma^2} + \log\sigma + \tfrac12\log 2\pi$$
+
+    The constant is kept, so that rates, likelihoods and densities under different sigma stay comparable.
+    """
+
+    def __init__(self, shape: Shape, *, sigma: float = 0.1) -> None:
+        super().__init__(shape, shape[0])
+        if not sigma > 0:
+            raise HvaeError(f"expected sigma above 0, got {sigma}; it is in units of data in [0, 1], 0.1 is usual")
+        self.sigma = sigma
+
+    def read(self, raw: Tensor) -> Normal:
+        return Normal((raw + 1) / 2, raw.new_tensor(self.sigma).expand_as(raw))
+
+
+class GaussianPixelHead(Head):
+    """A Gaussian whose standard deviation is learned for every value; `positive` bounds it away from zero."""
+
+    def __init__(self, shape: Shape, *, positive: Positive = softplus) -> None:
+        super().__init__(shape, 2 * shape[0])
+        self.positive = positive
+
+    def read(self, raw: Tensor) -> Normal:
+        centred = gaussian(raw, self.positive)
+        return Normal((centred.loc + 1) / 2, centred.scale / 2)
+
+
+class GaussianGlobalHead(Head):
+    r"""A Gaussian with one learned standard deviation for all values: the sigma-VAE.
+
+    Its maximum-likelihood value is the root of the mean squared error, so it balances reconstruction and rate by
+    itself.  Rybkin et al. 2021, arXiv 2006.13202, sec. 3.2.  log sigma stays softly above `floor`.
+    """
+
+    def __init__(self, shape: Shape, *, floor: float = -6.0) -> None:
+        super().__init__(shape, shape[0])
+        self.floor = floor
+        self.log_sigma = nn.Parameter(torch.tensor(-1.0))
+
+    def read(self, raw: Tensor) -> Normal:
+        sigma = _softly_above(full(self.log_sigma), self.floor).exp()
+        return Normal((raw + 1) / 2, sigma.expand_as(raw))
+
+
+class LogisticHead(Head):
+    """Discretised logistics with one learned scale a channel (a coordinate of a vector).
+
+    Kingma et al. 2016, arXiv 1606.04934, sec. 4.  The log-scale stays softly above `floor`.
+    """
+
+    def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
+        super().__init__(shape, shape[0])
+        self.levels, self.floor = _levels(levels), floor
+        self.log_scale = _per_channel(shape, START)
+
+    def read(self, raw: Tensor) -> DiscretizedLogistic:
+        return DiscretizedLogistic(raw, _softly_above(full(self.log_scale), self.floor).expand_as(raw), self.levels)
+
+
+class LogisticPixelHead(Head):
+    """Discretised logistics with a location and a log-scale for every value, the locations first."""
+
+    def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
+        super().__init__(shape, 2 * shape[0])
+        self.levels, self.floor = _levels(levels), floor
+
+    def read(self, raw: Tensor) -> DiscretizedLogistic:
+        loc, log_scale = raw.chunk(2, 1)
+        return DiscretizedLogistic(loc, (log_scale + START).clamp(self.floor, CEILING), self.levels)
+
+
+class MixtureHead(Head):
+    r"""DMOL: a mixture of M discretised logistics, joint over the channels.
+
+    Salimans et al. 2017, arXiv 1701.05517, sec. 2.2.  Raw numbers a position, in this order: M logits; M x C
+    locations; M x C log-scales; M x P coefficients (before tanh), P = C (C - 1) / 2, pairs (1,0), (2,0), (2,1), ...,
+    the component always the slower index.  For three channels that is the published 10 M.
+
+    A vector (D,) is one channel at D positions: 3 M numbers for each, (B, 3 M D) read as (B, 3 M, D).
+
+    Locations start spread over the middle half of [-1, 1], since equal components would get equal gradients for ever,
+    and log-scales at -1.  Published weights have no such start.  To import them subtract `spread` from the bias of
+    the locations and START from that of the log-scales, and reorder: for three channels the published layer has
+    component m of channel c at M + (3 c + i) M + m, where i = 0 is its location, 1 its log-scale and 2 the
+    coefficient of the c-th pair.
+
+    Raises HvaeError if `levels` is below 2 or `mixtures` below 1.
+    """
+
+    def __init__(self, shape: Shape, levels: int, *, mixtures: int = 10, floor: float = FLOOR) -> None:
+        m = _at_least("mixtures", mixtures, 1, "10 is usual")
+        image = tuple(shape) if len(shape) > 1 else (1, *shape)
+        c = image[0]
+        self.parts = [m, m * c, m * c, m * (c * (c - 1) // 2)]
+        super().__init__(shape, sum(self.parts) * (1 if len(shape) > 1 else shape[0]))
+        self.levels, self.mixtures, self.floor, self.image = _levels(levels), m, floor, image
+        spread = (torch.arange(m) + 0.5) / m - 0.5  # the middles of m equal parts of [-1/2, 1/2]
+        self.register_buffer("spread", spread.view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
+
+    def read(self, raw: Tensor) -> LogisticMixture:
+        raw = raw.reshape(len(raw), sum(self.parts), *self.image[1:])  # (B, width, S)
+        logits, loc, log_scale, coefficients = raw.split(self.parts, 1)
+        m, c = self.mixtures, self.image[0]
+        return LogisticMixture(
+            logits,
+            loc=loc.unflatten(1, (m, c)) + self.spread,  # (B, M, C, S)
+            log_scale=(log_scale + START).clamp(self.floor, CEILING).unflatten(1, (m, c)),
+            coefficients=coefficients.tanh().unflatten(1, (m, c * (c - 1) // 2)),  # (B, M, P, S)
+            levels=self.levels,
+            shape=self.shape,
+        )
+
+
+class CategoricalHead(Head):
+    """A free probability for each of the L levels of every value: L logits, the level the slower index."""
+
+    def __init__(self, shape: Shape, levels: int) -> None:
+        super().__init__(shape, _levels(levels) * shape[0])
+        self.levels = levels
+
+    def read(self, raw: Tensor) -> Categorical:
+        return Categorical(raw.reshape(len(raw), self.levels, *self.shape))  # (B, L, C, S)
+
+
+def _bernoulli(shape: Shape, levels: int) -> BernoulliHead:
+    if levels != 2:
+        raise HvaeError(
+            f"expected binary data (1 bit, 2 levels) for the bernoulli likelihood, got {levels} levels; "
+            "grey values are not binary: use dmol, or a binarised data set"
+        )
+    return BernoulliHead(shape)
+
+
+_Maker = Callable[[Shape, int, int, float], Head]
+
+HEADS: dict[str, _Maker] = {
+    "bernoulli": lambda shape, levels, mixtures, sigma: _bernoulli(shape, levels),
+    "gaussian": lambda shape, levels, mixtures, sigma: GaussianHead(shape, sigma=sigma),
+    "gaussian-pixel": lambda shape, levels, mixtures, sigma: GaussianPixelHead(shape),
+    "gaussian-global": lambda shape, levels, mixtures, sigma: GaussianGlobalHead(shape),
+    "logistic": lambda shape, levels, mixtures, sigma: LogisticHead(shape, levels),
+    "logistic-pixel": lambda shape, levels, mixtures, sigma: LogisticPixelHead(shape, levels),
+    "dmol": lambda shape, levels, mixtures, sigma: MixtureHead(shape, levels, mixtures=mixtures),
+    "categorical": lambda shape, levels, mixtures, sigma: CategoricalHead(shape, levels),
+}
+
+
+def head(kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: float = 0.1) -> Head:
+    """The named likelihood for data of a shape, (C, H, W) or (D,), with `levels` = 2**bits values.
+
+    Each kind takes what it needs: `mixtures` is read by dmol, `sigma` (in units of data in [0, 1]) by gaussian.
+    Raises HvaeError for an unknown kind, for bernoulli on more than two levels, and for impossible numbers.
+
+    >>> head("dmol", (3, 32, 32), 256)
+    MixtureHead((3, 32, 32), width=100)
+    >>> head("dmol", (3, 4, 4), 256)(torch.zeros(2, 100, 4, 4)).sample().shape
+    torch.Size([2, 3, 4, 4])
+    """
+    if kind not in HEADS:
+        raise unknown("likelihood", kind, HEADS)
+    return HEADS[kind](shape, levels, mixtures, sigma)

@@ -1,0 +1,62 @@
+r"""How a raw network output becomes a standard deviation: positive, finite, and 1 at raw 0.
+
+Unbounded exponentials are where deep hierarchies diverge.  Each choice here maps 0 to about 1, so that it serves both
+as a scale of its own and as the factor $e^{\Delta\log\sigma}$ of a residual posterior.
+
+Shapes: `B` batch; `D` latent channels; `...` space, if any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hvae.distributions import Normal, full
+from hvae.errors import unknown
+
+Positive = Callable[[Tensor], Tensor]
+
+FLOOR = 1e-3
+_AT_ZERO = math.log(math.expm1(1 - FLOOR))  # softplus of it is 1 - FLOOR
+
+
+def softclamp(raw: Tensor) -> Tensor:
+    r"""$\exp(5\tanh(r/5))$: between 0.0067 and 148, with a gradient everywhere.
+
+    Vahdat and Kautz 2020, arXiv 2007.03898, released code (the bound of 5 on log sigma).
+    """
+    return (5 * torch.tanh(raw / 5)).exp()
+
+
+def clamp(raw: Tensor) -> Tensor:
+    """exp(r) with the log-variance 2 r cut to [-7, 7]; outside it the gradient is zero."""
+    return raw.clamp(-3.5, 3.5).exp()
+
+
+def softplus(raw: Tensor) -> Tensor:
+    """softplus above a floor of 0.001: grows linearly, so one large output cannot blow up the scale."""
+    return FLOOR + F.softplus(raw + _AT_ZERO)
+
+
+VARIANCES: dict[str, Positive] = {"softclamp": softclamp, "clamp": clamp, "softplus": softplus}
+
+
+def variance(kind: str) -> Positive:
+    """The named choice.  Raises HvaeError for an unknown name.
+
+    >>> variance("softclamp")(torch.zeros(1))
+    tensor([1.])
+    """
+    if kind not in VARIANCES:
+        raise unknown("variance", kind, VARIANCES)
+    return VARIANCES[kind]
+
+
+def gaussian(raw: Tensor, positive: Positive) -> Normal:
+    """Raw outputs, (B, 2 D, ...), to a Gaussian over (B, D, ...): locations first, then scales."""
+    loc, scale = full(raw).chunk(2, 1)
+    return Normal(loc, positive(scale))

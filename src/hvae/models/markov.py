@@ -1,0 +1,67 @@
+"""Bottom-up inference: q climbs from the data, p descends to it; all latents but the top are visited twice.
+
+Shapes: `B` batch; `...` a latent's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from hvae.distributions import Normal, standard_normal
+from hvae.levels import Positive, gaussian
+from hvae.site import Site, Visit
+from hvae.walk import Evidence, Model
+
+
+class Markov(Model):
+    r"""Two Markov chains, z1 nearest the data.
+
+    $$q(z \mid x) = q(z_1 \mid x) \prod_{l=2}^L q(z_l \mid z_{l-1}), \qquad
+      p(x, z) = p(z_L) \prod_{l=1}^{L-1} p(z_l \mid z_{l+1})\; p(x \mid z_1)$$
+
+    Rezende, Mohamed and Wierstra 2014, arXiv 1401.4082; Sonderby et al. 2016, arXiv 1602.02282, sec. 2.
+    Arguments: `inference`, a network a level from the level below (the data for z1), z1 first; `generation`, a network
+    a level from the level above, z1 first, for all but the top; `top`, the shape of z_L; `leave`, z1 -> raw likelihood
+    parameters; `head`, raw -> distribution of x; `positive`, raw scale -> scale.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        inference: Mapping[str, nn.Module],
+        generation: Mapping[str, nn.Module],
+        top: Sequence[int],
+        leave: nn.Module,
+        head: nn.Module,
+        positive: Positive,
+    ) -> None:
+        super().__init__()
+        self.shape, self.top, self.positive = tuple(shape), tuple(top), positive
+        self.inference, self.generation = nn.ModuleDict(inference), nn.ModuleDict(generation)
+        self.leave, self.head = leave, head
+
+    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+        # The first network of the chain is deterministic, so it is evidence: K samples share one pass of it.
+        first = next(iter(self.inference.values()))
+        return {"z1": first(x)}
+
+    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        names = list(self.inference)
+        q = None if evidence is None else self._climb(visit, evidence.features["z1"])
+        # Nothing is above the top: its p is known when its q is, so it is visited once and its KL is closed.
+        z = visit(Site(names[-1], standard_normal(next(self.parameters()).new_zeros(n, 1), self.top), q))
+        for name in reversed(names[:-1]):
+            z = visit(Site(name, p=gaussian(self.generation[name](z), self.positive)))
+        x = None if evidence is None else evidence.x
+        return visit(Site("x", self.head(self.leave(z)), value=x, data=True))
+
+    def _climb(self, visit: Visit, raw: Tensor) -> Normal:
+        """Draw every level but the top from its q; the q of the top."""
+        for name, above in pairwise(self.inference):
+            z = visit(Site(name, q=gaussian(raw, self.positive)))
+            raw = self.inference[above](z)
+        return gaussian(raw, self.positive)

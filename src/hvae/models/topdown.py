@@ -1,0 +1,51 @@
+"""Deterministic features up, then one pass down: flat VAE, Ladder VAE, VLAE, the deep ladder.
+
+Shapes: `B` batch; `...` a feature's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hvae.levels import Level
+from hvae.site import Site, Visit
+from hvae.walk import Evidence, Model
+
+
+class TopDown(Model):
+    r"""One pass down over levels that know p and q at once.
+
+    $$p(x, z) = p(x \mid z_{1:L}) \prod_l p(z_l \mid z_{>l}), \qquad q(z \mid x) = \prod_l q(z_l \mid z_{>l}, x)$$
+
+    Arguments: `shape` of one datum; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
+    `levels`, top first; `leave`, last state -> raw likelihood parameters; `head`, raw -> distribution of x.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        bottom_up: nn.Module,
+        start: nn.Module,
+        levels: Sequence[Level],
+        leave: nn.Module,
+        head: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.bottom_up, self.start = bottom_up, start
+        # Keyed by name, not by position: a model that grows a level renames no weight.
+        self.levels = nn.ModuleDict({level.name: level for level in levels})
+        self.leave, self.head = leave, head
+
+    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+        return self.bottom_up(x)
+
+    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        h = self.start(n)  # (n, ...)
+        for name, level in self.levels.items():
+            h = level(h, None if evidence is None else evidence.features[name], visit)
+        x = None if evidence is None else evidence.x
+        return visit(Site("x", self.head(self.leave(h)), value=x, data=True))

@@ -1,0 +1,21 @@
+"""Networks: tensors in, tensors out.  Nothing here knows of probability."""
+
+from hvae.nn.conv import ConvKit, ResidualBlock, Resize
+from hvae.nn.kit import Kit, Shape
+from hvae.nn.mlp import MLPKit
+from hvae.nn.state import BottomUp, Constant, Recomputed, Start, from_vector, to_gaussian
+
+__all__ = [
+    "BottomUp",
+    "Constant",
+    "ConvKit",
+    "Kit",
+    "MLPKit",
+    "Recomputed",
+    "ResidualBlock",
+    "Resize",
+    "Shape",
+    "Start",
+    "from_vector",
+    "to_gaussian",
+]

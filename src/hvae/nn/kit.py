@@ -1,0 +1,41 @@
+"""A kit of layers: what a family needs of networks, so that it is written once for vectors and for images.
+
+Shapes: a feature is (H,) for vectors or (C, h, w) for maps, always without the batch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import nn
+
+Shape = tuple[int, ...]
+
+
+class Kit(ABC):
+    """Layers over one kind of features.  Every method returns a fresh module."""
+
+    @abstractmethod
+    def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
+        """The shape of the features at each depth, from the data up."""
+
+    @abstractmethod
+    def latent(self, feature: Shape, dims: int) -> Shape:
+        """The shape of a latent of `dims` dimensions (or channels) that lives beside such a feature."""
+
+    @abstractmethod
+    def enter(self, data: Shape, to: Shape) -> nn.Module:
+        """Data in [0, 1], centred, to a first feature."""
+
+    @abstractmethod
+    def connect(self, a: Shape, b: Shape) -> nn.Module:
+        """A nonlinear network from features of shape `a` to features of shape `b`, whatever the resolutions."""
+
+    @abstractmethod
+    def gaussian(self, a: Shape, dims: int) -> nn.Module:
+        """One linear map (for maps: at every position) to a Gaussian's 2 `dims` raw numbers: locations, then scales."""
+
+    @abstractmethod
+    def leave(self, a: Shape, data: Shape, parameters: int) -> nn.Module:
+        """Features to `parameters` raw numbers an element position of the data: (B, parameters, *positions)."""

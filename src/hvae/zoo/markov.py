@@ -1,0 +1,48 @@
+"""The Markov bottom-up hierarchical VAE: the deep latent Gaussian model with a factorised chain for inference.
+
+    p(z_L) = N(0, I),   p(z_l | z_{l+1}) = N(mu_l(z_{l+1}), sigma_l(z_{l+1})^2)     Sonderby et al. 2016, arXiv
+    p(x | z_1)                                                                      1602.02282, eqs. (1)-(4)
+    q(z_1 | x),   q(z_l | z_{l-1}) = N(mu_l(z_{l-1}), sigma_l(z_{l-1})^2)           eqs. (5)-(6)
+
+This is the model in which upper levels collapse: it is the baseline that the ladders were made to beat.
+
+Differences from the paper: no batch norm (see `hvae.nn.mlp.dense`).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+from hvae.config.model import MarkovConfig
+from hvae.levels import variance
+from hvae.models import Markov
+from hvae.nn import Kit, Shape
+from hvae.zoo.parts import head_for, kit_for, same_length
+
+
+def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
+    """A network of two layers for each conditional of both chains."""
+    same_length(config, config.latents, config.widths)
+    kit, head = kit_for(config.network), head_for(config, shape, bits)
+    widths = kit.shapes(shape, config.widths)
+    latents = [kit.latent(h, d) for h, d in zip(widths, config.latents, strict=True)]
+    first = nn.Sequential(kit.enter(shape, widths[0]), kit.gaussian(widths[0], config.latents[0]))
+    up = [_conditional(kit, below, h, z) for (below, z), h in zip(pairwise(latents), widths[1:], strict=True)]
+    down = [_conditional(kit, above, h, z) for (z, above), h in zip(pairwise(latents), widths[:-1], strict=True)]
+    names = [f"z{l}" for l in range(1, len(latents) + 1)]
+    return Markov(
+        shape,
+        inference=dict(zip(names, [first, *up], strict=True)),
+        generation=dict(zip(names[:-1], down, strict=True)),
+        top=latents[-1],
+        leave=nn.Sequential(kit.connect(latents[0], widths[0]), kit.leave(widths[0], shape, head.width)),
+        head=head,
+        positive=variance(config.variance),
+    )
+
+
+def _conditional(kit: Kit, given: Shape, hidden: Shape, z: Shape) -> nn.Module:
+    """Raw Gaussian parameters of z from another latent, through one hidden feature."""
+    return nn.Sequential(kit.connect(given, hidden), kit.gaussian(hidden, z[0]))

@@ -1,0 +1,43 @@
+"""Every family at toy size: what the promise tests run over."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.walk import Model
+from hvae.zoo import build
+
+SHAPE = (1, 6, 5)
+
+FAMILIES: dict[str, ModelConfig] = {
+    "vae-mlp": VAEConfig(latent=3, widths=(12, 10)),
+    "vae-conv": VAEConfig(network="conv", latent=2, widths=(6, 8)),
+    "markov-mlp": MarkovConfig(latents=(4, 3, 2), widths=(12, 10, 8)),
+    "markov-conv": MarkovConfig(network="conv", latents=(2, 2), widths=(6, 8)),
+    **{
+        f"lvae-mlp-{merge}": LVAEConfig(latents=(4, 3, 2), widths=(12, 10, 8), posterior=merge)
+        for merge in ("precision", "concat", "linear", "residual")
+    },
+    "lvae-conv": LVAEConfig(network="conv", latents=(2, 2), widths=(6, 8)),
+    "vlae-mlp": VLAEConfig(latents=(3, 3, 2), widths=(12, 10, 8)),
+    "vlae-conv": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8)),
+    **{
+        f"ladder-{merge}": LadderConfig(groups=(1, 2), width=8, latent=2, posterior=merge)
+        for merge in ("residual", "concat", "precision", "linear")
+    },
+    "ladder-recomputed": LadderConfig(groups=(0, 2, 1), width=8, latent=2, checkpoint=True, dropout=0.3),
+    "ladder-clamp": LadderConfig(groups=(2,), width=8, latent=2, variance="clamp"),
+    "ladder-softplus": LadderConfig(groups=(2,), width=8, latent=2, variance="softplus"),
+}
+
+
+def family(name: str) -> Model:
+    """The named model in float64, in evaluation mode."""
+    torch.manual_seed(1)
+    return build(FAMILIES[name], shape=SHAPE, bits=1).double().eval()
+
+
+def data(n: int = 4) -> Tensor:
+    return torch.bernoulli(torch.full((n, *SHAPE), 0.4, dtype=torch.float64))

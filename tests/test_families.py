@@ -1,0 +1,240 @@
+"""Every family x every promise."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from families import FAMILIES, SHAPE, data, family
+from torch import Tensor, nn
+
+from hvae.distributions import Normal
+from hvae.draw import each, given, masked, mode, posterior, prior, replay
+from hvae.errors import HvaeError
+from hvae.walk import Evidence, Model, names, run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(params=list(FAMILIES))
+def model(request: pytest.FixtureRequest) -> Model:
+    return family(request.param)
+
+
+def test_gradients_reach_each_parameter(model: Model) -> None:
+    (-model(data()).elbo().mean()).backward()
+    silent = [name for name, w in model.named_parameters() if w.grad is None or not w.grad.abs().max() > 0]
+    assert not silent
+
+
+def test_top_level_comes_first(model: Model) -> None:
+    walk = names(model)
+    assert walk == [f"z{l}" for l in range(len(walk), 0, -1)]
+
+
+def test_samples_have_the_shape_of_the_data(model: Model) -> None:
+    trace = run(model, prior(), n=3)
+    assert trace.x.shape == (3, *SHAPE)
+    assert set(trace.x.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_temperature_narrows_each_level(model: Model) -> None:
+    torch.manual_seed(3)
+    cold = run(model, prior(0.5), n=2)
+    torch.manual_seed(3)
+    warm = run(model, prior(1.0), n=2)
+    top = names(model)[0]
+    torch.testing.assert_close(cold[top].value - cold[top].p.mean(), 0.5 * (warm[top].value - warm[top].p.mean()))
+    for record in cold.latents:
+        torch.testing.assert_close(record.proposal.scale, 0.5 * record.p.scale)
+
+
+def test_temperature_of_one_level_spares_the_others(model: Model) -> None:
+    low = names(model)[-1]
+    trace = run(model, each({low: prior(0.1)}, prior()), n=2)
+    for record in trace.latents:
+        torch.testing.assert_close(record.proposal.scale, (0.1 if record.name == low else 1.0) * record.p.scale)
+
+
+def test_data_are_never_tempered(model: Model) -> None:
+    record = run(model, prior(0.1), n=2)["x"]
+    assert record.proposal is record.p
+
+
+def test_pinned_levels_stay_pinned(model: Model) -> None:
+    top, value = names(model)[0], run(model, prior(), n=4).latents[0].value
+    pinned = run(model, given({top: value}, prior()), n=4)
+    assert torch.equal(pinned[top].value, value)
+
+
+def test_resampling_one_level_keeps_the_rest(model: Model) -> None:
+    x = data()
+    trace = model(x)
+    low = names(model)[-1]
+    kept = {record.name: record.value for record in trace.latents if record.name != low}
+    mixed = run(model, each({low: prior()}, given(kept)), model.evidence(x))
+    assert all(torch.equal(mixed[name].value, value) for name, value in kept.items())
+    assert not torch.equal(mixed[low].value, trace[low].value)
+
+
+def test_a_level_redrawn_from_its_prior_costs_zero(model: Model) -> None:
+    trace = run(model, each({names(model)[0]: prior()}, posterior), model.evidence(data()))
+    record = trace[names(model)[0]]
+    assert record.divergence()[1] == "prior"
+    assert torch.equal(record.rate(), torch.zeros(4, dtype=torch.float64))
+    assert torch.equal(record.log_weight(), torch.zeros(4, dtype=torch.float64))
+
+
+def test_mode_is_deterministic(model: Model) -> None:
+    x = data()
+    a, b = model(x, mode), model(x, mode)
+    assert torch.equal(a.elbo(), b.elbo())
+
+
+def test_masked_draws_meet_in_one_value(model: Model) -> None:
+    top = names(model)[0]
+    first = run(model, prior(), n=4)[top].value
+    mask = torch.zeros_like(first, dtype=torch.bool)
+    mask[:, 0] = True
+    trace = run(model, each({top: masked(mask, given({top: first}, prior()), prior())}, prior()), n=4)
+    assert torch.equal(trace[top].value[:, 0], first[:, 0])
+    assert not torch.equal(trace[top].value[:, 1:], first[:, 1:])
+    assert torch.isfinite(trace.log_weight()).all()
+
+
+def test_replay_gives_the_same_log_weight(model: Model) -> None:
+    x = data()
+    trace = model(x)
+    evidence = model.evidence(x)
+    torch.testing.assert_close(run(model, given(trace.values()), evidence).log_weight(), trace.log_weight())
+    torch.testing.assert_close(run(model, replay(trace.keyed_values()), evidence).log_weight(), trace.log_weight())
+
+
+def test_log_weight_is_the_sum_of_its_sites(model: Model) -> None:
+    trace = model(data())
+    by_hand = sum(r.p.log_prob(r.value).flatten(1).sum(1) for r in trace.records.values())
+    by_hand = by_hand - sum(r.q.log_prob(r.value).flatten(1).sum(1) for r in trace.latents)
+    torch.testing.assert_close(trace.log_weight(), by_hand)
+
+
+def test_rates_are_closed_form_where_that_holds(model: Model) -> None:
+    """Top-down levels know p before they draw; a bottom-up level's p depends on its value, so it must be sampled."""
+    trace = model(data())
+    order = [key for key, _ in trace.visits]
+    for record in trace.latents:
+        first = order.index((record.name, record.step))
+        at_once = order[first + 1] == (record.name, record.step)
+        assert trace.estimators()[record.name] == ("analytic" if at_once else "sampled")
+
+
+def test_the_elbo_is_the_mean_log_weight(model: Model) -> None:
+    evidence = model.evidence(data(1)).repeat(8000)
+    with torch.no_grad():
+        trace = run(model, posterior, evidence)
+    difference = trace.log_weight() - trace.elbo()
+    assert difference.mean().abs() < 5 * difference.std() / 8000**0.5 + 1e-9
+
+
+def test_iwae_is_at_least_the_elbo_in_expectation(model: Model) -> None:
+    x = data(3)
+    with torch.no_grad():
+        log_w = run(model, posterior, model.evidence(x).repeat(512)).log_weight().view(3, 512)
+    elbo = log_w.mean(1)
+    iwae = log_w.view(3, 32, 16).logsumexp(2).mean(1) - torch.tensor(16.0).log()
+    assert (iwae >= elbo - 1e-9).all()
+
+
+def test_evidence_repeats_rows_in_order(model: Model) -> None:
+    evidence = model.evidence(data(2)).repeat(3)
+    assert len(evidence) == 6
+    assert torch.equal(evidence.x[0], evidence.x[2])
+    for name, feature in model.evidence(data(2)).features.items():
+        assert evidence.features[name].shape[1:] == feature.shape[1:]
+
+
+def test_save_and_load_keep_the_model(model: Model, request: pytest.FixtureRequest) -> None:
+    buffer = io.BytesIO()
+    torch.save(model.state_dict(), buffer)
+    buffer.seek(0)
+    other = family(request.node.callspec.params["model"])
+    for w in other.parameters():
+        nn.init.normal_(w)
+    other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
+    x = data()
+    assert torch.equal(model(x, mode).elbo(), other(x, mode).elbo())
+
+
+def test_repr_names_each_level(model: Model) -> None:
+    assert all(name in repr(model) for name in names(model))
+
+
+def test_wrong_shapes_and_unknown_levels_are_one_line(model: Model) -> None:
+    with pytest.raises(HvaeError, match=r"expected data of shape \(B, 1, 6, 5\), got \(2, 1, 5, 5\)"):
+        model(torch.zeros(2, 1, 5, 5, dtype=torch.float64))
+    with pytest.raises(HvaeError, match="no level named 'z9'"):
+        run(model, each({"z9": prior()}, prior()))
+
+
+def test_compiles_as_one_graph(model: Model) -> None:
+    torch.compiler.reset()  # each model is a graph of its own; the cache of one call site holds eight
+    x = data()
+    loss = torch.compile(
+        lambda x: -run(model, mode, model.evidence(x)).elbo().mean(), fullgraph=True, backend="aot_eager"
+    )
+    torch.testing.assert_close(loss(x), -model(x, mode).elbo().mean())
+
+
+class Decoder(nn.Module):
+    """Latents in, parameters of the likelihood out: what a deployed model needs."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *latents: Tensor) -> Tensor:
+        values = dict(zip(names(self.model), latents, strict=True))
+        return run(self.model, given(values, mode), n=len(latents[0]))["x"].p.mean()
+
+
+def test_exports(model: Model) -> None:
+    latents = tuple(record.value for record in run(model, prior(), n=2).latents)
+    program = torch.export.export(Decoder(model), latents)
+    torch.testing.assert_close(program.module()(*latents), Decoder(model)(*latents))
+
+
+def test_any_size_and_channels() -> None:
+    from hvae.config.model import LadderConfig
+    from hvae.zoo import build
+
+    for shape in [(1, 28, 28), (3, 13, 7), (4, 5, 64), (2, 1, 1)]:
+        model = build(
+            LadderConfig(groups=(1, 1, 1, 1), width=4, latent=2, likelihood="dmol", mixtures=2), shape, bits=8
+        )
+        x = torch.rand(2, *shape).mul(255).round() / 255
+        assert torch.isfinite(model(x).elbo()).all()
+        assert run(model, prior(), n=2).x.shape == (2, *shape)
+
+
+def test_flat_vectors() -> None:
+    from hvae.config.model import LVAEConfig
+    from hvae.zoo import build
+
+    model = build(LVAEConfig(latents=(4, 2), widths=(8, 8), likelihood="gaussian"), shape=(7,))
+    assert torch.isfinite(model(torch.rand(3, 7)).elbo()).all()
+
+
+def test_priors_and_posteriors_are_float32_under_autocast(model: Model) -> None:
+    single = model.float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        trace = single(data().float())
+    for record in trace.latents:
+        assert isinstance(record.p, Normal) and record.p.scale.dtype == record.q.scale.dtype == torch.float32
+    assert trace.elbo().dtype == torch.float32
+
+
+def test_evidence_holds_nothing_random(model: Model) -> None:
+    x = data()
+    a, b = model.evidence(x), model.evidence(x)
+    assert isinstance(a, Evidence)
+    assert all(torch.equal(a.features[name], b.features[name]) for name in a.features)

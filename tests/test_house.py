@@ -1,0 +1,98 @@
+"""The import rule: which room of the house may know which.  docs/architecture.md draws the same table."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "hvae"
+GROUND = {"errors", "files", "weights"}
+HALL = {"site", "draw", "walk", "distributions"}
+ROOF = {"cli", "report", "inspection", "__init__"}
+READERS = {"objectives", "metrics", "explore"}
+
+# Each room may import the ground floor, itself, and the rooms named here.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "files": set(),
+    "weights": set(),
+    "config": set(),
+    "distributions": set(),
+    "nn": set(),
+    "data": {"config"},
+    "site": {"distributions"},
+    "draw": {"distributions", "site"},
+    "walk": {"distributions", "site", "draw"},
+    "levels": {"nn", "distributions", "site"},
+    "models": {"levels", "nn", *HALL},
+    "zoo": {"models", "levels", "nn", "config", *HALL},
+    "objectives": {"config", *HALL},
+    "metrics": {"config", *HALL},
+    "explore": {"config", *HALL},
+    "train": {"objectives", "metrics", "data", "config", *HALL},
+    "checkpoints": {"zoo", "config", *HALL},
+}
+
+
+def room(module: str) -> str:
+    """hvae.levels.prior -> levels; hvae -> __init__."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(path: Path) -> set[str]:
+    """The rooms a file imports, relative imports and imports inside functions included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {room(a.name) for a in node.names if a.name.split(".")[0] == "hvae"}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write absolute imports, so that this test can read them"
+            if node.module == "hvae":
+                found |= {a.name for a in node.names}
+            elif (node.module or "").startswith("hvae."):
+                found.add(room(node.module))
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_import_rule(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own in ROOF:
+        return
+    forbidden = imports(path) - ALLOWED[own] - GROUND - {own}
+    assert not forbidden, f"{path.name} in {own}/ may not import {sorted(forbidden)}: see the table in test_house.py"
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert rooms <= set(ALLOWED) | ROOF, f"rooms without a rule: {rooms - set(ALLOWED) - ROOF}"
+
+
+def test_builders_and_readers_never_meet() -> None:
+    builders = {"zoo", "models", "levels", "nn"}
+    for reader in READERS:
+        assert not ALLOWED[reader] & builders
+        assert not ALLOWED[reader] & (READERS - {reader})
+
+
+def test_config_is_torch_free() -> None:
+    for path in [*(PACKAGE / "config").glob("*.py"), PACKAGE / "errors.py", PACKAGE / "files.py"]:
+        heavy = {"torch", "numpy", "lightning"}
+        names = {
+            a.name.split(".")[0]
+            for n in ast.walk(ast.parse(path.read_text()))
+            if isinstance(n, ast.Import)
+            for a in n.names
+        }
+        froms = {
+            (n.module or "").split(".")[0]
+            for n in ast.walk(ast.parse(path.read_text()))
+            if isinstance(n, ast.ImportFrom)
+        }
+        assert not (names | froms) & heavy, f"{path} imports {heavy & (names | froms)}"
