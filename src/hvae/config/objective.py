@@ -1,0 +1,128 @@
+"""What training minimises, as frozen dataclasses.  No torch here: `--help` stays quick.
+
+Where a field takes one number or a number for each level by name ("z1" nearest the data), a level that is not named
+stays as it is: beta 1, no warm-up, no free bits.  Names the model does not have are refused when training starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from hvae.errors import HvaeError, unknown
+
+Kind = Literal["elbo", "iwae"]
+Shape = Literal["linear", "sigmoid", "cyclical"]
+Per = Literal["level", "channel", "dimension"]
+Over = Literal["batch", "sample"]
+
+
+def _every(key: str, value: float | Mapping[str, float], valid: Callable[[float], bool], expected: str) -> None:
+    """Raise unless every number of a plain or per-level setting is valid (NaN never is)."""
+    for one in value.values() if isinstance(value, Mapping) else [value]:
+        if not valid(one):
+            raise HvaeError(f"objective.{key}: expected {expected}, got {one}")
+
+
+def _any(value: float | Mapping[str, float]) -> bool:
+    return any(value.values()) if isinstance(value, Mapping) else bool(value)
+
+
+def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise unknown(f"objective.{key}", value, choices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmUpConfig:
+    """How the weight of each level's rate grows from `floor` to 1, by training step."""
+
+    shape: Shape = "linear"
+    """linear; sigmoid (slow, fast, slow); cyclical (several linear rises, each followed by a rest at 1)."""
+    start: int | dict[str, int] = 0
+    """Step at which the weight begins to grow; one number, or one for each level, as in z1=0,z2=500."""
+    length: int | dict[str, int] = 0
+    """Steps from the start until the weight is 1, all cycles together; 0: at once.  One number or one a level."""
+    cycles: int = 4
+    """How often a cyclical warm-up rises within its length."""
+    floor: float = 1e-4
+    """Smallest weight: above 0, so that a level never drifts freely before its rate counts."""
+
+    def __post_init__(self) -> None:
+        _one_of("warmup.shape", self.shape, get_args(Shape))
+        _every("warmup.start", self.start, lambda n: n >= 0, "at least 0 steps")
+        _every("warmup.length", self.length, lambda n: n >= 0, "at least 0 steps")
+        _every("warmup.cycles", self.cycles, lambda n: n >= 1, "at least 1")
+        _every("warmup.floor", self.floor, lambda w: 0 <= w < 1, "a weight in [0, 1)")
+
+    @property
+    def used(self) -> bool:
+        return _any(self.start) or _any(self.length)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeBitsConfig:
+    """Nats that a level may spend without being charged: below them its rate has no gradient."""
+
+    nats: float | dict[str, float] = 0.0
+    """Free nats for each level, channel or dimension (see `per`); 0: none.  One number, or one for each level."""
+    per: Per = "level"
+    """What the floor applies to; a channel's rate is summed over space first."""
+    over: Over = "batch"
+    """batch: the floor applies to the mean over the batch; sample: to every datum by itself."""
+
+    def __post_init__(self) -> None:
+        _one_of("free_bits.per", self.per, get_args(Per))
+        _one_of("free_bits.over", self.over, get_args(Over))
+        _every("free_bits.nats", self.nats, lambda n: n >= 0, "at least 0 nats")
+
+    @property
+    def used(self) -> bool:
+        return _any(self.nats)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """What training minimises: the negative ELBO with its rates reweighed, or the importance-weighted bound.
+
+    >>> ObjectiveConfig(warmup=WarmUpConfig(length={"z2": 1000, "z1": 500})).warmup.used
+    True
+    >>> ObjectiveConfig(kind="iwae")
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: objective.samples: expected at least 2 with kind iwae (1 is the elbo); set it to 5, say
+    """
+
+    kind: Kind = "elbo"
+    """elbo; iwae: the importance-weighted bound over `samples` draws."""
+    samples: int = 1
+    """Draws of the latents for each datum: averaged by elbo, weighed by iwae (2 or more)."""
+    beta: float | dict[str, float] = 1.0
+    """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
+    warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
+    """Growth of the rates' weight at the beginning of training."""
+    free_bits: FreeBitsConfig = field(default_factory=FreeBitsConfig)
+    """Rates that cost nothing up to a floor, against collapsing levels."""
+    balance: bool = False
+    """During warm-up, charge levels with a high rate more than those with a low one (NVAE)."""
+
+    def __post_init__(self) -> None:
+        _one_of("kind", self.kind, get_args(Kind))
+        _every("samples", self.samples, lambda n: n >= 1, "at least 1")
+        _every("beta", self.beta, lambda b: b >= 0, "at least 0")
+        if self.balance and not self.warmup.used:
+            raise HvaeError("objective.balance: acts during the warm-up and there is none; set objective.warmup.length")
+        if self.balance and self.free_bits.used:
+            raise HvaeError("objective.balance: both it and free bits reweigh low rates; choose one of the two")
+        if self.kind == "iwae":
+            self._check_iwae()
+
+    def _check_iwae(self) -> None:
+        if self.samples < 2:
+            raise HvaeError("objective.samples: expected at least 2 with kind iwae (1 is the elbo); set it to 5, say")
+        plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)
+        if not plain:
+            raise HvaeError(
+                "objective.kind: iwae has no separate rates; leave beta, warmup, free_bits and balance alone"
+            )

@@ -1,0 +1,76 @@
+"""Measuring a model without a mark left on it: mode, gradients and random numbers are as before.
+
+Shapes: `B` batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from operator import length_hint
+
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.walk import Evidence, Model, Trace
+
+Progress = Callable[[int, int], None]
+"""Told (done, total) after each piece of work; total is 0 when it cannot be known."""
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def device_of(model: Model) -> torch.device:
+    """Where a model lives; the CPU for one without parameters."""
+    return next((w.device for w in model.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def evaluating(model: Model, seed: int) -> Iterator[None]:
+    """Evaluation mode, no gradients, and draws of a seed of their own; afterwards everything is as it was.
+
+    The draws of a training run must not depend on how often it was measured.
+    """
+    device, training = device_of(model), model.training
+    model.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        model.train(training)
+
+
+class Meter:
+    """Tells a `Progress` how far the work is: `passes` pieces for each batch."""
+
+    def __init__(self, progress: Progress, batches: Iterable[Tensor], passes: int) -> None:
+        # A hint, since batches may come from a generator, which knows no length.
+        self.progress, self.done, self.total = progress, 0, length_hint(batches) * passes
+
+    def add(self, pieces: int) -> None:
+        """So many more pieces are done."""
+        self.done += pieces
+        self.progress(self.done, self.total)
+
+
+def seen(model: Model, batches: Iterable[Tensor]) -> Iterator[Evidence]:
+    """The evidence of each batch (B, ...), computed once, on the model's device.
+
+    Raises HvaeError if there is no batch at all.
+    """
+    device, empty = device_of(model), True
+    for x in batches:
+        empty = False
+        yield model.evidence(x.to(device))
+    if empty:
+        raise HvaeError("expected data to measure the model on, got no batch; check the data set and its limit")
+
+
+def levels_of(trace: Trace) -> list[str]:
+    """The latent variables in the order in which the model generates them, top first."""
+    latent = {record.name for record in trace.latents}
+    return list(dict.fromkeys(name for (name, _), side in trace.visits if side == "p" and name in latent))

@@ -1,0 +1,250 @@
+"""What each level is used for: its active units, and a verdict in plain language.
+
+Shapes: `B` data of one batch; `N` data in all; `S` draws of the latents for each; `C` channels of a latent;
+`...` the latent's own shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from hvae.draw import posterior
+from hvae.errors import HvaeError
+from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.metrics.results import plain
+from hvae.site import Key
+from hvae.walk import Evidence, Model, Record, Trace, run
+
+ACTIVE_VARIANCE = 0.01
+"""Burda et al. 2015, sec. 5: the variances they saw fall in two clusters, far above and far below this one."""
+USED_NATS = 0.01
+"""A unit is used when it spends more.  Under a unit Gaussian prior a mean that moves with variance 0.01 costs at least
+0.005 nats: this is the same threshold, up to a factor of two, in a currency that no rescaling of a prior changes."""
+COLLAPSED_NATS_PER_DIM = 0.01
+"""A level is collapsed when it spends less per dimension and no unit is used: 100 such units hold but one nat."""
+WEAK_SHARE = 0.1
+"""A level with a smaller share of used units is weak: nine tenths of its width could be left away."""
+
+State = Literal["alive", "weak", "collapsed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelActivity:
+    """How much of a level is used.  A dimension is one number of the latent; a channel is one index of its axis 1."""
+
+    dims: int
+    channels: int
+    """Channels; for a flat latent each dimension is one."""
+    active_dims: int
+    """Dimensions whose Var_x(E_q[z]) exceeds 0.01."""
+    active_channels: int
+    """Channels in which the mean over space of that variance exceeds 0.01."""
+    used_dims: int
+    """Dimensions that spend more than 0.01 nats."""
+    used_channels: int
+    """Channels in which the mean over space of the rate exceeds 0.01 nats."""
+    rate_nats: float
+    """Nats per datum."""
+    rate_nats_per_dim: float
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivityResult:
+    """The activity of every level, top first, and what to make of it."""
+
+    data: int
+    samples: int
+    seed: int
+    levels: dict[str, LevelActivity]
+    verdict: str
+    """Plain language: which levels are collapsed or weak, and what to change."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def activity(
+    model: Model,
+    batches: Iterable[Tensor],
+    samples: int = 4,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ActivityResult:
+    r"""Active units of every level of a model over batches of data.
+
+    $$A_u = \mathrm{Var}_x\big(E_{q(z \mid x)}[z_u]\big) > 0.01$$
+
+    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519, sec. 5.  The inner mean is that of q(z_l) given the levels
+    it depends on, averaged over S = `samples` draws of those; what the draws scatter would pass for activity, so the
+    unbiased estimate V_x(mean over S) - V_S / S is used (one-way analysis of variance).
+
+    In a ladder the prior of a level moves with the levels above, and q with it: such a level has active units in
+    this sense although it says nothing of its own.  Whether a unit is *used*, and the verdict, therefore go by the
+    nats it spends.  Raises HvaeError for fewer than 2 data or 2 draws.
+
+    >>> from hvae.config.model import VAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=1)
+    >>> activity(model, torch.ones(6, 1, 4, 4).split(3)).levels["z1"].active_dims
+    0
+    """
+    if samples < 2:
+        raise HvaeError(f"expected at least 2 draws to tell activity from noise, got {samples}")
+    meter, trace, sums = Meter(progress, batches, samples), Trace(), _Sums()
+    with evaluating(model, seed):
+        for evidence in seen(model, batches):
+            trace = _take(model, evidence, samples, sums, meter)
+    if sums.data < 2:
+        raise HvaeError(f"expected at least 2 data to see what varies with them, got {sums.data}")
+    levels = {name: _level([sums.units(r) for r in trace.latents if r.name == name]) for name in levels_of(trace)}
+    return ActivityResult(data=sums.data, samples=samples, seed=seed, levels=levels, verdict=verdict(levels))
+
+
+def _take(model: Model, evidence: Evidence, samples: int, sums: _Sums, meter: Meter) -> Trace:
+    draws: dict[Key, list[Tensor]] = {}
+    for _ in range(samples):
+        trace = run(model, posterior, evidence)
+        for record in trace.latents:
+            draws.setdefault(record.key, []).append(_double((record.q or record.law).mean()))
+            sums.spend(record.key, _double(record.divergence()[0]) / samples)
+        meter.add(1)
+    for key, means in draws.items():
+        sums.move(key, torch.stack(means))
+    sums.data += len(evidence)
+    return trace
+
+
+def _double(t: Tensor) -> Tensor:
+    return t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double()
+
+
+class _Sums:
+    """Sums over data of what the units of each variable do; each unit by itself, float64."""
+
+    def __init__(self) -> None:
+        self.data = 0
+        self.totals: dict[tuple[Key, str], Tensor] = {}
+
+    def _add(self, key: Key, name: str, per_datum: Tensor) -> None:
+        self.totals[key, name] = self.totals.get((key, name), 0.0) + per_datum.sum(0)
+
+    def spend(self, key: Key, nats: Tensor) -> None:
+        """The rate of each unit, (B, ...)."""
+        self._add(key, "nats", nats)
+
+    def move(self, key: Key, means: Tensor) -> None:
+        """The mean of q of each unit for each draw, (S, B, ...)."""
+        centre = means.mean(0)  # (B, ...)
+        self._add(key, "mean", centre)
+        self._add(key, "square", centre**2)
+        self._add(key, "scatter", means.var(0) / len(means))
+
+    def units(self, record: Record) -> tuple[Tensor, Tensor]:
+        """Var_x(E_q[z]) and the mean rate of each unit, (C, positions) both."""
+        n = self.data
+        nats, mean, square, scatter = (
+            self.totals[record.key, name] / n for name in ("nats", "mean", "square", "scatter")
+        )
+        variance = (square - mean**2) * (n / (n - 1)) - scatter
+        return _by_channel(variance), _by_channel(nats)
+
+
+def _by_channel(unit: Tensor) -> Tensor:
+    # A flow scores its event as one number, which is its only unit.
+    return unit.reshape(1, 1) if unit.ndim == 0 else unit.reshape(len(unit), -1)  # (C, positions)
+
+
+def _level(parts: list[tuple[Tensor, Tensor]]) -> LevelActivity:
+    """One level from its steps (most levels have one)."""
+    variances, rates = [v for v, _ in parts], [r for _, r in parts]
+    dims, nats = sum(v.numel() for v in variances), float(sum(r.sum() for r in rates))
+    used = _above(rates, USED_NATS)
+    return LevelActivity(
+        dims=dims,
+        channels=sum(len(v) for v in variances),
+        active_dims=_above(variances, ACTIVE_VARIANCE),
+        active_channels=_above([v.mean(1) for v in variances], ACTIVE_VARIANCE),
+        used_dims=used,
+        used_channels=_above([r.mean(1) for r in rates], USED_NATS),
+        rate_nats=nats,
+        rate_nats_per_dim=nats / dims,
+        state=_state(nats / dims, used, sum(r.numel() for r in rates)),
+    )
+
+
+def _above(parts: list[Tensor], threshold: float) -> int:
+    return sum(int((part > threshold).sum()) for part in parts)
+
+
+def _state(nats_per_dim: float, used: int, units: int) -> State:
+    # Written so that a rate that is not a number is no sign of life.
+    if not used and not nats_per_dim >= COLLAPSED_NATS_PER_DIM:
+        return "collapsed"
+    return "weak" if used < WEAK_SHARE * units else "alive"
+
+
+def verdict(levels: Mapping[str, LevelActivity]) -> str:
+    """What the levels (top first) are worth, and what to change, in a few sentences.
+
+    >>> few = dict(dims=9, channels=9, active_dims=0, active_channels=0, used_dims=0, used_channels=0)
+    >>> verdict({"z1": LevelActivity(**few, rate_nats=0.01, rate_nats_per_dim=0.001, state="collapsed")})
+    'The only level, z1, is collapsed: ...'
+    """
+    collapsed, weak = ([name for name, level in levels.items() if level.state == s] for s in ("collapsed", "weak"))
+    if not collapsed and not weak:
+        return (
+            f"All levels ({', '.join(levels)}) are used."
+            if len(levels) > 1
+            else f"The level {', '.join(levels)} is used."
+        )
+    parts = [_headline(levels, collapsed)] if collapsed else ["No level is collapsed."]
+    parts += [_weakness(name, levels[name]) for name in weak]
+    return " ".join(parts + ([_advice(levels, collapsed)] if collapsed else []))
+
+
+def _headline(levels: Mapping[str, LevelActivity], collapsed: list[str]) -> str:
+    if len(levels) == 1:
+        who = f"The only level, {collapsed[0]}, is collapsed"
+    elif len(collapsed) == len(levels):
+        who = f"All {len(levels)} levels are collapsed"
+    else:
+        verb = "is" if len(collapsed) == 1 else "are"
+        who = f"{len(collapsed)} of {len(levels)} levels {verb} collapsed ({', '.join(collapsed)})"
+    spent = ", ".join(f"{levels[name].rate_nats:.2g}" for name in collapsed)
+    return f"{who}: no unit is in use ({spent} nats a datum), so the decoder learns nothing about the data there."
+
+
+def _weakness(name: str, level: LevelActivity) -> str:
+    return (
+        f"{name} is weak: {level.used_dims} of its {level.dims} dimensions are used ({level.rate_nats:.3g} nats); "
+        f"a narrower level would do as well."
+    )
+
+
+def _advice(levels: Mapping[str, LevelActivity], collapsed: list[str]) -> str:
+    top = next(iter(levels))
+    if len(collapsed) == len(levels):
+        return (
+            "What to change: charge less at the beginning (objective.warmup.length, about a tenth of the steps), lower "
+            "objective.beta, and check the likelihood: a broad one (a large model.sigma) leaves nothing to explain."
+        )
+    if top in collapsed:
+        return (
+            "What to change: a longer KL warm-up (objective.warmup.length), free bits for the upper levels "
+            "(objective.free_bits.nats, try 0.5 to 2 nats per level), a posterior that shares the prior's parameters "
+            "(model.posterior precision or residual; a bottom-up Markov model seldom keeps its upper levels, lvae and "
+            "ladder do), or fewer levels."
+        )
+    return (
+        "What to change: the levels around them carry all there is to say, so leave these out or make them narrower; "
+        "to use them nevertheless, warm up the upper levels later (objective.warmup.start by level) or give them free "
+        "bits (objective.free_bits.nats by level)."
+    )

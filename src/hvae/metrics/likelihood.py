@@ -1,0 +1,195 @@
+"""How well a model explains data: the ELBO, the importance-weighted bound, and what each level spends.
+
+Shapes: `B` data of one batch; `N` data in all; `K` draws of the latents for each; `k` draws at once; `L` levels.
+Nats inside; bits per dimension only in the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from hvae.draw import posterior
+from hvae.errors import HvaeError
+from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.metrics.results import Estimate, estimate, plain
+from hvae.walk import Evidence, Model, Trace, run
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelRate:
+    """What one level spends: KL(q || p), mean over the data."""
+
+    rate_nats: float
+    """Nats per datum."""
+    rate_nats_per_dim: float
+    """Nats per latent dimension."""
+    dims: int
+    """Latent dimensions, over all steps of a recurring name."""
+    estimator: str
+    """"analytic" (closed form), "sampled", or both, as in "analytic+sampled"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodResult:
+    """How well a model explains data.
+
+    `likelihood` is "mass" when log p(x) is the log of a probability, "density" when it depends on the unit of the
+    data: only masses have bits per dimension, and the two are never comparable.
+    """
+
+    data: int
+    """Number of data N."""
+    dims: int
+    """Dimensions of one datum."""
+    samples: int
+    """Draws of the latents K for each datum."""
+    seed: int
+    likelihood: Literal["mass", "density"]
+    negative_elbo_nats: Estimate
+    """-ELBO per datum, averaged over the K draws; closed-form rates where they exist."""
+    negative_iw_nats: Estimate
+    """-IW-K per datum: an upper bound on -log p(x) in expectation, tighter with K."""
+    reconstruction_nats: Estimate
+    """-E_q[log p(x given z)] per datum."""
+    elbo_bits_per_dim: Estimate | None
+    """-ELBO in bits per dimension; None for a density."""
+    iw_bits_per_dim: Estimate | None
+    """-IW-K in bits per dimension; None for a density."""
+    effective_samples: float
+    """(sum w)^2 / sum w^2, mean over the data: near 1 the bound rests on single draws, near K q is exact."""
+    levels: dict[str, LevelRate]
+    """What each level spends, top first."""
+    nonfinite_data: int
+    """Data whose bound is not finite: their presence makes the means useless."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def bounds(
+    model: Model,
+    batches: Iterable[Tensor],
+    samples: int = 1,
+    *,
+    chunk_rows: int = 1024,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> LikelihoodResult:
+    r"""-ELBO and the importance-weighted bound of a model over batches of data.
+
+    $$\mathrm{IW}_K(x) = \log \frac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k \mid x)}, \qquad
+      \mathrm{ELBO}(x) \le E\,\mathrm{IW}_K(x) \le \log p(x)$$
+
+    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519, eq. (8).  The draws are taken in chunks of at most
+    `chunk_rows` rows (never fewer than one draw of a batch) and their sum is kept in log space, so that memory does
+    not grow with K; what inference computes from the data alone is computed once.
+
+    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws; `progress`, told the draws
+    done and in all (over all batches).  Raises HvaeError when there are no data.
+
+    >>> from hvae.config.model import VAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=1)
+    >>> result = bounds(model, torch.ones(6, 1, 4, 4).split(3), samples=10)
+    >>> result.data, result.likelihood, list(result.levels)
+    (6, 'mass', ['z1'])
+    """
+    if samples < 1 or chunk_rows < 1:
+        raise HvaeError(f"expected at least 1 sample and 1 row at once, got {samples} and {chunk_rows}")
+    parts, meter, trace, evidence = [], Meter(progress, batches, samples), Trace(), None
+    with evaluating(model, seed):
+        for evidence in seen(model, batches):
+            stream = Stream()
+            for k in _chunks(samples, chunk_rows // len(evidence)):
+                trace = run(model, posterior, evidence.repeat(k))
+                stream.add(_scores(trace, k))
+                meter.add(k)
+            parts.append(stream.per_datum())
+    assert evidence is not None
+    scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return _result(scores, trace, evidence, samples, seed)
+
+
+def _chunks(samples: int, at_once: int) -> list[int]:
+    at_once = min(max(at_once, 1), samples)
+    rest = samples % at_once
+    return [at_once] * (samples // at_once) + [rest] * (rest > 0)
+
+
+def _scores(trace: Trace, k: int) -> dict[str, Tensor]:
+    """Each score of each draw, (B, k), in float64 on the CPU: one transfer a chunk."""
+    log_likelihood = trace.log_likelihood()
+    # The likelihood is the dear part, so the log-weight is built on it rather than asked for whole.
+    log_weight = sum((record.log_weight() for record in trace.latents), log_likelihood)
+    rates = {f"rate/{name}": rate for name, rate in trace.rates().items()}
+    scores = {"log_weight": log_weight, "log_likelihood": log_likelihood, **rates}
+    stacked = torch.stack([s.float() if s.dtype.itemsize < 4 else s for s in scores.values()]).cpu().double()
+    return dict(zip(scores, stacked.view(len(scores), -1, k), strict=True))
+
+
+class Stream:
+    """Scores of one batch, summed over its draws chunk by chunk; the result does not depend on the chunks.
+
+    >>> stream = Stream()
+    >>> for log_weight in (torch.tensor([[0.0, 1000.0]]), torch.tensor([[1000.0]])):
+    ...     stream.add({"log_weight": log_weight})
+    >>> stream.per_datum()["iw"] + math.log(3 / 2)
+    tensor([1000.])
+    """
+
+    def __init__(self) -> None:
+        self.draws = 0
+        self.log_sum = self.log_squares = torch.tensor(-math.inf)
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, scores: dict[str, Tensor]) -> None:
+        """Take in a chunk: scores (B, k) by name, "log_weight" among them."""
+        log_weight = scores["log_weight"]
+        self.draws += log_weight.shape[1]
+        self.log_sum = torch.logaddexp(self.log_sum, log_weight.logsumexp(1))  # (B,)
+        self.log_squares = torch.logaddexp(self.log_squares, (2 * log_weight).logsumexp(1))  # (B,)
+        self.sums = {name: self.sums.get(name, 0.0) + s.sum(1) for name, s in scores.items()}
+
+    def per_datum(self) -> dict[str, Tensor]:
+        """Means over the draws by name, the bound "iw" and the "effective" number of draws, each (B,)."""
+        means = {name: total / self.draws for name, total in self.sums.items()}
+        effective = (2 * self.log_sum - self.log_squares).exp()
+        return {"iw": self.log_sum - math.log(self.draws), "effective": effective, **means}
+
+
+def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples: int, seed: int) -> LikelihoodResult:
+    dims = evidence.x[0].numel()
+    spent = [score for name, score in scores.items() if name.startswith("rate/")]
+    negative_elbo, negative_iw = sum(spent, -scores["log_likelihood"]), -scores["iw"]
+    density = any(record.law.density for record in trace.observed)
+    bits = dims * math.log(2)
+    return LikelihoodResult(
+        data=len(negative_iw),
+        dims=dims,
+        samples=samples,
+        seed=seed,
+        likelihood="density" if density else "mass",
+        negative_elbo_nats=estimate(negative_elbo),
+        negative_iw_nats=estimate(negative_iw),
+        reconstruction_nats=estimate(-scores["log_likelihood"]),
+        elbo_bits_per_dim=None if density else estimate(negative_elbo, bits),
+        iw_bits_per_dim=None if density else estimate(negative_iw, bits),
+        effective_samples=float(scores["effective"].mean()),
+        levels={name: _level(name, scores, trace) for name in levels_of(trace)},
+        nonfinite_data=int((~negative_iw.isfinite() | ~negative_elbo.isfinite()).sum()),
+    )
+
+
+def _level(name: str, scores: dict[str, Tensor], trace: Trace) -> LevelRate:
+    records = [record for record in trace.latents if record.name == name]
+    dims = sum(record.value[0].numel() for record in records if record.value is not None)
+    nats = float(scores[f"rate/{name}"].mean())
+    estimators = sorted({record.divergence()[1] for record in records})
+    return LevelRate(rate_nats=nats, rate_nats_per_dim=nats / dims, dims=dims, estimator="+".join(estimators))

@@ -1,0 +1,61 @@
+"""Trace -> loss: the ELBO with its rate filters, and the importance-weighted bound."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hvae.config.objective import ObjectiveConfig, WarmUpConfig
+from hvae.objectives.elbo import ELBO
+from hvae.objectives.importance import IWAE
+from hvae.objectives.loss import Loss, Objective, first_nonfinite
+from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
+from hvae.objectives.schedule import Shape, cyclical, linear, sigmoid
+
+__all__ = [
+    "ELBO",
+    "IWAE",
+    "Balance",
+    "Beta",
+    "FreeBits",
+    "Loss",
+    "Objective",
+    "RateFilter",
+    "WarmUp",
+    "build",
+    "cyclical",
+    "first_nonfinite",
+    "linear",
+    "sigmoid",
+]
+
+
+def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
+    """The objective of a configuration.
+
+    `average` is the mean of a detached tensor over all processes that share a batch: free bits on the batch mean and
+    balancing look at the whole batch, so that the loss does not depend on how many processes compute it.
+
+    >>> build(ObjectiveConfig(kind="iwae", samples=5)).samples
+    5
+    """
+    if config.kind == "iwae":
+        return IWAE(config.samples)
+    warmup = _warmup(config.warmup)
+    filters: list[RateFilter] = []
+    if config.balance:
+        filters.append(Balance(warmup, average))
+    if config.free_bits.used:
+        # Free bits come before beta and warm-up: the floor is in true nats, whatever they are charged at.
+        filters.append(FreeBits(config.free_bits.nats, config.free_bits.per, config.free_bits.over, average))
+    if config.beta != 1.0:
+        filters.append(Beta(config.beta))
+    return ELBO(*filters, warmup=warmup, samples=config.samples)
+
+
+def _warmup(config: WarmUpConfig) -> WarmUp:
+    shapes: dict[str, Shape] = {
+        "linear": linear,
+        "sigmoid": sigmoid,
+        "cyclical": partial(cyclical, cycles=config.cycles),
+    }
+    return WarmUp(shapes[config.shape], config.start, config.length, config.floor)

@@ -1,0 +1,51 @@
+"""The evidence lower bound as a loss, its rates reweighed by filters.
+
+Shapes: `B` data in the batch; `K` draws for each, averaged.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from hvae.objectives.loss import Loss, Objective, level_rates, per_datum
+from hvae.objectives.rates import RateFilter, Rates, WarmUp
+from hvae.walk import Trace
+
+
+class ELBO(Objective):
+    r"""The negative ELBO.
+
+    $$-E_q[\log p(x \mid z)] + \sum_l f_l\big(KL(q_l \,\|\, p_l)\big) + \text{penalty}$$
+
+    Kingma and Welling 2013, arXiv 1312.6114, eq. (3); over L levels the KL is a sum.  The filters f are applied in
+    order, `warmup` last; without them this is -trace.elbo().mean().  `samples` draws for each datum are averaged,
+    which lowers the variance of the gradient and moves no optimum.
+
+    >>> ELBO(samples=2).samples
+    2
+    """
+
+    def __init__(self, *filters: RateFilter, warmup: WarmUp | None = None, samples: int = 1) -> None:
+        self.filters = filters
+        self.warmup = WarmUp() if warmup is None else warmup
+        self.samples = samples
+
+    def __call__(self, trace: Trace, step: int) -> Loss:
+        rates = level_rates(trace)
+        charged: Rates = rates
+        for change in (*self.filters, self.warmup):
+            charged = change(charged, step)
+        log_likelihood, penalty = trace.log_likelihood().mean(), trace.penalty().mean()
+        total = sum((per_datum(nats) for nats in charged.values()), penalty - log_likelihood)
+        terms = {"loss": total, "penalty": penalty, **spent(rates, log_likelihood), **self._weights(rates, step, total)}
+        return Loss(total, {name: term.detach() for name, term in terms.items()})
+
+    def _weights(self, rates: dict[str, Tensor], step: int, like: Tensor) -> dict[str, Tensor]:
+        weights = self.warmup.weights(rates, step)
+        return {f"warmup/{name}": like.new_full((), weights[name]) for name in self.warmup.warmed(rates)}
+
+
+def spent(rates: dict[str, Tensor], log_likelihood: Tensor) -> dict[str, Tensor]:
+    """What the model does before any reweighing: "log_likelihood", "rate/..." and "elbo", nats per datum."""
+    means = {f"rate/{name}": per_datum(nats) for name, nats in rates.items()}
+    return {"elbo": log_likelihood - sum(means.values()), "log_likelihood": log_likelihood, **means}

@@ -1,0 +1,78 @@
+"""What an objective makes of a trace: one scalar to minimise, and the named terms a person watches.
+
+Shapes: `B` data in the batch; `K` draws of the latents for each, so that a trace has B K rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor
+
+from hvae.walk import Record, Trace
+
+
+class Loss(NamedTuple):
+    """`total`, a scalar in nats per datum with its gradient; `terms`, detached scalars by name.
+
+    The terms hold what the model does, not what it is charged: "log_likelihood", "rate/z1", ... and "elbo" are in
+    nats per datum before any reweighing; "loss" is the total; "penalty" what distributions add beside probability;
+    "warmup/z1", ... the weight of a level that is warmed up.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Objective(ABC):
+    """A loss of a trace at a training step.
+
+    `samples` is K, the rows of the trace that belong to one datum: run the model on `evidence.repeat(samples)`.
+    """
+
+    samples: int
+
+    @abstractmethod
+    def __call__(self, trace: Trace, step: int) -> Loss:
+        """The loss in nats per datum, averaged over the batch."""
+
+
+def level_rates(trace: Trace) -> dict[str, Tensor]:
+    """Nats each level spends, element by element, {name: (B, ...)}; the steps of a recurring name are summed."""
+    rates: dict[str, Tensor] = {}
+    for record in trace.latents:
+        nats = record.divergence()[0]
+        rates[record.name] = rates[record.name] + nats if record.name in rates else nats
+    return rates
+
+
+def per_datum(nats: Tensor) -> Tensor:
+    """Mean over the first axis, sum over the rest: (B, ...) -> ().
+
+    >>> import torch
+    >>> per_datum(torch.ones(8, 3, 2))
+    tensor(6.)
+    """
+    return nats.sum() / len(nats)
+
+
+def first_nonfinite(trace: Trace) -> str | None:
+    """The first thing of a walk that is not finite, in words; None if all is well.
+
+    Data come first, then each level's value and rate in the order of the walk, then the likelihood: what broke
+    earlier explains what broke later.  It reads numbers back from the device, so ask only once a loss went wrong.
+
+    >>> first_nonfinite(Trace()) is None
+    True
+    """
+    checks: list[tuple[str, Tensor | None]] = [(f"value of {_called(r)}", r.value) for r in trace.observed]
+    for r in trace.latents:
+        checks += [(f"value of {_called(r)}", r.value), (f"rate of {_called(r)}", r.divergence()[0])]
+    checks += [(f"log-likelihood of {_called(r)}", r.log_prob()) for r in trace.observed]
+    checks += [(f"penalty of {_called(r)}", (r.q or r.law).penalty()) for r in trace.latents]
+    return next((name for name, t in checks if t is not None and not bool(t.isfinite().all())), None)
+
+
+def _called(record: Record) -> str:
+    return record.name if record.step is None else f"{record.name} at step {record.step}"

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import ClassVar
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
+from torch import Tensor
+
+from hvae.distributions import Distribution, Normal, standard_normal
+from hvae.errors import HvaeError
+from hvae.metrics import bounds, estimate
+from hvae.metrics.likelihood import Stream
+from hvae.site import Site
+from hvae.walk import Evidence, Model, Visit
+
+
+@pytest.fixture(params=[TopDownGaussian, BottomUpGaussian])
+def model(request: pytest.FixtureRequest) -> LinearGaussian:
+    return request.param(2)
+
+
+def data(n: int = 50) -> Tensor:
+    return torch.randn(n, 5, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 30, 1000])
+def test_the_exact_posterior_scores_log_p(model: LinearGaussian, chunk_rows: int) -> None:
+    x = data()
+    result = bounds(model, x.split(20), samples=6, chunk_rows=chunk_rows)
+    exact = -model.log_evidence(x).detach()
+    assert result.negative_iw_nats.mean == pytest.approx(float(exact.mean()), abs=1e-10)
+    assert result.negative_iw_nats.standard_error == pytest.approx(float(exact.std()) / 50**0.5, abs=1e-10)
+    assert result.effective_samples == pytest.approx(6.0)
+    assert result.data == 50 and result.samples == 6 and result.dims == 5 and result.nonfinite_data == 0
+
+
+def test_bounds_come_in_order(model: LinearGaussian) -> None:
+    x = data(200)
+    model.loosened()
+    result = bounds(model, [x], samples=300)
+    exact = float(-model.log_evidence(x).detach().mean())
+    assert exact - 0.01 < result.negative_iw_nats.mean < exact + 0.1 < result.negative_elbo_nats.mean
+    rates = sum(level.rate_nats for level in result.levels.values())
+    assert result.negative_elbo_nats.mean == pytest.approx(result.reconstruction_nats.mean + rates)
+    assert 1 < result.effective_samples < 300
+
+
+def test_levels_come_top_first_with_dims_and_estimator(model: LinearGaussian) -> None:
+    levels = bounds(model, [data()]).levels
+    assert list(levels) == ["z2", "z1"]
+    assert all(level.dims == 2 for level in levels.values()) and levels["z2"].estimator == "analytic"
+    assert levels["z1"].rate_nats_per_dim == levels["z1"].rate_nats / 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.floats(-1000, 1000))
+def test_the_stream_does_not_depend_on_its_chunks(chunks: list[int], offset: float) -> None:
+    torch.manual_seed(0)
+    log_weight = 5 * torch.randn(3, sum(chunks), dtype=torch.float64) + offset
+    stream = Stream()
+    for part in log_weight.split(chunks, 1):
+        stream.add({"log_weight": part, "rate/z1": 2 * part})
+    found = stream.per_datum()
+    weight = torch.softmax(log_weight, 1)
+    torch.testing.assert_close(found["iw"], log_weight.logsumexp(1) - math.log(sum(chunks)))
+    torch.testing.assert_close(found["effective"], 1 / (weight**2).sum(1))
+    torch.testing.assert_close(found["rate/z1"], 2 * log_weight.mean(1))
+
+
+def test_evidence_is_computed_once_for_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    features = TopDownGaussian.features
+    monkeypatch.setattr(TopDownGaussian, "features", lambda s, x, c: calls.append(len(x)) or features(s, x, c))
+    bounds(TopDownGaussian(2), data(10).split(6), samples=20, chunk_rows=7)
+    assert calls == [6, 4]
+
+
+def test_measuring_leaves_no_mark(model: LinearGaussian) -> None:
+    model.train()
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    first = bounds(model.loosened(), [data(5).zero_()], samples=4)
+    torch.manual_seed(3)
+    second = bounds(model, [torch.zeros(5, 5, dtype=torch.float64)], samples=4)
+    assert torch.equal(torch.rand(3), expected)
+    assert model.training and first == second
+    assert first != bounds(model, [torch.zeros(5, 5, dtype=torch.float64)], samples=4, seed=1)
+
+
+def test_progress_counts_draws_over_all_batches() -> None:
+    told: list[tuple[int, int]] = []
+    bounds(TopDownGaussian(1), data(10).split(5), 5, chunk_rows=10, progress=lambda *at: told.append(at))
+    assert told == [(2, 10), (4, 10), (5, 10), (7, 10), (9, 10), (10, 10)]
+
+
+class Uniform(Distribution):
+    """256 equally probable values."""
+
+    density = False
+
+    def __init__(self, like: Tensor) -> None:
+        self.like = like
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return torch.full_like(self.like, -math.log(256))
+
+    def mode(self) -> Tensor:
+        return torch.zeros_like(self.like)
+
+    sample = mean = mode
+
+    def tempered(self, t: float) -> Uniform:
+        return self
+
+    detach = tempered
+
+
+class Ignorant(Model):
+    """A level that inference does not use, and a uniform likelihood."""
+
+    shape = (3, 4, 4)
+    law: ClassVar[type[Distribution]] = Uniform
+
+    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+        return {}
+
+    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        like = torch.zeros(n, *self.shape)
+        visit(Site("z1", standard_normal(like, (2,)), standard_normal(like, (2,)) if evidence else None))
+        return visit(Site("x", self.law(like), value=evidence and evidence.x, data=True))
+
+
+def test_a_uniform_model_scores_exactly_8_bits() -> None:
+    result = bounds(Ignorant(), [torch.rand(4, 3, 4, 4)], samples=3)
+    assert result.likelihood == "mass" and result.dims == 48
+    assert result.elbo_bits_per_dim.mean == pytest.approx(8.0, abs=1e-6)
+    assert result.iw_bits_per_dim.mean == pytest.approx(8.0, abs=1e-6)
+    assert result.iw_bits_per_dim.standard_error == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_density_has_no_bits() -> None:
+    result = bounds(TopDownGaussian(1), [data(4)])
+    assert result.likelihood == "density"
+    assert result.elbo_bits_per_dim is None and result.iw_bits_per_dim is None
+
+
+def test_results_are_plain_json() -> None:
+    told = json.loads(json.dumps(bounds(TopDownGaussian(2), [data(1)]).to_dict(), allow_nan=False))
+    assert told["negative_elbo_nats"]["standard_error"] is None, "one datum has no uncertainty"
+    assert told["levels"]["z2"]["estimator"] == "analytic" and told["likelihood"] == "density"
+
+
+def test_nonfinite_data_are_counted() -> None:
+    x = data(4)
+    x[2] = 1e200
+    assert bounds(TopDownGaussian(1), [x]).nonfinite_data == 1
+
+
+def test_sampled_rates_are_called_so() -> None:
+    class Other(Normal):
+        """A Gaussian that the closed form does not know."""
+
+    class Sampling(TopDownGaussian):
+        def off(self, name: str, q: Normal) -> Normal:
+            return Other(q.loc, q.scale) if name == "z1" else q
+
+    levels = bounds(Sampling(2), [data()]).levels
+    assert levels["z1"].estimator == "sampled" and levels["z2"].estimator == "analytic"
+
+
+def test_confidence_intervals_cover() -> None:
+    torch.manual_seed(1)
+    found = [estimate(torch.randn(50, dtype=torch.float64)) for _ in range(400)]
+    covered = sum(e.low95 < 0 < e.high95 for e in found) / 400
+    assert 0.90 < covered < 0.98
+
+
+def test_faults_are_one_line() -> None:
+    with pytest.raises(HvaeError, match="got no batch"):
+        bounds(TopDownGaussian(1), [])
+    with pytest.raises(HvaeError, match="expected at least 1 sample"):
+        bounds(TopDownGaussian(1), [data()], samples=0)
+    with pytest.raises(HvaeError, match="expected data of shape"):
+        bounds(TopDownGaussian(1), [torch.zeros(2, 4)])

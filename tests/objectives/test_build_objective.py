@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from linear_gaussian import TopDownGaussian
+
+from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
+from hvae.config.parse import plain, read
+from hvae.errors import HvaeError
+from hvae.objectives import ELBO, IWAE, build
+
+
+def test_the_default_is_the_plain_elbo() -> None:
+    trace = TopDownGaussian(2).loosened()(torch.randn(8, 5, dtype=torch.float64))
+    objective = build(ObjectiveConfig())
+    assert isinstance(objective, ELBO) and objective.samples == 1
+    torch.testing.assert_close(objective(trace, 0).total, -trace.elbo().mean())
+
+
+def test_free_bits_count_true_nats_and_are_weighed_afterwards() -> None:
+    trace = TopDownGaussian(2).loosened()(torch.randn(8, 5, dtype=torch.float64))
+    config = ObjectiveConfig(beta=2.0, free_bits=FreeBitsConfig(nats=50.0), warmup=WarmUpConfig(length=10, floor=0.0))
+    loss = build(config)(trace, 5)
+    # Both levels at 50 nats, weighed by beta 2 and half a warm-up.
+    torch.testing.assert_close(loss.total, 100.0 - trace.log_likelihood().mean())
+
+
+def test_every_shape_of_warm_up() -> None:
+    trace = TopDownGaussian(1)(torch.randn(8, 5, dtype=torch.float64))
+    for shape, weight in (("linear", 0.75), ("sigmoid", 0.9548), ("cyclical", 1.0)):
+        config = ObjectiveConfig(warmup=WarmUpConfig(shape=shape, start=10, length=20, cycles=1))
+        assert float(build(config)(trace, 25).terms["warmup/z1"]) == pytest.approx(weight, abs=1e-4)
+        assert float(build(config)(trace, 3).terms["warmup/z1"]) == pytest.approx(1e-4)
+
+
+def test_balance_sees_the_warm_up_and_all_processes() -> None:
+    trace = TopDownGaussian(2).loosened()(torch.randn(8, 5, dtype=torch.float64))
+    config = ObjectiveConfig(balance=True, warmup=WarmUpConfig(length=10))
+    seen: list[torch.Tensor] = []
+    objective = build(config, average=lambda t: seen.append(t) or t)
+    objective(trace, 5)
+    torch.testing.assert_close(seen[0], torch.stack([rate.mean() for rate in trace.rates().values()]).detach())
+    torch.testing.assert_close(objective(trace, 10).total, -trace.elbo().mean())
+    assert len(seen) == 1
+
+
+def test_iwae() -> None:
+    objective = build(ObjectiveConfig(kind="iwae", samples=7))
+    assert isinstance(objective, IWAE) and objective.samples == 7
+
+
+def test_configurations_survive_text() -> None:
+    text = {"beta": "z1=2,z2=0.5", "warmup": {"length": "2000"}, "free_bits": {"nats": 0.5, "per": "channel"}}
+    config = read(ObjectiveConfig, text, "objective")
+    assert config.beta == {"z1": 2.0, "z2": 0.5} and config.warmup.length == 2000 and config.free_bits.per == "channel"
+    assert read(ObjectiveConfig, plain(config), "objective") == config
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"beta": -1}, "objective.beta: expected at least 0, got -1"),
+        ({"beta": {"z1": -1}}, "objective.beta: expected at least 0, got -1"),
+        ({"samples": 0}, "objective.samples: expected at least 1, got 0"),
+        ({"kind": "iwae"}, "objective.samples: expected at least 2 with kind iwae"),
+        ({"kind": "iwae", "samples": 5, "beta": 2}, "objective.kind: iwae has no separate rates"),
+        ({"kind": "iwae", "samples": 5, "free_bits": {"nats": 1}}, "objective.kind: iwae has no separate rates"),
+        ({"balance": True}, "objective.balance: .*set objective.warmup.length"),
+        ({"balance": True, "warmup": {"length": 5}, "free_bits": {"nats": 1}}, "choose one of the two"),
+        ({"warmup": {"floor": 1.0}}, r"objective.warmup.floor: expected a weight in \[0, 1\), got 1.0"),
+        ({"warmup": {"length": -5}}, "objective.warmup.length: expected at least 0 steps, got -5"),
+        ({"warmup": {"cycles": 0}}, "objective.warmup.cycles: expected at least 1, got 0"),
+        ({"free_bits": {"nats": -1}}, "objective.free_bits.nats: expected at least 0 nats, got -1"),
+        ({"free_bits": {"per": "levle"}}, "objective.free_bits.per: .*did you mean 'level'"),
+    ],
+)
+def test_bad_configurations_are_one_line(given: dict[str, object], message: str) -> None:
+    with pytest.raises(HvaeError, match=message) as fault:
+        read(ObjectiveConfig, given, "objective")
+    assert "\n" not in str(fault.value)
+
+
+def test_choices_are_checked_without_a_parser_too() -> None:
+    with pytest.raises(HvaeError, match=r"no objective\.kind named 'elb'; did you mean 'elbo'"):
+        ObjectiveConfig(kind="elb")  # type: ignore[arg-type]
+    with pytest.raises(HvaeError, match=r"no objective\.warmup\.shape named 'none'"):
+        WarmUpConfig(shape="none")  # type: ignore[arg-type]
