@@ -1,0 +1,99 @@
+"""Your own arrays: .npy, .npz and IDX files, or a folder that holds one file a split.
+
+Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hvae.config.data import DataConfig
+from hvae.data.formats import read_arrays, read_idx
+from hvae.data.raw import Part, Raw, as_images, as_labels, as_levels
+from hvae.data.transforms import Array, level_type
+from hvae.errors import HvaeError
+
+# How people name the arrays of a split, nearest first: images, then labels.
+TITLES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test", "t10k")}
+IMAGES = ("{0}", "x_{0}", "X_{0}", "{0}_x", "{0}_images", "{0}-images-idx3-ubyte", "{0}-images.idx3-ubyte")
+LABELS = ("{0}_labels", "y_{0}", "Y_{0}", "{0}_y", "{0}-labels-idx1-ubyte", "{0}-labels.idx1-ubyte")
+BARE_IMAGES, BARE_LABELS = ("images", "x", "X", "data"), ("labels", "y", "Y")
+
+
+def read_npy(config: DataConfig) -> Raw:
+    """A .npy or .npz file, or a folder with train.npy, optionally valid.npy, test.npy and train_labels.npy ...
+
+    An .npz file holds either such names (train, valid, test, x_train, y_train ...), or images (or x, or its only
+    array) with labels (or y).
+    """
+    path = _existing(config.path)
+    files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
+    found = {name: array for file in files for name, array in read_arrays(file).items()}
+    return _assembled(found, config, path)
+
+
+def read_idx_source(config: DataConfig) -> Raw:
+    """An IDX file (.gz or not), or a folder whose files are named as MNIST's: train-images-idx3-ubyte.gz, t10k- ...
+
+    Beside a single file NAME-images-idx3-ubyte the labels NAME-labels-idx1-ubyte are read when they are there.
+    """
+    path = _existing(config.path)
+    if path.is_dir():
+        files = {_stem(f): f for f in sorted(path.iterdir()) if "idx" in f.name and not f.name.startswith(".")}
+        return _assembled({stem: read_idx(f) for stem, f in files.items()}, config, path)
+    labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    found = {"images": read_idx(path)}
+    if labels != path and labels.exists():
+        found["labels"] = read_idx(labels)
+    return _assembled(found, config, path)
+
+
+def _existing(path: str) -> Path:
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise HvaeError(f"data.path={path}: no such file or folder (looked in {place.resolve()})")
+    return place
+
+
+def _stem(file: Path) -> str:
+    return file.name.removesuffix(".gz")
+
+
+def _assembled(found: Mapping[str, Array], config: DataConfig, path: Path) -> Raw:
+    images = {split: array for split in TITLES if (array := _pick(found, split, IMAGES)) is not None}
+    labels = {split: _pick(found, split, LABELS) for split in TITLES}
+    if "train" not in images:
+        images = {"train": _bare(found, path)}
+        labels = {"train": next((found[name] for name in BARE_LABELS if name in found), None)}
+    levels = {split: as_levels(array, config.bits, f"{path} ({split})") for split, array in images.items()}
+    bits = max(depth for _, depth in levels.values())
+    # A split that happens to hold no bright pixel must not be read at another depth than the rest.
+    parts = {s: _part(array, labels.get(s), bits, f"{path} ({s})") for s, (array, _) in levels.items()}
+    rounded = any(array.dtype.kind == "f" for array in images.values())
+    return Raw(
+        parts=parts,
+        bits=bits,
+        transforms=(f"floats rounded to {bits} bits",) if rounded else (),
+        thresholded=bits == 1 and any((levels[split][0] != array).any() for split, array in images.items()),
+    )
+
+
+def _part(levels: Array, labels: Array | None, bits: int, where: str) -> Part:
+    images = as_images(levels.astype(level_type(bits), copy=False), where)
+    return Part(images, as_labels(labels, len(images), where))
+
+
+def _pick(found: Mapping[str, Array], split: str, patterns: tuple[str, ...]) -> Array | None:
+    names = (pattern.format(title) for title in TITLES[split] for pattern in patterns)
+    return next((found[name] for name in names if name in found), None)
+
+
+def _bare(found: Mapping[str, Array], path: Path) -> Array:
+    named = next((found[name] for name in BARE_IMAGES if name in found), None)
+    if named is not None:
+        return named
+    if len(found) == 1:
+        return next(iter(found.values()))
+    got = ", ".join(found) or "nothing"
+    raise HvaeError(f"{path}: expected an array named train or images (or a single array), got {got}; rename one")

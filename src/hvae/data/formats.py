@@ -1,0 +1,121 @@
+"""Readers of single files: IDX, .npy, .npz, text bits (.amat), CIFAR batches.  Nothing in a file is ever executed.
+
+Shapes: `N` images; `C` channels; `H W` space.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hvae.data.transforms import Array
+from hvae.errors import HvaeError
+
+IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a file, unpacked when it is gzip; HvaeError when it cannot be read or is cut short."""
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error) as fault:
+        raise HvaeError(f"cannot read {path}: {fault}; the file is missing or damaged, fetch it again") from fault
+
+
+def read_idx(path: Path) -> Array:
+    """The array of an IDX file (.gz or not): magic 0 0 type axes, big-endian sizes, values.
+
+    Reference: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+    """
+    data = read_bytes(path)
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES or len(data) < 4 + 4 * data[3]:
+        raise HvaeError(f"{path}: expected an IDX file (0 0 type axes ...), got {data[:4].hex(' ') or 'nothing'}")
+    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", data[3], 4))
+    kind = np.dtype(IDX_TYPES[data[2]])
+    expected, got = int(np.prod(shape)) * kind.itemsize, len(data) - 4 - 4 * data[3]
+    if got != expected:
+        raise HvaeError(f"{path}: expected {expected} bytes of values for shape {shape}, got {got}; fetch it again")
+    return np.frombuffer(data, kind, offset=4 + 4 * data[3]).reshape(shape).astype(kind.newbyteorder("="))
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file by name; of an .npy file one, mapped rather than read, under its stem."""
+    try:
+        with open(path, "rb") as file:
+            npy = file.read(6) == b"\x93NUMPY"
+        # Copy-on-write, so that torch may share the mapping; nothing is ever written to the file.
+        if npy:
+            return {path.stem: np.load(path, mmap_mode="c", allow_pickle=False)}
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as fault:
+        why = (str(fault) or type(fault).__name__).splitlines()[0]
+        raise HvaeError(f"cannot read {path} as .npy or .npz: {why}; save plain numbers") from fault
+
+
+def read_amat(path: Path, width: int) -> Array:
+    """Bits written as text, `width` a line: (N, width) uint8."""
+    bits = np.frombuffer(read_bytes(path).translate(None, b" \t\r\n"), np.uint8) - ord("0")
+    if len(bits) % width or len(bits) == 0 or bits.max() > 1:
+        raise HvaeError(f"{path}: expected lines of {width} digits 0 or 1, got {len(bits)} characters; fetch it again")
+    return bits.reshape(-1, width)
+
+
+def read_cifar_bin(data: bytes, where: str) -> tuple[Array, Array]:
+    """One CIFAR-10 binary batch: rows of a label byte and 3 x 32 x 32 bytes.  (N, 3, 32, 32) and (N,)."""
+    rows = np.frombuffer(data, np.uint8)
+    if len(rows) % 3073 or len(rows) == 0:
+        raise HvaeError(f"{where}: expected rows of 3,073 bytes, got {len(rows):,} bytes; fetch it again")
+    rows = rows.reshape(-1, 3073)
+    return rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0]
+
+
+def read_cifar_py(data: bytes, where: str) -> tuple[Array, Array]:
+    """One CIFAR-10 Python batch, a pickle, read without running what a pickle can run."""
+    batch = plain_unpickle(data, where)
+    pixels, labels = (batch.get(name) for name in (b"data", b"labels")) if isinstance(batch, dict) else (None, None)
+    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list) or pixels.shape != (len(labels), 3072):
+        raise HvaeError(f"{where}: expected 'data' (N, 3072) and N 'labels'; this is no CIFAR-10 batch, fetch it again")
+    return pixels.reshape(-1, 3, 32, 32), np.asarray(labels, dtype=np.int64)
+
+
+def plain_unpickle(data: bytes, where: str) -> Any:
+    """Unpickle numbers, text, containers and numpy arrays; HvaeError when the file asks for anything else."""
+    try:
+        return _Plain(io.BytesIO(data), encoding="bytes").load()
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as fault:
+        raise HvaeError(f"{where}: cannot be read as a plain pickle ({fault}); fetch it again") from fault
+
+
+def _encode(text: str, _encoding: str) -> bytes:
+    # Python 3 writes bytes into old pickles as a call of codecs.encode; only this use of it is let through.
+    return text.encode("latin1")
+
+
+# The function by which numpy arrays come out of pickles, taken from numpy itself: its module is private.
+_RECONSTRUCT = np.zeros(0).__reduce__()[0]
+
+
+class _Plain(pickle.Unpickler):
+    """An unpickler that knows five harmless names; numpy 1 and 2 keep one of them in different modules."""
+
+    _names: ClassVar[dict[tuple[str, str], Any]] = {
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("_codecs", "encode"): _encode,
+        ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+        ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._names:
+            raise pickle.UnpicklingError(f"it asks to run {module}.{name}")
+        return self._names[module, name]

@@ -1,0 +1,85 @@
+"""Image data sets of the Hugging Face hub by name, through the optional package `datasets`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hvae.config.data import DataConfig
+from hvae.data.folder import as_raw
+from hvae.data.pictures import Picture, decoded
+from hvae.data.raw import Part, Raw
+from hvae.data.transforms import Array
+from hvae.errors import HvaeError, missing_extra
+
+SPLIT_NAMES = {"train": ("train",), "valid": ("validation", "valid", "val"), "test": ("test",)}
+
+
+def read_hub(config: DataConfig) -> Raw:
+    """The data set `config.path` ("owner/name", or a local folder in the hub's layout), decoded once into the cache.
+
+    The first column of images is read, and the first column of class labels where there is one.  Raises HvaeError
+    when the extra is not installed, the set cannot be loaded, or it has no training images.
+    """
+    hub = _package()
+    sets = _splits(_loaded(hub, config.path), config.path)
+    column, label = _columns(hub, sets["train"].features, config.path)
+    raw = {split: rows.cast_column(column, hub.Image(decode=False)) for split, rows in sets.items()}
+    pictures = {
+        split: [Picture(f"{config.path}[{split}][{i}]", _opener(rows, i, column)) for i in range(len(rows))]
+        for split, rows in raw.items()
+    }
+    levels, plan = decoded(pictures, config, {split: rows._fingerprint for split, rows in sets.items()})
+    parts = {split: Part(array, _labels(sets[split], label)) for split, array in levels.items()}
+    classes = tuple(sets["train"].features[label].names) if label else ()
+    source = f"hub: {config.path}, fingerprint {sets['train']._fingerprint}"
+    return as_raw(parts, plan, source, classes)
+
+
+def _package() -> ModuleType:
+    try:
+        import datasets  # heavy and optional: imported only when a hub set is asked for
+    except ImportError as fault:
+        raise missing_extra("datasets", "hub") from fault
+    return datasets
+
+
+def _loaded(hub: ModuleType, path: str) -> Mapping[str, Any]:
+    # The package raises dozens of unrelated types for a name that does not exist or a network that is not there.
+    try:
+        return hub.load_dataset(path)
+    except Exception as fault:
+        why = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+        raise HvaeError(f"cannot load '{path}' from the hub: {why}; check data.path and the network") from fault
+
+
+def _splits(found: Mapping[str, Any], path: str) -> dict[str, Any]:
+    sets = {split: found[name] for split, names in SPLIT_NAMES.items() for name in reversed(names) if name in found}
+    if "train" not in sets:
+        raise HvaeError(f"expected a split named train in '{path}', got {', '.join(found) or 'none'}; choose another")
+    return sets
+
+
+def _columns(hub: ModuleType, features: Mapping[str, Any], path: str) -> tuple[str, str | None]:
+    images = [name for name, feature in features.items() if isinstance(feature, hub.Image)]
+    labels = [name for name, feature in features.items() if isinstance(feature, hub.ClassLabel)]
+    if not images:
+        raise HvaeError(f"expected a column of images in '{path}', got {', '.join(features)}; choose another set")
+    return images[0], labels[0] if labels else None
+
+
+def _opener(rows: Any, i: int, column: str) -> Callable[[], Image.Image]:
+    def opened() -> Image.Image:
+        cell = rows[i][column]
+        return Image.open(io.BytesIO(cell["bytes"]) if cell["bytes"] else cell["path"])
+
+    return opened
+
+
+def _labels(rows: Any, label: str | None) -> Array | None:
+    return None if label is None else np.array(rows[label][:], dtype=np.int64)

@@ -1,0 +1,63 @@
+"""What a known data set is: its published form, the layouts it lies in, and how it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvae.data.fetch import Remote, places
+from hvae.data.raw import Raw
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way a set lies in a folder: the files it needs (patterns), and who reads them."""
+
+    files: tuple[str, ...]
+    read: Callable[[Path], Raw]
+
+    def in_folder(self, folder: Path) -> bool:
+        """Whether every file is there."""
+        return all(next(folder.glob(pattern), None) for pattern in self.files)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownSet:
+    """A published data set.
+
+    Arguments: `what`, in a line; `shape` (C, H, W) and `bits` of the published form; `sizes` of its splits; `licence`;
+    `folders` tried below a root; `layouts`; `remotes`, its files as published; `system`, folders where a Linux
+    distribution puts it; `short`, how to say that a split is not whole.
+    """
+
+    name: str
+    what: str
+    shape: tuple[int, int, int]
+    bits: int
+    sizes: Mapping[str, int]
+    licence: str
+    folders: tuple[str, ...]
+    layouts: tuple[Layout, ...]
+    remotes: tuple[Remote, ...] = ()
+    system: tuple[str, ...] = ()
+    short: str = "{n:,} of {full:,} {split} images"
+
+    def found(self, root: str) -> tuple[Path, Layout] | None:
+        """The first place that holds the set, and in which layout."""
+        options = ((place, layout) for place in self.searched(root) for layout in self.layouts)
+        return next(((place, layout) for place, layout in options if layout.in_folder(place)), None)
+
+    def searched(self, root: str) -> list[Path]:
+        """Every folder that is looked into, in order."""
+        return places(root, self.folders, self.system) if self.folders else []
+
+    def version(self, raw: Raw) -> str:
+        """What sets these images apart from the published set; empty when nothing does."""
+        sizes = {split: len(part.levels) for split, part in raw.parts.items()}
+        short = [
+            self.short.format(n=sizes.get(split, 0), full=full, split=split)
+            for split, full in self.sizes.items()
+            if sizes.get(split, 0) != full
+        ]
+        return "; ".join([*short, raw.version] if raw.version else short)

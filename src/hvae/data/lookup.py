@@ -1,0 +1,82 @@
+"""Finding a known data set: below a given root, in the system's place, in the cache, and last on the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hvae.config.data import KNOWN, DataConfig
+from hvae.data.catalogue import SETS
+from hvae.data.fetch import fetch
+from hvae.data.known import KnownSet
+from hvae.data.layouts import digits
+from hvae.data.raw import Raw
+from hvae.errors import HvaeError
+
+EMBEDDED = "digits"
+
+
+def base(name: str) -> str:
+    """The published set that a name is a form of.
+
+    >>> base("mnist-dynamic"), base("mnist-static")
+    ('mnist', 'mnist-static')
+    """
+    return name.removesuffix("-dynamic").removesuffix("-binary")
+
+
+def read_known(config: DataConfig) -> Raw:
+    """The known set a config names, from the first place that holds it, or downloaded.
+
+    Raises HvaeError with every place searched when it is nowhere.
+    """
+    known = SETS[base(config.name)]
+    if known.name == EMBEDDED:
+        return replace(digits(), source="scikit-learn, load_digits")
+    if known.found(config.root) is None:
+        _download(known, config)
+    found = known.found(config.root)
+    if found is None:
+        raise _missing(known, config, "the download left no complete set")
+    place, layout = found
+    raw = layout.read(place)
+    return replace(raw, source=str(place.resolve()), version=known.version(raw))
+
+
+def _download(known: KnownSet, config: DataConfig) -> None:
+    if not config.download:
+        raise _missing(known, config, "downloading is switched off (data.download)")
+    try:
+        fetch(known.remotes, known.searched("")[-1])
+    except HvaeError as fault:
+        raise _missing(known, config, str(fault)) from fault
+
+
+def _missing(known: KnownSet, config: DataConfig, why: str) -> HvaeError:
+    searched = ", ".join(map(str, known.searched(config.root)))
+    wanted = " or ".join(" + ".join(layout.files) for layout in known.layouts)
+    return HvaeError(
+        f"data set '{known.name}' was found nowhere; searched: {searched}; then: {why}; "
+        f"name a folder that holds it with data.root, or put into one of these folders: {wanted}"
+    )
+
+
+def listing(root: str = "") -> list[dict[str, Any]]:
+    """What is known of each set and where it was found: one dict a set, ready for JSON."""
+    return [_listed(known, root) for known in SETS.values()]
+
+
+def _listed(known: KnownSet, root: str) -> dict[str, Any]:
+    at = known.found(root)
+    return {
+        "name": known.name,
+        "forms": [name for name in KNOWN if base(name) == known.name],
+        "what": known.what,
+        "shape": list(known.shape),
+        "bits": known.bits,
+        "sizes": dict(known.sizes),
+        "licence": known.licence,
+        "found": "built in" if known.name == EMBEDDED else str(at[0]) if at else "",
+        "searched": [str(place) for place in known.searched(root)],
+        "download": [address for remote in known.remotes for address in remote.addresses[:1]],
+    }

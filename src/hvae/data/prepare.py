@@ -1,0 +1,152 @@
+"""From a data set as found to the data set of a run: one form for all images, held-out parts, record.
+
+Shapes: `N` images; `C` channels; `H W` space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hvae.config.data import SOURCES, DataConfig
+from hvae.data.images import ImageData, Split
+from hvae.data.order import epoch_order
+from hvae.data.provenance import SPLITS, Binarisation, Provenance, checksum
+from hvae.data.raw import Part, Raw
+from hvae.data.transforms import fit, quantise, recolour
+from hvae.errors import HvaeError
+
+# Fixed for all runs: the seed of a run must not change what it is tested on.
+HELD_OUT_SEED = 0
+DRAW_SEEDS = {"valid": 1, "test": 2}
+
+
+def prepare(raw: Raw, config: DataConfig) -> ImageData:
+    """Apply the config to a set as found.
+
+    Raises HvaeError when the config asks for what the images cannot give (more bits, a flip of flat vectors), when
+    splits differ in shape, or when nothing is left to train on.
+    """
+    binarisation, bits = _binarisation(raw, config)
+    shaped = _shaped(raw, config, bits)
+    splits, notes = _splits(shaped, config)
+    dynamic = binarisation == "dynamic"
+    data = {name: replace(split, dynamic=dynamic, flip=config.flip) for name, split in splits.items()}
+    ready = {"train": data["train"], **{name: data[name].fixed(seed) for name, seed in DRAW_SEEDS.items()}}
+    outcome = 1 if dynamic else shaped.bits
+    record = Provenance(
+        name=_task_name(config, binarisation),
+        source=raw.source,
+        sizes={name: len(ready[name]) for name in SPLITS},
+        checksums={name: checksum(ready[name].chunks()) for name in SPLITS},
+        bits=outcome,
+        shape=tuple(ready["train"].store.shape[1:]),
+        binarisation=binarisation,
+        version="; ".join(filter(None, [raw.version, *notes["test"]])),
+        transforms=(*raw.transforms, *_described(raw, shaped, config), *notes["valid"], *_draw_note(dynamic)),
+    )
+    return ImageData(**ready, bits=outcome, shape=record.shape, provenance=record, classes=raw.classes)
+
+
+def _binarisation(raw: Raw, config: DataConfig) -> tuple[Binarisation, int]:
+    """How values become bits, and the depth that the stored levels get (0: as found)."""
+    if config.name.endswith(("-dynamic", "-binary")) and config.bits not in (0, 1):
+        raise HvaeError(f"'{config.name}' has 1 bit a pixel, got data.bits={config.bits}; leave it at 0")
+    if config.name.endswith("-dynamic"):
+        if config.channels == 3:
+            raise HvaeError(f"'{config.name}' draws each pixel of a grey image, got data.channels=3; leave it at 0")
+        return "dynamic", 0
+    if config.name == "mnist-static":
+        return "static", config.bits
+    bits = 1 if config.name.endswith("-binary") else config.bits
+    return ("threshold" if raw.thresholded or (bits == 1 and raw.bits > 1) else "none"), bits
+
+
+def _shaped(raw: Raw, config: DataConfig, bits: int) -> Raw:
+    flat = raw.parts["train"].levels.ndim == 2
+    if flat and (config.size or config.flip or config.channels):
+        raise HvaeError("flat vectors have no height, mirror or colour: leave data.size, flip and channels alone")
+    parts = {name: _part(part, raw, config, bits, flat) for name, part in raw.parts.items()}
+    shapes = {name: part.levels.shape[1:] for name, part in parts.items()}
+    odd = next((name for name in shapes if shapes[name] != shapes["train"]), None)
+    if odd:
+        raise HvaeError(
+            f"expected one shape for all splits, got {shapes['train']} in train and {shapes[odd]} in {odd}; "
+            "set data.size=[H, W] and data.channels"
+        )
+    return replace(raw, parts=parts, bits=bits or raw.bits)
+
+
+def _part(part: Part, raw: Raw, config: DataConfig, bits: int, flat: bool) -> Part:
+    levels = part.levels
+    if not flat:
+        levels = fit(recolour(levels, config.channels), config.size, config.crop, raw.bits)
+    return part._replace(levels=quantise(levels, raw.bits, bits, config.path or config.name))
+
+
+def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, list[str]]]:
+    """Every split, held out of training where the set has none, and a note on each that was."""
+    pool = torch.arange(len(raw.parts["train"].levels))
+    splits: dict[str, Split] = {}
+    notes: dict[str, list[str]] = {name: [] for name in SPLITS}
+    for name, share in (("test", config.test), ("valid", config.valid)):
+        if name in raw.parts:
+            splits[name] = _split(raw.parts[name], raw.bits, None)
+            continue
+        count = _count(share, len(raw.parts["train"].levels))
+        taken, pool = _held_out(pool, count, name)
+        splits[name] = _split(raw.parts["train"], raw.bits, taken)
+        notes[name] += [f"{name}: {count:,} training images held out at random (seed {HELD_OUT_SEED})"] * (count > 0)
+    return {**splits, "train": _split(raw.parts["train"], raw.bits, pool)}, notes
+
+
+def _count(share: int | float, n: int) -> int:
+    # A share never rounds to nothing: who asks for some validation gets at least one image.
+    return max(1, round(share * n)) if 0 < share < 1 else int(share)
+
+
+def _held_out(pool: Tensor, count: int, name: str) -> tuple[Tensor, Tensor]:
+    if count >= len(pool):
+        raise HvaeError(
+            f"data.{name} holds out {count:,} of {len(pool):,} training images and leaves none; set it lower, or to 0"
+        )
+    # At random and not the last ones: folders and many published files are sorted by class.
+    order = pool[epoch_order(len(pool), 0, HELD_OUT_SEED)]
+    return order[:count].sort().values, order[count:].sort().values
+
+
+def _split(part: Part, bits: int, rows: Tensor | None) -> Split:
+    # Some readers hand over views with foreign strides or read-only memory, which torch cannot share.
+    store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
+    labels = None if part.labels is None else torch.from_numpy(part.labels.copy())
+    if rows is None:
+        rows = torch.arange(len(store))
+    return Split(store=store, rows=rows, labels=None if labels is None else labels[rows], depth=bits)
+
+
+def _task_name(config: DataConfig, binarisation: Binarisation) -> str:
+    """The name a number goes by: a set cut to one bit is the -binary form, however that was asked for."""
+    if config.name == "hub":
+        return f"hub:{config.path}"
+    if config.name in SOURCES:
+        return f"{config.name}:{Path(config.path).expanduser().resolve().name}"
+    return f"{config.name.removesuffix('-binary')}-binary" if binarisation == "threshold" else config.name
+
+
+def _described(raw: Raw, shaped: Raw, config: DataConfig) -> list[str]:
+    before, after = raw.parts["train"].levels.shape[1:], shaped.parts["train"].levels.shape[1:]
+    resized = [f"{_by(before)} to {_by(after)} (crop={config.crop})"] if before != after else []
+    cut = [f"{raw.bits} bits to {shaped.bits}"] if raw.bits != shaped.bits else []
+    return resized + cut + ["training images mirrored at random"] * config.flip
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _draw_note(dynamic: bool) -> list[str]:
+    seeds = ", ".join(f"{name} with seed {seed}" for name, seed in DRAW_SEEDS.items())
+    return [f"training pixels drawn anew from Bernoulli(grey) in each batch; drawn once: {seeds}"] * dynamic

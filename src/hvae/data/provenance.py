@@ -1,0 +1,83 @@
+"""Where data came from, exactly: what lets two numbers be compared, and what stops them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from torch import Tensor
+
+from hvae.errors import HvaeError
+
+Binarisation = Literal["none", "static", "dynamic", "threshold"]
+SPLITS = ("train", "valid", "test")
+TASK_FIELDS = ("name", "version", "bits", "shape", "binarisation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """The identity of a data set as a model saw it; written into every result.
+
+    Arguments: `name` of the task; `source`, the file, folder or address it was read from; `sizes` and `checksums` for
+    train, valid and test (sha256 of the integer levels, little-endian, in order; before the draw for dynamic training
+    data); `bits` a value; `shape` of one image; `binarisation`; `version`, what a reader must know before comparing
+    ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order.
+    """
+
+    name: str
+    source: str
+    sizes: Mapping[str, int]
+    checksums: Mapping[str, str]
+    bits: int
+    shape: tuple[int, ...]
+    binarisation: Binarisation = "none"
+    version: str = ""
+    transforms: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and dicts, ready for JSON."""
+        return {**asdict(self), "shape": list(self.shape), "transforms": list(self.transforms)}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Provenance:
+        """The inverse of `to_dict`; raises HvaeError when a field is missing or unknown."""
+        known = {field.name for field in fields(cls)}
+        if set(record) != known:
+            odd = ", ".join(sorted(set(record) ^ known))
+            raise HvaeError(f"expected a provenance record with {', '.join(sorted(known))}; missing or unknown: {odd}")
+        return cls(**{**record, "shape": tuple(record["shape"]), "transforms": tuple(record["transforms"])})
+
+    def __str__(self) -> str:
+        sizes = " / ".join(f"{self.sizes[split]:,}" for split in SPLITS)
+        shape = "x".join(map(str, self.shape))
+        note = f"; {self.version}" if self.version else ""
+        return f"{self.name}: {sizes} images of {shape}, {self.bits} bit, binarisation {self.binarisation}{note}"
+
+
+def differences(a: Provenance, b: Provenance) -> list[str]:
+    """What makes test numbers on `a` and `b` incomparable: the fields that differ, or an empty list.
+
+    Training and validation sets may differ: models trained on less are still scored on the same task.
+
+    >>> one = dict(source="here", sizes={}, checksums={"test": "0a"}, shape=(1, 28, 28))
+    >>> differences(Provenance(name="mnist", bits=8, **one), Provenance(name="mnist-binary", bits=1, **one))
+    ['name', 'bits']
+    """
+    odd = [field for field in TASK_FIELDS if getattr(a, field) != getattr(b, field)]
+    return odd + ["test checksum"] * (a.checksums.get("test") != b.checksums.get("test"))
+
+
+def checksum(chunks: Iterable[Tensor]) -> str:
+    """The sha256 of integer tensors, one after the other.
+
+    >>> import torch
+    >>> checksum([torch.zeros(2, dtype=torch.uint8)])[:8]
+    '96a296d2'
+    """
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        values = chunk.contiguous().numpy()
+        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()

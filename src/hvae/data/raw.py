@@ -1,0 +1,111 @@
+"""What a reader hands over: arrays as found, before sizes, bit depth and held-out parts are settled.
+
+Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hvae.data.transforms import Array, level_type
+from hvae.errors import HvaeError
+
+
+class Part(NamedTuple):
+    """One split as found: integer `levels` (N, C, H, W) or (N, D), and `labels` (N,) or None."""
+
+    levels: Array
+    labels: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """A data set as found: `parts` by name (train always; valid and test where the source has them), `bits` a value.
+
+    `thresholded` when the reader itself compared grey values with one half.
+    """
+
+    parts: Mapping[str, Part]
+    bits: int
+    source: str = ""
+    version: str = ""
+    classes: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ()
+    thresholded: bool = False
+
+
+def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:
+    """Integer levels and their bit depth from whatever numbers a file holds.
+
+    bool is 1 bit; integers are 1 bit when nothing exceeds 1, 8 bits up to 255, else 16; floats must lie in [0, 1] and
+    are rounded to `bits` bits (8 when `bits` is 0).  Raises HvaeError for other types, for NaN, infinities and values
+    outside the range, with the place of the first one, and for floats whose depth is anyone's guess.
+
+    >>> as_levels(np.array([[0.2, 1.0]]), 0, "x.npy")
+    (array([[ 51, 255]], dtype=uint8), 8)
+    """
+    if array.dtype.kind not in "buif":
+        raise HvaeError(f"{where}: expected integers or floats, got dtype {array.dtype}; save it as uint8")
+    if array.size == 0:
+        raise HvaeError(f"{where}: expected at least one image, got an array of shape {array.shape}")
+    if array.dtype.kind == "f":
+        return _from_floats(array, bits, where)
+    low, top = int(array.min()), int(array.max())
+    # The mask that finds the place is as large as the array: it is made for faulty ones only.
+    if low < 0 or top > 65535:
+        _refuse((array < 0) | (array > 65535), array, where, "from 0 to 65535")
+    found = 1 if top <= 1 else 8 if top <= 255 else 16
+    return array.astype(level_type(found), copy=False), found
+
+
+def _from_floats(array: Array, bits: int, where: str) -> tuple[Array, int]:
+    _refuse(~np.isfinite(array), array, where, "finite")
+    _refuse((array < 0) | (array > 1), array, where, "from 0 to 1 (or integers)")
+    if bits == 0 and ((array == 0) | (array == 1)).all():
+        raise HvaeError(
+            f"{where}: floats of 0 and 1 only; set data.bits=1 if they are binary, data.bits=8 if they are grey"
+        )
+    depth = bits or 8
+    return np.rint(array * (2**depth - 1)).astype(level_type(depth)), depth
+
+
+def _refuse(bad: Array, array: Array, where: str, expected: str) -> None:
+    if bad.any():
+        place = np.unravel_index(int(bad.argmax()), bad.shape)
+        at = ", ".join(str(int(i)) for i in place)
+        raise HvaeError(f"{where}: expected values {expected}, got {array[place]} at [{at}], {int(bad.sum()):,} in all")
+
+
+def as_images(array: Array, where: str) -> Array:
+    """(N, H, W), (N, C, H, W) or (N, H, W, C) to (N, C, H, W); (N, D) stays.
+
+    With four axes the one of length 1 or 3, failing that 2 or 4, is the channels; HvaeError when neither or both are.
+
+    >>> as_images(np.zeros((10, 8, 9, 3)), "x.npy").shape
+    (10, 3, 8, 9)
+    """
+    if array.ndim not in (2, 3, 4):
+        wanted = "(N, H, W), (N, C, H, W), (N, H, W, C) or (N, D)"
+        raise HvaeError(f"{where}: expected an array of shape {wanted}, got {array.shape}")
+    if array.ndim == 2:
+        return array
+    if array.ndim == 3:
+        return array[:, None]  # (N, 1, H, W)
+    for likely in ((1, 3), (1, 2, 3, 4)):
+        first, last = array.shape[1] in likely, array.shape[3] in likely
+        if first != last:
+            return array if first else array.transpose(0, 3, 1, 2)  # (N, C, H, W)
+    raise HvaeError(f"{where}: cannot tell the channels in shape {array.shape}; save it as (N, C, H, W), C up to 4")
+
+
+def as_labels(array: Array | None, n: int, where: str) -> Array | None:
+    """Whole-number labels, one an image; HvaeError otherwise."""
+    if array is None:
+        return None
+    if array.shape != (n,) or array.dtype.kind not in "bui":
+        raise HvaeError(f"{where}: expected {n} whole-number labels, got {array.dtype} of shape {array.shape}")
+    return array.astype(np.int64)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_formats import idx
+
+from hvae.config.data import DataConfig
+from hvae.data import ImageData, load
+from hvae.errors import HvaeError
+
+rng = np.random.default_rng(0)
+
+
+def some(*shape: int) -> np.ndarray:
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+    pixels.flat[0] = 255
+    return pixels
+
+
+def read(path: Path, name: str = "npy", **wishes: object) -> ImageData:
+    return load(DataConfig(**{"name": name, "path": str(path), "valid": 0, "test": 0, **wishes}))
+
+
+def read_array(array: np.ndarray, folder: Path, **wishes: object) -> ImageData:
+    np.save(folder / "x.npy", array)
+    return read(folder / "x.npy", **wishes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((9, 6, 7), (1, 6, 7)),
+        ((9, 3, 6, 7), (3, 6, 7)),
+        ((9, 6, 7, 3), (3, 6, 7)),
+        ((9, 2, 6, 7), (2, 6, 7)),
+        ((9, 6, 7, 1), (1, 6, 7)),
+        ((9, 12), (12,)),
+    ],
+)
+def test_shapes(shape: tuple[int, ...], expected: tuple[int, ...], tmp_path: Path) -> None:
+    array = some(*shape)
+    data = read_array(array, tmp_path)
+    assert data.shape == expected and data.train.batch([0, 1]).shape == (2, *expected)
+    last = len(shape) == 4 and shape[1] > 4
+    assert (
+        data.train.levels(range(9)).numpy() == (array.transpose(0, 3, 1, 2) if last else array).reshape(9, *expected)
+    ).all()
+
+
+@pytest.mark.parametrize("shape", [(9,), (2, 3, 4, 5, 6), (9, 3, 6, 3), (9, 16, 16, 16)])
+def test_shapes_that_are_no_images(shape: tuple[int, ...], tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=r"x.npy \(train\): (expected an array of shape|cannot tell the channels)"):
+        read_array(some(*shape), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("array", "bits"),
+    [
+        (np.array([[True, False]]), 1),
+        (np.array([[0, 1]], np.uint8), 1),
+        (np.array([[0, 255]], np.int64), 8),
+        (np.array([[0, 256]], np.uint16), 16),
+        (np.array([[0, 65535]], ">i4"), 16),
+        (np.array([[0.0, 0.5, 1.0]], np.float16), 8),
+        (np.array([[0.0, 0.2, 1.0]], np.float64), 8),
+    ],
+)
+def test_types_settle_the_depth(array: np.ndarray, bits: int, tmp_path: Path) -> None:
+    data = read_array(array, tmp_path)
+    assert data.bits == bits
+    top = 1 if array.dtype.kind in "bf" else 2**bits - 1
+    assert np.allclose(data.train.batch([0]).numpy(), array.astype(np.float64) / top, atol=0.5 / 255)
+
+
+def test_floats_are_rounded_to_the_bits_asked_for(tmp_path: Path) -> None:
+    exact = np.arange(32, dtype=np.float32)[None] / 31
+    data = read_array(exact, tmp_path, bits=5)
+    assert data.train.levels([0]).flatten().tolist() == list(range(32))
+    assert data.provenance.transforms == ("floats rounded to 5 bits",)
+    assert read_array(exact, tmp_path, bits=12).train.levels([0]).max() == 4095
+
+
+def test_floats_that_may_be_binary(tmp_path: Path) -> None:
+    binary, grey = np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[0.4, 0.6], [0.0, 1.0]])
+    with pytest.raises(HvaeError, match=r"set data.bits=1 if they are binary, data.bits=8 if they are grey"):
+        read_array(binary, tmp_path)
+    assert read_array(binary, tmp_path, bits=8).train.levels([0]).tolist() == [[0, 255]]
+    assert read_array(binary, tmp_path, bits=1).provenance.binarisation == "none"
+    assert read_array(grey, tmp_path, bits=1).provenance.binarisation == "threshold"
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([[0.5, np.nan], [0, 0]]), r"expected values finite, got nan at \[0, 1\], 1 in all"),
+        (np.array([[0.5, 0.5], [0, np.inf]]), r"got inf at \[1, 1\]"),
+        (np.array([[0.5, 200.0]]), r"from 0 to 1 \(or integers\), got 200.0 at \[0, 1\]"),
+        (np.array([[0, -3]]), r"from 0 to 65535, got -3 at \[0, 1\]"),
+        (np.array([[0, 70000]]), r"got 70000"),
+        (np.array([["a"]]), "got dtype <U1"),
+        (np.array([[1j]]), "got dtype complex128"),
+        (np.zeros((0, 4, 4), np.uint8), "at least one image"),
+    ],
+)
+def test_values_that_are_no_pixels(array: np.ndarray, message: str, tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=message) as caught:
+        read_array(array, tmp_path)
+    assert "x.npy" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_more_bits_than_there_are(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=r"at most data.bits=8, which is what .*x.npy holds, got 12"):
+        read_array(some(4, 3, 3), tmp_path, bits=12)
+
+
+def test_flat_vectors_cannot_be_resized(tmp_path: Path) -> None:
+    for wish in ({"size": (4, 4)}, {"flip": True}, {"channels": 3}):
+        with pytest.raises(HvaeError, match="flat vectors"):
+            read_array(some(4, 9), tmp_path, **wish)
+
+
+def test_npz_with_splits_and_labels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x_train=some(5, 4, 4), y_train=np.arange(5), x_test=some(2, 4, 4), y_test=[8, 9])
+    data = read(tmp_path / "x.npz", valid=1)
+    assert (len(data.train), len(data.valid), len(data.test)) == (4, 1, 2)
+    assert data.train.labels is not None and data.valid.labels is not None and data.test.labels is not None
+    assert sorted([*data.train.labels.tolist(), *data.valid.labels.tolist()]) == [0, 1, 2, 3, 4]
+    assert data.test.labels.tolist() == [8, 9]
+
+
+def test_splits_share_one_depth(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", train=some(3, 4, 4), test=np.ones((2, 4, 4), np.uint8))
+    assert read(tmp_path / "x.npz").test.batch([0]).max() == pytest.approx(1 / 255)
+    np.savez(tmp_path / "x.npz", train=some(3, 4, 4), test=np.full((2, 4, 4), 999, np.int64))
+    data = read(tmp_path / "x.npz")
+    assert data.bits == 16 and data.train.store.dtype == data.test.store.dtype
+
+
+def test_splits_of_different_shapes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", train=some(3, 4, 4), test=some(2, 5, 4))
+    with pytest.raises(HvaeError, match=r"\(1, 4, 4\) in train and \(1, 5, 4\) in test; set data.size"):
+        read(tmp_path / "x.npz")
+    assert read(tmp_path / "x.npz", size=(4, 4)).shape == (1, 4, 4)
+
+
+def test_npz_with_images_and_labels(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=np.array([2, 1, 0]), extra=np.zeros(3))
+    data = read(tmp_path / "x.npz")
+    assert data.train.labels is not None and data.train.labels.tolist() == [2, 1, 0]
+
+
+def test_npz_without_images(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=some(3, 4, 4), b=some(3, 4, 4))
+    with pytest.raises(HvaeError, match=r"named train or images .* got a, b; rename one"):
+        read(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("labels", [np.arange(4), np.zeros(3), np.zeros((3, 1), int)])
+def test_labels_that_do_not_fit(labels: np.ndarray, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=labels)
+    with pytest.raises(HvaeError, match="expected 3 whole-number labels"):
+        read(tmp_path / "x.npz")
+
+
+def test_a_folder_of_npy_files_stays_on_disk(tmp_path: Path) -> None:
+    train, test = some(6, 3, 4, 4), some(2, 3, 4, 4)
+    for name, array in (("train", train), ("train_labels", np.arange(6)), ("test", test)):
+        np.save(tmp_path / f"{name}.npy", array)
+    data = read(tmp_path, valid=2)
+    assert (data.train.levels(range(4)).numpy() == train[data.train.rows.numpy()]).all()
+    assert (data.test.levels([0, 1]).numpy() == test).all()
+
+
+def test_idx_files(tmp_path: Path) -> None:
+    images, labels = some(5, 4, 3), np.arange(5, dtype=np.uint8)
+    (tmp_path / "my-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+    assert read(tmp_path / "my-images-idx3-ubyte.gz", "idx").train.labels is None
+    (tmp_path / "my-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    data = read(tmp_path / "my-images-idx3-ubyte.gz", "idx")
+    assert (data.train.levels(range(5)).numpy()[:, 0] == images).all()
+    assert data.train.labels is not None and data.train.labels.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_folder_of_idx_files(tmp_path: Path) -> None:
+    for title, n in (("train", 5), ("t10k", 2)):
+        (tmp_path / f"{title}-images-idx3-ubyte").write_bytes(idx(some(n, 4, 3)))
+        (tmp_path / f"{title}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(n, np.uint8))))
+    data = read(tmp_path, "idx")
+    assert (len(data.train), len(data.test)) == (5, 2) and data.test.labels is not None
+
+
+@pytest.mark.parametrize("name", ["npy", "idx"])
+def test_a_path_that_is_not_there(name: str, tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match="no such file or folder"):
+        read(tmp_path / "nothing", name)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_formats import idx
+
+from hvae.config.data import DataConfig
+from hvae.data import catalogue, known_sets, load
+from hvae.data.fetch import Remote, fetch, places
+from hvae.errors import HvaeError
+
+
+def published(path: Path, data: bytes, *before: str) -> Remote:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_bytes(data)
+    return Remote(path.name, hashlib.md5(data).hexdigest(), (*before, path.as_uri()))
+
+
+def test_a_file_is_fetched_once(tmp_path: Path) -> None:
+    remote = published(tmp_path / "web/a.bin", b"content")
+    fetch([remote], tmp_path / "here")
+    assert (tmp_path / "here/a.bin").read_bytes() == b"content"
+    (tmp_path / "web/a.bin").unlink()
+    fetch([remote], tmp_path / "here")
+
+
+def test_the_next_address_is_tried(tmp_path: Path) -> None:
+    fetch([published(tmp_path / "web/a.bin", b"x", "https://nowhere.invalid/a.bin")], tmp_path / "here")
+    assert (tmp_path / "here/a.bin").exists()
+
+
+def test_a_wrong_checksum_leaves_nothing(tmp_path: Path) -> None:
+    remote = replace(published(tmp_path / "web/a.bin", b"content"), md5="0" * 32)
+    with pytest.raises(HvaeError, match=r"sent md5 .* expected 0000"):
+        fetch([remote], tmp_path / "here")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_every_address_that_failed_is_named(tmp_path: Path) -> None:
+    remote = Remote("a", "0" * 32, ("https://one.invalid/a", "https://two.invalid/a"))
+    with pytest.raises(HvaeError, match=r"one.invalid.*no network.*two.invalid.*no network"):
+        fetch([remote], tmp_path)
+
+
+def test_places_in_order(cache: Path) -> None:
+    assert places("/r", ("a", "b"), ("/sys",)) == [Path("/r/a"), Path("/r/b"), Path("/sys"), cache / "a"]
+    assert places("", ("a", "b"), ()) == [cache / "a"]
+
+
+def test_offline_the_error_lists_every_place(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(HvaeError, match="'mnist' was found nowhere") as caught:
+        load(DataConfig(name="mnist-dynamic", root=str(tmp_path)))
+    message = str(caught.value)
+    for place in (tmp_path / "mnist", tmp_path / "MNIST/raw", cache / "mnist", "ossci-datasets", "cvdf-datasets"):
+        assert str(place) in message
+    assert "no network" in message and "data.root" in message and "\n" not in message
+
+
+def test_the_network_is_left_alone_when_told_so(cache: Path) -> None:
+    with pytest.raises(HvaeError, match="downloading is switched off"):
+        load(DataConfig(name="omniglot", download=False))
+    assert not cache.exists()
+
+
+def test_a_set_is_downloaded_into_the_cache(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "train-images-idx3-ubyte": np.zeros((4, 28, 28), np.uint8),
+        "train-labels-idx1-ubyte": np.zeros(4, np.uint8),
+        "t10k-images-idx3-ubyte": np.zeros((2, 28, 28), np.uint8),
+        "t10k-labels-idx1-ubyte": np.zeros(2, np.uint8),
+    }
+    remotes = tuple(published(tmp_path / name, idx(array)) for name, array in files.items())
+    monkeypatch.setitem(catalogue.SETS, "mnist", replace(catalogue.MNIST, remotes=remotes))
+    data = load(DataConfig(name="mnist", valid=0))
+    assert len(data.train) == 4 and data.provenance.source == str(cache / "mnist")
+    assert {entry["name"]: entry["found"] for entry in known_sets()}["mnist"] == str(cache / "mnist")
+
+
+def test_known_sets_say_what_and_where(tmp_path: Path) -> None:
+    entries = {entry["name"]: entry for entry in known_sets(str(tmp_path))}
+    assert entries["digits"]["found"] == "built in" and entries["mnist"]["found"] == ""
+    assert entries["mnist"]["forms"] == ["mnist", "mnist-dynamic", "mnist-binary"]
+    assert entries["mnist"]["searched"][0] == str(tmp_path / "mnist")
+    assert entries["mnist-static"]["sizes"] == {"train": 50_000, "valid": 10_000, "test": 10_000}
+    assert all(entry["licence"] and entry["what"] for entry in entries.values())
+
+
+def test_every_published_file_has_a_checksum_and_an_address() -> None:
+    remotes = [remote for known in catalogue.SETS.values() for remote in known.remotes]
+    assert len({remote.md5 for remote in remotes}) == len(remotes) == 14
+    assert all(len(bytes.fromhex(remote.md5)) == 16 and remote.addresses for remote in remotes)
+    assert all(address.endswith("/" + remote.file) for remote in remotes for address in remote.addresses)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import gzip
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hvae.data.formats import plain_unpickle, read_amat, read_arrays, read_cifar_bin, read_cifar_py, read_idx
+from hvae.errors import HvaeError
+
+CODES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
+
+
+def idx(array: np.ndarray) -> bytes:
+    code = CODES[array.dtype.str[1:]]
+    head = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    return head + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.mark.parametrize("kind", list(CODES))
+@pytest.mark.parametrize("packed", [False, True])
+def test_idx_of_every_type(kind: str, packed: bool, tmp_path: Path) -> None:
+    array = np.arange(24).reshape(2, 3, 4).astype(kind)
+    file = tmp_path / "x"
+    file.write_bytes(gzip.compress(idx(array)) if packed else idx(array))
+    found = read_idx(file)
+    assert found.dtype == array.dtype and (found == array).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "expected an IDX file .* got nothing"),
+        (b"\x89PNG\r\n", "got 89 50 4e 47"),
+        (idx(np.zeros((2, 3), np.uint8))[:-1], "expected 6 bytes of values for shape \\(2, 3\\), got 5"),
+        (idx(np.zeros((2, 3), np.uint8)) + b"x", "got 7"),
+        (idx(np.zeros((2, 3), np.uint8))[:9], "expected an IDX file"),
+        (gzip.compress(idx(np.zeros((99, 99), np.uint8)))[:40], "cannot read .* damaged"),
+        (gzip.compress(b"0" * 500)[:20] + b"broken" * 9, "cannot read .* damaged"),
+    ],
+)
+def test_damaged_idx_files(data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.gz").write_bytes(data)
+    with pytest.raises(HvaeError, match=message) as caught:
+        read_idx(tmp_path / "bad.gz")
+    assert "bad.gz" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=r"cannot read .*nothing"):
+        read_idx(tmp_path / "nothing")
+
+
+def test_npy_is_mapped_and_npz_read(tmp_path: Path) -> None:
+    array = np.arange(6, dtype=np.uint8)
+    np.save(tmp_path / "one.npy", array)
+    np.savez(tmp_path / "two.npz", a=array, b=array + 1)
+    one, two = read_arrays(tmp_path / "one.npy"), read_arrays(tmp_path / "two.npz")
+    assert list(one) == ["one"] and isinstance(one["one"], np.memmap)
+    assert sorted(two) == ["a", "b"] and (two["b"] == array + 1).all()
+
+
+def test_arrays_of_objects_are_not_unpickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "o.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.savez(tmp_path / "o.npz", np.array([{}], dtype=object))
+    (tmp_path / "text.npy").write_text("hello")
+    for name in ("o.npy", "o.npz", "text.npy"):
+        with pytest.raises(HvaeError, match=r"as \.npy or \.npz"):
+            read_arrays(tmp_path / name)
+
+
+def test_bits_as_text(tmp_path: Path) -> None:
+    file = tmp_path / "x.amat"
+    file.write_text("0 1 1 0 \n1 1 1 1 \n")
+    assert read_amat(file, 4).tolist() == [[0, 1, 1, 0], [1, 1, 1, 1]]
+    for text in ("0 1 1", "0 1 2 1", ""):
+        file.write_text(text)
+        with pytest.raises(HvaeError, match="lines of 4 digits"):
+            read_amat(file, 4)
+
+
+def test_cifar_binary_rows() -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (5, 3073), dtype=np.uint8)
+    levels, labels = read_cifar_bin(rows.tobytes(), "x")
+    assert (
+        levels.shape == (5, 3, 32, 32) and (labels == rows[:, 0]).all() and levels[2, 1, 0, 3] == rows[2, 1 + 1024 + 3]
+    )
+    with pytest.raises(HvaeError, match="rows of 3,073 bytes"):
+        read_cifar_bin(rows.tobytes()[:-1], "x")
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_cifar_pickles(protocol: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3072), dtype=np.uint8)
+    data = pickle.dumps({b"data": pixels, b"labels": [1, 2, 3, 4], b"batch_label": b"one"}, protocol=protocol)
+    levels, labels = read_cifar_py(data, "x")
+    assert (levels.reshape(4, -1) == pixels).all() and labels.tolist() == [1, 2, 3, 4]
+
+
+def test_a_pickle_written_by_python_2() -> None:
+    # The bytes that Python 2 and numpy 1 write, protocol 2, for {'data': uint8 zeros (1, 3072), 'labels': [7]}.
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01M\x00\x0c\x86"
+        b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x00\x0c\x00\x00"
+        + bytes(3072)
+        + b"tb"
+    )
+    levels, labels = read_cifar_py(b"\x80\x02}(U\x04data" + array + b"U\x06labels]K\x07au.", "x")
+    assert levels.shape == (1, 3, 32, 32) and labels.tolist() == [7]
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (Path("ran"),))
+
+
+def test_a_pickle_cannot_run_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HvaeError, match="it asks to run"):
+        plain_unpickle(pickle.dumps({b"data": Evil()}), "x")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"junk",
+        pickle.dumps([1]),
+        pickle.dumps({b"data": 3}),
+        pickle.dumps({b"data": np.zeros((2, 5)), b"labels": [1, 2]}),
+    ],
+)
+def test_pickles_that_are_no_batch(data: bytes) -> None:
+    with pytest.raises(HvaeError, match="x: "):
+        read_cifar_py(data, "x")
