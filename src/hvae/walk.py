@@ -49,10 +49,11 @@ class Evidence:
         return Evidence(self.x.repeat_interleave(k, 0), cond, rows)
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Record(Site):
     """A site after its walk: p, q, the value and who proposed it."""
 
-    __slots__ = ()
+    value: Tensor
 
     @property
     def law(self) -> Distribution:
@@ -96,7 +97,9 @@ class Trace:
     def note(self, site: Site, value: Tensor, proposal: Distribution | None) -> None:
         """Keep what one visit decided."""
         s = site
-        self.records[s.key] = Record(s.name, s.p, s.q, value, proposal, s.step, s.weight, s.data, s.late)
+        self.records[s.key] = Record(
+            s.name, s.p, s.q, value=value, proposal=proposal, step=s.step, weight=s.weight, data=s.data, late=s.late
+        )
 
     def __getitem__(self, name: str) -> Record:
         found = [record for (n, _), record in self.records.items() if n == name]

@@ -46,7 +46,8 @@ class Distribution(ABC):
 
     def penalty(self) -> Tensor:
         """What this distribution adds to a loss beside its probability, (B,); zero unless it says otherwise."""
-        return self.mode().new_zeros(len(self.mode()))
+        mode = self.mode()
+        return mode.new_zeros(mode.shape[0])
 
 
 def sum_rest(t: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class Categorical(Distribution):
 
     $$\log p(x = k/(L-1)) = l_k - \log\sum_j e^{l_j}$$
 
-    van den Oord et al. 2016, arXiv 1601.06759, sec. 3.3 (the 256-way softmax).
+    van den Oord et al. 2016, arXiv 1601.06759 (the 256-way softmax).
     Argument: `logits`, (B, L, ...), in nats; the levels are dimension 1, and the event is what follows.
 
     >>> import math

@@ -85,7 +85,7 @@ class DiscretizedLogistic(Distribution):
 
     $$p(x_k) = \sigma\Big(\frac{x'_k + h - \mu}{s}\Big) - \sigma\Big(\frac{x'_k - h - \mu}{s}\Big)$$
 
-    with the edge bins open outwards.  Kingma et al. 2016, arXiv 1606.04934, sec. 4 and the edge rule of
+    with the edge bins open outwards.  Kingma et al. 2016, arXiv 1606.04934, with the edge rule of
     Salimans et al. 2017, arXiv 1701.05517, eq. (2).
 
     Arguments: `loc` and `log_scale`, both (B, ...), on the scale [-1, 1], log s between -40 and 80 (in float32);

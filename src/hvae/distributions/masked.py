@@ -5,6 +5,8 @@ Shapes: `B` batch; `...` the event; the mask broadcasts to (B, ...).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,31 +16,39 @@ from hvae.distributions.base import Distribution
 class Masked(Distribution):
     """`a` where the mask is true, `b` elsewhere; None stands for a given value, which costs nothing.
 
-    Raises AssertionError if both are None.
+    Both must factorise over the same elements: latents do, a likelihood that is joint over channels does not.
     """
 
     def __init__(self, mask: Tensor, a: Distribution | None, b: Distribution | None) -> None:
         assert a is not None or b is not None
         self.mask, self.a, self.b = mask, a, b
 
-    def _where(self, a: Tensor | None, b: Tensor | None) -> Tensor:
-        zero = torch.zeros_like(b if a is None else a)
+    def _where(self, ask: Callable[[Distribution], Tensor]) -> Tensor:
+        a = None if self.a is None else ask(self.a)
+        b = None if self.b is None else ask(self.b)
+        known = b if a is None else a
+        assert known is not None
+        zero = torch.zeros_like(known)
         return torch.where(self.mask, zero if a is None else a, zero if b is None else b)
 
+    def _each(self, change: Callable[[Distribution], Distribution]) -> Masked:
+        a, b = (None if d is None else change(d) for d in (self.a, self.b))
+        return Masked(self.mask, a, b)
+
     def sample(self) -> Tensor:
-        return self._where(self.a and self.a.sample(), self.b and self.b.sample())
+        return self._where(lambda d: d.sample())
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return self._where(self.a and self.a.log_prob(value), self.b and self.b.log_prob(value))
+        return self._where(lambda d: d.log_prob(value))
 
     def mode(self) -> Tensor:
-        return self._where(self.a and self.a.mode(), self.b and self.b.mode())
+        return self._where(lambda d: d.mode())
 
     def mean(self) -> Tensor:
-        return self._where(self.a and self.a.mean(), self.b and self.b.mean())
+        return self._where(lambda d: d.mean())
 
     def tempered(self, t: float) -> Masked:
-        return Masked(self.mask, self.a and self.a.tempered(t), self.b and self.b.tempered(t))
+        return self._each(lambda d: d.tempered(t))
 
     def detach(self) -> Masked:
-        return Masked(self.mask, self.a and self.a.detach(), self.b and self.b.detach())
+        return self._each(lambda d: d.detach())

@@ -65,7 +65,8 @@ class LogisticMixture(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         value = value.to(self.loc.dtype).reshape(self.loc[:, 0].shape)  # (B, C, S)
         loc, coefficients = self.loc.unbind(2), self.coefficients.unbind(2)
-        total, earlier = self.logits.log_softmax(1), []
+        total = self.logits.log_softmax(1)
+        earlier: list[Tensor] = []
         # Channel by channel: every intermediate is a C-th of the parameters and stays in the cache.
         for c, log_scale in enumerate(self.log_scale.unbind(2)):
             where = bins(value[:, None, c], self.levels)  # (B, 1, S)
@@ -90,7 +91,8 @@ class LogisticMixture(Distribution):
             torch.take_along_dim(t, component[:, :, None], 1).squeeze(1).unbind(1)  # each (B, S)
             for t in (self.loc, self.log_scale, self.coefficients)
         )
-        values, earlier = [], []
+        values: list[Tensor] = []
+        earlier: list[Tensor] = []
         for c in range(len(loc)):
             centre = _conditional(loc, coefficients, earlier)
             values.append(on_grid(torch.addcmul(centre, log_scale[c].exp(), noise[:, c]), self.levels))
@@ -109,7 +111,7 @@ class LogisticMixture(Distribution):
         return self._event([((weights * mean).sum(1) + 1) / 2 for mean in earlier])
 
     def _event(self, channels: list[Tensor]) -> Tensor:
-        return torch.stack(channels, 1).reshape(len(self.logits), *self.shape)  # C of (B, S) -> (B, ...)
+        return torch.stack(channels, 1).reshape(self.logits.shape[0], *self.shape)  # C of (B, S) -> (B, ...)
 
     def tempered(self, t: float) -> LogisticMixture:
         return self._with(self.logits / t, self.loc, self.log_scale + math.log(t), self.coefficients)
@@ -124,4 +126,4 @@ class LogisticMixture(Distribution):
 
     def __repr__(self) -> str:
         components = self.logits.shape[1]
-        return f"LogisticMixture{(len(self.logits), *self.shape)} of {components} components, {self.levels} levels"
+        return f"LogisticMixture{(self.logits.shape[0], *self.shape)} of {components} components, {self.levels} levels"

@@ -57,5 +57,5 @@ def standard_normal(like: Tensor, shape: tuple[int, ...]) -> Normal:
     >>> standard_normal(torch.zeros(5, 7), (3, 2, 2))
     Normal(5, 3, 2, 2)
     """
-    zeros = like.new_zeros(len(like), *shape, dtype=full(like[:0]).dtype)
+    zeros = like.new_zeros(like.shape[0], *shape, dtype=full(like[:0]).dtype)
     return Normal(zeros, torch.ones_like(zeros))

@@ -76,8 +76,9 @@ class SubPixel(nn.Module):
         return fine[..., : self.size[0], : self.size[1]]  # (B, b, *size): odd sizes lose the last row or column
 
 
-def scaled(layer: nn.Conv2d | nn.Linear, gain: float) -> nn.Module:
+def scaled(layer: nn.Conv2d, gain: float) -> nn.Conv2d:
     """The layer with its weights multiplied by `gain` and its bias zero: gain 0 makes a silent start."""
+    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     layer.weight.data.mul_(gain)
     return layer

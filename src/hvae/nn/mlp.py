@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -23,18 +24,22 @@ class Centre(nn.Module):
         return 2 * x - 1
 
 
-def he(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+
+
+def he(layer: Layer) -> Layer:
     """Weights that keep the variance of what passes through a rectifier; biases zero.
 
     He et al. 2015, arXiv 1502.01852, eq. (10).  The default initialisation shrinks a signal by about two a layer, and a
     decoder that hears its latents faintly learns to do without them.
     """
     nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
+    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
 
 
-def near_one(layer: nn.Linear | nn.Conv2d) -> nn.Module:
+def near_one(layer: Layer) -> Layer:
     """A map to raw locations and raw scales whose scales start near one, whatever the size of its input.
 
     A prior that starts narrow by accident costs millions of nats; locations keep their size, or nobody would hear them.

@@ -31,6 +31,8 @@ class Start(nn.Module):
 class Constant(nn.Module):
     """A first state of zeros, for walks whose top level is a standard normal."""
 
+    state: Tensor
+
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.register_buffer("state", torch.zeros(shape), persistent=False)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.errors import HvaeError
 from hvae.walk import Model
 from hvae.zoo import ladder, lvae, markov, vae, vlae
 
-BUILDERS = {
+BUILDERS: dict[type[ModelConfig], Callable[..., Model]] = {
     VAEConfig: vae.build,
     MarkovConfig: markov.build,
     LVAEConfig: lvae.build,

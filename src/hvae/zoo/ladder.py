@@ -66,7 +66,7 @@ def _kept(config: LadderConfig, network: nn.Module) -> nn.Module:
 
 def _bottom_up(config: LadderConfig, channels: int, sizes: list[Shape]) -> dict[str, nn.Module]:
     """One network a level; a scale's first also halves the resolution, and the very first reads the data."""
-    w, up = config.width, {}
+    w, up = config.width, dict[str, nn.Module]()
     pending: list[nn.Module] = [Centre(), conv(channels, w)]
     for scale, count in enumerate(config.groups):
         if scale > 0:
