@@ -71,10 +71,6 @@ DISCRETE = {
 }
 
 
-def levels_of(p: Distribution) -> int:
-    return 2 if isinstance(p, Bernoulli) else p.levels
-
-
 @pytest.fixture(params=DISCRETE)
 def p(request: pytest.FixtureRequest) -> Distribution:
     torch.manual_seed(0)
@@ -84,6 +80,7 @@ def p(request: pytest.FixtureRequest) -> Distribution:
 # --- every discrete likelihood sums to one
 
 
+@settings(deadline=None)
 @given(bits=BITS, loc=st.floats(-3, 3) | st.floats(-1e3, 1e3), log_scale=st.floats(-7, 4) | st.floats(-30, 30))
 def test_discretized_logistic_sums_to_one(bits: int, loc: float, log_scale: float) -> None:
     log_p = logistic(loc, log_scale, 2**bits).log_prob(grid(2**bits).T)
@@ -103,7 +100,7 @@ def test_the_published_failures_sum_to_one(loc: float, log_scale: float, bits: i
     assert same.log_prob(grid(2**bits).T).exp().sum().item() == pytest.approx(1, abs=1e-6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     case=st.sampled_from([(1, 2), (1, 16), (1, 32), (1, 256), (2, 2), (2, 4), (2, 16), (3, 2), (3, 3), (3, 8)]),
@@ -119,6 +116,7 @@ def test_mixture_sums_to_one_over_all_channels(
     assert p.log_prob(values[..., None]).exp().sum().item() == pytest.approx(1, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), bits=BITS, size=st.floats(0, 100))
 def test_categorical_and_bernoulli_sum_to_one(seed: int, bits: int, size: float) -> None:
     logits = size * torch.randn(1, 2**bits, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -131,7 +129,7 @@ def test_single_precision_sums_to_one_too() -> None:
     values = grid(256).T.float()
     for loc, log_scale in [*PUBLISHED, (0.3, -7.0), (-1.0, -7.0), (5.0, 0.0)]:
         p = DiscretizedLogistic(torch.full((1, 256), loc), torch.full((1, 256), log_scale), 256)
-        assert p.log_prob(values).exp().sum().item() == pytest.approx(1, abs=2e-4), (loc, log_scale)
+        assert p.log_prob(values).exp().sum().item() == pytest.approx(1, abs=5e-6), (loc, log_scale)
 
 
 # --- values by hand
@@ -197,7 +195,7 @@ def test_mixture_against_plain_python() -> None:
 
 
 def test_shapes_and_samples_on_the_grid(p: Distribution) -> None:
-    top = levels_of(p) - 1
+    top = getattr(p, "levels", 2) - 1
     assert p.density is False
     assert p.log_prob(p.sample()).shape == ((3, 4, 5) if isinstance(p, LogisticMixture) else (3, 2, 4, 5))
     for value in (p.sample(), p.mode()):
@@ -206,6 +204,7 @@ def test_shapes_and_samples_on_the_grid(p: Distribution) -> None:
         torch.testing.assert_close(value * top, (value * top).round(), atol=1e-5, rtol=0)
     assert p.mean().shape == (3, 2, 4, 5) and p.mean().min() >= 0 and p.mean().max() <= 1
     assert p.penalty().eq(0).all()
+    assert type(p).__name__ in repr(p) and "(3, " in repr(p)
 
 
 FREQUENCIES = {
@@ -331,10 +330,8 @@ class Score(nn.Module):
 
     def __init__(self, p: Distribution) -> None:
         super().__init__()
-        self.kind = type(p)
-        self.rest = {k: v for k, v in vars(p).items() if not isinstance(v, Tensor)}
-        if self.kind is Categorical:
-            self.rest = {}
+        self.kind, rest = type(p), {k: v for k, v in vars(p).items() if not isinstance(v, Tensor)}
+        self.rest = {} if self.kind is Categorical else rest  # it reads its levels off the logits
 
     def forward(self, parts: dict[str, Tensor], x: Tensor) -> tuple[Tensor, ...]:
         p = self.kind(**parts, **self.rest)
@@ -345,15 +342,9 @@ def test_compiles_and_exports(p: Distribution) -> None:
     parts = {k: v for k, v in vars(p).items() if isinstance(v, Tensor)}
     x, score = p.sample(), Score(p)
     expected = score(parts, x)
-    for run in (
-        torch.compile(score, fullgraph=True, backend="aot_eager"),
-        torch.export.export(score, (parts, x)).module(),
-    ):
+    compiled = torch.compile(score, fullgraph=True, backend="aot_eager")
+    for run in (compiled, torch.export.export(score, (parts, x)).module()):
         got = run(parts, x)
         assert got[1].shape == x.shape
         torch.testing.assert_close([got[i] for i in (0, 2, 3)], [expected[i] for i in (0, 2, 3)])
     torch.compiler.reset()
-
-
-def test_repr_names_the_shape(p: Distribution) -> None:
-    assert type(p).__name__ in repr(p) and "(3, " in repr(p)

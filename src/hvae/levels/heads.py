@@ -120,7 +120,7 @@ class GaussianGlobalHead(Head):
     r"""A Gaussian with one learned standard deviation for all values: the sigma-VAE.
 
     Its maximum-likelihood value is the root of the mean squared error, so it balances reconstruction and rate by
-    itself.  Rybkin et al. 2021, arXiv 2006.13202, sec. 3.2.  log sigma stays softly above `floor`.
+    itself.  Rybkin et al. 2021, arXiv 2006.13202.  log sigma stays softly above `floor`.
     """
 
     def __init__(self, shape: Shape, *, floor: float = -6.0) -> None:
@@ -136,7 +136,7 @@ class GaussianGlobalHead(Head):
 class LogisticHead(Head):
     """Discretised logistics with one learned scale a channel (a coordinate of a vector).
 
-    Kingma et al. 2016, arXiv 1606.04934, sec. 4.  The log-scale stays softly above `floor`.
+    Kingma et al. 2016, arXiv 1606.04934 (there one scale for all).  The log-scale stays softly above `floor`.
     """
 
     def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
@@ -189,7 +189,7 @@ class MixtureHead(Head):
         self.register_buffer("spread", spread.view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
 
     def read(self, raw: Tensor) -> LogisticMixture:
-        raw = raw.reshape(len(raw), sum(self.parts), *self.image[1:])  # (B, width, S)
+        raw = raw.reshape(raw.shape[0], sum(self.parts), *self.image[1:])  # (B, width, S)
         logits, loc, log_scale, coefficients = raw.split(self.parts, 1)
         m, c = self.mixtures, self.image[0]
         return LogisticMixture(
@@ -210,7 +210,7 @@ class CategoricalHead(Head):
         self.levels = levels
 
     def read(self, raw: Tensor) -> Categorical:
-        return Categorical(raw.reshape(len(raw), self.levels, *self.shape))  # (B, L, C, S)
+        return Categorical(raw.reshape(raw.shape[0], self.levels, *self.shape))  # (B, L, C, S)
 
 
 def _bernoulli(shape: Shape, levels: int) -> BernoulliHead:

@@ -1,0 +1,11 @@
+"""Looking inside: arrays and pictures of what any model knows.
+
+Figures live in `hvae.explore.tiles` and `hvae.explore.charts`, which are imported only by those who draw.
+"""
+
+from hvae.explore.reconstruct import from_top, reconstruct
+from hvae.explore.resample import top_held, top_redrawn, top_swapped
+from hvae.explore.sample import sample, sample_pixels
+from hvae.explore.traverse import traverse
+
+__all__ = ["from_top", "reconstruct", "sample", "sample_pixels", "top_held", "top_redrawn", "top_swapped", "traverse"]

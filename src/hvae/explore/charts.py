@@ -1,0 +1,162 @@
+"""Charts of a hierarchy: what each level spends, how much of it is awake, and how that came about in training.
+
+Each takes plain numbers and a theme and gives the bytes of a PNG.  Figures are objects of their own: no pyplot, no
+state that outlives a call.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from hvae.explore.theme import LIGHT, Theme
+
+BARS, CURVES = 5.1, 10.2  # inches wide: half a page, a page
+MANY = 8
+COLLAPSED = 0.01
+"""Nats per image below which a curve is at the floor of the logarithmic chart."""
+
+
+def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT) -> bytes:
+    """Nats each level spends on an average image, top level first, with the bits beside the bar.
+
+    >>> rate_bars({"z2": 3.5, "z1": 21.0})[:4]
+    b'\\x89PNG'
+    """
+    with matplotlib.rc_context(theme.style()):
+        figure, axes = _figure(1, BARS, _bars_height(len(rates)))
+        texts = [f" {nats:.2f} nats = {nats / math.log(2):.2f} bits" for nats in rates.values()]
+        _bars(axes[0], list(rates), list(rates.values()), texts, theme.shades(len(rates)))
+        axes[0].set(xlabel="nats per image", xlim=(0, 1.55 * max([*rates.values(), 1e-9])))
+        return _png(figure)
+
+
+def unit_bars(units: Mapping[str, tuple[int, int]], theme: Theme = LIGHT) -> bytes:
+    """The share of each level's units that are active, top level first; `units` is {level: (active, all)}."""
+    with matplotlib.rc_context(theme.style()):
+        figure, axes = _figure(1, BARS, _bars_height(len(units)))
+        shares = [100 * active / total for active, total in units.values()]
+        axes[0].barh(list(units), [100] * len(units), color=theme.line, height=0.62)
+        texts = [f" {active} of {total}" for active, total in units.values()]
+        _bars(axes[0], list(units), shares, texts, theme.shades(len(units)), at=100)
+        axes[0].set(xlabel="active units, % of the level", xlim=(0, 136), xticks=range(0, 101, 25))
+        return _png(figure)
+
+
+def rate_curves(steps: Sequence[float], rates: Mapping[str, Sequence[float]], theme: Theme = LIGHT) -> bytes:
+    """Nats of each level over training, top level first: stacked, and each alone on a logarithmic scale.
+
+    Up to 8 levels are curves; more, which would cover one another, are the rows of a map.
+    """
+    with matplotlib.rc_context(theme.style()):
+        figure, (stacked, alone) = _figure(2, CURVES, 3.9 if len(rates) <= MANY else 4.6)
+        values = np.asarray(list(rates.values()), float)  # (L, steps)
+        _stack(stacked, steps, values, theme)
+        (_lines if len(rates) <= MANY else _map)(alone, steps, values.clip(COLLAPSED), list(rates), theme)
+        for axes in (stacked, alone):
+            axes.set(xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
+        return _png(figure)
+
+
+def loss_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], theme: Theme = LIGHT) -> bytes:
+    """Losses in nats per image over training; `curves` is {name: (steps, values)}, two at most."""
+    assert len(curves) <= 2, "two hues, two curves"
+    with matplotlib.rc_context(theme.style()):
+        figure, axes = _figure(1, CURVES, 3.4)
+        hues = zip((theme.first, theme.second), ("-", "--"), strict=True)
+        for (name, (steps, values)), (hue, dash) in zip(curves.items(), hues, strict=False):
+            axes[0].plot(steps, values, dash, color=hue, label=name)
+        axes[0].set(xlabel="step", ylabel="nats per image", ylim=_usual([v for _, v in curves.values()]))
+        axes[0].legend()
+        return _png(figure)
+
+
+def _figure(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def _bars_height(count: int) -> float:
+    return 0.9 + 0.36 * count
+
+
+def _bars(
+    axes: Axes, names: list[str], values: list[float], texts: list[str], shades: list, at: float | None = None
+) -> None:
+    axes.barh(names, values, color=shades, height=0.62)
+    for row, (value, text) in enumerate(zip(values, texts, strict=True)):
+        axes.text(value if at is None else at, row, text, va="center")
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _stack(axes: Axes, steps: Sequence[float], values: np.ndarray, theme: Theme) -> None:
+    # Reversed, so that the top level lies on top of the stack as it does in the model.
+    axes.stackplot(steps, values[::-1].clip(0), colors=theme.shades(len(values))[::-1], linewidth=0)
+    axes.set(title="All levels, stacked", ylabel="nats per image", ylim=(0, _usual([values.clip(0).sum(0)])[1]))
+
+
+def _lines(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme) -> None:
+    shades = theme.shades(len(names))
+    for row, shade in zip(values, shades, strict=True):
+        axes.plot(steps, row, color=shade)
+    axes.axhline(COLLAPSED, color=theme.second, linestyle=(0, (4, 3)), linewidth=1.2)
+    axes.set(title="Each level alone", ylabel="nats per image", yscale="log")
+    axes.set_ylim(COLLAPSED * 0.8, 1.6 * max(values.max(), 10 * COLLAPSED))
+    _name_ends(axes, names, values[:, -1], shades)
+
+
+def _name_ends(axes: Axes, names: list[str], ends: np.ndarray, shades: list) -> None:
+    """Names at the right ends of the curves, moved apart where they would meet."""
+    bottom, top = np.log10(axes.get_ylim())
+    height, line = top, 0.068 * (top - bottom)
+    for i in np.argsort(ends)[::-1]:
+        height = min(np.log10(ends[i]), height - line)
+        axes.annotate(
+            names[i],
+            (1, 10**height),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=shades[i],
+            weight="bold",
+            annotation_clip=False,
+        )
+
+
+def _map(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme) -> None:
+    edges = np.append(steps, steps[-1] + max(steps[-1] - steps[0], 1) / len(steps))
+    norm = LogNorm(COLLAPSED, max(values.max(), 10 * COLLAPSED))
+    mesh = axes.pcolormesh(edges, np.arange(len(names) + 1), values, norm=norm, cmap="cividis", rasterized=True)
+    every = math.ceil(len(names) / 20)
+    axes.set(title="Each level alone", yticks=np.arange(0, len(names), every) + 0.5, yticklabels=names[::every])
+    axes.invert_yaxis()
+    axes.grid(visible=False)
+    axes.figure.colorbar(mesh, ax=axes, label="nats per image")
+
+
+def _usual(curves: list[Sequence[float]]) -> tuple[float, float]:
+    """A range that the first tenth, often orders of magnitude above the rest, does not flatten."""
+    late = np.concatenate([np.asarray(v, float)[len(v) // 10 :] for v in curves])
+    low, high = float(np.nanmin(late)), float(np.nanmax(late))
+    margin = 0.06 * max(high - low, 1e-6)
+    return low - margin, high + margin
+
+
+def _png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    # Matplotlib writes its version into the file unless told not to; the bytes should depend on the numbers alone.
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,69 @@
+"""Pictures of data the model has seen through its latents: through all of them, or through the top few only.
+
+Shapes: `N` images; `K` numbers of levels kept; `C H W` an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hvae.draw import Draw, posterior, prior
+from hvae.explore.frame import CHUNK, decode, encode, levels, still, top
+from hvae.walk import Model
+
+
+def reconstruct(
+    model: Model, x: Tensor, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
+) -> Tensor:
+    r"""The mean of p(x given z) with z from the data.
+
+    $$z \sim q(z \mid x), \qquad \text{picture} = \mathbb{E}[x \mid z]$$
+
+    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what chooses the latents (`mode` for no noise).
+    Returns (N, C, H, W) in [0, 1].  Raises HvaeError for data of another shape.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> reconstruct(model, torch.rand(5, 1, 4, 4)).shape
+    torch.Size([5, 1, 4, 4])
+    """
+    with still(model, seed):
+        return decode(model, encode(model, x, draw, chunk), len(x), chunk=chunk)
+
+
+def from_top(
+    model: Model,
+    x: Tensor,
+    *,
+    counts: Sequence[int] | None = None,
+    rest: Draw = prior(),
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    r"""What the top k levels know of the data, for every k: the rest is drawn as if nothing else were known.
+
+    $$z_{>L-k} \sim q(\cdot \mid x), \qquad z_{\le L-k} \sim p(\cdot \mid z_{>L-k})$$
+
+    The latents of the data are drawn once and shared by all k, so that only the number of levels kept differs.
+
+    Arguments: `x`, (N, C, H, W) in [0, 1]; `counts`, the numbers of levels kept (all of 0 to L by default); `rest`,
+    what chooses the other levels: `prior(t)`, or `mode` for the most probable picture.
+    Returns (K, N, C, H, W) in [0, 1]: k = 0 has seen nothing of the data, k = L is a reconstruction.
+    Raises HvaeError for a count the model does not have.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> from_top(model, torch.rand(5, 1, 4, 4), rest=prior(0.7)).shape
+    torch.Size([3, 5, 1, 4, 4])
+    """
+    known = levels(model)
+    kept = [top(model, k) for k in (range(len(known) + 1) if counts is None else counts)]
+    with still(model, seed):
+        values = encode(model, x, chunk=chunk)
+        rows = [decode(model, {n: values[n] for n in k}, len(x), otherwise=rest, chunk=chunk) for k in kept]
+    return torch.stack(rows)

@@ -1,0 +1,159 @@
+r"""The coarse-to-fine experiment and its mirrors: hold some levels of a datum, redraw the others, many times.
+
+If the hierarchy is coarse to fine, pictures that share their top levels share what the datum is, and pictures that
+share everything but the top do not.  There are two ways to share a level below a redrawn one:
+
+- its value $z_l$.  In a chain, where the data depend on z1 alone, that shares everything: nothing can change.
+- its offset $\epsilon_l = (z_l - \mu_p) / \sigma_p$, what the level said beyond its prior: it is carried over to
+  whatever the new top makes the prior expect.
+
+Shapes: `N` images; `R` redraws of each; `...` a latent's shape; `C H W` an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hvae.distributions import Normal
+from hvae.draw import Draw, Drawn, given, prior
+from hvae.errors import HvaeError
+from hvae.explore.frame import CHUNK, Holding, at_least, decode, encode, levels, still, top, traces
+from hvae.site import Site
+from hvae.walk import Model, run
+
+
+def top_held(
+    model: Model,
+    x: Tensor,
+    *,
+    count: int = 1,
+    repeats: int = 8,
+    draw: Draw = prior(),
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """The top `count` levels held at the data's own values, every level below redrawn `repeats` times.
+
+    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
+    Raises HvaeError for a count the model does not have.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> top_held(model, torch.rand(5, 1, 4, 4)).shape
+    torch.Size([5, 8, 1, 4, 4])
+    """
+    held = top(model, count)
+    with still(model, seed):
+        return _redrawn(model, _only(held, encode(model, x, chunk=chunk)), len(x), repeats, draw, given, chunk)
+
+
+def top_redrawn(
+    model: Model,
+    x: Tensor,
+    *,
+    count: int = 1,
+    repeats: int = 8,
+    draw: Draw = prior(),
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """The mirror: the top `count` levels redrawn `repeats` times, every level below held at the data's own values.
+
+    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
+    Raises HvaeError for a count the model does not have.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> top_redrawn(model, torch.rand(5, 1, 4, 4), repeats=3).shape
+    torch.Size([5, 3, 1, 4, 4])
+    """
+    held = levels(model)[len(top(model, count)) :]
+    with still(model, seed):
+        return _redrawn(model, _only(held, encode(model, x, chunk=chunk)), len(x), repeats, draw, given, chunk)
+
+
+def top_swapped(
+    model: Model,
+    x: Tensor,
+    *,
+    count: int = 1,
+    repeats: int = 8,
+    draw: Draw = prior(),
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """The other mirror: the top `count` levels redrawn, every level below held at the data's own offsets.
+
+    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
+    Raises HvaeError for a count the model does not have, or a level whose prior is not Gaussian.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> top_swapped(model, torch.rand(5, 1, 4, 4), repeats=3).shape
+    torch.Size([5, 3, 1, 4, 4])
+    """
+    held = levels(model)[len(top(model, count)) :]
+    with still(model, seed):
+        return _redrawn(model, _only(held, offsets(model, x, chunk)), len(x), repeats, draw, at_offsets, chunk)
+
+
+def offsets(model: Model, x: Tensor, chunk: int = CHUNK) -> dict[str, Tensor]:
+    r"""The offset $(z - \mu_p) / \sigma_p$ of every latent of the data from its prior, {name: (N, ...)}."""
+    parts = []
+    for trace in traces(model, x, chunk=chunk):
+        laws = [(record, _gaussian(record)) for record in trace.latents]
+        parts.append({record.name: (record.value - p.loc) / p.scale for record, p in laws})
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True, eq=False)
+class _AtOffsets(Draw):
+    values: Mapping[str, Tensor]
+    otherwise: Draw
+
+    def __call__(self, site: Site) -> Drawn:
+        if site.name not in self.values:
+            return self.otherwise(site)
+        p = _gaussian(site)
+        return Drawn(p.loc + p.scale * self.values[site.name], p)
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.values) | self.otherwise.names()
+
+
+def at_offsets(values: Mapping[str, Tensor], otherwise: Draw = prior()) -> Draw:
+    """Each named level at its offset, (B, ...), from whatever its prior now is; `otherwise` draws the rest."""
+    return _AtOffsets(values, otherwise)
+
+
+def has_offsets(model: Model) -> bool:
+    """Whether every level has a Gaussian prior, and so `top_swapped` a meaning."""
+    with still(model, seed=0):
+        return all(isinstance(record.p, Normal) for record in run(model, prior()).latents)
+
+
+def _gaussian(site: Site) -> Normal:
+    if not isinstance(site.p, Normal):
+        kind = type(site.p).__name__
+        raise HvaeError(f"expected a Gaussian prior at {site.name} to offset from, got {kind}; use top_redrawn")
+    return site.p
+
+
+def _only(held: Sequence[str], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: values[name] for name in held}
+
+
+def _redrawn(
+    model: Model, held: Mapping[str, Tensor], n: int, repeats: int, draw: Draw, hold: Holding, chunk: int
+) -> Tensor:
+    at_least(1, repeats, "repeats")
+    rows = {name: value.repeat_interleave(repeats, 0) for name, value in held.items()}  # (N R, ...)
+    pictures = decode(model, rows, n * repeats, otherwise=draw, hold=hold, chunk=chunk)
+    return pictures.unflatten(0, (n, repeats))

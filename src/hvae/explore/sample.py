@@ -1,0 +1,121 @@
+"""Pictures from nothing: samples at a temperature of each level's own, with any level pinned.
+
+Shapes: `n` samples; `...` a variable's own shape; `C H W` an image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from hvae.draw import Draw, each, mode, prior
+from hvae.errors import HvaeError
+from hvae.explore.frame import (
+    CHUNK,
+    Reading,
+    at_least,
+    check_levels,
+    decode,
+    drawn_picture,
+    levels,
+    mean_picture,
+    still,
+)
+from hvae.walk import Model, run
+
+Temperature = float | Mapping[str, float]
+
+
+def sample(
+    model: Model,
+    n: int,
+    *,
+    temperature: Temperature = 1.0,
+    given: Mapping[str, Tensor] | None = None,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    r"""`n` pictures: latents from the prior, then the mean of the likelihood.
+
+    $$z_l \sim p_{t_l}(z_l \mid z_{>l}), \qquad \text{picture} = \mathbb{E}[x \mid z_{1:L}]$$
+
+    The latents are drawn, the pixels are not: their noise is independent, and eyes read it as grain.  `sample_pixels`
+    draws it too.
+
+    Arguments: `temperature`, one for all levels or by level name (1.0 for the others), 0 for the most probable value;
+    `given`, pinned latents by level name, each (n, ...) or (1, ...); `seed`, for the same pictures again; `chunk`,
+    rows walked at once (it is part of what a seed determines).
+    Returns (n, C, H, W) in [0, 1].
+    Raises HvaeError for a level the model does not have, a negative temperature, or a pinned value of another shape.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> sample(model, 3, temperature={"z2": 0.7}, seed=1).shape
+    torch.Size([3, 1, 4, 4])
+    """
+    return _sample(model, n, temperature, given, seed, chunk, mean_picture)
+
+
+def sample_pixels(
+    model: Model,
+    n: int,
+    *,
+    temperature: Temperature = 1.0,
+    given: Mapping[str, Tensor] | None = None,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    """`n` data: as `sample`, and the pixels are drawn from the likelihood as well.  With a seed, the same latents."""
+    return _sample(model, n, temperature, given, seed, chunk, drawn_picture)
+
+
+def at_temperature(temperature: Temperature, known: Sequence[str]) -> Draw:
+    """The prior of each known level at one temperature, or at one by level name; 0 stands for the mode.
+
+    Raises HvaeError for a level that is not known, or a temperature below 0.
+    """
+    by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(known, temperature)
+    check_levels(list(by_name), known)
+    return each({name: _at(t, name) for name, t in by_name.items()}, prior())
+
+
+def _at(t: float, name: str) -> Draw:
+    if not (t >= 0 and math.isfinite(t)):
+        raise HvaeError(f"expected a temperature of 0 or above for {name}, got {t}; 1.0 leaves the prior as it is")
+    return mode if t == 0 else prior(t)
+
+
+def _sample(
+    model: Model,
+    n: int,
+    temperature: Temperature,
+    given: Mapping[str, Tensor] | None,
+    seed: int | None,
+    chunk: int,
+    read: Reading,
+) -> Tensor:
+    at_least(1, n, "samples")
+    known = levels(model)
+    pinned = _pinned(model, n, given or {}, known)
+    draw = at_temperature(temperature, known)
+    with still(model, seed):
+        return decode(model, pinned, n, otherwise=draw, read=read, chunk=chunk)
+
+
+def _pinned(model: Model, n: int, given: Mapping[str, Tensor], known: list[str]) -> dict[str, Tensor]:
+    check_levels(list(given), known)
+    if not given:
+        return {}
+    with still(model, seed=0):
+        trace = run(model, prior())
+    pinned = {}
+    for name, value in given.items():
+        like = trace[name].value  # (1, ...)
+        if value.shape[1:] != like.shape[1:] or len(value) not in (1, n):
+            right = (n, *like.shape[1:])
+            raise HvaeError(f"expected given['{name}'] of shape {right} (or 1 first), got {tuple(value.shape)}")
+        pinned[name] = value.to(like).expand(n, *like.shape[1:])
+    return pinned

@@ -1,0 +1,107 @@
+"""Traversals: one level moved along the directions it really uses, the others where the data put them.
+
+Shapes: `N` images; `D` values of a level, flattened; `K` directions; `S` steps; `C H W` an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hvae.draw import mode
+from hvae.explore.frame import at_least, check_levels, decode, levels, still, traces
+from hvae.walk import Model
+
+
+class Axes(NamedTuple):
+    """Orthogonal unit `directions` (K, D), widest first, and the standard deviation `spread` (K,) along each."""
+
+    directions: Tensor
+    spread: Tensor
+
+
+def principal(offsets: Tensor, count: int) -> Axes:
+    """The `count` widest principal directions of `offsets`, (N, D); fewer where N - 1 or D is smaller.
+
+    The sign of each is fixed so that its largest coordinate is positive: the same data give the same pictures.
+
+    >>> principal(torch.tensor([[0.0, -2.0], [0.0, 2.0]]), 1)
+    Axes(directions=tensor([[0., 1.]]), spread=tensor([2.8284]))
+    """
+    centred = (offsets - offsets.mean(0)).double()
+    _, widths, directions = torch.linalg.svd(centred, full_matrices=False)
+    count = min(count, len(offsets) - 1, offsets.shape[1])
+    directions = directions[:count]  # (K, D)
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))  # (K, 1)
+    spread = widths[:count] / (len(offsets) - 1) ** 0.5
+    return Axes((directions * largest.sign()).to(offsets), spread.to(offsets))
+
+
+def traverse(
+    model: Model,
+    x: Tensor,
+    *,
+    only: Iterable[str] | None = None,
+    held: Iterable[str] | None = None,
+    anchor: int = 0,
+    directions: int = 4,
+    steps: int = 7,
+    reach: float = 3.0,
+) -> dict[str, Tensor]:
+    r"""Pictures of one image as each level in turn moves from -`reach` to `reach` standard deviations.
+
+    $$z_l = \hat z_l + s\, \sigma_k v_k, \qquad
+      v_k, \sigma_k^2 : \text{principal directions and variances of } \hat z_l - \hat\mu_l \text{ over the data}$$
+
+    $\hat z_l$ is the most probable value given the data and $\hat\mu_l$ the one given the levels above alone, so the
+    directions are what the level itself adds.  A level that adds nothing does not move, and neither does its picture.
+
+    Arguments: `x`, (N, C, H, W) in [0, 1], N >= 2, the data that the directions are found on; `only`, levels to move
+    (all by default); `held`, levels that stay at $\hat z$ (by default those above the moved one); the others follow
+    at their most probable value; `anchor`, the row of x that is shown; `directions`, at most; `steps`.
+    Returns {level: (K, S, C, H, W) in [0, 1]}, top first.  Raises HvaeError for an unknown level or too few images.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> {level: rows.shape[:2] for level, rows in traverse(model, torch.rand(9, 1, 4, 4)).items()}
+    {'z2': torch.Size([2, 7]), 'z1': torch.Size([4, 7])}
+    """
+    at_least(2, len(x), "images to find directions on")
+    known = levels(model)
+    moved = known if only is None else list(only)
+    stays = None if held is None else list(held)
+    check_levels([*moved, *(stays or [])], known)
+    with still(model, seed=0):
+        values, offsets = _modes(model, x, known)
+        base = {name: value[anchor] for name, value in values.items()}
+        shifts = torch.linspace(-reach, reach, steps)
+        return {
+            name: _move(model, name, base, principal(offsets[name], directions), shifts, _kept(name, known, stays))
+            for name in known
+            if name in moved
+        }
+
+
+def _kept(name: str, known: Sequence[str], stays: Sequence[str] | None) -> list[str]:
+    above = known[: known.index(name)]
+    return [other for other in (above if stays is None else stays) if other != name]
+
+
+def _modes(model: Model, x: Tensor, known: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Most probable values {name: (N, ...)}, and what they add to the prior's, {name: (N, D)}."""
+    walked = list(traces(model, x, mode))
+    values = {name: torch.cat([trace[name].value for trace in walked]) for name in known}
+    prior_modes = {name: torch.cat([trace[name].law.mode() for trace in walked]) for name in known}
+    return values, {name: (values[name] - prior_modes[name]).flatten(1) for name in known}
+
+
+def _move(model: Model, name: str, base: dict[str, Tensor], axes: Axes, shifts: Tensor, held: Sequence[str]) -> Tensor:
+    paths = axes.spread[:, None, None] * axes.directions[:, None] * shifts.to(axes.spread)[:, None]  # (K, S, D)
+    values = base[name] + paths.flatten(0, 1).unflatten(1, base[name].shape)  # (K S, ...)
+    fixed = {other: base[other].expand(len(values), *base[other].shape) for other in held}
+    pictures = decode(model, {**fixed, name: values}, len(values), otherwise=mode)
+    return pictures.unflatten(0, (len(axes.spread), len(shifts)))

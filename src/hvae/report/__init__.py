@@ -1,0 +1,30 @@
+"""The report: one page that shows a person what a model has learnt."""
+
+from hvae.report.data import (
+    Agreement,
+    Headline,
+    History,
+    LevelNumbers,
+    Picture,
+    ReportData,
+    Verdict,
+    history,
+    read_history,
+)
+from hvae.report.pictures import pictures
+from hvae.report.write import render, write_report
+
+__all__ = [
+    "Agreement",
+    "Headline",
+    "History",
+    "LevelNumbers",
+    "Picture",
+    "ReportData",
+    "Verdict",
+    "history",
+    "pictures",
+    "read_history",
+    "render",
+    "write_report",
+]
