@@ -1,0 +1,207 @@
+"""From plain values (YAML, JSON, the command line) to frozen dataclasses, and back.
+
+One reader for every source, so that a file and an option fail with the same line.  A text stands for whatever its
+type says: "8,4" is a tuple, "z1=4,z2=1" a dict, "1e-3" a float (YAML alone would keep it a string).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from hvae.errors import HvaeError, unknown
+
+T = TypeVar("T")
+_BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def read(kind: type[T], given: Any, at: str = "") -> T:
+    """The dataclass `kind` from a mapping of plain values; `at` is its dotted place, for the errors.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> read(LVAEConfig, {"latents": "8,4", "sigma": 1}).latents
+    (8, 4)
+    >>> read(LVAEConfig, {"latens": [8, 4]}, "model")
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: no key named 'model.latens'; did you mean 'model.latents'? Known: model.likelihood, ...
+    """
+    values = _mapping(given, at, kind.__name__)
+    types, prefix = hints(kind), f"{at}." if at else ""
+    for key in values:
+        if key not in types:
+            raise unknown("key", f"{prefix}{key}", [prefix + name for name in types])
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise HvaeError(f"{prefix}{f.name} is missing; expected {describe(types[f.name])}")
+    return _made(kind, {key: typed(types[key], value, prefix + key) for key, value in values.items()}, at)
+
+
+def _made(kind: type[T], values: dict[str, Any], at: str) -> T:
+    try:
+        return kind(**values)
+    except HvaeError as fault:
+        # A dataclass that checks its own values knows its field, but not where it stands in the whole.
+        raise fault if not at or at in str(fault) else HvaeError(f"{at}: {fault}") from None
+
+
+def hints(kind: type) -> dict[str, Any]:
+    """The type of each field of a dataclass, in order."""
+    known = get_type_hints(kind)
+    return {f.name: known[f.name] for f in fields(kind)}
+
+
+def typed(kind: Any, value: Any, at: str) -> Any:
+    """`value` as `kind`: a dataclass, a builtin, a Literal, a union, a tuple or a dict of these."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return _union(kind, value, at)
+    if origin is Literal:
+        return _literal(kind, value, at)
+    if kind is tuple or origin is tuple:
+        return _tuple(kind, value, at)
+    if kind is dict or origin in (dict, Mapping):
+        return _dict(kind, value, at)
+    if is_dataclass(kind):
+        return read(kind, value, at)  # type: ignore[arg-type]
+    return _scalar(kind, value, at)
+
+
+def _wrong(kind: Any, value: Any, at: str) -> HvaeError:
+    return HvaeError(f"{at}: expected {describe(kind)}, got {value!r}")
+
+
+def _scalar(kind: Any, value: Any, at: str) -> Any:
+    try:
+        return _SCALARS[kind](value)
+    except (ValueError, TypeError, OverflowError):
+        raise _wrong(kind, value, at) from None
+
+
+def _none(value: Any) -> None:
+    if value is not None and str(value).lower() not in ("none", "null"):
+        raise ValueError
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value.lower() not in _BOOLS:
+        raise ValueError
+    return _BOOLS[value.lower()]
+
+
+def _int(value: Any) -> int:
+    number = _float(value)
+    if not number.is_integer():
+        raise ValueError
+    return int(number)
+
+
+def _float(value: Any) -> float:
+    # float(True) is 1.0: a yes where a number belongs is a slip, never a one.
+    if isinstance(value, bool) or math.isnan(float(value)):
+        raise ValueError
+    return float(value)
+
+
+def _str(value: Any) -> str:
+    if isinstance(value, (list, tuple, Mapping, NoneType)):
+        raise ValueError
+    return str(value)
+
+
+_SCALARS = {NoneType: _none, bool: _bool, int: _int, float: _float, str: _str}
+
+
+def _union(kind: Any, value: Any, at: str) -> Any:
+    # None first, since its words would also read as a str; then as written.
+    for option in sorted(get_args(kind), key=lambda k: k is not NoneType):
+        try:
+            return typed(option, value, at)
+        except HvaeError as fault:
+            if isinstance(value, Mapping) and (is_dataclass(option) or get_origin(option) is dict):
+                raise fault
+    raise _wrong(kind, value, at)
+
+
+def _literal(kind: Any, value: Any, at: str) -> Any:
+    choices = {str(choice): choice for choice in get_args(kind)}
+    if str(value) not in choices:
+        hint = unknown("choice", value, choices)
+        raise HvaeError(f"{at}: {hint}")
+    return choices[str(value)]
+
+
+def _tuple(kind: Any, value: Any, at: str) -> tuple[Any, ...]:
+    items = _items(value)
+    kinds = get_args(kind)
+    if items is None or (kinds and kinds[-1] is not ... and len(items) != len(kinds)):
+        raise _wrong(kind, value, at)
+    each = kinds[:1] * len(items) if kinds[-1:] == (...,) else kinds
+    return tuple(typed(k, item, f"{at}[{i}]") for i, (k, item) in enumerate(zip(each, items, strict=True)))
+
+
+def _items(value: Any) -> list[Any] | None:
+    if isinstance(value, str):
+        loaded = _loaded(value) if value[:1] in ("[", "(") else [part for part in value.split(",") if part]
+        return loaded if isinstance(loaded, list) else None
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    # One number stands for a tuple of one: `--model.latents 8`.
+    return None if isinstance(value, (Mapping, NoneType)) else [value]
+
+
+def _dict(kind: Any, value: Any, at: str) -> dict[str, Any]:
+    values = _mapping(value, at, describe(kind))
+    inner = (get_args(kind) or (str, str))[1]
+    return {str(key): typed(inner, item, f"{at}.{key}") for key, item in values.items()}
+
+
+def _mapping(value: Any, at: str, what: str) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        pairs = [pair.partition("=") for pair in value.split(",")]
+        value = _loaded(value) if value.startswith("{") else {k: v for k, eq, v in pairs if eq} or value
+    if not isinstance(value, Mapping):
+        raise HvaeError(f"{at or 'the configuration'}: expected {what} as keys and values, got {value!r}")
+    return value
+
+
+def _loaded(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text.replace("(", "[").replace(")", "]") if text.startswith("(") else text)
+    except yaml.YAMLError:
+        return None
+
+
+def describe(kind: Any) -> str:
+    """A type in a reader's words.
+
+    >>> describe(tuple[int, ...]), describe(float | None), describe(dict[str, float])
+    ('int,int,...', 'float or none', 'name=float,...')
+    """
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(describe(arg) for arg in sorted(args, key=lambda k: k is NoneType))
+    if origin is Literal:
+        return "|".join(str(arg) for arg in args)
+    if origin is tuple:
+        parts = [args[0], *args] if args[-1] is ... else args
+        return ",".join("..." if part is ... else describe(part) for part in parts)
+    if origin in (dict, Mapping):
+        return f"name={describe(args[1])},..."
+    return {NoneType: "none", bool: "true|false"}.get(kind, kind.__name__)
+
+
+def plain(value: Any) -> Any:
+    """A configuration as dicts, lists, numbers and texts, complete: what `read` takes back."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return {str(key): plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value

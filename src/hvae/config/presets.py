@@ -1,0 +1,131 @@
+"""Named runs: what `hvae train NAME` does.  Each is a function to read, copy and change.
+
+The five `mnist-static-*` share data, objective, training and, to a few per cent, their number of parameters, so that
+their results can be set side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hvae.config.data import DataConfig
+from hvae.config.evaluate import EvaluateConfig
+from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.config.objective import ObjectiveConfig, WarmUpConfig
+from hvae.config.run import RunConfig
+from hvae.config.train import TrainConfig
+from hvae.errors import unknown
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named run: what it is, how long it takes, and its configuration."""
+
+    about: str
+    time: str
+    make: Callable[[], RunConfig]
+
+
+def digits() -> RunConfig:
+    """The demonstration: it needs no download and no GPU."""
+    return RunConfig(
+        model=LadderConfig(likelihood="dmol", mixtures=5, groups=(2, 2, 1), width=32, latent=4),
+        data=DataConfig(name="digits"),
+        objective=ObjectiveConfig(warmup=WarmUpConfig(length=300)),
+        train=TrainConfig(steps=1500, batch=64, lr=2e-3, ema=0.995, valid_every=300),
+        evaluate=EvaluateConfig(samples=50),
+    )
+
+
+def _mnist_static(model: ModelConfig) -> RunConfig:
+    return RunConfig(
+        model=model,
+        data=DataConfig(name="mnist-static"),
+        objective=ObjectiveConfig(warmup=WarmUpConfig(length=5_000)),
+        train=TrainConfig(steps=50_000, batch=256, lr=1e-3),
+        evaluate=EvaluateConfig(samples=100),
+    )
+
+
+def mnist_static_vae() -> RunConfig:
+    return _mnist_static(VAEConfig(latent=64, widths=(640, 512)))
+
+
+def mnist_static_markov() -> RunConfig:
+    return _mnist_static(MarkovConfig(latents=(64, 32, 16, 8, 4), widths=(512, 256, 128, 64, 32)))
+
+
+def mnist_static_lvae() -> RunConfig:
+    return _mnist_static(LVAEConfig(latents=(64, 32, 16, 8, 4), widths=(512, 256, 128, 64, 32)))
+
+
+def mnist_static_vlae() -> RunConfig:
+    return _mnist_static(VLAEConfig(latents=(16, 16, 16), widths=(512, 256, 128)))
+
+
+def mnist_static_ladder() -> RunConfig:
+    return _mnist_static(LadderConfig(groups=(2, 3, 3), width=48, latent=8))
+
+
+def mnist() -> RunConfig:
+    """Grey values, not binarised: bits per dimension, not comparable with any binarised set."""
+    return RunConfig(
+        model=LadderConfig(likelihood="dmol", groups=(2, 3, 3), width=64, latent=8),
+        data=DataConfig(name="mnist"),
+        objective=ObjectiveConfig(warmup=WarmUpConfig(length=2_000)),
+        train=TrainConfig(steps=50_000, batch=128, clip=200.0),
+    )
+
+
+def fashion_mnist() -> RunConfig:
+    run = mnist()
+    return RunConfig(model=run.model, data=DataConfig(name="fashion-mnist"), objective=run.objective, train=run.train)
+
+
+def cifar10() -> RunConfig:
+    return RunConfig(
+        model=LadderConfig(likelihood="dmol", groups=(3, 5, 4, 3), width=128, latent=16),
+        data=DataConfig(name="cifar10", flip=True),
+        objective=ObjectiveConfig(warmup=WarmUpConfig(length=5_000)),
+        train=TrainConfig(steps=100_000, batch=128, lr=5e-4, ema=0.9995, clip=200.0),
+    )
+
+
+def folder() -> RunConfig:
+    """Needs --data.path; sizes are those of 64 x 64 colour images."""
+    return RunConfig(
+        model=LadderConfig(likelihood="dmol", groups=(1, 3, 4, 3, 2), width=96, latent=16),
+        data=DataConfig(name="folder", path="PATH", size=(64, 64), crop="center", channels=3, flip=True),
+        objective=ObjectiveConfig(warmup=WarmUpConfig(length=5_000)),
+        train=TrainConfig(steps=100_000, batch=32, lr=5e-4, clip=200.0),
+    )
+
+
+PRESETS: dict[str, Preset] = {
+    "digits": Preset("deep ladder on the 8x8 digits inside scikit-learn; no download", "3 min, 2 cores", digits),
+    "mnist-static-vae": Preset("flat VAE on statically binarised MNIST", "1 h, 2 cores", mnist_static_vae),
+    "mnist-static-markov": Preset(
+        "Markov hierarchy on statically binarised MNIST", "1 h, 2 cores", mnist_static_markov
+    ),
+    "mnist-static-lvae": Preset("Ladder VAE on statically binarised MNIST", "1 h, 2 cores", mnist_static_lvae),
+    "mnist-static-vlae": Preset("VLAE on statically binarised MNIST", "1 h, 2 cores", mnist_static_vlae),
+    "mnist-static-ladder": Preset("deep ladder on statically binarised MNIST", "1 h, 1 GPU", mnist_static_ladder),
+    "mnist": Preset("deep ladder on grey MNIST, 8 bits", "1 h, 1 GPU", mnist),
+    "fashion-mnist": Preset("deep ladder on grey Fashion-MNIST, 8 bits", "1 h, 1 GPU", fashion_mnist),
+    "cifar10": Preset("deep ladder on CIFAR-10", "1 day, 1 GPU", cifar10),
+    "folder": Preset("deep ladder on any folder of images; add --data.path FOLDER", "1 day, 1 GPU", folder),
+}
+"""The presets by name."""
+
+
+def preset(name: str, overrides: dict[str, Any] | None = None) -> RunConfig:
+    """The configuration of a named preset, with dotted keys changed.
+
+    >>> preset("digits", {"train.steps": 10}).train.steps
+    10
+    """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return PRESETS[name].make().override(overrides or {})

@@ -1,0 +1,162 @@
+"""A whole run in one value: everything that training, evaluating and reporting can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hvae.config.data import DataConfig
+from hvae.config.evaluate import EvaluateConfig
+from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.config.objective import ObjectiveConfig
+from hvae.config.parse import hints, plain, read
+from hvae.config.train import TrainConfig
+from hvae.errors import HvaeError, unknown
+from hvae.files import write_text
+
+SCHEMA = 1
+"""The version of the file format; a later one that renames a key counts up."""
+
+FAMILIES: dict[str, type[ModelConfig]] = {
+    kind.family: kind for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig)
+}
+"""The families of models by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Model, data, objective, training and evaluation: running it again reproduces the run.
+
+    >>> config = RunConfig(model=LadderConfig(width=32))
+    >>> RunConfig.from_yaml(config.to_yaml()) == config
+    True
+    >>> config.override({"model.groups": "1,2", "train.seed": "3"}).model.groups
+    (1, 2)
+    """
+
+    model: ModelConfig = field(default_factory=LadderConfig)
+    """The family and its sizes."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The data set and how it is prepared."""
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    """What is minimised."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """How it is minimised."""
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    """How the result is measured."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and texts, complete."""
+        sections = plain(self)
+        return {"schema": SCHEMA, **sections, "model": {"family": self.model.family, **sections["model"]}}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> RunConfig:
+        """The inverse of `to_dict`; what is left out has its default.  Raises HvaeError naming the faulty key."""
+        if not isinstance(given, Mapping):
+            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {given!r}")
+        sections = {"schema": SCHEMA, **given}
+        schema = sections.pop("schema")
+        if schema != SCHEMA:
+            raise HvaeError(f"schema: this version of hvae reads configurations of schema {SCHEMA}, got {schema!r}")
+        for name in sections:
+            if name not in SECTIONS:
+                raise unknown("section", name, SECTIONS)
+        return cls(**{name: _section(name, value) for name, value in sections.items()})
+
+    def to_yaml(self) -> str:
+        """The configuration as text."""
+        return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=110)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> RunConfig:
+        """The inverse of `to_yaml`.  Nothing in the text is ever executed."""
+        try:
+            return cls.from_dict(yaml.safe_load(text))
+        except yaml.YAMLError as fault:
+            mark = getattr(fault, "problem_mark", None)
+            where = f", line {mark.line + 1}" if mark else ""
+            raise HvaeError(f"not readable as YAML{where}: {getattr(fault, 'problem', None) or fault}") from None
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        write_text(
+            path, f"# A complete hvae run; repeat it with: hvae train THIS_FILE --out NEW_FOLDER\n{self.to_yaml()}"
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> RunConfig:
+        """Read a file that `save` or a person wrote."""
+        try:
+            return cls.from_yaml(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as fault:
+            raise HvaeError(f"cannot read {path}: {getattr(fault, 'strerror', None) or fault}") from None
+        except HvaeError as fault:
+            raise HvaeError(f"{path}: {fault}") from None
+
+    def override(self, values: Mapping[str, Any]) -> RunConfig:
+        """The same run with some dotted keys changed; texts are read by the type of their key.
+
+        `model.family` changes first: the new family keeps what both share.
+        """
+        family = values.get("model.family", self.model.family)
+        tree = replace(self, model=_converted(self.model, str(family))).to_dict()
+        for key, value in values.items():
+            _put(tree, key, value)
+        return RunConfig.from_dict(tree)
+
+
+SECTIONS = hints(RunConfig)
+"""The sections of a run and the type of each."""
+
+
+def section_types(family: str) -> dict[str, type]:
+    """The dataclass of each section, the model's being that of its family."""
+    return {**SECTIONS, "model": family_type(family)}
+
+
+def family_type(family: str) -> type[ModelConfig]:
+    """The configuration of a named family."""
+    if family not in FAMILIES:
+        raise unknown("model.family", family, FAMILIES)
+    return FAMILIES[family]
+
+
+def _section(name: str, value: Any) -> Any:
+    if name != "model":
+        return read(SECTIONS[name], {} if value is None else value, name)
+    if not isinstance(value, Mapping) or "family" not in value:
+        raise HvaeError(f"model.family is missing; expected one of {', '.join(FAMILIES)}")
+    rest = {key: item for key, item in value.items() if key != "family"}
+    return read(family_type(str(value["family"])), rest, name)
+
+
+def _converted(model: ModelConfig, family: str) -> ModelConfig:
+    kind = family_type(family)
+    if kind is type(model):
+        return model
+    shared = {name: getattr(model, name) for name in hints(ModelConfig)}
+    return kind(**shared)
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Set one dotted key; a place on the way that holds no keys yet becomes one that does."""
+    *path, last = key.split(".")
+    if not path:
+        raise HvaeError(f"expected a dotted key such as train.steps, got '{key}'; sections: {', '.join(SECTIONS)}")
+    for name in path:
+        below = tree.get(name)
+        tree[name] = dict(below) if isinstance(below, Mapping) else {}
+        tree = tree[name]
+    tree[last] = value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists on one line, sections on many."""
+
+
+_Dumper.add_representer(list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, True))

@@ -1,0 +1,130 @@
+"""The engine: Lightning Fabric launches the processes and knows devices, precision and loggers.
+
+Fabric and not the Trainer of the same package, since the loop here must be able to drop a step, go back to a
+checkpoint and resume to the last bit; it also costs less (per step, on one core: 0.05 ms against 0.5 ms).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from hvae.config.train import TrainConfig
+from hvae.errors import HvaeError, missing_extra, unknown
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+_EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
+
+
+def engine(config: TrainConfig, folder: Path) -> Fabric:
+    """Fabric as the configuration wants it.  Raises HvaeError for devices, strategies or loggers that are not here."""
+    loggers = _loggers(config, folder)
+    # Here and not at the top: it takes seconds, which only training should pay.
+    import lightning as L
+
+    # Start-up chatter of each process, which comes under either name; warnings stay.
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        return L.Fabric(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            strategy=config.strategy,
+            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+            loggers=loggers,
+        )
+    except (RuntimeError, ValueError, TypeError) as fault:
+        where = f"accelerator={config.accelerator}, devices={config.devices}, strategy={config.strategy}"
+        raise HvaeError(f"cannot train with train.{where}: {' '.join(str(fault).split())}") from fault
+
+
+def first_process() -> bool:
+    """Whether this process is the one of a run that writes files; also before `fit` has launched the others.
+
+    Launchers (torchrun, SLURM, Lightning's own) tell each process its number in its environment.
+    """
+    told = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    rank = next((int(number) for number in told if number is not None), 0)
+    return rank == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
+
+
+def _loggers(config: TrainConfig, folder: Path) -> list[Any]:
+    for name in config.loggers:
+        if name not in _EXTRAS:
+            raise unknown("logger", name, _EXTRAS)
+        if find_spec(name) is None:
+            raise missing_extra(name, _EXTRAS[name])
+    make = {"tensorboard": _tensorboard, "wandb": _wandb}
+    return [make[name](folder) for name in config.loggers]
+
+
+def _tensorboard(folder: Path) -> Any:
+    from lightning.fabric.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(folder, name="tensorboard", version="")
+
+
+def _wandb(folder: Path) -> Any:
+    from lightning.pytorch.loggers import WandbLogger
+
+    return WandbLogger(name=folder.name, save_dir=folder, project="hvae")
+
+
+def over_processes(t: Tensor) -> Tensor:
+    """The mean of a detached tensor over all processes that train together; itself where there is one.
+
+    What `hvae.objectives.build` takes as `average`.
+
+    >>> over_processes(torch.ones(2))
+    tensor([1., 1.])
+    """
+    together = torch.distributed
+    if not (together.is_available() and together.is_initialized() and together.get_world_size() > 1):
+        return t
+    t = t.detach().clone()
+    together.all_reduce(t)
+    return t / together.get_world_size()
+
+
+@dataclass
+class StopSign:
+    """Whether someone asked the run to stop."""
+
+    asked: bool = False
+
+
+@contextmanager
+def stop_sign() -> Iterator[StopSign]:
+    """The first Ctrl-C or SIGTERM asks for a stop after the step at hand; the second acts as it always does.
+
+    Only a program's main thread may listen for signals; elsewhere nothing changes.
+    """
+    sign = StopSign()
+    if threading.current_thread() is not threading.main_thread():
+        yield sign
+        return
+
+    def ask(number: int, frame: object) -> None:
+        sign.asked = True
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield sign
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,68 @@
+"""Fitting any model with any objective: the one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hvae.config.train import TrainConfig
+from hvae.errors import HvaeError
+from hvae.objectives import Objective
+from hvae.train.course import Course
+from hvae.train.engine import engine
+from hvae.train.feed import Batches
+from hvae.train.job import FitResult, Job, OnEvaluate
+from hvae.walk import Model
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+def fit(
+    model: Model,
+    objective: Objective,
+    split: Batches,
+    config: TrainConfig,
+    folder: str | Path,
+    *,
+    valid: Batches | None = None,
+    description: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    on_evaluate: OnEvaluate | None = None,
+) -> FitResult:
+    """Train `model` in place; it ends with the averaged weights, in evaluation mode.
+
+    The course is a pure function of the model's initial weights, the data and `config`: a run that was killed at any
+    moment and resumed ends, on a CPU, with the same weights to the last bit.  The folder receives `last.ckpt` (the raw
+    weights and all that resuming needs), `model.safetensors` (the averaged weights, for use) and `metrics.csv`.
+
+    Arguments: `split`, the data, with `len()` and `batch(indices, generator)`; `valid`, data for validations;
+    `description`, anything JSON can hold, stored in model.safetensors with the step; `resume` goes on from last.ckpt,
+    or starts when there is none yet; `on_evaluate(averaged model, step)` is called at each validation, in the first
+    process, and the numbers it returns become columns of metrics.csv.
+
+    With several devices this starts the other processes by running the program again, up to this call: do nothing
+    before it that only one process may do without asking `first_process()`.  All return, and all have the result.
+    Torch's global random generators are set again and again on the way.
+
+    Raises HvaeError when the folder holds another run and `resume` is False, when its checkpoint is damaged or of
+    another model, when the devices are not there, when the disk is full at the end, and when the loss keeps turning
+    non-finite after several returns to the last checkpoint.
+    """
+    folder = Path(folder)
+    if len(split) == 0:
+        raise HvaeError("expected training data, got an empty split; check data.name and data.root")
+    job = Job(model, objective, split, config, folder, valid, dict(description or {}), resume, on_evaluate)
+    result: FitResult = engine(config, folder).launch(partial(_run, job=job))
+    return result
+
+
+def _run(fabric: Fabric, job: Job) -> FitResult:
+    result = Course(fabric, job).run()
+    if fabric.world_size > 1:
+        torch.distributed.destroy_process_group()
+    return result

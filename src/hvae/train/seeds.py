@@ -1,0 +1,36 @@
+"""Noise as a pure function of (seed, step, shard): what makes resuming and data parallelism exact.
+
+No generator state is ever saved.  Before each micro-batch torch's generators are set anew from numbers that a resumed
+run, or a run with other processes, knows as well.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from hvae.data.order import mixed_seed
+
+# Streams of one seed that must never coincide; the data order has 1 and 2.
+_POSTERIOR, _VALID = 3, 4
+
+
+def seed_posterior(device: torch.device, seed: int, step: int, shard: int) -> None:
+    """Set torch's global generators, of the CPU and of this device, for the draws of one micro-batch."""
+    _seed(device, mixed_seed(_POSTERIOR, seed, step, shard))
+
+
+def seed_valid(device: torch.device, seed: int, batch: int) -> torch.Generator:
+    """Set the global generators for one batch of a validation, and return one for draws inside the data.
+
+    The step does not enter: with common random numbers two validations differ by their weights alone.
+    """
+    _seed(device, mixed_seed(_VALID, seed, batch))
+    return torch.Generator().manual_seed(mixed_seed(_VALID, seed, batch, 1))
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    # Not torch.manual_seed: for every kind of device that is not in use it stores the call with a formatted stack,
+    # which takes a millisecond and, called at every step, grows without end.
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from toy_training import Data, Toy, toy
+
+from hvae.objectives import ELBO, IWAE
+from hvae.train.loss import LossStep, score
+
+
+class Weighed(Toy):
+    def regularisers(self) -> dict[str, Tensor]:
+        return {"spectral": 2.0 * self.px.weight.norm()}
+
+
+def test_regularisers_join_the_loss_and_its_terms() -> None:
+    torch.manual_seed(0)
+    model = Weighed()
+    x = Data().x
+    torch.manual_seed(1)
+    plain = ELBO()(model(x), 0).total
+    torch.manual_seed(1)
+    total, terms = LossStep(model, ELBO())(x, 0)
+    extra = model.regularisers()["spectral"]
+    assert torch.allclose(total, plain + extra)
+    assert torch.equal(terms["loss"], total.detach())
+    assert torch.equal(terms["regulariser/spectral"], extra.detach())
+    assert not any(term.requires_grad for term in terms.values())
+
+
+def test_an_objective_gets_its_samples() -> None:
+    total, terms = LossStep(toy(), IWAE(3))(Data().x, 0)
+    assert torch.allclose(total, -terms["iwae"])
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_processes_share_a_validation(parts: int) -> None:
+    """Twenty data in batches of eight are three batches: with five processes two have none."""
+    model, data = toy().eval(), Data(20)
+    whole = score(model, data, seed=0, size=8, count=20)
+    shares = [score(model, data, seed=0, size=8, count=20, part=p, parts=parts) for p in range(parts)]
+    assert list(whole) == ["elbo", "log_likelihood", "rate/z2", "rate/z1"]
+    for name, total in whole.items():
+        assert sum(share[name] for share in shares) == pytest.approx(total, rel=1e-6)
+    assert whole["elbo"] == pytest.approx(whole["log_likelihood"] - whole["rate/z2"] - whole["rate/z1"], rel=1e-5)
