@@ -11,6 +11,7 @@ Likelihood = Literal[
 Variance = Literal["softclamp", "clamp", "softplus"]
 Merge = Literal["precision", "concat", "linear", "residual"]
 Network = Literal["mlp", "conv"]
+Norm = Literal["none", "batch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class VAEConfig(ModelConfig):
 
     network: Network = "mlp"
     """mlp for vectors and small images, conv for images."""
+    norm: Norm = "none"
+    """Normalisation of hidden layers: none or batch."""
     latent: int = 50
     """Latent dimensions (mlp) or latent channels at the lowest resolution (conv)."""
     widths: tuple[int, ...] = (512, 512)
@@ -51,6 +54,8 @@ class MarkovConfig(ModelConfig):
 
     network: Network = "mlp"
     """mlp for vectors and small images, conv for images."""
+    norm: Norm = "batch"
+    """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
     latents: tuple[int, ...] = (64, 32, 16, 8, 4)
     """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
     widths: tuple[int, ...] = (512, 256, 128, 64, 32)
@@ -65,6 +70,8 @@ class LVAEConfig(ModelConfig):
 
     network: Network = "mlp"
     """mlp for vectors and small images, conv for images."""
+    norm: Norm = "batch"
+    """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
     latents: tuple[int, ...] = (64, 32, 16, 8, 4)
     """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
     widths: tuple[int, ...] = (512, 256, 128, 64, 32)
@@ -81,6 +88,8 @@ class VLAEConfig(ModelConfig):
 
     network: Network = "mlp"
     """mlp for vectors and small images, conv for images."""
+    norm: Norm = "none"
+    """Normalisation of hidden layers: none or batch."""
     latents: tuple[int, ...] = (16, 16, 16)
     """Latent dimensions of each level, z1 first."""
     widths: tuple[int, ...] = (512, 256, 128)

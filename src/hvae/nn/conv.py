@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.nn.kit import Kit, Shape
+from hvae.nn.kit import Kit, Norm, Shape, unnormalised
 from hvae.nn.mlp import Centre, he, near_one
 
 
@@ -92,6 +92,9 @@ def pointwise(a: int, b: int, gain: float = 1.0) -> nn.Module:
 class ConvKit(Kit):
     """Convolutions: features are maps, the first at the data's resolution, each further one at half of it."""
 
+    def __init__(self, norm: Norm = unnormalised) -> None:
+        self.norm = norm
+
     def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
         shapes: list[Shape] = []
         size: Shape = data[1:]
@@ -104,10 +107,10 @@ class ConvKit(Kit):
         return (dims, *feature[1:])
 
     def enter(self, data: Shape, to: Shape) -> nn.Module:
-        return nn.Sequential(Centre(), conv(data[0], to[0]), ResidualBlock(to[0], gain=0.5))
+        return nn.Sequential(Centre(), conv(data[0], to[0]), self.norm(to[0]), ResidualBlock(to[0], gain=0.5))
 
     def connect(self, a: Shape, b: Shape) -> nn.Module:
-        return nn.Sequential(*self._resize(a, b), ResidualBlock(b[0], gain=0.5), nn.SiLU())
+        return nn.Sequential(*self._resize(a, b), self.norm(b[0]), ResidualBlock(b[0], gain=0.5), nn.SiLU())
 
     def _resize(self, a: Shape, b: Shape) -> list[nn.Module]:
         if a[1:] == b[1:]:

@@ -6,11 +6,20 @@ Shapes: a feature is (H,) for vectors or (C, h, w) for maps, always without the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
 Shape = tuple[int, ...]
+
+
+Norm = Callable[[int], nn.Module]
+"""A normalisation of so many channels."""
+
+
+def unnormalised(channels: int) -> nn.Module:
+    """No normalisation."""
+    return nn.Identity()
 
 
 class Kit(ABC):

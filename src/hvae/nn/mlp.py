@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from hvae.nn.kit import Kit, Shape
+from hvae.nn.kit import Kit, Norm, Shape, unnormalised
 
 # Sonderby et al. 2016 (arXiv 1602.02282, sec. 3) use leaky rectifiers of slope 0.1 and two layers a level.
 SLOPE = 0.1
@@ -48,18 +48,16 @@ def near_one(layer: Layer) -> Layer:
     return layer
 
 
-def dense(a: int, b: int) -> nn.Sequential:
-    """Linear, leaky rectifier.
-
-    The paper has batch norm between them.  Without it the network is the same in training and evaluation, on one
-    process or many, and for one datum or a thousand, which importance sampling and coding rely on; layer norm in its
-    place was measured to make levels collapse.
-    """
-    return nn.Sequential(he(nn.Linear(a, b)), nn.LeakyReLU(SLOPE))
+def dense(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
+    """Linear, normalisation, leaky rectifier."""
+    return nn.Sequential(he(nn.Linear(a, b)), norm(b), nn.LeakyReLU(SLOPE))
 
 
 class MLPKit(Kit):
     """Dense layers: features are vectors, and so are latents."""
+
+    def __init__(self, norm: Norm = unnormalised) -> None:
+        self.norm = norm
 
     def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
         return [(width,) for width in widths]
@@ -71,7 +69,7 @@ class MLPKit(Kit):
         return nn.Sequential(Centre(), nn.Flatten(), self.connect((math.prod(data),), to))
 
     def connect(self, a: Shape, b: Shape) -> nn.Module:
-        return nn.Sequential(*dense(a[0], b[0]), *dense(b[0], b[0]))
+        return nn.Sequential(*dense(a[0], b[0], self.norm), *dense(b[0], b[0], self.norm))
 
     def gaussian(self, a: Shape, dims: int) -> nn.Module:
         return near_one(nn.Linear(a[0], 2 * dims))

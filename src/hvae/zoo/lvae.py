@@ -7,8 +7,7 @@
 
 The generative model is that of `markov`; only inference differs.  `model.posterior` exchanges the merge.
 
-Differences from the paper: no batch norm (see `hvae.nn.mlp.dense`); the positive map of the scales is
-`model.variance`.
+Difference from the paper: the positive map of the scales is `model.variance`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from hvae.zoo.parts import head_for, kit_for, same_length
 def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
     """One feature, one state and one level a depth; the state is a function of the latent above alone."""
     same_length(config, config.latents, config.widths)
-    kit, head = kit_for(config.network), head_for(config, shape, bits)
+    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     depth = len(widths)
     levels = [_top(config, kit, widths), *(_level(config, kit, widths, l) for l in range(depth - 2, -1, -1))]

@@ -1,12 +1,10 @@
 """The Markov bottom-up hierarchical VAE: the deep latent Gaussian model with a factorised chain for inference.
 
-    p(z_L) = N(0, I),   p(z_l | z_{l+1}) = N(mu_l(z_{l+1}), sigma_l(z_{l+1})^2)     Sonderby et al. 2016, arXiv
-    p(x | z_1)                                                                      1602.02282, eqs. (1)-(4)
-    q(z_1 | x),   q(z_l | z_{l-1}) = N(mu_l(z_{l-1}), sigma_l(z_{l-1})^2)           eqs. (5)-(6)
+    p(z_L) = N(0, I),   p(z_l | z_{l+1}) = N(mu_l(z_{l+1}), sigma_l(z_{l+1})^2)     Rezende et al. 2014, arXiv
+    p(x | z_1)                                                                      1401.4082; Sonderby et al.
+    q(z_1 | x),   q(z_l | z_{l-1}) = N(mu_l(z_{l-1}), sigma_l(z_{l-1})^2)           2016, 1602.02282, sec. 2
 
 This is the model in which upper levels collapse: it is the baseline that the ladders were made to beat.
-
-Differences from the paper: no batch norm (see `hvae.nn.mlp.dense`).
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from hvae.zoo.parts import head_for, kit_for, same_length
 def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
     """A network of two layers for each conditional of both chains."""
     same_length(config, config.latents, config.widths)
-    kit, head = kit_for(config.network), head_for(config, shape, bits)
+    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latents = [kit.latent(h, d) for h, d in zip(widths, config.latents, strict=True)]
     first = nn.Sequential(kit.enter(shape, widths[0]), kit.gaussian(widths[0], config.latents[0]))

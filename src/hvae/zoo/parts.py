@@ -5,7 +5,7 @@ Shapes: a feature is (H,) for vectors or (C, h, w) for maps, without the batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from torch import nn
@@ -15,14 +15,19 @@ from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head, head
 from hvae.nn import ConvKit, Kit, MLPKit, Shape
 
-KITS: dict[str, type[Kit]] = {"mlp": MLPKit, "conv": ConvKit}
+KITS: dict[tuple[str, str], Callable[[], Kit]] = {
+    ("mlp", "none"): MLPKit,
+    ("mlp", "batch"): lambda: MLPKit(nn.BatchNorm1d),
+    ("conv", "none"): ConvKit,
+    ("conv", "batch"): lambda: ConvKit(nn.BatchNorm2d),
+}
 
 
-def kit_for(network: str) -> Kit:
-    """Layers for vectors ("mlp") or for images ("conv")."""
-    if network not in KITS:
-        raise unknown("network", network, KITS)
-    return KITS[network]()
+def kit_for(network: str, norm: str) -> Kit:
+    """Layers for vectors ("mlp") or for images ("conv"), with a normalisation by name."""
+    if (network, norm) not in KITS:
+        raise unknown("kind of layers", f"{network} {norm}", [" ".join(kind) for kind in KITS])
+    return KITS[network, norm]()
 
 
 def head_for(config: ModelConfig, shape: Shape, bits: int) -> Head:

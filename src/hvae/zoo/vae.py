@@ -20,7 +20,7 @@ from hvae.zoo.parts import climb, descend, head_for, kit_for
 
 def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
     """One level above an encoder and below a decoder that mirror each other."""
-    kit, head = kit_for(config.network), head_for(config, shape, bits)
+    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latent = kit.latent(widths[-1], config.latent)
     level = Level(

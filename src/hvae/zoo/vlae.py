@@ -22,7 +22,7 @@ from hvae.zoo.parts import head_for, kit_for, same_length
 def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     """One feature and one latent vector a depth."""
     same_length(config, config.latents, config.widths)
-    kit, head = kit_for(config.network), head_for(config, shape, bits)
+    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     up = {"z1": kit.enter(shape, widths[0])}
     up |= {f"z{l + 1}": kit.connect(widths[l - 1], widths[l]) for l in range(1, len(widths))}
