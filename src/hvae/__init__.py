@@ -1,0 +1,104 @@
+"""hvae: hierarchical and ladder variational autoencoders.
+
+A model is a walk over its random variables, a draw decides where their values come from, and a trace is what the walk
+leaves behind.
+
+    import hvae
+
+    run = hvae.load("runs/digits")                        # a trained model and its configuration
+    trace = run.model(x)                                  # x (B, C, H, W) in [0, 1]
+    trace.elbo(), trace.rates()                           # (B,) nats, {level: (B,) nats}
+    hvae.sample(run.model, 16, temperature={"z3": 0.7})   # (16, C, H, W)
+
+Names are loaded when they are first used: importing hvae costs nothing, and torch comes with the first model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun, load
+    from hvae.config import PRESETS, RunConfig, preset
+    from hvae.draw import Draw, Drawn, each, given, masked, mode, posterior, prior, replay
+    from hvae.errors import HvaeError
+    from hvae.explore import from_top, reconstruct, sample, top_held, top_redrawn, traverse
+    from hvae.inspection import Inspection, inspect
+    from hvae.metrics import activity, bounds
+    from hvae.objectives import ELBO, IWAE
+    from hvae.site import Site
+    from hvae.train import FitResult, fit
+    from hvae.walk import Evidence, Model, Record, Trace, names, run
+    from hvae.zoo import build
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "checkpoints": ("LoadedRun", "load"),
+    "config": ("PRESETS", "RunConfig", "preset"),
+    "draw": ("Draw", "Drawn", "each", "given", "masked", "mode", "posterior", "prior", "replay"),
+    "errors": ("HvaeError",),
+    "explore": ("from_top", "reconstruct", "sample", "top_held", "top_redrawn", "traverse"),
+    "inspection": ("Inspection", "inspect"),
+    "metrics": ("activity", "bounds"),
+    "objectives": ("ELBO", "IWAE"),
+    "site": ("Site",),
+    "train": ("FitResult", "fit"),
+    "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
+    "zoo": ("build",),
+}
+_PLACE = {name: f"hvae.{module}" for module, names in _PLACES.items() for name in names}
+
+__all__ = [  # noqa: RUF022, the order of _PLACES
+    "LoadedRun",
+    "load",
+    "PRESETS",
+    "RunConfig",
+    "preset",
+    "Draw",
+    "Drawn",
+    "each",
+    "given",
+    "masked",
+    "mode",
+    "posterior",
+    "prior",
+    "replay",
+    "HvaeError",
+    "from_top",
+    "reconstruct",
+    "sample",
+    "top_held",
+    "top_redrawn",
+    "traverse",
+    "Inspection",
+    "inspect",
+    "activity",
+    "bounds",
+    "ELBO",
+    "IWAE",
+    "Site",
+    "FitResult",
+    "fit",
+    "Evidence",
+    "Model",
+    "Record",
+    "Trace",
+    "names",
+    "run",
+    "build",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACE:
+        raise AttributeError(f"module 'hvae' has no attribute '{name}'")
+    value = getattr(import_module(_PLACE[name]), name)
+    globals()[name] = value  # the next look-up finds it at once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,77 @@
+"""hvae inspect: what a model is made of and what it costs."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
+from hvae.cli.source import expected_shape, resolve, shown_for_help
+from hvae.cli.voice import Voice
+from hvae.config.run import RunConfig
+
+ABOUT = (
+    "Show the levels of a model, their shapes and parameters, the FLOPs of an image, and the memory of a training "
+    "step, before anything is trained. Any key of the configuration can be changed on the way."
+)
+EXAMPLES = ("hvae inspect cifar10 --train.batch 64 --model.width 96", "hvae inspect runs/digits")
+
+
+def parser(argv: list[str]) -> Parser:
+    made = Parser("inspect", ABOUT, EXAMPLES, "RUN|PRESET|CONFIG [--KEY VALUE ...]")
+    made.add_argument(
+        "source", metavar="RUN|PRESET|CONFIG", help="a run folder, a preset (hvae models), or a YAML file"
+    )
+    if wants_help(argv):
+        config = shown_for_help(argv)
+        add_keys(made, {"model": config.model, "data": config.data})
+    return made
+
+
+def main(argv: list[str]) -> None:
+    rest, dotted = split_dotted(argv)
+    args = parser(rest).parse_args(rest)
+    voice = Voice(args.json)
+    found = inspected(resolve(args.source, dotted))
+    voice.answer({**found.to_dict(), "process_bytes": resident()})
+    if not args.json:
+        voice.show(found)
+        voice.show(f"this process, with torch and without data: {resident() / 1e6:.0f} MB")
+
+
+def inspected(config: RunConfig) -> Any:
+    """The inspection of what a configuration would train, in the micro-batches that one process would take."""
+    from hvae.inspection import inspect
+    from hvae.objectives import build as objective
+    from hvae.zoo import build
+
+    shape, bits = expected_shape(config)
+    train = config.train
+    processes = train.nodes * (train.devices if isinstance(train.devices, int) else 1)
+    return inspect(
+        build(config.model, shape=shape, bits=bits),
+        ceil(train.batch / train.accumulate / processes),
+        objective=objective(config.objective),
+        precision=train.precision,
+        device=device_of(config),
+    )
+
+
+def device_of(config: RunConfig) -> str:
+    """The kind of device that a configuration means on this machine."""
+    import torch
+
+    wanted = config.train.accelerator
+    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds now; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as f:
+            pages = int(f.read().split()[1])
+    except OSError:
+        return 0
+    import resource
+
+    return pages * resource.getpagesize()

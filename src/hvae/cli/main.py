@@ -1,0 +1,82 @@
+"""The entry: `hvae COMMAND ...`.  Exit codes: 0 well, 1 a fault of ours (with its traceback), 2 a fault of the user's
+(one line), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from hvae import __version__
+from hvae.errors import HvaeError, unknown
+
+COMMANDS = {
+    "train": "train a model on images, evaluate it, and write its report",
+    "evaluate": "measure a trained model: likelihood bounds, what each level does",
+    "sample": "draw pictures from a trained model",
+    "report": "write the report of a trained model again",
+    "models": "list the families of models and the presets, with sizes",
+    "data": "list the known data sets and where each was found",
+    "inspect": "show levels, shapes, parameters, FLOPs and memory of a model",
+}
+
+_USAGE = """hvae: hierarchical and ladder variational autoencoders
+
+usage: hvae COMMAND ...          hvae COMMAND --help explains a command
+
+{commands}
+
+example: train a small model in three minutes, then look at runs/digits/report.html
+  hvae train digits
+
+options:
+  -h, --help     this text
+  --version      the version
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except HvaeError as fault:
+        return _refuse(words, " ".join(str(fault).split()))
+    except KeyboardInterrupt as stop:
+        print(f"hvae: stopped{'; ' if stop.args else ''}{' '.join(map(str, stop.args))}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone: that is its right.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0
+
+
+def _refuse(words: Sequence[str], line: str) -> int:
+    print(f"hvae: {line}", file=sys.stderr)
+    if "--json" in words:
+        print(json.dumps({"error": line}))
+    return 2
+
+
+def _dispatch(words: list[str]) -> int:
+    name = words[0] if words else "--help"
+    if name in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if name == "--version":
+        print(f"hvae {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    try:
+        return int(import_module(f"hvae.cli.{name}").main(words[1:]) or 0)
+    except SystemExit as end:
+        # argparse leaves in this way after it has printed a help text.
+        return int(end.code or 0)
+
+
+def usage() -> str:
+    """What `hvae --help` prints."""
+    return _USAGE.format(commands="\n".join(f"  {name:<12} {about}" for name, about in COMMANDS.items()))

@@ -1,0 +1,114 @@
+"""provenance.json: by what, from what, on what and how a run was made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae import __version__
+from hvae.errors import HvaeError
+from hvae.files import write_text
+
+if TYPE_CHECKING:
+    from hvae.train import FitResult
+
+NAME = "provenance.json"
+PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillow", "rich", "matplotlib", "jinja2")
+
+
+def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> None:
+    """Write what is known before training; a resumed run keeps the commands of its earlier parts."""
+    earlier = read_json(folder / NAME) if (folder / NAME).is_file() else {}
+    record = {
+        "hvae": __version__,
+        "packages": packages(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": machine(),
+        "started": earlier.get("started", now()),
+        "commands": [*earlier.get("commands", []), command()],
+        "seed": seed,
+        "parameters": parameters,
+        "data": dict(data),
+        "training": earlier.get("training"),
+    }
+    write_json(folder / NAME, record)
+
+
+def finish(folder: Path, result: FitResult) -> None:
+    """Add how training went: steps, wall time, speed, memory, what was skipped."""
+    record = read_json(folder / NAME)
+    if record.get("training") and not result.samples_per_second:
+        return  # a finished run was only looked at again
+    write_json(folder / NAME, {**record, "training": course(result), "finished": now()})
+
+
+def course(result: FitResult) -> dict[str, Any]:
+    """How training went, in values that JSON can hold; the newest row is that of metrics.csv."""
+    from hvae.metrics.results import plain
+
+    found: dict[str, Any] = plain({**asdict(result), "notes": list(result.notes)})
+    return found
+
+
+def packages() -> dict[str, str]:
+    """The version of every package that has a say in the numbers."""
+    return {name: found for name in PACKAGES if (found := _version(name))}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores and, where there is one, the GPU."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"cpu": _cpu(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpus": gpus}
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def command() -> str:
+    """This command as one would type it."""
+    return shlex.join(["hvae", *sys.argv[1:]])
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write JSON for people and programs, whole or not at all."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` wrote.  Raises HvaeError when it is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("no object")
+        return record
+    except (OSError, ValueError) as fault:
+        raise HvaeError(f"{path} is damaged or cannot be read ({fault}); delete it and run the command again") from None

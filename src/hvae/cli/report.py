@@ -1,0 +1,163 @@
+"""hvae report: one page that shows what a model has learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.cli.evaluate import NAME as EVALUATION
+from hvae.cli.evaluate import Subject, evaluation, headlines, open_run, parser
+from hvae.cli.parser import split_dotted
+from hvae.cli.provenance import NAME as PROVENANCE
+from hvae.cli.provenance import read_json
+from hvae.cli.voice import Voice
+
+if TYPE_CHECKING:
+    from hvae.report import Agreement, Headline, LevelNumbers, Picture, Verdict
+
+ABOUT = (
+    "Write RUN/report.html again: samples, reconstructions, what each level does, and a verdict, in one file that "
+    "opens without a network. Numbers come from RUN/evaluation.json, or are measured first if there is none."
+)
+EXAMPLES = ("hvae report runs/digits",)
+IMAGES = 256
+ADVICE = {
+    "collapsed": "Warm its rate up for longer, give it free bits, or leave it out.",
+    "weak": "Make it narrower, or give it free bits.",
+}
+
+
+def main(argv: list[str]) -> None:
+    rest, dotted = split_dotted(argv)
+    args = parser(rest, "report", ABOUT, EXAMPLES).parse_args(rest)
+    voice = Voice(args.json)
+    with voice.working():
+        subject = open_run(args.run, dotted, voice)
+        path = write(subject, _numbers(subject, fresh=bool(dotted), voice=voice), voice)
+    voice.answer({"report": str(path)})
+    if not args.json:
+        voice.show(f"report: {path}")
+
+
+def _numbers(subject: Subject, fresh: bool, voice: Voice) -> dict[str, Any]:
+    path = subject.run.folder / EVALUATION
+    found = read_json(path) if path.is_file() and not fresh else {}
+    # Numbers of an earlier state of the weights would be a lie on the page of this one.
+    return found if found.get("step") == subject.run.step else evaluation(subject, voice)
+
+
+def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
+    """Draw the pictures and write the page; the path of it."""
+    from hvae.report import ReportData, read_history, write_report
+    from hvae.walk import names
+
+    run = subject.run
+    folder, made = run.folder, run.folder / PROVENANCE
+    provenance = read_json(made) if made.is_file() else {}
+    page = ReportData(
+        title=f"{run.config.model.family} on {found['data']['name']}",
+        summary=_summary(subject, provenance),
+        headlines=_headlines(found),
+        conclusion=found["activity"]["verdict"],
+        verdicts=_verdicts(found),
+        levels=_levels(subject, found),
+        history=read_history(folder / "metrics.csv", names(run.model)),
+        agreement=_agreement(found["coarse_to_fine"]),
+        pictures=_pictures(subject, voice),
+        data=found["data"],
+        configuration=run.config.to_dict(),
+        environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
+        commands=[*provenance.get("commands", []), f"hvae report {folder}"],
+    )
+    return write_report(folder, page)
+
+
+_ENVIRONMENT = ("hvae", "python", "platform", "machine", "packages", "seed", "started", "finished", "training")
+
+
+def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
+    run, record = subject.run, subject.data.provenance
+    size = sum(p.numel() for p in run.model.parameters())
+    seconds = (provenance.get("training") or {}).get("seconds")
+    spent = f" in {seconds / 60:.1f} minutes" if seconds else ""
+    return (
+        f"A {run.config.model.family} model with {size / 1e6:.2f} million parameters, trained for {run.step:,} steps"
+        f"{spent} on {record.sizes['train']:,} images of {record.name}."
+    )
+
+
+def _headlines(found: Mapping[str, Any]) -> list[Headline]:
+    from hvae.report import Headline
+
+    return [Headline(label=name, value=value, note=note) for name, value, note in headlines(found)]
+
+
+def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
+    from hvae.report import Verdict
+
+    return [
+        Verdict(
+            level=name,
+            status=level["state"],
+            sentence=f"{level['used_dims']:,} of {level['dims']:,} dimensions carry information, "
+            f"{level['rate_nats']:.3g} nats an image.",
+            advice=ADVICE.get(level["state"], ""),
+        )
+        for name, level in found["activity"]["levels"].items()
+    ]
+
+
+def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
+    import torch
+
+    from hvae.draw import prior
+    from hvae.report import LevelNumbers
+    from hvae.walk import run
+
+    with torch.no_grad():
+        shapes = {r.name: tuple(r.value.shape[1:]) for r in run(subject.run.model, prior()).latents}
+    return [
+        LevelNumbers(
+            name=name,
+            shape=shapes[name],
+            nats=level["rate_nats"],
+            active=level["active_dims"],
+            units=level["dims"],
+        )
+        for name, level in found["activity"]["levels"].items()
+    ]
+
+
+def _agreement(found: Mapping[str, Any] | None) -> Agreement | None:
+    from hvae.report import Agreement
+
+    if found is None:
+        return None
+    shares = {label: found[key] for key, label in _EXPERIMENTS.items() if key in found}
+    note = (
+        f"Share of the most frequent class among {found['redraws']} redraws of an image, mean over {found['groups']} "
+        f"images; {found['held']} top level{'s' * (found['held'] > 1)} held or redrawn. Judge: {found['classifier']}."
+    )
+    return Agreement(shares=shares, note=note)
+
+
+_EXPERIMENTS = {
+    "top_held": "top held, the rest redrawn",
+    "top_redrawn": "mirror: top redrawn, the rest held",
+    "top_swapped": "mirror, relative: top redrawn, offsets held",
+    "chance": "chance: groups broken up",
+}
+
+
+def _pictures(subject: Subject, voice: Voice) -> list[Picture]:
+    from hvae.report import pictures
+    from hvae.walk import names
+
+    if len(subject.data.shape) != 3:
+        return []
+    model, split = subject.run.model, subject.split
+    images = split.batch(range(min(IMAGES, len(split))))
+    held = max(1, min(subject.config.held, len(names(model)) - 1))
+    with voice.bar("pictures") as tick:
+        return pictures(model, images, held=held, seed=subject.config.seed, progress=tick)

@@ -1,0 +1,91 @@
+"""hvae sample: pictures from a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.voice import Voice
+from hvae.config.parse import typed
+from hvae.errors import HvaeError, unknown
+from hvae.files import replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ABOUT = (
+    "Draw pictures from a trained model and write them side by side into a PNG file (or, with a name that ends in "
+    ".npy, as numbers). A temperature below 1 gives cleaner pictures that are more alike; each level can have its own."
+)
+EXAMPLES = ("hvae sample runs/digits", "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5")
+
+
+def parser() -> Parser:
+    made = Parser("sample", ABOUT, EXAMPLES, "RUN [-n N] [-t T] [--temperature.LEVEL T] [-o FILE] [--seed S]")
+    made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    made.add_argument("-n", "--number", type=int, default=16, metavar="N", help="how many pictures")
+    temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
+    made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
+    made.add_argument("-o", "--out", default="", metavar="FILE", help="where to write; .png or .npy [RUN/samples.png]")
+    made.add_argument("--seed", type=int, metavar="S", help="the same pictures again [drawn anew, and told]")
+    made.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
+    return made
+
+
+def main(argv: list[str]) -> None:
+    rest, dotted = split_dotted(argv)
+    args = parser().parse_args(rest)
+    voice = Voice(args.json)
+    temperature = _temperature(args.temperature, dotted)
+    import torch
+
+    from hvae.checkpoints import load
+    from hvae.explore import sample, sample_pixels
+
+    run = load(args.run)
+    seed = args.seed if args.seed is not None else torch.seed() % 2**32
+    draw = sample_pixels if args.pixels else sample
+    path = Path(args.out or run.folder / "samples.png")
+    with voice.working():
+        write(path, draw(run.model, args.number, temperature=_every(temperature, run.model), seed=seed))
+    voice.answer({"file": str(path), "number": args.number, "temperature": temperature, "seed": seed})
+    if not args.json:
+        voice.show(f"{args.number} pictures in {path} (seed {seed})")
+
+
+def _temperature(plain: str, dotted: dict[str, str]) -> dict[str, float]:
+    """By level, with "" for all others: `0.8`, `z3=0.7,z1=0.9`, and options such as `--temperature.z3 0.7`."""
+    found = typed(float | dict[str, float], plain, "--temperature")
+    by_level = dict(found) if isinstance(found, dict) else {"": found}
+    for key, value in dotted.items():
+        head, _, level = key.partition(".")
+        if head != "temperature":
+            raise unknown("option", f"--{head}", ["--temperature"])
+        by_level[level] = typed(float, value, f"--{key}")
+    return by_level
+
+
+def _every(temperature: dict[str, float], model: Any) -> dict[str, float]:
+    """One temperature a level, top first; names that the model does not have are kept for `sample` to refuse."""
+    from hvae.walk import names
+
+    rest = temperature.get("", 1.0)
+    return {**dict.fromkeys(names(model), rest), **{name: t for name, t in temperature.items() if name}}
+
+
+def write(path: Path, pictures: Tensor) -> None:
+    """Pictures (N, C, H, W) in [0, 1] as one PNG, or as a NumPy file."""
+    from hvae.explore.tiles import gallery
+
+    if path.suffix not in (".png", ".npy"):
+        raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {path}")
+    if path.suffix == ".png":
+        content = gallery(pictures.cpu(), columns=8)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
+        return
+    import numpy as np
+
+    with replacing(path) as temporary, open(temporary, "wb") as f:
+        np.save(f, pictures.cpu().numpy())

@@ -1,0 +1,66 @@
+"""What a command is given: a preset, a configuration file, or a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hvae.config.presets import PRESETS, YOUR_FOLDER, preset
+from hvae.config.run import RunConfig
+from hvae.errors import HvaeError, unknown
+
+CONFIG = "config.yaml"
+
+
+def resolve(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """The configuration that a preset's name, a YAML file or a run folder stands for, with dotted keys changed."""
+    config = _named(source).override(overrides or {})
+    if config.data.path == YOUR_FOLDER:
+        raise HvaeError("the preset 'folder' needs your images; add --data.path FOLDER")
+    return config
+
+
+def _named(source: str) -> RunConfig:
+    path = Path(source)
+    if source in PRESETS:
+        return preset(source)
+    if path.is_dir():
+        return stored(path)
+    if path.is_file():
+        return RunConfig.load(path)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise HvaeError(f"no file or folder at {source}; expected a configuration (YAML), a run folder, or a preset")
+    raise unknown("preset, file or folder", source, PRESETS)
+
+
+def stored(folder: Path) -> RunConfig:
+    """The configuration of a run folder."""
+    if not (folder / CONFIG).is_file():
+        raise HvaeError(f"{folder} holds no {CONFIG}; expected a folder that 'hvae train' has written")
+    return RunConfig.load(folder / CONFIG)
+
+
+def shown_for_help(words: list[str]) -> RunConfig:
+    """The configuration whose keys a help text shows: that of the first word that names one, else the default's."""
+    for word in words:
+        if word in PRESETS or Path(word).exists():
+            return _named(word)
+    return preset("digits")
+
+
+def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
+    """Shape and bits of the data a configuration asks for: from the catalogue where it can, else by reading them."""
+    from hvae.data import load
+    from hvae.data.catalogue import SETS
+    from hvae.data.lookup import base
+
+    data, known = config.data, SETS.get(base(config.data.name))
+    if known is None:
+        if data.size and data.channels and data.bits:
+            return (data.channels, *data.size), data.bits
+        found = load(data)
+        return found.shape, found.bits
+    shape = (data.channels or known.shape[0], *(data.size or known.shape[1:]))
+    single = data.name.endswith(("-binary", "-dynamic"))
+    return shape, 1 if single else data.bits or known.bits

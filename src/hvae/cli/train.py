@@ -1,0 +1,174 @@
+"""hvae train: data, model, training, evaluation and report, end to end."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvae.cli.evaluate import evaluation, open_run, summary
+from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
+from hvae.cli.processes import is_first
+from hvae.cli.provenance import begin, course, finish
+from hvae.cli.report import write as write_report
+from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
+from hvae.cli.voice import Voice
+from hvae.config.presets import PRESETS
+from hvae.config.run import RunConfig
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from hvae.train import FitResult
+
+DEFAULT = "digits"
+ABOUT = (
+    "Train a model on images, measure it, and write a report with pictures. Everything lands in one folder: "
+    "config.yaml, model.safetensors, metrics.csv, evaluation.json, report.html. Any key of the configuration can be "
+    "given as an option; the keys below are those of the named preset or file."
+)
+EXAMPLES = (
+    "hvae train digits",
+    "hvae train mnist-static-lvae --data.root ~/datasets --model.latents 32,16,8 --model.widths 512,256,128",
+    "hvae train folder --data.path ~/photos --train.minutes 60 --out runs/photos",
+    "hvae train runs/photos --resume",
+)
+
+
+def parser(argv: list[str]) -> Parser:
+    made = Parser("train", ABOUT, EXAMPLES, "[PRESET|CONFIG] [--out FOLDER] [--resume] [--KEY VALUE ...]")
+    source = "a preset (hvae models lists them), a YAML file, or a run folder"
+    made.add_argument("source", nargs="?", metavar="PRESET|CONFIG", help=f"{source} [{DEFAULT}]")
+    made.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
+    made.add_argument("--resume", action="store_true", help="go on with the run in that folder where it stopped")
+    if wants_help(argv):
+        config = shown_for_help(argv)
+        family = f"the kind of model; hvae models lists them [{config.model.family}]"
+        made.add_argument("--model.family", metavar="FAMILY", help=family)
+        add_keys(made, {name: getattr(config, name) for name in ("model", "data", "objective", "train", "evaluate")})
+    return made
+
+
+def main(argv: list[str]) -> None:
+    rest, dotted = split_dotted(argv)
+    args = parser(rest).parse_args(rest)
+    voice = Voice(args.json, quiet=not is_first())
+    job = plan(args, dotted)
+    with voice.working():
+        result = fitted(job, voice)
+        if not is_first():
+            return
+        if result.stopped == "interrupt":
+            raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
+        subject = open_run(job.folder, {}, voice)
+        found = evaluation(subject, voice)
+        page = write_report(subject, found, voice)
+    voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})
+    if not args.json:
+        voice.show(summary(found))
+        voice.show(f"report: {page}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and where it goes."""
+
+    config: RunConfig
+    folder: Path
+    resume: bool
+
+
+def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
+    """What the words of the command mean.  Raises HvaeError rather than write over an earlier run."""
+    folder = _folder(args)
+    if args.resume and (folder / CONFIG).is_file():
+        return Job(_continued(args.source, folder, overrides), folder, True)
+    if args.resume and args.source is None:
+        raise HvaeError(f"nothing to resume in {folder}; name the run folder, as in: hvae train runs/NAME --resume")
+    # A process that another one launched finds the folder that its launcher has just made.
+    if is_first() and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise HvaeError(f"{folder} already exists; go on with it by --resume, or name another folder with --out")
+    return Job(resolve(args.source or DEFAULT, overrides), folder, args.resume)
+
+
+def _folder(args: Namespace) -> Path:
+    if args.out:
+        return Path(args.out)
+    source = args.source or DEFAULT
+    if source not in PRESETS and Path(source).is_dir():
+        return Path(source)
+    return Path("runs") / Path(source).stem
+
+
+def _continued(source: str | None, folder: Path, overrides: Mapping[str, str]) -> RunConfig:
+    """The configuration of a run that goes on: its own, with what may still change."""
+    own = stored(folder)
+    config = own.override(overrides)
+    wanted = [config] if source is None or Path(source) == folder else [config, resolve(source, overrides)]
+    for other in wanted:
+        for section in ("model", "data"):
+            mine, theirs = own.to_dict()[section], other.to_dict()[section]
+            for key in sorted(set(mine) | set(theirs)):
+                if mine.get(key) != theirs.get(key) and key not in ("root", "path", "download"):
+                    was, now = mine.get(key), theirs.get(key)
+                    raise HvaeError(f"{folder} has {section}.{key} {was}, not {now}; a resumed run keeps it: use --out")
+    return config
+
+
+def fitted(job: Job, voice: Voice) -> FitResult:
+    """Load, build and fit; the folder holds the weights afterwards."""
+    import torch
+
+    from hvae.checkpoints import describe
+    from hvae.data import load
+    from hvae.objectives import build as objective
+    from hvae.train import fit, over_processes
+    from hvae.zoo import build
+
+    config = job.config
+    data = load(config.data)
+    torch.manual_seed(config.train.seed)
+    model = build(config.model, shape=data.shape, bits=data.bits)
+    record, size = data.provenance.to_dict(), sum(p.numel() for p in model.parameters())
+    if is_first():
+        config.save(job.folder / CONFIG)
+        begin(job.folder, record, config.train.seed, size)
+        voice.tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
+    with enough_memory(job):
+        result = fit(
+            model,
+            objective(config.objective, average=over_processes),
+            data.train,
+            config.train,
+            job.folder,
+            valid=data.valid,
+            description=describe(config, data.shape, data.bits, record),
+            resume=job.resume,
+        )
+    if is_first():
+        finish(job.folder, result)
+    return result
+
+
+@contextmanager
+def enough_memory(job: Job) -> Iterator[None]:
+    """Turn a lack of memory, and a stop at an awkward moment, into a line that says what to do."""
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as fault:
+        if (
+            isinstance(fault, RuntimeError)
+            and "allocate memory" not in str(fault)
+            and "out of memory" not in str(fault)
+        ):
+            raise
+        raise HvaeError(
+            f"not enough memory for a step of {job.config.train.batch} data; hvae inspect {job.folder} tells what it "
+            "takes; raise --train.accumulate (same result, less memory), or set --model.checkpoint true for a ladder"
+        ) from fault
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"go on with: hvae train {job.folder} --resume") from None
