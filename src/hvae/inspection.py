@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from rich.console import Group
@@ -29,8 +29,6 @@ from hvae.errors import HvaeError
 from hvae.metrics.evaluating import levels_of
 from hvae.objectives import ELBO, Objective
 from hvae.walk import Model, Trace, run
-
-T = TypeVar("T")
 
 MOMENTS = 2
 """Numbers that each optimiser keeps for a weight: a running mean of the gradient, and of its square or largest."""
@@ -131,8 +129,8 @@ def inspect(
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
     >>> found = inspect(build(VAEConfig(latent=3, widths=(8,)), shape=(1, 4, 4), bits=1), batch=16)
-    >>> found.levels[0].name, found.levels[0].dims, found.memory.weights == 4 * found.parameters
-    ('z1', 3, True)
+    >>> found.levels[0].name, found.levels[0].shape, found.memory.moments == 2 * 4 * found.parameters
+    ('z1', (3,), True)
     """
     if batch < 1:
         raise HvaeError(f"expected a batch of at least 1, got {batch}; set train.batch")
@@ -167,11 +165,11 @@ class _Work(nn.Module):
     All of the work is inside, since a recomputed network asks for its weights once more in the backward pass.
     """
 
-    def __init__(self, model: Model, work: Callable[[Model, Tensor], T]) -> None:
+    def __init__(self, model: Model, work: Callable[[Model, Tensor], Any]) -> None:
         super().__init__()
         self.model, self.work = model, work
 
-    def forward(self, x: Tensor) -> T:
+    def forward(self, x: Tensor) -> Any:
         return self.work(self.model, x)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from hvae.errors import HvaeError
@@ -22,11 +22,10 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: M
     """Write tensors and their description (anything JSON can hold), whole or not at all."""
     # Contiguous copies on the CPU: safetensors refuses views that share storage.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    # As bytes, since the library's own writer hides a full disk's error and makes a file that only its owner can read.
+    content = save(plain, metadata={"hvae": json.dumps(dict(description))})
     with replacing(path) as temporary:
-        try:
-            save_file(plain, str(temporary), metadata={"hvae": json.dumps(dict(description))})
-        except SafetensorError as fault:
-            raise OSError(str(fault)) from fault
+        temporary.write_bytes(content)
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -176,9 +176,9 @@ def test_a_folder_of_npy_files_stays_on_disk(tmp_path: Path) -> None:
 
 def test_idx_files(tmp_path: Path) -> None:
     images, labels = some(5, 4, 3), np.arange(5, dtype=np.uint8)
-    (tmp_path / "my-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+    (tmp_path / "my-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images), mtime=0))
     assert read(tmp_path / "my-images-idx3-ubyte.gz", "idx").train.labels is None
-    (tmp_path / "my-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    (tmp_path / "my-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels), mtime=0))
     data = read(tmp_path / "my-images-idx3-ubyte.gz", "idx")
     assert (data.train.levels(range(5)).numpy()[:, 0] == images).all()
     assert data.train.labels is not None and data.train.labels.tolist() == [0, 1, 2, 3, 4]

@@ -178,7 +178,7 @@ def coarse_to_fine(subject: Subject, voice: Voice) -> dict[str, Any] | None:
     with voice.bar("coarse to fine: a classifier"):
         classify = _classifier(train, split, config.seed)
     with voice.bar("coarse to fine: redraws"):
-        settings = {"count": held, "repeats": REDRAWS, "seed": config.seed}
+        settings: dict[str, Any] = {"count": held, "repeats": REDRAWS, "seed": config.seed}
         kept, mirror = top_held(model, x, **settings), top_redrawn(model, x, **settings)
         found = compare(classify, kept, mirror, seed=config.seed).to_dict()
         if has_offsets(model):
@@ -215,6 +215,7 @@ def headlines(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Name, value with unit, and what it is, of each number that stands for the whole."""
     result, split = found["likelihood"], found["split"]
     of = f"{result['data']:,} {split} data of {found['data']['name']}"
+    of += "; a density, not comparable with bits" if result["likelihood"] == "density" else ""
     yield "-ELBO", _nats(result["negative_elbo_nats"]), f"upper bound on -log p(x), {of}"
     yield f"-IW-{result['samples']}", _nats(result["negative_iw_nats"]), f"tighter bound, K = {result['samples']}, {of}"
     if result["iw_bits_per_dim"] and found["data"]["bits"] > 1:

@@ -8,6 +8,7 @@ from typing import Any
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.source import expected_shape, resolve, shown_for_help
 from hvae.cli.voice import Voice
+from hvae.config.objective import ObjectiveConfig
 from hvae.config.run import RunConfig
 
 ABOUT = (
@@ -46,12 +47,13 @@ def inspected(config: RunConfig) -> Any:
     from hvae.zoo import build
 
     shape, bits = expected_shape(config)
-    train = config.train
+    train, goal = config.train, config.objective
     processes = train.nodes * (train.devices if isinstance(train.devices, int) else 1)
     return inspect(
         build(config.model, shape=shape, bits=bits),
         ceil(train.batch / train.accumulate / processes),
-        objective=objective(config.objective),
+        # Filters of the rates weigh nothing, and may name levels that are about to be changed.
+        objective=objective(ObjectiveConfig(kind=goal.kind, samples=goal.samples)),
         precision=train.precision,
         device=device_of(config),
     )

@@ -60,7 +60,7 @@ def _size(model: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
     from hvae.zoo import build
 
     with torch.device("meta"):
-        built = build(model, shape=shape, bits=bits)
+        built = build(model, shape=shape, bits=bits).eval()
         return len(names(built)), sum(p.numel() for p in built.parameters())
 
 

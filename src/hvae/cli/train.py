@@ -16,12 +16,14 @@ from hvae.cli.provenance import begin, course, finish
 from hvae.cli.report import write as write_report
 from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
 from hvae.cli.voice import Voice
+from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, unknown
 
 if TYPE_CHECKING:
     from hvae.train import FitResult
+    from hvae.walk import Model
 
 DEFAULT = "digits"
 ABOUT = (
@@ -106,15 +108,20 @@ def _continued(source: str | None, folder: Path, overrides: Mapping[str, str]) -
     """The configuration of a run that goes on: its own, with what may still change."""
     own = stored(folder)
     config = own.override(overrides)
-    wanted = [config] if source is None or Path(source) == folder else [config, resolve(source, overrides)]
-    for other in wanted:
-        for section in ("model", "data"):
-            mine, theirs = own.to_dict()[section], other.to_dict()[section]
-            for key in sorted(set(mine) | set(theirs)):
-                if mine.get(key) != theirs.get(key) and key not in ("root", "path", "download"):
-                    was, now = mine.get(key), theirs.get(key)
-                    raise HvaeError(f"{folder} has {section}.{key} {was}, not {now}; a resumed run keeps it: use --out")
+    _same(own, config, folder)
+    if source is not None and Path(source) != folder:
+        _same(own, resolve(source, overrides), folder)
     return config
+
+
+def _same(own: RunConfig, other: RunConfig, folder: Path) -> None:
+    """Raises HvaeError where another model or other data are asked for; data may have moved."""
+    for section in ("model", "data"):
+        mine, theirs = own.to_dict()[section], other.to_dict()[section]
+        for key in dict.fromkeys([*mine, *theirs]):
+            was, now = mine.get(key), theirs.get(key)
+            if was != now and key not in ("root", "path", "download"):
+                raise HvaeError(f"{folder} has {section}.{key} {was}, not {now}; a resumed run keeps it: use --out")
 
 
 def fitted(job: Job, voice: Voice) -> FitResult:
@@ -131,6 +138,7 @@ def fitted(job: Job, voice: Voice) -> FitResult:
     data = load(config.data)
     torch.manual_seed(config.train.seed)
     model = build(config.model, shape=data.shape, bits=data.bits)
+    check_levels(config.objective, model)
     record, size = data.provenance.to_dict(), sum(p.numel() for p in model.parameters())
     if is_first():
         config.save(job.folder / CONFIG)
@@ -150,6 +158,24 @@ def fitted(job: Job, voice: Voice) -> FitResult:
     if is_first():
         finish(job.folder, result)
     return result
+
+
+def check_levels(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError if the objective speaks of a level that the model does not have, before a folder is made."""
+    from hvae.walk import names
+
+    known = names(model.eval())
+    by_level = {
+        "beta": objective.beta,
+        "warmup.start": objective.warmup.start,
+        "warmup.length": objective.warmup.length,
+        "free_bits.nats": objective.free_bits.nats,
+    }
+    for key, value in by_level.items():
+        for name in value if isinstance(value, dict) else ():
+            if name not in known:
+                advice = f"set --objective.{key} for the levels of this model"
+                raise HvaeError(f"objective.{key}: {unknown('level', name, known)}; {advice}")
 
 
 @contextmanager

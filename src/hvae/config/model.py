@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from hvae.errors import HvaeError
 
 Likelihood = Literal[
     "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
@@ -28,6 +31,16 @@ class ModelConfig:
     """Standard deviation of the fixed Gaussian likelihood, in units of data that lie in [0, 1]."""
     variance: Variance = "softclamp"
     """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            smallest = 0 if name == "groups" else 1
+            for size in value if isinstance(value, tuple) else [value]:
+                # A bool is an int to Python, not to people.
+                if isinstance(size, int) and not isinstance(size, bool) and size < smallest:
+                    raise HvaeError(f"model.{name}: expected sizes of at least {smallest}, got {value}")
+        if not 0 < self.sigma < math.inf:
+            raise HvaeError(f"model.sigma: expected a standard deviation above 0, got {self.sigma}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,3 +129,8 @@ class LadderConfig(ModelConfig):
     """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
     checkpoint: bool = False
     """Recompute each block in the backward pass: about half the memory for a third more time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.dropout < 1:
+            raise HvaeError(f"model.dropout: expected a probability in [0, 1), got {self.dropout}")
