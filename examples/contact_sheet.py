@@ -1,6 +1,6 @@
 """One picture of a run for a page: samples, the top level held, and the mirror.  Made from RUN/pictures.
 
-    python examples/contact_sheet.py RUN OUT.png
+python examples/contact_sheet.py RUN OUT.png
 """
 
 from __future__ import annotations
