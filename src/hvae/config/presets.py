@@ -123,10 +123,10 @@ PRESETS: dict[str, Preset] = {
     "mnist-static-lvae": Preset("Ladder VAE on statically binarised MNIST", "20 min, 2 cores", mnist_static_lvae),
     "mnist-static-vlae": Preset("VLAE on statically binarised MNIST", "20 min, 2 cores", mnist_static_vlae),
     "mnist-static-ladder": Preset("deep ladder on statically binarised MNIST", "30 min, 2 cores", mnist_static_ladder),
-    "mnist": Preset("deep ladder on grey MNIST, 8 bits", "1 h, 1 GPU", mnist),
-    "fashion-mnist": Preset("deep ladder on grey Fashion-MNIST, 8 bits", "1 h, 1 GPU", fashion_mnist),
-    "cifar10": Preset("deep ladder on CIFAR-10", "1 day, 1 GPU", cifar10),
-    "folder": Preset("deep ladder on any folder of images; add --data.path FOLDER", "1 day, 1 GPU", folder),
+    "mnist": Preset("deep ladder on grey MNIST, 8 bits", "not timed; 1 GPU", mnist),
+    "fashion-mnist": Preset("deep ladder on grey Fashion-MNIST, 8 bits", "not timed; 1 GPU", fashion_mnist),
+    "cifar10": Preset("deep ladder on CIFAR-10", "not timed; 1 GPU", cifar10),
+    "folder": Preset("deep ladder on any folder of images; add --data.path FOLDER", "not timed; 1 GPU", folder),
 }
 """The presets by name."""
 
