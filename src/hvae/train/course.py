@@ -87,6 +87,8 @@ class Course:
             sampler = replace(self.sampler, start_step=step, steps=step + 1)
             self.culprit = culprit(self.learner, self.split, sampler)
             self.journal.note(f"step {step} dropped, not finite: {self.culprit}")
+        # Batch norm takes in what it sees, whatever becomes of the step.
+        self.learner.average.mend()
         back = self.patience.failed()
         if back:
             self._go_back()
