@@ -90,7 +90,7 @@ def test_given_without_evidence_costs_its_prior_alone() -> None:
 def test_a_site_learns_its_other_side_and_keeps_its_value() -> None:
     ones = torch.ones(1)
     q, p = standard_normal(ones, (1,)), Normal(ones[:, None], ones[:, None])
-    first = Site("z", q=q).decided(ones, q)
+    first = Site("z", q=q, value=ones, proposal=q)
     second = Site("z", p=p).knowing(first)
     assert second.q is q and second.p is p and second.value is ones and second.late
     assert not Site("z", p=p, q=q).late

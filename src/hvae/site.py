@@ -51,10 +51,6 @@ class Site:
             late=earlier.late or earlier.p is None,
         )
 
-    def decided(self, value: Tensor, proposal: Distribution | None) -> Site:
-        """This site with its value, and the distribution that proposed it (None: it was given)."""
-        return replace(self, value=value, proposal=proposal)
-
 
 Visit = Callable[[Site], Tensor]
 """What a walk calls at each variable: it is handed the value and walks on."""
