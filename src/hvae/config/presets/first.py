@@ -1,4 +1,4 @@
-"""Named runs: what `hvae train NAME` does.  Each is a function to read, copy and change.
+"""The first families' runs: digits, five models at one budget, and any folder of images.
 
 The five `mnist-static-*` share data, objective, a budget of 2.2 million parameters, and the time a core takes for their
 steps (about 20 minutes), so that their results can be set side by side.
@@ -6,29 +6,13 @@ steps (about 20 minutes), so that their results can be set side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
+from hvae.config.presets.preset import YOUR_FOLDER, Preset
 from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
-from hvae.errors import unknown
-
-YOUR_FOLDER = "FOLDER"
-"""Stands in the preset `folder` for the path that only its user knows."""
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named run: what it is, how long it takes, and its configuration."""
-
-    about: str
-    time: str
-    make: Callable[[], RunConfig]
 
 
 def digits() -> RunConfig:
@@ -114,7 +98,7 @@ def folder() -> RunConfig:
     )
 
 
-PRESETS: dict[str, Preset] = {
+FIRST: dict[str, Preset] = {
     "digits": Preset("deep ladder on the 8x8 digits inside scikit-learn; no download", "2 min, 2 cores", digits),
     "mnist-static-vae": Preset("flat VAE on statically binarised MNIST", "20 min, 2 cores", mnist_static_vae),
     "mnist-static-markov": Preset(
@@ -128,15 +112,4 @@ PRESETS: dict[str, Preset] = {
     "cifar10": Preset("deep ladder on CIFAR-10", "not timed; 1 GPU", cifar10),
     "folder": Preset("deep ladder on any folder of images; add --data.path FOLDER", "not timed; 1 GPU", folder),
 }
-"""The presets by name."""
-
-
-def preset(name: str, overrides: dict[str, Any] | None = None) -> RunConfig:
-    """The configuration of a named preset, with dotted keys changed.
-
-    >>> preset("digits", {"train.steps": 10}).train.steps
-    10
-    """
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
-    return PRESETS[name].make().override(overrides or {})
+"""By name."""

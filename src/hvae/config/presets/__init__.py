@@ -1,0 +1,26 @@
+"""Named runs: what `hvae train NAME` does.  Each is a function to read, copy and change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hvae.config.presets.first import FIRST
+from hvae.config.presets.preset import YOUR_FOLDER, Preset
+from hvae.config.run import RunConfig
+from hvae.errors import unknown
+
+__all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "preset"]
+
+PRESETS: dict[str, Preset] = {**FIRST}
+"""The presets by name."""
+
+
+def preset(name: str, overrides: dict[str, Any] | None = None) -> RunConfig:
+    """The configuration of a named preset, with dotted keys changed.
+
+    >>> preset("digits", {"train.steps": 10}).train.steps
+    10
+    """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return PRESETS[name].make().override(overrides or {})
