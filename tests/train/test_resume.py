@@ -14,7 +14,7 @@ import torch
 from toy_training import toy, train
 
 PROGRAM = Path(__file__).with_name("toy_training.py")
-CHANGES = {"steps": 600, "save_every": 7, "log_every": 5, "valid_every": 50}
+CHANGES = {"steps": 600, "save_every": 7, "log_every": 5, "valid_every": 50, "keep": "best"}
 
 
 def rows(folder: Path) -> list[str]:

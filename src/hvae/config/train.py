@@ -51,6 +51,8 @@ class TrainConfig:
     """Learning rate at the end of the cosine, as a fraction of lr."""
     ema: float = 0.999
     """Decay of the averaged weights, which are the ones evaluated and saved for use (0: no averaging)."""
+    keep: Literal["last", "best"] = "last"
+    """Averaged weights that are saved for use: the last ones, or those of the validation with the highest ELBO."""
 
     clip: float = 0.0
     """Largest gradient norm; longer gradients are shortened to it (0: never)."""
@@ -100,6 +102,7 @@ class TrainConfig:
         _one_of(self, "optimiser", ("adamw", "adam", "adamax", "lamb"))
         _one_of(self, "precision", ("32", "bf16"))
         _one_of(self, "schedule", ("cosine", "constant"))
+        _one_of(self, "keep", ("last", "best"))
         if self.devices != "auto":
             _at_least(self, "devices", 1)
 

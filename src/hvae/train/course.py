@@ -19,6 +19,7 @@ from hvae.train.faults import Patience, culprit
 from hvae.train.feed import Batches, feed, resident
 from hvae.train.job import FitResult, History, Job
 from hvae.train.journal import Journal
+from hvae.train.keeper import Best
 from hvae.train.learner import Fate, Learner, Outcome
 from hvae.train.learning_rate import learning_rate
 from hvae.train.loss import score
@@ -45,6 +46,7 @@ class Course:
         self.learner = Learner(fabric, job.model, job.objective, job.config)
         self.split = resident(job.split, fabric.device)
         self.history, self.patience = History(), Patience(job.config)
+        self.best = Best(used=job.config.keep == "best")
         self.meter, self.journal = Meter(), Journal(fabric, job.folder)
         self.began, self.busy, self.done = time.monotonic(), 0.0, 0
         self.culprit, self.stopped = "", ""
@@ -56,7 +58,7 @@ class Course:
             self._begin()
             while not self.stopped:
                 self._advance(sign)
-        self.job.model.load_state_dict(self.learner.average.model.state_dict())
+        self.job.model.load_state_dict(self.best.weights(self.learner.average.model))
         self.job.model.eval()
         return self._result()
 
@@ -133,6 +135,8 @@ class Course:
     def _valid_row(self) -> Row:
         job = self.job
         row = self._scores(job.valid) if job.valid is not None and len(job.valid) else {}
+        if "valid/elbo" in row:
+            self.best.offer(row["valid/elbo"], self.history.step, self.learner.average.model)
         if job.on_evaluate and self.fabric.is_global_zero:
             row |= job.on_evaluate(self.learner.average.model, self.history.step) or {}
         self.fabric.barrier()
@@ -182,6 +186,7 @@ class Course:
 
     def _restore(self, content: dict[str, Any]) -> None:
         self.learner.restore(content["learner"])
+        self.best.restore(content["best"])
         self.meter.restore(content["meter"], self.fabric.device)
         self.history = History(**content["history"])
         self._from(self.history.step)
@@ -216,10 +221,11 @@ class Course:
             "meter": self.meter.state(),
             "notes": self.journal.notes,
             "learner": learner.state(),
+            "best": self.best.state(),
         }
         write_checkpoint(self.job.folder / LAST, content)
-        weights = learner.average.model.state_dict()
-        save_weights(self.job.folder / WEIGHTS, weights, {**self.job.description, "step": step})
+        weights = self.best.weights(learner.average.model)
+        save_weights(self.job.folder / WEIGHTS, weights, {**self.job.description, "step": self.best.step or step})
 
     # Answers
 

@@ -16,7 +16,7 @@ from hvae.errors import HvaeError
 from hvae.files import replacing
 
 LAST, WEIGHTS, METRICS = "last.ckpt", "model.safetensors", "metrics.csv"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:

@@ -1,0 +1,48 @@
+"""Which averaged weights a run hands over: its last ones, or those of its best validation."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from torch import Tensor, nn
+
+Weights = dict[str, Tensor]
+
+
+class Best:
+    """The averaged weights at the validation with the highest ELBO so far; the last ones while there was none.
+
+    Early stopping without stopping: a small network that overfits hands over what it was before.  `used` is False for
+    runs that keep their last weights; then nothing is ever copied.
+
+    >>> best = Best(used=True)
+    >>> layer = nn.Linear(1, 1)
+    >>> best.offer(-100.0, 10, layer), best.offer(-101.0, 20, layer)
+    (True, False)
+    >>> best.step
+    10
+    """
+
+    def __init__(self, used: bool) -> None:
+        self.used, self.elbo, self.step = used, -inf, 0
+        self._weights: Weights | None = None
+
+    def offer(self, elbo: float, step: int, average: nn.Module) -> bool:
+        """Keep a copy of these weights if none were better (NaN never is); whether they were kept."""
+        better = self.used and elbo > self.elbo
+        if better:
+            self.elbo, self.step = elbo, step
+            self._weights = {name: t.detach().clone() for name, t in average.state_dict().items()}
+        return better
+
+    def weights(self, average: nn.Module) -> Weights:
+        """What the run would hand over now."""
+        return average.state_dict() if self._weights is None else self._weights
+
+    def state(self) -> dict[str, Any]:
+        return {"elbo": self.elbo, "step": self.step, "weights": self._weights}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self.used:
+            self.elbo, self.step, self._weights = state["elbo"], state["step"], state["weights"]
