@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("hvae", deadline=None)
+hypothesis.settings.load_profile("hvae")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

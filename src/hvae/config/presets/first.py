@@ -111,6 +111,26 @@ def cifar10() -> RunConfig:
     )
 
 
+def fashion_mnist_small() -> RunConfig:
+    return _small(LadderConfig(likelihood="dmol", groups=(0, 2, 3), width=32, latent=8), "fashion-mnist", steps=15_000)
+
+
+def cifar10_small() -> RunConfig:
+    model = LadderConfig(likelihood="dmol", mixtures=5, groups=(0, 2, 2, 1), width=40, latent=8)
+    return _small(model, "cifar10", steps=9_000)
+
+
+def _small(model: ModelConfig, data: str, steps: int) -> RunConfig:
+    """What one core trains in 25 minutes: two to five epochs, far from the end of learning."""
+    return RunConfig(
+        model=model,
+        data=DataConfig(name=data),
+        objective=_uniform(steps // 10),
+        train=TrainConfig(steps=steps, batch=16, lr=1e-3, clip=200.0, save_every=1000, valid_every=steps // 10),
+        evaluate=EvaluateConfig(samples=100, limit=200),
+    )
+
+
 def folder() -> RunConfig:
     """Any images, brought to 64 x 64 and three colours."""
     return RunConfig(
@@ -133,6 +153,8 @@ FIRST: dict[str, Preset] = {
     "mnist": Preset("deep ladder on grey MNIST, 8 bits", "not timed; 1 GPU", mnist),
     "fashion-mnist": Preset("deep ladder on grey Fashion-MNIST, 8 bits", "not timed; 1 GPU", fashion_mnist),
     "cifar10": Preset("deep ladder on CIFAR-10", "not timed; 1 GPU", cifar10),
+    "fashion-mnist-small": Preset("small ladder on grey Fashion-MNIST, 8 bits", "25 min, 1 core", fashion_mnist_small),
+    "cifar10-small": Preset("small ladder on CIFAR-10", "25 min, 1 core", cifar10_small),
     "folder": Preset("deep ladder on any folder of images; add --data.path FOLDER", "not timed; 1 GPU", folder),
 }
 """By name."""
