@@ -12,7 +12,14 @@ from hvae.train.keeper import Best
 from hvae.weights import load_weights
 
 # A learning rate far too high makes validations jump up and down.
-ROUGH: dict[str, Any] = {"steps": 60, "valid_every": 5, "lr": 0.3, "schedule": "constant", "ema": 0.0, "skip_factor": 0.0}
+ROUGH: dict[str, Any] = {
+    "steps": 60,
+    "valid_every": 5,
+    "lr": 0.3,
+    "schedule": "constant",
+    "ema": 0.0,
+    "skip_factor": 0.0,
+}
 
 
 def validations(folder: Path) -> dict[int, float]:
