@@ -184,12 +184,29 @@ class Model(nn.Module, ABC):
             raise HvaeError(f"expected data of shape (B, {', '.join(map(str, self.shape))}), got {tuple(x.shape)}")
         return Evidence(x, cond, self.features(x, cond))
 
+    def prepare(self, x: Tensor) -> None:
+        """Start whatever starts from data, once, before training: x (B, *shape), a first batch.  Mostly nothing.
+
+        The trainer calls it when a run begins, never when it resumes.
+        """
+
     def regularisers(self) -> dict[str, Tensor]:
         """Scalar terms that depend on the weights alone, by name; none unless a model has some."""
         return {}
 
     def forward(self, x: Tensor, draw: Draw = posterior) -> Trace:
         return run(self, draw, self.evidence(x))
+
+
+class Chain(Model, ABC):
+    """A model whose latents form a Markov chain both ways, so that no conditional sees more than its neighbour."""
+
+    @abstractmethod
+    def swap(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        """The same variables in the order of Bit-Swap: each is visited by one side, then by the other, as soon as they
+        are known.  With evidence q comes first, without it p; the one order is the other one backwards.  Returns the
+        data.  Kingma, Abbeel and Ho 2019, arXiv 1905.06845, sec. 3.1.
+        """
 
 
 def run(model: Model, draw: Draw, evidence: Evidence | None = None, n: int = 1) -> Trace:

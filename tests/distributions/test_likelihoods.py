@@ -348,3 +348,12 @@ def test_compiles_and_exports(p: Distribution) -> None:
         assert got[1].shape == x.shape
         torch.testing.assert_close([got[i] for i in (0, 2, 3)], [expected[i] for i in (0, 2, 3)])
     torch.compiler.reset()
+
+
+def test_an_unrounded_draw_is_the_same_draw_before_rounding() -> None:
+    p = mixture(0, n=64, m=3, c=1, levels=8)
+    torch.manual_seed(5)
+    exact = p.unrounded()
+    torch.manual_seed(5)
+    torch.testing.assert_close((7 * exact).round() / 7, p.sample())
+    assert 0 <= exact.min() < exact.max() <= 1

@@ -11,7 +11,10 @@ from hvae.errors import HvaeError
 Likelihood = Literal[
     "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
 ]
-Variance = Literal["softclamp", "clamp", "softplus"]
+# Likelihoods that exist to reproduce a published number: only the family that was published with one takes it.
+Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae"]
+AnyLikelihood = Literal[Likelihood, Compatible]
+Variance = Literal["softclamp", "clamp", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual"]
 Network = Literal["mlp", "conv"]
 Norm = Literal["none", "batch"]
@@ -23,18 +26,19 @@ class ModelConfig:
 
     family: ClassVar[str]
 
-    likelihood: Likelihood = "bernoulli"
+    likelihood: AnyLikelihood = "bernoulli"
     """Distribution of the data given the latents; dmol is the discretised mixture of logistics."""
     mixtures: int = 10
     """Components of the mixture likelihood (dmol)."""
     sigma: float = 0.1
     """Standard deviation of the fixed Gaussian likelihood, in units of data that lie in [0, 1]."""
     variance: Variance = "softclamp"
-    """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus."""
+    """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus,
+    exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            smallest = 0 if name == "groups" else 1
+            smallest = 0 if name in ("groups", "flows") else 1
             for size in value if isinstance(value, tuple) else [value]:
                 # A bool is an int to Python, not to people.
                 if isinstance(size, int) and not isinstance(size, bool) and size < smallest:

@@ -3,6 +3,7 @@
 from hvae.distributions.base import Distribution, full, sum_rest
 from hvae.distributions.discrete import Bernoulli, Categorical
 from hvae.distributions.divergence import divergence, normal_kl
+from hvae.distributions.flow import Flowed
 from hvae.distributions.logistic import DiscretizedLogistic
 from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
@@ -12,6 +13,7 @@ __all__ = [
     "Categorical",
     "DiscretizedLogistic",
     "Distribution",
+    "Flowed",
     "LogisticMixture",
     "Normal",
     "divergence",

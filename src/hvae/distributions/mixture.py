@@ -9,14 +9,14 @@ vectors, which count as one channel; `P` = C (C - 1) / 2 pairs of channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from hvae.distributions.base import Distribution
 from hvae.distributions.discrete import choose
-from hvae.distributions.logistic import bins, log_mass, logistic_noise, on_grid
+from hvae.distributions.logistic import Mass, bins, log_mass, logistic_noise, on_grid
 
 
 def _conditional(loc: Sequence[Tensor], coefficients: Sequence[Tensor], earlier: Sequence[Tensor]) -> Tensor:
@@ -38,7 +38,8 @@ class LogisticMixture(Distribution):
 
     Arguments: `logits` (B, M, S); `loc` and `log_scale` (B, M, C, S), log s between -40 and 80 (in float32);
     `coefficients` a, (B, M, P, S), pairs in the order (1,0), (2,0), (2,1), (3,0), ..., P = 0 for one channel;
-    `levels` >= 2; `shape` of one datum where it is not (C, S): (D,) for vectors.
+    `levels` >= 2; `shape` of one datum where it is not (C, S): (D,) for vectors; `mass`, the log-mass of a bin, of
+    which some published code has its own.
     `log_prob` is joint over channels, hence (B, S).
 
     >>> one, two = torch.zeros(1, 1, 2), torch.zeros(1, 1, 2, 2)  # M = 1, C = 2, S = (2,)
@@ -58,9 +59,11 @@ class LogisticMixture(Distribution):
         coefficients: Tensor,
         levels: int,
         shape: Sequence[int] | None = None,
+        mass: Mass = log_mass,
     ) -> None:
         self.logits, self.loc, self.log_scale, self.coefficients = logits, loc, log_scale, coefficients
         self.levels, self.shape = levels, tuple(loc.shape[2:] if shape is None else shape)
+        self.mass = mass
 
     def log_prob(self, value: Tensor) -> Tensor:
         value = value.to(self.loc.dtype).reshape(self.loc[:, 0].shape)  # (B, C, S)
@@ -70,23 +73,37 @@ class LogisticMixture(Distribution):
         # Channel by channel: every intermediate is a C-th of the parameters and stays in the cache.
         for c, log_scale in enumerate(self.log_scale.unbind(2)):
             where = bins(value[:, None, c], self.levels)  # (B, 1, S)
-            total = total + log_mass(_conditional(loc, coefficients, earlier), log_scale, where, self.levels)
+            total = total + self.mass(_conditional(loc, coefficients, earlier), log_scale, where, self.levels)
             earlier.append(where.centre)
         return total.logsumexp(1)  # (B, M, S) -> (B, S)
 
     def sample(self) -> Tensor:
         """One draw on the grid: the component at every position at once, then channel after channel."""
-        return self._decode(choose(self.logits), logistic_noise(self.loc[:, 0]))
+        return self._decode(choose(self.logits), logistic_noise(self.loc[:, 0]), self._rounded)
+
+    def unrounded(self) -> Tensor:
+        """One draw from the same noise that is clipped to [0, 1] and not rounded: what the published samplers give.
+
+        They then cut it to a byte, v = floor(255 x), which is half a level too dark on average; and no channel of
+        `sample` ever depends on a value that data cannot have.
+        """
+        return self._decode(choose(self.logits), logistic_noise(self.loc[:, 0]), lambda y: (y.clamp(-1, 1) + 1) / 2)
+
+    def _rounded(self, y: Tensor) -> Tensor:
+        return on_grid(y, self.levels)
 
     def mode(self) -> Tensor:
         """The location of the most probable component, rounded to the grid channel after channel.
 
         It stands in for the true mode, which has no closed form.
         """
-        return self._decode(self.logits.argmax(1, keepdim=True), torch.zeros_like(self.loc[:, 0]))
+        return self._decode(self.logits.argmax(1, keepdim=True), torch.zeros_like(self.loc[:, 0]), self._rounded)
 
-    def _decode(self, component: Tensor, noise: Tensor) -> Tensor:
-        """The datum of one component, (B, 1, S), a position, and of standard logistic noise, (B, C, S)."""
+    def _decode(self, component: Tensor, noise: Tensor, place: Callable[[Tensor], Tensor]) -> Tensor:
+        """The datum of one component, (B, 1, S), a position, and of standard logistic noise, (B, C, S).
+
+        `place` brings a draw on the scale [-1, 1] to a value in [0, 1], which the channels after it then see.
+        """
         loc, log_scale, coefficients = (
             torch.take_along_dim(t, component[:, :, None], 1).squeeze(1).unbind(1)  # each (B, S)
             for t in (self.loc, self.log_scale, self.coefficients)
@@ -95,7 +112,7 @@ class LogisticMixture(Distribution):
         earlier: list[Tensor] = []
         for c in range(len(loc)):
             centre = _conditional(loc, coefficients, earlier)
-            values.append(on_grid(torch.addcmul(centre, log_scale[c].exp(), noise[:, c]), self.levels))
+            values.append(place(torch.addcmul(centre, log_scale[c].exp(), noise[:, c])))
             earlier.append(2 * values[-1] - 1)
         return self._event(values)
 
@@ -121,7 +138,13 @@ class LogisticMixture(Distribution):
 
     def _with(self, logits: Tensor, loc: Tensor, log_scale: Tensor, coefficients: Tensor) -> LogisticMixture:
         return LogisticMixture(
-            logits, loc=loc, log_scale=log_scale, coefficients=coefficients, levels=self.levels, shape=self.shape
+            logits,
+            loc=loc,
+            log_scale=log_scale,
+            coefficients=coefficients,
+            levels=self.levels,
+            shape=self.shape,
+            mass=self.mass,
         )
 
     def __repr__(self) -> str:

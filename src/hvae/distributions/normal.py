@@ -30,7 +30,9 @@ class Normal(Distribution):
         self.loc, self.scale = loc, scale
 
     def sample(self) -> Tensor:
-        return torch.addcmul(self.loc, self.scale, torch.randn_like(self.loc))
+        # Drawn in plain order: where channels lie last, the CPU would draw one number at a time, nine times as slow.
+        noise = torch.randn_like(self.loc, memory_format=torch.contiguous_format)
+        return torch.addcmul(self.loc, self.scale, noise)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return -0.5 * ((value - self.loc) / self.scale) ** 2 - self.scale.log() - HALF_LOG_TAU

@@ -5,6 +5,7 @@ from hvae.levels.level import Level
 from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, merge
 from hvae.levels.prior import LearnedPrior, SplitPrior, StandardPrior
 from hvae.levels.scale import VARIANCES, Positive, gaussian, variance
+from hvae.levels.twin import TwinLevel
 
 __all__ = [
     "MERGES",
@@ -21,6 +22,7 @@ __all__ = [
     "Residual",
     "SplitPrior",
     "StandardPrior",
+    "TwinLevel",
     "gaussian",
     "merge",
     "variance",

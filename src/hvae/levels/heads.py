@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal, full
+from hvae.distributions.logistic import Mass, log_mass
 from hvae.errors import HvaeError, unknown
-from hvae.levels.scale import Positive, gaussian, softplus
+from hvae.levels.scale import Positive, clamped_gaussian, gaussian, softplus
 
 Shape = Sequence[int]
 
@@ -116,6 +117,21 @@ class GaussianPixelHead(Head):
         return Normal((centred.loc + 1) / 2, centred.scale / 2)
 
 
+class GaussianClampedHead(Head):
+    """The Gaussian of NVAE's released code for every value: location and log-scale softly clamped to [-5, 5].
+
+    Vahdat and Kautz 2020, arXiv 2007.03898.  The density there is of data on [-1, 1]; of data in [0, 1] it is log 2
+    a value higher.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, 2 * shape[0])
+
+    def read(self, raw: Tensor) -> Normal:
+        centred = clamped_gaussian(raw)
+        return Normal((centred.loc + 1) / 2, centred.scale / 2)
+
+
 class GaussianGlobalHead(Head):
     r"""A Gaussian with one learned standard deviation for all values: the sigma-VAE.
 
@@ -169,24 +185,35 @@ class MixtureHead(Head):
 
     A vector (D,) is one channel at D positions: 3 M numbers for each, (B, 3 M D) read as (B, 3 M, D).
 
-    Locations start spread over the middle half of [-1, 1], since equal components would get equal gradients for ever,
-    and log-scales at -1.  Published weights have no such start.  To import them subtract `spread` from the bias of
-    the locations and START from that of the log-scales, and reorder: for three channels the published layer has
-    component m of channel c at M + (3 c + i) M + m, where i = 0 is its location, 1 its log-scale and 2 the
-    coefficient of the c-th pair.
+    Locations start spread over the middle of [-1, 1] (the fraction `spread` of it), since equal components would get
+    equal gradients for ever, and log-scales at `start`.  Published models have no such start: with `start=0.0,
+    spread=0.0` the raw numbers are the published ones in another order.  For three channels the published layer has
+    component m of channel c at M + (3 c + i) M + m, where i = 0 is its location, 1 its log-scale and 2 the coefficient
+    of the c-th pair.
 
     Raises HvaeError if `levels` is below 2 or `mixtures` below 1.
     """
 
-    def __init__(self, shape: Shape, levels: int, *, mixtures: int = 10, floor: float = FLOOR) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        levels: int,
+        *,
+        mixtures: int = 10,
+        floor: float = FLOOR,
+        start: float = START,
+        spread: float = 0.5,
+        mass: Mass = log_mass,
+    ) -> None:
         m = _at_least("mixtures", mixtures, 1, "10 is usual")
         image = tuple(shape) if len(shape) > 1 else (1, *shape)
         c = image[0]
         self.parts = [m, m * c, m * c, m * (c * (c - 1) // 2)]
         super().__init__(shape, sum(self.parts) * (1 if len(shape) > 1 else shape[0]))
-        self.levels, self.mixtures, self.floor, self.image = _levels(levels), m, floor, image
-        spread = (torch.arange(m) + 0.5) / m - 0.5  # the middles of m equal parts of [-1/2, 1/2]
-        self.register_buffer("spread", spread.view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
+        self.levels, self.mixtures, self.floor, self.start, self.image = _levels(levels), m, floor, start, image
+        self.mass = mass
+        middles = (2 * torch.arange(m) + 1) / m - 1  # of m equal parts of [-1, 1]
+        self.register_buffer("spread", (spread * middles).view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
 
     def read(self, raw: Tensor) -> LogisticMixture:
         raw = raw.reshape(raw.shape[0], sum(self.parts), *self.image[1:])  # (B, width, S)
@@ -195,10 +222,11 @@ class MixtureHead(Head):
         return LogisticMixture(
             logits,
             loc=loc.unflatten(1, (m, c)) + self.spread,  # (B, M, C, S)
-            log_scale=(log_scale + START).clamp(self.floor, CEILING).unflatten(1, (m, c)),
+            log_scale=(log_scale + self.start).clamp(self.floor, CEILING).unflatten(1, (m, c)),
             coefficients=coefficients.tanh().unflatten(1, (m, c * (c - 1) // 2)),  # (B, M, P, S)
             levels=self.levels,
             shape=self.shape,
+            mass=self.mass,
         )
 
 

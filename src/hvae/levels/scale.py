@@ -1,7 +1,7 @@
 r"""How a raw network output becomes a standard deviation: positive, finite, and 1 at raw 0.
 
-Unbounded exponentials are where deep hierarchies diverge.  Each choice here maps 0 to about 1, so that it serves both
-as a scale of its own and as the factor $e^{\Delta\log\sigma}$ of a residual posterior.
+Unbounded exponentials are where deep hierarchies diverge.  Each choice here but above-one maps 0 to about 1, so that it
+serves both as a scale of its own and as the factor $e^{\Delta\log\sigma}$ of a residual posterior.
 
 Shapes: `B` batch; `D` latent channels; `...` space, if any.
 """
@@ -42,7 +42,28 @@ def softplus(raw: Tensor) -> Tensor:
     return FLOOR + F.softplus(raw + _AT_ZERO)
 
 
-VARIANCES: dict[str, Positive] = {"softclamp": softclamp, "clamp": clamp, "softplus": softplus}
+def exp(raw: Tensor) -> Tensor:
+    """exp(r) as the first papers have it, cut at r = -40 and 40 only to keep squares of it within float32."""
+    return raw.clamp(-40, 40).exp()
+
+
+def above_one(raw: Tensor) -> Tensor:
+    r"""$\sqrt{1 + e^r}$: never below one.
+
+    Maaloe et al. 2019, arXiv 1902.02102, released code, which takes the softplus of the log-variance.  It costs nothing
+    where p has a scale of its own, since only the ratio of q's to p's counts; at raw 0 it is 1.41.  Cut at r = 80, to
+    keep squares of it within float32.
+    """
+    return (0.5 * F.softplus(raw.clamp(max=80))).exp()
+
+
+VARIANCES: dict[str, Positive] = {
+    "softclamp": softclamp,
+    "clamp": clamp,
+    "softplus": softplus,
+    "exp": exp,
+    "above-one": above_one,
+}
 
 
 def variance(kind: str) -> Positive:
@@ -60,3 +81,16 @@ def gaussian(raw: Tensor, positive: Positive) -> Normal:
     """Raw outputs, (B, 2 D, ...), to a Gaussian over (B, D, ...): locations first, then scales."""
     loc, scale = full(raw).chunk(2, 1)
     return Normal(loc, positive(scale))
+
+
+def clamped_gaussian(raw: Tensor) -> Normal:
+    r"""Raw outputs, (B, 2 D, ...), to NVAE's Gaussian: $\mu = 5\tanh(r/5)$, $\sigma = e^{5\tanh(s/5)} + 0.01$.
+
+    Vahdat and Kautz 2020, arXiv 2007.03898, released code.  At raw 0 the scale is 1.01, which makes that of the
+    published "standard" prior.
+
+    >>> clamped_gaussian(torch.zeros(1, 2)).scale
+    tensor([[1.0100]])
+    """
+    loc, log_scale = (5 * torch.tanh(full(raw) / 5)).chunk(2, 1)
+    return Normal(loc, log_scale.exp() + 0.01)

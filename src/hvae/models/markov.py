@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from hvae.distributions import Normal, standard_normal
 from hvae.levels import Positive, gaussian
 from hvae.site import Site, Visit
-from hvae.walk import Evidence, Model
+from hvae.walk import Chain, Evidence
 
 
-class Markov(Model):
+class Markov(Chain):
     r"""Two Markov chains, z1 nearest the data.
 
     $$q(z \mid x) = q(z_1 \mid x) \prod_{l=2}^L q(z_l \mid z_{l-1}), \qquad
@@ -53,11 +53,41 @@ class Markov(Model):
         names = list(self.inference)
         q = None if evidence is None else self._climb(visit, evidence.features["z1"])
         # Nothing is above the top: its p is known when its q is, so it is visited once and its KL is closed.
-        z = visit(Site(names[-1], standard_normal(next(self.parameters()).new_zeros(n, 1), self.top), q))
+        z = visit(Site(names[-1], self._top(n), q))
         for name in reversed(names[:-1]):
             z = visit(Site(name, p=gaussian(self.generation[name](z), self.positive)))
-        x = None if evidence is None else evidence.x
-        return visit(Site("x", self.head(self.leave(z)), value=x, data=True))
+        return visit(Site("x", self.head(self.leave(z)), value=None if evidence is None else evidence.x, data=True))
+
+    def swap(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        return self._given(visit, n) if evidence is None else self._taken(visit, evidence)
+
+    def _taken(self, visit: Visit, evidence: Evidence) -> Tensor:
+        names, n = list(self.inference), len(evidence)
+        z = visit(self._inferred(names[0], evidence.features["z1"], n))
+        visit(Site("x", self.head(self.leave(z)), value=evidence.x, data=True))
+        for name, above in pairwise(names):
+            higher = visit(self._inferred(above, self.inference[above](z), n))
+            visit(Site(name, p=gaussian(self.generation[name](higher), self.positive)))
+            z = higher
+        visit(Site(names[-1], self._top(n)))
+        return evidence.x
+
+    def _given(self, visit: Visit, n: int) -> Tensor:
+        names = list(self.inference)
+        z = visit(Site(names[-1], self._top(n)))
+        for name, above in reversed(list(pairwise(names))):
+            z = visit(Site(name, p=gaussian(self.generation[name](z), self.positive)))
+            visit(self._inferred(above, self.inference[above](z), n))
+        x = visit(Site("x", self.head(self.leave(z)), data=True))
+        visit(self._inferred(names[0], self.features(x, None)["z1"], n))
+        return x
+
+    def _inferred(self, name: str, raw: Tensor, n: int) -> Site:
+        """A level with its q, and with its p too at the top, where that is known from the start."""
+        return Site(name, self._top(n) if name == list(self.inference)[-1] else None, gaussian(raw, self.positive))
+
+    def _top(self, n: int) -> Normal:
+        return standard_normal(next(self.parameters()).new_zeros(n, 1), self.top)
 
     def _climb(self, visit: Visit, raw: Tensor) -> Normal:
         """Draw every level but the top from its q; the q of the top."""

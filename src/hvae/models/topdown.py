@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hvae.levels import Level
+from hvae.nn.weightnorm import initialise
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
 
@@ -20,7 +20,8 @@ class TopDown(Model):
     $$p(x, z) = p(x \mid z_{1:L}) \prod_l p(z_l \mid z_{>l}), \qquad q(z \mid x) = \prod_l q(z_l \mid z_{>l}, x)$$
 
     Arguments: `shape` of one datum; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
-    `levels`, top first; `leave`, last state -> raw likelihood parameters; `head`, raw -> distribution of x.
+    `levels`, top first, each with a `name`, (state, its feature or None, visit) -> state; `leave`, last state -> raw
+    likelihood parameters; `head`, raw -> distribution of x.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class TopDown(Model):
         *,
         bottom_up: nn.Module,
         start: nn.Module,
-        levels: Sequence[Level],
+        levels: Sequence[nn.Module],
         leave: nn.Module,
         head: nn.Module,
     ) -> None:
@@ -37,8 +38,11 @@ class TopDown(Model):
         self.shape = tuple(shape)
         self.bottom_up, self.start = bottom_up, start
         # Keyed by name, not by position: a model that grows a level renames no weight.
-        self.levels = nn.ModuleDict({level.name: level for level in levels})
+        self.levels = nn.ModuleDict({str(level.name): level for level in levels})
         self.leave, self.head = leave, head
+
+    def prepare(self, x: Tensor) -> None:
+        initialise(self, lambda: self(x))
 
     def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
         return self.bottom_up(x)

@@ -6,10 +6,13 @@ Shapes: `B` batch; `...` a feature's shape; `D` a vector's width.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from hvae.nn.kit import Shape
@@ -66,10 +69,40 @@ class Recomputed(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self._learns = any(isinstance(m, _BatchNorm) for m in network.modules())
 
     def forward(self, *args: Tensor) -> Tensor:
+        # A compiler traces the network once, and refuses contexts.
+        contexts: dict[str, Any] = (
+            {"context_fn": self._contexts} if self._learns and not torch.compiler.is_compiling() else {}
+        )
         # Dropout must silence the same channels again, so the generator's state is kept and restored.
-        return checkpoint(self.network, *args, use_reentrant=False, preserve_rng_state=True)
+        image: Tensor = checkpoint(self.network, *args, use_reentrant=False, preserve_rng_state=True, **contexts)
+        return image
+
+    def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), unmoved(self.network)
+
+
+@contextmanager
+def unmoved(network: nn.Module) -> Iterator[None]:
+    """Inside, batch norm normalises as always but learns no statistics: the same batch must not count twice.
+
+    >>> norm = nn.BatchNorm1d(1)
+    >>> with unmoved(norm):
+    ...     _ = norm(torch.tensor([[5.0], [7.0]]))
+    >>> norm.running_mean, norm.num_batches_tracked
+    (tensor([0.]), tensor(0))
+    """
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def to_gaussian(a: Shape, dims: int) -> nn.Module:
