@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hvae.config.biva import BIVAConfig
+from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.config.nvae import NVAEConfig
+from hvae.config.vdvae import VDVAEConfig
 from hvae.walk import Model
 from hvae.zoo import build
 
 SHAPE = (1, 6, 5)
+
+NVAE = {"encoder_width": 2, "decoder_width": 2, "latent": 2, "block_cells": 1, "encoder_cells": 1, "decoder_cells": 1}
+VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8, "latent": 2, "likelihood": "bernoulli"}
 
 FAMILIES: dict[str, ModelConfig] = {
     "vae-mlp": VAEConfig(latent=3, widths=(12, 10)),
@@ -30,6 +37,15 @@ FAMILIES: dict[str, ModelConfig] = {
     "ladder-recomputed": LadderConfig(groups=(0, 2, 1), width=8, latent=2, checkpoint=True, dropout=0.3),
     "ladder-clamp": LadderConfig(groups=(2,), width=8, latent=2, variance="clamp"),
     "ladder-softplus": LadderConfig(groups=(2,), width=8, latent=2, variance="softplus"),
+    "biva": BIVAConfig(latents=(3, 2, 2), strides=(2, 1, 2), kernels=(5, 3, 3), width=4, blocks=2),
+    "biva-maps": BIVAConfig(latents=(2, 2), strides=(2, 1), kernels=(3, 3), maps=(3, 2), width=6),
+    "biva-flat": BIVAConfig(latents=(4,), strides=(2,), kernels=(3,), width=6),
+    "iafvae": IAFVAEConfig(blocks=(2, 1), width=8, latent=2, likelihood="bernoulli"),
+    "iafvae-gaussian": IAFVAEConfig(blocks=(1, 1), width=6, latent=2, likelihood="bernoulli", posterior="gaussian"),
+    "nvae": NVAEConfig(**NVAE, groups=(1, 1)),
+    "nvae-flow": NVAEConfig(**NVAE, groups=(2,), flows=1, residual=False, gates=False, checkpoint=True),
+    "vdvae": VDVAEConfig(**VDVAE),
+    "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 import hvae
 from hvae.cli import main as entry
 from hvae.cli.main import COMMANDS
+from hvae.config.run import FAMILIES
 
 Command = Callable[..., Any]
 
@@ -54,7 +55,7 @@ def test_version(command: Command) -> None:
         ("trian", "no command named 'trian'; did you mean 'train'?"),
         ("train digts", "no preset, file or folder named 'digts'; did you mean 'digits'?"),
         ("train nowhere.yaml", "no file or folder at nowhere.yaml; expected a configuration"),
-        ("train folder", "the preset 'folder' needs your images; add --data.path FOLDER"),
+        ("train folder", "this preset needs your images; add --data.path FOLDER"),
         ("train digits --model.wdith 3", "no key named 'model.wdith'; did you mean 'model.width'?"),
         ("train digits --modle.width 3", "no section named 'modle'; did you mean 'model'?"),
         ("train digits --train.steps many", "train.steps: expected int, got 'many'"),
@@ -113,7 +114,7 @@ def test_a_reader_that_leaves_is_no_fault(command: Command, monkeypatch: pytest.
 
 def test_models(command: Command) -> None:
     found = command("models", "--json").json
-    assert [row["family"] for row in found["families"]] == ["vae", "markov", "lvae", "vlae", "ladder"]
+    assert [row["family"] for row in found["families"]] == list(FAMILIES)
     sizes = {row["preset"]: row for row in found["presets"]}
     assert sizes["cifar10"]["shape"] == [3, 32, 32] and sizes["cifar10"]["parameters"] > 1e6
     assert sizes["mnist-static-lvae"]["levels"] == 5 and sizes["mnist-static-lvae"]["bits"] == 1

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from toy_training import Data, Toy, toy
 
-from hvae.objectives import ELBO, IWAE
+from hvae.objectives import ELBO, IWAE, Regulariser, WarmUp
 from hvae.train.loss import LossStep, score
 
 
@@ -44,3 +44,24 @@ def test_processes_share_a_validation(parts: int) -> None:
     for name, total in whole.items():
         assert sum(share[name] for share in shares) == pytest.approx(total, rel=1e-6)
     assert whole["elbo"] == pytest.approx(whole["log_likelihood"] - whole["rate/z2"] - whole["rate/z1"], rel=1e-5)
+
+
+def test_the_objective_weighs_regularisers() -> None:
+    model, x = Weighed(), Data().x
+    objective = ELBO(regulariser=Regulariser(0.1, start=10.0, warmup=WarmUp(length=4)))
+    for step, weight in ((0, 10.0), (2, 1.0), (4, 0.1), (9, 0.1)):
+        torch.manual_seed(1)
+        plain = objective(model(x), step).total
+        torch.manual_seed(1)
+        total, terms = LossStep(model, objective)(x, step)
+        assert torch.allclose(total, plain + weight * model.regularisers()["spectral"])
+        assert torch.equal(terms["regulariser/spectral"], model.regularisers()["spectral"].detach())
+
+
+def test_regularisers_of_no_weight_are_not_computed() -> None:
+    class Refusing(Toy):
+        def regularisers(self) -> dict[str, Tensor]:
+            raise AssertionError
+
+    _, terms = LossStep(Refusing(), ELBO(regulariser=Regulariser(0.0)))(Data().x, 0)
+    assert not any(name.startswith("regulariser/") for name in terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group
@@ -11,18 +12,25 @@ from rich.table import Table
 from hvae.cli.parser import Parser
 from hvae.cli.source import expected_shape
 from hvae.cli.voice import Voice, table
+from hvae.config.data import DataConfig
 from hvae.config.presets import PRESETS, YOUR_FOLDER, Preset
+from hvae.config.presets.sizes import SIZES
 from hvae.config.run import FAMILIES
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "
-    "with their sizes. Nothing is read or downloaded."
+    "with their sizes, or the published weights that hvae import knows. Nothing is read or downloaded."
 )
+EXAMPLES = ("hvae models", "hvae models --published")
 
 
 def main(argv: list[str]) -> None:
-    args = Parser("models", ABOUT, ["hvae models"], "[--json]").parse_args(argv)
+    parser = Parser("models", ABOUT, EXAMPLES, "[--published] [--json]")
+    parser.add_argument("--published", action="store_true", help="the published weights, and what they should measure")
+    args = parser.parse_args(argv)
     voice = Voice(args.json)
+    if args.published:
+        return _show_published(voice)
     found = {"families": [_family(name) for name in FAMILIES], "presets": [_preset(*item) for item in PRESETS.items()]}
     voice.answer(found)
     if not args.json:
@@ -36,9 +44,8 @@ def _family(name: str) -> dict[str, Any]:
 
 def _preset(name: str, preset: Preset) -> dict[str, Any]:
     config = preset.make()
-    # The stand-in has no images to take the bits from; eight is what photographs have.
-    shape, bits = ((3, 64, 64), 8) if config.data.path == YOUR_FOLDER else expected_shape(config)
-    levels, parameters = _size(config.model, shape, bits)
+    shape, bits = _stand_in(config.data) if config.data.path == YOUR_FOLDER else expected_shape(config)
+    levels, parameters = SIZES[name]
     return {
         "preset": name,
         "about": preset.about,
@@ -52,7 +59,12 @@ def _preset(name: str, preset: Preset) -> dict[str, Any]:
     }
 
 
-def _size(model: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
+def _stand_in(data: DataConfig) -> tuple[tuple[int, ...], int]:
+    """What images of a folder that is not there would be: as asked for, else small photographs."""
+    return (data.channels or 3, *(data.size or (64, 64))), data.bits or 8
+
+
+def size(model: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
     """Levels and parameters, of a model without storage: no weight is ever drawn."""
     import torch
 
@@ -62,6 +74,32 @@ def _size(model: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
     with torch.device("meta"):
         built = build(model, shape=shape, bits=bits).eval()
         return len(names(built)), sum(p.numel() for p in built.parameters())
+
+
+def _show_published(voice: Voice) -> None:
+    from hvae.checkpoints.published import PUBLISHED
+
+    rows = [entry.to_dict() for entry in PUBLISHED.values()]
+    voice.answer({"published": rows})
+    if not voice.machine:
+        voice.show(_published(rows))
+        for line in _addresses(rows):
+            voice.show(line)
+
+
+def _published(rows: list[dict[str, Any]]) -> Table:
+    made = table("name", "data", "stated", "protocol", "to be had", "what to know", title="Published weights")
+    for row in rows:
+        stated = row["expected"] or "see its paper"
+        made.add_row(row["name"], row["data"], stated, row["protocol"], row["reach"], row["note"])
+    return made
+
+
+def _addresses(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """What can still be had, each address once and whole, since a table would break it."""
+    yield "\nAddresses"
+    for address, row in {row["address"]: row for row in rows if row["reach"] != "gone"}.items():
+        yield f"{address}  ({row['code']}; {row['licence']})"
 
 
 def _families(rows: list[dict[str, Any]]) -> Table:

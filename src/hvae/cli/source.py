@@ -17,7 +17,7 @@ def resolve(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfi
     """The configuration that a preset's name, a YAML file or a run folder stands for, with dotted keys changed."""
     config = _named(source).override(overrides or {})
     if config.data.path == YOUR_FOLDER:
-        raise HvaeError("the preset 'folder' needs your images; add --data.path FOLDER")
+        raise HvaeError("this preset needs your images; add --data.path FOLDER")
     return config
 
 

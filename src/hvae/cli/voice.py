@@ -76,7 +76,7 @@ def table(*heads: str, title: str = "") -> Table:
     """A table whose last column alone may wrap: names must stay whole to be copied."""
     made = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
     for head in heads:
-        made.add_column(head, no_wrap=head != heads[-1])
+        made.add_column(head, no_wrap=head != heads[-1], overflow="fold")
     return made
 
 

@@ -1,28 +1,37 @@
 """Configurations: frozen dataclasses without torch."""
 
+from hvae.config.biva import BIVAConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
-from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
+from hvae.config.nvae import NVAEConfig
+from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserConfig, WarmUpConfig
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.run import FAMILIES, RunConfig
 from hvae.config.train import TrainConfig
+from hvae.config.vdvae import VDVAEConfig
 
 __all__ = [
     "FAMILIES",
     "PRESETS",
+    "BIVAConfig",
     "DataConfig",
     "EvaluateConfig",
     "FreeBitsConfig",
+    "IAFVAEConfig",
     "LVAEConfig",
     "LadderConfig",
     "MarkovConfig",
     "ModelConfig",
+    "NVAEConfig",
     "ObjectiveConfig",
     "Preset",
+    "RegulariserConfig",
     "RunConfig",
     "TrainConfig",
     "VAEConfig",
+    "VDVAEConfig",
     "VLAEConfig",
     "WarmUpConfig",
     "preset",

@@ -83,6 +83,22 @@ class FreeBitsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegulariserConfig:
+    """The weight of what a model adds for its weights alone (NVAE: singular values and scales of batch norm)."""
+
+    weight: float = 0.01
+    """Weight of a model's regularisers (NVAE's lambda: 0.01 or 0.1); 0: none.  Most models have none to weigh."""
+    start: float = 0.0
+    """Weight at the start of the warm-up, which moves to `weight` along with it, log-linearly; 0: `weight` at once."""
+
+    def __post_init__(self) -> None:
+        _every("regulariser.weight", self.weight, lambda w: w >= 0, "at least 0")
+        _every("regulariser.start", self.start, lambda w: w >= 0, "at least 0")
+        if self.start and not self.weight:
+            raise HvaeError("objective.regulariser.weight: cannot fall to 0 along a logarithm; set it above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig:
     """What training minimises: the negative ELBO with its rates reweighed, or the importance-weighted bound.
 
@@ -106,6 +122,8 @@ class ObjectiveConfig:
     """Rates that cost nothing up to a floor, against collapsing levels."""
     balance: bool = False
     """During warm-up, charge levels with a high rate more than those with a low one (NVAE)."""
+    regulariser: RegulariserConfig = field(default_factory=RegulariserConfig)
+    """What is charged for the weights alone, in models that ask for it."""
 
     def __post_init__(self) -> None:
         _one_of("kind", self.kind, get_args(Kind))
@@ -113,6 +131,8 @@ class ObjectiveConfig:
         _every("beta", self.beta, lambda b: b >= 0, "at least 0")
         if self.balance and not self.warmup.used:
             raise HvaeError("objective.balance: acts during the warm-up and there is none; set objective.warmup.length")
+        if self.regulariser.start and not self.warmup.used:
+            raise HvaeError("objective.regulariser.start: moves with the warm-up and there is none; set its length")
         if self.balance and self.free_bits.used:
             raise HvaeError("objective.balance: both it and free bits reweigh low rates; choose one of the two")
         if self.kind == "iwae":

@@ -9,12 +9,16 @@ from typing import Any
 
 import yaml
 
+from hvae.config.biva import BIVAConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.config.nvae import NVAEConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.parse import hints, plain, read
 from hvae.config.train import TrainConfig
+from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError, unknown
 from hvae.files import write_text
 
@@ -22,8 +26,9 @@ SCHEMA = 1
 """The version of the file format; a later one that renames a key counts up."""
 
 FAMILIES: dict[str, type[ModelConfig]] = {
-    kind.family: kind for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig)
+    kind.family: kind for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig, VDVAEConfig, NVAEConfig)
 }
+FAMILIES |= {kind.family: kind for kind in (BIVAConfig, IAFVAEConfig)}
 """The families of models by name."""
 
 

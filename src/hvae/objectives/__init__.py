@@ -6,20 +6,25 @@ from functools import partial
 
 from hvae.config.objective import ObjectiveConfig, WarmUpConfig
 from hvae.objectives.elbo import ELBO
+from hvae.objectives.gradients import STL, DReG
 from hvae.objectives.importance import IWAE
 from hvae.objectives.loss import Loss, Objective, first_nonfinite
 from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
+from hvae.objectives.regulariser import Regulariser
 from hvae.objectives.schedule import Shape, cyclical, linear, sigmoid
 
 __all__ = [
     "ELBO",
     "IWAE",
+    "STL",
     "Balance",
     "Beta",
+    "DReG",
     "FreeBits",
     "Loss",
     "Objective",
     "RateFilter",
+    "Regulariser",
     "WarmUp",
     "build",
     "cyclical",
@@ -38,9 +43,10 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     >>> build(ObjectiveConfig(kind="iwae", samples=5)).samples
     5
     """
-    if config.kind == "iwae":
-        return IWAE(config.samples)
     warmup = _warmup(config.warmup)
+    regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup)
+    if config.kind == "iwae":
+        return IWAE(config.samples, regulariser=regulariser)
     filters: list[RateFilter] = []
     if config.balance:
         filters.append(Balance(warmup, average))
@@ -49,7 +55,7 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
         filters.append(FreeBits(config.free_bits.nats, config.free_bits.per, config.free_bits.over, average))
     if config.beta != 1.0:
         filters.append(Beta(config.beta))
-    return ELBO(*filters, warmup=warmup, samples=config.samples)
+    return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser)
 
 
 def _warmup(config: WarmUpConfig) -> WarmUp:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hvae.objectives.loss import Loss, Objective, level_rates, per_datum
 from hvae.objectives.rates import RateFilter, Rates, WarmUp
+from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
 
 
@@ -25,10 +26,16 @@ class ELBO(Objective):
     2
     """
 
-    def __init__(self, *filters: RateFilter, warmup: WarmUp | None = None, samples: int = 1) -> None:
+    def __init__(
+        self,
+        *filters: RateFilter,
+        warmup: WarmUp | None = None,
+        samples: int = 1,
+        regulariser: Regulariser | None = None,
+    ) -> None:
         self.filters = filters
         self.warmup = WarmUp() if warmup is None else warmup
-        self.samples = samples
+        self.samples, self.regulariser = samples, regulariser or AS_IS
 
     def __call__(self, trace: Trace, step: int) -> Loss:
         rates = level_rates(trace)

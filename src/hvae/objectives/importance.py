@@ -13,6 +13,7 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import spent
 from hvae.objectives.loss import Loss, Objective, level_rates
+from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
 
 
@@ -31,8 +32,8 @@ class IWAE(Objective):
     5
     """
 
-    def __init__(self, samples: int) -> None:
-        self.samples = samples
+    def __init__(self, samples: int, *, regulariser: Regulariser | None = None) -> None:
+        self.samples, self.regulariser = samples, regulariser or AS_IS
 
     def __call__(self, trace: Trace, step: int) -> Loss:
         log_weight = trace.log_weight()

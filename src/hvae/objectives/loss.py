@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from hvae.draw import Draw, posterior
+from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Record, Trace
 
 
@@ -28,10 +30,14 @@ class Loss(NamedTuple):
 class Objective(ABC):
     """A loss of a trace at a training step.
 
-    `samples` is K, the rows of the trace that belong to one datum: run the model on `evidence.repeat(samples)`.
+    `samples` is K, the rows of the trace that belong to one datum: run the model on `evidence.repeat(samples)`, and
+    let `draw` decide the values (the posterior, unless an objective needs its rows related).
+    `regulariser` weighs what training adds for the model's weights alone; 1 unless an objective says otherwise.
     """
 
     samples: int
+    draw: Draw = posterior
+    regulariser: Regulariser = AS_IS
 
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Loss:

@@ -26,6 +26,7 @@ from hvae.train.loss import score
 from hvae.train.memory import MemoryMeter
 from hvae.train.rows import Meter, Row
 from hvae.train.saving import LAST, WEIGHTS, clear_remains, read_checkpoint, write_checkpoint
+from hvae.train.start import prepare
 from hvae.weights import save_weights
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Course:
         self.fabric, self.job, self.config = fabric, job, job.config
         self.memory = MemoryMeter(fabric.device)
         self.sampler = self._sampler()
+        # Asked once, since the first process soon writes what the others would find.
+        self.found: bool = fabric.broadcast((job.folder / LAST).is_file())
+        if not self.found:
+            prepare(fabric, job, self.sampler)
         self.learner = Learner(fabric, job.model, job.objective, job.config)
         self.split = resident(job.split, fabric.device)
         self.history, self.patience = History(), Patience(job.config)
@@ -162,15 +167,12 @@ class Course:
     # Files
 
     def _begin(self) -> None:
-        path = self.job.folder / LAST
-        # Asked once, since the first process soon writes what the others would find.
-        found = self.fabric.broadcast(path.is_file())
-        if found and not self.job.resume:
+        if self.found and not self.job.resume:
             raise HvaeError(f"{self.job.folder} already holds a run; resume it, or choose another folder")
         if self.fabric.is_global_zero:
             clear_remains(self.job.folder)
-        if found:
-            self._take_up(read_checkpoint(path))
+        if self.found:
+            self._take_up(read_checkpoint(self.job.folder / LAST))
         else:
             self._from(0)
             self._save(must=True)

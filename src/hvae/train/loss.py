@@ -19,7 +19,7 @@ class LossStep(nn.Module):
     """A model with its objective as one module: what is wrapped for several devices, and compiled.
 
     `forward` gives the scalar to minimise and every term by name, detached: the objective's own and the model's
-    regularisers, which are added to its total.
+    regularisers, which are added to its total with the weight that the objective gives them (and not computed at 0).
     """
 
     def __init__(self, model: Model, objective: Objective) -> None:
@@ -28,8 +28,10 @@ class LossStep(nn.Module):
 
     def forward(self, x: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         trace = walked(self.model, self.objective, x)
-        loss, extra = self.objective(trace, step), self.model.regularisers()
-        total = sum(extra.values(), loss.total)
+        loss = self.objective(trace, step)
+        weight = self.objective.regulariser([record.name for record in trace.latents], step)
+        extra = self.model.regularisers() if weight else {}
+        total = sum((weight * value for value in extra.values()), loss.total)
         terms = {**loss.terms, **{f"regulariser/{name}": value for name, value in extra.items()}, "loss": total}
         return total, {name: term.detach().float() for name, term in terms.items()}
 

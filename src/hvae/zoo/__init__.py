@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from hvae.config.biva import BIVAConfig
+from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.config.nvae import NVAEConfig
+from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError
 from hvae.walk import Model
-from hvae.zoo import ladder, lvae, markov, vae, vlae
+from hvae.zoo import biva, iafvae, ladder, lvae, markov, nvae, vae, vdvae, vlae
 
 BUILDERS: dict[type[ModelConfig], Callable[..., Model]] = {
     VAEConfig: vae.build,
@@ -15,6 +19,10 @@ BUILDERS: dict[type[ModelConfig], Callable[..., Model]] = {
     LVAEConfig: lvae.build,
     VLAEConfig: vlae.build,
     LadderConfig: ladder.build,
+    IAFVAEConfig: iafvae.build,
+    BIVAConfig: biva.build,
+    VDVAEConfig: vdvae.build,
+    NVAEConfig: nvae.build,
 }
 
 

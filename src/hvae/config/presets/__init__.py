@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from hvae.config.presets.biva import BIVA
 from hvae.config.presets.first import FIRST
+from hvae.config.presets.iafvae import IAFVAE
+from hvae.config.presets.nvae import NVAE
 from hvae.config.presets.preset import YOUR_FOLDER, Preset
+from hvae.config.presets.vdvae import VDVAE
 from hvae.config.run import RunConfig
 from hvae.errors import unknown
 
 __all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "preset"]
 
-PRESETS: dict[str, Preset] = {**FIRST}
+PRESETS: dict[str, Preset] = {**FIRST, **IAFVAE, **BIVA, **VDVAE, **NVAE}
 """The presets by name."""
 
 

@@ -1,0 +1,187 @@
+"""What a training step, an evaluation and sampling of NVAE take, beside the released code if its folder is given.
+
+    python benchmarks/nvae_step.py [--size small|mnist|cifar10] [--batch 16] [--rounds 7] [--precision bf16]
+    git clone https://github.com/NVlabs/NVAE && python benchmarks/nvae_step.py --official NVAE
+
+A step is the loss with balanced rates and regularisers, its gradient, and Adamax; an evaluation is the ELBO without
+gradients; sampling is a batch of data from nothing.  Both sides hold the same weights and see the same data, rounds
+alternate, and medians are printed; the two ELBOs are compared first, on the noise of one seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvae.checkpoints.nvae import convert, infer
+from hvae.config import nvae
+from hvae.config.nvae import NVAEConfig
+from hvae.config.objective import ObjectiveConfig, WarmUpConfig
+from hvae.config.presets import preset
+from hvae.config.train import TrainConfig
+from hvae.draw import mode, prior
+from hvae.objectives import build as objective
+from hvae.train.loss import LossStep
+from hvae.train.optimisers import optimiser
+from hvae.walk import run
+from hvae.zoo.nvae import NVAE, build
+
+SIZES = {"mnist": (nvae.MNIST, "mnist"), "cifar10": (nvae.CIFAR10, "cifar10")}
+WARMUP = 100
+
+
+def size(name: str) -> tuple[NVAEConfig, str]:
+    if name != "small":
+        return SIZES[name]
+    small = preset("nvae-cifar10-small").model
+    assert isinstance(small, NVAEConfig)
+    return small, "cifar10"
+
+
+Task = Callable[[], Any]
+Tasks = dict[str, Task]
+
+
+def ours(model: NVAE, x: Tensor, autocast: Callable[[], Any]) -> Tasks:
+    config = ObjectiveConfig(warmup=WarmUpConfig(length=WARMUP), balance=True)
+    loss = LossStep(model, objective(config))
+    steps = optimiser(TrainConfig(optimiser="adamax", lr=1e-3, eps=1e-3, weight_decay=3e-4), model.parameters())
+
+    def step() -> None:
+        model.train()
+        with autocast():
+            total, _ = loss(x, 1)
+        total.backward()
+        steps.step()
+        steps.zero_grad()
+
+    @torch.no_grad()
+    def evaluate() -> Tensor:
+        model.eval()
+        with autocast():
+            return model(x).elbo()
+
+    @torch.no_grad()
+    def sample() -> Tensor:
+        model.eval()
+        with autocast():
+            return run(model, prior(), n=len(x))["x"].value
+
+    return {"step": step, "evaluation": evaluate, "sampling": sample}
+
+
+def theirs(modules: Any, model: Any, x: Tensor, autocast: Callable[[], Any]) -> Tasks:
+    _, utils, adamax = modules
+    steps = adamax.Adamax(model.parameters(), 1e-3, weight_decay=3e-4, eps=1e-3)
+    alpha = utils.kl_balancer_coeff(model.num_latent_scales, model.groups_per_scale, "square")
+
+    def bound(coefficient: float, balance: bool) -> Tensor:
+        logits, _, _, rates, _ = model(x)
+        nats = utils.reconstruction_loss(model.decoder_output(logits.float()), x, crop=model.crop_output)
+        return nats + utils.kl_balancer(rates, coefficient, kl_balance=balance, alpha_i=alpha)[0]
+
+    def step() -> None:
+        model.train()
+        steps.zero_grad()
+        with autocast():
+            total = bound(1 / WARMUP, True).mean()
+            total = total + 0.01 * (model.spectral_norm_parallel() + model.batchnorm_loss())
+        total.backward()
+        steps.step()
+
+    @torch.no_grad()
+    def evaluate() -> Tensor:
+        model.eval()
+        with autocast():
+            return -bound(1.0, False)
+
+    @torch.no_grad()
+    def sample() -> Tensor:
+        model.eval()
+        with autocast():
+            return model.decoder_output(model.sample(len(x), 1.0).float()).sample()
+
+    return {"step": step, "evaluation": evaluate, "sampling": sample}
+
+
+def seconds(task: Task) -> float:
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+def measured(sides: dict[str, Tasks], rounds: int) -> None:
+    for name in ("step", "evaluation", "sampling"):
+        for tasks in sides.values():
+            tasks[name]()
+        taken = {side: [] for side in sides}
+        for _ in range(rounds):
+            for side, tasks in sides.items():
+                taken[side].append(seconds(tasks[name]))
+        medians = {side: statistics.median(t) for side, t in taken.items()}
+        told = ", ".join(f"{side} {median * 1e3:.0f} ms" for side, median in medians.items())
+        ratio = f", {medians['official'] / medians['hvae']:.2f} times as fast" if "official" in medians else ""
+        print(f"{name}: {told}{ratio} (medians of {rounds})", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=("small", *SIZES), default="small")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--precision", choices=("32", "bf16"), default="32")
+    parser.add_argument("--official", type=Path, help="a clone of NVlabs/NVAE")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    half = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
+    autocast = half if options.precision == "bf16" else nullcontext
+    config, dataset = size(options.size)
+    channels, side, bits = (1, 28, 1) if dataset == "mnist" else (3, 32, 8)
+    x = torch.randint(2**bits, (options.batch, channels, side, side)) / (2**bits - 1)
+    model = build(config, (channels, side, side), bits)
+    sides = {"hvae": ours(model, x, autocast)}
+    if options.official:
+        sides["official"] = beside(options.official, model, config, dataset, x, autocast)
+    measured(sides, options.rounds)
+
+
+def beside(
+    folder: Path, model: NVAE, config: NVAEConfig, dataset: str, x: Tensor, autocast: Callable[[], Any]
+) -> Tasks:
+    """The released code with weights of its own, which our model takes over."""
+    import official_nvae
+
+    modules = official_nvae.load(folder)
+    args = official_nvae.arguments(config, dataset, 8)
+    other = official_nvae.build(modules, args)
+    named, _, _ = infer(other.state_dict(), vars(args))
+    model.load_state_dict(convert(other.state_dict(), named))
+    data = torch.nn.functional.pad(x, (2, 2, 2, 2)) if dataset == "mnist" else x
+    check(model, other, x, data)
+    return theirs(modules, other, data, autocast)
+
+
+@torch.no_grad()
+def check(model: NVAE, other: Any, x: Tensor, data: Tensor) -> None:
+    """Raises unless both sides find the same rates for the same latents (the middle of each posterior)."""
+    from unittest.mock import patch
+
+    with patch("distributions.sample_normal_jit", lambda mean, scale: (mean, torch.zeros_like(mean))):
+        rates = torch.stack(other.eval()(data)[3]).sum(0)
+    trace = model.eval()(x, mode)
+    found = torch.stack(list(trace.rates().values())).sum(0)
+    torch.testing.assert_close(found, rates, rtol=1e-4, atol=1e-3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What BIVA can be told, and its published sizes.  No torch here: `--help` stays quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hvae.config.model import ModelConfig
+from hvae.errors import HvaeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class BIVAConfig(ModelConfig):
+    """BIVA: in every stage but the top one latent inferred bottom-up ("z1-up") and one top-down ("z1-down").
+
+    >>> BIVAConfig(latents=(8, 4), strides=(2, 1), kernels=(5, 3)).depth
+    2
+    """
+
+    family: ClassVar[str] = "biva"
+
+    latents: tuple[int, ...] = (48, 40, 32, 24, 16, 8)
+    """Dimensions (or channels, see maps) of each latent of a stage, the stage nearest the data first."""
+    strides: tuple[int, ...] = (2, 1, 1, 1, 1, 2)
+    """1, or 2 where a stage halves the resolution (rounding up); one for each stage."""
+    kernels: tuple[int, ...] = (5, 3, 3, 3, 3, 3)
+    """Kernel of the convolutions of each stage; odd."""
+    maps: tuple[int, ...] = ()
+    """Kernel of the convolution to the latents of each stage, which are maps then; none: dense layers to vectors."""
+    width: int = 64
+    """Channels of the features."""
+    blocks: int = 3
+    """Gated residual blocks of each path of a stage."""
+    dropout_q: float = 0.5
+    """Probability that a hidden number of a block on the way up is silenced, in training."""
+    dropout_p: float = 0.5
+    """The same for the blocks on the way down."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("strides", "kernels", *(["maps"] if self.maps else [])):
+            if len(getattr(self, name)) != self.depth:
+                raise HvaeError(
+                    f"model.{name}: expected one number for each of the {self.depth} stages of model.latents, "
+                    f"got {getattr(self, name)}"
+                )
+        if not self.depth or max(self.strides) > 2:
+            raise HvaeError(f"model.strides: expected 1 or 2 for each of at least one stage, got {self.strides}")
+        if any(kernel % 2 == 0 for kernel in self.kernels):
+            raise HvaeError(f"model.kernels: expected odd sizes such as 3 or 5, got {self.kernels}")
+        for name in ("dropout_q", "dropout_p"):
+            if not 0 <= getattr(self, name) < 1:
+                raise HvaeError(f"model.{name}: expected a probability in [0, 1), got {getattr(self, name)}")
+
+    @property
+    def depth(self) -> int:
+        """Stages; latents are twice as many, less one."""
+        return len(self.latents)
+
+
+MNIST = BIVAConfig(variance="above-one")
+"""31.6 M parameters, 11 latents: released code of Maaloe et al. 2019, binarised MNIST."""
+
+CIFAR10 = BIVAConfig(
+    likelihood="dmol",
+    variance="above-one",
+    latents=tuple(range(38, 8, -2)),
+    strides=(2, *[1] * 9, 2, 1, 1, 1, 2),
+    kernels=(5, *[3] * 14),
+    maps=(*[16] * 10, *[8] * 4, 4),
+    width=96,
+    dropout_q=0.2,
+    # As run by the authors: `--q_dropout 0.2 --p_dropout 0`.
+    dropout_p=0.0,
+)
+"""102.9 M parameters, 29 latents: the same, CIFAR-10."""

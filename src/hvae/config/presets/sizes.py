@@ -1,0 +1,50 @@
+"""Levels and parameters of every preset, counted once: to build all of them would take `hvae models` half a minute.
+
+The tests build each and count again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """How large a model is."""
+
+    levels: int
+    parameters: int
+
+
+SIZES: dict[str, Size] = {
+    "digits": Size(3, 223_607),
+    "mnist-static-vae": Size(1, 1_997_200),
+    "mnist-static-markov": Size(5, 2_028_984),
+    "mnist-static-lvae": Size(5, 2_181_304),
+    "mnist-static-vlae": Size(3, 2_010_608),
+    "mnist-static-ladder": Size(5, 374_545),
+    "mnist": Size(8, 2_216_926),
+    "fashion-mnist": Size(8, 2_216_926),
+    "cifar10": Size(15, 16_462_244),
+    "fashion-mnist-small": Size(5, 378_750),
+    "cifar10-small": Size(5, 604_770),
+    "folder": Size(13, 8_201_252),
+    "iafvae-cifar10": Size(20, 41_096_489),
+    "iafvae-cifar10-deep": Size(40, 82_629_929),
+    "mnist-static-iafvae": Size(3, 124_298),
+    "biva-mnist-static": Size(11, 31_550_946),
+    "biva-cifar10": Size(29, 102_948_560),
+    "mnist-static-biva": Size(7, 211_878),
+    "vdvae-cifar10": Size(43, 39_145_700),
+    "vdvae-cifar10-small": Size(12, 1_405_778),
+    "vdvae-imagenet32": Size(78, 119_280_868),
+    "vdvae-imagenet64": Size(75, 125_005_860),
+    "vdvae-ffhq256": Size(66, 114_874_852),
+    "vdvae-ffhq1024": Size(70, 109_366_904),
+    "nvae-mnist": Size(15, 33_363_134),
+    "nvae-cifar10": Size(30, 130_852_480),
+    "nvae-celeba64": Size(35, 153_281_364),
+    "nvae-imagenet32": Size(28, 268_509_444),
+    "nvae-faces256": Size(36, 330_798_664),
+    "nvae-cifar10-small": Size(7, 1_330_064),
+}
+"""By the name of the preset."""

@@ -1,0 +1,153 @@
+"""What the very deep VAE can be told, and its five published sizes.  No torch here: `--help` stays quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from hvae.config.model import AnyLikelihood, ModelConfig, Variance
+from hvae.config.vdvae_blocks import custom_widths, decoder_blocks, encoder_blocks
+from hvae.errors import HvaeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class VDVAEConfig(ModelConfig):
+    """Very deep VAE (Child 2021): bottleneck blocks without normalisation, one latent a decoder block.
+
+    >>> VDVAEConfig(encoder="8x2,8d2,4x1", decoder="4x1,8m4,8x2").levels
+    4
+    >>> VDVAEConfig(encoder="8x2,8e2", decoder="4x1,8m4")
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: model.encoder: expected items such as 32x11 (eleven blocks) or ..., got '8e2' in '8x2,8e2'
+    """
+
+    family: ClassVar[str] = "vdvae"
+
+    likelihood: AnyLikelihood = "dmol"
+    """Distribution of the data given the latents; dmol-vdvae5 is the published one of 5-bit faces, with its overlapping
+    bins, and dmol-vdvae5-exact the same weights read with bins that tile (hvae.distributions.fivebit)."""
+    variance: Variance = "exp"
+    """How latent scales stay positive: exp as published, or softclamp, clamp, softplus."""
+    encoder: str = "32x11,32d2,16x6,16d2,8x6,8d2,4x3,4d4,1x3"
+    """Blocks from the data up: 32x11 is eleven at resolution (height) 32, 32d2 one at 32 and then pooling by 2."""
+    decoder: str = "1x1,4m1,4x2,8m4,8x5,16m8,16x10,32m16,32x21"
+    """Blocks from the top down, a latent each: 32x21 is 21 at resolution 32, 32m16 one that first mixes 16 in."""
+    width: int = 384
+    """Channels of the features and of the state."""
+    latent: int = 16
+    """Channels of each latent."""
+    bottleneck: float = 0.25
+    """Channels inside a block, as a fraction of those outside."""
+    custom_widths: str = ""
+    """Channels at single resolutions, as in 512:32,256:64; `width` holds for all others."""
+    no_bias_above: int = 64
+    """Finest resolution whose state starts from a learned bias."""
+    shift: float = -127.5
+    """The network reads (255 x + shift) * scale: minus the mean of the data in grey values from 0 to 255."""
+    scale: float = 1 / 127.5
+    """The network reads (255 x + shift) * scale: one over the standard deviation in grey values."""
+    checkpoint: bool = False
+    """Recompute each block in the backward pass: about half the memory for a quarter more time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_meeting()
+        self._check_widths()
+        # Written so that NaN fails too.
+        if not (abs(self.shift) < 1e6 and 0 < self.scale < 1e6):
+            got = f"{self.shift} and {self.scale}"
+            raise HvaeError(f"model.shift and model.scale: expected finite numbers and a scale above 0, got {got}")
+
+    @property
+    def levels(self) -> int:
+        """Latents."""
+        return len(decoder_blocks(self.decoder))
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Where the encoder leaves a feature, the data's resolution first."""
+        blocks = encoder_blocks(self.encoder)
+        return tuple(dict.fromkeys([blocks[0].resolution, *(block.above for block in blocks)]))
+
+    @property
+    def widths(self) -> dict[int, int]:
+        """Channels at each resolution, the data's first."""
+        custom = custom_widths(self.custom_widths)
+        return {r: custom.get(r, self.width) for r in self.resolutions}
+
+    def middle(self, resolution: int) -> int:
+        """Channels inside a block."""
+        return int(self.widths[resolution] * self.bottleneck)
+
+    def _check_meeting(self) -> None:
+        """Decoder and encoder must meet at every resolution of the decoder, the last being the data's."""
+        down, known = [block.resolution for block in decoder_blocks(self.decoder)], self.resolutions
+        lost = next((r for r in down if r not in known), None)
+        if lost is not None:
+            at = ", ".join(map(str, known))
+            raise HvaeError(f"model.decoder: resolution {lost} has no feature; model.encoder leaves them at {at}")
+        if (down[0], down[-1]) != (known[-1], known[0]):
+            raise HvaeError(
+                f"model.decoder: expected it to lead from resolution {known[-1]} to {known[0]}, as model.encoder does "
+                f"the other way; it leads from {down[0]} to {down[-1]}"
+            )
+
+    def _check_widths(self) -> None:
+        lost = next((r for r in custom_widths(self.custom_widths) if r not in self.resolutions), None)
+        if lost is not None:
+            raise HvaeError(f"model.custom_widths: resolution {lost} is not among model.encoder's {self.resolutions}")
+        widths = list(self.widths.values())
+        # Upwards a feature is filled up with zeros, downwards the state is cut: both only work in one direction.
+        if widths[0] != self.width or widths != sorted(widths):
+            raise HvaeError(
+                f"model.custom_widths: expected widths that grow from model.width={self.width} at the data's "
+                f"resolution to the coarsest; got {widths} at {list(self.resolutions)}"
+            )
+        if not all(1 <= self.middle(r) <= 4 * w for r, w in self.widths.items()):
+            raise HvaeError(
+                f"model.bottleneck: expected a fraction that leaves at least one channel, got {self.bottleneck}"
+            )
+
+
+_IMAGENET32 = VDVAEConfig(
+    encoder="32x15,32d2,16x9,16d2,8x8,8d2,4x6,4d4,1x6",
+    decoder="1x2,4m1,4x4,8m4,8x9,16m8,16x19,32m16,32x40",
+    width=512,
+    shift=-116.2373,
+    scale=1 / 69.37404,
+)
+_FFHQ256 = replace(
+    _IMAGENET32,
+    encoder="256x3,256d2,128x8,128d2,64x12,64d2,32x17,32d2,16x7,16d2,8x5,8d2,4x5,4d4,1x4",
+    decoder="1x2,4m1,4x3,8m4,8x4,16m8,16x9,32m16,32x21,64m32,64x13,128m64,128x7,256m128",
+    likelihood="dmol-vdvae5",
+    shift=-112.8666757481,
+    scale=1 / 69.84780273,
+)
+
+PUBLISHED: dict[str, VDVAEConfig] = {
+    "cifar10": VDVAEConfig(shift=-120.63838, scale=1 / 64.16736),
+    "imagenet32": _IMAGENET32,
+    "imagenet64": replace(
+        _IMAGENET32,
+        encoder="64x11,64d2,32x20,32d2,16x9,16d2,8x8,8d2,4x7,4d4,1x5",
+        decoder="1x2,4m1,4x3,8m4,8x7,16m8,16x15,32m16,32x31,64m32,64x12",
+        shift=-115.92961967,
+    ),
+    "ffhq256": _FFHQ256,
+    "ffhq1024": replace(
+        _FFHQ256,
+        encoder="1024x1,1024d2,512x3,512d2,256x5,256d2,128x7,128d2,64x10,64d2,32x14,32d2,16x7,16d2,8x5,8d2,4x5,4d4,1x4",
+        decoder="1x2,4m1,4x3,8m4,8x4,16m8,16x9,32m16,32x20,64m32,64x14,128m64,128x7,256m128,256x2,512m256,1024m512",
+        custom_widths="512:32,256:64,128:512,64:512,32:512,16:512,8:512,4:512,1:512",
+        width=16,
+        likelihood="dmol",
+        mixtures=2,
+        # The published constants are for values in [0, 1]: (x - 0.4387) / 0.2743.
+        shift=-0.4387 * 255,
+        scale=1 / (0.2743 * 255),
+    ),
+}
+"""The sizes with published weights, with the input constants of their data: 39.1 M parameters and 43 levels (cifar10),
+119.3 M and 78, 125.0 M and 75, 114.9 M and 66, 109.4 M and 70.  ffhq256 has the published 5-bit likelihood."""

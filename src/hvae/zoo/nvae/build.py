@@ -1,0 +1,132 @@
+"""From a configuration to NVAE's two towers.
+
+Shapes: a width is a number of channels; scale 0 is the finest that has levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from hvae.config.nvae import NVAEConfig
+from hvae.distributions.logistic import log_mass, published_mass
+from hvae.errors import HvaeError
+from hvae.levels import Join
+from hvae.levels.heads import GaussianClampedHead, Head, MixtureHead
+from hvae.nn import BottomUp, Recomputed, Shape, Start
+from hvae.nn.cell import Cell, inverted, inverted_up, residual, residual_down
+from hvae.nn.kernels import LengthConv
+from hvae.nn.masked import Shifts
+from hvae.nn.mlp import Centre
+from hvae.zoo.nvae.model import NVAE, Group, Posterior, Standard
+from hvae.zoo.parts import head_for
+
+EXPANSION = 6
+"""Of the cells between levels; those below the last level are half as wide, at a higher resolution."""
+
+
+def build(config: NVAEConfig, shape: Shape, bits: int) -> NVAE:
+    """Levels from the coarsest scale down; each has its own feature from the same scale on the way up."""
+    if len(shape) != 3:
+        raise HvaeError(f"nvae needs images (C, H, W), got data of shape {shape}; for vectors choose model.family lvae")
+    head, factor = _head(config, shape, bits), config.factor
+    start = Start((config.decoder_width * factor, *(-(-side // factor) for side in shape[1:])))
+    nn.init.uniform_(start.state)
+    return NVAE(
+        shape,
+        factor=factor,
+        bottom_up=BottomUp(_bottom_up(config, shape[0])),
+        start=start,
+        groups=list(_groups(config)),
+        leave=_leave(config, head.width),
+        head=head,
+    )
+
+
+def _head(config: NVAEConfig, shape: Shape, bits: int) -> Head:
+    """The published mixture starts from the raw numbers as they are, and so do the weights that come with it."""
+    masses = {"dmol": log_mass, "dmol-nvae": published_mass}
+    if config.likelihood in masses:
+        mass = masses[config.likelihood]
+        return MixtureHead(shape, 2**bits, mixtures=config.mixtures, start=0.0, spread=0.0, mass=mass)
+    return GaussianClampedHead(shape) if config.likelihood == "gaussian-nvae" else head_for(config, shape, bits)
+
+
+def _kept(config: NVAEConfig, cell: Cell) -> nn.Module:
+    return Recomputed(cell) if config.checkpoint else cell
+
+
+def _bottom_up(config: NVAEConfig, channels: int) -> dict[str, nn.Module]:
+    """One network a level; a scale's first also halves the resolution, and the very first reads the data."""
+    w, up = config.encoder_width, dict[str, nn.Module]()
+    pending: list[nn.Module] = [Centre(), LengthConv(channels, w, 3)]
+    for _ in range(config.blocks):
+        pending += [_residual(config, w) for _ in range(config.block_cells - 1)] + [_down(config, w)]
+        w *= 2
+    for scale, count in enumerate(config.groups):
+        if scale > 0:
+            pending.append(_down(config, w))
+            w *= 2
+        for _ in range(count):
+            cells = [_residual(config, w) for _ in range(config.encoder_cells)]
+            last = [nn.ELU(), LengthConv(w, w, 1), nn.ELU()] if len(up) == config.levels - 1 else []
+            up[f"z{len(up) + 1}"] = nn.Sequential(*pending, *cells, *last)
+            pending = []
+    return up
+
+
+def _residual(config: NVAEConfig, w: int) -> nn.Module:
+    return _kept(config, residual(w, gated=config.gates))
+
+
+def _down(config: NVAEConfig, w: int) -> nn.Module:
+    return _kept(config, residual_down(w, 2 * w, gated=config.gates))
+
+
+def _groups(config: NVAEConfig) -> Iterator[Group]:
+    number, factor = config.levels, config.factor
+    for scale, count in reversed(list(enumerate(config.groups))):
+        for place in range(count):
+            crossing = place == 0 and scale < len(config.groups) - 1
+            yield _group(config, f"z{number}", factor, crossing=crossing, top=number == config.levels)
+            number -= 1
+        factor //= 2
+
+
+def _group(config: NVAEConfig, name: str, factor: int, *, crossing: bool, top: bool) -> Group:
+    """A level at 1 / `factor` of the data's resolution; `crossing` says that the state comes from half of its own."""
+    d, a, c = config.latent, config.encoder_width * factor, config.decoder_width * factor
+    cells = [_inverted(config, c, EXPANSION) for _ in range(config.decoder_cells)]
+    up = [_up(config, 2 * c, EXPANSION)] if crossing else []
+    return Group(
+        name,
+        enter=nn.Identity() if top else nn.Sequential(*up, *cells),
+        prior=Standard(d) if top else nn.Sequential(nn.ELU(), LengthConv(c, 2 * d, 1)),
+        posterior=Posterior(
+            LengthConv(a, 2 * d, 3),
+            combine=None if top else LengthConv(c, a, 1),
+            flow=Shifts(d, config.flows) if config.flows else None,
+            residual=config.residual,
+        ),
+        absorb=Join(nn.Identity(), LengthConv(c + d, c, 1)),
+    )
+
+
+def _inverted(config: NVAEConfig, c: int, expansion: int) -> nn.Module:
+    return _kept(config, inverted(c, expansion, gated=config.gates))
+
+
+def _up(config: NVAEConfig, c: int, expansion: int) -> nn.Module:
+    return _kept(config, inverted_up(c, c // 2, expansion, gated=config.gates))
+
+
+def _leave(config: NVAEConfig, parameters: int) -> nn.Module:
+    """The last state to raw likelihood parameters, through the resolutions that have no level."""
+    layers: list[nn.Module] = []
+    c = config.decoder_width * 2**config.blocks
+    for _ in range(config.blocks):
+        layers.append(_up(config, c, EXPANSION // 2))
+        c //= 2
+        layers += [_inverted(config, c, EXPANSION // 2) for _ in range(config.block_cells - 1)]
+    return nn.Sequential(*layers, nn.ELU(), LengthConv(c, parameters, 3))

@@ -1,0 +1,162 @@
+"""The very deep VAE: up to 78 levels of bottleneck blocks, nothing normalised but by its initialisation.
+
+    p(z) = prod_l p(z_l | z_{>l}),   q(z | x) = prod_l q(z_l | z_{>l}, x)      Child 2021, arXiv 2011.10650, sec. 3
+    [p_l, r] = f(h),  q_l = f'([h, e]),  h <- b(h + r + v(z_l))                fig. 3; b residual, f starts at zero
+    e = the last feature of its resolution on the way up                       fig. 3
+    h = bias + nearest(h of the resolution above)                              where a resolution begins
+    x ~ DMOL(gain * h + bias)                                                  Salimans et al. 2017, arXiv 1701.05517
+
+As published: all sizes, initialisations and constants, and the function to the last term.  Computed differently: the
+part of f' that reads e is made for all levels of a resolution at once, and f and f' share what they make of h (see
+`hvae.nn.bottleneck`).  More general: images of any height and width that the strings divide, any number of channels,
+every likelihood.  The mixture counts with exact masses where the published code takes width times density below 1e-5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from torch import nn
+
+from hvae.config.vdvae import VDVAEConfig
+from hvae.config.vdvae_blocks import Climb, Descent, decoder_blocks, encoder_blocks
+from hvae.errors import HvaeError
+from hvae.levels import TwinLevel, variance
+from hvae.levels.fivebit import MASSES, FiveBitHead
+from hvae.levels.heads import Head, MixtureHead
+from hvae.models import TopDown
+from hvae.nn import BottomUp, Constant, Recomputed, Shape, Start
+from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pointwise, Twin
+from hvae.nn.conv import scaled
+from hvae.nn.resample import Affine, Bias, Normalise, Pool, Take
+from hvae.zoo.parts import head_for
+
+Sizes = dict[int, Shape]
+"""Height and width at each resolution of the strings."""
+
+
+def build(config: VDVAEConfig, shape: Shape, bits: int) -> TopDown:
+    """One level for each block of the decoder string, named z1 (nearest the data) upwards."""
+    sizes, head = _sizes(config, shape), _head(config, shape, bits)
+    return TopDown(
+        shape,
+        bottom_up=Fanned(BottomUp(_climb(config, shape[0])), _fans(config)),
+        start=_start(config, sizes),
+        levels=list(_levels(config, sizes)),
+        leave=nn.Sequential(Affine(config.width), Pointwise(config.width, head.width)),
+        head=head,
+    )
+
+
+def level_names(config: VDVAEConfig) -> list[str]:
+    """The level of each block of the decoder string, top first.
+
+    >>> level_names(VDVAEConfig(encoder="4x1,4d4", decoder="1x1,4m1,4x1"))
+    ['z3', 'z2', 'z1']
+    """
+    return [f"z{l}" for l in range(config.levels, 0, -1)]
+
+
+def _sizes(config: VDVAEConfig, shape: Shape) -> Sizes:
+    first = config.resolutions[0]
+    if len(shape) != 3 or shape[1] != first:
+        raise HvaeError(
+            f"model.encoder begins at resolution {first}: expected images (C, {first}, W), got data of shape {shape}; "
+            "write model.encoder and model.decoder for their height"
+        )
+    sizes = {first: tuple(shape[1:])}
+    for block in encoder_blocks(config.encoder):
+        h, w = sizes[block.resolution]
+        sizes[block.above] = h // block.pool, w // block.pool
+        if w < block.pool:
+            raise HvaeError(f"model.encoder pools a width of {w} by {block.pool} at resolution {block.resolution}")
+    return sizes
+
+
+def _head(config: VDVAEConfig, shape: Shape, bits: int) -> Head:
+    """As published the raw numbers are the mixture's own: no start is added, the last layer's weights are small."""
+    if config.likelihood in MASSES:
+        return FiveBitHead(shape, 2**bits, mixtures=config.mixtures, mass=MASSES[config.likelihood])
+    if config.likelihood == "dmol":
+        return MixtureHead(shape, 2**bits, mixtures=config.mixtures, start=0.0, spread=0.0)
+    return head_for(config, shape, bits)
+
+
+def _kept(config: VDVAEConfig, network: nn.Module) -> nn.Module:
+    return Recomputed(network) if config.checkpoint else network
+
+
+def _kernel(resolution: int) -> int:
+    """3x3 convolutions, except where they would see little but padding."""
+    return 3 if resolution > 2 else 1
+
+
+def _block(config: VDVAEConfig, resolution: int, count: int) -> nn.Module:
+    """A residual block as one of `count` in a row: its last layer starts at sqrt(1 / count) of the usual weights."""
+    width, middle = config.widths[resolution], config.middle(resolution)
+    return _kept(config, Bottleneck(width, middle, kernel=_kernel(resolution), gain=math.sqrt(1 / count)))
+
+
+def _climb(config: VDVAEConfig, channels: int) -> dict[str, nn.Module]:
+    """One network a resolution, each named block in it; a pooled block opens the resolution that it leads to."""
+    blocks = encoder_blocks(config.encoder)
+    enter = nn.Sequential(
+        Normalise(config.shift, config.scale), scaled(nn.Conv2d(channels, config.width, 3, padding=1), 1.0)
+    )
+    chains = {r: OrderedDict[str, nn.Module]() for r in config.resolutions}
+    chains[config.resolutions[0]]["enter"] = enter
+    for i, block in enumerate(blocks):
+        chains[block.above][f"block{i}"] = _block(config, block.resolution, len(blocks))
+        if block.pool > 1:
+            chains[block.above][f"pool{i}"] = _pool(config, block)
+    return {str(r): nn.Sequential(chain) for r, chain in chains.items()}
+
+
+def _pool(config: VDVAEConfig, block: Climb) -> Pool:
+    return Pool(block.pool, config.widths[block.above] - config.widths[block.resolution])
+
+
+def _fans(config: VDVAEConfig) -> dict[str, Fan]:
+    """For each resolution with levels, what all of them make of the evidence first."""
+    names: dict[int, list[str]] = {}
+    for name, block in zip(level_names(config), decoder_blocks(config.decoder), strict=True):
+        names.setdefault(block.resolution, []).append(name)
+    return {str(r): Fan(config.widths[r], config.middle(r), some) for r, some in names.items()}
+
+
+def _start(config: VDVAEConfig, sizes: Sizes) -> nn.Module:
+    top = decoder_blocks(config.decoder)[0].resolution
+    shape = (config.widths[top], *sizes[top])
+    if top > config.no_bias_above:
+        return Constant(shape)
+    start = Start(shape)
+    nn.init.zeros_(start.state)
+    return start
+
+
+def _levels(config: VDVAEConfig, sizes: Sizes) -> Iterator[TwinLevel]:
+    for name, block in zip(level_names(config), decoder_blocks(config.decoder), strict=True):
+        width, middle, d = config.widths[block.resolution], config.middle(block.resolution), config.latent
+        twin = Twin(width, middle, 2 * d + width, 2 * d, kernel=_kernel(block.resolution))
+        yield TwinLevel(
+            name,
+            enter=_enter(config, sizes, block),
+            twin=_kept(config, twin),
+            inject=Pointwise(d, width, gain=math.sqrt(1 / config.levels)),
+            block=_block(config, block.resolution, config.levels),
+            dims=d,
+            positive=variance(config.variance),
+        )
+
+
+def _enter(config: VDVAEConfig, sizes: Sizes, block: Descent) -> nn.Module:
+    """What a resolution starts from: the state above, as published cut to the channels here, and a learned bias."""
+    if not block.source:
+        return nn.Identity()
+    width, size = config.widths[block.resolution], sizes[block.resolution]
+    steps = OrderedDict[str, nn.Module](take=Take(width, size))
+    if block.resolution <= config.no_bias_above:
+        steps["start"] = Bias((width, *size))
+    return nn.Sequential(steps)

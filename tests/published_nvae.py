@@ -1,0 +1,80 @@
+"""What the released code of NVAE computed at toy size; benchmarks/record_nvae.py writes these numbers.
+
+Weights are under their published names; raw likelihood numbers are at every fourth pixel, `PARTS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae.checkpoints.nvae import convert, infer
+from hvae.config.nvae import NVAEConfig
+from hvae.zoo.nvae import NVAE, build
+
+CASES = ("nvae_flow", "nvae_binary")
+PARTS = slice(1, None, 4)
+
+
+class Case:
+    """One recorded model: `numbers` by name, the `args` of its training, its weights under their published names."""
+
+    def __init__(self, name: str) -> None:
+        folder = Path(__file__).parent / "fixtures"
+        self.args: dict[str, Any] = {}
+        self.numbers: dict[str, Tensor] = {}
+        for file in (f"{name}.npz", f"{name}_train.npz"):
+            with np.load(folder / file) as found:
+                self.args |= json.loads(str(found["args"]))
+                self.numbers |= {key: torch.from_numpy(found[key]) for key in found.files if key != "args"}
+        self.state = self.below("param/")
+        self.noise = list(self.below("noise/").values())
+
+    def below(self, prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): value for key, value in self.numbers.items() if key.startswith(prefix)}
+
+    @cached_property
+    def told(self) -> tuple[NVAEConfig, tuple[int, int, int], int]:
+        return infer(self.state, self.args)
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        return convert(self.state, self.told[0])
+
+    def model(self) -> NVAE:
+        """With the recorded weights, in evaluation mode."""
+        model = build(*self.told)
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+    def x(self) -> Tensor:
+        """The data as our model gets them: without the margin that ours adds itself."""
+        return self.numbers["x"] if self.args["dataset"] == "cifar10" else self.numbers["x"][..., 2:30, 2:30]
+
+
+def in_our_order(raw: Tensor, mixtures: int) -> Tensor:
+    """Raw numbers of a mixture over three channels, on axis 0: published (channel, kind, component) to ours."""
+    kinds = raw[mixtures:].unflatten(0, (3, 3, mixtures)).movedim(0, 2)  # (kind, component, channel, ...)
+    return torch.cat([raw[:mixtures], kinds.flatten(0, 2)])
+
+
+@cache
+def case(name: str) -> Case:
+    return Case(name)
+
+
+@contextmanager
+def drawing(noise: list[Tensor]) -> Iterator[None]:
+    """Gaussian draws, one after another, are those of a list."""
+    left = iter(noise)
+    with patch.object(torch, "randn_like", lambda like, **_: next(left).to(like)):
+        yield
