@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from hvae.config import PRESETS, RunConfig, preset
     from hvae.draw import Draw, Drawn, each, given, masked, mode, posterior, prior, replay
     from hvae.errors import HvaeError
-    from hvae.explore import from_top, reconstruct, sample, top_held, top_redrawn, traverse
+    from hvae.explore import (
+        decode,
+        encode,
+        from_top,
+        interpolate,
+        reconstruct,
+        sample,
+        top_held,
+        top_redrawn,
+        traverse,
+    )
     from hvae.inspection import Inspection, inspect
     from hvae.metrics import activity, bounds
     from hvae.objectives import ELBO, IWAE
@@ -39,7 +49,17 @@ _PLACES = {
     "config": ("PRESETS", "RunConfig", "preset"),
     "draw": ("Draw", "Drawn", "each", "given", "masked", "mode", "posterior", "prior", "replay"),
     "errors": ("HvaeError",),
-    "explore": ("from_top", "reconstruct", "sample", "top_held", "top_redrawn", "traverse"),
+    "explore": (
+        "decode",
+        "encode",
+        "from_top",
+        "interpolate",
+        "reconstruct",
+        "sample",
+        "top_held",
+        "top_redrawn",
+        "traverse",
+    ),
     "inspection": ("Inspection", "inspect"),
     "metrics": ("activity", "bounds"),
     "objectives": ("ELBO", "IWAE"),
@@ -66,7 +86,10 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "prior",
     "replay",
     "HvaeError",
+    "decode",
+    "encode",
     "from_top",
+    "interpolate",
     "reconstruct",
     "sample",
     "top_held",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +39,39 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def making(folder: str | Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`; it becomes `folder` when the block ends well, and goes when it does not.
+
+    Raises HvaeError when `folder` exists already and is not an empty folder, or cannot be written.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "run"
+    >>> with making(target) as temporary:
+    ...     write_text(temporary / "a.txt", "whole")
+    >>> [path.name for path in target.iterdir()]
+    ['a.txt']
+    """
+    folder = Path(folder)
+    free(folder)
+    temporary = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.part")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        # Onto a folder that has been filled meanwhile this fails, which is what is wanted.
+        os.rename(temporary, folder)
+    except OSError as fault:
+        raise HvaeError(f"could not write {folder}: {fault.strerror or fault}; choose another folder") from fault
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def free(folder: Path) -> None:
+    """Raises HvaeError unless a folder can be made at this place: nothing is ever written over."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise HvaeError(f"{folder} already exists; name another folder with --out")
 
 
 def _flush(path: Path) -> None:

@@ -213,7 +213,7 @@ def _forward(model: Model) -> tuple[Trace, int]:
 def _memory(model: Model, batch: int, objective: Objective, half: bool, device: str) -> Memory:
     def step(model: Model, x: Tensor) -> int:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss = objective(run(model, posterior, model.evidence(x).repeat(objective.samples)), 0).total
+            loss = objective(run(model, objective.draw, model.evidence(x).repeat(objective.samples)), 0).total
         held = ledger.live
         loss.backward()
         return held

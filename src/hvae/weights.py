@@ -1,15 +1,18 @@
 """Weights at rest: safetensors with a JSON description inside, so that a file says what it is.
 
+The description carries a sha256 of itself and of every tensor, so that a flipped bit is found when the file is read.
 Loading reads tensors and text; it never executes anything from the file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -17,25 +20,55 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.files import replacing
 
+DIGEST = "sha256"
+
 
 def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """Write tensors and their description (anything JSON can hold), whole or not at all."""
     # Contiguous copies on the CPU: safetensors refuses views that share storage.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    # As it will be read: the digest is of that.  One of another file, passed on with its description, is not kept.
+    said = json.loads(json.dumps({key: value for key, value in description.items() if key != DIGEST}))
     # As bytes, since the library's own writer hides a full disk's error and makes a file that only its owner can read.
-    content = save(plain, metadata={"hvae": json.dumps(dict(description))})
+    content = save(plain, metadata={"hvae": json.dumps({**said, DIGEST: digest(plain, said)})})
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file and its description.  Raises HvaeError if it is missing, damaged or not ours."""
+    """The tensors of a file and its description.
+
+    Raises HvaeError if it is missing, damaged, not ours, or not what was written (files of before the digest are taken
+    as they are).
+    """
     path = Path(path)
     if not path.is_file():
         raise HvaeError(f"no weights at {path}; train first, or give a run folder that holds model.safetensors")
     try:
         with safe_open(str(path), framework="pt") as f:
-            description = json.loads((f.metadata() or {})["hvae"])
-            return {name: f.get_tensor(name) for name in f.keys()}, description  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as fault:
+            description = dict(json.loads((f.metadata() or {})["hvae"]))
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as fault:
         raise HvaeError(f"{path} is damaged or not an hvae weight file ({fault}); restore it or train again") from fault
+    written = description.pop(DIGEST, None)
+    if written is not None and written != (found := digest(tensors, description)):
+        raise HvaeError(
+            f"{path} is damaged: expected sha256 {str(written)[:12]}... of its content, found {found[:12]}...; "
+            "a bit has flipped: restore it from a copy"
+        )
+    return tensors, description
+
+
+def digest(tensors: Mapping[str, Tensor], description: Mapping[str, Any] | None = None) -> str:
+    """The sha256 of a description and of the name, type, shape and bytes of every tensor, in the order of the names.
+
+    >>> digest({"w": torch.zeros(2)})[:12], digest({"w": torch.zeros(2, 1)})[:12]
+    ('1687210d4ce2', '344f0fb7c4c9')
+    """
+    total = hashlib.sha256(json.dumps(description or {}).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
+        # Seen as bytes, so that types which numpy does not know (bfloat16) are read as they lie.
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()

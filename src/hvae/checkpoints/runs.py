@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
+from hvae.checkpoints.mapping import fit
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 from hvae.walk import Model
@@ -63,7 +62,7 @@ def load(run: str | Path) -> LoadedRun:
     if missing:
         raise HvaeError(f"{path} does not say its {', '.join(missing)}; it was not written by hvae train")
     config, model = _described(path, description)
-    _check(path, weights, model.state_dict())
+    fit(weights, model.state_dict(), str(path))
     model.load_state_dict(weights)
     return LoadedRun(model.eval(), config, description, path.parent)
 
@@ -74,21 +73,3 @@ def _described(path: Path, description: Mapping[str, Any]) -> tuple[RunConfig, M
         return config, build(config.model, shape=description["shape"], bits=int(description["bits"]))
     except (HvaeError, TypeError, ValueError) as fault:
         raise HvaeError(f"{path}: its description cannot be used: {fault}") from fault
-
-
-def _check(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    lacking = [name for name in expected if name not in found]
-    extra = [name for name in found if name not in expected]
-    if lacking or extra:
-        raise HvaeError(f"{path} does not fit its model: {_some('missing', lacking)}{_some('unknown', extra)}")
-    for name, want in expected.items():
-        if found[name].shape != want.shape:
-            raise HvaeError(f"{path}: {name} has shape {tuple(found[name].shape)}, the model wants {tuple(want.shape)}")
-        if not bool(found[name].isfinite().all()):
-            raise HvaeError(f"{path}: {name} holds values that are not finite; use an earlier copy or train again")
-
-
-def _some(what: str, names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}) "

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hvae.cli.inspect import device_of
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
+from hvae.cli.protocol import read_by, sentence, told
 from hvae.cli.provenance import write_json
 from hvae.cli.source import shown_for_help
 from hvae.cli.voice import Voice, table
@@ -29,7 +30,11 @@ ABOUT = (
     "Measure a trained model on data it was not trained on: the ELBO, the importance-weighted bound, the nats and "
     "active units of each level, and whether the top level decides what an image is. Writes RUN/evaluation.json."
 )
-EXAMPLES = ("hvae evaluate runs/digits", "hvae evaluate runs/digits --evaluate.samples 1000 --evaluate.limit 500")
+EXAMPLES = (
+    "hvae evaluate runs/digits",
+    "hvae evaluate runs/digits --evaluate.samples 1000 --evaluate.limit 500",
+    "hvae evaluate runs/vdvae-cifar10-seed1 --evaluate.protocol vdvae",
+)
 FREE = ("data.root", "data.path", "data.download", "train.accelerator", "evaluate.")
 CLASSIFIED, GROUPS, REDRAWS, ACTIVITY_DATA = 10_000, 200, 8, 2_000
 
@@ -101,14 +106,15 @@ def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice) -> 
         if not key.startswith(FREE):
             raise HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
     run = load(folder)
-    run = replace(run, config=run.config.override(overrides))
+    run = read_by(replace(run, config=run.config.override(overrides)))
     data = load_data(run.config.data)
     if data.shape != run.model.shape or data.bits != run.bits:
         raise HvaeError(
             f"{run.folder} was trained on images of {run.model.shape} with {run.bits} bits, "
             f"but {data.provenance.name} now has {data.shape} with {data.bits}; give the data it was trained on"
         )
-    odd = differences(Provenance.from_dict(run.description["data"]), data.provenance)
+    known = run.description["data"]
+    odd = differences(Provenance.from_dict(known), data.provenance) if known else []
     if odd:
         voice.tell(f"these are not the data of the training: {', '.join(odd)} differ; do not compare the numbers")
     try:
@@ -124,15 +130,16 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
 
     began, config, run = time.monotonic(), subject.config, subject.run
     few = subject.split.rows[:ACTIVITY_DATA]
-    with voice.bar(f"likelihood, K = {config.samples}") as tick:
+    with voice.bar(f"likelihood, K = {config.draws}") as tick:
         batches = _Batches(subject.split, config.batch)
-        likelihood = bounds(run.model, batches, config.samples, chunk_rows=config.rows, seed=config.seed, progress=tick)
+        likelihood = bounds(run.model, batches, config.draws, chunk_rows=config.rows, seed=config.seed, progress=tick)
     with voice.bar("activity of the levels") as tick:
         batches = _Batches(replace(subject.split, rows=few), config.batch)
         active = activity(run.model, batches, seed=config.seed, progress=tick)
     found = {
         "step": run.step,
-        "weights": "running average" if run.config.train.ema else "as trained",
+        "weights": _weights(run),
+        "protocol": told(run),
         "split": config.split,
         "likelihood": likelihood.to_dict(),
         "activity": active.to_dict(),
@@ -144,6 +151,12 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
     }
     write_json(run.folder / NAME, found)
     return found
+
+
+def _weights(run: LoadedRun) -> str:
+    if source := run.description.get("imported"):
+        return f"imported from {source['file']}"
+    return "running average" if run.config.train.ema else "as trained"
 
 
 class _Batches:
@@ -219,12 +232,25 @@ def headlines(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "-ELBO", _nats(result["negative_elbo_nats"]), f"upper bound on -log p(x), {of}"
     yield f"-IW-{result['samples']}", _nats(result["negative_iw_nats"]), f"tighter bound, K = {result['samples']}, {of}"
     if result["iw_bits_per_dim"] and found["data"]["bits"] > 1:
-        note = f"from IW-{result['samples']}, {result['dims']} values a datum"
-        yield "bits/dim", _pair(result["iw_bits_per_dim"]), note
+        yield "bits/dim", *_bits(result)
+    # Records of before protocols had names lack it.
+    if protocol := found.get("protocol"):
+        yield "protocol", protocol["name"], sentence(protocol, result)
+        if protocol["stated"]:
+            value, _, whose = protocol["stated"].partition(", ")
+            yield "stated", value, f"{whose}, by the same protocol"
     if coarse := found["coarse_to_fine"]:
         mirror = coarse.get("top_swapped", coarse["top_redrawn"])
         note = f"redraws agree on the class with the top {coarse['held']} held; mirror {mirror:.0%}"
         yield "coarse to fine", f"{coarse['top_held']:.0%}", f"{note}; chance {coarse['chance']:.0%}"
+
+
+def _bits(result: Mapping[str, Any]) -> tuple[str, str]:
+    """Bits per dimension and the bound they are of: with one sample that is the ELBO, whose rates are closed forms."""
+    single = result["samples"] == 1
+    bound = "-ELBO" if single else f"IW-{result['samples']}"
+    pair = _pair(result["elbo_bits_per_dim" if single else "iw_bits_per_dim"])
+    return pair, f"from {bound}, {result['dims']} values a datum"
 
 
 def _nats(estimate: Mapping[str, float | None]) -> str:

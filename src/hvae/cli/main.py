@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 from hvae import __version__
 from hvae.errors import HvaeError, unknown
@@ -16,8 +17,15 @@ COMMANDS = {
     "train": "train a model on images, evaluate it, and write its report",
     "evaluate": "measure a trained model: likelihood bounds, what each level does",
     "sample": "draw pictures from a trained model",
+    "encode": "write the latents of images into a file",
+    "decode": "turn a file of latents back into images",
+    "compress": "compress pictures into a small file, without loss",
+    "decompress": "turn a compressed file back into its pictures",
+    "compare": "put the evaluations of several runs into one table and one page",
+    "score": "tell which images are foreign to a trained model",
     "report": "write the report of a trained model again",
-    "models": "list the families of models and the presets, with sizes",
+    "import": "turn published weights into a run folder",
+    "models": "list the families of models, the presets, and the published weights",
     "data": "list the known data sets and where each was found",
     "inspect": "show levels, shapes, parameters, FLOPs and memory of a model",
 }
@@ -71,7 +79,8 @@ def _dispatch(words: list[str]) -> int:
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
     try:
-        return int(import_module(f"hvae.cli.{name}").main(words[1:]) or 0)
+        # A word of the language cannot name a module that others import.
+        return int(import_module(f"hvae.cli.{name}{'_' * iskeyword(name)}").main(words[1:]) or 0)
     except SystemExit as end:
         # argparse leaves in this way after it has printed a help text.
         return int(end.code or 0)

@@ -73,12 +73,29 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
     return write_report(folder, page)
 
 
-_ENVIRONMENT = ("hvae", "python", "platform", "machine", "packages", "seed", "started", "finished", "training")
+_ENVIRONMENT = (
+    "hvae",
+    "python",
+    "platform",
+    "machine",
+    "packages",
+    "seed",
+    "started",
+    "finished",
+    "training",
+    "imported",
+)
 
 
 def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
     run, record = subject.run, subject.data.provenance
     size = sum(p.numel() for p in run.model.parameters())
+    if source := run.description.get("imported"):
+        whose = f"{source['name']} of {source['code']}, " if "name" in source else ""
+        return (
+            f"A {run.config.model.family} model with {size / 1e6:.2f} million parameters, imported from "
+            f"{source['file']} ({whose}sha256 {source['sha256'][:12]}...); not trained here."
+        )
     seconds = (provenance.get("training") or {}).get("seconds")
     spent = f" in {seconds / 60:.1f} minutes" if seconds else ""
     return (

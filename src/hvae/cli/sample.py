@@ -18,7 +18,11 @@ ABOUT = (
     "Draw pictures from a trained model and write them side by side into a PNG file (or, with a name that ends in "
     ".npy, as numbers). A temperature below 1 gives cleaner pictures that are more alike; each level can have its own."
 )
-EXAMPLES = ("hvae sample runs/digits", "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5")
+EXAMPLES = (
+    "hvae sample runs/digits",
+    "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
+    "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
+)
 
 
 def parser() -> Parser:
@@ -29,6 +33,8 @@ def parser() -> Parser:
     made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
     made.add_argument("-o", "--out", default="", metavar="FILE", help="where to write; .png or .npy [RUN/samples.png]")
     made.add_argument("--seed", type=int, metavar="S", help="the same pictures again [drawn anew, and told]")
+    statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
+    made.add_argument("--recalibrate", type=int, default=0, metavar="N", help=statistics)
     made.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
     return made
 
@@ -37,24 +43,28 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser().parse_args(rest)
     voice = Voice(args.json)
-    temperature = _temperature(args.temperature, dotted)
+    temperature = temperatures(args.temperature, dotted)
     import torch
 
     from hvae.checkpoints import load
-    from hvae.explore import sample, sample_pixels
+    from hvae.explore import recalibrate, sample, sample_pixels
 
     run = load(args.run)
     seed = args.seed if args.seed is not None else torch.seed() % 2**32
     draw = sample_pixels if args.pixels else sample
     path = Path(args.out or run.folder / "samples.png")
     with voice.working():
-        write(path, draw(run.model, args.number, temperature=_every(temperature, run.model), seed=seed))
-    voice.answer({"file": str(path), "number": args.number, "temperature": temperature, "seed": seed})
+        model, by_level = run.model, every(temperature, run.model)
+        if args.recalibrate:
+            model = recalibrate(model, temperature=by_level, iterations=args.recalibrate, seed=seed)
+        write(path, draw(model, args.number, temperature=by_level, seed=seed))
+    told = {"file": str(path), "number": args.number, "temperature": temperature, "seed": seed}
+    voice.answer({**told, "recalibrate": args.recalibrate})
     if not args.json:
         voice.show(f"{args.number} pictures in {path} (seed {seed})")
 
 
-def _temperature(plain: str, dotted: dict[str, str]) -> dict[str, float]:
+def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:
     """By level, with "" for all others: `0.8`, `z3=0.7,z1=0.9`, and options such as `--temperature.z3 0.7`."""
     found = typed(float | dict[str, float], plain, "--temperature")
     by_level = dict(found) if isinstance(found, dict) else {"": found}
@@ -66,7 +76,7 @@ def _temperature(plain: str, dotted: dict[str, str]) -> dict[str, float]:
     return by_level
 
 
-def _every(temperature: dict[str, float], model: Any) -> dict[str, float]:
+def every(temperature: dict[str, float], model: Any) -> dict[str, float]:
     """One temperature a level, top first; names that the model does not have are kept for `sample` to refuse."""
     from hvae.walk import names
 

@@ -86,6 +86,7 @@ def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
     """What the words of the command mean.  Raises HvaeError rather than write over an earlier run."""
     folder = _folder(args)
     if args.resume and (folder / CONFIG).is_file():
+        _resumable(folder)
         return Job(_continued(args.source, folder, overrides), folder, True)
     if args.resume and args.source is None:
         raise HvaeError(f"nothing to resume in {folder}; name the run folder, as in: hvae train runs/NAME --resume")
@@ -93,6 +94,14 @@ def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
     if is_first() and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise HvaeError(f"{folder} already exists; go on with it by --resume, or name another folder with --out")
     return Job(resolve(args.source or DEFAULT, overrides), folder, args.resume)
+
+
+def _resumable(folder: Path) -> None:
+    """Raises HvaeError for weights without the state of their training: starting anew would write over them."""
+    from hvae.train.saving import LAST, WEIGHTS
+
+    if (folder / WEIGHTS).is_file() and not (folder / LAST).is_file():
+        raise HvaeError(f"{folder} holds weights but no {LAST} to resume from (imported?); train into another folder")
 
 
 def _folder(args: Namespace) -> Path:

@@ -7,6 +7,9 @@ nothing about the other:
     BASE-dynamic    each pixel drawn anew from Bernoulli(grey value) whenever a training batch is made (grey sets)
     BASE-binary     each pixel compared with one half, once (grey sets)
     mnist-static    the fixed draw that Larochelle published; the tables of most papers use it
+
+Downsampled ImageNet exists twice under one name, made in two ways: imagenet32-old and imagenet64-old are those of van
+den Oord et al. 2016 (PixelRNN, VDVAE, NVAE), imagenet32-new and imagenet64-new those of Chrabaszcz et al. 2017.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from typing import Literal
 from hvae.errors import HvaeError, unknown
 
 GREY = ("digits", "mnist", "fashion-mnist", "omniglot")
-KNOWN = (*(name + form for name in GREY for form in ("", "-dynamic", "-binary")), "mnist-static", "cifar10")
+IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
+KNOWN = (*(name + form for name in GREY for form in ("", "-dynamic", "-binary")), "mnist-static", "cifar10", *IMAGENET)
 SOURCES = ("folder", "npy", "idx", "hub")
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
@@ -37,7 +41,8 @@ class DataConfig:
 
     name: str = "digits"
     """A known set (digits, mnist, fashion-mnist, omniglot, each also as NAME-dynamic and NAME-binary; mnist-static;
-    cifar10), or where to read your own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face)."""
+    cifar10; imagenet32 and imagenet64, each -old and -new), or where to read your own: folder (of images), npy (also
+    .npz), idx (also .gz), hub (Hugging Face)."""
     path: str = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     root: str = ""

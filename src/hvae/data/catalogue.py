@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvae.data.fetch import Remote
+from hvae.data.imagenet import IMAGENETS
 from hvae.data.known import KnownSet, Layout
 from hvae.data.layouts import (
     cifar10_bin,
@@ -145,4 +146,4 @@ DIGITS = KnownSet(
     folders=(),
     layouts=(),
 )
-SETS = {known.name: known for known in (DIGITS, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10)}
+SETS = {known.name: known for known in (DIGITS, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, *IMAGENETS)}

@@ -63,23 +63,39 @@ def _fetch_one(remote: Remote, path: Path) -> None:
 
 
 def _download(address: str, md5: str, path: Path) -> None:
-    digest = hashlib.md5(usedforsecurity=False)
+    download(address, path, md5, algorithm="md5")
+
+
+def download(address: str, path: Path, expected: str = "", *, algorithm: str = "sha256") -> str:
+    """Fetch one file, with a bar while a person is looking; it appears whole and checked, or not at all.
+
+    Arguments: `expected` digest ("": whatever comes is taken); `algorithm`, as `hashlib` names it.  Returns the digest
+    of what came.  Raises HvaeError when the address does not answer, or sends something else.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         for block in _blocks(address, path.name):
             digest.update(block)
             file.write(block)
-        if digest.hexdigest() != md5:
-            raise HvaeError(f"{address} sent md5 {digest.hexdigest()}, expected {md5}: the file is damaged or changed")
+        found = digest.hexdigest()
+        if expected and found != expected:
+            raise HvaeError(f"{address} sent {algorithm} {found}, expected {expected}: the file is damaged or changed")
+    return found
 
 
 def _blocks(address: str, name: str) -> Iterator[bytes]:
     # Network faults are OSErrors too; told apart here from a full disk, which `replacing` reports.
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as reply, download_progress() as bar:
-            task = bar.add_task(name, total=int(reply.headers.get("Content-Length") or 0) or None)
+            promised, came = int(reply.headers.get("Content-Length") or 0), 0
+            task = bar.add_task(name, total=promised or None)
             while block := reply.read(BLOCK):
+                came += len(block)
                 bar.advance(task, len(block))
                 yield block
+            # A connection that breaks off looks like the end of the file.
+            if promised and came != promised:
+                raise HTTPException(f"{came:,} of {promised:,} bytes came")
     except (OSError, HTTPException) as fault:
         why = getattr(fault, "reason", None) or fault
         raise HvaeError(f"{address} could not be fetched ({why})") from fault

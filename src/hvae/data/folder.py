@@ -29,7 +29,7 @@ def read_folder(config: DataConfig) -> Raw:
     root = Path(config.path).expanduser()
     if not root.is_dir():
         raise HvaeError(f"data.path={config.path}: no such folder (looked in {root.resolve()})")
-    files = {split: _listed(folder) for split, folder in _splits(root).items()}
+    files = {split: listed(folder) for split, folder in _splits(root).items()}
     empty = [str(folder) for split, folder in _splits(root).items() if not files[split]]
     if empty:
         raise HvaeError(f"no image found below {empty[0]}; expected files that end in {', '.join(SUFFIXES)}")
@@ -57,7 +57,8 @@ def _splits(root: Path) -> dict[str, Path]:
     return named if "train" in named else {"train": root}
 
 
-def _listed(folder: Path) -> list[Path]:
+def listed(folder: Path) -> list[Path]:
+    """Every image below a folder, in the order in which the images of a split come."""
     found = []
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -46,6 +46,8 @@ def read_known(config: DataConfig) -> Raw:
 def _download(known: KnownSet, config: DataConfig) -> None:
     if not config.download:
         raise _missing(known, config, "downloading is switched off (data.download)")
+    if not known.remotes:
+        raise _missing(known, config, f"nobody serves it without an account ({known.licence})")
     try:
         fetch(known.remotes, known.searched("")[-1])
     except HvaeError as fault:

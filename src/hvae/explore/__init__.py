@@ -3,9 +3,26 @@
 Figures live in `hvae.explore.tiles` and `hvae.explore.charts`, which are imported only by those who draw.
 """
 
+from hvae.explore.latents import decode, encode, interpolate, linear, spherical
+from hvae.explore.recalibrate import recalibrate
 from hvae.explore.reconstruct import from_top, reconstruct
 from hvae.explore.resample import top_held, top_redrawn, top_swapped
 from hvae.explore.sample import sample, sample_pixels
 from hvae.explore.traverse import traverse
 
-__all__ = ["from_top", "reconstruct", "sample", "sample_pixels", "top_held", "top_redrawn", "top_swapped", "traverse"]
+__all__ = [
+    "decode",
+    "encode",
+    "from_top",
+    "interpolate",
+    "linear",
+    "recalibrate",
+    "reconstruct",
+    "sample",
+    "sample_pixels",
+    "spherical",
+    "top_held",
+    "top_redrawn",
+    "top_swapped",
+    "traverse",
+]

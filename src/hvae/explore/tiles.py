@@ -96,6 +96,21 @@ def gallery(images: Tensor, *, columns: int = 12, tile: int = TILE) -> bytes:
     return grid(images[:full].unflatten(0, (-1, columns)), tile=tile)
 
 
+def stations(pictures: Tensor, *, tile: int = TILE) -> bytes:
+    """A PNG of an interpolation (T, N, C, H, W) in [0, 1]: a row a pair of images, a column a share of the way.
+
+    >>> import torch
+    >>> stations(torch.rand(5, 2, 1, 8, 8))[:4]
+    b'\\x89PNG'
+    """
+    if pictures.ndim != 5:
+        raise HvaeError(
+            f"expected pictures (T, N, C, H, W), got {tuple(pictures.shape)}; give what interpolate returns"
+        )
+    shares = [f"{i / max(1, len(pictures) - 1):.2g}" for i in range(len(pictures))]
+    return grid(pictures.transpose(0, 1), columns=shares, tile=tile)
+
+
 def png(picture: np.ndarray) -> bytes:
     """Pixels (height, width, 4) uint8 as a PNG file: the same pixels give the same bytes."""
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Measurements of any model: likelihood bounds, activity of its levels, classes of its pictures, fidelity."""
+"""Measurements of any model: likelihood bounds, what levels say and stand for, samples, what is foreign to it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,77 @@ from hvae.metrics.classify import (
     pairwise_agreement,
     train_classifier,
 )
+from hvae.metrics.codes import Codes, codes
+from hvae.metrics.detection import Detection, detection, threshold
+from hvae.metrics.disentangle import DisentanglementResult, LevelDisentanglement, disentanglement
 from hvae.metrics.evaluating import Progress
+from hvae.metrics.features import Extractor, classifier_features, features_of, random_features, user_features
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.information import ActivityResult, LevelActivity, activity, verdict
 from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
+from hvae.metrics.maps import UsualMaps, heat, usual_maps
+from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
+from hvae.metrics.outliers import Measured, Reference, measure, prior_mode, scores, usual
+from hvae.metrics.probe import ClassesResult, LevelClasses, classes
+from hvae.metrics.quality import QualityResult, class_score, density_coverage, fid, kid, precision_recall, quality
+from hvae.metrics.regret import regret
 from hvae.metrics.results import Estimate, estimate
+from hvae.metrics.similarity import ms_ssim
 
 __all__ = [
     "ActivityResult",
+    "ClassesResult",
     "Classifier",
     "CoarseToFine",
+    "Codes",
+    "Detection",
+    "DisentanglementResult",
     "Estimate",
+    "Extractor",
+    "Information",
     "LevelActivity",
+    "LevelClasses",
+    "LevelDisentanglement",
+    "LevelInformation",
     "LevelRate",
     "LikelihoodResult",
+    "Measured",
+    "MutualResult",
     "Progress",
+    "QualityResult",
+    "Reference",
+    "UsualMaps",
     "activity",
     "agreement",
     "bounds",
+    "class_score",
+    "classes",
+    "classifier_features",
     "coarse_to_fine",
+    "codes",
+    "density_coverage",
+    "detection",
+    "disentanglement",
     "estimate",
+    "features_of",
+    "fid",
+    "heat",
+    "kid",
+    "measure",
+    "ms_ssim",
+    "mutual",
     "pairwise_agreement",
+    "precision_recall",
+    "prior_mode",
     "psnr",
+    "quality",
+    "random_features",
+    "regret",
+    "scores",
+    "threshold",
     "train_classifier",
+    "user_features",
+    "usual",
+    "usual_maps",
     "verdict",
 ]

@@ -107,9 +107,9 @@ def bounds(
     with evaluating(model, seed):
         for evidence in seen(model, batches):
             stream = Stream()
-            for k in _chunks(samples, chunk_rows // len(evidence)):
+            for k in chunks(samples, chunk_rows // len(evidence)):
                 trace = run(model, posterior, evidence.repeat(k))
-                stream.add(_scores(trace, k))
+                stream.add(scored(trace, k))
                 meter.add(k)
             parts.append(stream.per_datum())
     assert evidence is not None
@@ -117,13 +117,18 @@ def bounds(
     return _result(scores, trace, evidence, samples, seed)
 
 
-def _chunks(samples: int, at_once: int) -> list[int]:
+def chunks(samples: int, at_once: int) -> list[int]:
+    """How `samples` draws are taken, at most `at_once` together.
+
+    >>> chunks(10, 4), chunks(3, 0)
+    ([4, 4, 2], [1, 1, 1])
+    """
     at_once = min(max(at_once, 1), samples)
     rest = samples % at_once
     return [at_once] * (samples // at_once) + [rest] * (rest > 0)
 
 
-def _scores(trace: Trace, k: int) -> dict[str, Tensor]:
+def scored(trace: Trace, k: int) -> dict[str, Tensor]:
     """Each score of each draw, (B, k), in float64 on the CPU: one transfer a chunk."""
     log_likelihood = trace.log_likelihood()
     # The likelihood is the dear part, so the log-weight is built on it rather than asked for whole.

@@ -82,19 +82,24 @@ def _text(value: object) -> str:
 
 
 def _page(data: ReportData) -> str:
+    shown = {key: [p for p in data.pictures if p.section == key] for key in SECTIONS}
+    sections = [(key, *SECTIONS[key], pictures) for key, pictures in shown.items() if pictures]
+    return fill("report.html.j2", d=data, sections=sections, status=_status, size=_size)
+
+
+def fill(template: str, **values: object) -> str:
+    """A template of this folder with its values, and with the style that all pages share."""
+    here = Path(__file__).parent
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(here),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"uri": _uri, "bits": _bits, "flat": flat}
-    shown = {key: [p for p in data.pictures if p.section == key] for key in SECTIONS}
-    sections = [(key, *SECTIONS[key], pictures) for key, pictures in shown.items() if pictures]
-    style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
-    template = environment.get_template("report.html.j2")
-    return template.render(d=data, sections=sections, style=style, status=_status, size=_size)
+    style = (here / "report.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, **values)
 
 
 def _uri(png: bytes) -> str:

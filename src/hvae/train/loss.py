@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hvae.draw import posterior
 from hvae.objectives import Objective
 from hvae.train.feed import Batches
 from hvae.train.seeds import seed_valid
@@ -37,8 +36,8 @@ class LossStep(nn.Module):
 
 
 def walked(model: Model, objective: Objective, x: Tensor) -> Trace:
-    """The trace that training looks at: K posterior rows for each datum of x (B, ...)."""
-    return run(model, posterior, model.evidence(x).repeat(objective.samples))
+    """The trace that training looks at: K rows for each datum of x (B, ...), drawn as the objective wants them."""
+    return run(model, objective.draw, model.evidence(x).repeat(objective.samples))
 
 
 @torch.no_grad()

@@ -1,0 +1,210 @@
+"""hvae compare: several runs in one table, ranked only where that means something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.cli.evaluate import NAME as EVALUATION
+from hvae.cli.parser import Parser
+from hvae.cli.provenance import NAME as PROVENANCE
+from hvae.cli.provenance import read_json
+from hvae.cli.source import CONFIG
+from hvae.cli.voice import Voice, table
+from hvae.config.run import RunConfig
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from hvae.report.comparison import Group, Measure, Row
+
+ABOUT = (
+    "Put the evaluations of several runs side by side: a table for each task, and one HTML page. Numbers of different "
+    "data, versions, bit depths, splits or counts stand in tables of their own, and numbers of different bounds in "
+    "columns of their own: what is not comparable is not ranked."
+)
+EXAMPLES = ("hvae compare runs/vae runs/lvae runs/ladder", "hvae compare runs/* --out digits.html")
+
+
+def parser() -> Parser:
+    made = Parser("compare", ABOUT, EXAMPLES, "RUN RUN ... [--out FILE]")
+    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders that hvae evaluate has measured")
+    made.add_argument("-o", "--out", default="comparison.html", metavar="FILE", help="the page to write")
+    return made
+
+
+def main(argv: list[str]) -> None:
+    args = parser().parse_args(argv)
+    voice = Voice(args.json)
+    if Path(args.out).suffix != ".html":
+        raise HvaeError(f"--out: expected a file name that ends in .html, got {args.out}")
+    if len(args.runs) < 2:
+        raise HvaeError("expected two runs or more to compare, got 1; hvae evaluate shows the numbers of one")
+    from hvae.report.comparison import write_comparison
+
+    groups = grouped([Path(run) for run in args.runs])
+    path = write_comparison(args.out, groups)
+    voice.answer({"page": str(path), "groups": [told(group) for group in groups]})
+    if not args.json:
+        for group in groups:
+            voice.show(_table(group))
+        if len(groups) > 1:
+            voice.show(f"{len(groups)} different tasks: ranked within each, not across")
+        voice.show(f"page: {path}")
+
+
+def grouped(folders: Sequence[Path]) -> list[Group]:
+    """The runs by task, tasks in the order of their first run."""
+    from hvae.report.comparison import Group
+
+    found: dict[str, list[Row]] = {}
+    tasks: dict[str, dict[str, str]] = {}
+    for folder, name in zip(folders, _names(folders), strict=True):
+        record = evaluation(folder)
+        task = task_of(record)
+        key = json.dumps(task)
+        tasks[key] = task
+        found.setdefault(key, []).append(row(folder, name, record))
+    return [Group(task=_headline(tasks[key]), apart=_apart(tasks, key), rows=rows) for key, rows in found.items()]
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The last parts of the paths, as many as tell them apart."""
+    whole = [folder.resolve().parts for folder in folders]
+    if len(set(whole)) < len(whole):
+        raise HvaeError("expected different runs to compare, got one twice")
+    count = next(n for n in range(1, 1 + max(map(len, whole))) if len({parts[-n:] for parts in whole}) == len(whole))
+    return ["/".join(parts[-count:]) for parts in whole]
+
+
+def evaluation(folder: Path) -> dict[str, Any]:
+    """The record of an evaluation.  Raises HvaeError when there is none, or when it is none."""
+    path = folder / EVALUATION
+    if not folder.is_dir():
+        raise HvaeError(f"no run at {folder}; expected a folder that 'hvae train' has written")
+    if not path.is_file():
+        raise HvaeError(f"{folder} has no {EVALUATION}; measure it first: hvae evaluate {folder}")
+    record = read_json(path)
+    missing = [key for key in ("data", "split", "likelihood") if not isinstance(record.get(key), dict | str)]
+    if missing:
+        raise HvaeError(f"{path} has no {', '.join(missing)}; measure the run again: hvae evaluate {folder}")
+    return record
+
+
+def task_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """What numbers must share to be compared, by title."""
+    data, result, split = record["data"], record["likelihood"], record["split"]
+    return {
+        "data": data["name"],
+        "version": data["version"] or "as published",
+        "shape": "x".join(map(str, data["shape"])),
+        "bits": str(data["bits"]),
+        "binarisation": data["binarisation"],
+        "split": split,
+        "data scored": f"{result['data']:,}",
+        "likelihood": result["likelihood"],
+        # Records of before protocols had names hold likelihoods that were read in one way alone.
+        "reading": record.get("protocol", {}).get("reading", "exact"),
+        "checksum": data["checksums"].get(split, "")[:12],
+    }
+
+
+def _headline(task: Mapping[str, str]) -> str:
+    return f"{task['data']}, {task['data scored']} {task['split']} data, {task['shape']}, {task['bits']} bit"
+
+
+def _apart(tasks: Mapping[str, Mapping[str, str]], key: str) -> dict[str, str]:
+    """Of a task, what is not the same in all of them and its headline does not say."""
+    said = ("data", "data scored", "split", "shape", "bits")
+    return {
+        title: value
+        for title, value in tasks[key].items()
+        if title not in said and len({other[title] for other in tasks.values()}) > 1
+    }
+
+
+def row(folder: Path, name: str, record: Mapping[str, Any]) -> Row:
+    """One run as a row of its table."""
+    from hvae.report.comparison import Row
+
+    return Row(run=name, facts=_facts(folder, record), measures=measures(record))
+
+
+def _facts(folder: Path, record: Mapping[str, Any]) -> dict[str, str]:
+    levels = record.get("activity", {}).get("levels", {})
+    used = sum(level["state"] != "collapsed" for level in levels.values())
+    made = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    facts = {
+        "family": _family(folder),
+        "parameters": f"{made['parameters'] / 1e6:.2f} M" if made.get("parameters") else "",
+        "steps": f"{record['step']:,}" if record.get("step") else "",
+        "levels": f"{used} of {len(levels)} used" if levels else "",
+    }
+    return {title: text for title, text in facts.items() if text}
+
+
+def _family(folder: Path) -> str:
+    try:
+        return RunConfig.load(folder / CONFIG).model.family
+    except (HvaeError, OSError):
+        return ""
+
+
+def measures(record: Mapping[str, Any]) -> dict[str, Measure]:
+    """Every number that can be ranked, under a title that says which bound and which K."""
+    from hvae.report.comparison import Measure
+
+    result = record["likelihood"]
+    k, bits = result["samples"], record["data"]["bits"] > 1
+    shown = {"-ELBO, nats": result["negative_elbo_nats"]}
+    if k > 1:
+        shown[f"-IW-{k}, nats"] = result["negative_iw_nats"]
+    if bits and result["elbo_bits_per_dim"]:
+        shown["-ELBO, bits/dim"] = result["elbo_bits_per_dim"]
+        shown |= {f"-IW-{k}, bits/dim": result["iw_bits_per_dim"]} if k > 1 else {}
+    found = {title: Measure(value=e["mean"], error=e["standard_error"]) for title, e in shown.items()}
+    if coarse := record.get("coarse_to_fine"):
+        title = f"top {coarse['held']} held, agreement of {coarse['redraws']} redraws"
+        found[title] = Measure(value=coarse["top_held"], low=False)
+    return found | _quality(record.get("quality"))
+
+
+def _quality(found: Mapping[str, Any] | None) -> dict[str, Measure]:
+    """Distances of samples; the extractor and the counts are in the titles, for without them they mean nothing."""
+    from hvae.report.comparison import Measure
+
+    if not found:
+        return {}
+    by = f" ({found['extractor']}; {found['real']:,} real, {found['generated']:,} generated)"
+    down = {title: Measure(value=found[key]) for title, key in (("FID", "fid"), ("KID", "kid"))}
+    up = {key: Measure(value=found[key], low=False) for key in ("precision", "recall", "density", "coverage")}
+    return {title + by: measure for title, measure in (down | up).items()}
+
+
+def told(group: Group) -> dict[str, Any]:
+    """A group in values that JSON can hold."""
+    rows = [
+        {
+            "run": row.run,
+            "facts": dict(row.facts),
+            "measures": {t: {**asdict(m), "standing": group.standing(row, t)} for t, m in row.measures.items()},
+        }
+        for row in group.rows
+    ]
+    return {"task": group.task, "apart": dict(group.apart), "rows": rows}
+
+
+_SIGNS = {"best": " best", "tied": " tied", "behind": "", "unranked": ""}
+
+
+def _table(group: Group) -> Any:
+    from hvae.report.comparison import cell
+
+    apart = "; ".join(f"{key}: {value}" for key, value in group.apart.items())
+    made = table("run", *group.facts, *group.measures, "", title=f"{group.task}{f' ({apart})' if apart else ''}")
+    for row in group.rows:
+        numbers = (f"{cell(row.measures.get(t))}{_SIGNS[group.standing(row, t)]}" for t in group.measures)
+        made.add_row(row.run, *(row.facts.get(title, "") for title in group.facts), *numbers, "")
+    return made

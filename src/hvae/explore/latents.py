@@ -1,0 +1,147 @@
+r"""Latents as things to hold: out of pictures, into pictures, and on the way from one picture to another.
+
+Shapes: `N` images; `T` stations of a path; `...` a latent's own shape; `C H W` an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from hvae.draw import Draw, mode, posterior
+from hvae.errors import HvaeError
+from hvae.explore import frame
+from hvae.explore.frame import CHUNK, at_least, check_levels, still
+from hvae.explore.sample import Temperature, sample
+from hvae.walk import Model
+
+Path = Callable[[Tensor, Tensor, float], Tensor]
+"""From a, (N, ...), to b, (N, ...): where one is after the share t of the way, (N, ...)."""
+
+
+def encode(
+    model: Model, x: Tensor, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
+) -> dict[str, Tensor]:
+    r"""The value of every latent of some data.
+
+    $$z_l \sim q(z_l \mid z_{>l}, x)$$
+
+    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what chooses the values (`mode` for the most probable ones); `seed`,
+    for the same values again.  Returns {level: (N, ...)}, in the order of inference.  Raises HvaeError for data of
+    another shape.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> {name: tuple(z.shape) for name, z in encode(model, torch.rand(5, 1, 4, 4)).items()}
+    {'z2': (5, 2), 'z1': (5, 4)}
+    """
+    with still(model, seed):
+        return frame.encode(model, x, draw, chunk)
+
+
+def decode(
+    model: Model,
+    values: Mapping[str, Tensor],
+    *,
+    temperature: Temperature = 1.0,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    r"""The pictures of some latents: `encode` backwards.
+
+    $$\text{picture} = \mathbb{E}[x \mid z]$$
+
+    Levels that are not given are drawn from their priors: with the top levels alone, N things that share them.
+
+    Arguments: `values`, {level: (N, ...)}, any of the levels, (1, ...) where all share one value; `temperature` of the
+    levels that are drawn, as in `sample`; `seed` of their draws.  Returns (N, C, H, W) in [0, 1].  Raises HvaeError for
+    an unknown level or a value of another shape.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> decode(model, {"z2": torch.randn(5, 2)}, temperature=0.7).shape
+    torch.Size([5, 1, 4, 4])
+    """
+    if not values:
+        raise HvaeError("expected the values of at least one level to decode, got none; to draw all of them use sample")
+    rows = max(len(value) for value in values.values())
+    return sample(model, rows, temperature=temperature, given=values, seed=seed, chunk=chunk)
+
+
+def linear(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """The straight way, (1 - t) a + t b: values between those of the ends.
+
+    >>> linear(torch.zeros(1, 2), torch.ones(1, 2), 0.25)
+    tensor([[0.2500, 0.2500]])
+    """
+    return torch.lerp(a, b, t)
+
+
+def spherical(a: Tensor, b: Tensor, t: float) -> Tensor:
+    r"""The way along the great circle: the length changes evenly, so that no station is nearer to 0 than the ends.
+
+    $$\frac{\sin((1-t)\omega)}{\sin\omega} a + \frac{\sin(t\omega)}{\sin\omega} b, \qquad
+      \cos\omega = \frac{a \cdot b}{|a||b|}$$
+
+    Shoemake 1985; for latents whose prior is a standard normal, whose draws nearly all have one length: White 2016,
+    arXiv 1609.04468, sec. 2.1.  Where a and b point the same or opposite ways it is the straight way.
+
+    >>> spherical(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
+    tensor([[0.7071, 0.7071]])
+    """
+    flat_a, flat_b = a.flatten(1), b.flatten(1)  # (N, D)
+    cosine = torch.cosine_similarity(flat_a, flat_b, 1, eps=0.0).nan_to_num(1.0).clamp(-1, 1)
+    angle = cosine.arccos()  # (N,)
+    curved = angle.sin() > 1e-4
+    safe = torch.where(curved, angle, 1.0)
+    from_a = torch.where(curved, ((1 - t) * safe).sin() / safe.sin(), 1 - t)
+    from_b = torch.where(curved, (t * safe).sin() / safe.sin(), t)
+    return (from_a[:, None] * flat_a + from_b[:, None] * flat_b).reshape(a.shape).to(a)
+
+
+PATHS: dict[str, Path] = {"linear": linear, "spherical": spherical}
+"""The ways from one value to another, by name."""
+
+
+def interpolate(
+    model: Model,
+    a: Tensor,
+    b: Tensor,
+    steps: int = 7,
+    *,
+    levels: Sequence[str] | None = None,
+    path: Path = linear,
+    draw: Draw = posterior,
+    rest: Draw = mode,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    r"""Pictures on the way from each image of `a` to the one of `b`, the ends included.
+
+    $$z_l(t) = \mathrm{path}(z_l^a, z_l^b, t), \qquad t = 0, \tfrac{1}{T-1}, \dots, 1$$
+
+    Arguments: `a` and `b`, (N, C, H, W) in [0, 1]; `steps`, T; `levels`, the ones that go the way (all by default);
+    `path`, `linear` or `spherical`; `draw`, what chooses the latents of the ends; `rest`, what chooses the other
+    levels at every station, given those above (`mode`, or `prior(t)`); `seed` of all draws.
+    Returns (T, N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level, ends of unequal shape, or T below 2.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> interpolate(model, torch.zeros(3, 1, 4, 4), torch.ones(3, 1, 4, 4), 5, levels=["z2"], path=spherical).shape
+    torch.Size([5, 3, 1, 4, 4])
+    """
+    at_least(2, steps, "stations, the two ends")
+    if a.shape != b.shape:
+        raise HvaeError(f"expected as many images at both ends, got {tuple(a.shape)} and {tuple(b.shape)}")
+    known = frame.levels(model)
+    moved = known if levels is None else list(levels)
+    check_levels(moved, known)
+    with still(model, seed):
+        start, end = (frame.encode(model, x, draw, chunk) for x in (a, b))
+        stations = ({n: path(start[n], end[n], i / (steps - 1)) for n in moved} for i in range(steps))
+        return torch.stack([frame.decode(model, z, len(a), otherwise=rest, chunk=chunk) for z in stations])

@@ -1,0 +1,93 @@
+"""How well a score tells foreign data from normal ones.  The positive class is always the foreign one.
+
+Shapes: `N` normal data; `M` foreign data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.metrics.results import plain
+
+DETECTED = 0.8
+"""The share of foreign data that must be found, at which false alarms are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """One score on one pair of data sets; higher scores mean more foreign.
+
+    Everything is balanced: the two sets weigh the same, however many data they have.
+    """
+
+    positive: str
+    """The positive class: "foreign"."""
+    auroc: float
+    """The probability that a foreign datum scores above a normal one; 0.5 is chance, below it the score is misled."""
+    auprc: float
+    """Average precision for foreign data; 0.5 is chance."""
+    auprc_normal: float
+    """Average precision for normal data, by the reversed score."""
+    fpr80: float
+    """Share of normal data above the highest threshold that finds 80 % of the foreign ones."""
+    normal: int
+    foreign: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def detection(normal: Tensor, foreign: Tensor) -> Detection:
+    """AUROC, AUPRC both ways and FPR80 of a score whose high values mean foreign.
+
+    Arguments: `normal` (N,) and `foreign` (M,).  A score that is not a number counts as the most foreign of all: no
+    normal datum should have it.  Raises HvaeError for fewer than 2 data on a side.
+
+    >>> found = detection(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.5, 3.0, 4.0]))
+    >>> round(found.auroc, 4), round(found.fpr80, 4)
+    (0.8889, 0.3333)
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+    if min(len(normal), len(foreign)) < 2:
+        raise HvaeError(f"expected 2 normal and 2 foreign data or more, got {len(normal)} and {len(foreign)}")
+    found = torch.cat([normal, foreign]).double().nan_to_num(torch.inf, torch.inf, -torch.inf)
+    # Ranks, because infinities are scores like any other here; ties stay ties.
+    rank = found.unique(return_inverse=True)[1].numpy()
+    is_foreign = np.repeat([0, 1], [len(normal), len(foreign)])
+    weight = np.repeat([1 / len(normal), 1 / len(foreign)], [len(normal), len(foreign)])
+    false_alarms, found_share, _ = roc_curve(is_foreign, rank, drop_intermediate=False)
+    return Detection(
+        positive="foreign",
+        auroc=float(roc_auc_score(is_foreign, rank, sample_weight=weight)),
+        auprc=float(average_precision_score(is_foreign, rank, sample_weight=weight)),
+        auprc_normal=float(average_precision_score(1 - is_foreign, -rank, sample_weight=weight)),
+        fpr80=float(false_alarms[np.searchsorted(found_share, DETECTED - 1e-12)]),
+        normal=len(normal),
+        foreign=len(foreign),
+    )
+
+
+def threshold(normal: Tensor, quantile: float = 0.95) -> float:
+    """The score above which a datum is called foreign: the given quantile of normal data's scores.
+
+    Only normal data are asked, so the share of false alarms is chosen (1 - quantile) and nothing else.  The quantile
+    is a score that was seen, the next above: k of n normal data exceed it at most, with k = (1 - quantile) n.
+
+    >>> threshold(torch.arange(100.0), 0.95)
+    94.0
+    """
+    if not 0 < quantile < 1:
+        raise HvaeError(f"expected a quantile between 0 and 1, got {quantile}")
+    # 1 / (1 - 0.95) is a hair above 20 in floating point.
+    if len(normal) < (least := int(np.ceil(1 / (1 - quantile) - 1e-6))):
+        raise HvaeError(f"expected {least} normal data or more for the quantile {quantile:g}, got {len(normal)}")
+    ordered = normal.double().nan_to_num(torch.inf, torch.inf, -torch.inf).sort().values
+    return float(ordered[int(np.ceil(quantile * len(normal) - 1e-9)) - 1])

@@ -1,0 +1,161 @@
+"""What pictures are compared by: a network from pictures to features, and an honest name for it.
+
+Shapes: `B` pictures of one batch; `N` in all; `C H W` a picture; `D` features; `S` pixels a side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from hvae.errors import HvaeError
+from hvae.metrics.classify import Classifier
+from hvae.metrics.evaluating import Meter, Progress, silent
+
+HOME_MADE = "not comparable with published FID, KID or IS, which use Inception features"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Extractor:
+    """A network from pictures to features.
+
+    Arguments: `name`, what the numbers must be quoted with; `network`, (B, channels, size, size) in [0, 1] to (B, D);
+    `channels` it wants (grey is repeated; 0: as they are); `size` it wants (0: as they are); `note`, a warning.
+    """
+
+    name: str
+    network: Callable[[Tensor], Tensor]
+    channels: int = 0
+    size: int = 0
+    note: str = HOME_MADE
+
+    @property
+    def resizing(self) -> str:
+        """How pictures are brought to the size of the network."""
+        return f"bicubic with antialiasing to {self.size}x{self.size}" if self.size else "none"
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Features (B, D), float64 on the CPU, of pictures (B, C, H, W) in [0, 1], which are rounded to 8 bits first.
+
+        Raises HvaeError for pictures it cannot take, and for a network that gives no table of finite numbers.
+        """
+        if x.ndim != 4:
+            raise HvaeError(
+                f"expected pictures (B, C, H, W), got shape {tuple(x.shape)}; vectors have no such features"
+            )
+        # Files hold 8 bits: a generator that did not round would be told from them by its rounding alone.
+        ready = self._sized(self._coloured((x.float().clamp(0, 1) * 255).round() / 255))
+        with torch.no_grad():
+            features = self.network(ready)
+        if features.ndim != 2 or len(features) != len(x) or not bool(features.isfinite().all()):
+            raise HvaeError(
+                f"expected finite features of shape ({len(x)}, D) from {self.name}, got {tuple(features.shape)}"
+            )
+        return features.double().cpu()
+
+    def _coloured(self, x: Tensor) -> Tensor:
+        if not self.channels or x.shape[1] == self.channels:
+            return x
+        if x.shape[1] != 1:
+            raise HvaeError(f"expected pictures of {self.channels} channels or 1 for {self.name}, got {x.shape[1]}")
+        return x.expand(-1, self.channels, -1, -1)
+
+    def _sized(self, x: Tensor) -> Tensor:
+        if not self.size or x.shape[2:] == (self.size, self.size):
+            return x
+        return F.interpolate(x, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def features_of(extractor: Extractor, batches: Iterable[Tensor], progress: Progress = silent) -> Tensor:
+    """The features of many pictures, (N, D)."""
+    meter, found = Meter(progress, batches, 1), []
+    for x in batches:
+        found.append(extractor(x))
+        meter.add(1)
+    if not found:
+        raise HvaeError("expected pictures to compare, got none")
+    return torch.cat(found)
+
+
+def random_features(channels: int, seed: int = 0) -> Extractor:
+    """Three convolutions with random weights, the same on every machine: 256 features.
+
+    They see edges and textures, no objects: enough to rank early samples of one model, no more.
+
+    >>> random_features(1)(torch.rand(2, 1, 16, 16)).shape
+    torch.Size([2, 256])
+    """
+    random = torch.Generator().manual_seed(seed)
+    layers: list[nn.Module] = []
+    for width, wider in ((channels, 32), (32, 64), (64, 64)):
+        conv = skip_init(nn.Conv2d, width, wider, 3, padding=1)  # leaves the global random numbers alone
+        nn.init.normal_(conv.weight, std=math.sqrt(2 / (9 * width)), generator=random)
+        nn.init.normal_(conv.bias, std=0.1, generator=random)  # type: ignore[arg-type]
+        layers += [conv, nn.ReLU(), nn.AvgPool2d(2, ceil_mode=True)]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten()).requires_grad_(False)
+    return Extractor(name=f"random convolutions (seed {seed}), 256 features", network=network, channels=channels)
+
+
+def classifier_features(classifier: Classifier) -> Extractor:
+    """The hidden layer of a small classifier on pixels ("mlp"), whose quality is part of the name.
+
+    Raises HvaeError for a classifier without a hidden layer.
+    """
+    if classifier.kind != "mlp":
+        raise HvaeError(f"expected an mlp classifier, which has a hidden layer, got {classifier.kind}")
+    weight, bias = torch.tensor(classifier.model.coefs_[0]), torch.tensor(classifier.model.intercepts_[0])
+    return Extractor(
+        name=f"hidden layer of a classifier ({classifier.describe()}), {len(bias)} features",
+        network=lambda x: torch.relu(x.flatten(1).cpu().to(weight.dtype) @ weight + bias),
+    )
+
+
+def user_features(source: str, *, channels: int = 3, size: int = 0) -> Extractor:
+    """A network of the user's: a file of torch.export (.pt2) or TorchScript (.pt, .ts), or MODULE:NAME of Python.
+
+    The network takes pictures (B, channels, size, size) in [0, 1] and gives (B, D).  With MODULE:NAME the module is
+    imported, which runs it, and NAME is called without arguments to make the network (or is one).  Raises HvaeError
+    when there is none.
+
+    >>> user_features("torch.nn:Flatten", channels=1)(torch.rand(3, 1, 4, 4)).shape
+    torch.Size([3, 16])
+    """
+    network = _loaded(Path(source)) if Path(source).suffix in LOADERS else _imported(source)
+    return Extractor(name=source, network=network, channels=channels, size=size, note=f"features of {source}")
+
+
+LOADERS: dict[str, Callable[[str], Any]] = {
+    ".pt2": lambda path: torch.export.load(path).module(),
+    ".pt": lambda path: torch.jit.load(path, map_location="cpu").eval(),
+    ".ts": lambda path: torch.jit.load(path, map_location="cpu").eval(),
+}
+
+
+def _loaded(path: Path) -> Any:
+    if not path.is_file():
+        raise HvaeError(f"no network at {path}; expected a file of torch.export or TorchScript, or MODULE:NAME")
+    try:
+        return LOADERS[path.suffix](str(path))
+    except Exception as fault:  # what the loaders raise for a damaged file is not documented
+        raise HvaeError(f"{path} holds no network: {str(fault).splitlines()[0][:120]}") from fault
+
+
+def _imported(source: str) -> Any:
+    module, colon, name = source.partition(":")
+    if not colon:
+        raise HvaeError(f"expected a file ({', '.join(LOADERS)}) or MODULE:NAME as the network, got '{source}'")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as fault:
+        raise HvaeError(f"no network {name} in the Python module {module}: {fault}") from fault
+    network = found if isinstance(found, nn.Module) else found()
+    return network.eval() if isinstance(network, nn.Module) else network

@@ -1,0 +1,87 @@
+r"""Where a datum is unusual: heat maps of each level, in units of what is usual at that place.
+
+Shapes: `B` data of one batch; `N` data in all; `C` channels; `h w` space of a level; `H W` space of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hvae.draw import mode
+from hvae.errors import HvaeError
+from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.walk import Model, Trace, run
+
+DATA = "data"
+"""The map of the data themselves: -log p(x given z)."""
+EVEN, TINY = 0.1, 1e-9
+"""A place whose deviation is below a tenth of the level's mean deviation counts as having that much: a corner that is
+always black would otherwise be infinitely surprising."""
+
+
+@dataclass(frozen=True, eq=False)
+class UsualMaps:
+    """Mean and standard deviation of each map at each place over training data, {name: (h, w)}."""
+
+    mean: dict[str, Tensor]
+    deviation: dict[str, Tensor]
+
+
+def usual_maps(model: Model, batches: Iterable[Tensor], *, seed: int = 0, progress: Progress = silent) -> UsualMaps:
+    """What every level spends at every place, usually.  Raises HvaeError for fewer than 2 data, or for flat ones."""
+    meter, count = Meter(progress, batches, 1), 0
+    sums: dict[str, Tensor] = {}
+    with evaluating(model, seed):
+        for evidence in seen(model, batches):
+            for name, found in _maps(run(model, mode, evidence)).items():
+                moments = torch.stack([found.sum(0), found.square().sum(0)])  # (2, h, w)
+                sums[name] = sums.get(name, 0.0) + moments
+            count += len(evidence)
+            meter.add(1)
+    if not sums or count < 2:
+        raise HvaeError("expected 2 images or more to know what is usual where; maps are of images, not of vectors")
+    mean = {name: s / count for name, (s, _) in sums.items()}
+    variance = {name: (squares / count - mean[name] ** 2).clamp_min(0) for name, (_, squares) in sums.items()}
+    deviation = {name: v.sqrt().clamp_min(EVEN * float(v.sqrt().mean()) + TINY) for name, v in variance.items()}
+    return UsualMaps(mean, deviation)
+
+
+def heat(model: Model, x: Tensor, usual: UsualMaps, *, seed: int = 0) -> dict[str, Tensor]:
+    r"""How far each place of each level is from usual, in standard deviations, {name: (B, H, W)}, top level first.
+
+    $$\frac{r_l(x)_{hw} - \mathrm{mean}_{hw}}{\mathrm{deviation}_{hw}}, \qquad
+      r_l(x)_{hw} = \sum_c KL(q_l \,\|\, p_l)_{chw}$$
+
+    The latents are at the modes of q, so that a map is the same each time.  Maps of a level are enlarged to the data
+    by repeating places; the last, "data", is of -log p(x given z).  `x` (B, C, H, W).
+    """
+    with evaluating(model, seed):
+        (evidence,) = seen(model, [x])
+        found = _maps(run(model, mode, evidence))
+    off = {name: (f - usual.mean[name]) / usual.deviation[name] for name, f in found.items()}
+    size = (x.shape[-2], x.shape[-1])
+    return {name: F.interpolate(f[:, None], size=size, mode="nearest")[:, 0] for name, f in off.items()}
+
+
+def _maps(trace: Trace) -> dict[str, Tensor]:
+    """Nats at each place, summed over channels, {name: (B, h, w)}: levels that have places, top first, and the data."""
+    found: dict[str, Tensor] = {}
+    for name in levels_of(trace):
+        nats = [record.divergence()[0] for record in trace.latents if record.name == name]
+        if nats[0].ndim == 4:
+            found[name] = torch.stack(nats).sum((0, 2))  # (B, h, w)
+    for record in trace.observed:
+        if record.value.ndim == 4:
+            found[DATA] = found.get(DATA, 0.0) - _by_place(record.law.log_prob(record.value), record.value)
+    return {name: nats.double().cpu() for name, nats in found.items()}
+
+
+def _by_place(log_p: Tensor, value: Tensor) -> Tensor:
+    """log p summed over what stands at one place: a mixture over colours gives one number a place already."""
+    whole = log_p.sum(1) if log_p.shape == value.shape else log_p
+    return whole.reshape(len(value), *value.shape[2:])  # (B, H, W)

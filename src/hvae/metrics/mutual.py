@@ -1,0 +1,263 @@
+r"""What each level says about the data, corrected by the aggregate posterior: mutual information and marginal KL.
+
+Let q(x, z) = q(x) q(z_1 given x, ...) with x from the data set, and u_l the latents that q draws before z_l (in a
+top-down model the levels above, in a bottom-up model those below).  What the rate of a level is made of:
+
+    E KL(q(z_l | x, u_l) || p(z_l | ...))  =  I_q(x; z_l | u_l)  +  E log q(z_l | u_l) / p(z_l | ...)
+    rate                                      information           marginal KL
+
+The information of all levels adds up to I_q(x; z), their marginal KLs to KL(q(z) || p(z)).  Where p(z_l | ...) is
+p(z_l | u_l), which is every top-down model, the last term is itself a KL, E KL(q(z_l | u_l) || p(z_l | u_l)), and never
+negative; in a bottom-up model p looks at other levels than q does, and only the sum over levels is one.
+
+Shapes: `B` data of one batch; `N` data in all; `J` variables (a level, or a step of one) in the order of q.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvae.distributions import sum_rest
+from hvae.draw import posterior, replay
+from hvae.errors import HvaeError
+from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.metrics.results import Estimate, estimate, plain
+from hvae.site import Key
+from hvae.walk import Evidence, Model, Record, Trace, run
+
+CLOSE = 0.5
+"""Nats from log N within which an information is no longer an estimate but the end of the scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Information:
+    """One mutual information, nats per datum, by four estimates of the aggregate posterior.
+
+    Each error is that of the choice of data; rows of a batch share their other data, so it is a little too small.
+    """
+
+    stratified: Estimate
+    """Minibatch-stratified: unbiased for q(z) over the N data, so the information is biased upwards (Jensen), by less
+    the larger the batch; one batch of all data is exact for these data.  Never above log N."""
+    weighted: Estimate
+    """Minibatch-weighted: q(z) too small by a factor from B to N, so the information of all levels, and of the first
+    one drawn, is too large by log B to log N nats: a collapsed level shows log N.  For comparison with other work."""
+    at_least: Estimate
+    """In-batch: in expectation below the information under the distribution that the data come from, and below log B.
+    A bound for all levels together and the first one drawn; for the others a difference of bounds."""
+    at_most: Estimate
+    """Leave-one-out: in expectation above it (same scope), with a large variance when the information is large."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelInformation:
+    """What the rate of one level is made of, nats per datum."""
+
+    rate_nats: Estimate
+    """KL(q || p): closed form where there is one."""
+    information_nats: Information
+    """I(x; z_l given the levels drawn before it)."""
+    marginal_kl_nats: Estimate
+    """rate - stratified information."""
+    held_nats: Information
+    """E log q(z_l given x, u) - log E_x' q(z_l given x', u), x' independent of u: the levels drawn before are replayed
+    for other data.  At least the information (it adds a KL), and not exhausted by what those levels said already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutualResult:
+    """Mutual information of every level, top first."""
+
+    data: int
+    population: int
+    """N, the size of the data set that the data are drawn from."""
+    batch: int
+    """B, the smallest batch."""
+    seed: int
+    ceiling_nats: float
+    """log N: N data cannot be told apart by more."""
+    saturated: bool
+    """The levels together are at the ceiling: read their information as "at least", and see `held_nats`."""
+    levels: dict[str, LevelInformation]
+    total: LevelInformation
+    """All levels together, the sum of the levels: I(x; z) and KL(q(z) || p(z)); nothing is held."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def mutual(
+    model: Model,
+    batches: Iterable[Tensor],
+    *,
+    population: int | None = None,
+    chunk_rows: int = 4096,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> MutualResult:
+    r"""Mutual information of each level with the data, and the KL of its aggregate posterior from the prior.
+
+    $$I(x; z_l \mid u_l) = E\Big[\log\frac{q(z_l \mid x, u_l)}{q(z_l \mid u_l)}\Big], \qquad
+      q(z_l \mid u_l) = \frac{\sum_{x'} q(z_l, u_l \mid x')}{\sum_{x'} q(u_l \mid x')}$$
+
+    u_l being what q draws before z_l.  q(z_l, u_l given x') is the product of the conditionals of q along the walk of
+    another datum x' on which the values of x are replayed.  The sums over the N data are estimated from the batch:
+
+    $$\hat q(z) = \tfrac1N q(z \mid x) + \tfrac{N-1}{N (B-1)} \sum_{x' \ne x} q(z \mid x') \;\text{(stratified)}, \qquad
+      \hat q(z) = \tfrac1{NB} \sum_{x'} q(z \mid x') \;\text{(weighted)}$$
+
+    Chen, Li, Grosse and Duvenaud 2018, arXiv 1802.04942, appendix C (there for one level; the stratified weights are
+    averaged over which datum takes the odd stratum).  The two bounds are those of Poole et al. 2019, arXiv
+    1905.06922, sec. 2 (InfoNCE with the true conditional, and leave-one-out).  The decomposition is that of Hoffman
+    and Johnson 2016, "ELBO surgery", applied along the chain rule.  Each batch costs B^2 walks, `chunk_rows` of them
+    at once.
+
+    Arguments: `batches`, tensors (B, *model.shape), in random order; `population`, N, where the data are a part of a
+    larger set (none: they are all).  Raises HvaeError for a batch of fewer than 2 data (a single last datum is left
+    out), and for a posterior that cannot score values of others (a flow without an inverse).
+
+    >>> from hvae.config.model import VAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=1)
+    >>> result = mutual(model, torch.ones(6, 1, 4, 4).split(3))
+    >>> abs(round(result.levels["z1"].information_nats.stratified.mean, 4)), round(result.ceiling_nats, 4)
+    (0.0, 1.7918)
+    """
+    tables, trace, meter = [], Trace(), Meter(progress, batches, 1)
+    with evaluating(model, seed):
+        for evidence in seen(model, batches):
+            if len(evidence) > 1:
+                trace = run(model, posterior, evidence)
+                tables.append(_scored(model, trace, evidence, chunk_rows))
+            meter.add(1)
+    if not tables:
+        raise HvaeError("expected batches of 2 data or more to tell what a level says of each, got 1; raise the batch")
+    return _result(_Scores.joined(tables), trace, population or 0, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Log-densities of the latents of each datum, variable by variable in the order of q, (B, J), float64."""
+
+    own: Tensor
+    """log q(z_j given x, u_j)."""
+    prior: Tensor
+    """log p(z_j given ...)."""
+    rate: Tensor
+    held: Tensor
+    """log sum over x' != x of q(z_j given x', u_j)."""
+    joint: Tensor
+    """log sum over x' != x of q(z_1 .. z_j given x')."""
+    others: Tensor
+    """How many x' there are in the batch, (B, 1)."""
+
+    @staticmethod
+    def joined(parts: list[_Scores]) -> _Scores:
+        return _Scores(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(_Scores)})
+
+
+def _scored(model: Model, trace: Trace, evidence: Evidence, chunk_rows: int) -> _Scores:
+    keys, size = _order(trace), len(evidence)
+    records = [trace.records[key] for key in keys]
+    pairs = _pairs(model, trace, evidence, keys, chunk_rows)  # (B, B, J)
+    itself = torch.eye(size, dtype=torch.bool)[:, :, None]
+    return _Scores(
+        own=pairs.diagonal().T,
+        prior=torch.stack([_double(record.log_prob()) for record in records], 1),
+        rate=torch.stack([_double(record.rate()) for record in records], 1),
+        held=pairs.masked_fill(itself, -math.inf).logsumexp(0),
+        joint=pairs.cumsum(2).masked_fill(itself, -math.inf).logsumexp(0),
+        others=torch.full((size, 1), float(size - 1), dtype=torch.float64),
+    )
+
+
+def _order(trace: Trace) -> list[Key]:
+    """The latents in the order in which q draws them; last, what has no q."""
+    latent = {record.key for record in trace.latents}
+    inferred = [key for key, side in trace.visits if side == "q" and key in latent]
+    return list(dict.fromkeys([*inferred, *(record.key for record in trace.latents)]))
+
+
+def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chunk_rows: int) -> Tensor:
+    """log q of each datum's values (second axis), replayed on the walk of each datum (first axis), (B, B, J)."""
+    size, parts = len(evidence), []
+    for some in torch.arange(size, device=evidence.x.device).split(max(1, chunk_rows // size)):
+        values = {key: v[some].repeat(size, *[1] * (v.ndim - 1)) for key, v in trace.keyed_values().items()}
+        walked = run(model, replay(values), evidence.repeat(len(some)))
+        scores = torch.stack([_log_q(walked.records[key]) for key in keys], 1)  # (B some, J)
+        parts.append(scores.view(size, len(some), len(keys)))
+    return torch.cat(parts, 1)
+
+
+def _log_q(record: Record) -> Tensor:
+    return _double(sum_rest((record.q or record.law).log_prob(record.value)))
+
+
+def _double(t: Tensor) -> Tensor:
+    return t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double()
+
+
+def _result(scores: _Scores, trace: Trace, population: int, seed: int) -> MutualResult:
+    n, order = max(population, len(scores.own)), [name for name, _ in _order(trace)]
+    joint = _against(scores.own.cumsum(1), scores.joint, scores.others, n)
+    # The chain rule: what z_1 .. z_j say, less what z_1 .. z_{j-1} say.
+    chain = {how: torch.diff(i, dim=1, prepend=torch.zeros_like(i[:, :1])) for how, i in joint.items()}
+    held = _against(scores.own, scores.held, scores.others, n)
+    places = {name: [j for j, other in enumerate(order) if other == name] for name in levels_of(trace)}
+    rates = {name: scores.rate[:, at].sum(1) for name, at in places.items()}  # (B,) each
+    # What the draw of z adds to the closed form: zero on average, and known, so it can be taken off again.
+    noises = {name: (scores.own - scores.prior)[:, at].sum(1) - rates[name] for name, at in places.items()}
+    said = {name: _summed(chain, at, noises[name]) for name, at in places.items()}
+    alone = {name: _summed(held, at, noises[name]) for name, at in places.items()}
+    levels = {name: _level(rates[name], said[name], alone[name]) for name in places}
+    together = {how: sum((i[how] for i in said.values()), torch.zeros(1)) for how in chain}
+    total = _level(sum(rates.values(), torch.zeros(1)), together, together)
+    return MutualResult(
+        data=len(scores.own),
+        population=n,
+        batch=int(scores.others.min()) + 1,
+        seed=seed,
+        ceiling_nats=math.log(n),
+        saturated=total.information_nats.stratified.mean > math.log(n) - CLOSE,
+        levels=levels,
+        total=total,
+    )
+
+
+def _against(own: Tensor, others: Tensor, count: Tensor, n: int) -> dict[str, Tensor]:
+    """log q(z given x) - log q(z), (B, J), by each estimate of q(z): a weight of x itself and one of the others."""
+    size = count + 1
+    weights = {
+        "stratified": (torch.full_like(size, 1 / n), (n - 1) / (n * count)),
+        "weighted": (1 / (n * size), 1 / (n * size)),
+        "at_least": (1 / size, 1 / size),
+        "at_most": (torch.zeros_like(size), 1 / count),
+    }
+    return {how: own - torch.logaddexp(own + w.log(), others + v.log()) for how, (w, v) in weights.items()}
+
+
+def _summed(parts: dict[str, Tensor], at: list[int], noise: Tensor) -> dict[str, Tensor]:
+    return {how: _quieter(part[:, at].sum(1), noise) for how, part in parts.items()}
+
+
+def _level(rate: Tensor, said: dict[str, Tensor], alone: dict[str, Tensor]) -> LevelInformation:
+    return LevelInformation(
+        rate_nats=estimate(rate),
+        information_nats=Information(**{how: estimate(i) for how, i in said.items()}),
+        marginal_kl_nats=estimate(rate - said["stratified"]),
+        held_nats=Information(**{how: estimate(i) for how, i in alone.items()}),
+    )
+
+
+def _quieter(values: Tensor, noise: Tensor) -> Tensor:
+    """The values less what of them follows a noise of mean zero: a control variate, fitted by least squares."""
+    centred = noise - noise.mean()
+    power = float(centred.square().sum())
+    return values - float((values * centred).sum()) / power * noise if power > 0 else values

@@ -1,0 +1,216 @@
+r"""Is a datum foreign?  Scores of a hierarchy, all of which rise with how foreign a datum is.
+
+The likelihood alone is misled: what a model of clothes needs to describe edges and strokes, which sits in the levels
+near the data, serves digits even better.  The bound L>k leaves those levels out: the lowest k levels are redrawn from
+the prior given the levels above, so that only what the upper levels recognise counts.
+
+Shapes: `B` data of one batch; `N` data in all; `K` draws for each; `L` levels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hvae.draw import Draw, Drawn, each, posterior
+from hvae.errors import HvaeError
+from hvae.metrics.complexity import png_bits
+from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.metrics.likelihood import Stream, chunks, scored
+from hvae.site import Site
+from hvae.walk import Evidence, Model, names, run
+
+TINY, RIDGE = 1e-9, 1e-3
+
+
+class _PriorMode(Draw):
+    def __call__(self, site: Site) -> Drawn:
+        known = site.p or site.q
+        assert known is not None
+        # On the way up only q is known: its mode serves until p is, and is then forgotten.
+        return Drawn(known.mode(), known)
+
+    def __repr__(self) -> str:
+        return "prior_mode"
+
+
+prior_mode: Draw = _PriorMode()
+"""The mode of p, which costs nothing; what an earlier visit decided (a bottom-up q) is decided anew."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measured:
+    """What a model makes of each datum, nats, (N,) each, float64 on the CPU."""
+
+    bound: str
+    """What log p(x) is estimated by: "ELBO" or "IW-K"."""
+    log_p: Tensor
+    """The bound L."""
+    beyond: dict[int, Tensor]
+    """L>k by k: the same with the lowest k levels redrawn."""
+    rates: dict[str, Tensor]
+    """KL(q || p) of each level, top first."""
+    png: Tensor | None
+    """Bits of a PNG of the datum; None where the likelihood is a density, which has no bits."""
+
+    def __len__(self) -> int:
+        return len(self.log_p)
+
+
+def measure(
+    model: Model,
+    batches: Iterable[Tensor],
+    *,
+    bits: int,
+    samples: int = 1,
+    cuts: Sequence[int] | None = None,
+    lower: Draw = prior_mode,
+    chunk_rows: int = 1024,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Measured:
+    r"""The bound L and every L>k of each datum, and what its levels spend.
+
+    $$L^{>k} = E_{p(z_{\le k} \mid z_{>k})\, q(z_{>k} \mid x)}
+      \Big[\log \frac{p(x \mid z)\, p(z_{>k})}{q(z_{>k} \mid x)}\Big]$$
+
+    Havtorn, Frellsen, Hauberg and Maaloe 2021, arXiv 2102.08248, eq. (8); like their code, the redrawn levels take the
+    mode of their prior (`lower`; with `hvae.draw.prior()` L>k is a lower bound on log p(x) in expectation).  With one
+    sample the rates are closed forms where there are any; with K the draws are weighed, and then no closed form
+    enters.  The levels above k are drawn with the same random numbers for each k, where they are drawn first.
+
+    Arguments: `bits` of a value of the data; `cuts`, the k wanted, 1 to L (none: all).  Raises HvaeError for a cut
+    that the model does not have, or no data.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> found = measure(model, torch.ones(6, 1, 4, 4).split(3), bits=1)
+    >>> found.bound, list(found.beyond), list(found.rates)
+    ('ELBO', [1, 2], ['z2', 'z1'])
+    """
+    if samples < 1:
+        raise HvaeError(f"expected at least 1 sample, got {samples}")
+    parts, density = [], False
+    with evaluating(model, seed):
+        levels = names(model)
+        draws = {0: posterior, **_redrawn(levels, cuts, lower)}
+        meter = Meter(progress, batches, samples * len(draws))
+        for number, evidence in enumerate(seen(model, batches)):
+            found = {}
+            for k, draw in draws.items():
+                torch.manual_seed(seed * 1_000_003 + number)
+                found[k] = _bound(model, draw, evidence, samples, chunk_rows, meter)
+            parts.append(_part(found, evidence, samples, bits))
+        density = any(record.law.density for record in run(model, posterior, evidence).observed)
+    return _joined(parts, levels, samples, density)
+
+
+def _redrawn(levels: list[str], cuts: Sequence[int] | None, lower: Draw) -> dict[int, Draw]:
+    """For each k the draw that leaves the lowest k of the levels (top first) to `lower`."""
+    wanted = range(1, len(levels) + 1) if cuts is None else cuts
+    for k in wanted:
+        if not 1 <= k <= len(levels):
+            raise HvaeError(f"expected cuts from 1 to {len(levels)}, the levels of this model, got {k}")
+    return {k: each(dict.fromkeys(levels[-k:], lower), posterior) for k in wanted}
+
+
+def _bound(
+    model: Model, draw: Draw, evidence: Evidence, samples: int, chunk_rows: int, meter: Meter
+) -> dict[str, Tensor]:
+    stream = Stream()
+    for k in chunks(samples, chunk_rows // len(evidence)):
+        stream.add(scored(run(model, draw, evidence.repeat(k)), k))
+        meter.add(k)
+    return stream.per_datum()
+
+
+def _part(found: dict[int, dict[str, Tensor]], evidence: Evidence, samples: int, bits: int) -> dict[str, Tensor]:
+    """One batch as columns: "0", "1", ... the bounds by k, the rates, and the PNG bits."""
+    rates = {name: column for name, column in found[0].items() if name.startswith("rate/")}
+    bounds = {str(k): _log_p(scores, samples) for k, scores in found.items()}
+    return {**bounds, **rates, "png": png_bits(evidence.x, bits)}
+
+
+def _log_p(scores: dict[str, Tensor], samples: int) -> Tensor:
+    if samples > 1:
+        return scores["iw"]
+    return scores["log_likelihood"] - sum(nats for name, nats in scores.items() if name.startswith("rate/"))
+
+
+def _joined(parts: list[dict[str, Tensor]], levels: list[str], samples: int, density: bool) -> Measured:
+    columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return Measured(
+        bound="ELBO" if samples == 1 else f"IW-{samples}",
+        log_p=columns["0"],
+        beyond={int(k): column for k, column in columns.items() if k.isdigit() and k != "0"},
+        rates={name: columns[f"rate/{name}"] for name in levels},
+        png=None if density else columns["png"],
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reference:
+    """What is usual: statistics of a model's training data, which scores are standardised by.
+
+    `log_p`, its mean; `mean` (L,) and `covariance` (L, L) of the rates.
+    """
+
+    log_p: float
+    mean: Tensor
+    covariance: Tensor
+
+
+def usual(measured: Measured) -> Reference:
+    """The statistics of normal data.  Raises HvaeError for fewer than 10 more data than levels."""
+    rates = torch.stack(list(measured.rates.values()), 1)  # (N, L)
+    if len(rates) < rates.shape[1] + 10:
+        raise HvaeError(
+            f"expected {rates.shape[1] + 10} normal data or more to know what is usual, got {len(rates)}; give more"
+        )
+    return Reference(
+        log_p=float(measured.log_p.mean()),
+        mean=rates.mean(0),
+        covariance=torch.cov(rates.T).reshape(2 * [rates.shape[1]]),
+    )
+
+
+def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
+    r"""Every score of each datum, (N,) each; higher is more foreign.
+
+    - `nll`, -L, and `nll>k`, -L>k, in nats: raw likelihoods.
+    - `llr>k`, L - L>k: what the lowest k levels add to the bound.  A datum that only they can describe is foreign.
+      Havtorn et al. 2021, arXiv 2102.08248, eq. (10).
+    - `kl/z1`, ...: how many standard deviations the rate of a level lies from its mean over training data, either way;
+      `kl`: the Mahalanobis distance of all rates together.
+    - `typicality`: |L - mean L| in nats; Nalisnick et al. 2019, arXiv 1906.02994, eq. (5), with batches of one.
+    - `complexity`: -L in bits less the bits of a PNG; Serra et al. 2020, arXiv 1909.11480, eq. (2).  Not for densities.
+
+    >>> measured = Measured(bound="ELBO", log_p=torch.zeros(20), beyond={1: -torch.ones(20)},
+    ...                     rates={"z1": torch.arange(20.0)}, png=None)
+    >>> sorted(scores(measured, usual(measured)))
+    ['kl', 'kl/z1', 'llr>1', 'nll', 'nll>1', 'typicality']
+    """
+    log_p, off = measured.log_p, torch.stack(list(measured.rates.values()), 1) - reference.mean
+    deviation = reference.covariance.diagonal().sqrt().clamp_min(TINY)
+    levels = {f"kl/{name}": column for name, column in zip(measured.rates, (off / deviation).abs().T, strict=True)}
+    complexity = {} if measured.png is None else {"complexity": -log_p / math.log(2) - measured.png}
+    return {
+        "nll": -log_p,
+        **{f"nll>{k}": -beyond for k, beyond in measured.beyond.items()},
+        **{f"llr>{k}": log_p - beyond for k, beyond in measured.beyond.items()},
+        **levels,
+        "kl": _mahalanobis(off / deviation, reference.covariance / (deviation[:, None] * deviation)),
+        "typicality": (log_p - reference.log_p).abs(),
+        **complexity,
+    }
+
+
+def _mahalanobis(off: Tensor, correlation: Tensor) -> Tensor:
+    # A little of the identity: levels that always spend the same together leave a direction without any variance.
+    steady = correlation + RIDGE * torch.eye(len(correlation), dtype=correlation.dtype)
+    return (off * torch.linalg.solve(steady, off.T).T).sum(1).sqrt()

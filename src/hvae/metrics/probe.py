@@ -1,0 +1,104 @@
+"""What a level knows of classes that it was never told: a linear probe and clusters, against the true classes.
+
+Shapes: `N` data; `D` dimensions of a level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.metrics.codes import Codes, Kind
+from hvae.metrics.evaluating import Progress, silent
+from hvae.metrics.results import plain
+
+FEWEST = 10
+"""Data of each class, at least: three of them are tested on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelClasses:
+    """What one level knows of the classes."""
+
+    probe_accuracy: float
+    """Logistic regression on standardised dimensions, on data it was not trained on."""
+    nmi: float
+    """Normalised mutual information of k-means clusters (as many as classes) and classes: 0 to 1."""
+    ari: float
+    """Adjusted Rand index of the same: 0 for chance, 1 for equal partitions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassesResult:
+    """Probe and clusters of every level, top first."""
+
+    codes: Kind
+    data: int
+    classes: int
+    chance: float
+    """Accuracy of always guessing the most frequent class."""
+    seed: int
+    levels: dict[str, LevelClasses]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def classes(found: Codes, labels: Tensor, *, seed: int = 0, progress: Progress = silent) -> ClassesResult:
+    """Linear-probe accuracy, NMI and ARI of each level.
+
+    Two thirds of the data train the probe, the rest test it; clusters are made of all.  `labels` (N,).  Raises
+    HvaeError when labels do not match, for one class only, and for classes of fewer than 10 data.
+
+    >>> import torch
+    >>> labels = torch.arange(60) % 3
+    >>> result = classes(Codes("means", {"z1": torch.eye(3, dtype=torch.float64)[labels]}), labels)
+    >>> result.levels["z1"].probe_accuracy, result.levels["z1"].nmi
+    (1.0, 1.0)
+    """
+    known = _checked(labels, len(found))
+    chance = float(np.bincount(known).max() / len(known))
+    levels = {}
+    for at, (name, code) in enumerate(found.levels.items()):
+        progress(at, len(found.levels))
+        levels[name] = _level(code.numpy(), known, seed)
+    progress(len(levels), len(levels))
+    return ClassesResult(
+        codes=found.kind, data=len(known), classes=int(known.max()) + 1, chance=chance, seed=seed, levels=levels
+    )
+
+
+def _checked(labels: Tensor, n: int) -> np.ndarray[Any, Any]:
+    if labels.shape != (n,):
+        raise HvaeError(f"expected {n} labels, one for each datum, got shape {tuple(labels.shape)}")
+    values, known, counts = np.unique(labels.cpu().numpy(), return_inverse=True, return_counts=True)
+    if len(values) < 2:
+        raise HvaeError("expected labels of 2 classes or more, got 1; a probe needs something to tell apart")
+    if counts.min() < FEWEST:
+        raise HvaeError(
+            f"expected {FEWEST} data of each class or more, got {counts.min()} of class {values[counts.argmin()]}"
+        )
+    return known.reshape(-1)
+
+
+def _level(code: np.ndarray[Any, Any], known: np.ndarray[Any, Any], seed: int) -> LevelClasses:
+    from sklearn.cluster import KMeans
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+    from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import StandardScaler
+
+    scaled = StandardScaler().fit_transform(code)
+    train, test, told, asked = train_test_split(scaled, known, test_size=1 / 3, stratify=known, random_state=seed)
+    probe = LogisticRegression(max_iter=500).fit(train, told)
+    clusters = KMeans(int(known.max()) + 1, n_init=4, random_state=seed).fit_predict(scaled)
+    return LevelClasses(
+        probe_accuracy=float(probe.score(test, asked)),
+        nmi=float(normalized_mutual_info_score(known, clusters)),
+        ari=float(adjusted_rand_score(known, clusters)),
+    )

@@ -1,0 +1,202 @@
+r"""How good samples are: two sets of pictures compared by their features.
+
+Every number is of two sets, an extractor, a resizing and a count, all of which are part of the result: a number
+without them is comparable with nothing.
+
+Shapes: `N` real pictures; `M` generated ones; `D` features; `k` nearest neighbours; `C` classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.metrics.evaluating import Progress, silent
+from hvae.metrics.features import Extractor, features_of
+from hvae.metrics.results import plain
+
+SUBSETS, SUBSET = 100, 1000
+NEAR, NEAR_PR = 5, 3
+SPLITS = 10
+ROWS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityResult:
+    """Distances and coverage between real and generated pictures, and what they must be quoted with."""
+
+    extractor: str
+    note: str
+    resizing: str
+    real: int
+    generated: int
+    features: int
+    fid: float
+    """0 for equal sets; biased upwards, by less the more pictures."""
+    kid: float
+    """Squared MMD with a cubic kernel: unbiased, so it may be a little below 0."""
+    kid_deviation: float
+    """Standard deviation over its subsets."""
+    precision: float
+    """Share of generated pictures within reach of a real one (k = 3)."""
+    recall: float
+    """Share of real pictures within reach of a generated one (k = 3)."""
+    density: float
+    """How many real balls (k = 5) a generated picture lies in, divided by k: 1 for equal sets, can exceed it."""
+    coverage: float
+    """Share of real balls (k = 5) with a generated picture inside."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def quality(
+    real: Iterable[Tensor],
+    generated: Iterable[Tensor],
+    extractor: Extractor,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> QualityResult:
+    """FID, KID, precision, recall, density and coverage of batches of pictures, (B, C, H, W) in [0, 1].
+
+    Raises HvaeError when either set has no more pictures than there are features, or fewer than KID draws at once.
+    """
+    a, b = features_of(extractor, real, progress), features_of(extractor, generated, progress)
+    distance, (mmd, deviation), (precision, recall) = fid(a, b), kid(a, b, seed=seed), precision_recall(a, b)
+    density, coverage = density_coverage(a, b)
+    return QualityResult(
+        extractor=extractor.name,
+        note=extractor.note,
+        resizing=extractor.resizing,
+        real=len(a),
+        generated=len(b),
+        features=a.shape[1],
+        fid=distance,
+        kid=mmd,
+        kid_deviation=deviation,
+        precision=precision,
+        recall=recall,
+        density=density,
+        coverage=coverage,
+    )
+
+
+def enough(real: int, generated: int, features: int) -> None:
+    """Raises HvaeError when a covariance of so many features cannot be had from so few pictures."""
+    least = max(features + 1, 2)
+    if min(real, generated) < least:
+        raise HvaeError(
+            f"expected {least:,} pictures or more on both sides, since the covariance of {features:,} features from "
+            f"fewer is singular and FID meaningless; got {real:,} real and {generated:,} generated"
+        )
+
+
+def fid(real: Tensor, generated: Tensor) -> float:
+    r"""The Frechet distance of two Gaussians fitted to features (N, D) and (M, D).
+
+    $$|\mu_1 - \mu_2|^2 + \mathrm{tr}\big(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2}\big)$$
+
+    Heusel et al. 2017, arXiv 1706.08500, eq. (6).  The trace of the root is the sum of the roots of the eigenvalues of
+    the symmetric S1^1/2 S2 S1^1/2, which stays real.
+
+    >>> x = torch.randn(50, 3, dtype=torch.float64)
+    >>> round(fid(x, x + 2.0), 6)
+    12.0
+    """
+    enough(len(real), len(generated), real.shape[1])
+    a, b = torch.cov(real.T).reshape(2 * [real.shape[1]]), torch.cov(generated.T).reshape(2 * [real.shape[1]])
+    values, vectors = torch.linalg.eigh(a)
+    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    middle = torch.linalg.eigvalsh(root @ b @ root).clamp_min(0).sqrt().sum()
+    apart = (real.mean(0) - generated.mean(0)).square().sum()
+    return max(0.0, float(apart + a.trace() + b.trace() - 2 * middle))
+
+
+def kid(real: Tensor, generated: Tensor, *, subset: int = SUBSET, seed: int = 0) -> tuple[float, float]:
+    r"""The kernel inception distance: mean and standard deviation over 100 subsets of 1,000 pictures.
+
+    $$\mathrm{MMD}^2, \qquad k(x, y) = \Big(\frac{x^\top y}{D} + 1\Big)^3$$
+
+    Binkowski et al. 2018, arXiv 1801.01401, sec. 4, with the unbiased estimate of the squared MMD.  When a side has
+    fewer pictures than `subset`, all of the smaller side are in each subset.  Raises HvaeError for fewer than 100.
+    """
+    size = min(subset, len(real), len(generated))
+    if size < 100:
+        raise HvaeError(f"expected 100 pictures or more on both sides for KID, got {len(real)} and {len(generated)}")
+    random = torch.Generator().manual_seed(seed)
+    found = [
+        _mmd(*(x[torch.randperm(len(x), generator=random)[:size]] for x in (real, generated))) for _ in range(SUBSETS)
+    ]
+    values = torch.stack(found)
+    return float(values.mean()), float(values.std())
+
+
+def _mmd(x: Tensor, y: Tensor) -> Tensor:
+    n, d = x.shape
+    within = [(k.sum() - k.diagonal().sum()) / (n * (n - 1)) for k in ((a @ a.T / d + 1) ** 3 for a in (x, y))]
+    return within[0] + within[1] - 2 * ((x @ y.T / d + 1) ** 3).mean()
+
+
+def _reach(x: Tensor, k: int) -> Tensor:
+    """The distance of each row to its k-th nearest other, (N,)."""
+    if len(x) <= k:
+        raise HvaeError(f"expected more than {k} pictures to know their {k} nearest, got {len(x)}")
+    # The nearest of all is the row itself.
+    return torch.cat([torch.cdist(part, x).kthvalue(k + 1).values for part in x.split(ROWS)])
+
+
+def precision_recall(real: Tensor, generated: Tensor, k: int = NEAR_PR) -> tuple[float, float]:
+    """Share of generated rows within a real ball, and of real rows within a generated one; a ball reaches to the k-th
+    nearest of its own set.
+
+    Kynkaanniemi et al. 2019, arXiv 1904.06991, eq. (2); k = 3 as there.
+    """
+    return _within(generated, real, k), _within(real, generated, k)
+
+
+def _within(points: Tensor, centres: Tensor, k: int) -> float:
+    reach = _reach(centres, k)
+    inside = [(torch.cdist(part, centres) <= reach).any(1) for part in points.split(ROWS)]
+    return float(torch.cat(inside).double().mean())
+
+
+def density_coverage(real: Tensor, generated: Tensor, k: int = NEAR) -> tuple[float, float]:
+    """In how many real balls a generated row lies (divided by k, mean), and the share of real balls that hold one.
+
+    Naeem et al. 2020, arXiv 2002.09797, eqs. (3) and (4); k = 5 as there.
+    """
+    reach = _reach(real, k)
+    counts, covered = 0.0, torch.zeros(len(real), dtype=torch.bool)
+    for part in generated.split(ROWS):
+        inside = torch.cdist(part, real) <= reach  # (rows, N)
+        counts += float(inside.sum())
+        covered |= inside.any(0)
+    return counts / (k * len(generated)), float(covered.double().mean())
+
+
+def class_score(probabilities: Tensor, splits: int = SPLITS) -> tuple[float, float]:
+    r"""The inception score of any classifier: mean and standard deviation over splits.
+
+    $$\exp\Big(\frac1N \sum_i KL\big(p(y \mid x_i) \,\|\, \tfrac1N \textstyle\sum_j p(y \mid x_j)\big)\Big)$$
+
+    Salimans et al. 2016, arXiv 1606.03498, eq. (in sec. 4).  From 1 (all alike, or unsure) to the number of classes.
+    `probabilities` (N, C) of generated pictures.  Raises HvaeError when a split has fewer pictures than classes.
+
+    >>> class_score(torch.eye(4, dtype=torch.float64).repeat(10, 1))
+    (4.0, 0.0)
+    """
+    n, classes = probabilities.shape
+    if n < splits * classes:
+        raise HvaeError(
+            f"expected {splits * classes:,} pictures or more ({splits} splits, {classes} classes), got {n:,}"
+        )
+    parts = probabilities.double().tensor_split(splits)
+    scores = torch.stack([torch.xlogy(p, p / p.mean(0).clamp_min(1e-300)).sum(1).mean().exp() for p in parts])
+    return float(scores.mean()), float(scores.std())

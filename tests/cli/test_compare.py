@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+
+def estimate(mean: float, error: float = 0.5) -> dict[str, float]:
+    return {"mean": mean, "standard_error": error, "low95": mean - error, "high95": mean + error}
+
+
+def record(elbo: float = 90.0, **changes: Any) -> dict[str, Any]:
+    """An evaluation as `hvae evaluate` writes it; dotted keys change it."""
+    made: dict[str, Any] = {
+        "step": 1000,
+        "split": "test",
+        "likelihood": {
+            "data": 1000,
+            "dims": 784,
+            "samples": 100,
+            "likelihood": "mass",
+            "negative_elbo_nats": estimate(elbo),
+            "negative_iw_nats": estimate(elbo - 3),
+            "elbo_bits_per_dim": estimate(elbo / 543, 0.001),
+            "iw_bits_per_dim": estimate((elbo - 3) / 543, 0.001),
+        },
+        "activity": {"levels": {"z2": {"state": "alive"}, "z1": {"state": "collapsed"}}},
+        "coarse_to_fine": None,
+        "data": {
+            "name": "mnist-static",
+            "version": "",
+            "shape": [1, 28, 28],
+            "bits": 1,
+            "binarisation": "static",
+            "checksums": {"test": "00ff" * 16},
+        },
+    }
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        at = made
+        for part in path:
+            at = at[part]
+        at[last] = value
+    return made
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Callable[..., list[Path]]:
+    def write(**records: dict[str, Any]) -> list[Path]:
+        for name, made in records.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "evaluation.json").write_text(json.dumps(made))
+        return [tmp_path / name for name in records]
+
+    return write
+
+
+def compared(command: Command, folders: list[Path]) -> list[dict[str, Any]]:
+    said = command("compare", *folders, "-o", folders[0].parent / "page.html", "--json")
+    assert said.code == 0, said.err
+    groups: list[dict[str, Any]] = said.json["groups"]
+    return groups
+
+
+def standings(group: dict[str, Any], title: str) -> dict[str, str]:
+    return {row["run"]: row["measures"].get(title, {}).get("standing", "") for row in group["rows"]}
+
+
+def test_runs_of_one_task_are_ranked(command: Command, runs: Callable[..., list[Path]]) -> None:
+    (group,) = compared(command, runs(a=record(90), b=record(91), c=record(95)))
+    assert standings(group, "-ELBO, nats") == {"a": "best", "b": "tied", "c": "behind"}
+    assert standings(group, "-IW-100, nats") == {"a": "best", "b": "tied", "c": "behind"}
+    assert group["task"] == "mnist-static, 1,000 test data, 1x28x28, 1 bit" and group["apart"] == {}
+    assert group["rows"][0]["facts"] == {"steps": "1,000", "levels": "1 of 2 used"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"data__version": "first 1,000 of 10,000 test images"},
+        {"data__bits": 5},
+        {"data__checksums": {"test": "beef" * 16}},
+        {"data__name": "mnist-dynamic", "data__binarisation": "dynamic"},
+        {"data__shape": [1, 32, 32]},
+        {"split": "valid"},
+        {"likelihood__data": 500},
+        {"likelihood__likelihood": "density"},
+        {"protocol": {"reading": "published"}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_different_tasks_are_never_ranked(
+    other: dict[str, Any], command: Command, runs: Callable[..., list[Path]]
+) -> None:
+    found = compared(command, runs(a=record(90), b=record(95), odd=record(50, **other)))
+    assert [[row["run"] for row in group["rows"]] for group in found] == [["a", "b"], ["odd"]]
+    assert standings(found[0], "-ELBO, nats") == {"a": "best", "b": "behind"}
+    assert set(standings(found[1], "-ELBO, nats").values()) == {"unranked"}
+
+
+def test_what_sets_tasks_apart_is_said(command: Command, runs: Callable[..., list[Path]]) -> None:
+    folders = runs(a=record(), b=record(protocol={"reading": "published"}))
+    assert [group["apart"] for group in compared(command, folders)] == [{"reading": "exact"}, {"reading": "published"}]
+    said = command("compare", *folders, "-o", folders[0].parent / "page.html")
+    assert "2 different tasks: ranked within each, not across" in said.out and "(reading: published)" in said.out
+
+
+def test_different_bounds_have_columns_of_their_own(command: Command, runs: Callable[..., list[Path]]) -> None:
+    (group,) = compared(
+        command, runs(a=record(90), b=record(91, likelihood__samples=1000), c=record(80, likelihood__samples=1))
+    )
+    assert standings(group, "-ELBO, nats") == {"a": "behind", "b": "behind", "c": "best"}
+    assert standings(group, "-IW-100, nats") == {"a": "unranked", "b": "", "c": ""}
+    assert standings(group, "-IW-1000, nats") == {"a": "", "b": "unranked", "c": ""}
+
+
+def test_bits_per_dimension_of_images_and_none_of_binary_ones(
+    command: Command, runs: Callable[..., list[Path]]
+) -> None:
+    (grey,) = compared(command, runs(a=record(90, data__bits=8), b=record(99, data__bits=8)))
+    assert "-IW-100, bits/dim" in grey["rows"][0]["measures"]
+    (binary,) = compared(command, runs(c=record(90), d=record(99)))
+    assert list(binary["rows"][0]["measures"]) == ["-ELBO, nats", "-IW-100, nats"]
+
+
+def test_quality_is_quoted_with_its_extractor(command: Command, runs: Callable[..., list[Path]]) -> None:
+    quality = {"extractor": "e", "real": 500, "generated": 500, "fid": 9.0, "kid": 0.1}
+    quality |= {"precision": 0.5, "recall": 0.4, "density": 0.9, "coverage": 0.8}
+    other = {**quality, "extractor": "f", "fid": 1.0}
+    better = {**quality, "fid": 7.0, "coverage": 0.9}
+    (group,) = compared(command, runs(a=record(quality=quality), b=record(quality=other), c=record(quality=better)))
+    title = "FID (e; 500 real, 500 generated)"
+    assert standings(group, title) == {"a": "behind", "b": "", "c": "best"}
+    assert standings(group, title.replace("FID", "coverage"))["c"] == "best"
+
+
+def test_what_is_not_finite_is_shown_and_not_ranked(command: Command, runs: Callable[..., list[Path]]) -> None:
+    broken = record()
+    broken["likelihood"]["negative_elbo_nats"] = {"mean": None, "standard_error": None}
+    folders = runs(a=record(90), b=broken, c=record(99))
+    (group,) = compared(command, folders)
+    assert standings(group, "-ELBO, nats") == {"a": "best", "b": "unranked", "c": "behind"}
+    assert "not finite" in command("compare", *folders, "-o", folders[0].parent / "p.html").out
+
+
+def test_the_page_is_whole_and_asks_nothing_of_a_network(
+    command: Command, runs: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    compared(command, runs(a=record(90), b=record(95), c=record(50, data__name="<script>alert(1)</script>")))
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1>Comparison of runs</h1>" in page and page.count("<table>") == 2
+    assert "90.00 ± 0.50" in page and '<span class="chip">best</span>' in page
+    assert "<script" not in page and not re.search(r"(src|href)=.https?:", page)
+    assert "2 different tasks" in page
+
+
+def test_a_real_run_with_itself(run: Path, tmp_path: Path, command: Command) -> None:
+    again = shutil.copytree(run, tmp_path / "again")
+    (group,) = compared(command, [again, run])
+    assert standings(group, "-ELBO, nats") == {"again": "best", run.name: "best"}
+    assert group["rows"][0]["facts"]["family"] == "lvae" and "M" in group["rows"][0]["facts"]["parameters"]
+
+
+def test_names_are_as_long_as_they_must_be(command: Command, runs: Callable[..., list[Path]], tmp_path: Path) -> None:
+    (a, b) = runs(a=record(), b=record())
+    for parent in ("one", "two"):
+        shutil.copytree(a, tmp_path / parent / "same")
+    (group,) = compared(command, [tmp_path / "one" / "same", tmp_path / "two" / "same"])
+    assert [row["run"] for row in group["rows"]] == ["one/same", "two/same"]
+    assert b.exists()
+
+
+def test_faults_are_one_line(command: Command, runs: Callable[..., list[Path]], tmp_path: Path) -> None:
+    (a,) = runs(a=record())
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "evaluation.json").write_text('{"split": "test"}')
+    for words, line in (
+        ([a], "expected two runs or more to compare, got 1"),
+        ([a, a], "got one twice"),
+        ([a, tmp_path / "nowhere"], "no run at"),
+        ([a, tmp_path / "empty"], "has no evaluation.json; measure it first: hvae evaluate"),
+        ([a, tmp_path / "odd"], "has no data, likelihood; measure the run again"),
+        ([a, tmp_path / "odd", "-o", "x.txt"], "ends in .html"),
+    ):
+        said = command("compare", *words)
+        assert said.code == 2 and line in said.err and said.err.count("\n") == 1, said.err

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import hvae
+from hvae.cli.heat import evenly
+from hvae.cli.score import overlap, rows
+from hvae.data.images import Split
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(run, tmp_path / "copy")
+
+
+def table(path: str | Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Path:
+    folder = tmp_path / "noise"
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(256, size=(8, 8), dtype=np.uint8)
+        (folder / "a").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / "a" / f"{i:02d}.png")
+    return folder
+
+
+def test_a_folder_of_noise_is_foreign(copy: Path, noise: Path, command: Command) -> None:
+    said = command("score", copy, "--data", noise, "--by", "nll", "--foreign", "--maps", 3, "--json")
+    assert said.code == 0, said.err
+    found = said.json
+    written = table(found["csv"])
+    assert found["rows"] == len(written) == 12 and found["csv"] == str(copy / "scores-noise.csv")
+    assert written[3]["file"] == str(Path("a") / "03.png") and written[3]["index"] == "3"
+    # Even six steps of training tell digits from noise by likelihood.
+    assert found["foreign"] == 12 and {row["decision"] for row in written} == {"foreign"}
+    assert all(float(row["nll"]) > found["threshold"] for row in written)
+    assert {"nll", "nll>1", "nll>2", "llr>1", "llr>2", "kl", "kl/z2", "kl/z1", "typicality", "complexity"} <= set(
+        written[0]
+    )
+    assert found["detection"]["nll"]["auroc"] > 0.99 and found["detection"]["nll"]["positive"] == "foreign"
+    assert found["bound"] == "ELBO" and found["data"]["split"] == "train" and found["seen_in_training"] == 0
+    assert Image.open(found["maps"]).size[0] > 8
+
+
+def test_own_test_data_are_mostly_normal_and_scored_the_same_twice(copy: Path, command: Command) -> None:
+    said = command("score", copy, "--data", "test", "-n", 60, "--quantile", 0.9, "-o", copy / "a.csv")
+    assert said.code == 0, said.err
+    assert "of 60 images are foreign" in said.out and "llr>1 above" in said.out
+    command("score", copy, "--data", "test", "-n", 60, "--quantile", 0.9, "-o", copy / "b.csv")
+    assert (copy / "a.csv").read_text() == (copy / "b.csv").read_text()
+    assert sum(row["decision"] == "foreign" for row in table(copy / "a.csv")) <= 20
+    assert "file" not in table(copy / "a.csv")[0]
+
+
+def test_decisions_follow_from_validation_data_alone(copy: Path, noise: Path, command: Command) -> None:
+    first = command("score", copy, "--data", "test", "-n", 30, "--json").json
+    second = command("score", copy, "--data", noise, "--json").json
+    assert first["threshold"] == second["threshold"] and first["by"] == second["by"] == "llr>1"
+
+
+def test_several_samples_make_another_bound(copy: Path, command: Command) -> None:
+    said = command("score", copy, "--data", "test", "-n", 5, "--samples", 3, "--json").json
+    assert said["bound"] == "IW-3" and json.dumps(said)
+
+
+def test_training_images_are_noticed(copy: Path, command: Command) -> None:
+    said = command("score", copy, "--data", "train", "-n", 20, "--json")
+    assert said.json["seen_in_training"] == 20
+    assert "20 of these 20 images are training data" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("--data nowhere", "nothing at nowhere"),
+        ("--data test --by lrr>1", "no score named 'lrr>1'; did you mean 'llr>1'?"),
+        ("--data test --by llr>3", "no score named 'llr>3'"),
+        ("--data test --quantile 95", "expected a quantile between 0 and 1, got 95"),
+        ("--data test --quantile 0.9999", "expected 10000 normal data or more"),
+        ("--data cifar10 --data.download false --data.root nowhere", "cifar10"),
+        ("--data test --train.lr 3", "--train.lr belongs to the training"),
+    ],
+)
+def test_faults_come_before_the_work(words: str, line: str, copy: Path, command: Command) -> None:
+    said = command("score", copy, *words.split())
+    assert said.code == 2 and line in said.err, said.err
+    assert said.err.count("\n") == 1 and "scores of" not in said.err
+    assert not list(copy.glob("scores*"))
+
+
+def split(values: torch.Tensor, **options: Any) -> Split:
+    return Split(store=values, rows=torch.arange(len(values)), labels=None, depth=8, **options)
+
+
+def test_overlap_is_pixel_by_pixel() -> None:
+    store = torch.randint(256, (50, 1, 4, 4), dtype=torch.uint8)
+    other = torch.cat([store[7:9], store[:1] ^ 1])
+    assert overlap(split(store), split(other)) == 2
+    assert overlap(split(store, dynamic=True), split(other)) == 0
+    assert overlap(split(store), split(torch.zeros(3, 1, 5, 5, dtype=torch.uint8))) == 0
+
+
+def test_rows_keep_what_is_not_finite_readable() -> None:
+    text = rows({"nll": torch.tensor([float("inf"), 0.5])}, ["foreign", "normal"], [])
+    assert text.splitlines() == ["index,decision,nll", "0,foreign,inf", "1,normal,0.5"]
+
+
+def test_levels_are_left_out_evenly() -> None:
+    names = [f"z{l}" for l in range(40, 0, -1)] + ["data"]
+    chosen = evenly(names, 8)
+    assert len(chosen) == 8 and chosen[0] == "z40" and chosen[-1] == "data"
+    assert hvae.__version__
