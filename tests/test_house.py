@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "hvae"
 GROUND = {"errors", "files", "weights"}
 HALL = {"site", "draw", "walk", "distributions"}
 ROOF = {"cli", "report", "inspection", "__init__"}
-READERS = {"objectives", "metrics", "explore"}
+READERS = {"objectives", "metrics", "explore", "coding"}
 
 # Each room may import the ground floor, itself, and the rooms named here.
 ALLOWED: dict[str, set[str]] = {
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "objectives": {"config", *HALL},
     "metrics": {"config", *HALL},
     "explore": {"config", *HALL},
+    "coding": {*HALL},
     "train": {"objectives", "metrics", "data", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},
 }

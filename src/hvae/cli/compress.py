@@ -1,0 +1,205 @@
+"""hvae compress: pictures to one small file, without loss."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.voice import Voice, table
+from hvae.errors import HvaeError
+from hvae.files import replacing, write_text
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun
+    from hvae.coding import Book, Codec, Compressed, Picture
+    from hvae.data import Split
+
+ABOUT = (
+    "Compress pictures with a trained model, without loss: bits-back coding into one .hvz file, which hvae decompress "
+    "turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles of the model's. "
+    "Where the model would cost more than PNG or WebP, those are kept instead."
+)
+EXAMPLES = (
+    "hvae compress runs/photos holiday.png holiday.hvz",
+    "hvae compress runs/photos folder-of-pictures more.png all.hvz",
+    "hvae compress runs/digits test digits.hvz -n 1000",
+)
+SPLITS = ("test", "valid", "train")
+SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
+BINS = "bins.json"
+"""The bins of a run's latents, calibrated on its training data."""
+_CALIBRATION = 64
+
+
+def parser() -> Parser:
+    made = Parser("compress", ABOUT, EXAMPLES, "RUN INPUT... OUT.hvz [-n N] [--no-verify] [--calibrate] [--json]")
+    made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    what = "image files, folders of them, .npy arrays of integer levels, or test, valid, train for the run's own data"
+    made.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
+    made.add_argument("-n", "--number", type=int, metavar="N", help="of the run's own data, the first so many")
+    made.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode again: half the time")
+    made.add_argument("--verify", dest="verify", action="store_true", default=True, help="decode again (the default)")
+    made.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
+    fineness = "bins to a standard deviation of a latent: finer ones borrow more bits"
+    made.add_argument("--fineness", type=float, default=4.0, metavar="X", help=fineness)
+    made.add_argument("--block", type=int, default=512, metavar="N", help="tiles that can only be decoded together")
+    made.add_argument("--batch", type=int, default=16, metavar="N", help="tiles at once, at most 64")
+    return made
+
+
+def main(argv: list[str]) -> None:
+    rest, dotted = split_dotted(argv)
+    args = parser().parse_args(rest)
+    voice, out = Voice(args.json), _out(args.paths)
+    from hvae.checkpoints import load
+    from hvae.coding import sizes
+
+    with voice.working():
+        run = load(args.run)
+        codec = codec_of(run, args.run)
+        pictures = [picture for source in args.paths[:-1] for picture in _pictures(source, run, args.number, dotted)]
+        book = _book(run, codec, args, dotted)
+        with voice.bar("compressing") as tick:
+            made = codec.compress(pictures, _settings(args), book=book, tick=tick)
+        with replacing(out) as temporary:
+            temporary.write_bytes(made.content)
+        each = [sizes(picture.levels, codec.bits) for picture in pictures]
+    rivals = {name: sum(one[name] for one in each) for name in ("png", "webp") if all(name in one for one in each)}
+    found = {"file": str(out), "pictures": len(pictures), **made.to_dict(), "rivals": rivals}
+    voice.answer(found)
+    if not args.json:
+        _show(voice, found, made)
+
+
+def codec_of(run: LoadedRun, place: str) -> Codec:
+    """The codec that a run is; `place` is where a reader may look for it first."""
+    from hvae.coding import Codec
+
+    known = {key: run.description[key] for key in ("config", "shape", "bits")}
+    return Codec(run.model, bits=run.bits, description=known, run=str(place))
+
+
+def _out(paths: Sequence[str]) -> Path:
+    out = Path(paths[-1])
+    if len(paths) < 2 or out.suffix != ".hvz":
+        raise HvaeError(f"expected INPUT... OUT.hvz, got {' '.join(paths)}; name the .hvz file to write last")
+    return out
+
+
+def _settings(args: Namespace) -> Any:
+    from hvae.coding import Settings
+
+    return Settings(fineness=args.fineness, block=args.block, rows=args.batch, verify=args.verify)
+
+
+def _pictures(source: str, run: LoadedRun, number: int | None, dotted: Mapping[str, str]) -> list[Picture]:
+    """The pictures of one input."""
+    from hvae.coding import open_picture
+
+    path = Path(source).expanduser()
+    if not path.exists() and source in SPLITS:
+        return _arrays(_split(source, run, dotted), source, number)
+    if not path.exists():
+        raise HvaeError(
+            f"nothing at {source}; expected an image, a folder of images, an .npy file, or {', '.join(SPLITS)}"
+        )
+    if path.suffix == ".npy":
+        return _array(path, run)
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not files:
+        raise HvaeError(f"no image found below {source}; expected files that end in {', '.join(SUFFIXES)}")
+    if len(run.model.shape) != 3:
+        raise HvaeError(f"{run.folder} takes vectors {run.model.shape}, not images; give an .npy array of levels")
+    return [open_picture(file, run.model.shape[0], run.bits) for file in files]
+
+
+def _split(name: str, run: LoadedRun, dotted: Mapping[str, str]) -> Split:
+    from hvae.data import load
+
+    data = load(run.config.override(dotted).data)
+    if data.shape != run.model.shape or data.bits != run.bits:
+        raise HvaeError(
+            f"{run.folder} takes {run.model.shape} of {run.bits} bits, its data are {data.shape} of {data.bits}"
+        )
+    split: Split = getattr(data, name).fixed(0)
+    if not len(split):
+        raise HvaeError(f"the run's data have no {name} split; name another one")
+    return split
+
+
+def _arrays(split: Split, name: str, number: int | None) -> list[Picture]:
+    from hvae.coding import Picture
+
+    if number is not None and number < 1:
+        raise HvaeError(f"expected at least 1 image to compress, got -n {number}")
+    levels = split.levels(range(min(number or len(split), len(split)))).numpy()
+    return [Picture(name, one, 0) for one in levels]
+
+
+def _array(path: Path, run: LoadedRun) -> list[Picture]:
+    import numpy as np
+
+    from hvae.coding import Picture
+
+    try:
+        levels = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as fault:
+        raise HvaeError(f"{path} cannot be read as an .npy array: {fault}") from fault
+    shape = run.model.shape
+    if levels.ndim != len(shape) + 1 or levels.dtype != np.uint8:
+        known = f"uint8 (N, {', '.join(map(str, shape))})"
+        raise HvaeError(f"expected {path} to be {known}, got {levels.dtype} {levels.shape}")
+    return [Picture(path.stem, one, 0) for one in levels]
+
+
+def _book(run: LoadedRun, codec: Codec, args: Namespace, dotted: Mapping[str, str]) -> Book | None:
+    """The bins that were calibrated for this run, if they were."""
+    from hvae.coding import Book
+
+    place = run.folder / BINS
+    if args.calibrate:
+        split = _split("train", run, dotted)
+        made = codec.calibrate(split.levels(range(min(_CALIBRATION, len(split)))).numpy(), args.fineness)
+        write_text(place, json.dumps(made.to_dict(), indent=2) + "\n")
+        return made
+    if not place.is_file():
+        return None
+    try:
+        return Book.from_dict(json.loads(place.read_text(encoding="utf-8")))
+    except ValueError as fault:
+        raise HvaeError(f"{place} cannot be used: {fault}; write it again with --calibrate") from fault
+
+
+def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
+    account, dims, total = made.account, made.dims, 8 * len(made.content)
+    chained = made.tile * (account.images - account.seeds)
+    rows = table("", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {found['file']}")
+    parts = {
+        "minus the ELBO": account.elbo,
+        "by the trace of the walks": account.trace,
+        "on the stack, net": account.net,
+    }
+    for name, bits in parts.items() if chained and made.order != "classic" else ():
+        rows.add_row(name, f"{bits / chained:.4f}", f"{bits / 8:,.0f}")
+    rows.add_row("the file", f"{total / dims:.4f}", f"{total / 8:,.0f}")
+    for name, size in found["rivals"].items():
+        title = {"png": "PNG", "webp": "WebP lossless"}[name]
+        rows.add_row(f"{title}, one by one", f"{8 * size / dims:.4f}", f"{size:,}")
+    voice.show(rows)
+    voice.show(_notes(made))
+
+
+def _notes(made: Compressed) -> str:
+    account = made.account
+    checked = f", {made.check_seconds:.1f} s of them to check" if made.check_seconds else ", not checked"
+    time = f"{made.seconds:.1f} s{checked}"
+    if made.order == "classic":
+        return f"kept as PNG, WebP or zlib: the model would have cost more; {time}"
+    failed = f"; {made.kept} blocks did not come back and are kept without the model" if made.kept else ""
+    seeds = f"{account.seeds} of {account.images} images begin the stacks in a classic format"
+    begun = f"which hold {account.start / 8:,.0f} bytes at first and {account.first / 8:,.0f} after the first image"
+    return f"order {made.order}; {seeds}, {begun}; {time}{failed}"

@@ -1,0 +1,111 @@
+r"""Where the values of a continuous latent may lie: bins, as fine as bits-back coding needs them.
+
+A coder cannot push a real number, only which of some bins it is in; encoder and decoder then both use the bin's centre.
+A latent that is visited once gets bins that are equally probable under its p, so that p costs exactly `bits`
+(Townsend et al. 2019, arXiv 1901.04866, sec. 2.5.1; Townsend et al. 2020, arXiv 1912.09953, sec. 3.3).  One whose q
+comes first gets a grid that is fixed beforehand (Kingma et al. 2019, arXiv 1905.06845, sec. 3.2).
+
+Shapes: `N` all elements of a value, (B, ...) flattened; `E` edges asked for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+
+from hvae.coding.curves import UNIT_BITS, Floats, Ints, normal
+from hvae.coding.steady import gaussian
+from hvae.distributions import Distribution
+from hvae.errors import HvaeError
+
+MOST_BITS = 20
+
+
+class Bins(ABC):
+    """2^bits intervals that cover the line, the outer two open outwards."""
+
+    bits: int
+
+    @property
+    def size(self) -> int:
+        return 1 << self.bits
+
+    @abstractmethod
+    def edges(self, index: Ints) -> Floats:
+        """The lower edge of the bins of index (N, E), 0 .. size: -inf at 0, inf at size."""
+
+    @abstractmethod
+    def centres(self, index: Ints) -> Floats:
+        """The value that stands for the bins of index (N,)."""
+
+
+class EqualMass(Bins):
+    r"""Bins that all hold the mass $2^{-b}$ of a Gaussian: edge j is $\mu + \sigma\,\Phi^{-1}(j\,2^{-b})$."""
+
+    def __init__(self, law: Distribution, bits: int) -> None:
+        self.law, self.p, self.bits = law, gaussian(law), bits
+
+    def edges(self, index: Ints) -> Floats:
+        return self.p.loc[:, None] + self.p.scale[:, None] * _quantiles(self.bits)[0].take(index)
+
+    def centres(self, index: Ints) -> Floats:
+        return self.p.loc + self.p.scale * _quantiles(self.bits)[1][index]
+
+
+@cache
+def _quantiles(bits: int) -> tuple[Floats, Floats]:
+    """Edges, 2^b + 1 of them, and centres, of equally probable bins of the standard Gaussian."""
+    step = 1 << (UNIT_BITS - bits)
+    at = np.arange(1 << bits, dtype=np.int64) * step
+    inner, centres = normal().inverse(at[1:]), normal().inverse(at + step // 2)
+    return np.concatenate([[-np.inf], inner, [np.inf]]), centres
+
+
+class Even(Bins):
+    """Bins of one width from `low` on, the same for every element of a level."""
+
+    def __init__(self, low: float, step: float, bits: int) -> None:
+        self.low, self.step, self.bits = low, step, bits
+
+    def edges(self, index: Ints) -> Floats:
+        edges = np.asarray(self.low + self.step * index, dtype=np.float64)
+        edges[index <= 0], edges[index >= self.size] = -np.inf, np.inf
+        return edges
+
+    def centres(self, index: Ints) -> Floats:
+        return np.asarray(self.low + self.step * (index + 0.5), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Relative:
+    """The choice of equally probable bins, 2^bits of them, for a level whose p is known before it is drawn."""
+
+    bits: int
+
+    def __post_init__(self) -> None:
+        _check(self.bits)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The choice of even bins for a level that is drawn before its p is known: 2^bits of them, `step` wide."""
+
+    low: float
+    step: float
+    bits: int
+
+    def __post_init__(self) -> None:
+        _check(self.bits)
+        if not (np.isfinite(self.low) and 0 < self.step < np.inf):
+            raise HvaeError(f"expected a grid of finite numbers and a step above 0, got {asdict(self)}")
+
+    def bins(self) -> Even:
+        return Even(self.low, self.step, self.bits)
+
+
+def _check(bits: int) -> None:
+    if not 1 <= bits <= MOST_BITS:
+        raise HvaeError(f"expected 1 to {MOST_BITS} bits for the bins of a latent, got {bits}; 10 is usual")

@@ -1,0 +1,108 @@
+r"""Bits-back coding in the BB-ANS order, for every walk.
+
+    encode:  walk on the data, popping each latent with its q;      then push every site with its p, last known first
+    decode:  walk on nothing, popping each site with its p;         walk again on what was found, everything given;
+             push every latent with its q, last known first
+
+Net bits a datum are $-\log_2 p(x, z) + \log_2 q(z \mid x)$, whose mean is minus the ELBO.  Townsend, Bird and Barber
+2019, arXiv 1901.04866, sec. 2.4; for hierarchies Townsend et al. 2020, arXiv 1912.09953.
+
+Shapes: `B` rows of a batch; `N` all elements of a value, (B, ...) flattened.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hvae.coding.book import Book
+from hvae.coding.curves import Ints
+from hvae.coding.stack import Stack
+from hvae.coding.symbols import data, latent, levels_of
+from hvae.distributions import Distribution
+from hvae.distributions.discrete import level_of
+from hvae.draw import Draw, Drawn, replay
+from hvae.site import Key, Site
+from hvae.walk import Evidence, Model, Trace, run
+
+
+class Sender(Draw):
+    """Takes each latent off the stack with its q; keeps what is known."""
+
+    def __init__(self, stack: Stack, book: Book) -> None:
+        self.stack, self.book = stack, book
+        self.symbols: dict[Key, Ints] = {}
+
+    def __call__(self, site: Site) -> Drawn:
+        if site.value is not None:
+            return Drawn(site.value, site.proposal)
+        assert site.q is not None, f"a walk on data knows the q of {site.name}"
+        self.symbols[site.key], value = pop_latent(self.stack, site, site.q, self.book)
+        return Drawn(value, site.q)
+
+
+class Receiver(Draw):
+    """Takes everything off the stack with its p: latents and data."""
+
+    def __init__(self, stack: Stack, book: Book) -> None:
+        self.stack, self.book = stack, book
+        self.symbols: dict[Key, Ints] = {}
+
+    def __call__(self, site: Site) -> Drawn:
+        assert site.p is not None, f"a walk on nothing knows the p of {site.name}"
+        if site.data:
+            return Drawn(pop_data(self.stack, site.p), site.p)
+        self.symbols[site.key], value = pop_latent(self.stack, site, site.p, self.book)
+        return Drawn(value, site.p)
+
+
+def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple[Ints, Tensor]:
+    """Symbols (N,) of a latent by `law`, which is its p or its q, and the value that they stand for."""
+    bins, like = book.bins(site), law.mean()
+    symbols = latent(law, bins).pop(stack)
+    return symbols, torch.from_numpy(bins.centres(symbols)).reshape(like.shape).to(like.dtype)
+
+
+def pop_data(stack: Stack, law: Distribution) -> Tensor:
+    """Data in [0, 1] by their p."""
+    like = law.mode()
+    symbols = torch.from_numpy(data(law).pop(stack)).reshape(like.shape)
+    return symbols.to(like.dtype) / (levels_of(law) - 1)
+
+
+def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
+    """Data in [0, 1] by their p."""
+    code = data(law)  # first of all, because it refuses what has no levels
+    code.push(stack, level_of(value, levels_of(law)).long().reshape(-1).numpy())
+
+
+def encode(model: Model, stack: Stack, x: Tensor, book: Book) -> Trace:
+    """Put x, (B, *shape) in [0, 1], on the stack.  Raises Exhausted when the stack is too low to borrow from."""
+    sender = Sender(stack, book)
+    trace = run(model, sender, model.evidence(x))
+    for record in reversed(_known(trace, "p")):
+        if record.data:
+            push_data(stack, record.law, record.value)
+        else:
+            latent(record.law, book.bins(record)).push(stack, sender.symbols[record.key])
+    return trace
+
+
+def decode(model: Model, stack: Stack, n: int, book: Book) -> Tensor:
+    """Take n rows off the stack, (n, *shape) in [0, 1], and give the borrowed bits back."""
+    receiver = Receiver(stack, book)
+    seen = run(model, receiver, n=n)
+    assert seen.x is not None
+    again = run(model, replay(seen.keyed_values()), model.evidence(seen.x))
+    for record in reversed(_known(again, "q")):
+        assert record.q is not None
+        latent(record.q, book.bins(record)).push(stack, receiver.symbols[record.key])
+    return seen.x
+
+
+def _known(trace: Trace, side: str) -> list:  # type: ignore[type-arg]
+    """The records of a trace in the order in which their p or q became known."""
+    return [trace.records[key] for key, known in trace.visits if known == side]
+
+
+__all__ = ["Evidence", "decode", "encode", "pop_data", "pop_latent", "push_data"]

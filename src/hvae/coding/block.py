@@ -1,0 +1,220 @@
+"""A block: images chained on one stack, which can be decoded without the rest of the file.
+
+Bits-back coding has to borrow before it can begin.  What is borrowed here is useful where it can be: the first images
+of the block, kept in a classic format, lie at the bottom of the stack ("seeds"; after Townsend et al. 2020, arXiv
+1912.09953, sec. 3.2), and only what is lacking then is noise that anyone can make again.  How many seeds is a matter of
+arithmetic: as many as pay for the first loan, or none where noise is cheaper, or all where the model does not pay.
+
+    payload = seeds, words at the start, steps, words (4 x u32) | rows of each step (u8) | words of the stack (u32)
+
+Shapes: `N` images of the block; `B` rows of a step.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from hvae.coding.classic import Levels, restore, squeeze
+from hvae.coding.coder import Coder, with_enough_noise
+from hvae.coding.numerics import noise
+from hvae.coding.stack import Exhausted, Stack, Words
+from hvae.errors import HvaeError
+from hvae.walk import Trace
+
+MOST_ROWS = 64
+_HEAD = struct.Struct("<4I")
+_LENGTH = struct.Struct("<I")
+_LOG2 = float(np.log(2.0))
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the bits of some images went.  Sums over images; `elbo`, `trace` and `net` leave out the seeds."""
+
+    images: int = 0
+    seeds: int = 0
+    """Images kept in a classic format, because their bits were needed or the model would have cost more."""
+    elbo: float = 0.0
+    """Minus the ELBO of the chained images."""
+    trace: float = 0.0
+    """Minus the log-weight of the very walks that coded them: densities, where the stack holds masses."""
+    net: float = 0.0
+    """By how much the stack grew."""
+    start: float = 0.0
+    """What the stack began with: seeds and noise."""
+    first: float = 0.0
+    """The stack after its first image."""
+
+    def __add__(self, other: Account) -> Account:
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return Account(**{**sums, "first": self.first or other.first})
+
+
+class Start(NamedTuple):
+    """What a stack begins with: images in a classic format, and how many words, enough for them at least."""
+
+    seeds: int
+    blob: bytes
+    length: int
+
+    def words(self) -> Words:
+        """The blob, made to look random, since its bits are about to be drawn from; then noise."""
+        return _whitened(_LENGTH.pack(len(self.blob)) + self.blob, self.length) if self.seeds else noise(self.length)
+
+
+Told = Callable[[int], object]
+"""Told how many images are done."""
+
+
+def encode(coder: Coder, levels: Levels, most: int = 16, told: Told = bool) -> tuple[bytes, Account]:
+    """A block of images, (N, *shape) of integers, at most `most` of them a step: its payload, and its account."""
+    start = _start(coder, levels, _trial(coder, levels[:1]))
+    while start.seeds < len(levels):
+        try:
+            payload, account = _chained(coder, levels, start, most, told)
+            break
+        except Exhausted:
+            start = start._replace(length=start.length + start.length // 4 + 64)
+    else:
+        return kept(levels, coder.bits)
+    few = levels[:8]
+    # Only where the model does badly is it worth the time to see what a classic format makes of all of them.
+    if len(payload) < 0.7 * len(squeeze(few, coder.bits)) * len(levels) / len(few):
+        return payload, account
+    return min((payload, account), kept(levels, coder.bits), key=lambda found: len(found[0]))
+
+
+def kept(levels: Levels, bits: int) -> tuple[bytes, Account]:
+    """A block that keeps all of its images in a classic format."""
+    start = _seeded(levels, bits, len(levels), 0)
+    stack = Stack.start(start.words())
+    account = Account(images=len(levels), seeds=len(levels), start=stack.bits, first=stack.bits)
+    return _payload(start, [], stack), account
+
+
+class _Cost(NamedTuple):
+    """Bits that the first image borrows, and that it costs in the end."""
+
+    loan: float
+    net: float
+
+
+def _trial(coder: Coder, first: Levels) -> _Cost:
+    before: list[int] = []
+
+    def use(stack: Stack) -> None:
+        before[:] = [stack.bits]
+        coder.encode(stack, first)
+
+    stack = with_enough_noise(use)
+    return _Cost(max(before[0] - stack.lowest, 0), stack.bits - before[0])
+
+
+def _start(coder: Coder, levels: Levels, cost: _Cost) -> Start:
+    """The cheapest start: seeds against noise."""
+    n, loan = len(levels), 1.02 * cost.loan + 128
+    each = 8.0 * len(squeeze(levels[:1], coder.bits))
+
+    def total(k: int) -> float:
+        return k * each + (n - k) * cost.net + (max(loan - k * each, 0.0) if k < n else 0.0)
+
+    enough = int(loan // each)
+    return _seeded(levels, coder.bits, min({0, min(enough, n), min(enough + 1, n), n}, key=total), loan)
+
+
+def _seeded(levels: Levels, bits: int, seeds: int, loan: float) -> Start:
+    blob = squeeze(levels[:seeds], bits) if seeds else b""
+    lowest = -(-(len(blob) + _LENGTH.size) // 4) if seeds else 0
+    return Start(seeds, blob, max(lowest, int(loan // 32) + 1 if loan else 0))
+
+
+def _chained(coder: Coder, levels: Levels, start: Start, most: int, told: Told) -> tuple[bytes, Account]:
+    stack = Stack.start(start.words())
+    account = Account(images=len(levels), seeds=start.seeds, start=stack.bits)
+    steps: list[int] = []
+    done, loan = start.seeds, float(stack.bits)
+    while done < len(levels):
+        rows = _rows(stack.bits / loan, min(most, len(levels) - done))
+        after = stack.copy()
+        try:
+            trace = coder.encode(after, levels[done : done + rows])
+        except Exhausted:
+            if rows == 1:
+                raise
+            loan = stack.bits / (rows // 2)
+            continue
+        borrowed = (stack.bits - min(after.lowest, stack.bits)) / rows
+        loan = 1.1 * borrowed + 64 if not steps else max(1.1 * borrowed + 64, 0.9 * loan)
+        account = _noted(account, trace, after.bits - stack.bits, 0.0 if steps else after.bits)
+        stack, done = after, done + rows
+        steps.append(rows)
+        told(done)
+    return _payload(start, steps, stack), account
+
+
+def _rows(afford: float, most: int) -> int:
+    """The largest power of two that the stack can lend to, up to `most`."""
+    return 1 << (max(1, min(int(afford), most)).bit_length() - 1)
+
+
+def _noted(account: Account, trace: Trace, net: float, first: float) -> Account:
+    return replace(
+        account,
+        elbo=account.elbo - float(trace.elbo().sum()) / _LOG2,
+        trace=account.trace - float(trace.log_weight().sum()) / _LOG2,
+        net=account.net + net,
+        first=account.first or first,
+    )
+
+
+def _payload(start: Start, steps: list[int], stack: Stack) -> bytes:
+    words = stack.words().astype("<u4")
+    return _HEAD.pack(start.seeds, start.length, len(steps), len(words)) + bytes(steps) + words.tobytes()
+
+
+def decode(coder: Coder, payload: bytes, shape: tuple[int, ...], n: int) -> Levels:
+    """The n images of a block, (n, *shape).  Raises HvaeError unless every part fits every other."""
+    seeds, count, steps, words = _read(payload, n)
+    stack = Stack.resume(words)
+    found = [coder.decode(stack, rows) for rows in reversed(steps)]
+    ending = stack.ending()
+    if len(ending) != count:
+        raise HvaeError("the stack does not end where it began; the file is damaged, or of another model")
+    first = _unseeded(ending, seeds, shape, coder.bits)
+    return np.concatenate([first, *reversed(found)])
+
+
+def _read(payload: bytes, n: int) -> tuple[int, int, bytes, Words]:
+    """Seeds, words at the start, rows of the steps, words.  Everything is checked before it is believed."""
+    if len(payload) < _HEAD.size:
+        raise HvaeError("a block is cut short; the file is damaged")
+    seeds, count, length, size = _HEAD.unpack_from(payload)
+    steps = payload[_HEAD.size : _HEAD.size + length]
+    fits = len(payload) == _HEAD.size + length + 4 * size and count <= size
+    if not fits or seeds + sum(steps) != n or not all(1 <= rows <= MOST_ROWS for rows in steps):
+        raise HvaeError("the sizes in a block contradict each other; the file is damaged")
+    words = np.frombuffer(payload, dtype="<u4", offset=_HEAD.size + length)
+    return seeds, count, steps, words.astype(np.uint32)
+
+
+def _unseeded(words: Words, seeds: int, shape: tuple[int, ...], bits: int) -> Levels:
+    if not seeds:
+        if not np.array_equal(words, noise(len(words))):
+            raise HvaeError("the stack does not end in what it began with; the file is damaged, or of another model")
+        return np.zeros((0, *shape), dtype=np.uint8)
+    plain = _whitened(words.astype("<u4").tobytes(), len(words)).astype("<u4").tobytes()
+    (length,) = _LENGTH.unpack_from(plain)
+    if length + _LENGTH.size > len(plain) or any(plain[_LENGTH.size + length :]):
+        raise HvaeError("the seeds of a block do not fit into it; the file is damaged, or of another model")
+    return restore(plain[_LENGTH.size : _LENGTH.size + length], (seeds, *shape), bits)
+
+
+def _whitened(content: bytes, count: int) -> Words:
+    """Bytes, filled up with zeros to `count` words, with noise upon them; twice is none."""
+    words = np.frombuffer(content.ljust(4 * count, b"\0"), dtype="<u4").astype(np.uint32)
+    return words ^ noise(count)

@@ -1,0 +1,107 @@
+r"""Which bins each level uses: chosen from data once, and stored in every file.
+
+Finer bins cost nothing net (what a finer p costs more, a finer q gives back), but they must be borrowed first; coarser
+ones move the value that the decoder sees.  So each level gets the fewest bins that are `fineness` to one standard
+deviation of q, for nearly all (99 %) of its elements on the data of the calibration.
+
+Shapes: `B` batch; `N` all elements of a value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hvae.coding.bins import MOST_BITS, Bins, EqualMass, Grid, Relative
+from hvae.coding.curves import Floats
+from hvae.coding.steady import gaussian
+from hvae.draw import posterior
+from hvae.errors import HvaeError, unknown
+from hvae.site import Site
+from hvae.walk import Evidence, Model, Record, run
+
+FINENESS = 4.0
+_MARGIN = 8.0
+_FEW = 0.01
+
+
+@dataclass(frozen=True)
+class Book:
+    """The choice of bins for each level, by name."""
+
+    levels: Mapping[str, Relative | Grid] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Book:
+        """The inverse of `to_dict`.  Raises HvaeError for anything else."""
+        try:
+            return cls({name: (Grid if "low" in c else Relative)(**c) for name, c in found.items()})
+        except (TypeError, AttributeError) as fault:
+            raise HvaeError(f"these are no calibrated bins ({fault}); calibrate again") from fault
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values that JSON can hold, by level."""
+        return {name: asdict(choice) for name, choice in self.levels.items()}
+
+    def bins(self, site: Site) -> Bins:
+        """The bins of one variable of a walk.  Raises HvaeError for a level that the book does not know."""
+        choice = self.levels.get(site.name)
+        if choice is None:
+            raise unknown("level with calibrated bins", site.name, self.levels)
+        if isinstance(choice, Grid):
+            return choice.bins()
+        if site.p is None:
+            raise HvaeError(f"level {site.name} is drawn before its prior is known and has no grid; calibrate again")
+        return EqualMass(site.p, choice.bits)
+
+
+def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> Book:
+    """Bins for each level of a model, from what its posterior does with some data.
+
+    `fineness`: bins to a standard deviation of q.  Raises HvaeError (Uncodable) for latents that are not Gaussian.
+    """
+    if not fineness > 0:
+        raise HvaeError(f"expected a fineness above 0, got {fineness}; 4 bins to a standard deviation are usual")
+    found: dict[str, list[Record]] = {}
+    for record in run(model, posterior, evidence).latents:
+        found.setdefault(record.name, []).append(record)
+    return Book({name: _choice(records, fineness) for name, records in found.items()})
+
+
+def _choice(records: list[Record], fineness: float) -> Relative | Grid:
+    q = [gaussian(_inferred(record)) for record in records]
+    p = [gaussian(record.law) for record in records]
+    q_loc, q_scale, p_loc, p_scale = (
+        np.concatenate(parts)
+        for parts in ([a.loc for a in q], [a.scale for a in q], [a.loc for a in p], [a.scale for a in p])
+    )
+    if any(record.late for record in records):
+        return _grid(np.concatenate([q_loc, p_loc]), np.concatenate([q_scale, p_scale]), q_scale, fineness)
+    # A bin of mass m at distance d from the middle of p is m sigma_p / phi(d) wide.
+    distance = np.clip((q_loc - p_loc) / p_scale, -6.0, 6.0)
+    density = np.exp(-0.5 * distance**2) / math.sqrt(2 * math.pi)
+    return Relative(_bits(fineness / np.quantile(density * q_scale / p_scale, _FEW)))
+
+
+def _inferred(record: Record):  # type: ignore[no-untyped-def]
+    assert record.q is not None, "a walk on data knows the q of each latent"
+    return record.q
+
+
+def _grid(loc: Floats, scale: Floats, q_scale: Floats, fineness: float) -> Grid:
+    """Wide enough for both laws with a margin; what lies beyond it still has a place in the outer bins."""
+    low, high = float((loc - _MARGIN * scale).min()), float((loc + _MARGIN * scale).max())
+    # Powers of two make edges and centres exact.
+    exponent = math.floor(math.log2(float(np.quantile(q_scale, _FEW)) / fineness))
+    bits = _bits((high - low) / math.ldexp(1.0, exponent))
+    step = math.ldexp(1.0, max(exponent, math.ceil(math.log2((high - low) / (1 << bits)))))
+    return Grid(math.floor(low / step) * step, step, bits)
+
+
+def _bits(count: float) -> int:
+    """Bits for at least `count` bins, and for 16 at least."""
+    return min(max(4, math.ceil(math.log2(count))), MOST_BITS)

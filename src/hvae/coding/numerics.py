@@ -1,0 +1,51 @@
+"""The conditions under which coding computes, and fingerprints that tell when two machines do not agree.
+
+Encoder and decoder must find the same probabilities.  What is promised: a copy of the model in double precision, in
+evaluation mode, on the CPU, on one thread, without gradients or autocast; batches of the same rows on both sides (the
+file says how many each step has); parameters rounded before they are used (`steady`), and integer tables from there on
+(`curves`).  So files decode on any number of threads and, but for a chance of about 1e-7 an image, on another processor
+or build of torch; there the fingerprint, or at the latest the check of every block, refuses before a byte is written.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from hvae.coding.stack import Words
+from hvae.walk import Model
+from hvae.weights import digest
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """One thread, no gradients, no autocast; the number of threads is restored afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def still(model: Model) -> Model:
+    """A copy of the model for coding: double precision, evaluation mode, on the CPU.  The model itself is untouched."""
+    made: Model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
+    return made
+
+
+def identity(model: Model, description: Mapping[str, Any]) -> bytes:
+    """32 bytes that change with any weight and any word of the description."""
+    return bytes.fromhex(digest(model.state_dict(), description))
+
+
+def noise(count: int) -> Words:
+    """`count` words that look random and are the same for ever: what is borrowed where nothing else can be."""
+    return np.frombuffer(hashlib.shake_256(b"hvae stack").digest(4 * count), dtype="<u4").astype(np.uint32)

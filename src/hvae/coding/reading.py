@@ -1,0 +1,83 @@
+"""Pictures out of a file: which blocks hold which tiles, and no more of them decoded than are asked for.
+
+Shapes: `C H W` a picture; `N` tiles of the model's shape.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hvae.coding import block as blocks
+from hvae.coding.classic import Levels, restore
+from hvae.coding.coder import Coder
+from hvae.coding.container import Block, File, Header, Item
+from hvae.coding.pictures import MODES, Picture, layout
+from hvae.errors import HvaeError
+
+Tick = Callable[[int, int], None]
+"""Told (done, total)."""
+
+
+class Tiles:
+    """The tiles of a file by number; a block is decoded when one of its tiles is asked for, and kept until the next."""
+
+    def __init__(self, file: File, coder: Coder, shape: tuple[int, ...], tick: Tick | None) -> None:
+        self.file, self.coder, self.shape, self.tick = file, coder, shape, tick
+        self.starts = np.cumsum([0, *(b.count for b in file.header.blocks)])
+        self._held: tuple[int, Levels] | None = None
+
+    def between(self, start: int, end: int) -> Levels:
+        first, last = (int(np.searchsorted(self.starts, at, side="right")) - 1 for at in (start, end - 1))
+        parts = [self._block(b)[max(start - self.starts[b], 0) : end - self.starts[b]] for b in range(first, last + 1)]
+        return np.concatenate(parts)
+
+    def _block(self, index: int) -> Levels:
+        if self._held is None or self._held[0] != index:
+            known, total = self.file.header.blocks[index], len(self.file.header.blocks)
+            found = blocks.decode(self.coder, self.file.payload(index), self.shape, known.count)
+            check_content(found, known, index)
+            self._held = index, found
+            if self.tick is not None:
+                self.tick(index + 1, total)
+        return self._held[1]
+
+
+def check_content(found: Levels, known: Block, index: int) -> None:
+    if zlib.crc32(found.tobytes()) != known.content:
+        raise HvaeError(f"block {index} decodes to other images than were compressed; nothing of it was written")
+
+
+def without_model(file: File, only: int | None = None) -> list[Picture]:
+    """The pictures of a file that needs no model, since it keeps them in a classic format."""
+    header = file.header
+    items = each_item(header)
+    if len(items) != len(header.blocks):
+        raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
+    wanted = chosen(only, len(items))
+    found = []
+    for i in wanted:
+        item, vector = items[i], len(header.shape) == 1
+        layout(item.height, item.width, header.shape)
+        shape = header.shape if vector else (header.shape[0], item.height, item.width)
+        levels = restore(file.payload(i), (1, *shape), header.bits)[0]
+        check_content(levels, header.blocks[i], i)
+        found.append(Picture(item.name, levels, item.mode))
+    return found
+
+
+def each_item(header: Header) -> list[Item]:
+    """One item a picture.  Raises HvaeError for more of them than the blocks can hold."""
+    known = sum(block.count for block in header.blocks)
+    if sum(item.count for item in header.items) > known or any(item.mode >= len(MODES) for item in header.items):
+        raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
+    return [item for item in header.items for _ in range(item.count)]
+
+
+def chosen(only: int | None, count: int) -> Sequence[int]:
+    """All pictures of a file, or the one of an index."""
+    if only is not None and not 0 <= only < count:
+        raise HvaeError(f"expected an index of 0 to {count - 1}, got {only}: the file holds {count} pictures")
+    return range(count) if only is None else [only]

@@ -1,0 +1,231 @@
+r"""From a distribution to what an entropy coder needs: integer masses of symbols, digit by digit.
+
+A symbol of many values (a pixel of 256, a latent of 1024 bins) is coded as digits of base 8, the highest first: each
+has a small table of masses given the digits before it.  A table of all values would take 256 or 1024 evaluations of a
+cumulative distribution function; digits take twenty, and cost nothing, since conditional masses multiply.
+
+    mass of digit d after prefix a  =  F(edge of a, d + 1) - F(edge of a, d),  F in integers
+
+To every mass one part in 2^30 is added (and the coder adds one in 2^24), so nothing is impossible, however far the
+model is off.
+
+Shapes: `B` batch; `N` all elements, (B, ...) flattened; `E` edges; `K` values of a digit; `L` levels of data; `M`
+components; `C` channels; `S` positions.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae.coding.bins import Bins, EqualMass
+from hvae.coding.curves import UNIT, UNIT_BITS, Floats, Ints, logistic, normal
+from hvae.coding.stack import Stack
+from hvae.coding.steady import Parameters, Uncodable, flat, gaussian, steady
+from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture
+from hvae.distributions.logistic import bins as places
+from hvae.distributions.logistic import log_mass
+
+_DIGIT_BITS = 3
+_LEAST = UNIT >> 30
+_WEIGHT_BITS = 20
+_TO_UNIT = UNIT_BITS - _WEIGHT_BITS
+assert UNIT_BITS + _WEIGHT_BITS < 63, "sums of weighted masses must fit 64-bit integers"
+
+
+class Code(ABC):
+    """How symbols (N,) of one variable lie on a stack."""
+
+    @abstractmethod
+    def push(self, stack: Stack, symbols: Ints) -> None: ...
+
+    @abstractmethod
+    def pop(self, stack: Stack) -> Ints: ...
+
+
+class Flat(Code):
+    """All symbols equally probable: `count` of them, 0 .. 2^bits - 1."""
+
+    def __init__(self, count: int, bits: int) -> None:
+        self.count, self.size = count, 1 << bits
+
+    def push(self, stack: Stack, symbols: Ints) -> None:
+        stack.push_even(self.size, symbols)
+
+    def pop(self, stack: Stack) -> Ints:
+        return stack.pop_even(self.size, self.count)
+
+
+class Cumulative(Code):
+    """Symbols 0 .. size - 1 with a cumulative distribution function in integers, in units of about 1 / UNIT."""
+
+    size: int
+    total: Ints
+    """The mass of all symbols of each element, (N,)."""
+
+    @abstractmethod
+    def cumulative(self, index: Ints) -> Ints:
+        """The mass of all symbols below index (N, E), which lies above 0; `total` from `size` on."""
+
+    def pop(self, stack: Stack) -> Ints:
+        return self._walk(lambda masses, shift: stack.pop(masses))
+
+    def push(self, stack: Stack, symbols: Ints) -> None:
+        pushes: list[tuple[Floats, Ints]] = []
+
+        def digit(masses: Floats, shift: int) -> Ints:
+            pushes.append((masses, (symbols >> shift) & (masses.shape[1] - 1)))
+            return pushes[-1][1]
+
+        self._walk(digit)
+        for masses, digits in reversed(pushes):
+            stack.push(masses, digits)
+
+    def _walk(self, choose: Callable[[Floats, int], Ints]) -> Ints:
+        """Digit after digit, the highest first: `choose`, of masses (N, K) and the digit's place, names it (N,)."""
+        prefix, low, high = np.zeros_like(self.total), np.zeros_like(self.total), self.total
+        for shift, width in _digits(self.size):
+            prefix = prefix << width
+            inner = self.cumulative((prefix[:, None] + np.arange(1, 1 << width)) << shift)  # (N, K - 1)
+            sums = np.concatenate([low[:, None], inner, high[:, None]], 1)  # (N, K + 1)
+            digit = choose((np.diff(sums) + _LEAST).astype(np.float64), shift)
+            prefix |= digit
+            low, high = (np.take_along_axis(sums, digit[:, None] + e, 1)[:, 0] for e in (0, 1))
+        return prefix
+
+
+def _digits(size: int) -> list[tuple[int, int]]:
+    """(shift, width) in bits of each digit of a symbol, the highest first.
+
+    >>> _digits(32)
+    [(3, 2), (0, 3)]
+    """
+    bits = (size - 1).bit_length()
+    shifts = list(range(0, bits, _DIGIT_BITS))
+    return [(shift, min(_DIGIT_BITS, bits - shift)) for shift in reversed(shifts)]
+
+
+class Binned(Cumulative):
+    """A Gaussian over bins."""
+
+    def __init__(self, law: Parameters, bins: Bins) -> None:
+        self.law, self.bins, self.size = law, bins, bins.size
+        self.total = np.full(len(law.loc), UNIT)
+
+    def cumulative(self, index: Ints) -> Ints:
+        t = self.bins.edges(index)
+        t -= self.law.loc[:, None]
+        t /= self.law.scale[:, None]
+        return normal()(t)
+
+
+class Counted(Cumulative):
+    """A table of masses (N, L) in units of 1 / UNIT."""
+
+    def __init__(self, masses: Ints) -> None:
+        self.size, self.sums = masses.shape[1], masses.cumsum(1)
+        self.total = self.sums[:, -1]
+
+    def cumulative(self, index: Ints) -> Ints:
+        return np.take_along_axis(self.sums, np.minimum(index, self.size) - 1, 1)
+
+
+class Logistics(Cumulative):
+    """A mixture of logistics, rounded to the grid of L levels on the scale [-1, 1].
+
+    Arguments: `weights` (N, M) in units of 2^-20; `parts`, M of them, each (N,); `levels` L.
+    """
+
+    def __init__(self, weights: Ints, parts: Sequence[Parameters], levels: int) -> None:
+        self.weights, self.parts, self.size = weights, parts, levels
+        self.total = weights.sum(1) << _TO_UNIT
+
+    def cumulative(self, index: Ints) -> Ints:
+        edges = (2 * index - 1) / (self.size - 1) - 1.0
+        edges[index >= self.size] = np.inf
+        total = np.zeros(index.shape, dtype=np.int64)
+        for m, part in enumerate(self.parts):
+            t = edges - part.loc[:, None]
+            t /= part.scale[:, None]
+            total += self.weights[:, m, None] * logistic()(t)
+        return total >> _WEIGHT_BITS
+
+
+class Channels(Code):
+    """A mixture of logistics joint over channels: each channel given the values of those before it."""
+
+    def __init__(self, law: LogisticMixture) -> None:
+        self.law = law
+        self.batch, _, self.channels, *self.space = law.loc.shape
+
+    def push(self, stack: Stack, symbols: Ints) -> None:
+        values = torch.from_numpy(symbols.reshape(self.batch, self.channels, *self.space))  # (B, C, S)
+        for c in reversed(range(self.channels)):
+            self._channel(list(values[:, :c].unbind(1))).push(stack, values[:, c].reshape(-1).numpy())
+
+    def pop(self, stack: Stack) -> Ints:
+        values: list[Tensor] = []
+        for _ in range(self.channels):
+            found = self._channel(values).pop(stack)
+            values.append(torch.from_numpy(found.reshape(self.batch, *self.space)))
+        return torch.stack(values, 1).reshape(-1).numpy()
+
+    def _channel(self, earlier: list[Tensor]) -> Logistics:
+        """The law of the next channel, whose components count by how well they foresaw the `earlier` ones, (B, S)."""
+        law, levels = self.law, self.law.levels
+        logits = law.logits.double().log_softmax(1)  # (B, M, S)
+        seen = [places(k.double()[:, None] / (levels - 1), levels) for k in earlier]
+        for c, where in enumerate(seen):
+            logits = logits + log_mass(self._loc(seen, c), law.log_scale[:, :, c].double(), where, levels)
+        loc, scale = self._loc(seen, len(earlier)), law.log_scale[:, :, len(earlier)].double().exp()
+        return Logistics(
+            _integers(logits.softmax(1)), [steady(loc[:, m], scale[:, m]) for m in range(loc.shape[1])], levels
+        )
+
+    def _loc(self, seen: Sequence[tuple[Tensor, ...]], c: int) -> Tensor:
+        """The locations (B, M, S) of channel c given the values of those before it."""
+        loc = self.law.loc[:, :, c].double()
+        for j in range(c):
+            loc = loc + self.law.coefficients[:, :, c * (c - 1) // 2 + j].double() * seen[j][0]
+        return loc
+
+
+def _integers(probabilities: Tensor) -> Ints:
+    """Probabilities (B, K, ...) in units of 2^-20, (N, K)."""
+    rows = probabilities.movedim(1, -1).reshape(-1, probabilities.shape[1])
+    return np.rint(flat(rows) * (1 << _WEIGHT_BITS)).astype(np.int64).reshape(rows.shape)
+
+
+def latent(law: Distribution, bins: Bins) -> Code:
+    """The code of a latent over bins.  Raises Uncodable unless it is a Gaussian."""
+    known = gaussian(law)
+    if isinstance(bins, EqualMass) and bins.law is law:
+        return Flat(len(known.loc), bins.bits)
+    return Binned(known, bins)
+
+
+def data(law: Distribution) -> Code:
+    """The code of data, whose symbols are their levels.  Raises Uncodable for a density, and for masses off one."""
+    if type(law) is Bernoulli:
+        ones = law.logits.double().sigmoid()
+        return Counted(_integers(torch.stack([1 - ones, ones], 1)) << _TO_UNIT)
+    if type(law) is Categorical:
+        return Counted(_integers(law.logits.double().softmax(1)) << _TO_UNIT)
+    if type(law) is DiscretizedLogistic:
+        part = steady(law.loc, law.log_scale.double().exp())
+        return Logistics(np.full((len(part.loc), 1), 1 << _WEIGHT_BITS), [part], law.levels)
+    if type(law) is LogisticMixture and law.mass is log_mass:
+        return Channels(law)
+    raise Uncodable(
+        f"{law!r} gives no probabilities of single levels that sum to one, so it codes nothing losslessly; "
+        "train with --model.likelihood dmol (bernoulli for binary data)"
+    )
+
+
+def levels_of(law: Distribution) -> int:
+    """How many values each datum of a codable law can take."""
+    return law.levels if isinstance(law, Categorical | DiscretizedLogistic | LogisticMixture) else 2

@@ -1,0 +1,125 @@
+"""The file: everything it says comes back, and nothing that was changed is believed."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_codecs import drawings
+
+from hvae.coding import Codec
+from hvae.coding.bins import Grid, Relative
+from hvae.coding.container import Block, Header, Item, read, write
+from hvae.errors import HvaeError
+
+HEADER = Header(
+    order=1,
+    bits=8,
+    shape=(3, 4, 4),
+    model=bytes(range(32)),
+    probabilities=b"12345678",
+    run="runs/ünder",
+    levels={"z1": Grid(-2.0, 0.125, 7), "z2": Relative(9)},
+    items=(Item("a.png", 3, 7, 9), Item("b", 0, 4, 4, 2)),
+    blocks=(Block(8, 5, zlib.crc32(b"first"), 17), Block(0, 6, zlib.crc32(b"second"), 18)),
+)
+CONTENT = write(HEADER, [b"first", b"second"])
+
+
+def resealed(content: bytes) -> bytes:
+    """With lengths and checksum of the header made to fit again: what a forger would write."""
+    _, version, size, _ = struct.unpack_from("<8sHIQ", content)
+    start = struct.pack("<8sHIQ", content[:8], version, size, len(content)) + content[22 : 22 + size]
+    return start + struct.pack("<I", zlib.crc32(start)) + content[26 + size :]
+
+
+def test_headers_come_back() -> None:
+    file = read(CONTENT)
+    assert file.header == HEADER
+    assert [file.payload(i) for i in range(2)] == [b"first", b"second"]
+
+
+def test_layout_is_fixed() -> None:
+    """Byte order and sizes, from the first byte to the last of the fixed part."""
+    assert CONTENT[:8] == b"\x8bHVZ\r\n\x1a\n"
+    assert CONTENT[8:10] == b"\x01\x00"
+    assert struct.unpack("<Q", CONTENT[14:22])[0] == len(CONTENT)
+    assert CONTENT[22:24] == b"\x01\x08" and CONTENT[24:37] == b"\x03" + b"\x03\0\0\0\x04\0\0\0\x04\0\0\0"
+    assert CONTENT.endswith(b"firstsecond")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 8, 21, 22, 30, len(CONTENT) - 12, len(CONTENT) - 1])
+def test_cut_files_are_refused(cut: int) -> None:
+    with pytest.raises(HvaeError, match=r"no \.hvz file|cut short"):
+        read(CONTENT[:cut])
+
+
+def test_trailing_bytes_are_refused() -> None:
+    with pytest.raises(HvaeError, match="cut short or damaged"):
+        read(CONTENT + b"x")
+    with pytest.raises(HvaeError, match="expected blocks of 11 bytes, got 12"):
+        read(resealed(CONTENT + b"x"))
+
+
+def test_versions_and_other_files_are_told_apart() -> None:
+    with pytest.raises(HvaeError, match="version 1, got version 2"):
+        read(CONTENT[:8] + b"\x02\x00" + CONTENT[10:])
+    with pytest.raises(HvaeError, match=r"no \.hvz file"):
+        read(b"\x89PNG\r\n\x1a\n" + CONTENT[8:])
+
+
+def test_flipped_payload_bytes_name_their_block() -> None:
+    damaged = read(CONTENT[:-1] + b"D")
+    assert damaged.payload(0) == b"first"
+    with pytest.raises(HvaeError, match="block 1 of the file is damaged"):
+        damaged.payload(1)
+
+
+def test_forged_sizes_are_refused_without_being_made() -> None:
+    """With a checksum that fits: counts and lengths of 2^32 - 1 wherever a number stands."""
+    size = struct.unpack_from("<I", CONTENT, 10)[0]
+    refused = 0
+    for at in range(22, 22 + size - 3):
+        forged = CONTENT[:at] + b"\xff\xff\xff\xff" + CONTENT[at + 4 :]
+        try:
+            read(resealed(forged))
+        except HvaeError:
+            refused += 1
+    assert refused > 40  # the others hit names, hashes and floats, which say nothing of sizes
+
+
+def test_blocks_that_claim_too_much_are_refused() -> None:
+    header = replace(HEADER, blocks=(Block(10_000, 5, 0, 0), HEADER.blocks[1]))
+    with pytest.raises(HvaeError, match="more images than its bytes can hold"):
+        read(write(header, [b"first", b"second"]))
+
+
+def test_names_have_a_limit() -> None:
+    with pytest.raises(HvaeError, match="less than 65,536 bytes"):
+        write(replace(HEADER, run="x" * 70_000), [])
+
+
+def mutations(content: bytes, count: int) -> list[bytes]:
+    """Each one byte changed, or a cut anywhere."""
+    rng, found = np.random.default_rng(1), []
+    for at, by in zip(rng.integers(0, len(content), count), rng.integers(1, 256, count), strict=True):
+        changed = bytearray(content)
+        changed[at] ^= int(by)
+        found.append(content[:at] if by < 32 else bytes(changed))
+    return found
+
+
+def test_ten_thousand_mutations_are_all_refused(codec: Codec) -> None:
+    content = codec.compress(drawings(100)).content
+    assert read(content).header.order == 0
+    passed = 0
+    for mutation in mutations(content, 10_000):
+        try:
+            codec.decompress(read(mutation))
+            passed += 1
+        except HvaeError as fault:
+            assert "\n" not in str(fault)
+    assert passed == 0

@@ -1,0 +1,142 @@
+"""Every family x both orders: bit-exact, the stack restored, and as short as the trace says."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from families import FAMILIES, data, family
+
+from hvae.coding import bitsback, bitswap
+from hvae.coding.book import Book, calibrate
+from hvae.coding.numerics import calm, noise
+from hvae.coding.stack import Exhausted, Stack
+from hvae.coding.steady import Uncodable
+from hvae.distributions import Flowed, Normal
+from hvae.draw import posterior
+from hvae.walk import Chain, Model, Record, Trace, run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+WORDS = 4000
+
+
+def flows(model: Model) -> bool:
+    return any(
+        isinstance(r.q, Flowed) or type(r.p) is not Normal
+        for r in run(model, posterior, model.evidence(data())).latents
+    )
+
+
+CODABLE = [name for name in FAMILIES if not flows(family(name))]
+CHAINS = [name for name in CODABLE if isinstance(family(name), Chain)]
+CASES = [(name, bitsback) for name in CODABLE] + [(name, bitswap) for name in CHAINS]
+
+
+def by_mass(record: Record, law: Normal, book: Book) -> float:
+    """-log2 of the mass that a law gives to the bins of a value, summed: by formula, not by table."""
+    bins = book.bins(record)
+    flat = record.value.reshape(-1)
+    index = np.arange(bins.size)[None].repeat(len(flat), 0)
+    chosen = np.abs(np.stack([bins.centres(i) for i in index.T], 1) - flat.numpy()[:, None]).argmin(1)
+    edges = torch.from_numpy(bins.edges(chosen[:, None] + np.arange(2)))
+    t = (edges - law.loc.reshape(-1, 1)) / law.scale.reshape(-1, 1)
+    # In the upper tail both values are nearly one: there the difference is taken of the lower tail's.
+    t = torch.where(t[:, :1] > 0, -t.flip(1), t)
+    return -float(torch.special.ndtr(t).diff(dim=1).clamp(min=2.0**-30).log2().sum())
+
+
+def ideal(trace: Trace, book: Book) -> float:
+    latents = sum(by_mass(r, r.p, book) - by_mass(r, r.q, book) for r in trace.latents)
+    return latents - float(trace.log_likelihood().sum()) / math.log(2)
+
+
+@pytest.mark.parametrize(("name", "order"), CASES, ids=lambda case: case if isinstance(case, str) else case.__name__)
+def test_round_trip_and_cost(name: str, order) -> None:
+    model, x = family(name), data(6)
+    with calm():
+        book = calibrate(model, model.evidence(x))
+        stack, expected = Stack.start(noise(WORDS)), 0.0
+        before = stack.bits
+        for part in x.split(2):
+            expected += ideal(order.encode(model, stack, part, book), book)
+        assert stack.bits - before == pytest.approx(expected, rel=5e-3, abs=4)
+        stack = Stack.resume(stack.words())
+        back = [order.decode(model, stack, 2, book) for _ in range(3)][::-1]
+    assert torch.equal(torch.cat(back), x)
+    assert np.array_equal(stack.ending(), noise(WORDS))
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in CODABLE])
+def test_flows_are_refused_with_advice(name: str) -> None:
+    model = family(name)
+    with pytest.raises(Uncodable, match="train with a Gaussian posterior"):
+        calibrate(model, model.evidence(data(2)))
+
+
+@pytest.mark.parametrize("name", ["vae-mlp", "vlae-mlp", "markov-mlp"])
+def test_fine_bins_cost_what_the_densities_say(name: str) -> None:
+    model, x = family(name), data(16)
+    with calm():
+        book = calibrate(model, model.evidence(x), fineness=32)
+        stack = Stack.start(noise(WORDS))
+        before = stack.bits
+        trace = bitsback.encode(model, stack, x, book)
+    assert stack.bits - before == pytest.approx(-float(trace.log_weight().sum()) / math.log(2), rel=1e-2)
+
+
+def test_popped_latents_are_draws_of_the_posterior() -> None:
+    """The mean cost is minus the ELBO: over many images it must come out, whatever the bins."""
+    model, x = family("vae-mlp"), data(2000)
+    with calm():
+        book = calibrate(model, model.evidence(x[:16]), fineness=16)
+        stack = Stack.start(noise(20_000))
+        before = stack.bits
+        bitsback.encode(model, stack, x, book)
+        elbo = run(model, posterior, model.evidence(x)).elbo()
+    assert stack.bits - before == pytest.approx(-float(elbo.sum()) / math.log(2), rel=1e-2)
+
+
+def test_bit_swap_borrows_one_level_where_bb_ans_borrows_all() -> None:
+    model, x = family("markov-mlp"), data(8)
+    loans = []
+    with calm():
+        book = calibrate(model, model.evidence(x))
+        for order in (bitsback, bitswap):
+            stack = Stack.start(noise(WORDS))
+            before = stack.bits
+            order.encode(model, stack, x, book)
+            loans.append(before - stack.lowest)
+    assert loans[1] < 0.7 * loans[0]
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_both_orders_of_a_chain_visit_the_same_variables(name: str) -> None:
+    """Swapped or not, the trace is one of the same model: its weight is that of a replay."""
+    model, x = family(name), data(4)
+    with calm():
+        book = calibrate(model, model.evidence(x))
+        trace = bitswap.encode(model, Stack.start(noise(WORDS)), x, book)
+        from hvae.draw import replay
+
+        again = run(model, replay(trace.keyed_values()), model.evidence(x))
+    torch.testing.assert_close(again.log_weight(), trace.log_weight())
+    torch.testing.assert_close(again.elbo(), trace.elbo())
+
+
+@pytest.mark.parametrize(("name", "order"), [("vae-mlp", bitsback), ("markov-mlp", bitswap)])
+def test_an_empty_stack_lends_nothing(name: str, order) -> None:
+    model, x = family(name), data(2)
+    with calm(), pytest.raises(Exhausted):
+        order.encode(model, Stack.start(noise(1)), x, calibrate(model, model.evidence(x)))
+
+
+def test_a_model_in_training_mode_or_float32_is_not_touched() -> None:
+    from hvae.coding.numerics import still
+
+    model = family("vae-mlp").float().train()
+    made = still(model)
+    assert model.training and next(model.parameters()).dtype == torch.float32
+    assert not made.training and next(made.parameters()).dtype == torch.float64
