@@ -57,7 +57,9 @@ def shares(work: cProfile.Profile) -> tuple[float, float, float]:
 def tell(name: str, work: cProfile.Profile, images: int) -> None:
     network, tables, coder = shares(work)
     total = network + tables + coder
-    parts = ", ".join(f"{k} {100 * v / total:.1f} %" for k, v in [("network", network), ("tables", tables), ("coder", coder)])
+    parts = ", ".join(
+        f"{k} {100 * v / total:.1f} %" for k, v in [("network", network), ("tables", tables), ("coder", coder)]
+    )
     print(f"{name}: {1e3 * total / images:.2f} ms an image: {parts}")
 
 

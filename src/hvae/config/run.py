@@ -26,7 +26,8 @@ SCHEMA = 1
 """The version of the file format; a later one that renames a key counts up."""
 
 FAMILIES: dict[str, type[ModelConfig]] = {
-    kind.family: kind for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig, VDVAEConfig, NVAEConfig)
+    kind.family: kind
+    for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig, VDVAEConfig, NVAEConfig)
 }
 FAMILIES |= {kind.family: kind for kind in (BIVAConfig, IAFVAEConfig)}
 """The families of models by name."""
