@@ -102,16 +102,19 @@ class Kept(Generic[T]):
 
     def __init__(self) -> None:
         self.value: T | None = None
-        self.key: tuple[Any, ...] = ()
+        # Held, not numbered: the number of a tensor that is gone may be another one's tomorrow.
+        self.weights: tuple[Tensor, ...] = ()
+        self.states: tuple[Any, ...] = ()
 
     def __call__(self, make: Callable[[], T], *weights: Tensor) -> T:
         # A compiler decides for itself what is constant; tensors made in inference mode have no version.
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or any(w.is_inference() for w in weights):
-            self.value = None
+            self.value, self.weights = None, ()
             return make()
-        key = tuple((id(w), w._version, w.dtype, w.device) for w in weights)
-        if self.value is None or key != self.key:
-            self.key, self.value = key, make()
+        states = tuple((w._version, w.dtype, w.device) for w in weights)
+        same = len(weights) == len(self.weights) and all(a is b for a, b in zip(weights, self.weights, strict=True))
+        if self.value is None or not same or states != self.states:
+            self.weights, self.states, self.value = weights, states, make()
         return self.value
 
     def __reduce__(self) -> tuple[type[Kept[T]], tuple[()]]:
