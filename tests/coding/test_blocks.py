@@ -68,7 +68,7 @@ def test_the_net_bits_are_those_of_the_trace() -> None:
     tiles = np.stack([p.levels for p in drawings(400)])
     _, account = encode(coder_of(codec, tiles), tiles)
     assert account.net == pytest.approx(account.trace, rel=0.01)
-    assert account.net == pytest.approx(account.elbo, rel=0.02)
+    assert account.net == pytest.approx(account.elbo, rel=0.05)  # one draw an image
 
 
 def test_accounts_add_up() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from hvae.coding import CLASSIC, Codec, Picture, Settings, read, without_model
 from hvae.coding import block as blocks
+from hvae.coding.classic import Levels
+from hvae.coding.coder import Coder
 from hvae.coding.container import write
 from hvae.config.model import LVAEConfig, VAEConfig
 from hvae.distributions import Bernoulli, standard_normal
@@ -69,7 +72,12 @@ def test_a_picture_alone_needs_its_own_blocks_alone(codec: Codec, monkeypatch: p
     assert len(file.header.blocks) == 3
     decoded: list[int] = []
     plain = blocks.decode
-    monkeypatch.setattr(blocks, "decode", lambda c, p, s, n: decoded.append(n) or plain(c, p, s, n))
+
+    def noted(coder: Coder, payload: bytes, shape: tuple[int, ...], n: int) -> Levels:
+        decoded.append(n)
+        return plain(coder, payload, shape, n)
+
+    monkeypatch.setattr(blocks, "decode", noted)
     assert same(codec.decompress(file, only=65), pictures[65:66])
     assert decoded == [30]
     with pytest.raises(HvaeError, match="expected an index of 0 to 89, got 90"):
@@ -124,7 +132,7 @@ def test_other_content_is_refused_whatever_the_cause(codec: Codec) -> None:
 
 
 @pytest.mark.parametrize("change", [{"order": 9}, {"shape": (1, 5, 4)}, {"bits": 2}, {"items": ()}, {"levels": {}}])
-def test_headers_that_do_not_fit_are_refused(codec: Codec, change: dict[str, object]) -> None:
+def test_headers_that_do_not_fit_are_refused(codec: Codec, change: dict[str, Any]) -> None:
     made = read(codec.compress(drawings(100)).content)
     with pytest.raises(HvaeError):
         codec.decompress(read(write(replace(made.header, **change), [made.payload(0)])))

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 from families import FAMILIES, data, family
+from torch import Tensor, nn
 
 from hvae.coding import bitsback, bitswap
+from hvae.coding.bins import Relative
 from hvae.coding.book import Book, calibrate
-from hvae.coding.numerics import calm, noise
+from hvae.coding.numerics import calm, noise, still
 from hvae.coding.stack import Exhausted, Stack
 from hvae.coding.steady import Uncodable
-from hvae.distributions import Flowed, Normal
-from hvae.draw import posterior
-from hvae.walk import Chain, Model, Record, Trace, run
+from hvae.distributions import Bernoulli, Distribution, Flowed, Normal, standard_normal
+from hvae.draw import posterior, replay
+from hvae.levels import gaussian
+from hvae.site import Site, Visit
+from hvae.walk import Chain, Evidence, Model, Record, Trace, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,8 +39,9 @@ CHAINS = [name for name in CODABLE if isinstance(family(name), Chain)]
 CASES = [(name, bitsback) for name in CODABLE] + [(name, bitswap) for name in CHAINS]
 
 
-def by_mass(record: Record, law: Normal, book: Book) -> float:
+def by_mass(record: Record, law: Distribution | None, book: Book) -> float:
     """-log2 of the mass that a law gives to the bins of a value, summed: by formula, not by table."""
+    assert isinstance(law, Normal)
     bins = book.bins(record)
     flat = record.value.reshape(-1)
     index = np.arange(bins.size)[None].repeat(len(flat), 0)
@@ -49,7 +54,7 @@ def by_mass(record: Record, law: Normal, book: Book) -> float:
 
 
 def ideal(trace: Trace, book: Book) -> float:
-    latents = sum(by_mass(r, r.p, book) - by_mass(r, r.q, book) for r in trace.latents)
+    latents: float = sum(by_mass(r, r.p, book) - by_mass(r, r.q, book) for r in trace.latents)
     return latents - float(trace.log_likelihood().sum()) / math.log(2)
 
 
@@ -119,8 +124,6 @@ def test_both_orders_of_a_chain_visit_the_same_variables(name: str) -> None:
     with calm():
         book = calibrate(model, model.evidence(x))
         trace = bitswap.encode(model, Stack.start(noise(WORDS)), x, book)
-        from hvae.draw import replay
-
         again = run(model, replay(trace.keyed_values()), model.evidence(x))
     torch.testing.assert_close(again.log_weight(), trace.log_weight())
     torch.testing.assert_close(again.elbo(), trace.elbo())
@@ -133,9 +136,49 @@ def test_an_empty_stack_lends_nothing(name: str, order) -> None:
         order.encode(model, Stack.start(noise(1)), x, calibrate(model, model.evidence(x)))
 
 
-def test_a_model_in_training_mode_or_float32_is_not_touched() -> None:
-    from hvae.coding.numerics import still
+class Recurrent(Model):
+    """Latents and data by turns: z_t from what came before, then x_t from both; every name recurs with its step."""
 
+    shape = (12,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gen, self.inf, self.out = nn.Linear(4, 4), nn.Linear(7, 4), nn.Linear(6, 3)
+        self.cell = nn.GRUCell(5, 4)
+
+    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+        return {}
+
+    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        h, found = self.gen.weight.new_zeros(n, 4), []
+        for t, x in enumerate([None] * 4 if evidence is None else evidence.x.split(3, 1)):
+            q = None if x is None else gaussian(self.inf(torch.cat([h, x], 1)), torch.exp)
+            z = visit(Site("z1", gaussian(self.gen(h), torch.exp), q, step=t))
+            found.append(visit(Site("x", Bernoulli(self.out(torch.cat([h, z], 1))), value=x, step=t, data=True)))
+            h = self.cell(torch.cat([found[-1], z], 1), h)
+        return torch.cat(found, 1)
+
+
+def test_data_inside_the_walk_are_coded_step_by_step() -> None:
+    torch.manual_seed(0)
+    model, x = Recurrent().double(), torch.bernoulli(torch.full((9, 12), 0.4, dtype=torch.float64))
+    with calm():
+        book, stack = calibrate(model, model.evidence(x)), Stack.start(noise(WORDS))
+        before = stack.bits
+        expected = sum(ideal(bitsback.encode(model, stack, part, book), book) for part in x.split(3))
+        assert stack.bits - before == pytest.approx(expected, rel=5e-3, abs=4)
+        back = [bitsback.decode(model, stack, 3, book) for _ in range(3)][::-1]
+    assert torch.equal(torch.cat(back), x)
+    assert np.array_equal(stack.ending(), noise(WORDS))
+
+
+def test_a_thinned_walk_is_refused_with_advice() -> None:
+    law = standard_normal(torch.zeros(1), (2,))
+    with pytest.raises(Uncodable, match="z3 stands for 10 variables"):
+        bitsback.Sender(Stack.start(noise(9)), Book({"z3": Relative(4)}))(Site("z3", law, law, weight=10))
+
+
+def test_a_model_in_training_mode_or_float32_is_not_touched() -> None:
     model = family("vae-mlp").float().train()
     made = still(model)
     assert model.training and next(model.parameters()).dtype == torch.float32

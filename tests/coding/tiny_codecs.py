@@ -25,7 +25,9 @@ def tiny_model(kind: str) -> Model:
     torch.manual_seed(3)
     colour = kind == "colour"
     model = build(_SMALL[kind], COLOUR if colour else BINARY, bits=8 if colour else 1).eval()
-    last = [m for m in model.leave.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    leave = model.get_submodule("leave")
+    last = [m for m in leave.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    assert last.bias is not None
     with torch.no_grad():
         last.weight *= 0.1
         # The raw numbers of two components: 2 logits, then 6 locations, 6 log-scales and 6 coefficients.

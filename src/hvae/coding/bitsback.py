@@ -18,12 +18,13 @@ from torch import Tensor
 from hvae.coding.book import Book
 from hvae.coding.curves import Ints
 from hvae.coding.stack import Stack
+from hvae.coding.steady import Uncodable
 from hvae.coding.symbols import data, latent, levels_of
 from hvae.distributions import Distribution
 from hvae.distributions.discrete import level_of
 from hvae.draw import Draw, Drawn, replay
 from hvae.site import Key, Site
-from hvae.walk import Evidence, Model, Trace, run
+from hvae.walk import Model, Record, Trace, run
 
 
 class Sender(Draw):
@@ -58,6 +59,10 @@ class Receiver(Draw):
 
 def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple[Ints, Tensor]:
     """Symbols (N,) of a latent by `law`, which is its p or its q, and the value that they stand for."""
+    if site.weight != 1.0:
+        raise Uncodable(
+            f"{site.name} stands for {site.weight:g} variables of which one is drawn; visit all to compress"
+        )
     bins, like = book.bins(site), law.mean()
     symbols = latent(law, bins).pop(stack)
     return symbols, torch.from_numpy(bins.centres(symbols)).reshape(like.shape).to(like.dtype)
@@ -100,9 +105,6 @@ def decode(model: Model, stack: Stack, n: int, book: Book) -> Tensor:
     return seen.x
 
 
-def _known(trace: Trace, side: str) -> list:  # type: ignore[type-arg]
+def _known(trace: Trace, side: str) -> list[Record]:
     """The records of a trace in the order in which their p or q became known."""
     return [trace.records[key] for key, known in trace.visits if known == side]
-
-
-__all__ = ["Evidence", "decode", "encode", "pop_data", "pop_latent", "push_data"]

@@ -82,9 +82,8 @@ def encode(coder: Coder, levels: Levels, most: int = 16, told: Told = bool) -> t
             start = start._replace(length=start.length + start.length // 4 + 64)
     else:
         return kept(levels, coder.bits)
-    few = levels[:8]
     # Only where the model does badly is it worth the time to see what a classic format makes of all of them.
-    if len(payload) < 0.7 * len(squeeze(few, coder.bits)) * len(levels) / len(few):
+    if 8 * len(payload) < 0.7 * _classic_bits(levels, coder.bits) * len(levels):
         return payload, account
     return min((payload, account), kept(levels, coder.bits), key=lambda found: len(found[0]))
 
@@ -117,14 +116,19 @@ def _trial(coder: Coder, first: Levels) -> _Cost:
 
 def _start(coder: Coder, levels: Levels, cost: _Cost) -> Start:
     """The cheapest start: seeds against noise."""
-    n, loan = len(levels), 1.02 * cost.loan + 128
-    each = 8.0 * len(squeeze(levels[:1], coder.bits))
+    n, loan, each = len(levels), 1.02 * cost.loan + 128, _classic_bits(levels, coder.bits)
 
     def total(k: int) -> float:
         return k * each + (n - k) * cost.net + (max(loan - k * each, 0.0) if k < n else 0.0)
 
     enough = int(loan // each)
     return _seeded(levels, coder.bits, min({0, min(enough, n), min(enough + 1, n), n}, key=total), loan)
+
+
+def _classic_bits(levels: Levels, bits: int) -> float:
+    """About what an image costs in a classic format, when some of them share one blob."""
+    few = levels[:8]
+    return 8.0 * len(squeeze(few, bits)) / len(few)
 
 
 def _seeded(levels: Levels, bits: int, seeds: int, loan: float) -> Start:

@@ -19,6 +19,7 @@ import numpy as np
 from hvae.coding.bins import MOST_BITS, Bins, EqualMass, Grid, Relative
 from hvae.coding.curves import Floats
 from hvae.coding.steady import gaussian
+from hvae.distributions import Distribution
 from hvae.draw import posterior
 from hvae.errors import HvaeError, unknown
 from hvae.site import Site
@@ -87,7 +88,7 @@ def _choice(records: list[Record], fineness: float) -> Relative | Grid:
     return Relative(_bits(fineness / np.quantile(density * q_scale / p_scale, _FEW)))
 
 
-def _inferred(record: Record):  # type: ignore[no-untyped-def]
+def _inferred(record: Record) -> Distribution:
     assert record.q is not None, "a walk on data knows the q of each latent"
     return record.q
 

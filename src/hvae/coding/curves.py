@@ -11,6 +11,7 @@ Shapes: any; element by element.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import cache
 
@@ -84,7 +85,7 @@ def logistic() -> Curve:
     return _curve(lambda t: 1 / (1 + (-t).exp()), reach=22, per=64)
 
 
-def _curve(f, reach: int, per: int) -> Curve:  # type: ignore[no-untyped-def]
+def _curve(f: Callable[[Decimal], Decimal], reach: int, per: int) -> Curve:
     with localcontext() as context:
         context.prec = _DIGITS
         return Curve([int((f(Decimal(i) / per) * UNIT).to_integral_value()) for i in range(reach * per + 1)], per)

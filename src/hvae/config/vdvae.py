@@ -48,7 +48,7 @@ class VDVAEConfig(ModelConfig):
     scale: float = 1 / 127.5
     """The network reads (255 x + shift) * scale: one over the standard deviation in grey values."""
     checkpoint: bool = False
-    """Recompute each block in the backward pass: about half the memory for a quarter more time."""
+    """Recompute each block in the backward pass: about half the memory for a third more time."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
