@@ -176,15 +176,14 @@ def _book(run: LoadedRun, codec: Codec, args: Namespace, dotted: Mapping[str, st
 
 def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
     account, dims, total = made.account, made.dims, 8 * len(made.content)
-    chained = made.tile * (account.images - account.seeds)
     rows = table("", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {found['file']}")
     parts = {
         "minus the ELBO": account.elbo,
         "by the trace of the walks": account.trace,
         "on the stack, net": account.net,
     }
-    for name, bits in parts.items() if chained and made.order != "classic" else ():
-        rows.add_row(name, f"{bits / chained:.4f}", f"{bits / 8:,.0f}")
+    for name, bits in parts.items() if made.chained and made.order != "classic" else ():
+        rows.add_row(name, f"{bits / made.chained:.4f}", f"{bits / 8:,.0f}")
     rows.add_row("the file", f"{total / dims:.4f}", f"{total / 8:,.0f}")
     for name, size in found["rivals"].items():
         title = {"png": "PNG", "webp": "WebP lossless"}[name]

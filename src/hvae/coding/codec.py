@@ -71,7 +71,14 @@ class Compressed:
 
     def to_dict(self) -> dict[str, Any]:
         found = {name: value for name, value in asdict(self).items() if name != "content"}
-        return {**found, "bytes": len(self.content), "bits_per_dim": 8 * len(self.content) / self.dims}
+        a, chained = self.account, self.chained or 1
+        rates = {"bits_per_dim": 8 * len(self.content) / self.dims, "net_bits_per_dim": a.net / chained}
+        return {**found, "bytes": len(self.content), **rates, "elbo_bits_per_dim": a.elbo / chained}
+
+    @property
+    def chained(self) -> int:
+        """Values of the tiles that the model has coded."""
+        return self.tile * (self.account.images - self.account.seeds)
 
 
 @dataclass(eq=False)

@@ -156,7 +156,10 @@ class Logistics(Cumulative):
 
 
 class Channels(Code):
-    """A mixture of logistics joint over channels: each channel given the values of those before it."""
+    """A mixture of logistics joint over channels: each channel given the values of those before it.
+
+    Always with the masses that sum to one, also for a law whose `mass` is that of published code and does not.
+    """
 
     def __init__(self, law: LogisticMixture) -> None:
         self.law = law
@@ -209,7 +212,7 @@ def latent(law: Distribution, bins: Bins) -> Code:
 
 
 def data(law: Distribution) -> Code:
-    """The code of data, whose symbols are their levels.  Raises Uncodable for a density, and for masses off one."""
+    """The code of data, whose symbols are their levels.  Raises Uncodable for a density, and for laws of fewer bits."""
     if type(law) is Bernoulli:
         ones = law.logits.double().sigmoid()
         return Counted(_integers(torch.stack([1 - ones, ones], 1)) << _TO_UNIT)
@@ -218,10 +221,10 @@ def data(law: Distribution) -> Code:
     if type(law) is DiscretizedLogistic:
         part = steady(law.loc, law.log_scale.double().exp())
         return Logistics(np.full((len(part.loc), 1), 1 << _WEIGHT_BITS), [part], law.levels)
-    if type(law) is LogisticMixture and law.mass is log_mass:
+    if type(law) is LogisticMixture:
         return Channels(law)
     raise Uncodable(
-        f"{law!r} gives no probabilities of single levels that sum to one, so it codes nothing losslessly; "
+        f"{law!r} gives no probability to each level of the data, so it codes nothing losslessly; "
         "train with --model.likelihood dmol (bernoulli for binary data)"
     )
 
