@@ -200,5 +200,6 @@ def _notes(made: Compressed) -> str:
         return f"kept as PNG, WebP or zlib: the model would have cost more; {time}"
     failed = f"; {made.kept} blocks did not come back and are kept without the model" if made.kept else ""
     seeds = f"{account.seeds} of {account.images} images begin the stacks in a classic format"
-    begun = f"which hold {account.start / 8:,.0f} bytes at first and {account.first / 8:,.0f} after the first image"
-    return f"order {made.order}; {seeds}, {begun}; {time}{failed}"
+    begun = f"the stacks of {made.blocks} blocks begin with {account.start / 8:,.0f} bytes in all"
+    first = f"the first one holds {account.first / 8:,.0f} bytes after its first image"
+    return f"order {made.order}; {seeds}; {begun}; {first}; {time}{failed}"

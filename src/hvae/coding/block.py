@@ -46,9 +46,9 @@ class Account:
     net: float = 0.0
     """By how much the stack grew."""
     start: float = 0.0
-    """What the stack began with: seeds and noise."""
+    """What the stacks began with: seeds and noise."""
     first: float = 0.0
-    """The stack after its first image."""
+    """The stack of the first block after its first image."""
 
     def __add__(self, other: Account) -> Account:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}

@@ -63,6 +63,7 @@ class Compressed:
     """Values of all pictures: bits over it are bits a dimension."""
     tile: int
     """Values of one tile: what the account counts."""
+    blocks: int
     kept: int
     """Blocks that failed to decode and were kept in a classic format: expected 0."""
     seconds: float
@@ -151,6 +152,7 @@ class Codec:
             account=made.account,
             dims=sum(picture.levels.size for picture in pictures),
             tile=int(np.prod(self.shape)),
+            blocks=len(made.blocks),
             kept=made.kept,
             seconds=time.perf_counter() - started,
             check_seconds=made.check_seconds,
