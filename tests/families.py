@@ -20,6 +20,7 @@ VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8,
 
 FAMILIES: dict[str, ModelConfig] = {
     "vae-mlp": VAEConfig(latent=3, widths=(12, 10)),
+    "vae-tanh": VAEConfig(network="mlp-tanh", latent=3, widths=(12,)),
     "vae-conv": VAEConfig(network="conv", latent=2, widths=(6, 8)),
     "markov-mlp": MarkovConfig(latents=(4, 3, 2), widths=(12, 10, 8)),
     "markov-conv": MarkovConfig(network="conv", latents=(2, 2), widths=(6, 8)),

@@ -16,7 +16,7 @@ Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-
 AnyLikelihood = Literal[Likelihood, Compatible]
 Variance = Literal["softclamp", "clamp", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual"]
-Network = Literal["mlp", "conv"]
+Network = Literal["mlp", "mlp-tanh", "conv"]
 Norm = Literal["none", "batch"]
 
 
@@ -54,7 +54,7 @@ class VAEConfig(ModelConfig):
     family: ClassVar[str] = "vae"
 
     network: Network = "mlp"
-    """mlp for vectors and small images, conv for images."""
+    """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "none"
     """Normalisation of hidden layers: none or batch."""
     latent: int = 50
@@ -70,7 +70,7 @@ class MarkovConfig(ModelConfig):
     family: ClassVar[str] = "markov"
 
     network: Network = "mlp"
-    """mlp for vectors and small images, conv for images."""
+    """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "batch"
     """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
     latents: tuple[int, ...] = (64, 32, 16, 8, 4)
@@ -86,7 +86,7 @@ class LVAEConfig(ModelConfig):
     family: ClassVar[str] = "lvae"
 
     network: Network = "mlp"
-    """mlp for vectors and small images, conv for images."""
+    """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "batch"
     """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
     latents: tuple[int, ...] = (64, 32, 16, 8, 4)
@@ -104,7 +104,7 @@ class VLAEConfig(ModelConfig):
     family: ClassVar[str] = "vlae"
 
     network: Network = "mlp"
-    """mlp for vectors and small images, conv for images."""
+    """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "none"
     """Normalisation of hidden layers: none or batch."""
     latents: tuple[int, ...] = (16, 16, 16)

@@ -6,7 +6,7 @@ Shapes: `B` batch; `H` hidden width; `P` parameters of the likelihood a position
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -53,11 +53,26 @@ def dense(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
     return nn.Sequential(he(nn.Linear(a, b)), norm(b), nn.LeakyReLU(SLOPE))
 
 
+def dense_tanh(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
+    """Linear, normalisation, hyperbolic tangent: the layers of the first variational autoencoders and of IWAE.
+
+    The weights keep the variance of signal and gradient alike (Glorot and Bengio 2010, eq. 16).
+    """
+    layer = nn.Linear(a, b)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return nn.Sequential(layer, norm(b), nn.Tanh())
+
+
+Dense = Callable[[int, int, Norm], nn.Sequential]
+"""A dense layer from so many units to so many, with a normalisation."""
+
+
 class MLPKit(Kit):
     """Dense layers: features are vectors, and so are latents."""
 
-    def __init__(self, norm: Norm = unnormalised) -> None:
-        self.norm = norm
+    def __init__(self, norm: Norm = unnormalised, dense: Dense = dense) -> None:
+        self.norm, self.dense = norm, dense
 
     def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
         return [(width,) for width in widths]
@@ -69,7 +84,7 @@ class MLPKit(Kit):
         return nn.Sequential(Centre(), nn.Flatten(), self.connect((math.prod(data),), to))
 
     def connect(self, a: Shape, b: Shape) -> nn.Module:
-        return nn.Sequential(*dense(a[0], b[0], self.norm), *dense(b[0], b[0], self.norm))
+        return nn.Sequential(*self.dense(a[0], b[0], self.norm), *self.dense(b[0], b[0], self.norm))
 
     def gaussian(self, a: Shape, dims: int) -> nn.Module:
         return near_one(nn.Linear(a[0], 2 * dims))

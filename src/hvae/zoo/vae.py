@@ -6,7 +6,8 @@
 
 beta is an objective (`objective.beta`), not a model: every family can have it.
 
-Differences from the paper: two hidden layers of leaky rectifiers where it has one of tanh.
+Differences from the paper: two hidden layers of leaky rectifiers where it has one of tanh (`network` mlp-tanh: two of
+tanh, as in Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any
 from hvae.config.presets.biva import BIVA
 from hvae.config.presets.first import FIRST
 from hvae.config.presets.iafvae import IAFVAE
+from hvae.config.presets.iwae import IWAE
 from hvae.config.presets.nvae import NVAE
 from hvae.config.presets.preset import YOUR_FOLDER, Preset
 from hvae.config.presets.vdvae import VDVAE
@@ -15,7 +16,7 @@ from hvae.errors import unknown
 
 __all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "preset"]
 
-PRESETS: dict[str, Preset] = {**FIRST, **IAFVAE, **BIVA, **VDVAE, **NVAE}
+PRESETS: dict[str, Preset] = {**FIRST, **IWAE, **IAFVAE, **BIVA, **VDVAE, **NVAE}
 """The presets by name."""
 
 
