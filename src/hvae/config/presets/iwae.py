@@ -1,6 +1,6 @@
 """The table of importance weighted autoencoders (Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519): one level.
 
-50 latents, two layers of 200 hyperbolic tangents each way, MNIST binarised anew each time it is seen, and K = 1, 5 or 50
+50 latents, two layers of 200 hyperbolic tangents each way, MNIST binarised anew each time it is seen, K = 1, 5 or 50
 draws in training.  Published -log p(x) by IW-5000: 86.76, 85.54 and 84.78, after 3280 epochs of batches of 20.
 
 Three things differ from the published runs: larger batches, one fall of the learning rate along a cosine where theirs
