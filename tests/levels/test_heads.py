@@ -15,6 +15,7 @@ from hvae.errors import HvaeError
 from hvae.levels.heads import (
     HEADS,
     START,
+    BernoulliHead,
     GaussianGlobalHead,
     GaussianHead,
     GaussianPixelHead,
@@ -285,3 +286,10 @@ def test_impossible_numbers() -> None:
 def test_a_wrong_width_is_caught() -> None:
     with pytest.raises(AssertionError, match="width=6"):
         head("logistic-pixel", (3, 2, 2), 256)(torch.zeros(1, 3, 2, 2))
+
+
+def test_the_bernoulli_marginal_is_finite_and_says_the_mean() -> None:
+    head, x = BernoulliHead((1, 1, 3)), torch.tensor([[[[0.0, 1.0, 1.0]]], [[[0.0, 1.0, 0.0]]]])
+    marginal = head.marginal(x)
+    assert torch.allclose(marginal.sigmoid(), torch.tensor([[[0.5 / 3, 2.5 / 3, 0.5]]]))
+    assert GaussianHead((1, 1, 3)).marginal(x) is None

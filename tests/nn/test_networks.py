@@ -12,7 +12,7 @@ from torch import nn
 
 from hvae.nn import BottomUp, Constant, ConvKit, MLPKit, Recomputed, ResidualBlock, Start, from_vector, to_gaussian
 from hvae.nn.conv import halved, pointwise
-from hvae.nn.mlp import dense, near_one
+from hvae.nn.mlp import FromMarginal, begin, dense, near_one
 
 sizes = st.integers(1, 19)
 
@@ -132,3 +132,16 @@ def test_vectors_in_and_out_of_maps() -> None:
 @pytest.mark.parametrize(("size", "up"), [((28, 28), (14, 14)), ((7, 1), (4, 1)), ((1, 1), (1, 1))])
 def test_halving_rounds_up(size: tuple[int, int], up: tuple[int, int]) -> None:
     assert halved(size) == up
+
+
+def test_a_last_map_starts_at_the_marginal_and_others_are_left_alone() -> None:
+    last, raw = FromMarginal(3, 1, (2, 2)), torch.tensor([[[-7.0, 0.0], [1.0, 2.0]]])
+    plain = nn.Linear(3, 3)
+    before = plain.bias.clone()
+    network = nn.Sequential(plain, nn.Tanh(), last)
+    begin(network, raw)
+    last.linear.weight.data.zero_()
+    assert torch.equal(network(torch.randn(5, 3)), raw.expand(5, 1, 2, 2))
+    assert torch.equal(plain.bias, before)
+    begin(network, None)
+    assert torch.equal(last.linear.bias, raw.flatten())

@@ -73,6 +73,10 @@ class Head(nn.Module, ABC):
     def read(self, raw: Tensor) -> Distribution:
         """The distribution that raw numbers of the right shape and at least single precision stand for."""
 
+    def marginal(self, x: Tensor) -> Tensor | None:
+        """Raw numbers, (width, *positions), that describe data (B, *shape) as a whole; none if nobody has said how."""
+        return None
+
     def extra_repr(self) -> str:
         return f"{self.shape}, width={self.width}"
 
@@ -85,6 +89,10 @@ class BernoulliHead(Head):
 
     def read(self, raw: Tensor) -> Bernoulli:
         return Bernoulli(raw)
+
+    def marginal(self, x: Tensor) -> Tensor:
+        """The logit of the mean, with half a count of either kind added: no few data show that a pixel is never lit."""
+        return torch.logit((x.sum(0) + 0.5) / (len(x) + 1))
 
 
 class GaussianHead(Head):

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from hvae.distributions import Normal, standard_normal
 from hvae.levels import Positive, gaussian
+from hvae.levels.heads import Head
+from hvae.nn.mlp import begin
 from hvae.site import Site, Visit
 from hvae.walk import Chain, Evidence
 
@@ -36,13 +38,16 @@ class Markov(Chain):
         generation: Mapping[str, nn.Module],
         top: Sequence[int],
         leave: nn.Module,
-        head: nn.Module,
+        head: Head,
         positive: Positive,
     ) -> None:
         super().__init__()
         self.shape, self.top, self.positive = tuple(shape), tuple(top), positive
         self.inference, self.generation = nn.ModuleDict(inference), nn.ModuleDict(generation)
         self.leave, self.head = leave, head
+
+    def prepare(self, x: Tensor) -> None:
+        begin(self.leave, self.head.marginal(x))
 
     def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
         # The first network of the chain is deterministic, so it is evidence: K samples share one pass of it.

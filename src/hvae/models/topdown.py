@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from hvae.levels.heads import Head
+from hvae.nn.mlp import begin
 from hvae.nn.weightnorm import initialise
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
@@ -32,7 +34,7 @@ class TopDown(Model):
         start: nn.Module,
         levels: Sequence[nn.Module],
         leave: nn.Module,
-        head: nn.Module,
+        head: Head,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
@@ -42,6 +44,7 @@ class TopDown(Model):
         self.leave, self.head = leave, head
 
     def prepare(self, x: Tensor) -> None:
+        begin(self.leave, self.head.marginal(x))
         initialise(self, lambda: self(x))
 
     def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from hvae.nn.conv import ConvKit, ResidualBlock, Resize
 from hvae.nn.kit import Kit, Shape
-from hvae.nn.mlp import MLPKit
+from hvae.nn.mlp import MLPKit, TanhKit
 from hvae.nn.state import BottomUp, Constant, Recomputed, Start, from_vector, to_gaussian
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Resize",
     "Shape",
     "Start",
+    "TanhKit",
     "from_vector",
     "to_gaussian",
 ]

@@ -6,9 +6,10 @@ Shapes: `B` batch; `H` hidden width; `P` parameters of the likelihood a position
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from hvae.nn.kit import Kit, Norm, Shape, unnormalised
@@ -53,26 +54,11 @@ def dense(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
     return nn.Sequential(he(nn.Linear(a, b)), norm(b), nn.LeakyReLU(SLOPE))
 
 
-def dense_tanh(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
-    """Linear, normalisation, hyperbolic tangent: the layers of the first variational autoencoders and of IWAE.
-
-    The weights keep the variance of signal and gradient alike (Glorot and Bengio 2010, eq. 16).
-    """
-    layer = nn.Linear(a, b)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return nn.Sequential(layer, norm(b), nn.Tanh())
-
-
-Dense = Callable[[int, int, Norm], nn.Sequential]
-"""A dense layer from so many units to so many, with a normalisation."""
-
-
 class MLPKit(Kit):
     """Dense layers: features are vectors, and so are latents."""
 
-    def __init__(self, norm: Norm = unnormalised, dense: Dense = dense) -> None:
-        self.norm, self.dense = norm, dense
+    def __init__(self, norm: Norm = unnormalised) -> None:
+        self.norm = norm
 
     def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
         return [(width,) for width in widths]
@@ -84,7 +70,7 @@ class MLPKit(Kit):
         return nn.Sequential(Centre(), nn.Flatten(), self.connect((math.prod(data),), to))
 
     def connect(self, a: Shape, b: Shape) -> nn.Module:
-        return nn.Sequential(*self.dense(a[0], b[0], self.norm), *self.dense(b[0], b[0], self.norm))
+        return nn.Sequential(*dense(a[0], b[0], self.norm), *dense(b[0], b[0], self.norm))
 
     def gaussian(self, a: Shape, dims: int) -> nn.Module:
         return near_one(nn.Linear(a[0], 2 * dims))
@@ -94,3 +80,57 @@ class MLPKit(Kit):
         return nn.Sequential(
             nn.Linear(a[0], parameters * math.prod(positions)), nn.Unflatten(1, (parameters, *positions))
         )
+
+
+def dense_tanh(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
+    """Linear, normalisation, hyperbolic tangent: the layers of the first variational autoencoders and of IWAE.
+
+    The weights keep the variance of signal and gradient alike (Glorot and Bengio 2010, eq. 16).
+    """
+    layer = nn.Linear(a, b)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return nn.Sequential(layer, norm(b), nn.Tanh())
+
+
+class FromMarginal(nn.Module):
+    """The last linear map, to raw likelihood parameters (B, P, *positions), whose bias can start where the data are.
+
+    A step of Adam moves a bias by the learning rate: a border that is never lit, at a logit of -7, is thousands away.
+    """
+
+    def __init__(self, a: int, parameters: int, positions: Shape) -> None:
+        super().__init__()
+        self.shape, self.linear = (parameters, *positions), nn.Linear(a, parameters * math.prod(positions))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.linear(h).unflatten(1, self.shape)
+
+    @torch.no_grad()
+    def begin(self, raw: Tensor) -> None:
+        """Start from raw parameters (P, *positions) that describe the data as a whole."""
+        self.linear.bias.copy_(raw.flatten())
+
+
+class TanhKit(MLPKit):
+    """Dense layers as in the first variational autoencoders.
+
+    The data are not centred: a pixel that is off then says nothing, where a full range of them would drive hyperbolic
+    tangents to their ends; and the last layer starts at the data's marginal, as in the code of Burda et al. 2015.
+    """
+
+    def enter(self, data: Shape, to: Shape) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), self.connect((math.prod(data),), to))
+
+    def connect(self, a: Shape, b: Shape) -> nn.Module:
+        return nn.Sequential(*dense_tanh(a[0], b[0], self.norm), *dense_tanh(b[0], b[0], self.norm))
+
+    def leave(self, a: Shape, data: Shape, parameters: int) -> nn.Module:
+        return FromMarginal(a[0], parameters, data[1:])
+
+
+def begin(network: nn.Module, raw: Tensor | None) -> None:
+    """Every last map in a network that can starts from the raw parameters of the data as a whole, if any are known."""
+    for layer in network.modules():
+        if isinstance(layer, FromMarginal) and raw is not None:
+            layer.begin(raw)

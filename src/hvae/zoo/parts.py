@@ -13,14 +13,13 @@ from torch import nn
 from hvae.config.model import ModelConfig
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head, head
-from hvae.nn import ConvKit, Kit, MLPKit, Shape
-from hvae.nn.mlp import dense_tanh
+from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 
 KITS: dict[tuple[str, str], Callable[[], Kit]] = {
     ("mlp", "none"): MLPKit,
     ("mlp", "batch"): lambda: MLPKit(nn.BatchNorm1d),
-    ("mlp-tanh", "none"): lambda: MLPKit(dense=dense_tanh),
-    ("mlp-tanh", "batch"): lambda: MLPKit(nn.BatchNorm1d, dense_tanh),
+    ("mlp-tanh", "none"): TanhKit,
+    ("mlp-tanh", "batch"): lambda: TanhKit(nn.BatchNorm1d),
     ("conv", "none"): ConvKit,
     ("conv", "batch"): lambda: ConvKit(nn.BatchNorm2d),
 }

@@ -30,7 +30,7 @@ def mnist_iwae(samples: int, steps: int) -> RunConfig:
         train=TrainConfig(
             steps=steps,
             batch=50,
-            lr=1e-3,
+            lr=3e-3,
             floor=1e-3,
             ema=0.9995,
             keep="best",
