@@ -38,7 +38,7 @@ SIZES: dict[str, Size] = {
     "biva-cifar10": Size(29, 102_948_560),
     "mnist-static-biva": Size(7, 211_878),
     "vdvae-cifar10": Size(43, 39_145_700),
-    "vdvae-cifar10-small": Size(12, 1_405_778),
+    "vdvae-cifar10-small": Size(11, 582_642),
     "vdvae-imagenet32": Size(78, 119_280_868),
     "vdvae-imagenet64": Size(75, 125_005_860),
     "vdvae-ffhq256": Size(66, 114_874_852),
