@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_formats import idx
 
@@ -134,6 +135,39 @@ def test_damaged_omniglot(tmp_path: Path) -> None:
         (tmp_path / f"omniglot/{part}.zip").write_bytes(b"PK but no zip")
     with pytest.raises(HvaeError, match="cannot read Omniglot's zip files"):
         read("omniglot", tmp_path)
+
+
+def test_lpc_sprites_keep_the_factors_of_every_split(tmp_path: Path) -> None:
+    sizes = (3, 2, 4)
+    (tmp_path / "lpc_sprites").mkdir()
+    # Each image is one colour, which is the number of its combination.
+    idx = np.broadcast_to(np.arange(24, dtype=np.uint8)[:, None, None], (24, 6, 6))
+    palette = np.arange(72, dtype=np.uint8).reshape(24, 3)
+    path = tmp_path / "lpc_sprites" / "lpc_sprites_64x64.npz"
+    np.savez(path, idx=idx, palette=palette, factor_sizes=sizes, factor_names=["body", "hair", "action"])
+    data = read("lpc-sprites", tmp_path, valid=4, test=0.25, size=(3, 3))
+    assert data.shape == (3, 3, 3) and (len(data.train), len(data.valid), len(data.test)) == (14, 4, 6)
+    assert data.factors == ("body", "hair", "action")
+    for split in (data.train, data.valid, data.test):
+        number = split.levels(range(len(split)))[:, 0, 0, 0] // 3
+        assert split.factors is not None
+        assert split.factors.tolist() == np.stack(np.unravel_index(number.numpy(), sizes), 1).tolist()
+
+
+def test_sprites_that_are_nowhere_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match="downloading is switched off"):
+        read("lpc-sprites", tmp_path)
+    with pytest.raises(HvaeError, match="compose it from .* or use 'shapes'"):
+        read("lpc-sprites", tmp_path, download=True)
+
+
+def test_shapes_are_made_here(tmp_path: Path) -> None:
+    plain, drawn = (read(name, tmp_path, valid=9) for name in ("shapes", "shapes-dynamic"))
+    assert plain.shape == (1, 32, 32) and plain.bits == 8 and plain.provenance.version.startswith("test: 461")
+    assert plain.factors == drawn.factors == ("shape", "scale", "orientation", "x", "y")
+    assert plain.test.factors is not None and drawn.test.factors is not None
+    # Drawn once, the test images are others, of the same factors.
+    assert drawn.test.depth == 1 and torch.equal(plain.test.factors, drawn.test.factors)
 
 
 BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")

@@ -95,3 +95,15 @@ def test_batches_cover_all_images_in_order() -> None:
 
 def test_repr_says_what_it_is() -> None:
     assert repr(split(grey(), dynamic=True, flip=True)) == "Split(6 x (1, 4, 5), drawn from grey, flipped)"
+
+
+def test_some_keep_their_labels_and_factors() -> None:
+    levels = grey()
+    factors = torch.arange(12).view(6, 2)
+    whole = Split(store=levels, rows=torch.arange(6), labels=torch.arange(6), depth=8, flip=True, factors=factors)
+    part = whole.some([4, 1])
+    assert part.labels is not None and part.labels.tolist() == [4, 1] and part.flip
+    assert part.factors is not None and part.factors.tolist() == [[8, 9], [2, 3]]
+    assert torch.equal(part.levels([0, 1]), levels[[4, 1]])
+    again = part.some([1]).fixed(0)
+    assert again.factors is not None and again.factors.tolist() == [[2, 3]] and not again.flip

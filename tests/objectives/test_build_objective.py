@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from linear_gaussian import TopDownGaussian
 
-from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
+from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserConfig, WarmUpConfig
 from hvae.config.parse import plain, read
 from hvae.errors import HvaeError
-from hvae.objectives import ELBO, IWAE, build
+from hvae.objectives import ELBO, IWAE, STL, DReG, build
 
 
 def test_the_default_is_the_plain_elbo() -> None:
@@ -49,6 +51,14 @@ def test_iwae() -> None:
     assert isinstance(objective, IWAE) and objective.samples == 7
 
 
+@pytest.mark.parametrize(("kind", "made"), [("stl", STL), ("dreg", DReG)])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_estimators_without_the_score(kind: Literal["stl", "dreg"], made: type, samples: int) -> None:
+    objective = build(ObjectiveConfig(kind=kind, samples=samples, regulariser=RegulariserConfig(weight=0.5)))
+    assert type(objective) is made and objective.samples == 2 * samples
+    assert objective.regulariser.weight == 0.5
+
+
 def test_configurations_survive_text() -> None:
     text = {"beta": "z1=2,z2=0.5", "warmup": {"length": "2000"}, "free_bits": {"nats": 0.5, "per": "channel"}}
     config = read(ObjectiveConfig, text, "objective")
@@ -65,6 +75,10 @@ def test_configurations_survive_text() -> None:
         ({"kind": "iwae"}, "objective.samples: expected at least 2 with kind iwae"),
         ({"kind": "iwae", "samples": 5, "beta": 2}, "objective.kind: iwae has no separate rates"),
         ({"kind": "iwae", "samples": 5, "free_bits": {"nats": 1}}, "objective.kind: iwae has no separate rates"),
+        ({"kind": "stl", "beta": 2}, "objective.kind: stl has no separate rates"),
+        ({"kind": "dreg", "warmup": {"length": 5}}, "objective.kind: dreg has no separate rates"),
+        ({"kind": "dreg", "samples": 0}, "objective.samples: expected at least 1, got 0"),
+        ({"kind": "drag"}, "did you mean 'dreg'"),
         ({"balance": True}, "objective.balance: .*set objective.warmup.length"),
         ({"balance": True, "warmup": {"length": 5}, "free_bits": {"nats": 1}}, "choose one of the two"),
         ({"warmup": {"floor": 1.0}}, r"objective.warmup.floor: expected a weight in \[0, 1\), got 1.0"),

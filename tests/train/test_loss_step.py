@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
-from toy_training import Data, Toy, toy
+from toy_training import Data, Toy, settings, toy
 
-from hvae.objectives import ELBO, IWAE, Regulariser, WarmUp
+from hvae.config.objective import ObjectiveConfig
+from hvae.objectives import ELBO, IWAE, Regulariser, WarmUp, build
+from hvae.train import fit
 from hvae.train.loss import LossStep, score
 
 
@@ -32,6 +37,18 @@ def test_regularisers_join_the_loss_and_its_terms() -> None:
 def test_an_objective_gets_its_samples() -> None:
     total, terms = LossStep(toy(), IWAE(3))(Data().x, 0)
     assert torch.allclose(total, -terms["iwae"])
+
+
+@pytest.mark.parametrize("kind", ["stl", "dreg"])
+def test_an_objective_decides_the_draws(kind: Literal["stl", "dreg"], tmp_path: Path) -> None:
+    # Twins that were not drawn as twins would differ from their originals.
+    objective = build(ObjectiveConfig(kind=kind, samples=3))
+    model, x = toy(), Data().x
+    total, terms = LossStep(model, objective)(x, 0)
+    assert float(terms["twin_gap"]) < 1e-5
+    assert torch.allclose(total, -terms["iwae"])
+    result = fit(model, objective, Data(), settings(steps=60), tmp_path)
+    assert result.step == 60 and result.last["iwae"] > float(terms["iwae"]) + 0.1 and result.last["twin_gap"] < 1e-5
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5])

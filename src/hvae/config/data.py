@@ -3,7 +3,8 @@
 A set of images has a base name, and a binarised form of it is another set with another name, because numbers on one say
 nothing about the other:
 
-    BASE            the grey values or colours as published: digits, mnist, fashion-mnist, omniglot, cifar10
+    BASE            the grey values or colours as published: digits, mnist, fashion-mnist, omniglot, shapes, cifar10,
+                    lpc-sprites
     BASE-dynamic    each pixel drawn anew from Bernoulli(grey value) whenever a training batch is made (grey sets)
     BASE-binary     each pixel compared with one half, once (grey sets)
     mnist-static    the fixed draw that Larochelle published; the tables of most papers use it
@@ -19,9 +20,10 @@ from typing import Literal
 
 from hvae.errors import HvaeError, unknown
 
-GREY = ("digits", "mnist", "fashion-mnist", "omniglot")
+GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes")
+COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
-KNOWN = (*(name + form for name in GREY for form in ("", "-dynamic", "-binary")), "mnist-static", "cifar10", *IMAGENET)
+KNOWN = (*(name + form for name in GREY for form in ("", "-dynamic", "-binary")), "mnist-static", *COLOUR, *IMAGENET)
 SOURCES = ("folder", "npy", "idx", "hub")
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
@@ -40,9 +42,9 @@ class DataConfig:
     """
 
     name: str = "digits"
-    """A known set (digits, mnist, fashion-mnist, omniglot, each also as NAME-dynamic and NAME-binary; mnist-static;
-    cifar10; imagenet32 and imagenet64, each -old and -new), or where to read your own: folder (of images), npy (also
-    .npz), idx (also .gz), hub (Hugging Face)."""
+    """A known set (digits, mnist, fashion-mnist, omniglot, shapes, each also as NAME-dynamic and NAME-binary;
+    mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new), or where to read your own:
+    folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face)."""
     path: str = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     root: str = ""

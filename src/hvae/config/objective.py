@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from hvae.errors import HvaeError, unknown
 
-Kind = Literal["elbo", "iwae"]
+Kind = Literal["elbo", "iwae", "stl", "dreg"]
 Shape = Literal["linear", "sigmoid", "cyclical"]
 Per = Literal["level", "channel", "dimension"]
 Over = Literal["batch", "sample"]
@@ -100,7 +100,7 @@ class RegulariserConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig:
-    """What training minimises: the negative ELBO with its rates reweighed, or the importance-weighted bound.
+    """What training minimises: the negative ELBO with its rates reweighed, or an importance-weighted bound.
 
     >>> ObjectiveConfig(warmup=WarmUpConfig(length={"z2": 1000, "z1": 500})).warmup.used
     True
@@ -111,9 +111,11 @@ class ObjectiveConfig:
     """
 
     kind: Kind = "elbo"
-    """elbo; iwae: the importance-weighted bound over `samples` draws."""
+    """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with quieter gradients,
+    without the score of q (stl is biased above one draw, dreg never; each draw costs two)."""
     samples: int = 1
-    """Draws of the latents for each datum: averaged by elbo, weighed by iwae (2 or more)."""
+    """Draws of the latents for each datum: averaged by elbo, weighed by iwae (2 or more), stl and dreg (1 or more; with
+    1 both are the elbo without the score of q)."""
     beta: float | dict[str, float] = 1.0
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
     warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
@@ -135,14 +137,14 @@ class ObjectiveConfig:
             raise HvaeError("objective.regulariser.start: moves with the warm-up and there is none; set its length")
         if self.balance and self.free_bits.used:
             raise HvaeError("objective.balance: both it and free bits reweigh low rates; choose one of the two")
-        if self.kind == "iwae":
-            self._check_iwae()
+        if self.kind != "elbo":
+            self._check_weighed()
 
-    def _check_iwae(self) -> None:
-        if self.samples < 2:
+    def _check_weighed(self) -> None:
+        if self.kind == "iwae" and self.samples < 2:
             raise HvaeError("objective.samples: expected at least 2 with kind iwae (1 is the elbo); set it to 5, say")
         plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)
         if not plain:
             raise HvaeError(
-                "objective.kind: iwae has no separate rates; leave beta, warmup, free_bits and balance alone"
+                f"objective.kind: {self.kind} has no separate rates; leave beta, warmup, free_bits and balance alone"
             )

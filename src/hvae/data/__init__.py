@@ -60,6 +60,6 @@ def known_sets(root: str = "") -> list[dict[str, Any]]:
     `root` is a folder to look into first; `found` is empty when the set would have to be downloaded.
 
     >>> [entry["name"] for entry in known_sets()]
-    ['digits', 'mnist', 'mnist-static', 'fashion-mnist', 'omniglot', 'cifar10', 'imagenet32-old', ...]
+    ['digits', 'shapes', 'mnist', 'mnist-static', 'fashion-mnist', 'omniglot', 'cifar10', 'lpc-sprites', ...]
     """
     return listing(root)

@@ -10,7 +10,10 @@ from hvae.data.layouts import (
     cifar10_mosaics,
     cifar10_py,
     cifar10_tar,
+    digits,
+    drawn_shapes,
     fashion_idx,
+    lpc_sprites,
     mnist_idx,
     omniglot_folders,
     omniglot_npz,
@@ -145,5 +148,28 @@ DIGITS = KnownSet(
     licence="CC BY 4.0",
     folders=(),
     layouts=(),
+    made=digits,
 )
-SETS = {known.name: known for known in (DIGITS, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, *IMAGENETS)}
+SHAPES = KnownSet(
+    name="shapes",
+    what="squares, ellipses and hearts drawn from shape, scale, orientation, x and y: every combination once, grey",
+    shape=(1, 32, 32),
+    bits=8,
+    sizes={"train": 4_608},
+    licence="drawn by this program; free",
+    folders=(),
+    layouts=(),
+    made=drawn_shapes,
+)
+SPRITES = KnownSet(
+    name="lpc-sprites",
+    what="figures of 6 bodies, bottoms, tops and hairs, 3 actions and directions: every combination once, colour",
+    shape=(3, 64, 64),
+    bits=8,
+    sizes={"train": 11_664},
+    licence="CC BY-SA 3.0 or GPL-3.0, the Liberated Pixel Cup's artists",
+    folders=("lpc_sprites", "lpc-sprites", "."),
+    layouts=(Layout(("lpc_sprites_64x64.npz",), lpc_sprites),),
+    scarce="no one file of it is published: compose it from github.com/YingzhenLi/Sprites, or use 'shapes'",
+)
+SETS = {known.name: known for known in (DIGITS, SHAPES, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, SPRITES, *IMAGENETS)}

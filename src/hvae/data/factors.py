@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hvae.data.formats import read_arrays
 from hvae.data.images import Split
-from hvae.data.raw import as_images, as_levels
+from hvae.data.raw import Part, Raw, as_images, as_levels
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.files import replacing
@@ -47,9 +47,7 @@ class FactorData:
     def some(self, n: int, seed: int = 0) -> FactorData:
         """`n` images chosen at random (all, when there are fewer), in random order."""
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
-        store = self.images
-        rows = Split(store=store.store, rows=store.rows[order], labels=None, depth=store.depth)
-        return FactorData(images=rows, factors=self.factors[order], names=self.names)
+        return FactorData(images=self.images.some(order), factors=self.factors[order], names=self.names)
 
     def of(self, split: Split) -> Tensor:
         """The factors of the images of a split of these data, (len(split), F), in the split's order.
@@ -62,6 +60,12 @@ class FactorData:
                 f"of {len(split.store):,}; give the file that the model was trained on"
             )
         return self.factors[split.rows]
+
+    def raw(self) -> Raw:
+        """These data as a reader hands them over: one split, from which others are held out."""
+        levels = self.images.levels(range(len(self.images))).numpy()
+        part = Part(levels, None, self.factors.numpy())
+        return Raw(parts={"train": part}, bits=self.images.depth, factors=self.names)
 
     def save(self, path: str | Path) -> None:
         """Write an .npz with images, factors and names: train on it with data.name=npy, and score with it."""

@@ -1,12 +1,12 @@
 """Images as a run uses them: three splits that make batches, and a record of where they came from.
 
-Shapes: `N` images of a split; `B` batch; `C` channels; `H W` space (one axis `D` for flat vectors).
+Shapes: `N` images of a split; `B` batch; `C` channels; `H W` space (one axis `D` for flat vectors); `F` factors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,7 +27,8 @@ class Split:
 
     Arguments: `store` (M, C, H, W), uint8 up to 8 bits and int32 above; `rows` (N,) int64, which of the store's images
     these are; `labels` (N,) int64 or None; `depth`, bits n of the store; `dynamic`, draw each pixel anew for each
-    batch; `flip`, mirror each image with probability one half.
+    batch; `flip`, mirror each image with probability one half; `factors` (N, F) int64, what is known to have made each
+    image, or None.
 
     >>> levels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
     >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).flatten()
@@ -40,6 +41,7 @@ class Split:
     depth: int
     dynamic: bool = False
     flip: bool = False
+    factors: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,11 +73,18 @@ class Split:
     def fixed(self, seed: int) -> Split:
         """The same images without chance: never flipped, and drawn once where batches would be drawn each time."""
         if not self.dynamic:
-            return Split(store=self.store, rows=self.rows, labels=self.labels, depth=self.depth)
+            return replace(self, flip=False)
         chance = seeded(seed)
         drawn = [_drawn(part, self.depth, chance).byte() for part in self.chunks()]
         store = torch.cat(drawn) if drawn else self.store[:0]  # (N, C, H, W)
-        return Split(store=store, rows=torch.arange(len(store)), labels=self.labels, depth=1)
+        rows = torch.arange(len(store))
+        return Split(store=store, rows=rows, labels=self.labels, depth=1, factors=self.factors)
+
+    def some(self, indices: Sequence[int] | Tensor) -> Split:
+        """These images alone, in this order, with their labels and factors."""
+        at = torch.as_tensor(indices, dtype=torch.long)
+        labels, factors = (None if told is None else told[at] for told in (self.labels, self.factors))
+        return replace(self, rows=self.rows[at], labels=labels, factors=factors)
 
     def chunks(self) -> Iterator[Tensor]:
         """All levels in order, a few thousand images at a time."""
@@ -109,7 +118,8 @@ class ImageData:
     `valid` and `test` are deterministic: their batches need no generator.  A split that was set to 0 has length 0.
 
     Arguments: the three splits; `bits` of the values a model sees (1 for binarised sets); `shape` of one image
-    (C, H, W), or (D,); `provenance`; `classes`, what each label means, where known.
+    (C, H, W), or (D,); `provenance`; `classes`, what each label means, and `factors`, what each column of the splits'
+    factors means, where known.
     """
 
     train: Split
@@ -119,6 +129,7 @@ class ImageData:
     shape: tuple[int, ...]
     provenance: Provenance
     classes: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
 
     @property
     def levels(self) -> int:

@@ -28,7 +28,8 @@ class KnownSet:
 
     Arguments: `what`, in a line; `shape` (C, H, W) and `bits` of the published form; `sizes` of its splits; `licence`;
     `folders` tried below a root; `layouts`; `remotes`, its files as published; `system`, folders where a Linux
-    distribution puts it; `short`, how to say that a split is not whole.
+    distribution puts it; `short`, how to say that a split is not whole; `made`, who makes it here, where no file holds
+    it; `scarce`, why there is nothing to download where there are no remotes.
     """
 
     name: str
@@ -42,6 +43,8 @@ class KnownSet:
     remotes: tuple[Remote, ...] = ()
     system: tuple[str, ...] = ()
     short: str = "{n:,} of {full:,} {split} images"
+    made: Callable[[], Raw] | None = None
+    scarce: str = "nobody serves it without an account"
 
     def found(self, root: str) -> tuple[Path, Layout] | None:
         """The first place that holds the set, and in which layout."""

@@ -11,15 +11,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from hvae.data.factors import read_factors
 from hvae.data.formats import read_amat, read_arrays, read_cifar_bin, read_cifar_py, read_idx
 from hvae.data.progress import progress
 from hvae.data.provenance import SPLITS
 from hvae.data.raw import Part, Raw
+from hvae.data.shapes import shapes
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 
@@ -38,7 +41,18 @@ def digits() -> Raw:
     found = load_digits()
     levels = np.minimum(found.images, 15).astype(np.uint8)[:, None]  # (N, 1, 8, 8)
     part = Part(levels, found.target.astype(np.int64))
-    return Raw(parts={"train": part}, bits=4, classes=NUMERALS, version="value 16 stored as 15")
+    source, version = "scikit-learn, load_digits", "value 16 stored as 15"
+    return Raw(parts={"train": part}, bits=4, classes=NUMERALS, source=source, version=version)
+
+
+def drawn_shapes() -> Raw:
+    """Squares, ellipses and hearts, drawn here from their factors."""
+    return replace(shapes().raw(), source="hvae.data.shapes")
+
+
+def lpc_sprites(folder: Path) -> Raw:
+    """The LPC sprites as indices into a palette, every combination of the factors once."""
+    return read_factors(folder / "lpc_sprites_64x64.npz").raw()
 
 
 def mnist_idx(folder: Path) -> Raw:

@@ -9,11 +9,8 @@ from hvae.config.data import KNOWN, DataConfig
 from hvae.data.catalogue import SETS
 from hvae.data.fetch import fetch
 from hvae.data.known import KnownSet
-from hvae.data.layouts import digits
 from hvae.data.raw import Raw
 from hvae.errors import HvaeError
-
-EMBEDDED = "digits"
 
 
 def base(name: str) -> str:
@@ -31,8 +28,8 @@ def read_known(config: DataConfig) -> Raw:
     Raises HvaeError with every place searched when it is nowhere.
     """
     known = SETS[base(config.name)]
-    if known.name == EMBEDDED:
-        return replace(digits(), source="scikit-learn, load_digits")
+    if known.made is not None:
+        return known.made()
     if known.found(config.root) is None:
         _download(known, config)
     found = known.found(config.root)
@@ -47,7 +44,7 @@ def _download(known: KnownSet, config: DataConfig) -> None:
     if not config.download:
         raise _missing(known, config, "downloading is switched off (data.download)")
     if not known.remotes:
-        raise _missing(known, config, f"nobody serves it without an account ({known.licence})")
+        raise _missing(known, config, f"{known.scarce} ({known.licence})")
     try:
         fetch(known.remotes, known.searched("")[-1])
     except HvaeError as fault:
@@ -78,7 +75,7 @@ def _listed(known: KnownSet, root: str) -> dict[str, Any]:
         "bits": known.bits,
         "sizes": dict(known.sizes),
         "licence": known.licence,
-        "found": "built in" if known.name == EMBEDDED else str(at[0]) if at else "",
+        "found": "built in" if known.made else str(at[0]) if at else "",
         "searched": [str(place) for place in known.searched(root)],
         "download": [address for remote in known.remotes for address in remote.addresses[:1]],
     }

@@ -48,7 +48,14 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         version="; ".join(filter(None, [raw.version, *notes["test"]])),
         transforms=(*raw.transforms, *_described(raw, shaped, config), *notes["valid"], *_draw_note(dynamic)),
     )
-    return ImageData(**ready, bits=outcome, shape=record.shape, provenance=record, classes=raw.classes)
+    return ImageData(
+        **ready,
+        bits=outcome,
+        shape=record.shape,
+        provenance=record,
+        classes=raw.classes,
+        factors=raw.factors,
+    )
 
 
 def _binarisation(raw: Raw, config: DataConfig) -> tuple[Binarisation, int]:
@@ -94,13 +101,13 @@ def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, l
     notes: dict[str, list[str]] = {name: [] for name in SPLITS}
     for name, share in (("test", config.test), ("valid", config.valid)):
         if name in raw.parts:
-            splits[name] = _split(raw.parts[name], raw.bits, None)
+            splits[name] = _split(raw.parts[name], raw.bits)
             continue
         count = _count(share, len(raw.parts["train"].levels))
         taken, pool = _held_out(pool, count, name)
-        splits[name] = _split(raw.parts["train"], raw.bits, taken)
+        splits[name] = _split(raw.parts["train"], raw.bits).some(taken)
         notes[name] += [f"{name}: {count:,} training images held out at random (seed {HELD_OUT_SEED})"] * (count > 0)
-    return {**splits, "train": _split(raw.parts["train"], raw.bits, pool)}, notes
+    return {**splits, "train": _split(raw.parts["train"], raw.bits).some(pool)}, notes
 
 
 def _count(share: int | float, n: int) -> int:
@@ -118,13 +125,11 @@ def _held_out(pool: Tensor, count: int, name: str) -> tuple[Tensor, Tensor]:
     return order[:count].sort().values, order[count:].sort().values
 
 
-def _split(part: Part, bits: int, rows: Tensor | None) -> Split:
+def _split(part: Part, bits: int) -> Split:
     # Some readers hand over views with foreign strides or read-only memory, which torch cannot share.
     store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
-    labels = None if part.labels is None else torch.from_numpy(part.labels.copy())
-    if rows is None:
-        rows = torch.arange(len(store))
-    return Split(store=store, rows=rows, labels=None if labels is None else labels[rows], depth=bits)
+    labels, factors = (None if told is None else torch.from_numpy(told.copy()) for told in (part.labels, part.factors))
+    return Split(store=store, rows=torch.arange(len(store)), labels=labels, depth=bits, factors=factors)
 
 
 def _task_name(config: DataConfig, binarisation: Binarisation) -> str:

@@ -1,6 +1,6 @@
 """What a reader hands over: arrays as found, before sizes, bit depth and held-out parts are settled.
 
-Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors.
+Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors; `F` factors.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from hvae.errors import HvaeError
 
 
 class Part(NamedTuple):
-    """One split as found: integer `levels` (N, C, H, W) or (N, D), and `labels` (N,) or None."""
+    """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None."""
 
     levels: Array
     labels: Array | None = None
+    factors: Array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
     """A data set as found: `parts` by name (train always; valid and test where the source has them), `bits` a value.
 
-    `thresholded` when the reader itself compared grey values with one half.
+    `thresholded` when the reader itself compared grey values with one half; `factors`, the names of the parts' factors.
     """
 
     parts: Mapping[str, Part]
@@ -36,6 +37,7 @@ class Raw:
     classes: tuple[str, ...] = ()
     transforms: tuple[str, ...] = ()
     thresholded: bool = False
+    factors: tuple[str, ...] = ()
 
 
 def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:

@@ -33,6 +33,8 @@ __all__ = [
     "sigmoid",
 ]
 
+WEIGHED: dict[str, type[IWAE | STL | DReG]] = {"iwae": IWAE, "stl": STL, "dreg": DReG}
+
 
 def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     """The objective of a configuration.
@@ -42,11 +44,13 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
 
     >>> build(ObjectiveConfig(kind="iwae", samples=5)).samples
     5
+    >>> build(ObjectiveConfig(kind="dreg", samples=5)).samples  # every draw has a twin
+    10
     """
     warmup = _warmup(config.warmup)
     regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup)
-    if config.kind == "iwae":
-        return IWAE(config.samples, regulariser=regulariser)
+    if config.kind != "elbo":
+        return WEIGHED[config.kind](config.samples, regulariser=regulariser)
     filters: list[RateFilter] = []
     if config.balance:
         filters.append(Balance(warmup, average))

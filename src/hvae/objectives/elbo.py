@@ -18,7 +18,7 @@ class ELBO(Objective):
 
     $$-E_q[\log p(x \mid z)] + \sum_l f_l\big(KL(q_l \,\|\, p_l)\big) + \text{penalty}$$
 
-    Kingma and Welling 2013, arXiv 1312.6114, eq. (3); over L levels the KL is a sum.  The filters f are applied in
+    Kingma and Welling 2013, arXiv 1312.6114; over L levels the KL is a sum.  The filters f are applied in
     order, `warmup` last; without them this is -trace.elbo().mean().  `samples` draws for each datum are averaged,
     which lowers the variance of the gradient and moves no optimum.
 

@@ -111,7 +111,7 @@ class STL(_PathGradient):
       \frac{\partial \log w_k}{\partial z_k} \frac{d z_k}{d (\theta, \phi)}\Big), \qquad
       \tilde w_k = \frac{w_k}{\sum_j w_j}$$
 
-    Roeder, Wu and Duvenaud 2017, arXiv 1703.09194, eq. (8).  With one draw (the ELBO) the score that is left out has
+    Roeder, Wu and Duvenaud 2017, arXiv 1703.09194.  With one draw (the ELBO) the score that is left out has
     mean zero: unbiased, and without any variance once q is exact.  With more draws it is biased; `DReG` is not.
     phi are all weights that q depends on, theta all that p does; they may be the same.
 
@@ -134,7 +134,7 @@ class DReG(_PathGradient):
     $$\sum_k \tilde w_k \frac{\partial \log p(x, z_k)}{\partial \theta} +
       \tilde w_k^2\, \frac{\partial \log w_k}{\partial z_k} \frac{d z_k}{d (\theta, \phi)}$$
 
-    Tucker, Lawson, Gu and Maddison 2019, arXiv 1810.04152, eq. (8), applied to the joint q of all levels; what it means
+    Tucker, Lawson, Gu and Maddison 2019, arXiv 1810.04152, applied to the joint q of all levels; what it means
     for a hierarchy is discussed by Bauer and Mnih 2021, arXiv 2101.11046.  theta, phi, `samples`, and what networks
     may not do: as in `STL`.  Its signal-to-noise ratio for q does not fall as K grows, that of the plain gradient does
     (Rainforth et al. 2018, arXiv 1802.04537).

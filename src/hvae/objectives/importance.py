@@ -22,7 +22,7 @@ class IWAE(Objective):
 
     $$-E\Big[\log \frac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k \mid x)}\Big]$$
 
-    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519, eq. (8).  Only log-weights of the draws enter: a closed-form
+    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519.  Only log-weights of the draws enter: a closed-form
     KL is an average over q already, and inside the logarithm an average is not a weight.  Rate filters have no place
     here for the same reason.  The trace must come from `evidence.repeat(samples)`.
 

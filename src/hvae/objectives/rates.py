@@ -62,7 +62,7 @@ class RateFilter(ABC):
 class Beta(RateFilter):
     r"""A constant weight for each level: $\beta_l\, KL_l$.
 
-    Higgins et al. 2017, "beta-VAE", ICLR, eq. (4).  Levels without a number of their own keep weight 1.
+    Higgins et al. 2017, "beta-VAE", ICLR.  Levels without a number of their own keep weight 1.
 
     >>> Beta({"z2": 4.0})({"z2": torch.ones(1, 2), "z1": torch.ones(1, 2)}, 0)
     {'z2': tensor([[4., 4.]]), 'z1': tensor([[1., 1.]])}
@@ -136,7 +136,7 @@ class FreeBits(RateFilter):
     $$\sum_{g} \max\big(\lambda, E_B[KL_g]\big) \;\text{ over the batch},\qquad
       E_B \sum_g \max\big(\lambda, KL_g\big) \;\text{ for each sample}$$
 
-    Kingma et al. 2016, arXiv 1606.04934, eq. (15), whose groups are channels, summed over space.  `nats` is lambda,
+    Kingma et al. 2016, arXiv 1606.04934, whose groups are channels, summed over space.  `nats` is lambda,
     for each group; `per` says what a group g is: a level, a channel (axis 1 of the latent) or a single dimension.
     `average` is the mean over processes, so that the floor sees the whole batch when several share it.
 
@@ -175,7 +175,7 @@ class Balance(RateFilter):
     $$\gamma_l = \frac{c_l / \alpha_l}{\frac1L \sum_m c_m / \alpha_m},\qquad c_l = E_B|KL_l| + 0.01,\qquad
       \alpha_l \propto \frac{\text{dimensions of } z_l}{\text{levels of its resolution}}$$
 
-    Vahdat and Kautz 2020, arXiv 2007.03898, appendix A ("balancing the KL terms"), in the form of the authors' code
+    Vahdat and Kautz 2020, arXiv 2007.03898 ("balancing the KL terms"), in the form of the authors' code
     (whose further factor, the sum of all c, cancels).  gamma has mean 1 and no gradient.  It acts while any weight of
     `warmup` is below 1.  `average` is the mean over processes.
 

@@ -17,7 +17,7 @@ class Regulariser:
 
     $$\lambda_t = \lambda_0^{1 - w_t}\, \lambda_1^{w_t}$$
 
-    with w the smallest weight of a level's rate; Vahdat and Kautz 2020, arXiv 2007.03898, appendix A.  `weight` is
+    with w the smallest weight of a level's rate; Vahdat and Kautz 2020, arXiv 2007.03898.  `weight` is
     lambda_1, `start` is lambda_0, and 0 for `start` leaves the weight where it is.
 
     >>> anneal = Regulariser(0.01, start=1.0, warmup=WarmUp(length=10))

@@ -32,7 +32,7 @@ def progress(step: float, start: float, length: float) -> float:
 def linear(step: float, start: float, length: float) -> float:
     """A straight line: min(1, (t - start) / length).
 
-    Bowman et al. 2015, arXiv 1511.06349, sec. 3.1; Sonderby et al. 2016, arXiv 1602.02282, "warm-up".
+    Bowman et al. 2015, arXiv 1511.06349; Sonderby et al. 2016, arXiv 1602.02282, "warm-up".
 
     >>> linear(150, 100, 200)
     0.25
@@ -46,7 +46,7 @@ def sigmoid(step: float, start: float, length: float) -> float:
     $$w(u) = \tfrac12 + \frac{\tanh\!\big(\tfrac k2 (u - \tfrac12)\big)}{2\tanh(\tfrac k4)},
       \qquad u = \frac{t - \mathrm{start}}{\mathrm{length}},\; k = 12$$
 
-    Bowman et al. 2015, arXiv 1511.06349, sec. 3.1 and fig. 2.
+    Bowman et al. 2015, arXiv 1511.06349.
 
     >>> sigmoid(200, 100, 200), round(sigmoid(150, 100, 200), 4)
     (0.5, 0.0452)
