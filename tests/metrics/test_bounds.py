@@ -77,7 +77,7 @@ def test_evidence_is_computed_once_for_each_batch(monkeypatch: pytest.MonkeyPatc
     features = TopDownGaussian.features
     monkeypatch.setattr(TopDownGaussian, "features", lambda s, x, c: calls.append(len(x)) or features(s, x, c))
     bounds(TopDownGaussian(2), data(10).split(6), samples=20, chunk_rows=7)
-    assert calls == [6, 4]
+    assert calls == [6, 4, 1], "the last one tells what kind of levels there are"
 
 
 def test_measuring_leaves_no_mark(model: LinearGaussian) -> None:
@@ -188,3 +188,23 @@ def test_faults_are_one_line() -> None:
         bounds(TopDownGaussian(1), [data()], samples=0)
     with pytest.raises(HvaeError, match="expected data of shape"):
         bounds(TopDownGaussian(1), [torch.zeros(2, 4)])
+
+
+def test_an_interrupted_measurement_goes_on_to_the_same_bits(model: LinearGaussian) -> None:
+    model.loosened()
+    x, done = data(50), []
+    expected = bounds(model, x.split(8), samples=9, chunk_rows=30, seed=3)
+
+    def impatient(at: int, total: int) -> None:
+        if at > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bounds(model, x.split(8), samples=9, chunk_rows=30, seed=3, progress=impatient, keep=done.append)
+    assert 0 < len(done) < 7
+    assert bounds(model, x.split(8), samples=9, chunk_rows=30, seed=3, done=done) == expected
+    rest: list[dict[str, Tensor]] = []
+    assert bounds(model, x.split(8), samples=9, chunk_rows=30, seed=3, done=done, keep=rest.append) == expected
+    assert len(done) + len(rest) == 7, "what is done is not done again"
+    assert bounds(model, x.split(8), samples=9, chunk_rows=30, seed=3, done=done + rest) == expected
+    assert bounds(model, x.split(8), samples=9, chunk_rows=30, seed=4) != expected

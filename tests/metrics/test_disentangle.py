@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from linear_gaussian import BottomUpGaussian, TopDownGaussian
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
 from hvae.errors import HvaeError
-from hvae.metrics.codes import Codes, codes
+from hvae.metrics.codes import Codes, Kind, codes
 from hvae.metrics.disentangle import (
+    DCI,
     as_factors,
     dci,
     disentanglement,
@@ -124,6 +127,30 @@ def test_mig_by_hand() -> None:
     assert mig(np.zeros((1000, 2)), v[:, None])[0] == 0.0
 
 
+@pytest.mark.parametrize("change", [perfect, lambda f: perfect(f).roll(7, 0), lambda f: rotated(perfect(f))])
+def test_mig_is_that_of_the_reference(change: Callable[[Tensor], Tensor], factors: Tensor) -> None:
+    code, table = change(factors).numpy(), factors.numpy()
+    # By the edges of numpy's histogram, and the mutual information and entropy of scikit-learn.
+    cells = [np.digitize(column, np.histogram(column, 20)[1][:-1]) for column in code.T]
+    shared = np.sort([[mutual_info_score(v, cell) for v in table.T] for cell in cells], 0)[::-1]
+    expected = (shared[0] - shared[1]) / [mutual_info_score(v, v) for v in table.T]
+    np.testing.assert_allclose(mig(code, table), expected, atol=2e-3)
+
+
+def test_dci_of_a_noisy_code_is_near_that_of_boosted_trees() -> None:
+    random = np.random.default_rng(0)
+    v = np.stack([random.integers(4, size=1200), random.integers(3, size=1200)], 1)
+    code = np.concatenate([(v - v.mean(0)) / v.std(0), np.zeros((1200, 2))], 1) + random.normal(0, 0.5, (1200, 4))
+    boosted = [GradientBoostingClassifier(random_state=0).fit(code[:800], column[:800]) for column in v.T]
+    expected = np.stack([trees.feature_importances_ for trees in boosted], 1)
+    found = dci(code, v)
+    ours = DCI(expected, found.accuracy, found.chance)
+    assert found.disentanglement == pytest.approx(ours.disentanglement, abs=0.12)
+    assert found.completeness == pytest.approx(ours.completeness, abs=0.12)
+    accuracy = np.mean([trees.score(code[800:], v[800:, f]) for f, trees in enumerate(boosted)])
+    assert found.accuracy.mean() == pytest.approx(accuracy, abs=0.04)
+
+
 def test_dci_by_hand() -> None:
     # Two dimensions, two factors, each dimension the sole server of one: D = C = 1; a shared one: D = 0.
     random = np.random.default_rng(0)
@@ -200,3 +227,11 @@ def test_the_dimensions_that_vary_most_are_kept_in_order() -> None:
     kept = Codes("means", {"z1": table}).varying(2).levels["z1"]
     assert torch.equal(kept, table[:, [1, 3]])
     assert math.isclose(float(Codes("means", {"z1": table}).varying(9).levels["z1"].sum()), float(table.sum()))
+
+
+@pytest.mark.parametrize("kind", ["means", "samples"])
+def test_codes_can_be_cut_before_they_are_a_table(kind: Kind) -> None:
+    model, x = BottomUpGaussian(2, latent=3, data=7), torch.randn(40, 7, dtype=torch.float64)
+    whole, cut = codes(model, x.split(9), kind), codes(model, x.split(9), kind, most=2)
+    assert all(torch.equal(cut.levels[name], table) for name, table in whole.varying(2).levels.items())
+    assert cut.levels["z1"].shape == (40, 2) and cut.width("z1") == whole.width("z1") == 3

@@ -218,8 +218,8 @@ def test_a_posterior_that_knows_each_datum_is_at_the_ceiling() -> None:
 
 def test_results_are_plain_json_and_progress_is_told(model: LinearGaussian) -> None:
     told: list[tuple[int, int]] = []
-    found = mutual(model, drawn_from(model, 30).split(10), progress=lambda *at: told.append(at))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    found = mutual(model, drawn_from(model, 30).split(10), chunk_rows=50, progress=lambda *at: told.append(at))
+    assert told == [(done, 30) for done in range(5, 31, 5)], "5 data against 10 are 50 rows"
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert plain["levels"]["z1"]["information_nats"]["stratified"]["mean"] > 0
     assert plain["population"] == 30 and plain["batch"] == 10

@@ -20,6 +20,7 @@ from hvae.report import (
     LevelNumbers,
     Picture,
     ReportData,
+    Sheet,
     Verdict,
     render,
     write_report,
@@ -167,3 +168,18 @@ def test_a_folder_that_cannot_be_written(data: ReportData, tmp_path: Path) -> No
 def test_two_pictures_of_one_name_are_a_mistake(data: ReportData) -> None:
     with pytest.raises(AssertionError, match="two pictures of one name"):
         render(ReportData(title="twice", summary="", pictures=[data.pictures[0]] * 2))
+
+
+def test_levels_have_more_columns_and_more_tables() -> None:
+    numbers = [
+        LevelNumbers(name=n, shape=(4,), nats=1.0, active=2, units=4, more={"I(x; z)": f"{n} says"})
+        for n in ("z2", "z1")
+    ]
+    sheet = Sheet(title="Top levels", heads=("inferred", "PSNR"), rows=[("z2", "9.5"), ("z1", EVIL)], note="of 300")
+    page = render(ReportData(title="t", summary="s", levels=numbers, level_notes=["B of N"], sheets=[sheet]))
+    reader = Reader(page)
+    assert not reader.open and "<script>" not in page
+    assert all(
+        word in reader.text for word in ("I(x; z)", "z2 says", "z1 says", "B of N", "Top levels", "9.5", "of 300")
+    )
+    assert EVIL in reader.text

@@ -36,6 +36,25 @@ def draw(path: Path, x: Tensor, maps: Mapping[str, Tensor], places: Sequence[int
     return path
 
 
+def draw_rates(path: Path, mean: Mapping[str, Tensor], shape: Sequence[int]) -> Path:
+    """Write a PNG of where each level spends its nats: {name: (h, w)} side by side, enlarged to `shape` (C, H, W).
+
+    Each map has its own scale, from 0 to its largest place, which stands above it in nats.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from hvae.explore.tiles import grid
+
+    names = evenly(list(mean), 2 * MOST)
+    whole = [F.interpolate(mean[name][None, None].clamp_min(0), size=tuple(shape[1:]))[0] for name in names]
+    faces = [_painted(HOTTEST * one / one.max().clamp_min(1e-12)) for one in whole]
+    picture = grid(torch.stack(faces, 1), columns=[f"{name} {float(mean[name].max()):.2g}" for name in names])
+    with replacing(path) as temporary:
+        temporary.write_bytes(picture)
+    return path
+
+
 def evenly(names: Sequence[str], most: int) -> list[str]:
     """At most so many names, the first and the last among them.
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.evaluate import NAME as EVALUATION
-from hvae.cli.evaluate import Subject, evaluation, headlines, open_run, parser
+from hvae.cli.evaluate import evaluation, parser
+from hvae.cli.evaluation.quick import MAPS
+from hvae.cli.evaluation.shown import (
+    TOP_HEADS,
+    headlines,
+    level_columns,
+    notes,
+    top_note,
+    top_rows,
+)
+from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.parser import split_dotted
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import read_json
 from hvae.cli.voice import Voice
 
 if TYPE_CHECKING:
-    from hvae.report import Agreement, Headline, LevelNumbers, Picture, Verdict
+    from hvae.report import Agreement, Headline, LevelNumbers, Picture, Sheet, Verdict
 
 ABOUT = (
     "Write RUN/report.html again: samples, reconstructions, what each level does, and a verdict, in one file that "
@@ -44,7 +55,15 @@ def _numbers(subject: Subject, fresh: bool, voice: Voice) -> dict[str, Any]:
     path = subject.run.folder / EVALUATION
     found = read_json(path) if path.is_file() and not fresh else {}
     # Numbers of an earlier state of the weights would be a lie on the page of this one.
-    return found if found.get("step") == subject.run.step else evaluation(subject, voice)
+    whole = found.get("step") == subject.run.step and {"likelihood", "activity"} <= set(found)
+    return found if whole else evaluation(_measured_for(subject), voice)
+
+
+def _measured_for(subject: Subject) -> Subject:
+    """The subject with the measures added that a page cannot do without."""
+    config = subject.run.config
+    measures = ",".join(dict.fromkeys([*config.evaluate.measures, "likelihood", "activity"]))
+    return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": measures})))
 
 
 def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
@@ -63,8 +82,10 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
         verdicts=_verdicts(found),
         levels=_levels(subject, found),
         history=read_history(folder / "metrics.csv", names(run.model)),
-        agreement=_agreement(found["coarse_to_fine"]),
-        pictures=_pictures(subject, voice),
+        level_notes=notes(found),
+        sheets=_sheets(found),
+        agreement=_agreement(found.get("coarse_to_fine")),
+        pictures=[*_pictures(subject, voice), *_maps(subject, found)],
         data=found["data"],
         configuration=run.config.to_dict(),
         environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
@@ -132,6 +153,7 @@ def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
     from hvae.report import LevelNumbers
     from hvae.walk import run
 
+    columns = level_columns(found)
     with torch.no_grad():
         shapes = {r.name: tuple(r.value.shape[1:]) for r in run(subject.run.model, prior()).latents}
     return [
@@ -141,8 +163,42 @@ def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
             nats=level["rate_nats"],
             active=level["active_dims"],
             units=level["dims"],
+            more={title: text for title, text in columns[name].items() if title not in _SHOWN_ALREADY},
         )
         for name, level in found["activity"]["levels"].items()
+    ]
+
+
+_SHOWN_ALREADY = ("nats", "active")
+
+
+def _sheets(found: Mapping[str, Any]) -> list[Sheet]:
+    from hvae.report import Sheet
+
+    rows = top_rows(found)
+    title = "What the top levels are worth"
+    return [Sheet(title=title, heads=TOP_HEADS, rows=rows, note=top_note(found))] if rows else []
+
+
+def _maps(subject: Subject, found: Mapping[str, Any]) -> list[Picture]:
+    """The rate maps, as the evaluation has drawn them."""
+    from hvae.report import Picture
+
+    path = subject.run.folder / "pictures" / MAPS
+    if not found.get("maps") or not path.is_file():
+        return []
+    most = ", ".join(f"{name} {level['most_nats']:.2g}" for name, level in found["maps"]["levels"].items())
+    return [
+        Picture(
+            title="Where each level spends its nats",
+            caption=f"Mean rate at each place over {found['maps']['data']} images, summed over channels; each map from "
+            "black (0) to its brightest place, whose nats stand above it. The last is the data themselves: what is "
+            "left to the likelihood.",
+            png=path.read_bytes(),
+            filename=MAPS,
+            section="levels",
+            alt=f"One map a level; nats at the brightest place: {most}.",
+        )
     ]
 
 

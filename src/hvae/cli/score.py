@@ -6,12 +6,12 @@ import csv
 import io
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.encode import SPLITS, brought
-from hvae.cli.evaluate import Subject, open_run
+from hvae.cli.evaluation.subject import Subject, open_run, safe_rows
 from hvae.cli.parser import Parser, split_dotted
 from hvae.cli.voice import Voice, table
 from hvae.config.data import KNOWN, DataConfig
@@ -110,14 +110,18 @@ class _Trial:
 
     def __post_init__(self) -> None:
         args, data = self.args, self.subject.data
-        self.told, self.split = images(self.subject, args.data)
-        self.split = _some(self.split, args.number or len(self.split))
+        _counts(args)
+        self.told, found = images(self.subject, args.data)
+        found = _some(found, args.number or len(found))
         self.by = chosen(args.by, self.subject)
+        self.split = found.fixed(0)
         self.train, self.valid = (_some(s.fixed(0), args.normal) for s in (data.train, data.valid))
-        _enough(self.valid, args.quantile)
+        _enough(self.train, self.valid, args.quantile, self.subject)
         if args.foreign and len(data.test) < 2:
             raise HvaeError("--foreign: expected test data of the run to compare with, got none; set data.test above 0")
-        self.seen = overlap(data.train, self.split)
+        if args.foreign and len(self.split) < 2:
+            raise HvaeError(f"--foreign: expected 2 images or more to compare, got {len(self.split)} from {args.data}")
+        self.seen = overlap(data.train, found)
         if self.seen:
             self.voice.tell(f"{self.seen:,} of these {len(self.split):,} images are training data: no test of anything")
 
@@ -131,7 +135,7 @@ class _Trial:
                 _Batches(split, config.batch),
                 bits=self.subject.run.bits,
                 samples=self.args.samples,
-                chunk_rows=config.rows,
+                chunk_rows=config.rows or safe_rows(self.subject.run.model, split.batch([0])),
                 seed=self.args.seed,
                 progress=tick,
             )
@@ -193,14 +197,23 @@ def _some(split: Split, count: int) -> Split:
     import torch
 
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[:count]
-    order = order.sort().values
-    return replace(split, rows=split.rows[order], labels=None if split.labels is None else split.labels[order])
+    return split.some(order.sort().values)
 
 
-def _enough(valid: Split, quantile: float) -> None:
+def _counts(args: Namespace) -> None:
+    for name, least in (("samples", 1), ("normal", 1), ("number", 0), ("maps", 0)):
+        if getattr(args, name) < least:
+            raise HvaeError(f"--{name}: expected {least} or more, got {getattr(args, name)}")
+
+
+def _enough(train: Split, valid: Split, quantile: float, subject: Subject) -> None:
     import torch
 
     from hvae.metrics.detection import threshold
+    from hvae.metrics.outliers import enough
+    from hvae.walk import names
+
+    enough(len(train), len(names(subject.run.model)))
 
     if not len(valid):
         raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
@@ -231,7 +244,7 @@ def images(subject: Subject, source: str) -> tuple[dict[str, Any], Split]:
 
     run, own = subject.run, subject.data
     if source in SPLITS:
-        split = getattr(own, source).fixed(0)
+        split = getattr(own, source)
         if not len(split):
             raise HvaeError(f"this run has no {source} data; choose another split, or set data.{source} above 0")
         return {**own.provenance.to_dict(), "split": source}, split
@@ -242,7 +255,7 @@ def images(subject: Subject, source: str) -> tuple[dict[str, Any], Split]:
             f"from {source}"
         )
     name = "test" if len(data.test) else "train"
-    return {**data.provenance.to_dict(), "split": name}, getattr(data, name).fixed(0)
+    return {**data.provenance.to_dict(), "split": name}, getattr(data, name)
 
 
 def _known(subject: Subject, name: str) -> DataConfig:
@@ -265,8 +278,12 @@ def _known(subject: Subject, name: str) -> DataConfig:
 
 
 def overlap(train: Split, split: Split) -> int:
-    """How many images are training data, pixel by pixel; drawn ones cannot be told and count as none."""
-    if train.dynamic or train.store.shape[1:] != split.store.shape[1:]:
+    """How many images are training data, pixel by pixel.
+
+    Of images that are drawn from grey the grey is compared; a drawing cannot be told from the grey it came from, so
+    that bits drawn elsewhere count as none.
+    """
+    if (train.dynamic, train.depth, train.store.shape[1:]) != (split.dynamic, split.depth, split.store.shape[1:]):
         return 0
     known = {_print(row) for part in train.chunks() for row in part}
     return sum(_print(row) in known for part in split.chunks() for row in part)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.evaluate import evaluation, open_run, summary
+from hvae.cli.evaluate import evaluation
+from hvae.cli.evaluation.shown import summary
+from hvae.cli.evaluation.subject import open_run
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.processes import is_first
 from hvae.cli.provenance import begin, course, finish

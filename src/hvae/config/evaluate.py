@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,25 @@ def verdict(family: str, likelihood: str) -> str:
     return "published" if likelihood in pairs else "corrected" if likelihood in pairs.values() else "exact"
 
 
+MEASURES: Mapping[str, str] = {
+    "likelihood": "-ELBO and IW-K with their intervals, effective samples, and the rate of each level",
+    "activity": "active and used units of each level, and a verdict",
+    "mutual": "mutual information of each level with the data, and KL(q(z) || p)",
+    "reconstruction": "PSNR and MS-SSIM of reconstructions",
+    "contribution": "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior",
+    "maps": "where in the picture each level spends its nats",
+    "coarse-to-fine": "whether the top levels decide the class",
+    "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
+    "classes": "linear probe and clusters of the codes of each level against the classes",
+    "quality": "FID, KID, precision, recall, density, coverage and inception score of samples",
+    "disentanglement": "MIG, DCI, SAP and FactorVAE score of each level against known factors",
+}
+"""What can be measured, in the order in which it is."""
+QUICK = ("likelihood", "activity", "mutual", "reconstruction", "contribution", "maps", "coarse-to-fine")
+GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
+"""Names that stand for several measures: of these, what a model or its data do not allow is left out, with a word."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """How the numbers and pictures of a finished model are made.
@@ -76,24 +95,67 @@ class EvaluateConfig:
     """The data scored: test, or valid while settings are still being chosen."""
     samples: int | None = None
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
+    measures: tuple[str, ...] = ("quick",)
+    """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, contribution, maps,
+    coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.  What is named must be
+    possible."""
     batch: int = 100
     """Data scored at once."""
-    rows: int = 1024
-    """Rows walked at once (a datum times its samples): bounds the memory, changes no result but the draws."""
+    rows: int | None = None
+    """Rows walked at once (a datum times its samples): bounds the memory, changes no result but the draws.  None: as
+    many as keep what is known of them within 1 GiB, 1024 at most."""
     limit: int = 0
     """Score only so many data, chosen at random but always the same (0: all)."""
     held: int = 1
     """Top levels that the coarse-to-fine experiment holds (the model's depth less one, at most)."""
+    pairs: int = 64
+    """Data compared with one another for mutual information: time grows with the square, the bias falls."""
+    codes: Literal["means", "samples"] = "means"
+    """What stands for a level in classes and disentanglement: means of q, or samples of it."""
+    factors: str = ""
+    """An .npz file with the factors of the images the model was trained on, for disentanglement; none: as the data
+    set knows them."""
+    features: str = ""
+    """What samples are compared by: classifier, random, or a network of yours (a .pt2, .pt or .ts file, or
+    MODULE:NAME), e.g. Inception; none: a classifier where there are labels, else random."""
+    features_size: int = 0
+    """Pixels a side that your network wants (0: as they are)."""
+    features_channels: int = 3
+    """Channels that your network wants."""
+    generated: int = 5000
+    """Samples compared with as many real images, at most."""
     seed: int = 0
     """Seed of every draw of an evaluation and a report."""
 
     def __post_init__(self) -> None:
-        for name, smallest in (("samples", 1), ("batch", 1), ("rows", 1), ("held", 1), ("limit", 0), ("seed", 0)):
+        for name, smallest in SMALLEST.items():
             value = getattr(self, name)
             if value is not None and value < smallest:
                 raise HvaeError(f"evaluate.{name}: expected at least {smallest}, got {value}")
+        for measure in self.measures:
+            if measure not in (*GROUPS, *MEASURES):
+                raise HvaeError(f"evaluate.measures: {unknown('measure', measure, (*GROUPS, *MEASURES))}")
+        if not self.measures:
+            raise HvaeError(f"evaluate.measures: expected one or more of {', '.join((*GROUPS, *MEASURES))}")
 
     @property
     def draws(self) -> int:
         """Importance samples K a datum."""
         return self.samples or PROTOCOLS[self.protocol].samples
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The measures, groups resolved, in the order in which they are taken.
+
+        >>> EvaluateConfig(measures=("classes", "likelihood")).wanted
+        ('likelihood', 'classes')
+        """
+        named = {name for measure in self.measures for name in GROUPS.get(measure, (measure,))}
+        return tuple(name for name in MEASURES if name in named)
+
+
+SMALLEST = {
+    **{"samples": 1, "batch": 1, "rows": 1, "held": 1, "limit": 0, "seed": 0},
+    **{"pairs": 2, "features_size": 0, "features_channels": 1, "generated": 1},
+}
+"""The smallest value of each number."""

@@ -11,11 +11,19 @@ from hvae.metrics.classify import (
     train_classifier,
 )
 from hvae.metrics.codes import Codes, codes
+from hvae.metrics.contribution import (
+    ContributionResult,
+    ReconstructionResult,
+    TopLevels,
+    contribution,
+    reconstruction,
+)
 from hvae.metrics.detection import Detection, detection, threshold
 from hvae.metrics.disentangle import DisentanglementResult, LevelDisentanglement, disentanglement
 from hvae.metrics.evaluating import Progress
 from hvae.metrics.features import Extractor, classifier_features, features_of, random_features, user_features
 from hvae.metrics.fidelity import psnr
+from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
 from hvae.metrics.information import ActivityResult, LevelActivity, activity, verdict
 from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
 from hvae.metrics.maps import UsualMaps, heat, usual_maps
@@ -33,10 +41,12 @@ __all__ = [
     "Classifier",
     "CoarseToFine",
     "Codes",
+    "ContributionResult",
     "Detection",
     "DisentanglementResult",
     "Estimate",
     "Extractor",
+    "HierarchicalResult",
     "Information",
     "LevelActivity",
     "LevelClasses",
@@ -48,7 +58,9 @@ __all__ = [
     "MutualResult",
     "Progress",
     "QualityResult",
+    "ReconstructionResult",
     "Reference",
+    "TopLevels",
     "UsualMaps",
     "activity",
     "agreement",
@@ -58,6 +70,7 @@ __all__ = [
     "classifier_features",
     "coarse_to_fine",
     "codes",
+    "contribution",
     "density_coverage",
     "detection",
     "disentanglement",
@@ -65,6 +78,7 @@ __all__ = [
     "features_of",
     "fid",
     "heat",
+    "hierarchical_bounds",
     "kid",
     "measure",
     "ms_ssim",
@@ -75,6 +89,7 @@ __all__ = [
     "psnr",
     "quality",
     "random_features",
+    "reconstruction",
     "regret",
     "scores",
     "threshold",

@@ -123,6 +123,10 @@ class Classifier:
     def __call__(self, images: Tensor) -> Tensor:
         return torch.as_tensor(self.model.predict(_flat(images)), dtype=torch.long, device=images.device)
 
+    def probabilities(self, images: Tensor) -> Tensor:
+        """The probability of each class, (N, classes) float64."""
+        return torch.as_tensor(self.model.predict_proba(_flat(images)), dtype=torch.float64)
+
     def describe(self) -> str:
         """One line for a report."""
         return f"{self.kind} on pixels, {self.test_accuracy:.1%} right on {self.tested_on} test pictures"

@@ -5,8 +5,8 @@ Shapes: `B` data of one batch; `N` data in all; `D` dimensions of a level, all i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -31,13 +31,20 @@ class Codes:
 
     kind: Kind
     levels: dict[str, Tensor]
+    dims: Mapping[str, int] = field(default_factory=dict)
+    """All dimensions of a level, where `levels` holds some of them."""
 
     def __len__(self) -> int:
         return len(next(iter(self.levels.values())))
 
     def varying(self, most: int) -> Codes:
         """The dimensions of each level that vary most over the data, `most` at most, in their order."""
-        return Codes(self.kind, {name: table[:, _widest(table, most)] for name, table in self.levels.items()})
+        levels = {name: table[:, _widest(table, most)] for name, table in self.levels.items()}
+        return Codes(self.kind, levels, {name: self.width(name) for name in levels})
+
+    def width(self, name: str) -> int:
+        """All dimensions of a level, those that are not held included."""
+        return self.dims.get(name, self.levels[name].shape[1])
 
 
 def _widest(table: Tensor, most: int) -> Tensor:
@@ -45,12 +52,19 @@ def _widest(table: Tensor, most: int) -> Tensor:
 
 
 def codes(
-    model: Model, batches: Iterable[Tensor], kind: Kind = "means", *, seed: int = 0, progress: Progress = silent
+    model: Model,
+    batches: Iterable[Tensor],
+    kind: Kind = "means",
+    *,
+    most: int = 0,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> Codes:
     """The latents of every datum.
 
-    Arguments: `batches`, tensors (B, *model.shape); `kind`, "means" or "samples"; `seed` of the samples.  Raises
-    HvaeError for another kind, or when there are no data.
+    Arguments: `batches`, tensors (B, *model.shape), gone through twice with `most`; `kind`, "means" or "samples";
+    `most`, keep so many dimensions of each level, those that vary most over the data (0: all): all of a deep model
+    would be megabytes a datum; `seed` of the samples.  Raises HvaeError for another kind, or when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -60,20 +74,44 @@ def codes(
     """
     if kind not in _DRAWS:
         raise unknown("kind of codes", kind, _DRAWS)
+    meter = Meter(progress, batches, 2 if most else 1)
+    kept = _widest_of(_rows(model, batches, kind, seed, meter), most) if most else {}
     tables: dict[str, list[Tensor]] = {}
-    meter = Meter(progress, batches, 1)
-    with evaluating(model, seed):
-        for evidence in seen(model, batches):
+    dims: dict[str, int] = {}
+    for row in _rows(model, batches, kind, seed, meter):
+        for name, table in row.items():
+            dims[name] = table.shape[1]
+            tables.setdefault(name, []).append(table[:, kept[name]] if most else table)
+    return Codes(kind, {name: torch.cat(parts).double() for name, parts in tables.items()}, dims)
+
+
+def _rows(model: Model, batches: Iterable[Tensor], kind: Kind, seed: int, meter: Meter) -> Iterator[dict[str, Tensor]]:
+    """The codes of each batch, {name: (B, D)}, top first; the same again for the same seed."""
+    for number, x in enumerate(batches):
+        with evaluating(model, seed * 1_000_003 + number):
+            (evidence,) = seen(model, [x])
             trace = run(model, _DRAWS[kind], evidence)
-            for name in levels_of(trace):
-                tables.setdefault(name, []).append(_row(trace, name, kind))
-            meter.add(1)
-    return Codes(kind, {name: torch.cat(parts) for name, parts in tables.items()})
+            row = {name: _row(trace, name, kind) for name in levels_of(trace)}
+        meter.add(1)
+        yield row
+
+
+def _widest_of(rows: Iterable[dict[str, Tensor]], most: int) -> dict[str, Tensor]:
+    """The dimensions of each level that vary most, in their order: sums over data, no table of them."""
+    sums: dict[str, Tensor] = {}
+    count = 0
+    for row in rows:
+        count += len(next(iter(row.values())))
+        for name, table in row.items():
+            wide = table.double()
+            sums[name] = sums.get(name, 0.0) + torch.stack([wide.sum(0), wide.square().sum(0)])  # (2, D)
+    spread = {name: squares / count - (total / count) ** 2 for name, (total, squares) in sums.items()}
+    return {name: s.topk(min(most, len(s))).indices.sort().values for name, s in spread.items()}
 
 
 def _row(trace: Trace, name: str, kind: Kind) -> Tensor:
     steps = [_numbers(record, kind).flatten(1) for record in trace.latents if record.name == name]
-    return torch.cat(steps, 1).float().cpu().double()  # (B, D)
+    return torch.cat([t.float() if t.dtype.itemsize < 4 else t for t in steps], 1).cpu()  # (B, D)
 
 
 def _numbers(record: Record, kind: Kind) -> Tensor:

@@ -21,7 +21,7 @@ from hvae.site import Key
 from hvae.walk import Evidence, Model, Record, Trace, run
 
 ACTIVE_VARIANCE = 0.01
-"""Burda et al. 2015, sec. 5: the variances they saw fall in two clusters, far above and far below this one."""
+"""Burda et al. 2015, inactive units: the variances they saw fall in two clusters, far above and far below this one."""
 USED_NATS = 0.01
 """A unit is used when it spends more.  Under a unit Gaussian prior a mean that moves with variance 0.01 costs at least
 0.005 nats: this is the same threshold, up to a factor of two, in a currency that no rescaling of a prior changes."""
@@ -82,7 +82,7 @@ def activity(
 
     $$A_u = \mathrm{Var}_x\big(E_{q(z \mid x)}[z_u]\big) > 0.01$$
 
-    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519, sec. 5.  The inner mean is that of q(z_l) given the levels
+    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519.  The inner mean is that of q(z_l) given the levels
     it depends on, averaged over S = `samples` draws of those; what the draws scatter would pass for activity, so the
     unbiased estimate V_x(mean over S) - V_S / S is used (one-way analysis of variance).
 

@@ -7,7 +7,7 @@ Nats inside; bits per dimension only in the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,6 +73,14 @@ class LikelihoodResult:
         return plain(self)
 
 
+Scores = dict[str, Tensor]
+"""Scores of the data of one batch by name, (B,) each, float64 on the CPU."""
+
+
+def forget(scores: Scores) -> None:
+    """Scores that nobody keeps."""
+
+
 def bounds(
     model: Model,
     batches: Iterable[Tensor],
@@ -81,18 +89,22 @@ def bounds(
     chunk_rows: int = 1024,
     seed: int = 0,
     progress: Progress = silent,
+    done: Sequence[Scores] = (),
+    keep: Callable[[Scores], object] = forget,
 ) -> LikelihoodResult:
     r"""-ELBO and the importance-weighted bound of a model over batches of data.
 
     $$\mathrm{IW}_K(x) = \log \frac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k \mid x)}, \qquad
       \mathrm{ELBO}(x) \le E\,\mathrm{IW}_K(x) \le \log p(x)$$
 
-    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519, eq. (8).  The draws are taken in chunks of at most
+    Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519.  The draws are taken in chunks of at most
     `chunk_rows` rows (never fewer than one draw of a batch) and their sum is kept in log space, so that memory does
     not grow with K; what inference computes from the data alone is computed once.
 
-    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws; `progress`, told the draws
-    done and in all (over all batches).  Raises HvaeError when there are no data.
+    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each batch has its
+    own; `progress`, told the draws done and in all (over all batches); `keep`, handed the scores of each batch; `done`,
+    those that an earlier call with the same arguments handed out before it was interrupted: they are not computed
+    again, and the result is the same to the last bit.  Raises HvaeError when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -103,18 +115,29 @@ def bounds(
     """
     if samples < 1 or chunk_rows < 1:
         raise HvaeError(f"expected at least 1 sample and 1 row at once, got {samples} and {chunk_rows}")
-    parts, meter, trace, evidence = [], Meter(progress, batches, samples), Trace(), None
+    parts, meter, first = list(done), Meter(progress, batches, samples), torch.empty(0)
     with evaluating(model, seed):
-        for evidence in seen(model, batches):
-            stream = Stream()
-            for k in chunks(samples, chunk_rows // len(evidence)):
-                trace = run(model, posterior, evidence.repeat(k))
-                stream.add(scored(trace, k))
-                meter.add(k)
-            parts.append(stream.per_datum())
-    assert evidence is not None
+        for number, x in enumerate(batches):
+            first = x if number == 0 else first
+            if number < len(done):
+                meter.add(samples)
+                continue
+            # A seed for each batch, so that the draws do not depend on where an earlier call has stopped.
+            torch.manual_seed(seed * 1_000_003 + number)
+            parts.append(_per_datum(model, x, samples, chunk_rows, meter))
+            keep(parts[-1])
+        (evidence,) = seen(model, [first[:1]] if len(first) else [])
+        trace = run(model, posterior, evidence)
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return _result(scores, trace, evidence, samples, seed)
+
+
+def _per_datum(model: Model, x: Tensor, samples: int, chunk_rows: int, meter: Meter) -> Scores:
+    (evidence,), stream = seen(model, [x]), Stream()
+    for k in chunks(samples, chunk_rows // len(evidence)):
+        stream.add(scored(run(model, posterior, evidence.repeat(k)), k))
+        meter.add(k)
+    return stream.per_datum()
 
 
 def chunks(samples: int, at_once: int) -> list[int]:

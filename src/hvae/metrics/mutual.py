@@ -16,7 +16,8 @@ Shapes: `B` data of one batch; `N` data in all; `J` variables (a level, or a ste
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,12 +25,12 @@ import torch
 from torch import Tensor
 
 from hvae.distributions import sum_rest
-from hvae.draw import posterior, replay
+from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
-from hvae.site import Key
-from hvae.walk import Evidence, Model, Record, Trace, run
+from hvae.site import Key, Site
+from hvae.walk import Evidence, Model, Trace, run
 
 CLOSE = 0.5
 """Nats from log N within which an information is no longer an estimate but the end of the scale."""
@@ -113,9 +114,9 @@ def mutual(
     $$\hat q(z) = \tfrac1N q(z \mid x) + \tfrac{N-1}{N (B-1)} \sum_{x' \ne x} q(z \mid x') \;\text{(stratified)}, \qquad
       \hat q(z) = \tfrac1{NB} \sum_{x'} q(z \mid x') \;\text{(weighted)}$$
 
-    Chen, Li, Grosse and Duvenaud 2018, arXiv 1802.04942, appendix C (there for one level; the stratified weights are
+    Chen, Li, Grosse and Duvenaud 2018, arXiv 1802.04942 (there for one level; the stratified weights are
     averaged over which datum takes the odd stratum).  The two bounds are those of Poole et al. 2019, arXiv
-    1905.06922, sec. 2 (InfoNCE with the true conditional, and leave-one-out).  The decomposition is that of Hoffman
+    1905.06922 (InfoNCE with the true conditional, and leave-one-out).  The decomposition is that of Hoffman
     and Johnson 2016, "ELBO surgery", applied along the chain rule.  Each batch costs B^2 walks, `chunk_rows` of them
     at once.
 
@@ -130,13 +131,13 @@ def mutual(
     >>> abs(round(result.levels["z1"].information_nats.stratified.mean, 4)), round(result.ceiling_nats, 4)
     (0.0, 1.7918)
     """
-    tables, trace, meter = [], Trace(), Meter(progress, batches, 1)
+    tables, trace, meter = [], Trace(), None
     with evaluating(model, seed):
         for evidence in seen(model, batches):
+            meter = meter or Meter(progress, batches, len(evidence))
             if len(evidence) > 1:
                 trace = run(model, posterior, evidence)
-                tables.append(_scored(model, trace, evidence, chunk_rows))
-            meter.add(1)
+                tables.append(_scored(model, trace, evidence, chunk_rows, meter))
     if not tables:
         raise HvaeError("expected batches of 2 data or more to tell what a level says of each, got 1; raise the batch")
     return _result(_Scores.joined(tables), trace, population or 0, seed)
@@ -163,10 +164,10 @@ class _Scores:
         return _Scores(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(_Scores)})
 
 
-def _scored(model: Model, trace: Trace, evidence: Evidence, chunk_rows: int) -> _Scores:
+def _scored(model: Model, trace: Trace, evidence: Evidence, chunk_rows: int, meter: Meter) -> _Scores:
     keys, size = _order(trace), len(evidence)
     records = [trace.records[key] for key in keys]
-    pairs = _pairs(model, trace, evidence, keys, chunk_rows)  # (B, B, J)
+    pairs = _pairs(model, trace, evidence, keys, chunk_rows, meter)  # (B, B, J)
     itself = torch.eye(size, dtype=torch.bool)[:, :, None]
     return _Scores(
         own=pairs.diagonal().T,
@@ -185,19 +186,38 @@ def _order(trace: Trace) -> list[Key]:
     return list(dict.fromkeys([*inferred, *(record.key for record in trace.latents)]))
 
 
-def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chunk_rows: int) -> Tensor:
+def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chunk_rows: int, meter: Meter) -> Tensor:
     """log q of each datum's values (second axis), replayed on the walk of each datum (first axis), (B, B, J)."""
     size, parts = len(evidence), []
     for some in torch.arange(size, device=evidence.x.device).split(max(1, chunk_rows // size)):
         values = {key: v[some].repeat(size, *[1] * (v.ndim - 1)) for key, v in trace.keyed_values().items()}
-        walked = run(model, replay(values), evidence.repeat(len(some)))
-        scores = torch.stack([_log_q(walked.records[key]) for key in keys], 1)  # (B some, J)
+        asked = _Asked({key: values[key] for key in keys}, {key for key, side in trace.visits if side == "q"})
+        with suppress(_Enough):
+            run(model, asked, evidence.repeat(len(some)))
+        scores = torch.stack([asked.found[key] for key in keys], 1)  # (B some, J)
         parts.append(scores.view(size, len(some), len(keys)))
+        meter.add(len(some))
     return torch.cat(parts, 1)
 
 
-def _log_q(record: Record) -> Tensor:
-    return _double(sum_rest((record.q or record.law).log_prob(record.value)))
+class _Enough(Exception):
+    """The walk has told all that was asked: what is left, often a whole picture, would be computed for nothing."""
+
+
+class _Asked(Draw):
+    """Replays the values of latents and notes log q of each (log p, where there is no q), (rows,); ends the walk."""
+
+    def __init__(self, values: Mapping[Key, Tensor], inferred: Set[Key]) -> None:
+        self.values, self.inferred = values, inferred
+        self.found: dict[Key, Tensor] = {}
+
+    def __call__(self, site: Site) -> Drawn:
+        value, law = self.values[site.key], site.q if site.key in self.inferred else site.p
+        if law is not None and site.key not in self.found:
+            self.found[site.key] = _double(sum_rest(law.log_prob(value)))
+            if len(self.found) == len(self.values):
+                raise _Enough
+        return Drawn(value, site.q or site.proposal)
 
 
 def _double(t: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def measure(
     $$L^{>k} = E_{p(z_{\le k} \mid z_{>k})\, q(z_{>k} \mid x)}
       \Big[\log \frac{p(x \mid z)\, p(z_{>k})}{q(z_{>k} \mid x)}\Big]$$
 
-    Havtorn, Frellsen, Hauberg and Maaloe 2021, arXiv 2102.08248, eq. (8); like their code, the redrawn levels take the
+    Havtorn, Frellsen, Hauberg and Maaloe 2021, arXiv 2102.08248; like their code, the redrawn levels take the
     mode of their prior (`lower`; with `hvae.draw.prior()` L>k is a lower bound on log p(x) in expectation).  With one
     sample the rates are closed forms where there are any; with K the draws are weighed, and then no closed form
     enters.  The levels above k are drawn with the same random numbers for each k, where they are drawn first.
@@ -165,13 +165,16 @@ class Reference:
     covariance: Tensor
 
 
+def enough(data: int, levels: int) -> None:
+    """Raises HvaeError when so many normal data are too few to know what is usual for a model of so many levels."""
+    if data < levels + 10:
+        raise HvaeError(f"expected {levels + 10} normal data or more to know what is usual, got {data}; give more")
+
+
 def usual(measured: Measured) -> Reference:
     """The statistics of normal data.  Raises HvaeError for fewer than 10 more data than levels."""
     rates = torch.stack(list(measured.rates.values()), 1)  # (N, L)
-    if len(rates) < rates.shape[1] + 10:
-        raise HvaeError(
-            f"expected {rates.shape[1] + 10} normal data or more to know what is usual, got {len(rates)}; give more"
-        )
+    enough(*rates.shape)
     return Reference(
         log_p=float(measured.log_p.mean()),
         mean=rates.mean(0),
@@ -184,11 +187,11 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
 
     - `nll`, -L, and `nll>k`, -L>k, in nats: raw likelihoods.
     - `llr>k`, L - L>k: what the lowest k levels add to the bound.  A datum that only they can describe is foreign.
-      Havtorn et al. 2021, arXiv 2102.08248, eq. (10).
+      Havtorn et al. 2021, arXiv 2102.08248.
     - `kl/z1`, ...: how many standard deviations the rate of a level lies from its mean over training data, either way;
       `kl`: the Mahalanobis distance of all rates together.
-    - `typicality`: |L - mean L| in nats; Nalisnick et al. 2019, arXiv 1906.02994, eq. (5), with batches of one.
-    - `complexity`: -L in bits less the bits of a PNG; Serra et al. 2020, arXiv 1909.11480, eq. (2).  Not for densities.
+    - `typicality`: |L - mean L| in nats; Nalisnick et al. 2019, arXiv 1906.02994, with batches of one.
+    - `complexity`: -L in bits less the bits of a PNG; Serra et al. 2020, arXiv 1909.11480.  Not for densities.
 
     >>> measured = Measured(bound="ELBO", log_p=torch.zeros(20), beyond={1: -torch.ones(20)},
     ...                     rates={"z1": torch.arange(20.0)}, png=None)

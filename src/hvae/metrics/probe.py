@@ -61,7 +61,7 @@ def classes(found: Codes, labels: Tensor, *, seed: int = 0, progress: Progress =
     >>> result.levels["z1"].probe_accuracy, result.levels["z1"].nmi
     (1.0, 1.0)
     """
-    known = _checked(labels, len(found))
+    known = known_classes(labels, len(found))
     chance = float(np.bincount(known).max() / len(known))
     levels = {}
     for at, (name, code) in enumerate(found.levels.items()):
@@ -73,7 +73,8 @@ def classes(found: Codes, labels: Tensor, *, seed: int = 0, progress: Progress =
     )
 
 
-def _checked(labels: Tensor, n: int) -> np.ndarray[Any, Any]:
+def known_classes(labels: Tensor, n: int) -> np.ndarray[Any, Any]:
+    """The labels of n data as 0 .. classes - 1, (N,).  Raises HvaeError where a probe cannot learn from them."""
     if labels.shape != (n,):
         raise HvaeError(f"expected {n} labels, one for each datum, got shape {tuple(labels.shape)}")
     values, known, counts = np.unique(labels.cpu().numpy(), return_inverse=True, return_counts=True)

@@ -22,6 +22,8 @@ from hvae.metrics.results import plain
 
 SUBSETS, SUBSET = 100, 1000
 NEAR, NEAR_PR = 5, 3
+FEWEST = 100
+"""Pictures on each side of a KID, at least."""
 SPLITS = 10
 ROWS = 1024
 
@@ -98,12 +100,23 @@ def enough(real: int, generated: int, features: int) -> None:
         )
 
 
+def enough_for_all(real: int, generated: int, features: int) -> None:
+    """Raises HvaeError when `quality` would, so that nobody has to sample to find out."""
+    enough(real, generated, features)
+    if min(real, generated) < FEWEST:
+        raise HvaeError(_few(real, generated))
+
+
+def _few(real: int, generated: int) -> str:
+    return f"expected {FEWEST} pictures or more on both sides for KID, got {real} and {generated}"
+
+
 def fid(real: Tensor, generated: Tensor) -> float:
     r"""The Frechet distance of two Gaussians fitted to features (N, D) and (M, D).
 
     $$|\mu_1 - \mu_2|^2 + \mathrm{tr}\big(\Sigma_1 + \Sigma_2 - 2 (\Sigma_1 \Sigma_2)^{1/2}\big)$$
 
-    Heusel et al. 2017, arXiv 1706.08500, eq. (6).  The trace of the root is the sum of the roots of the eigenvalues of
+    Heusel et al. 2017, arXiv 1706.08500.  The trace of the root is the sum of the roots of the eigenvalues of
     the symmetric S1^1/2 S2 S1^1/2, which stays real.
 
     >>> x = torch.randn(50, 3, dtype=torch.float64)
@@ -124,12 +137,12 @@ def kid(real: Tensor, generated: Tensor, *, subset: int = SUBSET, seed: int = 0)
 
     $$\mathrm{MMD}^2, \qquad k(x, y) = \Big(\frac{x^\top y}{D} + 1\Big)^3$$
 
-    Binkowski et al. 2018, arXiv 1801.01401, sec. 4, with the unbiased estimate of the squared MMD.  When a side has
+    Binkowski et al. 2018, arXiv 1801.01401, with the unbiased estimate of the squared MMD.  When a side has
     fewer pictures than `subset`, all of the smaller side are in each subset.  Raises HvaeError for fewer than 100.
     """
     size = min(subset, len(real), len(generated))
-    if size < 100:
-        raise HvaeError(f"expected 100 pictures or more on both sides for KID, got {len(real)} and {len(generated)}")
+    if size < FEWEST:
+        raise HvaeError(_few(len(real), len(generated)))
     random = torch.Generator().manual_seed(seed)
     found = [
         _mmd(*(x[torch.randperm(len(x), generator=random)[:size]] for x in (real, generated))) for _ in range(SUBSETS)
@@ -156,7 +169,7 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = NEAR_PR) -> tuple
     """Share of generated rows within a real ball, and of real rows within a generated one; a ball reaches to the k-th
     nearest of its own set.
 
-    Kynkaanniemi et al. 2019, arXiv 1904.06991, eq. (2); k = 3 as there.
+    Kynkaanniemi et al. 2019, arXiv 1904.06991; k = 3 as there.
     """
     return _within(generated, real, k), _within(real, generated, k)
 
@@ -170,7 +183,7 @@ def _within(points: Tensor, centres: Tensor, k: int) -> float:
 def density_coverage(real: Tensor, generated: Tensor, k: int = NEAR) -> tuple[float, float]:
     """In how many real balls a generated row lies (divided by k, mean), and the share of real balls that hold one.
 
-    Naeem et al. 2020, arXiv 2002.09797, eqs. (3) and (4); k = 5 as there.
+    Naeem et al. 2020, arXiv 2002.09797; k = 5 as there.
     """
     reach = _reach(real, k)
     counts, covered = 0.0, torch.zeros(len(real), dtype=torch.bool)
@@ -186,7 +199,7 @@ def class_score(probabilities: Tensor, splits: int = SPLITS) -> tuple[float, flo
 
     $$\exp\Big(\frac1N \sum_i KL\big(p(y \mid x_i) \,\|\, \tfrac1N \textstyle\sum_j p(y \mid x_j)\big)\Big)$$
 
-    Salimans et al. 2016, arXiv 1606.03498, eq. (in sec. 4).  From 1 (all alike, or unsure) to the number of classes.
+    Salimans et al. 2016, arXiv 1606.03498.  From 1 (all alike, or unsure) to the number of classes.
     `probabilities` (N, C) of generated pictures.  Raises HvaeError when a split has fewer pictures than classes.
 
     >>> class_score(torch.eye(4, dtype=torch.float64).repeat(10, 1))

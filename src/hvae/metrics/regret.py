@@ -58,7 +58,7 @@ def regret(
 
     $$\max_{\psi} \mathrm{ELBO}(x; \theta, \psi) - \mathrm{ELBO}(x; \theta, \phi)$$
 
-    Xiao, Yan and Amit 2020, arXiv 2003.02977, eq. (6).  psi are here the means and scales of every q of the datum
+    Xiao, Yan and Amit 2020, arXiv 2003.02977.  psi are here the means and scales of every q of the datum
     itself rather than all weights of the encoder, which gives each datum its own in one batch; Adam takes `steps` of
     `rate` (in posterior standard deviations).  Both ELBOs are means over `samples` draws, the same random numbers for
     both.  It costs `steps` gradients a datum: a hundred times what any other score costs.

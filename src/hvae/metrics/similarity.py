@@ -14,7 +14,7 @@ from hvae.errors import HvaeError
 
 WINDOW, SIGMA = 11, 1.5
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Weights of the scales, finest first: Wang, Simoncelli and Bovik 2003, sec. 3.2."""
+"""Weights of the scales, finest first: Wang, Simoncelli and Bovik 2003."""
 STEADY = (0.01**2, 0.03**2)
 
 
@@ -37,7 +37,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
     $$l_M^{w_M} \prod_{j=1}^M (c_j s_j)^{w_j}$$
 
-    Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment", eq. (7).  Small
+    Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment".  Small
     pictures have fewer than five scales (see `scales`), whose weights are then rescaled to sum to 1: such numbers are
     comparable only with those of pictures of the same size.  Negative structure counts as 0.
 

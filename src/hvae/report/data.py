@@ -59,13 +59,24 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelNumbers:
-    """One level: its shape, the nats it spends on an average image, and its active units of all."""
+    """One level: its shape, the nats it spends on an average image, its active units of all, and `more` by title."""
 
     name: str
     shape: tuple[int, ...]
     nats: float
     active: int
     units: int
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """One more table on the levels: its heads, its rows of as many texts, and what it must be read with."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +103,8 @@ class ReportData:
     """One report.
 
     `summary`: one sentence on what was trained on what.  `data`: source, split, binarisation, bit depth, checksum.
-    `configuration` may be nested.  `commands`: what a reader types to get the same run.  Whatever is empty is left
-    out of the page.
+    `configuration` may be nested.  `commands`: what a reader types to get the same run.  `level_notes`: what the
+    columns of the levels must be read with.  Whatever is empty is left out of the page.
     """
 
     title: str
@@ -102,6 +113,8 @@ class ReportData:
     conclusion: str = ""
     verdicts: Sequence[Verdict] = ()
     levels: Sequence[LevelNumbers] = ()
+    level_notes: Sequence[str] = ()
+    sheets: Sequence[Sheet] = ()
     history: History = field(default_factory=History)
     agreement: Agreement | None = None
     pictures: Sequence[Picture] = ()

@@ -113,7 +113,7 @@ def vdvae_cifar10_small() -> RunConfig:
         DataConfig(name="cifar10"),
         replace(train, schedule="cosine", save_every=1_000, valid_every=490),
     )
-    return replace(run, evaluate=EvaluateConfig(samples=100, limit=200))
+    return replace(run, evaluate=replace(run.evaluate, limit=200))
 
 
 VDVAE: dict[str, Preset] = {

@@ -1,0 +1,115 @@
+"""What an interrupted evaluation keeps, so that the next one goes on where it stopped.
+
+One file in the run folder holds the results of finished measures and, inside the likelihood, the scores of finished
+batches.  It belongs to one set of weights, settings and data; for any other it counts as not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae import __version__
+from hvae.cli.evaluation.subject import Subject
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NAME = "evaluation.partial.safetensors"
+PAUSE = 5.0
+"""Seconds between two writings, at least: what an interruption can cost."""
+
+
+def fingerprint(subject: Subject, *apart: str) -> str:
+    """The sha256 of everything that the numbers depend on, but for some keys of `evaluate`."""
+    from hvae.config.parse import plain
+    from hvae.weights import digest
+
+    model, settings = subject.run.model, plain(subject.config)
+    asked = {
+        "hvae": __version__,
+        "weights": digest(model.state_dict()),
+        "model": plain(subject.run.config.model),
+        "data": subject.data.provenance.to_dict(),
+        "evaluate": {key: value for key, value in settings.items() if key not in apart},
+        "device": next((w.device.type for w in model.parameters()), "cpu"),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+class Partial:
+    """The results so far: `stages`, finished measures by name, and `batches`, scores of batches of the likelihood."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.path, self.key = folder / NAME, key
+        self.stages: dict[str, Any] = {}
+        self.batches: list[dict[str, Tensor]] = []
+        self.earlier, self.began, self.written = 0.0, time.monotonic(), -PAUSE
+        self._read()
+
+    @property
+    def found(self) -> bool:
+        """Whether there was something to go on with."""
+        return self.earlier > 0
+
+    @property
+    def seconds(self) -> float:
+        """Time spent so far, that of interrupted evaluations included."""
+        return self.earlier + time.monotonic() - self.began
+
+    def keep(self, name: str, result: Any) -> None:
+        """One more measure is finished."""
+        self.stages[name] = result
+        self.write()
+
+    def write(self) -> None:
+        """Write everything, whole or not at all."""
+        from hvae.weights import save_weights
+
+        tensors = {f"{n:06d}/{key}": t for n, part in enumerate(self.batches) for key, t in part.items()}
+        description = {"key": self.key, "stages": self.stages, "seconds": self.seconds, "batches": len(self.batches)}
+        save_weights(self.path, tensors, description)
+        self.written = time.monotonic()
+
+    def keep_batch(self, scores: dict[str, Tensor]) -> None:
+        """One more batch of the likelihood is scored; it is written, unless that was done a moment ago."""
+        self.batches.append(scores)
+        if time.monotonic() - self.written >= PAUSE:
+            self.write()
+
+    @contextmanager
+    def kept_on_any_end(self) -> Iterator[None]:
+        """What was measured in here is written even when the measuring is interrupted."""
+        try:
+            yield
+        except BaseException:
+            if self.stages or self.batches:
+                self.write()
+            raise
+
+    def close(self) -> None:
+        """The evaluation is complete."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        from hvae.weights import load_weights
+
+        if not self.path.is_file():
+            return
+        try:
+            tensors, description = load_weights(self.path)
+        except HvaeError:
+            return  # damaged: nothing is lost but time
+        if description.get("key") != self.key:
+            return
+        self.stages, self.earlier = description["stages"], description["seconds"]
+        self.batches = [{} for _ in range(description["batches"])]
+        for name, tensor in tensors.items():
+            number, _, key = name.partition("/")
+            self.batches[int(number)][key] = tensor

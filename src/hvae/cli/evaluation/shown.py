@@ -1,0 +1,252 @@
+"""An evaluation for people: its headlines, one table of the levels, and what comes back from the top of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from hvae.cli.protocol import sentence
+from hvae.cli.voice import table
+
+Record = Mapping[str, Any]
+Headline = tuple[str, str, str]
+
+
+def summary(found: Record) -> Group:
+    """The numbers for people."""
+    made = table("", "", "")
+    made.show_header = False
+    for name, value, note in headlines(found):
+        made.add_row(name, value, note)
+    if active := found.get("activity"):
+        made.add_row("verdict", "", active["verdict"])
+    for name, line in found.get("skipped", {}).items():
+        made.add_row("not measured", name, line)
+    return Group(made, *(drawn for drawn in (_levels(found), _tops(found)) if drawn is not None))
+
+
+def headlines(found: Record) -> Iterator[Headline]:
+    """Name, value with unit, and what it is, of each number that stands for the whole."""
+    if result := found.get("likelihood"):
+        yield from _likelihood(found, result)
+    # Records of before protocols had names lack it.
+    if (protocol := found.get("protocol")) and "likelihood" in found:
+        yield "protocol", protocol["name"], sentence(protocol, found["likelihood"])
+        if protocol["stated"]:
+            value, _, whose = protocol["stated"].partition(", ")
+            yield "stated", value, f"{whose}, by the same protocol"
+    if back := found.get("reconstruction"):
+        yield from _reconstruction(back)
+    if coarse := found.get("coarse_to_fine"):
+        mirror = coarse.get("top_swapped", coarse["top_redrawn"])
+        note = f"redraws agree on the class with the top {coarse['held']} held; mirror {mirror:.0%}"
+        yield "coarse to fine", f"{coarse['top_held']:.0%}", f"{note}; chance {coarse['chance']:.0%}"
+    if hierarchical := found.get("hierarchical"):
+        yield from map(_hierarchical, hierarchical["bounds"])
+    if quality := found.get("quality"):
+        yield from _quality(quality)
+
+
+def _likelihood(found: Record, result: Record) -> Iterator[Headline]:
+    """Each bound with its interval, K, and the data that it is of: without them it is comparable with nothing."""
+    k, of = result["samples"], task(found)
+    yield "-ELBO", f"{_interval(result['negative_elbo_nats'])} nats", f"upper bound on -log p(x), K = {k}, {of}"
+    draws = f"effective samples {result['effective_samples']:.3g} of {k}"
+    yield f"-IW-{k}", f"{_interval(result['negative_iw_nats'])} nats", f"tighter bound, K = {k}, {draws}, {of}"
+    if result["iw_bits_per_dim"] and found["data"]["bits"] > 1:
+        # With one sample the bound is the ELBO, whose rates are closed forms.
+        bound, key = (f"-IW-{k}", "iw_bits_per_dim") if k > 1 else ("-ELBO", "elbo_bits_per_dim")
+        yield "bits/dim", _interval(result[key]), f"from {bound}, {result['dims']} values a datum, {of}"
+
+
+def task(found: Record) -> str:
+    """The data of a number: how many of which, in which version, depth and binarisation.
+
+    >>> data = {"name": "mnist", "bits": 1, "binarisation": "static", "version": "", "shape": [1, 28, 28]}
+    >>> task({"likelihood": {"data": 1000, "likelihood": "mass"}, "split": "test", "data": data})
+    '1,000 test data of mnist (1x28x28, 1 bit, static binarisation, as published)'
+    """
+    result, data = found["likelihood"], found["data"]
+    drawn = f"{data['binarisation']} binarisation" if data["binarisation"] != "none" else "not binarised"
+    form = f"{'x'.join(map(str, data['shape']))}, {data['bits']} bit, {drawn}, {data['version'] or 'as published'}"
+    density = "; a density, not comparable with bits" if result["likelihood"] == "density" else ""
+    return f"{result['data']:,} {found['split']} data of {data['name']} ({form}){density}"
+
+
+def _reconstruction(back: Record) -> Iterator[Headline]:
+    alike = back["ms_ssim"]
+    other = f"; MS-SSIM {alike['mean']:.3f} over {back['ms_ssim_scales']} scales" if alike else ""
+    yield "PSNR", f"{_interval(back['psnr_db'])} dB", f"reconstructions of {back['data']:,} data{other}"
+
+
+def _hierarchical(bound: Record) -> Headline:
+    shared, m, k = bound["shared"], bound["groups"], bound["samples"]
+    name = f"shared {shared[0]}" + (f" to {shared[-1]}" if len(shared) > 1 else "")
+    gap = f"of the ELBO's gap the other levels answer for {_interval(bound['gap_below_nats'])} nats at least"
+    return f"-HIW-{m}x{k}", f"{_interval(bound['negative_hiw_nats'])} nats", f"{name}, {bound['data']:,} data; {gap}"
+
+
+def _quality(found: Record) -> Iterator[Headline]:
+    by = f"{found['generated']:,} samples ({found['samples']}), {found['real']:,} real; {found['extractor']}; "
+    by += f"resizing {found['resizing']}; {found['note']}"
+    yield "FID", f"{found['fid']:.4g}", by
+    yield "KID", f"{found['kid']:.4g} ± {found['kid_deviation']:.2g}", "deviation over its subsets; same samples"
+    yield "precision, recall", f"{found['precision']:.3f}, {found['recall']:.3f}", "same samples"
+    yield "density, coverage", f"{found['density']:.3f}, {found['coverage']:.3f}", "same samples"
+    if score := found["inception_score"]:
+        value = f"{score['mean']:.3g} ± {score['deviation']:.2g}"
+        yield "inception score", value, f"by {score['classifier']}, not the Inception network"
+
+
+def _interval(estimate: Mapping[str, float | None]) -> str:
+    """A mean with its 95 % interval."""
+    mean, low, high = estimate["mean"], estimate["low95"], estimate["high95"]
+    if mean is None:
+        return "not finite"
+    digits = 2 if abs(mean) >= 10 else 3
+    return f"{mean:.{digits}f}" + (f" [{low:.{digits}f}, {high:.{digits}f}]" if low is not None else "")
+
+
+def level_columns(found: Record) -> dict[str, dict[str, str]]:
+    """One table of the levels, top first: {level: {title: text}}; what was not measured has no column."""
+    rows: dict[str, dict[str, str]] = {}
+    for column in (_rates, _information, _activity, _classes, _factors):
+        for level, cells in column(found).items():
+            rows.setdefault(level, {}).update(cells)
+    return rows
+
+
+def _rates(found: Record) -> dict[str, dict[str, str]]:
+    levels = (found.get("likelihood") or found.get("activity") or {"levels": {}})["levels"]
+    return {
+        name: {"nats": f"{level['rate_nats']:.3g}", "nats/dim": f"{level['rate_nats_per_dim']:.2g}"}
+        for name, level in levels.items()
+    }
+
+
+def _information(found: Record) -> dict[str, dict[str, str]]:
+    result = found.get("mutual")
+    if not result:
+        return {}
+    # At the end of the scale an information can only be larger, and the KL that is left of the rate smaller.
+    more, less = ("≥ ", "≤ ") if result["saturated"] else ("", "")
+    return {
+        name: {
+            "I(x; z)": more + _small(level["information_nats"]),
+            "KL(q(z) || p)": less + f"{level['marginal_kl_nats']['mean']:.2f}",
+            "I held": _small(level["held_nats"]),
+        }
+        for name, level in result["levels"].items()
+    }
+
+
+def _small(information: Record) -> str:
+    # Without a minus before a zero: what is not there is not less than nothing.
+    return f"{abs(information['stratified']['mean']):.2f}"
+
+
+def _activity(found: Record) -> dict[str, dict[str, str]]:
+    result = found.get("activity") or {"levels": {}}
+    return {
+        name: {
+            "active": f"{level['active_dims']} of {level['dims']}",
+            "used": str(level["used_dims"]),
+            "verdict": level["state"],
+        }
+        for name, level in result["levels"].items()
+    }
+
+
+def _classes(found: Record) -> dict[str, dict[str, str]]:
+    result = found.get("classes") or {"levels": {}}
+    return {
+        name: {"probe": f"{level['probe_accuracy']:.1%}", "NMI": f"{level['nmi']:.2f}", "ARI": f"{level['ari']:.2f}"}
+        for name, level in result["levels"].items()
+    }
+
+
+def _factors(found: Record) -> dict[str, dict[str, str]]:
+    result = found.get("disentanglement") or {"levels": {}}
+    titles = {"MIG": "mig", "DCI d": "dci_disentanglement", "SAP": "sap", "FactorVAE": "factor_vae"}
+    return {
+        name: {
+            **{title: f"{level[key]:.2f}" for title, key in titles.items()},
+            "carries": ", ".join(f"{factor} {share:.0%}" for factor, share in _most(level["carries"])),
+        }
+        for name, level in result["levels"].items()
+    }
+
+
+def _most(carries: Mapping[str, float]) -> list[tuple[str, float]]:
+    """The three factors that a level says most of, those it says little of left out."""
+    return [(name, share) for name, share in sorted(carries.items(), key=lambda pair: -pair[1])[:3] if share > 0.1]
+
+
+def notes(found: Record) -> list[str]:
+    """What the columns of the levels must be read with."""
+    said = []
+    if result := found.get("mutual"):
+        full = "; it is full, so read I as at least, and see I held" if result["saturated"] else ""
+        said.append(
+            f"I(x; z) given the levels drawn before, nats: minibatch-stratified, {result['batch']} of "
+            f"{result['population']:,} data, biased upwards, scale up to log N = {result['ceiling_nats']:.2f}{full}; "
+            f"KL(q(z) || p) = rate - I; I held: against q replayed on the levels before, not bounded by what they say; "
+            f"all levels together: I(x; z) {_small(result['total']['information_nats'])}, KL(q(z) || p(z)) "
+            f"{result['total']['marginal_kl_nats']['mean']:.2f}"
+        )
+    if result := found.get("classes"):
+        said.append(
+            f"probe (chance {result['chance']:.1%}), NMI and ARI of k-means: {result['codes']} of q, "
+            f"{result['data']:,} data, {result['dims_at_most']} dimensions of a level at most"
+        )
+    if result := found.get("disentanglement"):
+        said.append(
+            f"MIG, DCI disentanglement, SAP, FactorVAE score; carries: share of a factor beyond chance that a forest "
+            f"reads from the level: {result['codes']} of q, {result['data']:,} data"
+        )
+    return said
+
+
+def _levels(found: Record) -> Group | None:
+    rows = level_columns(found)
+    if not rows:
+        return None
+    made = table("level", *dict.fromkeys(title for cells in rows.values() for title in cells), "")
+    for name, cells in rows.items():
+        made.add_row(name, *cells.values(), "")
+    return Group("", made, *notes(found))
+
+
+def top_rows(found: Record) -> list[tuple[str, ...]]:
+    """What the top k levels give when the others are drawn from the prior: levels, nats, bits/dim, PSNR."""
+    result = found.get("contribution")
+    return [_top_row(row) for row in result["top"]] if result else []
+
+
+TOP_HEADS = ("levels inferred", "rate, nats", "-bound, nats", "bits/dim", "PSNR, dB")
+
+
+def _top_row(row: Record) -> tuple[str, ...]:
+    lowest = row["lowest"]
+    name = "none" if not lowest else lowest if row["levels"] == 1 else f"top {row['levels']}, to {lowest}"
+    bits = row["bits_per_dim"]
+    numbers = (_interval(row["negative_bound_nats"]), _interval(bits) if bits else "", _interval(row["psnr_db"]))
+    return name, f"{row['rate_nats']:.3g}", *numbers
+
+
+def top_note(found: Record) -> str:
+    """What the rows of the top levels are of."""
+    return f"top levels from the data, the others drawn from the prior; {found['contribution']['data']:,} data"
+
+
+def _tops(found: Record) -> Group | None:
+    rows = top_rows(found)
+    if not rows:
+        return None
+    made: Table = table(*TOP_HEADS, "")
+    for row in rows:
+        made.add_row(*row, "")
+    return Group("", made, top_note(found))

@@ -1,0 +1,111 @@
+"""A trained model with the data it is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvae.cli.inspect import device_of
+from hvae.cli.protocol import read_by
+from hvae.cli.voice import Voice
+from hvae.config.evaluate import EvaluateConfig
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.data import ImageData, Split
+    from hvae.walk import Model
+
+FREE = ("data.root", "data.path", "data.download", "train.accelerator", "evaluate.")
+MOST_ROWS, MOST_BYTES = 1024, 2**30
+KEPT_TENSORS = 6
+"""A walk keeps the location and scale of p and of q, a value and its noise for each latent dimension."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained model with the data it is judged on."""
+
+    run: LoadedRun
+    data: ImageData
+
+    @property
+    def config(self) -> EvaluateConfig:
+        return self.run.config.evaluate
+
+    @property
+    def split(self) -> Split:
+        """The split that is scored, in a fixed random order and cut to the limit.
+
+        Known test sets are sorted by class or by writer: their first thousand stand for nothing.
+        """
+        import torch
+
+        split: Split = getattr(self.data, self.config.split)
+        if not len(split):
+            raise HvaeError(f"no {self.config.split} data to evaluate on; set data.{self.config.split} above 0")
+        order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[: self.config.limit or None]
+        return split.some(order)
+
+
+class Batches:
+    """A split in batches, with a length: progress can tell how much is left."""
+
+    def __init__(self, split: Split, size: int) -> None:
+        self.split, self.size = split, size
+
+    def __len__(self) -> int:
+        return -(-len(self.split) // self.size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self.split.batches(self.size)
+
+
+def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice) -> Subject:
+    """A run and its data.  Raises HvaeError when a key would make it another run, or the data are not its data."""
+    from hvae.checkpoints import load
+    from hvae.data import Provenance, differences
+    from hvae.data import load as load_data
+
+    for key in overrides:
+        if not key.startswith(FREE):
+            raise HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
+    run = load(folder)
+    run = read_by(replace(run, config=run.config.override(overrides)))
+    data = load_data(run.config.data)
+    if data.shape != run.model.shape or data.bits != run.bits:
+        raise HvaeError(
+            f"{run.folder} was trained on images of {run.model.shape} with {run.bits} bits, "
+            f"but {data.provenance.name} now has {data.shape} with {data.bits}; give the data it was trained on"
+        )
+    known = run.description["data"]
+    odd = differences(Provenance.from_dict(known), data.provenance) if known else []
+    if odd:
+        voice.tell(f"these are not the data of the training: {', '.join(odd)} differ; do not compare the numbers")
+    try:
+        run.model.to(device_of(run.config))
+    except (RuntimeError, AssertionError) as fault:
+        raise HvaeError(f"no {device_of(run.config)} device here; add --train.accelerator cpu") from fault
+    return Subject(run, data)
+
+
+def safe_rows(model: Model, x: Tensor) -> int:
+    """How many rows can be walked at once while what is known of them stays within 1 GiB; 1024 at most.
+
+    Features of the data are repeated for each draw, and a walk keeps every p, q and value: some 20 MB a row for the
+    deepest published models, where 1024 rows would take more memory than most machines have.  `x` (1, ...).
+    """
+    from hvae.draw import posterior
+    from hvae.metrics.evaluating import device_of, evaluating
+    from hvae.walk import run
+
+    with evaluating(model, seed=0):
+        evidence = model.evidence(x.to(device_of(model)))
+        trace = run(model, posterior, evidence)
+    features = sum(t.numel() * t.element_size() for t in evidence.features.values())
+    latents = sum(r.value.numel() * r.value.element_size() for r in trace.latents)
+    return max(1, min(MOST_ROWS, MOST_BYTES // max(1, features + KEPT_TENSORS * latents)))

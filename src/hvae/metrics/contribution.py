@@ -1,0 +1,198 @@
+r"""What comes back of a datum: from all levels, and from the top k alone with the others drawn from the prior.
+
+Shapes: `B` data of one batch; `N` data in all; `L` levels; `C H W` a picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvae.draw import Draw, each, posterior, prior
+from hvae.errors import HvaeError
+from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.metrics.fidelity import psnr
+from hvae.metrics.results import Estimate, estimate, plain
+from hvae.metrics.similarity import WINDOW, ms_ssim, scales
+from hvae.walk import Evidence, Model, Trace, names, run
+
+MOST_DB = 100.0
+"""A picture that comes back exactly has no noise to compare with; it counts as this many dB (an error of 1e-5)."""
+CUTS = 9
+"""Numbers of levels that are tried, at most: those of a deep ladder are tried at even distances."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionResult:
+    """How close E[x given z], z drawn from q, is to its picture."""
+
+    data: int
+    seed: int
+    psnr_db: Estimate
+    ms_ssim: Estimate | None
+    """None for pictures of fewer than 11 pixels a side, and for vectors."""
+    ms_ssim_scales: int
+    """Scales that the pictures are large enough for; numbers of different ones are not comparable."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def reconstruction(
+    model: Model, batches: Iterable[Tensor], *, seed: int = 0, progress: Progress = silent
+) -> ReconstructionResult:
+    """PSNR and MS-SSIM of the mean of p(x given z) with one draw of z from q.
+
+    Arguments: `batches`, tensors (B, *model.shape).  Raises HvaeError when there are no data.
+
+    >>> from hvae.config.model import VAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(VAEConfig(latent=2, widths=(8,)), shape=(1, 12, 12), bits=1)
+    >>> reconstruction(model, torch.ones(6, 1, 12, 12).split(3)).ms_ssim_scales
+    1
+    """
+    noise, alike, meter = [], [], Meter(progress, batches, 1)
+    with evaluating(model, seed):
+        for evidence in seen(model, batches):
+            picture = _picture(run(model, posterior, evidence))
+            noise.append(_decibels(picture, evidence.x))
+            if _scales(evidence.x):
+                alike.append(ms_ssim(picture, evidence.x).double().cpu())
+            meter.add(1)
+    return ReconstructionResult(
+        data=sum(map(len, noise)),
+        seed=seed,
+        psnr_db=estimate(torch.cat(noise)),
+        ms_ssim=estimate(torch.cat(alike)) if alike else None,
+        ms_ssim_scales=_scales(evidence.x),
+    )
+
+
+def _scales(x: Tensor) -> int:
+    return scales(*x.shape[2:]) if x.ndim == 4 and min(x.shape[2:]) >= WINDOW else 0
+
+
+def _picture(trace: Trace) -> Tensor:
+    (data,) = trace.observed
+    return data.law.mean().clamp(0, 1)
+
+
+def _decibels(picture: Tensor, x: Tensor) -> Tensor:
+    return psnr(picture, x).clamp(max=MOST_DB).double().cpu()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopLevels:
+    """What the top levels say of a datum when nothing else is told."""
+
+    levels: int
+    """How many are inferred, k."""
+    lowest: str
+    """The lowest of them; empty for none."""
+    rate_nats: float
+    """What they spend, nats per datum."""
+    negative_bound_nats: Estimate
+    """-L>(L-k): an upper bound on -log p(x) in expectation."""
+    bits_per_dim: Estimate | None
+    """The same in bits per dimension; None for a density."""
+    psnr_db: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContributionResult:
+    """The data described by more and more levels, from none to all of them."""
+
+    data: int
+    seed: int
+    top: tuple[TopLevels, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+
+def contribution(
+    model: Model,
+    batches: Iterable[Tensor],
+    *,
+    counts: Sequence[int] | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ContributionResult:
+    r"""Bits per dimension and PSNR when only the top k levels are inferred and the others drawn from the prior.
+
+    $$L^{>L-k} = E_{p(z_{\le L-k} \mid z_{>L-k})\, q(z_{>L-k} \mid x)}[\log p(x \mid z)]
+      - \sum_{l > L-k} KL(q_l \,\|\, p_l)$$
+
+    The bound of Havtorn et al. 2021, arXiv 2102.08248, with one draw of the lower levels (not their modes),
+    so that it is a lower bound on log p(x) in expectation; k = L is the ELBO, k = 0 has seen nothing of the datum.
+    All k share their random numbers.
+
+    Arguments: `batches`, tensors (B, *model.shape), which are gone through once; `counts`, the k wanted (none: all, 9
+    at most, at even distances).  Raises HvaeError for a k that the model does not have, or no data.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> [row.lowest for row in contribution(model, torch.ones(6, 1, 4, 4).split(3)).top]
+    ['', 'z2', 'z1']
+    """
+    found: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
+    with evaluating(model, seed):
+        levels = names(model)
+        draws = _draws(levels, evenly(len(levels)) if counts is None else counts)
+        meter = Meter(progress, batches, len(draws))
+        for number, evidence in enumerate(seen(model, batches)):
+            for k, draw in draws.items():
+                torch.manual_seed(seed * 1_000_003 + number)
+                trace = run(model, draw, evidence)
+                found.setdefault(k, []).append(_scores(trace, evidence))
+                meter.add(1)
+    density = any(record.law.density for record in trace.observed)
+    bits = None if density else evidence.x[0].numel() * math.log(2)
+    top = tuple(_row(k, levels[:k], parts, bits) for k, parts in found.items())
+    return ContributionResult(data=sum(len(part[0]) for part in found[min(found)]), seed=seed, top=top)
+
+
+def evenly(depth: int, most: int = CUTS) -> list[int]:
+    """The whole numbers from 0 to the depth; of a deep model some, at even distances, both ends among them.
+
+    >>> evenly(3), evenly(78)
+    ([0, 1, 2, 3], [0, 10, 20, 29, 39, 49, 58, 68, 78])
+    """
+    most = min(most, depth + 1)
+    return [round(i * depth / (most - 1)) for i in range(most)]
+
+
+def _draws(levels: list[str], counts: Sequence[int]) -> Mapping[int, Draw]:
+    for k in counts:
+        if not 0 <= k <= len(levels):
+            raise HvaeError(f"expected numbers of levels from 0 to {len(levels)}, got {k}")
+    return {k: each(dict.fromkeys(levels[k:], prior()), posterior) for k in counts}
+
+
+def _scores(trace: Trace, evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+    """log p(x given z), what the inferred levels spend, and dB, (B,) each, float64 on the CPU."""
+    spent = sum((record.rate() for record in trace.latents), torch.zeros(len(evidence), device=evidence.x.device))
+    log_likelihood = trace.log_likelihood()
+    # A reduced precision has too few digits for sums of thousands of nats.
+    kept = (t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double() for t in (log_likelihood, spent))
+    return (*kept, _decibels(_picture(trace), evidence.x))  # type: ignore[return-value]
+
+
+def _row(k: int, kept: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None) -> TopLevels:
+    log_likelihood, spent, noise = (torch.cat(column) for column in zip(*parts, strict=True))
+    return TopLevels(
+        levels=k,
+        lowest=kept[-1] if kept else "",
+        rate_nats=float(spent.mean()),
+        negative_bound_nats=estimate(spent - log_likelihood),
+        bits_per_dim=estimate(spent - log_likelihood, bits) if bits else None,
+        psnr_db=estimate(noise),
+    )
