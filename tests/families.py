@@ -9,6 +9,7 @@ from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
+from hvae.config.qresvae import QResVAEConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.walk import Model
 from hvae.zoo import build
@@ -45,6 +46,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "iafvae-gaussian": IAFVAEConfig(blocks=(1, 1), width=6, latent=2, likelihood="bernoulli", posterior="gaussian"),
     "nvae": NVAEConfig(**NVAE, groups=(1, 1)),
     "nvae-flow": NVAEConfig(**NVAE, groups=(2,), flows=1, residual=False, gates=False, checkpoint=True),
+    "qresvae": QResVAEConfig(patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli"),
     "vdvae": VDVAEConfig(**VDVAE),
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun, load
+    from hvae.coding import Codec
     from hvae.config import PRESETS, RunConfig, preset
     from hvae.draw import Draw, Drawn, each, given, masked, mode, posterior, prior, replay
     from hvae.errors import HvaeError
@@ -46,6 +47,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "checkpoints": ("LoadedRun", "load"),
+    "coding": ("Codec",),
     "config": ("PRESETS", "RunConfig", "preset"),
     "draw": ("Draw", "Drawn", "each", "given", "masked", "mode", "posterior", "prior", "replay"),
     "errors": ("HvaeError",),
@@ -73,6 +75,7 @@ _PLACE = {name: f"hvae.{module}" for module, names in _PLACES.items() for name i
 __all__ = [  # noqa: RUF022, the order of _PLACES
     "LoadedRun",
     "load",
+    "Codec",
     "PRESETS",
     "RunConfig",
     "preset",

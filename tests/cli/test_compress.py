@@ -50,7 +50,7 @@ def test_the_report_says_what_was_spent(command: Callable, run: Path, tmp_path: 
     assert found["bytes"] == (tmp_path / "a.hvz").stat().st_size
     assert {"png", "webp"} == set(found["rivals"])
     assert found["kept"] == 0 and found["dims"] == 60 * 64
-    assert set(found["account"]) == {"images", "seeds", "elbo", "trace", "net", "start", "first"}
+    assert set(found["account"]) == {"images", "seeds", "elbo", "trace", "net", "start", "first", "squares"}
     spoken = command("compress", run, "test", tmp_path / "b.hvz", "-n", "60")
     assert "the file" in spoken.out and "PNG, one by one" in spoken.out and "check" in spoken.out
 
@@ -121,7 +121,11 @@ def test_a_run_that_is_gone_is_named(command: Callable, run: Path, tmp_path: Pat
         (["{run}", "out.hvz"], "name the .hvz file to write last"),
         (["{run}", "a.png", "out.zip"], "name the .hvz file to write last"),
         (["{run}", "nowhere.png", "out.hvz"], "nothing at nowhere.png"),
-        (["{run}", "{tmp}/clear.png", "out.hvz"], "transparency and 16 bits are not coded yet"),
+        (["{run}", "{tmp}/clear.png", "out.hvz"], "has 3 channels and the model 1"),
+        (["{run}", "{tmp}/text.png", "out.hvz"], "cannot be read as an image"),
+        (["{run}", "{tmp}/zero.png", "out.hvz"], "cannot be read as an image"),
+        (["{run}", "{tmp}/text.npy", "out.hvz"], "cannot be read as an .npy array"),
+        (["{run}", "test", "out.hvz", "--workers", "-2"], "expected 1 worker or more"),
         (["{run}", "{tmp}/empty", "out.hvz"], "no image found below"),
         (["{run}", "{tmp}/wrong.npy", "out.hvz"], "to be uint8 (N, 1, 8, 8), got float64"),
         (["nowhere", "{tmp}/a.png", "out.hvz"], "no run at nowhere"),
@@ -133,6 +137,9 @@ def test_faults_of_compress_are_one_line(
     command: Callable, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ) -> None:
     Image.new("RGBA", (4, 4)).save(tmp_path / "clear.png")
+    for name in ("text.png", "text.npy"):
+        (tmp_path / name).write_text("neither a picture nor an array")
+    (tmp_path / "zero.png").write_bytes(b"")
     grey(tmp_path / "a.png")
     (tmp_path / "empty").mkdir()
     np.save(tmp_path / "wrong.npy", np.zeros((2, 3)))
@@ -171,3 +178,73 @@ def test_names_in_a_file_cannot_leave_the_folder(tmp_path: Path) -> None:
         [Picture(name, levels, 2) for name in ("../../etc/passwd", "/root/x", "..", "", "C:\\a\\b.png", "b")]
     )
     assert found == ["passwd.png", "x.png", "0002.png", "0003.png", "b.png", "b-0005.png"]
+
+
+def test_pictures_with_more_than_a_model_knows_come_back(command: Callable, run: Path, tmp_path: Path) -> None:
+    """Opacity and 16 bits, in one file with a plain grey, by one worker and by a chosen number."""
+    rng, folder, back = np.random.default_rng(5), tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    levels = rng.integers(0, 16, (6, 9), dtype=np.uint8) * np.uint8(17)
+    Image.fromarray(np.stack([levels, rng.integers(0, 256, (6, 9), dtype=np.uint8)], 2)).save(folder / "clear.png")
+    deep = levels.astype(np.uint16) << 8 | rng.integers(0, 256, (6, 9), dtype=np.uint16)
+    Image.fromarray(deep).save(folder / "deep.png")
+    grey(folder / "grey.png")
+    said = command("compress", run, folder, tmp_path / "a.hvz", "--json", "--workers", "1")
+    assert said.code == 0, said.err
+    assert said.json["rivals"] == {}  # formats that would not hold all of it are no rivals
+    assert command("decompress", tmp_path / "a.hvz", back, "--workers", "0").code == 0
+    for name in ("clear.png", "deep.png", "grey.png"):
+        assert equal(folder / name, back / name), name
+
+
+def no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_leaves_nothing_and_keeps_what_was_there(
+    command: Callable, run: Path, data_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, folder = tmp_path / "here" / "a.hvz", tmp_path / "here"
+    folder.mkdir()
+    out.write_bytes(b"an older file")
+    monkeypatch.setattr("hvae.files._flush", no_space)
+    for words, place in (
+        (("compress", run, "test", out, "-n", "20"), out),
+        (("decompress", data_file, folder / "back.npy"), folder / "back.npy"),
+        (("decompress", data_file, folder / "back"), folder / "back"),
+    ):
+        said = command(*words)
+        assert said.code == 2 and "No space left on device" in said.err, said
+        assert str(place.parent) in said.err and said.err.strip().count("\n") <= 1
+    assert [p.name for p in folder.iterdir()] == ["a.hvz"] and out.read_bytes() == b"an older file"
+
+
+def test_a_folder_that_cannot_be_written_is_named(command: Callable, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    said = command("compress", run, "test", tmp_path / "file" / "a.hvz", "-n", "20")
+    assert said.code == 2 and "could not write" in said.err and said.err.strip().count("\n") <= 1
+
+
+def test_sizes_that_a_file_claims_are_not_believed(
+    command: Callable, data_file: Path, run: Path, tmp_path: Path
+) -> None:
+    """A header whose checksum fits, with pictures of 2^31 x 2^31, or 2^40 of them, or blocks that are not there."""
+    from dataclasses import replace
+
+    from hvae.coding import read
+    from hvae.coding.container import write
+
+    file = read(data_file.read_bytes())
+    item, block = file.header.items[0], file.header.blocks[0]
+    payloads = [file.payload(i) for i in range(len(file.payloads))]
+    for changes in (
+        {"items": (replace(item, height=2**31, width=2**31),)},
+        {"items": (replace(item, count=2**40),)},
+        {"blocks": (replace(block, count=2**40), *file.header.blocks[1:])},
+        {"blocks": (replace(block, size=2**40), *file.header.blocks[1:])},
+        {"shape": (2**31, 2**31, 2**31)},
+    ):
+        (tmp_path / "forged.hvz").write_bytes(write(replace(file.header, **changes), payloads))
+        said = command("decompress", tmp_path / "forged.hvz", tmp_path / "out", "--run", run)
+        assert said.code == 2 and said.err.strip().count("\n") <= 1, said
+        assert not (tmp_path / "out").exists()

@@ -93,6 +93,10 @@ def test_training_images_are_noticed(copy: Path, command: Command) -> None:
         ("--data test --by llr>3", "no score named 'llr>3'"),
         ("--data test --quantile 95", "expected a quantile between 0 and 1, got 95"),
         ("--data test --quantile 0.9999", "expected 10000 normal data or more"),
+        ("--data test --normal 5", "expected 12 normal data or more to know what is usual, got 5"),
+        ("--data test --samples 0", "--samples: expected 1 or more, got 0"),
+        ("--data test -n -3", "--number: expected 0 or more, got -3"),
+        ("--data test --foreign -n 1", "--foreign: expected 2 images or more to compare, got 1 from test"),
         ("--data cifar10 --data.download false --data.root nowhere", "cifar10"),
         ("--data test --train.lr 3", "--train.lr belongs to the training"),
     ],
@@ -113,6 +117,7 @@ def test_overlap_is_pixel_by_pixel() -> None:
     other = torch.cat([store[7:9], store[:1] ^ 1])
     assert overlap(split(store), split(other)) == 2
     assert overlap(split(store, dynamic=True), split(other)) == 0
+    assert overlap(split(store, dynamic=True), split(other, dynamic=True)) == 2
     assert overlap(split(store), split(torch.zeros(3, 1, 5, 5, dtype=torch.uint8))) == 0
 
 

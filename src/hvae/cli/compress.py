@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.cli import lossy
 from hvae.cli.parser import Parser, split_dotted
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
@@ -21,14 +22,19 @@ if TYPE_CHECKING:
 ABOUT = (
     "Compress pictures with a trained model, without loss: bits-back coding into one .hvz file, which hvae decompress "
     "turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles of the model's. "
-    "Where the model would cost more than PNG or WebP, those are kept instead."
+    "Grey, colour, palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; "
+    "opacity and the low bytes of 16 bits are kept beside it in a classic format. "
+    "Where the model would cost more than PNG or WebP, those are kept instead. A run trained to lose (family qresvae) "
+    "takes --quality: then every beginning of the file is a preview, and pictures are coded whole."
 )
 EXAMPLES = (
     "hvae compress runs/photos holiday.png holiday.hvz",
     "hvae compress runs/photos folder-of-pictures more.png all.hvz",
     "hvae compress runs/digits test digits.hvz -n 1000",
+    "hvae compress runs/photos-lossy holiday.png holiday.hvz --quality all",
 )
 SPLITS = ("test", "valid", "train")
+WORKERS = "processes that share the blocks, which changes no bit [as many as pay, up to the number of cores]"
 SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 BINS = "bins.json"
 """The bins of a run's latents, calibrated on its training data."""
@@ -36,18 +42,20 @@ _CALIBRATION = 64
 
 
 def parser() -> Parser:
-    made = Parser("compress", ABOUT, EXAMPLES, "RUN INPUT... OUT.hvz [-n N] [--no-verify] [--calibrate] [--json]")
+    made = Parser("compress", ABOUT, EXAMPLES, "RUN INPUT... OUT.hvz [-n N] [--quality Q] [--no-verify] [--json]")
     made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
     what = "image files, folders of them, .npy arrays of integer levels, or test, valid, train for the run's own data"
     made.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
     made.add_argument("-n", "--number", type=int, metavar="N", help="of the run's own data, the first so many")
+    made.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
     made.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode again: half the time")
     made.add_argument("--verify", dest="verify", action="store_true", default=True, help="decode again (the default)")
     made.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
     fineness = "bins to a standard deviation of a latent: finer ones borrow more bits"
-    made.add_argument("--fineness", type=float, default=4.0, metavar="X", help=fineness)
+    made.add_argument("--fineness", type=float, default=2.0, metavar="X", help=fineness)
     made.add_argument("--block", type=int, default=512, metavar="N", help="tiles that can only be decoded together")
     made.add_argument("--batch", type=int, default=16, metavar="N", help="tiles at once, at most 64")
+    made.add_argument("--workers", type=int, default=0, metavar="N", help=WORKERS)
     return made
 
 
@@ -60,14 +68,17 @@ def main(argv: list[str]) -> None:
 
     with voice.working():
         run = load(args.run)
-        codec = codec_of(run, args.run)
+        loses, codec = lossy.wanted(run, args.quality), codec_of(run, args.run)
         pictures = [picture for source in args.paths[:-1] for picture in _pictures(source, run, args.number, dotted)]
+    if loses:
+        return lossy.compress(run, args, pictures, out, voice)
+    with voice.working():
         book = _book(run, codec, args, dotted)
         with voice.bar("compressing") as tick:
             made = codec.compress(pictures, _settings(args), book=book, tick=tick)
         with replacing(out) as temporary:
             temporary.write_bytes(made.content)
-        each = [sizes(picture.levels, codec.bits) for picture in pictures]
+        each = [{} if p.rest is not None else sizes(p.levels[: p.kind.colours or None], codec.bits) for p in pictures]
     rivals = {name: sum(one[name] for one in each) for name in ("png", "webp") if all(name in one for one in each)}
     found = {"file": str(out), "pictures": len(pictures), **made.to_dict(), "rivals": rivals}
     voice.answer(found)
@@ -93,7 +104,7 @@ def _out(paths: Sequence[str]) -> Path:
 def _settings(args: Namespace) -> Any:
     from hvae.coding import Settings
 
-    return Settings(fineness=args.fineness, block=args.block, rows=args.batch, verify=args.verify)
+    return Settings(fineness=args.fineness, block=args.block, rows=args.batch, verify=args.verify, workers=args.workers)
 
 
 def _pictures(source: str, run: LoadedRun, number: int | None, dotted: Mapping[str, str]) -> list[Picture]:
@@ -178,7 +189,7 @@ def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
     account, dims, total = made.account, made.dims, 8 * len(made.content)
     rows = table("", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {found['file']}")
     parts = {
-        "minus the ELBO": account.elbo,
+        f"minus the ELBO, one draw an image +- {_percent(account.spread, account.elbo)}": account.elbo,
         "by the trace of the walks": account.trace,
         "on the stack, net": account.net,
     }
@@ -190,6 +201,10 @@ def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
         rows.add_row(f"{title}, one by one", f"{8 * size / dims:.4f}", f"{size:,}")
     voice.show(rows)
     voice.show(_notes(made))
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else "0 %"
 
 
 def _notes(made: Compressed) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.compress import codec_of
+from hvae.cli import lossy
+from hvae.cli.compress import WORKERS, codec_of
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
@@ -24,15 +26,18 @@ EXAMPLES = (
     "hvae decompress holiday.hvz back.png",
     "hvae decompress all.hvz pictures --run runs/photos",
     "hvae decompress all.hvz third.png --only 2",
+    "hvae decompress holiday.hvz preview.png --levels 3",
 )
 
 
 def parser() -> Parser:
-    made = Parser("decompress", ABOUT, EXAMPLES, "FILE.hvz DEST [--run RUN] [--only INDEX] [--json]")
+    made = Parser("decompress", ABOUT, EXAMPLES, "FILE.hvz DEST [--run RUN] [--only INDEX] [--levels K] [--json]")
     made.add_argument("file", metavar="FILE.hvz", help="what hvae compress has written")
     made.add_argument("dest", metavar="DEST", help="a .png (or .npy) file for one picture, else a new folder")
     made.add_argument("--run", default="", metavar="RUN", help="the run it was made with [where it was then]")
+    made.add_argument("--levels", type=int, metavar="K", help=lossy.LEVELS)
     made.add_argument("--only", type=int, metavar="INDEX", help="this picture alone, from 0; others are not decoded")
+    made.add_argument("--workers", type=int, default=0, metavar="N", help=WORKERS)
     return made
 
 
@@ -45,7 +50,7 @@ def main(argv: list[str]) -> None:
             content = place.read_bytes()
         except OSError as fault:
             raise HvaeError(f"{place} cannot be read: {fault.strerror}; give a file of hvae compress") from fault
-        pictures, bits = _opened(content, place, args.run, args.only, voice)
+        pictures, bits = _opened(content, place, args, voice)
         written = _written(pictures, dest, bits)
     seconds = time.perf_counter() - started
     voice.answer({"out": str(dest), "files": [str(f) for f in written], "pictures": len(pictures), "seconds": seconds})
@@ -53,18 +58,24 @@ def main(argv: list[str]) -> None:
         voice.show(f"{len(pictures)} pictures in {dest} ({seconds:.1f} s)")
 
 
-def _opened(content: bytes, place: Path, run: str, only: int | None, voice: Voice) -> tuple[list[Picture], int]:
-    from hvae.coding import CLASSIC, read, without_model
+def _opened(content: bytes, place: Path, args: Namespace, voice: Voice) -> tuple[list[Picture], int]:
+    from hvae.coding import CLASSIC, opened, read, without_model
 
-    file = read(content)
-    if file.header.order == CLASSIC and not run:
-        return without_model(file, only), file.header.bits
+    part = opened(content, args.levels)
+    if part is None and args.levels is not None:
+        raise HvaeError(f"--levels: {place} was compressed without loss and has no previews; leave it out")
+    file = part or read(content)
+    if file.header.order == CLASSIC and not args.run:
+        return without_model(file, args.only), file.header.bits
     from hvae.checkpoints import load
 
-    where = run or _found(file, place)
-    codec = codec_of(load(where), where)
+    where = args.run or _found(file, place)
+    run = load(where)
+    if part is not None:
+        return lossy.decompress(part, run, where, args, voice), file.header.bits
+    codec = codec_of(run, where)
     with voice.bar("decompressing") as tick:
-        return codec.decompress(file, only, tick), file.header.bits
+        return codec.decompress(file, args.only, tick, args.workers), file.header.bits
 
 
 def _found(file: File, place: Path) -> str:

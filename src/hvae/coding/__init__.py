@@ -4,7 +4,11 @@ from hvae.coding.book import FINENESS, Book, calibrate
 from hvae.coding.classic import sizes
 from hvae.coding.codec import CLASSIC, Codec, Compressed, Settings
 from hvae.coding.container import File, Header, read
-from hvae.coding.pictures import MODES, Picture, open_picture, save_picture
+from hvae.coding.imagefiles import open_picture, save_picture
+from hvae.coding.lossy import psnr, quantised
+from hvae.coding.lossy_codec import Lossy, LossyCodec
+from hvae.coding.lossy_layout import opened
+from hvae.coding.pictures import MODES, Picture
 from hvae.coding.reading import without_model
 from hvae.coding.steady import Uncodable
 
@@ -17,11 +21,16 @@ __all__ = [
     "Compressed",
     "File",
     "Header",
+    "Lossy",
+    "LossyCodec",
     "Picture",
     "Settings",
     "Uncodable",
     "calibrate",
     "open_picture",
+    "opened",
+    "psnr",
+    "quantised",
     "read",
     "save_picture",
     "sizes",

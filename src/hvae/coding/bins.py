@@ -10,6 +10,7 @@ Shapes: `N` all elements of a value, (B, ...) flattened; `E` edges asked for.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -101,6 +102,17 @@ class Grid:
         _check(self.bits)
         if not (np.isfinite(self.low) and 0 < self.step < np.inf):
             raise HvaeError(f"expected a grid of finite numbers and a step above 0, got {asdict(self)}")
+        if (
+            math.frexp(self.step)[0] != 0.5
+            or not (self.low / self.step).is_integer()
+            or abs(self.low / self.step) > 1 << 52
+        ):
+            raise HvaeError(f"expected a step that is a power of two and divides the lower end, got {asdict(self)}")
+
+    @property
+    def dyadic(self) -> tuple[int, int]:
+        """Exponent e and place k of the grid: steps of 2^e from k 2^e on."""
+        return math.frexp(self.step)[1] - 1, int(self.low / self.step)
 
     def bins(self) -> Even:
         return Even(self.low, self.step, self.bits)

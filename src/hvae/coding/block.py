@@ -22,7 +22,7 @@ import numpy as np
 from hvae.coding.classic import Levels, restore, squeeze
 from hvae.coding.coder import Coder, with_enough_noise
 from hvae.coding.numerics import noise
-from hvae.coding.stack import Exhausted, Stack, Words
+from hvae.coding.stack import STATE_BITS, Exhausted, Stack, Words
 from hvae.errors import HvaeError
 from hvae.walk import Trace
 
@@ -49,6 +49,13 @@ class Account:
     """What the stacks began with: seeds and noise."""
     first: float = 0.0
     """The stack of the first block after its first image."""
+    squares: float = 0.0
+    """Squared differences of `elbo` and `trace`, image by image: their sum's root is what one draw leaves open."""
+
+    @property
+    def spread(self) -> float:
+        """Standard error, in bits, of net - elbo: the ELBO averages over draws, of which coding makes one an image."""
+        return self.squares**0.5
 
     def __add__(self, other: Account) -> Account:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -79,7 +86,7 @@ def encode(coder: Coder, levels: Levels, most: int = 16, told: Told = bool) -> t
             payload, account = _chained(coder, levels, start, most, told)
             break
         except Exhausted:
-            start = start._replace(length=start.length + start.length // 4 + 64)
+            start = start._replace(length=start.length + start.length // 32 + 1)
     else:
         return kept(levels, coder.bits)
     # Only where the model does badly is it worth the time to see what a classic format makes of all of them.
@@ -116,7 +123,7 @@ def _trial(coder: Coder, first: Levels) -> _Cost:
 
 def _start(coder: Coder, levels: Levels, cost: _Cost) -> Start:
     """The cheapest start: seeds against noise."""
-    n, loan, each = len(levels), 1.02 * cost.loan + 128, _classic_bits(levels, coder.bits)
+    n, loan, each = len(levels), cost.loan + STATE_BITS, _classic_bits(levels, coder.bits)
 
     def total(k: int) -> float:
         return k * each + (n - k) * cost.net + (max(loan - k * each, 0.0) if k < n else 0.0)
@@ -167,12 +174,14 @@ def _rows(afford: float, most: int) -> int:
 
 
 def _noted(account: Account, trace: Trace, net: float, first: float) -> Account:
+    bound, weight = -trace.elbo() / _LOG2, -trace.log_weight() / _LOG2  # each (B,)
     return replace(
         account,
-        elbo=account.elbo - float(trace.elbo().sum()) / _LOG2,
-        trace=account.trace - float(trace.log_weight().sum()) / _LOG2,
+        elbo=account.elbo + float(bound.sum()),
+        trace=account.trace + float(weight.sum()),
         net=account.net + net,
         first=account.first or first,
+        squares=account.squares + float((weight - bound).square().sum()),
     )
 
 

@@ -2,7 +2,10 @@ r"""Which bins each level uses: chosen from data once, and stored in every file.
 
 Finer bins cost nothing net (what a finer p costs more, a finer q gives back), but they must be borrowed first; coarser
 ones move the value that the decoder sees.  So each level gets the fewest bins that are `fineness` to one standard
-deviation of q, for nearly all (99 %) of its elements on the data of the calibration.
+deviation of q, for nearly all (99 %) of its elements on the data of the calibration.  To second order the width w of a
+bin costs the decoder what it saves in rate, (w / sigma_q)^2 / 24 nats an element each, which is why few will do: on
+four models of MNIST the net bits at 1, 2 and 4 bins to a standard deviation agree within 0.25 %, twice the error of the
+measurement, and on one of CIFAR-10 they lie 0.4, 0.2 and 0.0 % (+- 0.1 to 0.2) above the ELBO.
 
 Shapes: `B` batch; `N` all elements of a value.
 """
@@ -25,7 +28,7 @@ from hvae.errors import HvaeError, unknown
 from hvae.site import Site
 from hvae.walk import Evidence, Model, Record, run
 
-FINENESS = 4.0
+FINENESS = 2.0
 _MARGIN = 8.0
 _FEW = 0.01
 
@@ -66,7 +69,7 @@ def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> B
     `fineness`: bins to a standard deviation of q.  Raises HvaeError (Uncodable) for latents that are not Gaussian.
     """
     if not fineness > 0:
-        raise HvaeError(f"expected a fineness above 0, got {fineness}; 4 bins to a standard deviation are usual")
+        raise HvaeError(f"expected a fineness above 0, got {fineness}; 2 bins to a standard deviation are usual")
     found: dict[str, list[Record]] = {}
     for record in run(model, posterior, evidence).latents:
         found.setdefault(record.name, []).append(record)
@@ -104,5 +107,5 @@ def _grid(loc: Floats, scale: Floats, q_scale: Floats, fineness: float) -> Grid:
 
 
 def _bits(count: float) -> int:
-    """Bits for at least `count` bins, and for 16 at least."""
-    return min(max(4, math.ceil(math.log2(count))), MOST_BITS)
+    """Bits for at least `count` bins, and for 8 at least."""
+    return min(max(3, math.ceil(math.log2(count))), MOST_BITS)

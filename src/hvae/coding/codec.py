@@ -6,9 +6,8 @@ Shapes: `C H W` a picture; `N` all tiles of all pictures, of the model's shape.
 from __future__ import annotations
 
 import time
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
@@ -16,14 +15,16 @@ import numpy as np
 import torch
 
 from hvae.coding import block as blocks
+from hvae.coding import crew
 from hvae.coding.block import MOST_ROWS, Account
 from hvae.coding.book import FINENESS, Book, calibrate
 from hvae.coding.classic import Levels, squeeze
 from hvae.coding.coder import ORDERS, Coder, best_order, fingerprint
 from hvae.coding.container import Block, File, Header, Item, write
+from hvae.coding.crew import Coded
 from hvae.coding.numerics import calm, identity, still
 from hvae.coding.pictures import Picture, join, layout, split
-from hvae.coding.reading import Tick, Tiles, chosen, each_item, without_model
+from hvae.coding.reading import Tick, Tiles, chosen, each_item, rests, without_model
 from hvae.errors import HvaeError
 from hvae.walk import Model
 
@@ -46,10 +47,14 @@ class Settings:
     """Tiles walked at once, at most."""
     verify: bool = True
     """Decode each block once it is written; one that fails is kept in a classic format."""
+    workers: int = 1
+    """Processes that code blocks, which changes no bit; 0: as many as pay, up to the number of cores."""
 
     def __post_init__(self) -> None:
         if not (self.block >= 1 and 1 <= self.rows <= MOST_ROWS):
             raise HvaeError(f"expected blocks of 1 tile or more and 1 to {MOST_ROWS} rows at once, got {self}")
+        if self.workers < 0:
+            raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Compressed:
     order: str
     account: Account
     dims: int
-    """Values of all pictures: bits over it are bits a dimension."""
+    """Values of all pictures, each channel of each pixel once: bits over it are bits a dimension."""
     tile: int
     """Values of one tile: what the account counts."""
     blocks: int
@@ -68,7 +73,7 @@ class Compressed:
     """Blocks that failed to decode and were kept in a classic format: expected 0."""
     seconds: float
     check_seconds: float
-    """Of them, spent on decoding again."""
+    """Of them, spent on decoding again; by all workers together."""
 
     def to_dict(self) -> dict[str, Any]:
         found = {name: value for name, value in asdict(self).items() if name != "content"}
@@ -82,27 +87,16 @@ class Compressed:
         return self.tile * (self.account.images - self.account.seeds)
 
 
-@dataclass(eq=False)
-class _Made:
-    """What a file is made of, block after block."""
-
-    blocks: list[Block] = field(default_factory=list)
-    payloads: list[bytes] = field(default_factory=list)
-    account: Account = field(default_factory=Account)
-    kept: int = 0
-    check_seconds: float = 0.0
-
-
 class Codec:
     """Compresses pictures with a model, and decompresses them with the same one.
 
     Arguments: `model`, which is copied; `bits` of its data, at most 8; `description`, anything JSON can hold that
     belongs to the model's identity; `run`, where a reader may look for the model first.
 
-    >>> from hvae.coding.container import read
+    >>> import hvae
+    >>> from hvae.coding import read
     >>> from hvae.config.model import VAEConfig
-    >>> from hvae.zoo import build
-    >>> codec = Codec(build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=1), bits=1)
+    >>> codec = hvae.Codec(hvae.build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=1), bits=1)
     >>> made = codec.compress([Picture("a", np.eye(8, dtype=np.uint8)[None], 0)])
     >>> bool((codec.decompress(read(made.content))[0].levels == np.eye(8)).all())
     True
@@ -141,28 +135,30 @@ class Codec:
             raise HvaeError("expected at least one picture to compress, got none")
         tiles = np.concatenate([split(self._checked(picture), self.shape) for picture in pictures])  # (N, *shape)
         coder = self.coder(book or self.calibrate(tiles[:_CALIBRATION], settings.fineness))
-        made = _Made()
-        for at in range(0, len(tiles), settings.block):
-            self._add(made, coder, tiles[at : at + settings.block], settings, _shifted(tick, at, len(tiles)))
-        header = self._header(_items(pictures), made.blocks, coder)
-        content, order = self._smaller(write(header, made.payloads), coder.order.name, pictures)
+        made = list(_coded(coder, tiles, settings, tick))
+        aside = _aside(pictures)
+        header = self._header(_items(pictures), [*(m.block for m in made), *(block for block, _ in aside)], coder)
+        whole = write(header, [*(m.payload for m in made), *(payload for _, payload in aside)])
+        content, order = self._smaller(whole, coder.order.name, pictures)
         return Compressed(
             content,
             order=order,
-            account=made.account,
-            dims=sum(picture.levels.size for picture in pictures),
+            account=sum((m.account for m in made), Account()),
+            dims=sum(picture.values for picture in pictures),
             tile=int(np.prod(self.shape)),
-            blocks=len(made.blocks),
-            kept=made.kept,
+            blocks=len(made),
+            kept=sum(m.kept for m in made),
             seconds=time.perf_counter() - started,
-            check_seconds=made.check_seconds,
+            check_seconds=sum(m.check_seconds for m in made),
         )
 
-    def decompress(self, file: File, only: int | None = None, tick: Tick | None = None) -> list[Picture]:
+    def decompress(
+        self, file: File, only: int | None = None, tick: Tick | None = None, workers: int = 1
+    ) -> list[Picture]:
         """The pictures of a file, or the one of an index, for which only its own blocks are decoded.
 
-        Raises HvaeError when the file is of another model, this machine computes other probabilities, or anything at
-        all differs from what was compressed.
+        `workers` processes decode blocks (0: as many as pay).  Raises HvaeError when the file is of another model, this
+        machine computes other probabilities, or anything at all differs from what was compressed.
         """
         header = file.header
         if header.order == CLASSIC:
@@ -176,7 +172,7 @@ class Codec:
                 "this machine or this version of torch computes other probabilities than the one that wrote the file; "
                 "decompress it there"
             )
-        return self._pictures(file, coder, only, tick)
+        return self._pictures(file, coder, only, Tiles(file, coder, self.shape, tick, workers))
 
     def _checked(self, picture: Picture) -> Levels:
         levels = picture.levels
@@ -184,29 +180,15 @@ class Codec:
             raise HvaeError(f"expected levels of a shape like {self.shape}, got {levels.shape} for {picture.name}")
         if levels.dtype != np.uint8 or int(levels.max(initial=0)) >> self.bits:
             raise HvaeError(f"expected levels 0 to {2**self.bits - 1} as uint8, got others in {picture.name}")
+        rest = np.zeros((0, *levels.shape[1:]), np.uint8) if picture.rest is None else picture.rest
+        if rest.shape != (picture.kind.rest, *levels.shape[1:]) or rest.dtype != np.uint8:
+            raise HvaeError(f"expected {picture.kind.rest} planes of uint8 beside the levels of {picture.name}")
         return levels
 
     def coder(self, book: Book, order: int | None = None) -> Coder:
         """What puts images on a stack with these bins, in the best order for this model or a given one."""
         chosen_order = best_order(self.model) if order is None else order
         return Coder(self.model, ORDERS[chosen_order], book, self.bits)
-
-    def _add(self, made: _Made, coder: Coder, tiles: Levels, settings: Settings, told: blocks.Told) -> None:
-        payload, account = blocks.encode(coder, tiles, settings.rows, told)
-        started = time.perf_counter()
-        if settings.verify and not self._comes_back(coder, payload, tiles):
-            payload, account = blocks.kept(tiles, self.bits)
-            made.kept += 1
-        made.check_seconds += time.perf_counter() - started
-        made.blocks.append(Block(len(tiles), len(payload), zlib.crc32(payload), zlib.crc32(tiles.tobytes())))
-        made.payloads.append(payload)
-        made.account += account
-
-    def _comes_back(self, coder: Coder, payload: bytes, tiles: Levels) -> bool:
-        try:
-            return np.array_equal(blocks.decode(coder, payload, self.shape, len(tiles)), tiles)
-        except HvaeError:
-            return False
 
     def _header(self, items: Iterable[Item], made: Sequence[Block], coder: Coder | None) -> Header:
         return Header(
@@ -233,10 +215,11 @@ class Codec:
         """A file that keeps each picture in a classic format."""
         payloads = [squeeze(picture.levels[None], self.bits) for picture in pictures]
         made = [
-            Block(1, len(payload), zlib.crc32(payload), zlib.crc32(picture.levels.tobytes()))
+            (crew.entry(1, payload, picture.levels), payload)
             for payload, picture in zip(payloads, pictures, strict=True)
         ]
-        return write(self._header(_items(pictures), made, None), payloads)
+        known, contents = zip(*made, *_aside(pictures), strict=True)
+        return write(self._header(_items(pictures), known, None), contents)
 
     def _check(self, header: Header) -> None:
         if header.order >= len(ORDERS):
@@ -252,19 +235,43 @@ class Codec:
                 f"expected images {self.shape} of {self.bits} bits, the file has {header.shape} of {header.bits}"
             )
 
-    def _pictures(self, file: File, coder: Coder, only: int | None, tick: Tick | None) -> list[Picture]:
+    def _pictures(self, file: File, coder: Coder, only: int | None, tiles: Tiles) -> list[Picture]:
         items = each_item(file.header)
         counts = [layout(item.height, item.width, self.shape).tiles for item in items]
         ends = np.cumsum([0, *counts])
         if ends[-1] != sum(b.count for b in file.header.blocks):
             raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-        tiles = Tiles(file, coder, self.shape, tick)
-        found = []
-        for i in chosen(only, len(items)):
+        if only is None:
+            tiles.all()
+        wanted, found = chosen(only, len(items)), []
+        kept = rests(file, items, wanted)
+        for i in wanted:
             item = items[i]
             levels = join(tiles.between(ends[i], ends[i + 1]), item.height, item.width)
-            found.append(Picture(item.name, levels, item.mode))
+            found.append(Picture(item.name, levels, item.mode, kept.get(i)))
         return found
+
+
+def _coded(coder: Coder, tiles: Levels, settings: Settings, tick: Tick | None) -> Iterator[Coded]:
+    """The blocks of a file, in their order; `tick` is told of every step here, or of every block from elsewhere."""
+    parts = [tiles[at : at + settings.block] for at in range(0, len(tiles), settings.block)]
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    workers = settings.workers or crew.hands(coder, [len(part) for part in parts])
+    told = [_shifted(tick, int(at), len(tiles)) if workers == 1 else bool for at in starts[:-1]]
+    jobs = [(part, settings.rows, settings.verify, hear) for part, hear in zip(parts, told, strict=True)]
+    for end, found in zip(starts[1:], crew.each(crew.code, coder, jobs, workers), strict=True):
+        if tick is not None:
+            tick(int(end), len(tiles))
+        yield found
+
+
+def _aside(pictures: Sequence[Picture]) -> list[tuple[Block, bytes]]:
+    """What the model does not code: a block of no tiles for each picture that has such."""
+    found = []
+    for rest in (picture.rest for picture in pictures if picture.rest is not None):
+        payload = squeeze(rest[:, None], 8)  # (R, 1, H, W)
+        found.append((crew.entry(0, payload, rest), payload))
+    return found
 
 
 def _shifted(tick: Tick | None, start: int, total: int) -> blocks.Told:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hvae.coding.header import IDENTITY
 from hvae.coding.stack import Words
 from hvae.walk import Model
 from hvae.weights import digest
@@ -42,8 +43,8 @@ def still(model: Model) -> Model:
 
 
 def identity(model: Model, description: Mapping[str, Any]) -> bytes:
-    """32 bytes that change with any weight and any word of the description."""
-    return bytes.fromhex(digest(model.state_dict(), description))
+    """16 bytes that change with any weight and any word of the description."""
+    return bytes.fromhex(digest(model.state_dict(), description))[:IDENTITY]
 
 
 def noise(count: int) -> Words:

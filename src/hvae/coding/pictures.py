@@ -1,4 +1,4 @@
-"""Pictures and tiles: from image files to the integer arrays of one size that a model knows, and back.
+"""Pictures and tiles: the integer arrays of one size that a model knows, and what of a picture it does not know.
 
 A picture larger than the model's images is cut into tiles of their size, row by row from the upper left corner; the
 last column and the last row are filled up by repeating the edge, which costs little and is cut off again.
@@ -10,29 +10,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from hvae.coding.classic import Levels
 from hvae.errors import HvaeError
-from hvae.files import replacing
 
-MODES = ("array", "1", "L", "RGB")
-"""What an item of a file can be: an array of levels as it is, or a picture in one of Pillow's modes."""
-_CHANNELS = {"1": 1, "L": 1, "RGB": 3}
 _MOST_PIXELS = 1 << 28
+
+
+class Kind(NamedTuple):
+    """A mode of pictures: channels of colour, which the model codes, and what is kept beside it."""
+
+    colours: int
+    alpha: bool = False
+    deep: bool = False
+    """16 bits: the model codes the high bytes."""
+
+    @property
+    def rest(self) -> int:
+        """Planes of bytes that no model codes: opacity, and the low bytes of 16 bits."""
+        return self.colours * self.deep + self.alpha * (1 + self.deep)
+
+
+KINDS = {
+    "array": Kind(0),
+    "1": Kind(1),
+    "L": Kind(1),
+    "RGB": Kind(3),
+    "LA": Kind(1, alpha=True),
+    "RGBA": Kind(3, alpha=True),
+    "I;16": Kind(1, deep=True),
+    "RGB;16": Kind(3, deep=True),
+    "RGBA;16": Kind(3, alpha=True, deep=True),
+}
+"""What an item of a file can be: an array of levels as it is, or a picture in a mode (Pillow's, where it has one)."""
+MODES = tuple(KINDS)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Levels (C, H, W) of a name; `mode` is an index into MODES."""
+    """Levels (C, H, W) of a name; `mode` is an index into MODES; `rest`, planes (R, H, W) that the model does not code.
+
+    A grey picture for a model of colour has the same levels three times.
+    """
 
     name: str
     levels: Levels
     mode: int
+    rest: Levels | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[MODES[self.mode]]
+
+    @property
+    def values(self) -> int:
+        """How many numbers the picture has, each channel of each pixel counted once: bits over it are bits a dimension.
+
+        >>> Picture("a", np.zeros((3, 2, 2), dtype=np.uint8), MODES.index("L")).values
+        4
+        """
+        own = self.kind.colours + self.kind.alpha
+        return self.levels.size // len(self.levels) * own if own else self.levels.size
 
 
 class Layout(NamedTuple):
@@ -78,65 +119,3 @@ def join(tiles: Levels, height: int, width: int) -> Levels:
     rows, columns = layout(height, width, (c, h, w))
     whole = tiles.reshape(rows, columns, c, h, w).transpose(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
     return np.ascontiguousarray(whole[:, :height, :width])
-
-
-def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
-    """An image file as levels that a model of so many channels and bits knows.
-
-    A grey image may go to a model of colour.  Raises HvaeError for what would lose something: transparency, 16 bits,
-    colour for a grey model, values between the levels of a model of few bits.
-    """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            mode, pixels = _pixels(image, path)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        if isinstance(fault, HvaeError):
-            raise
-        raise HvaeError(f"{path} cannot be read as an image: {fault}") from fault
-    if len(pixels) not in (1, channels):
-        raise HvaeError(
-            f"{path} has {len(pixels)} channels and the model {channels}; convert it, or use a model of such images"
-        )
-    levels = _levels(pixels, bits, path)
-    return Picture(path.name, np.repeat(levels, channels // len(levels), 0), MODES.index(mode))
-
-
-def _pixels(image: Image.Image, path: Path) -> tuple[str, Levels]:
-    """Mode and pixels (C, H, W), 8 bits each."""
-    if image.mode == "P" and "transparency" not in image.info:
-        image = image.convert("RGB")
-    if image.mode not in _CHANNELS:
-        raise HvaeError(
-            f"expected {path} to be grey or RGB with 8 bits a channel, got mode {image.mode}; "
-            "transparency and 16 bits are not coded yet: convert it first"
-        )
-    pixels = np.asarray(image.convert("L") if image.mode == "1" else image, dtype=np.uint8)
-    return image.mode, np.atleast_3d(pixels).transpose(2, 0, 1)
-
-
-def _levels(pixels: Levels, bits: int, path: Path) -> Levels:
-    top = 2**bits - 1
-    levels = np.rint(pixels * (top / 255)).astype(np.uint8)
-    if not np.array_equal(np.rint(levels * (255 / top)).astype(np.uint8), pixels):
-        raise HvaeError(f"{path} has values between the {top + 1} levels that the model knows; use a model of 8 bits")
-    return levels
-
-
-def save_picture(path: str | Path, picture: Picture, bits: int) -> None:
-    """Write a picture as PNG, whole or not at all; an array as .npy."""
-    path, mode = Path(path), MODES[picture.mode]
-    suffix = ".npy" if mode == "array" else ".png"
-    if path.suffix.lower() != suffix:
-        raise HvaeError(f"expected a file name that ends in {suffix}, got {path}: what comes out is lossless")
-    with replacing(path) as temporary, open(temporary, "wb") as f:
-        if mode == "array":
-            np.save(f, picture.levels)
-        else:
-            _image(picture.levels[: _CHANNELS[mode]], mode, bits).save(f, format="PNG")
-
-
-def _image(levels: Levels, mode: str, bits: int) -> Image.Image:
-    pixels = np.rint(levels * (255 / (2**bits - 1))).astype(np.uint8).transpose(1, 2, 0)
-    image = Image.fromarray(pixels[:, :, 0] if len(levels) == 1 else np.ascontiguousarray(pixels))
-    return image.convert("1", dither=Image.Dither.NONE) if mode == "1" else image

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hvae.coding import block as blocks
+from hvae.coding import crew
 from hvae.coding.classic import Levels, restore
 from hvae.coding.coder import Coder
 from hvae.coding.container import Block, File, Header, Item
-from hvae.coding.pictures import MODES, Picture, layout
+from hvae.coding.pictures import KINDS, MODES, Kind, Picture, layout
 from hvae.errors import HvaeError
 
 Tick = Callable[[int, int], None]
@@ -22,27 +23,64 @@ Tick = Callable[[int, int], None]
 
 
 class Tiles:
-    """The tiles of a file by number; a block is decoded when one of its tiles is asked for, and kept until the next."""
+    """The tiles of a file by number; a block is decoded when one of its tiles is asked for, and kept until the next.
 
-    def __init__(self, file: File, coder: Coder, shape: tuple[int, ...], tick: Tick | None) -> None:
-        self.file, self.coder, self.shape, self.tick = file, coder, shape, tick
-        self.starts = np.cumsum([0, *(b.count for b in file.header.blocks)])
-        self._held: tuple[int, Levels] | None = None
+    `workers` processes decode when all are asked for; 0: as many as pay.
+    """
+
+    def __init__(
+        self, file: File, coder: Coder, shape: tuple[int, ...], tick: Tick | None = None, workers: int = 1
+    ) -> None:
+        self.file, self.coder, self.shape, self.tick, self.workers = file, coder, shape, tick, workers
+        self.known = [block for block in file.header.blocks if block.count]
+        self.starts = np.cumsum([0, *(block.count for block in self.known)])
+        self._held: dict[int, Levels] = {}
 
     def between(self, start: int, end: int) -> Levels:
         first, last = (int(np.searchsorted(self.starts, at, side="right")) - 1 for at in (start, end - 1))
         parts = [self._block(b)[max(start - self.starts[b], 0) : end - self.starts[b]] for b in range(first, last + 1)]
         return np.concatenate(parts)
 
+    def all(self) -> None:
+        """Decode every block now."""
+        counts = [block.count for block in self.known]
+        jobs = [(self.file.payload(index), self.shape, count) for index, count in enumerate(counts)]
+        workers = self.workers or crew.hands(self.coder, counts)
+        for index, found in enumerate(crew.each(blocks.decode, self.coder, jobs, workers)):
+            self._keep(index, found)
+
     def _block(self, index: int) -> Levels:
-        if self._held is None or self._held[0] != index:
-            known, total = self.file.header.blocks[index], len(self.file.header.blocks)
-            found = blocks.decode(self.coder, self.file.payload(index), self.shape, known.count)
-            check_content(found, known, index)
-            self._held = index, found
-            if self.tick is not None:
-                self.tick(index + 1, total)
-        return self._held[1]
+        if index not in self._held:
+            self._held.clear()
+            payload, count = self.file.payload(index), self.known[index].count
+            self._keep(index, blocks.decode(self.coder, payload, self.shape, count))
+        return self._held[index]
+
+    def _keep(self, index: int, found: Levels) -> None:
+        check_content(found, self.known[index], index)
+        self._held[index] = found
+        if self.tick is not None:
+            self.tick(index + 1, len(self.known))
+
+
+def rests(file: File, items: Sequence[Item], wanted: Sequence[int]) -> dict[int, Levels]:
+    """What lies beside the levels of the wanted pictures, (R, H, W), by index: blocks of no tiles, after all others."""
+    having = [i for i, item in enumerate(items) if _kind(item).rest]
+    places = [index for index, block in enumerate(file.header.blocks) if not block.count]
+    total = len(file.header.blocks)
+    if len(having) != len(places) or places != list(range(total - len(places), total)):
+        raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
+    found = {}
+    for i, index in zip(having, places, strict=True):
+        if i in wanted:
+            shape = (_kind(items[i]).rest, 1, items[i].height, items[i].width)
+            found[i] = restore(file.payload(index), shape, 8)[:, 0]
+            check_content(found[i], file.header.blocks[index], index)
+    return found
+
+
+def _kind(item: Item) -> Kind:
+    return KINDS[MODES[item.mode]]
 
 
 def check_content(found: Levels, known: Block, index: int) -> None:
@@ -54,17 +92,17 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
     """The pictures of a file that needs no model, since it keeps them in a classic format."""
     header = file.header
     items = each_item(header)
-    if len(items) != len(header.blocks):
+    if len(items) != sum(block.count for block in header.blocks):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-    wanted = chosen(only, len(items))
-    found = []
+    wanted, found = chosen(only, len(items)), []
+    kept = rests(file, items, wanted)
     for i in wanted:
         item, vector = items[i], len(header.shape) == 1
         layout(item.height, item.width, header.shape)
         shape = header.shape if vector else (header.shape[0], item.height, item.width)
         levels = restore(file.payload(i), (1, *shape), header.bits)[0]
         check_content(levels, header.blocks[i], i)
-        found.append(Picture(item.name, levels, item.mode))
+        found.append(Picture(item.name, levels, item.mode, kept.get(i)))
     return found
 
 

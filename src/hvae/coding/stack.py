@@ -19,7 +19,7 @@ from hvae.errors import HvaeError, missing_extra
 
 Words = NDArray[np.uint32]
 
-_STATE_BITS = 32
+STATE_BITS = 32
 """The coder's state holds at least this many bits as long as no bit was invented."""
 
 
@@ -45,13 +45,13 @@ class Stack:
     @classmethod
     def start(cls, words: Words) -> Stack:
         """A stack on top of words that `ending` gives back once everything above them has been popped."""
-        return cls(_coders().stack.AnsCoder(np.ascontiguousarray(words, dtype=np.uint32), seal=True))
+        return cls(coders().stack.AnsCoder(np.ascontiguousarray(words, dtype=np.uint32), seal=True))
 
     @classmethod
     def resume(cls, words: Words) -> Stack:
         """The stack that `words()` described.  Raises HvaeError when no stack can have done so."""
         try:
-            return cls(_coders().stack.AnsCoder(np.ascontiguousarray(words, dtype=np.uint32)))
+            return cls(coders().stack.AnsCoder(np.ascontiguousarray(words, dtype=np.uint32)))
         except ValueError as fault:
             raise HvaeError(f"these words are no stack of compressed bits ({fault}); the file is damaged") from fault
 
@@ -68,19 +68,19 @@ class Stack:
 
         The last symbol is pushed first, so that a pop finds them in order.
         """
-        self._coder.encode_reverse(symbols.astype(np.int32), _categorical(), masses)
+        self._coder.encode_reverse(symbols.astype(np.int32), categorical(), masses)
 
     def pop(self, masses: Floats) -> Ints:
         """One symbol for each row of masses (N, K).  Raises Exhausted when the stack holds too little."""
-        return self._taken(self._coder.decode(_categorical(), masses))
+        return self._taken(self._coder.decode(categorical(), masses))
 
     def push_even(self, size: int, symbols: Ints) -> None:
         """Symbols (N,) that are all equally probable, 0 .. size - 1."""
-        self._coder.encode_reverse(symbols.astype(np.int32), _coders().model.Uniform(size))
+        self._coder.encode_reverse(symbols.astype(np.int32), coders().model.Uniform(size))
 
     def pop_even(self, size: int, count: int) -> Ints:
         """`count` symbols that are all equally probable, 0 .. size - 1.  Raises Exhausted as `pop` does."""
-        return self._taken(self._coder.decode(_coders().model.Uniform(size), count))
+        return self._taken(self._coder.decode(coders().model.Uniform(size), count))
 
     def words(self) -> Words:
         """All of the stack, to be written into a file."""
@@ -97,12 +97,12 @@ class Stack:
         # The coder itself never complains: with an empty stack it gives the first symbol for ever.  Its state has 32
         # bits at least until then, and pops only ever shrink it, so that one look after the call is enough.
         self.lowest = min(self.lowest, self.bits)
-        if self.bits < _STATE_BITS:
+        if self.bits < STATE_BITS:
             raise Exhausted("the stack of compressed bits is exhausted; the file is damaged, or of another model")
         return symbols.astype(np.int64)
 
 
-def _coders() -> Any:
+def coders() -> Any:
     try:
         from constriction import stream
     except ImportError as fault:
@@ -110,6 +110,6 @@ def _coders() -> Any:
     return stream
 
 
-def _categorical() -> Any:
+def categorical() -> Any:
     # perfect=True is a hundred times slower, and its tables are not promised to be the same on every machine.
-    return _coders().model.Categorical(perfect=False)
+    return coders().model.Categorical(perfect=False)

@@ -8,6 +8,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserConfig, WarmUpConfig
 from hvae.config.presets import PRESETS, Preset, preset
+from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import FAMILIES, RunConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
@@ -27,6 +28,7 @@ __all__ = [
     "NVAEConfig",
     "ObjectiveConfig",
     "Preset",
+    "QResVAEConfig",
     "RegulariserConfig",
     "RunConfig",
     "TrainConfig",

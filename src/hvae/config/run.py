@@ -17,6 +17,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.parse import hints, plain, read
+from hvae.config.qresvae import QResVAEConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError, unknown
@@ -29,7 +30,7 @@ FAMILIES: dict[str, type[ModelConfig]] = {
     kind.family: kind
     for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig, VDVAEConfig, NVAEConfig)
 }
-FAMILIES |= {kind.family: kind for kind in (BIVAConfig, IAFVAEConfig)}
+FAMILIES |= {kind.family: kind for kind in (BIVAConfig, IAFVAEConfig, QResVAEConfig)}
 """The families of models by name."""
 
 

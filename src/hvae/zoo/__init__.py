@@ -8,10 +8,11 @@ from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
+from hvae.config.qresvae import QResVAEConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError
 from hvae.walk import Model
-from hvae.zoo import biva, iafvae, ladder, lvae, markov, nvae, vae, vdvae, vlae
+from hvae.zoo import biva, iafvae, ladder, lvae, markov, nvae, qresvae, vae, vdvae, vlae
 
 BUILDERS: dict[type[ModelConfig], Callable[..., Model]] = {
     VAEConfig: vae.build,
@@ -23,6 +24,7 @@ BUILDERS: dict[type[ModelConfig], Callable[..., Model]] = {
     BIVAConfig: biva.build,
     VDVAEConfig: vdvae.build,
     NVAEConfig: nvae.build,
+    QResVAEConfig: qresvae.build,
 }
 
 

@@ -31,6 +31,9 @@ SIZES: dict[str, Size] = {
     "mnist-iwae-1": Size(1, 425_284),
     "mnist-iwae-5": Size(1, 425_284),
     "mnist-iwae-50": Size(1, 425_284),
+    "sprites-lvae": Size(3, 5_899_136),
+    "sprites-vlae": Size(3, 6_668_464),
+    "sprites-ladder": Size(3, 260_206),
     "iafvae-cifar10": Size(20, 41_096_489),
     "iafvae-cifar10-deep": Size(40, 82_629_929),
     "mnist-static-iafvae": Size(3, 124_298),
@@ -49,5 +52,7 @@ SIZES: dict[str, Size] = {
     "nvae-imagenet32": Size(28, 268_509_444),
     "nvae-faces256": Size(36, 330_798_664),
     "nvae-cifar10-small": Size(7, 1_330_064),
+    "photos-lossy-small": Size(4, 1_153_632),
+    "cifar10-lossy-small": Size(4, 1_153_632),
 }
 """By the name of the preset."""

@@ -1,0 +1,200 @@
+"""The header of a file: all that it says of itself, in few bytes.
+
+    header = order, bits | shape | model (16) | probabilities (8) | run | levels | images | blocks
+    shape  = dimensions, sizes;  run = text;  text = bytes, UTF-8
+    levels = count: name text, kind and bits u8 (128 kind + bits), and for a grid, kind 1, exponent, low / step
+    images = count: name text, mode, height, width, how many such
+    blocks = count: images (or tiles), bytes, CRC-32 of them u32, CRC-32 of what they hold u32
+
+A number without a type takes as many bytes as it needs, seven bits in each, the lowest first; one that may be negative
+is n >= 0 ? 2 n : -2 n - 1.  In version 1 every number had a type; such files are still read.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hvae.coding.bins import Grid, Relative
+from hvae.errors import HvaeError
+
+IDENTITY = 16
+"""Bytes that tell one model from another."""
+_OLD_IDENTITY = 32
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Item:
+    """Images of the file: their name, mode (an index into `MODES` of `pictures`) and size, and how many such follow."""
+
+    name: str
+    mode: int
+    height: int
+    width: int
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: how many images (or tiles) it holds, its bytes, their CRC-32, and the CRC-32 of what it holds."""
+
+    count: int
+    size: int
+    crc: int
+    content: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """All that a file says of itself."""
+
+    order: int
+    bits: int
+    shape: tuple[int, ...]
+    model: bytes
+    probabilities: bytes
+    run: str
+    levels: Mapping[str, Relative | Grid] = field(default_factory=dict)
+    items: tuple[Item, ...]
+    blocks: tuple[Block, ...]
+
+
+def pack(h: Header) -> bytes:
+    """The bytes of a header."""
+    assert len(h.model) == IDENTITY and len(h.probabilities) == 8, "the identity and the fingerprint have fixed sizes"
+    parts = [
+        _numbers(h.order, h.bits, len(h.shape), *h.shape),
+        h.model + h.probabilities + _text(h.run),
+        _numbers(len(h.levels)),
+        *(_text(name) + _choice(choice) for name, choice in h.levels.items()),
+        _numbers(len(h.items)),
+        *(_text(i.name) + _numbers(i.mode, i.height, i.width, i.count) for i in h.items),
+        _numbers(len(h.blocks)),
+        *(_numbers(b.count, b.size) + struct.pack("<II", b.crc, b.content) for b in h.blocks),
+    ]
+    return b"".join(parts)
+
+
+def parse(content: bytes, version: int) -> Header:
+    """A header from its bytes.  Raises HvaeError when they are none, of whatever they claim to hold."""
+    r = _Old(content) if version == 1 else _Reader(content)
+    order, bits = r.whole("B"), r.whole("B")
+    shape = tuple(r.whole("I") for _ in range(r.whole("B")))
+    model, probabilities, run = r.bytes(r.identity)[:IDENTITY], r.bytes(8), r.text()
+    levels = dict(r.many("H", lambda: (r.text(), r.choice())))
+    items = r.many("I", lambda: Item(r.text(), r.whole("B"), r.whole("I"), r.whole("I"), r.whole("I")))
+    blocks = r.many("I", lambda: Block(r.whole("I"), r.whole("Q"), *r.typed("II")))
+    if r.at != len(r.content):
+        raise HvaeError("the header of the file is longer than what it says; the file is damaged")
+    return Header(
+        order=order,
+        bits=bits,
+        shape=shape,
+        model=model,
+        probabilities=probabilities,
+        run=run,
+        levels=levels,
+        items=tuple(items),
+        blocks=tuple(blocks),
+    )
+
+
+def _numbers(*values: int) -> bytes:
+    """Each in as few bytes as it needs.
+
+    >>> _numbers(5, 300).hex()
+    '05ac02'
+    """
+    found = bytearray()
+    for value in values:
+        while value >= 128:
+            found.append(value & 127 | 128)
+            value >>= 7
+        found.append(value)
+    return bytes(found)
+
+
+def _either(value: int) -> int:
+    """A number that may be negative as one that is not."""
+    return 2 * value if value >= 0 else -2 * value - 1
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    if len(raw) >= 1 << 16:
+        raise HvaeError(f"expected a name of less than 65,536 bytes, got {len(raw)}")
+    return _numbers(len(raw)) + raw
+
+
+def _choice(choice: Relative | Grid) -> bytes:
+    if isinstance(choice, Relative):
+        return bytes([choice.bits])
+    exponent, place = choice.dyadic
+    return bytes([128 + choice.bits]) + _numbers(_either(exponent), _either(place))
+
+
+class _Reader:
+    """Takes numbers and texts off bytes, never more than there are."""
+
+    identity = IDENTITY
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.at = content, 0
+
+    def bytes(self, count: int) -> bytes:
+        if count > len(self.content) - self.at:
+            raise HvaeError("the header of the file ends too early; the file is damaged")
+        self.at += count
+        return self.content[self.at - count : self.at]
+
+    def typed(self, form: str) -> tuple[Any, ...]:
+        return struct.unpack("<" + form, self.bytes(struct.calcsize("<" + form)))
+
+    def whole(self, form: str) -> int:
+        """A number; `form` is the type that it had in version 1."""
+        value = 0
+        for shift in range(0, 63, 7):
+            (byte,) = self.bytes(1)
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+        raise HvaeError("a number in the header of the file has no end; the file is damaged")
+
+    def text(self) -> str:
+        try:
+            return self.bytes(self.whole("H")).decode()
+        except UnicodeDecodeError as fault:
+            raise HvaeError("a name in the header is no text; the file is damaged") from fault
+
+    def many(self, form: str, one: Callable[[], _T]) -> list[_T]:
+        # Grows by what is found, not by what is claimed: each entry takes bytes that must be there.
+        return [one() for _ in range(self.whole(form))]
+
+    def choice(self) -> Relative | Grid:
+        (kind,) = self.bytes(1)
+        if kind < 128:
+            return Relative(kind)
+        exponent, place = (n // 2 if n % 2 == 0 else -(n + 1) // 2 for n in (self.whole("B"), self.whole("q")))
+        if abs(exponent) > 1000:
+            raise HvaeError("a grid in the header of the file has no width; the file is damaged")
+        step = math.ldexp(1.0, exponent)
+        return Grid(place * step, step, kind - 128)
+
+
+class _Old(_Reader):
+    """Version 1: every number has a type."""
+
+    identity = _OLD_IDENTITY
+
+    def whole(self, form: str) -> int:
+        return int(self.typed(form)[0])
+
+    def choice(self) -> Relative | Grid:
+        kind = self.whole("B")
+        if kind > 1:
+            raise HvaeError(f"expected bins of kind 0 or 1, got {kind}; the file is damaged, or of a newer version")
+        return Grid(*self.typed("ddB")) if kind else Relative(self.whole("B"))

@@ -1,0 +1,261 @@
+"""A model of rounded latents as a lossy codec: pictures of any size to one file, whose every beginning is a preview.
+
+Chunks lie in the file level by level, the top level of all pictures first.  Whatever lies before the cut of a shortened
+file is decoded; lower levels then stand at the mean of their prior.  A picture is coded whole, by the same weights in a
+network of its own size; one of more than 1,024 pixels a side in tiles of equal size, whose seams may be seen.
+Pictures of one size are coded together, as many as fit into 2^18 pixels (64 at most).
+
+Shapes: `C H W` a picture; `N` tiles; `G` groups; `L` levels in the file.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from hvae.coding import lossy
+from hvae.coding.classic import Levels
+from hvae.coding.container import Block, File, Header, write
+from hvae.coding.lossy import DITHERS, Chunk, Dither, Sent
+from hvae.coding.lossy_layout import (
+    LOSSY,
+    ORDERS,
+    Group,
+    Shape,
+    depth,
+    depths,
+    groups,
+    items_of,
+    joined,
+    single_items,
+    tile_count,
+    tile_shape,
+)
+from hvae.coding.numerics import identity, still
+from hvae.coding.pictures import Picture, layout, split
+from hvae.coding.reading import Tick, chosen
+from hvae.errors import HvaeError
+from hvae.walk import Model
+
+_LOG2 = float(np.log(2.0))
+
+
+@dataclass(frozen=True)
+class LevelCost:
+    """What one level takes: bits by the model's masses at the values sent, and bytes in the file."""
+
+    name: str
+    bits: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Lossy:
+    """A file, what went into it, and what will come out."""
+
+    content: bytes
+    levels: tuple[LevelCost, ...]
+    pictures: tuple[Picture, ...]
+    """What every decoder will show."""
+    pixels: int
+    psnr: float
+    """The mean over pictures, in dB."""
+    seconds: float
+    check_seconds: float
+    """Of them, spent on decoding again."""
+
+    def to_dict(self) -> dict[str, Any]:
+        rate = {"bytes": len(self.content), "bits_per_pixel": 8 * len(self.content) / self.pixels}
+        own = {name: getattr(self, name) for name in ("pixels", "psnr", "seconds", "check_seconds")}
+        return {**rate, **own, "levels": [asdict(cost) for cost in self.levels]}
+
+
+class LossyCodec:
+    """Compresses pictures with a model of rounded latents, and decompresses them with the same one.
+
+    Arguments: `model`, which is copied; `build`, a shape (C, H, W) to an untrained model of the same weights (by name
+    and size) for pictures of that shape; `bits` of the data; `description` and `run` as for `Codec`.  Raises HvaeError
+    for a model whose latents cannot be rounded.
+
+    >>> from hvae.coding.container import read
+    >>> from hvae.config.qresvae import QResVAEConfig
+    >>> from hvae.zoo import build
+    >>> config = QResVAEConfig(patch=2, groups=(1, 1), widths=(4, 4), latent=1)
+    >>> codec = LossyCodec(build(config, (1, 8, 8)), build=lambda shape: build(config, shape), bits=8)
+    >>> made = codec.compress([Picture("a", np.eye(9, dtype=np.uint8)[None], 0)])
+    >>> back = codec.decompress(read(made.content))
+    >>> bool((back[0].levels == made.pictures[0].levels).all())
+    True
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        build: Callable[[Shape], Model],
+        bits: int,
+        description: Mapping[str, Any] | None = None,
+        run: str = "",
+    ) -> None:
+        self.levels = lossy.quantised(model)
+        if not self.levels or not 1 <= bits <= 8 or len(model.shape) != 3:
+            raise HvaeError(
+                "this model is no lossy codec: its latents were not trained to be rounded; leave --quality out to "
+                "compress without loss, or train a lossy preset such as photos-lossy-small"
+            )
+        self.identity, self.model = identity(model, description or {}), still(model)
+        self.build, self.bits, self.run = build, bits, run
+        self.shape: Shape = tuple(model.shape)
+        self.probabilities = lossy.fingerprint(self.model)
+        self._held = self.model
+
+    def compress(
+        self, pictures: Sequence[Picture], keep: int | None = None, *, verify: bool = True, tick: Tick | None = None
+    ) -> Lossy:
+        """Pictures as the bytes of a file with the top `keep` levels, or all; `tick` is told (groups done, of).
+
+        Raises HvaeError when there is nothing to compress, no such level, or a group does not decode to what was sent.
+        """
+        started, names = time.perf_counter(), self.levels[: depth(keep, len(self.levels))]
+        if not pictures:
+            raise HvaeError("expected at least one picture to compress, got none")
+        tiles = [
+            tile for picture in pictures for tile in split(self._checked(picture), tile_shape(picture.levels.shape))
+        ]
+        parts = groups(items_of(pictures), self.shape[0])
+        number, sent = self._best(parts, tiles, names, tick)
+        before = time.perf_counter()
+        if verify:
+            self._verify(parts, sent, DITHERS[number])
+        check_seconds = time.perf_counter() - before
+        content = self._written(pictures, parts, sent, LOSSY + number)
+        shown = joined(items_of(pictures), [one for s in sent for one in s.levels])
+        return Lossy(
+            content,
+            levels=tuple(_cost(name, sent) for name in names),
+            pictures=tuple(shown),
+            pixels=sum(picture.levels[0].size for picture in pictures),
+            psnr=lossy.psnr([p.levels for p in pictures], [p.levels for p in shown], self.bits),
+            seconds=time.perf_counter() - started,
+            check_seconds=check_seconds,
+        )
+
+    def decompress(
+        self, file: File, only: int | None = None, levels: int | None = None, tick: Tick | None = None
+    ) -> list[Picture]:
+        """The pictures of a file, or the one of an index, as its top `levels` levels show them, or all that are there.
+
+        Raises HvaeError when the file is of another model, this machine computes other probabilities, a chunk is
+        damaged, or fewer levels are there than asked for.
+        """
+        self._check(file.header)
+        items = single_items(file.header)
+        parts = groups(items, self.shape[0])
+        deep = depths(file, parts, len(self.levels), levels)
+        ends = np.cumsum([0, *(tile_count(item) for item in items)])
+        wanted = chosen(only, len(items))
+        first, last = ends[wanted[0]], ends[wanted[-1] + 1]
+        asked = [g for g, part in enumerate(parts) if part.start < last and part.start + part.tiles > first]
+        tiles: dict[int, Levels] = {}
+        for done, g in enumerate(asked):
+            found = self._decode(file, parts, g, deep[g])
+            tiles |= {parts[g].start + i: one for i, one in enumerate(found)}
+            if tick is not None:
+                tick(done + 1, len(asked))
+        return joined([items[i] for i in wanted], [tiles[t] for t in range(first, last)])
+
+    def depth(self, file: File) -> tuple[int, int]:
+        """How many levels of every picture are there, and how many the file was written with."""
+        parts = groups(single_items(file.header), self.shape[0])
+        return min(depths(file, parts, len(self.levels))), len(file.header.blocks) // len(parts)
+
+    def sized(self, shape: Shape) -> Model:
+        """The model for pictures of a shape (C, H, W); the last one is kept."""
+        if tuple(self._held.shape) != shape:
+            with torch.random.fork_rng(devices=[]):
+                made = self.build(shape).double()
+            made.load_state_dict(self.model.state_dict())
+            self._held = still(made)
+        return self._held
+
+    def _checked(self, picture: Picture) -> Levels:
+        levels = picture.levels
+        if levels.ndim != 3 or levels.shape[0] != self.shape[0] or levels.dtype != np.uint8:
+            raise HvaeError(f"expected uint8 levels ({self.shape[0]}, H, W), got {levels.shape} for {picture.name}")
+        layout(levels.shape[1], levels.shape[2], self.shape)  # refuses sizes that no picture has
+        if picture.kind.rest:
+            raise HvaeError(f"{picture.name} has transparency or 16 bits, which only lossless files keep; convert it")
+        if int(levels.max(initial=0)) >> self.bits:
+            raise HvaeError(f"expected levels 0 to {2**self.bits - 1}, got others in {picture.name}")
+        return levels
+
+    def _best(
+        self, parts: Sequence[Group], tiles: Sequence[Levels], names: Sequence[str], tick: Tick | None
+    ) -> tuple[int, list[Sent]]:
+        """Which of DITHERS serves these pictures best, by the bound that was trained, and what is sent with it."""
+        tried = list[list[Sent]]()
+        for dither in DITHERS:
+            tried.append([])
+            for group in parts:
+                x = np.stack(tiles[group.start : group.start + group.tiles])  # (N, C, h, w)
+                tried[-1].append(lossy.encode(self.sized(group.shape), x, names, self.bits, dither))
+                if tick is not None:
+                    tick(sum(map(len, tried)), len(DITHERS) * len(parts))
+        bounds = [sum(sent.elbo for sent in one) for one in tried]
+        best = max(range(len(tried)), key=bounds.__getitem__)
+        return best, tried[best]
+
+    def _verify(self, parts: Sequence[Group], sent: Sequence[Sent], dither: Dither) -> None:
+        for group, s in zip(parts, sent, strict=True):
+            shown = lossy.decode(self.sized(group.shape), s.chunks, group.tiles, self.bits, dither)
+            if not np.array_equal(shown, s.levels):
+                raise HvaeError("a picture does not decode to what its encoder saw; nothing was written: report this")
+
+    def _written(self, pictures: Sequence[Picture], parts: Sequence[Group], sent: Sequence[Sent], order: int) -> bytes:
+        chunks = [(part.tiles, s.chunks[name]) for name in sent[0].chunks for part, s in zip(parts, sent, strict=True)]
+        header = Header(
+            order=order,
+            bits=self.bits,
+            shape=self.shape,
+            model=self.identity,
+            probabilities=self.probabilities,
+            run=self.run,
+            items=tuple(items_of(pictures)),
+            blocks=tuple(Block(n, len(c.payload), zlib.crc32(c.payload), c.content) for n, c in chunks),
+        )
+        return write(header, [chunk.payload for _, chunk in chunks])
+
+    def _check(self, header: Header) -> None:
+        if header.order not in ORDERS:
+            raise HvaeError("this file was compressed without loss: it has no levels to choose from")
+        if header.model != self.identity:
+            raise HvaeError(
+                f"this file was made with another model (sha256 {header.model.hex()[:12]}..., "
+                f"this one is {self.identity.hex()[:12]}...); give the run it was made with"
+                + (f", once at {header.run}" if header.run else "")
+            )
+        if header.probabilities != self.probabilities:
+            raise HvaeError(
+                "this machine or this version of torch computes other probabilities than the one that wrote the file; "
+                "decompress it there"
+            )
+
+    def _decode(self, file: File, parts: Sequence[Group], g: int, depth: int) -> Levels:
+        places = [level * len(parts) + g for level in range(depth)]
+        chunks = {
+            name: Chunk(file.payload(at), file.header.blocks[at].content)
+            for name, at in zip(self.levels, places, strict=False)
+        }
+        return lossy.decode(
+            self.sized(parts[g].shape), chunks, parts[g].tiles, self.bits, DITHERS[file.header.order - LOSSY]
+        )
+
+
+def _cost(name: str, sent: Sequence[Sent]) -> LevelCost:
+    return LevelCost(name, sum(s.nats[name] for s in sent) / _LOG2, sum(len(s.chunks[name].payload) for s in sent))

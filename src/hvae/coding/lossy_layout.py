@@ -1,0 +1,136 @@
+"""How pictures lie in a lossy file: tiles, groups of them that are coded together, and where each chunk is.
+
+Chunks lie level by level, the top level of all groups first, so that every beginning of the file shows all pictures.
+
+Shapes: `C H W` a picture; `N` tiles; `h w` a tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from hvae.coding.classic import Levels
+from hvae.coding.container import File, Header, Item, read_part
+from hvae.coding.lossy import DITHERS
+from hvae.coding.pictures import MODES, Picture, join, layout
+from hvae.errors import HvaeError
+
+LOSSY = 100
+"""The first order of files of rounded latents, one a dither; those that lose nothing count from 0."""
+ORDERS = range(LOSSY, LOSSY + len(DITHERS))
+SIDE = 1024
+"""The longest side of a tile."""
+_PIXELS, _ROWS = 1 << 18, 64
+
+Shape = tuple[int, ...]
+
+
+class Group(NamedTuple):
+    """Tiles of one shape (C, h, w) that are coded together: the first of them, and how many."""
+
+    shape: Shape
+    start: int
+    tiles: int
+
+
+def opened(content: bytes, levels: int | None = None) -> File | None:
+    """A lossy file, whole or cut after any of its chunks; None if it is another kind of .hvz file.
+
+    With `levels` it may be cut inside a chunk too, of a level that is not asked for.  Raises HvaeError otherwise.
+    """
+    file, over = read_part(content)
+    if file.header.order not in ORDERS:
+        return None
+    if over and levels is None:
+        raise HvaeError(
+            f"the file ends {over} bytes into chunk {len(file.payloads) + 1} of {len(file.header.blocks)}; "
+            "restore it from a copy, or see the levels before it with --levels"
+        )
+    return file
+
+
+def groups(items: Sequence[Item], channels: int) -> list[Group]:
+    """Which tiles are coded together: neighbours of one shape.
+
+    >>> groups([Item("a", 0, 64, 64, 70), Item("b", 0, 1025, 9)], 3)[1:]
+    [Group(shape=(3, 64, 64), start=64, tiles=6), Group(shape=(3, 513, 9), start=70, tiles=2)]
+    """
+    shapes = [
+        (channels, *tile_shape((0, item.height, item.width))[1:]) for item in items for _ in range(tile_count(item))
+    ]
+    found, start = list[Group](), 0
+    for shape, same in groupby(shapes):
+        number = len(list(same))
+        rows = max(1, min(_ROWS, _PIXELS // (shape[1] * shape[2])))
+        found += [Group(shape, start + at, min(rows, number - at)) for at in range(0, number, rows)]
+        start += number
+    return found
+
+
+def tile_shape(shape: Shape) -> Shape:
+    """The shape of the tiles of a picture (C, H, W): the picture's, or the largest of equal parts below SIDE."""
+    return (shape[0], *(ceil(size / ceil(size / SIDE)) for size in shape[1:]))
+
+
+def tile_count(item: Item) -> int:
+    """Tiles of an item.  Raises HvaeError for a size that no picture has."""
+    layout(item.height, item.width, (0, 1, 1))
+    return item.count * layout(item.height, item.width, tile_shape((0, item.height, item.width))).tiles
+
+
+def items_of(pictures: Sequence[Picture]) -> list[Item]:
+    """One item a picture."""
+    return [Item(p.name, p.mode, *p.levels.shape[1:]) for p in pictures]
+
+
+def single_items(header: Header) -> list[Item]:
+    """One item a picture.  Raises HvaeError for more of them than the blocks hold."""
+    known = sum(block.count for block in header.blocks)
+    if (
+        not header.items
+        or sum(i.count for i in header.items) > known
+        or any(i.mode >= len(MODES) for i in header.items)
+    ):
+        raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
+    return [Item(i.name, i.mode, i.height, i.width) for i in header.items for _ in range(i.count)]
+
+
+def joined(items: Sequence[Item], tiles: Sequence[Levels]) -> list[Picture]:
+    """Tiles, each (C, h, w), as the pictures they are of."""
+    found, at = list[Picture](), 0
+    for item in items:
+        end = at + tile_count(item)
+        found.append(Picture(item.name, join(np.stack(tiles[at:end]), item.height, item.width), item.mode))
+        at = end
+    return found
+
+
+def depth(asked: int | None, most: int) -> int:
+    """How many levels: as many as are asked for, or all.  Raises HvaeError when there are fewer."""
+    if asked is not None and not 1 <= asked <= most:
+        raise HvaeError(f"expected 1 to {most} levels, got {asked}: {most} are all there are")
+    return asked or most
+
+
+def depths(file: File, parts: Sequence[Group], most: int, levels: int | None = None) -> list[int]:
+    """How many levels of each group to decode: all that are there, or `levels`; a model has at most `most`.
+
+    Raises HvaeError when the file does not fit its pictures, or not all that is asked for is there.
+    """
+    blocks, count = file.header.blocks, len(parts)
+    kept = len(blocks) // count
+    if len(blocks) != kept * count or not 1 <= kept <= most:
+        raise HvaeError("the levels of the file do not fit its pictures; the file is damaged")
+    if any(block.count != parts[i % count].tiles for i, block in enumerate(blocks)):
+        raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
+    wanted = depth(levels, kept)
+    here = [len(range(g, len(file.payloads), count)) for g in range(count)]
+    if min(here) < (1 if levels is None else wanted):
+        advice = f"give --levels {min(here)} or fewer" if min(here) else "nothing of it can be shown"
+        raise HvaeError(f"the file was cut after {min(here)} of {kept} levels; {advice}")
+    return [min(wanted, there) for there in here]

@@ -1,0 +1,54 @@
+"""The quantised ladder for lossy coding (QRes-VAE).  No torch here: `--help` stays quick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hvae.config.model import AnyLikelihood, ModelConfig, Variance
+from hvae.errors import HvaeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class QResVAEConfig(ModelConfig):
+    """Quantised ladder for lossy coding: latents are rounded and sent, so that any number of top levels is a preview.
+
+    Of the likelihood N(mu, sigma^2) the loss is rate + squared error / (2 sigma^2): see `sigma`.
+
+    >>> round(QResVAEConfig(sigma=0.03).trade, 3)
+    0.037
+    """
+
+    family: ClassVar[str] = "qresvae"
+
+    likelihood: AnyLikelihood = "gaussian"
+    """gaussian: squared error, weighed by `sigma`; anything else is for experiments."""
+    sigma: float = 0.035
+    """Quality: smaller is better and larger files.  Where bits are well spent, the root mean squared error is about
+    sigma (0.035: 29 dB); in the papers' unit, lambda = 3 / (2 ln 2 * 255^2 * sigma^2) for colour."""
+    variance: Variance = "softclamp"
+    """How the scales of the priors stay positive and finite; 0.2 is added to them."""
+    patch: int = 4
+    """Side of the squares of data that are one position at the first scale."""
+    groups: tuple[int, ...] = (1, 2, 2, 1)
+    """Levels at each scale, the finest (that of the patches) first; each further scale halves it (rounding up)."""
+    widths: tuple[int, ...] = (64, 96, 128, 128)
+    """Channels of the features at each scale."""
+    latent: int = 8
+    """Channels of each latent."""
+    blocks: int = 1
+    """Residual blocks after each level, and before each feature on the way up."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not any(self.groups) or min(self.groups) < 0 or len(self.groups) != len(self.widths):
+            raise HvaeError(
+                f"model.groups: expected levels at each scale and a width for each of them, got groups {self.groups} "
+                f"and widths {self.widths}; e.g. groups 1,2,2 and widths 64,96,128"
+            )
+
+    @property
+    def trade(self) -> float:
+        """CompressAI's lambda of this sigma, for three channels: bits a pixel + lambda 255^2 MSE."""
+        return 3 / (2 * math.log(2) * 255**2 * self.sigma**2)

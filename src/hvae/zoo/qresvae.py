@@ -1,0 +1,113 @@
+r"""The quantised residual ladder for lossy coding: latents with uniform noise, rounded when a file is written.
+
+    q(z_l | .) = U(mu_q - 1/2, mu_q + 1/2),  p(z_l | z_{>l}) = N(mu_p, sigma_p^2) * U(-1/2, 1/2),  sigma_p > 0.2
+    loss = sum_l E[-log p(z_l | z_{>l})] + |x - mu(z)|^2 / (2 sigma^2)           Duan, Lu, Ma and Zhu 2022, arXiv
+    file: round(mu_q - mu_p) of each level, top first; z_l = mu_p + that         2208.13056, sec. 3
+
+The log of q is zero, so the rate of a level is what it costs in the file, and the loss is the ELBO.  Every weight is a
+convolution's or the same everywhere, so one set of weights serves pictures of every size: build the same configuration
+for another shape and load them.
+
+Differences from the paper: residual blocks of plain 3x3 convolutions in place of ConvNeXt's, as in `ladder`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from torch import nn
+
+from hvae.config.qresvae import QResVAEConfig
+from hvae.errors import HvaeError
+from hvae.levels import Add, Level, SplitPrior, variance
+from hvae.levels.quantised import Blurred, Noisy
+from hvae.models import TopDown
+from hvae.nn import BottomUp, ResidualBlock, Shape
+from hvae.nn.conv import SubPixel, conv, halved, pointwise
+from hvae.nn.mlp import Centre
+from hvae.nn.patch import Everywhere, Patches, Unpatched, patched
+from hvae.zoo.parts import head_for
+
+# Heads start near silence, not at it: at 0 no gradient would reach the layers below them in the first step.
+QUIET = 0.1
+
+
+def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
+    """Levels from the coarsest scale down to that of the patches, each with its own feature on the way up."""
+    if len(shape) != 3:
+        raise HvaeError(f"qresvae needs images (C, H, W), got data of shape {shape}")
+    head, sizes = head_for(config, shape, bits), _sizes(config, shape)
+    return TopDown(
+        shape,
+        bottom_up=BottomUp(_bottom_up(config, shape[0])),
+        start=Everywhere(config.widths[-1], sizes[-1]),
+        levels=list(_levels(config, sizes)),
+        leave=_leave(config, sizes, head.width, shape),
+        head=head,
+    )
+
+
+def _sizes(config: QResVAEConfig, shape: Shape) -> list[Shape]:
+    """The spatial size of each scale, that of the patches first."""
+    sizes = [patched(shape[1:], config.patch)]
+    for _ in config.groups[1:]:
+        sizes.append(halved(sizes[-1]))
+    return sizes
+
+
+def _blocks(config: QResVAEConfig, width: int) -> list[nn.Module]:
+    gain = math.sqrt(1 / (sum(config.groups) * config.blocks))
+    return [ResidualBlock(width, gain=gain) for _ in range(config.blocks)]
+
+
+def _bottom_up(config: QResVAEConfig, channels: int) -> dict[str, nn.Module]:
+    """One network a level; a scale's first also halves the resolution, and the very first cuts patches."""
+    up = dict[str, nn.Module]()
+    pending: list[nn.Module] = [Centre(), Patches(channels, config.widths[0], config.patch)]
+    for scale, (count, width) in enumerate(zip(config.groups, config.widths, strict=True)):
+        if scale > 0:
+            pending += [nn.SiLU(), conv(config.widths[scale - 1], width, stride=2)]
+        for _ in range(count):
+            up[f"z{len(up) + 1}"] = nn.Sequential(*pending, *_blocks(config, width))
+            pending = []
+    return up
+
+
+def _levels(config: QResVAEConfig, sizes: list[Shape]) -> Iterator[Level]:
+    number, above = sum(config.groups), config.widths[-1]
+    climb: list[nn.Module] = []
+    for scale in reversed(range(len(sizes))):
+        width = config.widths[scale]
+        if scale < len(sizes) - 1:
+            climb += [nn.SiLU(), SubPixel(above, width, sizes[scale])]
+        for _ in range(config.groups[scale]):
+            yield _level(config, f"z{number}", width, nn.Sequential(*climb))
+            number, climb = number - 1, []
+        above = width
+
+
+def _level(config: QResVAEConfig, name: str, width: int, enter: nn.Module) -> Level:
+    d = config.latent
+    prior = SplitPrior(_network(width, width, 2 * d + width), variance(config.variance), d)
+    return Level(
+        name,
+        enter=enter,
+        prior=Blurred(prior),
+        posterior=Noisy(_network(2 * width, width, d, gain=1.0)),
+        absorb=Add(pointwise(d, width, math.sqrt(1 / sum(config.groups))), nn.Sequential(*_blocks(config, width))),
+    )
+
+
+def _network(channels: int, width: int, out: int, gain: float = QUIET) -> nn.Module:
+    """What a prior or a posterior computes: one 3x3 layer, then a linear map at every position."""
+    return nn.Sequential(nn.SiLU(), conv(channels, width), nn.SiLU(), pointwise(width, out, gain))
+
+
+def _leave(config: QResVAEConfig, sizes: list[Shape], parameters: int, shape: Shape) -> nn.Module:
+    """The last state to raw likelihood parameters, a patch at a time; scales without a level are crossed first."""
+    lowest = next(scale for scale, count in enumerate(config.groups) if count)
+    layers: list[nn.Module] = []
+    for scale in reversed(range(lowest)):
+        layers += [nn.SiLU(), SubPixel(config.widths[scale + 1], config.widths[scale], sizes[scale])]
+    return nn.Sequential(*layers, nn.SiLU(), Unpatched(config.widths[0], parameters, config.patch, shape[1:]))

@@ -1,0 +1,222 @@
+"""Image files: every mode that Pillow can write comes back pixel by pixel, or is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_codecs import tiny
+
+from hvae.coding import CLASSIC, Codec, read, without_model
+from hvae.coding.imagefiles import _deep_png, open_picture, save_picture
+from hvae.coding.pictures import MODES, Picture
+from hvae.errors import HvaeError
+
+RNG = np.random.default_rng(0)
+SIZE = (7, 9)
+
+
+def noisy(*channels: int, top: int = 256) -> np.ndarray:
+    return RNG.integers(0, top, (*SIZE, *channels)).astype(np.uint8 if top <= 256 else np.uint16)
+
+
+def pillow(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format=form, **options)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+GREY, COLOUR = Image.fromarray(noisy()), Image.fromarray(noisy(3))
+CLEAR, VEILED = Image.fromarray(noisy(4)), Image.fromarray(noisy(2))
+BINARY = Image.fromarray(noisy(top=2) * np.uint8(255)).convert("1")
+DEEP, WIDENED = noisy(top=65536), noisy().astype(np.uint16) * np.uint16(257)
+
+# Name: the file, the mode it becomes, channels and bits of the model.
+FILES: dict[str, tuple[bytes, str, int, int]] = {
+    "grey": (pillow(GREY), "L", 1, 8),
+    "grey for a model of colour": (pillow(GREY), "L", 3, 8),
+    "colour": (pillow(COLOUR), "RGB", 3, 8),
+    "bits": (pillow(BINARY), "1", 1, 1),
+    "bits for a model of colour": (pillow(BINARY), "1", 3, 8),
+    "grey and opacity": (pillow(VEILED), "LA", 1, 8),
+    "grey and opacity for a model of colour": (pillow(VEILED), "LA", 3, 8),
+    "colour and opacity": (pillow(CLEAR), "RGBA", 3, 8),
+    "colour and opacity, webp": (pillow(CLEAR, "WEBP", lossless=True, exact=True), "RGBA", 3, 8),
+    "bitmap": (pillow(COLOUR, "BMP"), "RGB", 3, 8),
+    "tiff": (pillow(COLOUR, "TIFF"), "RGB", 3, 8),
+    "16 bits": (pillow(Image.fromarray(DEEP)), "I;16", 1, 8),
+    "16 bits for a model of colour": (pillow(Image.fromarray(DEEP)), "I;16", 3, 8),
+    "16 bits, tiff": (pillow(Image.fromarray(DEEP), "TIFF"), "I;16", 1, 8),
+    "16 bits, widened": (pillow(Image.fromarray(WIDENED)), "I;16", 1, 8),
+    "16 bits, wide integers": (pillow(Image.fromarray(DEEP.astype(np.int32)), "TIFF"), "I;16", 1, 8),
+    "16 bits of colour": (_deep_png(noisy(3, top=65536)), "RGB;16", 3, 8),
+    "16 bits of colour and opacity": (_deep_png(noisy(4, top=65536)), "RGBA;16", 3, 8),
+}
+# Palettes and single transparent colours: what they look like comes back.
+SHOWN: dict[str, tuple[bytes, str, int]] = {
+    "palette": (pillow(COLOUR.quantize(8)), "RGB", 3),
+    "palette with a clear colour": (pillow(COLOUR.quantize(8), transparency=3), "RGBA", 3),
+    "gif": (pillow(GREY, "GIF"), "RGB", 3),
+    "a clear colour": (pillow(COLOUR, transparency=COLOUR.getpixel((2, 3))), "RGBA", 3),
+    "a clear grey": (pillow(GREY, transparency=GREY.getpixel((2, 3))), "LA", 1),
+    "jpeg": (pillow(COLOUR, "JPEG"), "RGB", 3),
+}
+
+
+def pixels(path: Path) -> tuple[str, np.ndarray]:
+    """Mode and pixels by another road than the package's: as Pillow has them, and 16-bit colour from the raw bytes."""
+    content = path.read_bytes()
+    if content[24:26] in (b"\x10\x02", b"\x10\x06"):
+        return "deep", unfiltered(content)
+    with Image.open(path) as image:
+        return image.mode.replace("I;16B", "I;16").replace("I;16", "I"), np.asarray(image).astype(np.int64)
+
+
+def unfiltered(content: bytes) -> np.ndarray:
+    """Rows of a PNG that uses no filter but "up" and none."""
+    at = content.index(b"IDAT")
+    raw = zlib.decompress(content[at + 4 : at + 4 + int.from_bytes(content[at - 4 : at], "big")])
+    rows = np.frombuffer(raw, dtype=np.uint8).reshape(SIZE[0], -1)
+    assert set(rows[:, 0]) <= {0, 2}
+    found = rows[:, 1:].copy()
+    for i in range(1, len(found)):
+        found[i] += found[i - 1] if rows[i, 0] == 2 else 0
+    return found.view(">u2").astype(np.int64)
+
+
+@pytest.fixture
+def round_trip(tmp_path: Path) -> Callable[..., tuple[Path, Path, Picture]]:
+    def go(content: bytes, channels: int, bits: int) -> tuple[Path, Path, Picture]:
+        before, after = tmp_path / "a.png", tmp_path / "b.png"
+        before.write_bytes(content)
+        picture = open_picture(before, channels, bits)
+        save_picture(after, picture, bits)
+        return before, after, picture
+
+    return go
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_files_come_back_in_their_mode(name: str, round_trip: Callable[..., tuple[Path, Path, Picture]]) -> None:
+    content, mode, channels, bits = FILES[name]
+    before, after, picture = round_trip(content, channels, bits)
+    assert picture.levels.shape == (channels, *SIZE) and MODES[picture.mode] == mode
+    assert picture.levels.max() < 2**bits
+    (old_mode, old), (new_mode, new) = pixels(before), pixels(after)
+    assert old_mode == new_mode and np.array_equal(old, new)
+
+
+@pytest.mark.parametrize("name", list(SHOWN))
+def test_pixels_come_back_as_they_are_shown(name: str, round_trip: Callable[..., tuple[Path, Path, Picture]]) -> None:
+    content, mode, channels = SHOWN[name]
+    before, after, picture = round_trip(content, channels, 8)
+    assert MODES[picture.mode] == mode
+    with Image.open(before) as old, Image.open(after) as new:
+        assert np.array_equal(np.asarray(old.convert("RGBA")), np.asarray(new.convert("RGBA")))
+
+
+def test_pillow_agrees_with_what_is_written_of_16_bits_of_colour(tmp_path: Path) -> None:
+    values = noisy(3, top=65536)
+    (tmp_path / "a.png").write_bytes(_deep_png(values))
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.array_equal(np.asarray(image), values >> 8)  # all that Pillow reads
+
+
+def test_low_bytes_that_say_nothing_cost_nothing(tmp_path: Path) -> None:
+    Image.fromarray(WIDENED).save(tmp_path / "a.png")
+    rest = open_picture(tmp_path / "a.png", 1, 8).rest
+    assert rest is not None and not rest.any()
+
+
+@pytest.mark.parametrize(
+    "name", ["colour and opacity", "16 bits of colour and opacity", "16 bits for a model of colour"]
+)
+@pytest.mark.parametrize("classic", [False, True])
+def test_codecs_keep_what_the_model_does_not_code(
+    name: str, classic: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the model or without it; together with pictures that have nothing beside."""
+    codec = tiny("colour")
+    monkeypatch.setattr(
+        Codec,
+        "_smaller",
+        lambda self, content, order, p: (self._classic(p), "classic") if classic else (content, order),
+    )
+    (tmp_path / "a.png").write_bytes(FILES[name][0])
+    odd = open_picture(tmp_path / "a.png", 3, 8)
+    plain = RNG.normal(128, 6, (3, 30, 30)).round().astype(np.uint8)
+    pictures = [odd, Picture("plain", plain, MODES.index("RGB")), odd]
+    made = codec.compress(pictures)
+    file = read(made.content)
+    assert (file.header.order == CLASSIC) == classic
+    found = [codec.decompress(file), [codec.decompress(file, only=i)[0] for i in range(3)]]
+    for back in [*found, without_model(file)] if classic else found:
+        for a, b in zip(pictures, back, strict=True):
+            assert a.mode == b.mode and np.array_equal(a.levels, b.levels)
+            assert (a.rest is None) == (b.rest is None)
+            assert a.rest is None or b.rest is None or np.array_equal(a.rest, b.rest)
+    assert made.dims == sum(p.values for p in pictures)
+
+
+def test_dimensions_are_those_of_the_picture(tmp_path: Path) -> None:
+    for name, channels in (("grey for a model of colour", 1), ("colour and opacity", 4), ("16 bits of colour", 3)):
+        (tmp_path / "a.png").write_bytes(FILES[name][0])
+        assert open_picture(tmp_path / "a.png", 3, 8).values == channels * SIZE[0] * SIZE[1]
+
+
+def test_what_would_lose_something_is_refused_in_one_line(tmp_path: Path) -> None:
+    content = {
+        "cmyk.jpg": pillow(COLOUR.convert("CMYK"), "JPEG"),
+        "float.tiff": pillow(Image.fromarray(np.zeros(SIZE, np.float32)), "TIFF"),
+        "long.tiff": pillow(Image.fromarray(np.full(SIZE, 70_000, np.int32)), "TIFF"),
+        "moving.gif": pillow(GREY, "GIF", save_all=True, append_images=[COLOUR.convert("L")]),
+        "colour.png": FILES["colour"][0],
+        "grey.png": FILES["grey"][0],
+        "text.png": b"no image",
+        "empty.png": b"",
+        "cut.png": FILES["colour"][0][:80],
+        "cut-deep.png": FILES["16 bits of colour"][0][:80],
+        "veiled-deep.png": png(9, 7, 16, 4),
+        "huge.png": png(100_000, 100_000, 8, 2),
+    }
+    for name, found in content.items():
+        (tmp_path / name).write_bytes(found)
+    for name, channels, bits, words in (
+        ("cmyk.jpg", 3, 8, "got mode CMYK; convert it first"),
+        ("float.tiff", 1, 8, "got mode F; convert it first"),
+        ("long.tiff", 1, 8, "got mode I; convert it first"),
+        ("moving.gif", 3, 8, "holds several images"),
+        ("colour.png", 1, 8, "has 3 channels and the model 1"),
+        ("grey.png", 1, 1, "between the 2 levels that the model knows"),
+        ("text.png", 1, 8, "cannot be read as an image"),
+        ("empty.png", 1, 8, "cannot be read as an image"),
+        ("cut.png", 3, 8, "cannot be read as an image"),
+        ("cut-deep.png", 3, 8, "cannot be read as an image"),
+        ("veiled-deep.png", 3, 8, "got another mode; convert it first"),
+        ("huge.png", 3, 8, "cannot be read as an image"),
+        ("none.png", 1, 8, "cannot be read as an image"),
+        (".", 1, 8, "cannot be read as an image"),
+    ):
+        with pytest.raises(HvaeError, match=words) as refused:
+            open_picture(tmp_path / name, channels, bits)
+        assert "\n" not in str(refused.value)
+
+
+def png(width: int, height: int, depth: int, kind: int) -> bytes:
+    """The beginning of a PNG that claims these numbers, with data for a few pixels."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    found = FILES["16 bits of colour"][0]
+    return found[:12] + body + struct.pack(">I", zlib.crc32(body)) + found[12 + len(body) + 4 :]
+
+
+def test_only_lossless_names_are_written(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=r"ends in \.png"):
+        save_picture(tmp_path / "a.jpg", Picture("a", np.zeros((1, 2, 2), dtype=np.uint8), 2), 8)
+    save_picture(tmp_path / "a.npy", Picture("a", np.zeros((1, 2, 2), dtype=np.uint8), 0), 8)
+    assert np.load(tmp_path / "a.npy").shape == (1, 2, 2)

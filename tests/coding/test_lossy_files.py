@@ -1,0 +1,147 @@
+"""Lossy files: every beginning is a preview, and nothing damaged is shown."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_lossy import several
+from tiny_codecs import drawings, tiny
+from tiny_lossy import LEVELS, codec, untrained, waves
+
+from hvae.coding import File, opened, read
+from hvae.coding.container import Block, Item, write
+from hvae.coding.lossy_layout import groups
+from hvae.errors import HvaeError
+
+GROUPS = 4
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """Three levels of four groups of pictures."""
+    return codec().compress(several()).content
+
+
+def cuts(content: bytes) -> list[int]:
+    """Where a chunk ends, from none of them on."""
+    sizes = [block.size for block in read(content).header.blocks]
+    start = len(content) - sum(sizes)
+    return [start + sum(sizes[:k]) for k in range(len(sizes) + 1)]
+
+
+def test_chunks_lie_level_by_level(content: bytes) -> None:
+    counts = [block.count for block in read(content).header.blocks]
+    assert counts == [2, 1, 1, 1] * LEVELS
+    assert [g.tiles for g in groups(read(content).header.items, 3)] == counts[:GROUPS]
+
+
+def test_every_beginning_that_ends_with_a_chunk_is_a_preview(content: bytes) -> None:
+    same = codec()
+    by_level = {k: same.decompress(opened(content), levels=k) for k in range(1, LEVELS + 1)}
+    owner = [0, 0, 1, 2, 3]  # the group of each picture
+    for k, cut in enumerate(cuts(content)):
+        file = opened(content[:cut])
+        assert file is not None and len(file.payloads) == k
+        if k < GROUPS:
+            with pytest.raises(HvaeError, match="cut after 0 of 3 levels"):
+                same.decompress(file)
+            continue
+        assert same.depth(file) == (k // GROUPS, LEVELS)
+        for i, picture in enumerate(same.decompress(file)):
+            there = len(range(owner[i], k, GROUPS))
+            assert np.array_equal(picture.levels, by_level[there][i].levels)
+
+
+def test_previews_get_better(content: bytes) -> None:
+    pictures, same = several(), codec()
+    errors = [
+        sum(float(((a.levels.astype(float) - b.levels) ** 2).mean()) for a, b in zip(pictures, shown, strict=True))
+        for shown in (same.decompress(opened(content), levels=k) for k in range(1, LEVELS + 1))
+    ]
+    assert errors[2] < 0.7 * errors[0]
+
+
+def test_a_cut_inside_a_chunk_is_refused_unless_it_is_not_asked_for(content: bytes) -> None:
+    ends = cuts(content)
+    inside = content[: ends[2 * GROUPS] + 5]
+    with pytest.raises(HvaeError, match=r"ends 5 bytes into chunk 9 of 12; .* --levels"):
+        opened(inside)
+    same = codec()
+    assert len(same.decompress(opened(inside, 2), levels=2)) == 5
+    with pytest.raises(HvaeError, match="cut after 2 of 3 levels; give --levels 2 or fewer"):
+        same.decompress(opened(inside, 3), levels=3)
+
+
+def test_a_header_that_is_not_whole_or_too_long_a_file_is_refused(content: bytes) -> None:
+    for cut in (0, 5, 21, 60, cuts(content)[0] - 1):
+        with pytest.raises(HvaeError):
+            opened(content[:cut])
+    with pytest.raises(HvaeError, match="expected a file of up to"):
+        opened(content + b"x")
+
+
+def test_every_flipped_byte_is_found(content: bytes) -> None:
+    """Header, checksums and chunks; a sample of places, each with one byte changed."""
+    rng, same = np.random.default_rng(0), codec()
+    for at in [*range(0, cuts(content)[0], 5), *rng.choice(len(content), 60, replace=False)]:
+        damaged = bytearray(content)
+        damaged[at] ^= int(rng.integers(1, 256))
+        with pytest.raises(HvaeError) as told:
+            same.decompress(opened(bytes(damaged)))
+        assert "\n" not in str(told.value)
+
+
+def test_a_chunk_that_was_forged_whole_is_found_by_its_symbols(content: bytes) -> None:
+    """Its checksum is right, its symbols are not."""
+    file, same = read(content), codec()
+    payloads = [bytes(p) for p in file.payloads]
+    for forged in (payloads[8][::-1], payloads[8][:-4], payloads[8] * 2, payloads[8][:-1]):
+        blocks, changed = list(file.header.blocks), [*payloads[:8], forged, *payloads[9:]]
+        blocks[8] = Block(blocks[8].count, len(forged), zlib.crc32(forged), blocks[8].content)
+        made = write(replace(file.header, blocks=tuple(blocks)), changed)
+        with pytest.raises(HvaeError, match="damaged"):
+            same.decompress(opened(made))
+
+
+def test_headers_that_contradict_themselves_are_refused(content: bytes) -> None:
+    file, same = read(content), codec()
+    header, payloads = file.header, [bytes(p) for p in file.payloads]
+    more = replace(header, items=(*header.items, Item("b", 3, 8, 8)))
+    huge = replace(header, items=(Item("a", 3, 16, 16, 1 << 60), *header.items[1:]))
+    other = replace(header, items=(Item("a", 3, 17, 16), *header.items[1:]))
+    for wrong in (more, huge, other, replace(header, items=())):
+        with pytest.raises(HvaeError, match="damaged"):
+            same.decompress(opened(write(wrong, payloads)))
+    fewer = replace(header, blocks=header.blocks[:-1])
+    with pytest.raises(HvaeError, match="damaged"):
+        same.decompress(opened(write(fewer, payloads[:-1])))
+
+
+def test_another_model_and_another_machine_are_refused(content: bytes) -> None:
+    with pytest.raises(HvaeError, match=r"made with another model .* once at tiny"):
+        codec(untrained()).decompress(opened(content))
+    file = read(content)
+    elsewhere = File(replace(file.header, probabilities=bytes(8)), file.payloads)
+    with pytest.raises(HvaeError, match="computes other probabilities"):
+        codec().decompress(elsewhere)
+
+
+def test_lossless_files_are_told_apart() -> None:
+    lossless = tiny("vae").compress(drawings(60)).content
+    assert opened(lossless) is None and opened(lossless[:-1]) is None
+    with pytest.raises(HvaeError, match="compressed without loss"):
+        codec().decompress(read(lossless))
+    with pytest.raises(HvaeError, match="order of coding"):
+        tiny("vae").decompress(read(codec().compress(waves(1, (16, 16))).content))
+
+
+def test_a_picture_that_does_not_come_back_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = torch.zeros(1, 3, 16, 16, dtype=torch.uint8).numpy()
+    monkeypatch.setattr("hvae.coding.lossy.decode", lambda *args: shown)
+    with pytest.raises(HvaeError, match="does not decode to what its encoder saw"):
+        codec().compress(waves(1, (16, 16)))
+    assert codec().compress(waves(1, (16, 16)), verify=False).check_seconds < 1e-3
