@@ -162,9 +162,11 @@ class LossyCodec:
         wanted = chosen(only, len(items))
         first, last = ends[wanted[0]], ends[wanted[-1] + 1]
         asked = [g for g, part in enumerate(parts) if part.start < last and part.start + part.tiles > first]
-        tiles: dict[int, Levels] = {}
+        # All of them are checked before any time is spent on decoding.
+        chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in asked}
+        dither, tiles = DITHERS[file.header.order - LOSSY], dict[int, Levels]()
         for done, g in enumerate(asked):
-            found = self._decode(file, parts, g, deep[g])
+            found = lossy.decode(self.sized(parts[g].shape), chunks[g], parts[g].tiles, self.bits, dither)
             tiles |= {parts[g].start + i: one for i, one in enumerate(found)}
             if tick is not None:
                 tick(done + 1, len(asked))
@@ -246,15 +248,13 @@ class LossyCodec:
                 "decompress it there"
             )
 
-    def _decode(self, file: File, parts: Sequence[Group], g: int, depth: int) -> Levels:
-        places = [level * len(parts) + g for level in range(depth)]
-        chunks = {
+    def _chunks(self, file: File, count: int, g: int, depth: int) -> dict[str, Chunk]:
+        """The top `depth` chunks of one of `count` groups, by level."""
+        places = [level * count + g for level in range(depth)]
+        return {
             name: Chunk(file.payload(at), file.header.blocks[at].content)
             for name, at in zip(self.levels, places, strict=False)
         }
-        return lossy.decode(
-            self.sized(parts[g].shape), chunks, parts[g].tiles, self.bits, DITHERS[file.header.order - LOSSY]
-        )
 
 
 def _cost(name: str, sent: Sequence[Sent]) -> LevelCost:
