@@ -304,3 +304,15 @@ def test_weights_that_do_not_fit(copy: Path) -> None:
     resaved(copy, {key: value for key, value in description.items() if key != "step"}, more=None)
     with pytest.raises(hvae.HvaeError, match="does not say its step"):
         hvae.load(copy)
+
+
+def test_training_measures_what_its_report_needs(tmp_path: Path, command: Callable[..., Any]) -> None:
+    words = (
+        "--model.groups 1,1 --model.width 4 --objective.warmup.length 0 --objective.free_bits.nats 0 --train.steps 2"
+    )
+    few = "--train.batch 16 --train.accelerator cpu --evaluate.samples 2 --evaluate.limit 20"
+    asked = ("--evaluate.measures", "reconstruction", "--out", tmp_path / "run", "--json")
+    said = command("train", "digits", *words.split(), *few.split(), *asked)
+    assert said.code == 0, said.err
+    assert {"likelihood", "activity", "reconstruction"} <= set(said.json["evaluation"])
+    assert (tmp_path / "run" / "report.html").is_file()

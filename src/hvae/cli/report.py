@@ -56,10 +56,10 @@ def _numbers(subject: Subject, fresh: bool, voice: Voice) -> dict[str, Any]:
     found = read_json(path) if path.is_file() and not fresh else {}
     # Numbers of an earlier state of the weights would be a lie on the page of this one.
     whole = found.get("step") == subject.run.step and {"likelihood", "activity"} <= set(found)
-    return found if whole else evaluation(_measured_for(subject), voice)
+    return found if whole else evaluation(measured_for(subject), voice)
 
 
-def _measured_for(subject: Subject) -> Subject:
+def measured_for(subject: Subject) -> Subject:
     """The subject with the measures added that a page cannot do without."""
     config = subject.run.config
     measures = ",".join(dict.fromkeys([*config.evaluate.measures, "likelihood", "activity"]))

@@ -15,6 +15,7 @@ from hvae.cli.evaluation.subject import open_run
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.processes import is_first
 from hvae.cli.provenance import begin, course, finish
+from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
 from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
 from hvae.cli.voice import Voice
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> None:
         if result.stopped == "interrupt":
             raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
         subject = open_run(job.folder, {}, voice)
-        found = evaluation(subject, voice)
+        found = evaluation(measured_for(subject), voice)
         page = write_report(subject, found, voice)
     voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})
     if not args.json:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.nn.conv import scaled
+from hvae.nn.square import SquareConv
 
 
 def uniform(*shape: int, inputs: int, gain: float = 1.0) -> nn.Parameter:
@@ -64,7 +65,7 @@ def square(channels: int, kernel: int) -> nn.Module:
     """A layer that keeps the shape and sees `kernel` x `kernel` positions; the bias starts at zero."""
     if kernel == 1:
         return Pointwise(channels, channels)
-    layer = scaled(nn.Conv2d(channels, channels, kernel, padding=kernel // 2), 1.0)
+    layer = scaled(SquareConv(channels, kernel), 1.0)
     # As the maps are, so that no call re-orders the weights.
     layer.weight.data = channels_last(layer.weight.data)
     return layer
