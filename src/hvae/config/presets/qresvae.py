@@ -44,7 +44,7 @@ def cifar10_lossy_small() -> RunConfig:
 QRESVAE: dict[str, Preset] = {
     "photos-lossy-small": Preset(
         "small lossy codec (QRes-VAE) on any folder of photos; add --data.path FOLDER",
-        "not timed; about 20 min, 1 core",
+        "25 min, 1 core",
         photos_lossy_small,
     ),
     "cifar10-lossy-small": Preset("small lossy codec (QRes-VAE) on CIFAR-10", "not timed; 1 core", cifar10_lossy_small),
