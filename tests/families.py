@@ -37,6 +37,7 @@ FAMILIES: dict[str, ModelConfig] = {
         for merge in ("residual", "concat", "precision", "linear")
     },
     "ladder-recomputed": LadderConfig(groups=(0, 2, 1), width=8, latent=2, checkpoint=True, dropout=0.3),
+    "ladder-everywhere": LadderConfig(groups=(0, 1, 1), width=8, latent=2, start="everywhere"),
     "ladder-clamp": LadderConfig(groups=(2,), width=8, latent=2, variance="clamp"),
     "ladder-softplus": LadderConfig(groups=(2,), width=8, latent=2, variance="softplus"),
     "biva": BIVAConfig(latents=(3, 2, 2), strides=(2, 1, 2), kernels=(5, 3, 3), width=4, blocks=2),

@@ -131,6 +131,9 @@ def test_a_run_that_is_gone_is_named(command: Callable, run: Path, tmp_path: Pat
         (["nowhere", "{tmp}/a.png", "out.hvz"], "no run at nowhere"),
         (["{run}", "test", "out.hvz", "--batch", "1000"], "1 to 64 rows at once"),
         (["{run}", "test", "out.hvz", "-n", "0"], "at least 1 image"),
+        (["{run}", "test", "out.hvz", "--tile", "big"], "expected a size such as 64 or 48x64, or whole, got big"),
+        (["{run}", "test", "out.hvz", "--tile", "16"], "those of images of (1, 8, 8) alone"),
+        (["{run}", "{tmp}/a.png", "{tmp}/b.png", "out.hvz", "--tile", "whole"], "pictures of one size, got 2 sizes"),
     ],
 )
 def test_faults_of_compress_are_one_line(
@@ -141,6 +144,7 @@ def test_faults_of_compress_are_one_line(
         (tmp_path / name).write_text("neither a picture nor an array")
     (tmp_path / "zero.png").write_bytes(b"")
     grey(tmp_path / "a.png")
+    grey(tmp_path / "b.png", (8, 8))
     (tmp_path / "empty").mkdir()
     np.save(tmp_path / "wrong.npy", np.zeros((2, 3)))
     monkeypatch.chdir(tmp_path)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from families import data, family
+from torch import Tensor
 
-from hvae.coding.bins import Grid, Relative
+from hvae.coding.bins import Grid, Relative, Scaled
 from hvae.coding.book import Book, calibrate
+from hvae.coding.coder import ORDERS, Coder, with_enough_noise
+from hvae.coding.numerics import still
+from hvae.coding.stack import Stack
+from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.errors import HvaeError
-from hvae.site import Site
+from hvae.site import Site, Visit
+from hvae.walk import Evidence, Model
 
 
 @pytest.mark.parametrize(("name", "grids"), [("markov-mlp", {"z1", "z2"}), ("lvae-mlp-residual", set())])
@@ -39,8 +48,57 @@ def test_grids_are_as_wide_as_both_laws_and_exact() -> None:
     assert (grid.low / grid.step).is_integer()
 
 
+class Aside(Model):
+    """A standard normal whose posterior lies `off` deviations from its middle: data unlike the training's."""
+
+    shape = (1, 1, 1)
+
+    def __init__(self, off: float) -> None:
+        super().__init__()
+        self.off = torch.nn.Parameter(torch.tensor(off))
+
+    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+        return {}
+
+    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        x = None if evidence is None else evidence.x
+        p = standard_normal(self.off.new_zeros(n), (40,))
+        q = None if x is None else Normal(self.off.expand(n, 40), self.off.new_full((n, 40), 0.2))
+        z = visit(Site("z1", p, q))
+        return visit(Site("x", Bernoulli((z.mean(1) - self.off)[:, None, None, None]), value=x, data=True))
+
+
+@pytest.mark.parametrize(("off", "kind"), [(0.5, Relative), (5.0, Scaled)])
+def test_data_far_from_the_prior_get_even_bins_and_lose_nothing(off: float, kind: type) -> None:
+    model = still(Aside(off))
+    levels = np.random.default_rng(0).integers(0, 2, (64, 1, 1, 1), dtype=np.uint8)
+    book = calibrate(model, model.evidence(torch.from_numpy(levels[:16]).double()))
+    assert isinstance(book.levels["z1"], kind)
+
+    def coded(book: Book) -> tuple[float, float]:
+        """Nats on the stack less minus the ELBO, and how far values lie from the middle of q, in its deviations."""
+        found = list[float]()
+
+        def use(stack: Stack) -> None:
+            before, trace = stack.bits, Coder(model, ORDERS[0], book, 1).encode(stack, levels)
+            found[:] = [
+                (stack.bits - before) * math.log(2) + float(trace.elbo().sum()),
+                float((trace["z1"].value - off).abs().mean()) / 0.2,
+            ]
+
+        with_enough_noise(use)
+        return found[0], found[1]
+
+    above, aside = coded(book)
+    # 64 x 40 draws, of each of which log q - log p varies by (0.2 off)^2 + 1/2.
+    assert abs(above) < 4 * math.sqrt(64 * 40 * ((0.2 * off) ** 2 + 0.5))
+    assert aside == pytest.approx(math.sqrt(2 / math.pi), rel=0.05)
+    if kind is Scaled:
+        assert coded(Book({"z1": Relative(8)}))[1] > 5
+
+
 def test_books_survive_json() -> None:
-    book = Book({"z1": Grid(-4.0, 0.25, 6), "z2": Relative(8)})
+    book = Book({"z1": Grid(-4.0, 0.25, 6), "z2": Relative(8), "z3": Scaled(-5, 11)})
     assert Book.from_dict(book.to_dict()) == book
     with pytest.raises(HvaeError, match="no calibrated bins"):
         Book.from_dict({"z1": {"width": 3}})

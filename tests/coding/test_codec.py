@@ -16,7 +16,7 @@ from hvae.coding import block as blocks
 from hvae.coding.classic import Levels
 from hvae.coding.coder import Coder
 from hvae.coding.container import write
-from hvae.config.model import LVAEConfig, VAEConfig
+from hvae.config.model import LadderConfig, LVAEConfig, VAEConfig
 from hvae.distributions import Bernoulli, standard_normal
 from hvae.errors import HvaeError
 from hvae.site import Site, Visit
@@ -38,6 +38,29 @@ def test_pictures_of_many_sizes_come_back(kind: str) -> None:
     assert made.order != "classic" or kind == "colour"
     assert same(codec.decompress(read(made.content)), pictures)
     assert made.kept == 0 and made.dims == sum(p.levels.size for p in pictures)
+
+
+def anywhere() -> Codec:
+    """A ladder whose weights serve images of any size."""
+    config = LadderConfig(groups=(0, 1, 1), width=8, latent=1, start="everywhere")
+    torch.manual_seed(3)
+    return Codec(build(config, (1, 8, 8), bits=1), bits=1, build=lambda shape: build(config, shape, bits=1))
+
+
+@pytest.mark.parametrize("tile", [(1, 16, 16), (1, 13, 21), (1, 5, 40)])
+def test_tiles_of_any_size_down_to_whole_pictures(tile: tuple[int, int, int]) -> None:
+    pictures, codec = drawings(30, (1, 13, 21)), anywhere().sized(tile)
+    made = codec.compress(pictures)
+    file = read(made.content)
+    assert file.header.shape == tile
+    assert same(anywhere().decompress(file), pictures)
+
+
+def test_weights_of_one_size_have_one_size_of_tiles() -> None:
+    with pytest.raises(HvaeError, match=r"those of images of \(3, 8, 8\) alone.*start everywhere"):
+        tiny("colour").sized((3, 16, 16))
+    with pytest.raises(HvaeError, match="1 channels and 1 to 1024 pixels a side"):
+        anywhere().sized((1, 8, 4000))
 
 
 def test_vectors_come_back() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tiny_codecs import drawings
 
 from hvae.coding import Codec
-from hvae.coding.bins import Grid, Relative
+from hvae.coding.bins import Grid, Relative, Scaled
 from hvae.coding.container import VERSION, Block, Header, Item, read, write
 from hvae.coding.header import pack, parse
 from hvae.errors import HvaeError
@@ -23,7 +23,7 @@ HEADER = Header(
     model=bytes(range(16)),
     probabilities=b"12345678",
     run="runs/ünder",
-    levels={"z1": Grid(-2.0, 0.125, 7), "z2": Relative(9)},
+    levels={"z1": Grid(-2.0, 0.125, 7), "z2": Relative(9), "z3": Scaled(-7, 12)},
     items=(Item("a.png", 3, 7, 9), Item("b", 0, 4, 4, 2)),
     blocks=(Block(8, 5, zlib.crc32(b"first"), 17), Block(0, 6, zlib.crc32(b"second"), 18)),
 )
@@ -49,9 +49,10 @@ def test_layout_is_fixed() -> None:
     assert CONTENT[8:10] == b"\x02\x00"
     assert struct.unpack("<Q", CONTENT[14:22])[0] == len(CONTENT)
     assert CONTENT[22:28] == b"\x01\x08" + b"\x03\x03\x04\x04" and CONTENT[28:44] == bytes(range(16))
-    assert CONTENT[44:65] == b"12345678" + b"\x0b" + "runs/ünder".encode() + b"\x02"
-    # A grid of 7 bits, steps of 2^-3 from -16 steps on; 9 bits relative to p.
+    assert CONTENT[44:65] == b"12345678" + b"\x0b" + "runs/ünder".encode() + b"\x03"
+    # A grid of 7 bits, steps of 2^-3 from -16 steps on; 9 bits relative to p; 12 bits, 2^-7 deviations of p each.
     assert CONTENT[65:75] == b"\x02z1" + bytes([128 + 7, 5, 31]) + b"\x02z2" + b"\x09"
+    assert CONTENT[75:80] == b"\x02z3" + bytes([64 + 12, 13])
     assert CONTENT.endswith(b"firstsecond")
 
 

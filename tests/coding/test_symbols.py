@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hvae.coding.bins import EqualMass, Even
+from hvae.coding.bins import EqualMass, Even, Spread
 from hvae.coding.numerics import noise
 from hvae.coding.stack import Stack
 from hvae.coding.steady import Uncodable
@@ -97,7 +97,11 @@ def test_pops_from_noise_are_draws() -> None:
     assert np.abs(found - exact.log_prob(grid).exp()[:, 0].numpy()).max() < 0.015
 
 
-LATENTS = {"prior-relative": lambda p: EqualMass(p, 9), "even": lambda p: Even(-6.0, 2.0**-5, 9)}
+LATENTS = {
+    "prior-relative": lambda p: EqualMass(p, 9),
+    "even on p's scale": lambda p: Spread(p, 2.0**-5, 9),
+    "even": lambda p: Even(-6.0, 2.0**-5, 9),
+}
 
 
 @pytest.mark.parametrize("bins", list(LATENTS))

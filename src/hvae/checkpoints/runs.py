@@ -41,6 +41,10 @@ class LoadedRun:
         """Bits a value of the data."""
         return int(self.description["bits"])
 
+    def build(self, shape: Sequence[int]) -> Model:
+        """An untrained model of the run's configuration for data of another shape."""
+        return build(self.config.model, shape=shape, bits=self.bits)
+
 
 def describe(config: RunConfig, shape: Sequence[int], bits: int, data: Mapping[str, Any]) -> dict[str, Any]:
     """The description that makes a weight file loadable; `data` is the provenance.  Training adds the step."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 ABOUT = (
     "Compress pictures with a trained model, without loss: bits-back coding into one .hvz file, which hvae decompress "
-    "turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles of the model's. "
+    "turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles of the model's, "
+    "or, by a ladder trained with model.start everywhere, of any size (--tile). "
     "Grey, colour, palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; "
     "opacity and the low bytes of 16 bits are kept beside it in a classic format. "
     "Where the model would cost more than PNG or WebP, those are kept instead. A run trained to lose (family qresvae) "
@@ -31,6 +32,7 @@ EXAMPLES = (
     "hvae compress runs/photos holiday.png holiday.hvz",
     "hvae compress runs/photos folder-of-pictures more.png all.hvz",
     "hvae compress runs/digits test digits.hvz -n 1000",
+    "hvae compress runs/photos folder-of-pictures all.hvz --tile 128",
     "hvae compress runs/photos-lossy holiday.png holiday.hvz --quality all",
 )
 SPLITS = ("test", "valid", "train")
@@ -48,6 +50,8 @@ def parser() -> Parser:
     made.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
     made.add_argument("-n", "--number", type=int, metavar="N", help="of the run's own data, the first so many")
     made.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
+    tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
+    made.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
     made.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode again: half the time")
     made.add_argument("--verify", dest="verify", action="store_true", default=True, help="decode again (the default)")
     made.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
@@ -73,6 +77,7 @@ def main(argv: list[str]) -> None:
     if loses:
         return lossy.compress(run, args, pictures, out, voice)
     with voice.working():
+        codec = codec.sized(_tile(args.tile, pictures, codec.shape))
         book = _book(run, codec, args, dotted)
         with voice.bar("compressing") as tick:
             made = codec.compress(pictures, _settings(args), book=book, tick=tick)
@@ -91,7 +96,7 @@ def codec_of(run: LoadedRun, place: str) -> Codec:
     from hvae.coding import Codec
 
     known = {key: run.description[key] for key in ("config", "shape", "bits")}
-    return Codec(run.model, bits=run.bits, description=known, run=str(place))
+    return Codec(run.model, bits=run.bits, description=known, run=str(place), build=run.build)
 
 
 def _out(paths: Sequence[str]) -> Path:
@@ -99,6 +104,24 @@ def _out(paths: Sequence[str]) -> Path:
     if len(paths) < 2 or out.suffix != ".hvz":
         raise HvaeError(f"expected INPUT... OUT.hvz, got {' '.join(paths)}; name the .hvz file to write last")
     return out
+
+
+def _tile(asked: str, pictures: Sequence[Picture], own: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of tiles: N, HxW, or the size that all pictures have."""
+    if not asked:
+        return own
+    sizes = {picture.levels.shape[1:] for picture in pictures}
+    if asked == "whole" and len(sizes) == 1:
+        return (own[0], *sizes.pop())
+    if asked == "whole":
+        raise HvaeError(
+            f"--tile whole: expected pictures of one size, got {len(sizes)} sizes; name a size such as 64, or compress "
+            "them one size a file"
+        )
+    sides = asked.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise HvaeError(f"--tile: expected a size such as 64 or 48x64, or whole, got {asked}")
+    return (own[0], int(sides[0]), int(sides[-1]))
 
 
 def _settings(args: Namespace) -> Any:

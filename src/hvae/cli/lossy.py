@@ -43,12 +43,11 @@ def wanted(run: LoadedRun, quality: str | None) -> bool:
 def codec_of(run: LoadedRun, place: str) -> LossyCodec:
     """The lossy codec that a run is; `place` is where a reader may look for it first."""
     from hvae.coding import LossyCodec
-    from hvae.zoo import build
 
     known = {key: run.description[key] for key in ("config", "shape", "bits")}
     return LossyCodec(
         run.model,
-        build=lambda shape: build(run.config.model, shape, run.bits),
+        build=run.build,
         bits=run.bits,
         description=known,
         run=str(place),

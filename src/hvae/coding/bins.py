@@ -2,8 +2,9 @@ r"""Where the values of a continuous latent may lie: bins, as fine as bits-back 
 
 A coder cannot push a real number, only which of some bins it is in; encoder and decoder then both use the bin's centre.
 A latent that is visited once gets bins that are equally probable under its p, so that p costs exactly `bits`
-(Townsend et al. 2019, arXiv 1901.04866, sec. 2.5.1; Townsend et al. 2020, arXiv 1912.09953, sec. 3.3).  One whose q
-comes first gets a grid that is fixed beforehand (Kingma et al. 2019, arXiv 1905.06845, sec. 3.2).
+(Townsend et al. 2019, arXiv 1901.04866, sec. 2.5.1; Townsend et al. 2020, arXiv 1912.09953, sec. 3.3).  Those are wide
+where p has little mass, which is where the q of unfamiliar data lies; such a latent gets even bins on the scale of its
+p.  One whose q comes first gets a grid that is fixed beforehand (Kingma et al. 2019, arXiv 1905.06845, sec. 3.2).
 
 Shapes: `N` all elements of a value, (B, ...) flattened; `E` edges asked for.
 """
@@ -23,6 +24,7 @@ from hvae.distributions import Distribution
 from hvae.errors import HvaeError
 
 MOST_BITS = 20
+MOST_EXPONENT = 60
 
 
 class Bins(ABC):
@@ -80,6 +82,20 @@ class Even(Bins):
         return np.asarray(self.low + self.step * (index + 0.5), dtype=np.float64)
 
 
+class Spread(Bins):
+    r"""Even bins on the scale of a Gaussian: edge j is $\mu + \sigma\,w\,(j - 2^{b-1})$."""
+
+    def __init__(self, law: Distribution, step: float, bits: int) -> None:
+        self.p, self.bits = gaussian(law), bits
+        self.even = Even(-step * (1 << bits - 1), step, bits)
+
+    def edges(self, index: Ints) -> Floats:
+        return self.p.loc[:, None] + self.p.scale[:, None] * self.even.edges(index)
+
+    def centres(self, index: Ints) -> Floats:
+        return self.p.loc + self.p.scale * self.even.centres(index)
+
+
 @dataclass(frozen=True)
 class Relative:
     """The choice of equally probable bins, 2^bits of them, for a level whose p is known before it is drawn."""
@@ -88,6 +104,22 @@ class Relative:
 
     def __post_init__(self) -> None:
         _check(self.bits)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """The choice of even bins on the scale of p: 2^bits of them, each 2^exponent of its standard deviations wide."""
+
+    exponent: int
+    bits: int
+
+    def __post_init__(self) -> None:
+        _check(self.bits)
+        if abs(self.exponent) > MOST_EXPONENT:
+            raise HvaeError(f"expected bins of 2^-{MOST_EXPONENT} to 2^{MOST_EXPONENT} deviations, got {self}")
+
+    def bins(self, law: Distribution) -> Spread:
+        return Spread(law, math.ldexp(1.0, self.exponent), self.bits)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ Shapes: `B` batch; `N` all elements of a value.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from hvae.coding.bins import MOST_BITS, Bins, EqualMass, Grid, Relative
+from hvae.coding.bins import MOST_BITS, Bins, EqualMass, Grid, Relative, Scaled
 from hvae.coding.curves import Floats
 from hvae.coding.steady import gaussian
 from hvae.distributions import Distribution
@@ -31,19 +31,20 @@ from hvae.walk import Evidence, Model, Record, run
 FINENESS = 2.0
 _MARGIN = 8.0
 _FEW = 0.01
+_REACH = 6.0
 
 
 @dataclass(frozen=True)
 class Book:
     """The choice of bins for each level, by name."""
 
-    levels: Mapping[str, Relative | Grid] = field(default_factory=dict)
+    levels: Mapping[str, Relative | Scaled | Grid] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Book:
         """The inverse of `to_dict`.  Raises HvaeError for anything else."""
         try:
-            return cls({name: (Grid if "low" in c else Relative)(**c) for name, c in found.items()})
+            return cls({name: _kind(choice)(**choice) for name, choice in found.items()})
         except (TypeError, AttributeError) as fault:
             raise HvaeError(f"these are no calibrated bins ({fault}); calibrate again") from fault
 
@@ -60,7 +61,11 @@ class Book:
             return choice.bins()
         if site.p is None:
             raise HvaeError(f"level {site.name} is drawn before its prior is known and has no grid; calibrate again")
-        return EqualMass(site.p, choice.bits)
+        return choice.bins(site.p) if isinstance(choice, Scaled) else EqualMass(site.p, choice.bits)
+
+
+def _kind(choice: Mapping[str, Any]) -> Callable[..., Relative | Scaled | Grid]:
+    return Grid if "low" in choice else Scaled if "exponent" in choice else Relative
 
 
 def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> Book:
@@ -76,7 +81,7 @@ def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> B
     return Book({name: _choice(records, fineness) for name, records in found.items()})
 
 
-def _choice(records: list[Record], fineness: float) -> Relative | Grid:
+def _choice(records: list[Record], fineness: float) -> Relative | Scaled | Grid:
     q = [gaussian(_inferred(record)) for record in records]
     p = [gaussian(record.law) for record in records]
     q_loc, q_scale, p_loc, p_scale = (
@@ -85,10 +90,25 @@ def _choice(records: list[Record], fineness: float) -> Relative | Grid:
     )
     if any(record.late for record in records):
         return _grid(np.concatenate([q_loc, p_loc]), np.concatenate([q_scale, p_scale]), q_scale, fineness)
+    return _by_prior(np.abs(q_loc - p_loc) / p_scale, q_scale / p_scale, fineness)
+
+
+def _by_prior(distance: Floats, width: Floats, fineness: float) -> Relative | Scaled:
+    """Bins by p, for a q so far from its middle and so wide, in deviations of p."""
     # A bin of mass m at distance d from the middle of p is m sigma_p / phi(d) wide.
-    distance = np.clip((q_loc - p_loc) / p_scale, -6.0, 6.0)
-    density = np.exp(-0.5 * distance**2) / math.sqrt(2 * math.pi)
-    return Relative(_bits(fineness / np.quantile(density * q_scale / p_scale, _FEW)))
+    density = np.exp(-0.5 * np.minimum(distance, _REACH) ** 2) / math.sqrt(2 * math.pi)  # (N,)
+    mass = Relative(_bits(fineness / np.quantile(density * width, _FEW)))
+    exponent = math.floor(math.log2(float(np.quantile(width, _FEW)) / fineness))
+    # Twice as far as any of these lies: data like these are rare, and their like lies farther out.
+    reach = 2 * float((distance + _MARGIN * width).max())
+    even = Scaled(exponent, _bits(2 * reach / math.ldexp(1.0, exponent)))
+    # Equal masses cost p no time, so even bins come in only where those lose more than was asked for.
+    return mass if _lost(2.0**-mass.bits / (density * width)) <= _lost(1 / fineness) else even
+
+
+def _lost(ratio: Floats | float) -> float:
+    """Nats an element, for bins of so many deviations of q: r^2 / 24 of small ones, log r of those wider than q."""
+    return float(np.mean(np.log1p(np.square(ratio) / 12))) / 2
 
 
 def _inferred(record: Record) -> Distribution:

@@ -5,9 +5,10 @@ Shapes: `C H W` a picture; `N` all tiles of all pictures, of the model's shape.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +23,7 @@ from hvae.coding.classic import Levels, squeeze
 from hvae.coding.coder import ORDERS, Coder, best_order, fingerprint
 from hvae.coding.container import Block, File, Header, Item, write
 from hvae.coding.crew import Coded
-from hvae.coding.numerics import calm, identity, still
+from hvae.coding.numerics import Build, calm, identity, resized, still
 from hvae.coding.pictures import Picture, join, layout, split
 from hvae.coding.reading import Tick, Tiles, chosen, each_item, rests, without_model
 from hvae.errors import HvaeError
@@ -32,6 +33,9 @@ CLASSIC = len(ORDERS)
 """The order of a file that keeps every picture in a classic format, because the model would have cost more."""
 _CALIBRATION = 16
 _SOME = 64
+_AT_ONCE = 1 << 18
+MOST_SIDE = 1024
+"""Pixels that are walked at once, and of the side of a tile: a network's numbers for them must fit into memory."""
 _NOTHING = bytes(8)
 
 
@@ -91,7 +95,8 @@ class Codec:
     """Compresses pictures with a model, and decompresses them with the same one.
 
     Arguments: `model`, which is copied; `bits` of its data, at most 8; `description`, anything JSON can hold that
-    belongs to the model's identity; `run`, where a reader may look for the model first.
+    belongs to the model's identity; `run`, where a reader may look for the model first; `build`, a shape (C, H, W) to
+    an untrained model of the same kind, for tiles of other sizes.
 
     >>> import hvae
     >>> from hvae.coding import read
@@ -102,11 +107,33 @@ class Codec:
     True
     """
 
-    def __init__(self, model: Model, *, bits: int, description: Mapping[str, Any] | None = None, run: str = "") -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        bits: int,
+        description: Mapping[str, Any] | None = None,
+        run: str = "",
+        build: Build | None = None,
+    ) -> None:
         if bits > 8:
             raise HvaeError(f"expected a model of 1 to 8 bits, got {bits}; more than 8 bits are not coded yet")
         self.identity, self.model = identity(model, description or {}), still(model)
-        self.bits, self.shape, self.run = bits, tuple(model.shape), run
+        self.bits, self.shape, self.run, self.build = bits, tuple(model.shape), run, build
+
+    def sized(self, shape: tuple[int, ...]) -> Codec:
+        """The codec of the same weights for tiles of another shape (C, H, W), up to a whole picture.
+
+        Raises HvaeError when the weights are those of one size alone, or for a shape that no tile has.
+        """
+        if shape == self.shape:
+            return self
+        if len(shape) != 3 or shape[0] != self.shape[0] or not all(1 <= side <= MOST_SIDE for side in shape[1:]):
+            channels = self.shape[0]
+            raise HvaeError(f"expected tiles of {channels} channels and 1 to {MOST_SIDE} pixels a side, got {shape}")
+        made = copy.copy(self)
+        made.shape, made.model = shape, resized(self.model, self.build, shape)
+        return made
 
     def calibrate(self, tiles: Levels, fineness: float = FINENESS) -> Book:
         """Bins for each level, from what the posterior does with some tiles, (N, *shape) of integers.
@@ -135,6 +162,7 @@ class Codec:
             raise HvaeError("expected at least one picture to compress, got none")
         tiles = np.concatenate([split(self._checked(picture), self.shape) for picture in pictures])  # (N, *shape)
         coder = self.coder(book or self.calibrate(tiles[:_CALIBRATION], settings.fineness))
+        settings = replace(settings, rows=max(1, min(settings.rows, _AT_ONCE // int(np.prod(self.shape[1:])))))
         made = list(_coded(coder, tiles, settings, tick))
         aside = _aside(pictures)
         header = self._header(_items(pictures), [*(m.block for m in made), *(block for block, _ in aside)], coder)
@@ -164,6 +192,8 @@ class Codec:
         if header.order == CLASSIC:
             return without_model(file, only)
         self._check(header)
+        if header.shape != self.shape:
+            return self.sized(header.shape).decompress(file, only, tick, workers)
         if only is None:
             file.check()  # before any time is spent on decoding
         coder = self.coder(Book(header.levels), header.order)
@@ -230,10 +260,8 @@ class Codec:
                 f"this one is {self.identity.hex()[:12]}...); give the run it was made with"
                 + (f", once at {header.run}" if header.run else "")
             )
-        if (header.shape, header.bits) != (self.shape, self.bits):
-            raise HvaeError(
-                f"expected images {self.shape} of {self.bits} bits, the file has {header.shape} of {header.bits}"
-            )
+        if header.bits != self.bits:
+            raise HvaeError(f"expected images of {self.bits} bits, the file has {header.bits}")
 
     def _pictures(self, file: File, coder: Coder, only: int | None, tiles: Tiles) -> list[Picture]:
         items = each_item(file.header)

@@ -2,7 +2,8 @@
 
     header = order, bits | shape | model (16) | probabilities (8) | run | levels | images | blocks
     shape  = dimensions, sizes;  run = text;  text = bytes, UTF-8
-    levels = count: name text, kind and bits u8 (128 kind + bits), and for a grid, kind 1, exponent, low / step
+    levels = count: name text, kind and bits u8 (64 kind + bits), then for kind 1 (scaled) exponent, for 2 (grid)
+             exponent, low / step
     images = count: name text, mode, height, width, how many such
     blocks = count: images (or tiles), bytes, CRC-32 of them u32, CRC-32 of what they hold u32
 
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from hvae.coding.bins import Grid, Relative
+from hvae.coding.bins import Grid, Relative, Scaled
 from hvae.errors import HvaeError
 
 IDENTITY = 16
@@ -58,7 +59,7 @@ class Header:
     model: bytes
     probabilities: bytes
     run: str
-    levels: Mapping[str, Relative | Grid] = field(default_factory=dict)
+    levels: Mapping[str, Relative | Scaled | Grid] = field(default_factory=dict)
     items: tuple[Item, ...]
     blocks: tuple[Block, ...]
 
@@ -130,9 +131,11 @@ def _text(text: str) -> bytes:
     return _numbers(len(raw)) + raw
 
 
-def _choice(choice: Relative | Grid) -> bytes:
+def _choice(choice: Relative | Scaled | Grid) -> bytes:
     if isinstance(choice, Relative):
         return bytes([choice.bits])
+    if isinstance(choice, Scaled):
+        return bytes([64 + choice.bits]) + _numbers(_either(choice.exponent))
     exponent, place = choice.dyadic
     return bytes([128 + choice.bits]) + _numbers(_either(exponent), _either(place))
 
@@ -174,11 +177,18 @@ class _Reader:
         # Grows by what is found, not by what is claimed: each entry takes bytes that must be there.
         return [one() for _ in range(self.whole(form))]
 
-    def choice(self) -> Relative | Grid:
+    def either(self) -> int:
+        n = self.whole("q")
+        return n // 2 if n % 2 == 0 else -(n + 1) // 2
+
+    def choice(self) -> Relative | Scaled | Grid:
         (kind,) = self.bytes(1)
-        if kind < 128:
+        if kind < 64:
             return Relative(kind)
-        exponent, place = (n // 2 if n % 2 == 0 else -(n + 1) // 2 for n in (self.whole("B"), self.whole("q")))
+        exponent = self.either()
+        if kind < 128:
+            return Scaled(exponent, kind - 64)
+        place = self.either()
         if abs(exponent) > 1000:
             raise HvaeError("a grid in the header of the file has no width; the file is damaged")
         step = math.ldexp(1.0, exponent)

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from hvae.coding import lossy
 from hvae.coding.classic import Levels
@@ -37,7 +36,7 @@ from hvae.coding.lossy_layout import (
     tile_count,
     tile_shape,
 )
-from hvae.coding.numerics import identity, still
+from hvae.coding.numerics import Build, identity, resized, still
 from hvae.coding.pictures import Picture, layout, split
 from hvae.coding.reading import Tick, chosen
 from hvae.errors import HvaeError
@@ -98,7 +97,7 @@ class LossyCodec:
         self,
         model: Model,
         *,
-        build: Callable[[Shape], Model],
+        build: Build,
         bits: int,
         description: Mapping[str, Any] | None = None,
         run: str = "",
@@ -180,10 +179,7 @@ class LossyCodec:
     def sized(self, shape: Shape) -> Model:
         """The model for pictures of a shape (C, H, W); the last one is kept."""
         if tuple(self._held.shape) != shape:
-            with torch.random.fork_rng(devices=[]):
-                made = self.build(shape).double()
-            made.load_state_dict(self.model.state_dict())
-            self._held = still(made)
+            self._held = resized(self.model, self.build, shape)
         return self._held
 
     def _checked(self, picture: Picture) -> Levels:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +20,12 @@ import torch
 
 from hvae.coding.header import IDENTITY
 from hvae.coding.stack import Words
+from hvae.errors import HvaeError
 from hvae.walk import Model
 from hvae.weights import digest
+
+Build = Callable[[tuple[int, ...]], Model]
+"""A shape (C, H, W) to an untrained model of a configuration."""
 
 
 @contextmanager
@@ -40,6 +44,20 @@ def still(model: Model) -> Model:
     """A copy of the model for coding: double precision, evaluation mode, on the CPU.  The model itself is untouched."""
     made: Model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
     return made
+
+
+def resized(model: Model, build: Build | None, shape: tuple[int, ...]) -> Model:
+    """The model with the same weights for data of another shape.  Raises HvaeError when they do not serve it."""
+    with torch.random.fork_rng(devices=[]):
+        made = None if build is None else build(shape).double()
+    own = model.state_dict()
+    if made is None or {k: v.shape for k, v in made.state_dict().items()} != {k: v.shape for k, v in own.items()}:
+        raise HvaeError(
+            f"the weights of this model are those of images of {tuple(model.shape)} alone; leave the size of tiles as "
+            "it is, or train a ladder with --model.start everywhere"
+        )
+    made.load_state_dict(own)
+    return still(made)
 
 
 def identity(model: Model, description: Mapping[str, Any]) -> bytes:

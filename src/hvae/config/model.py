@@ -18,6 +18,7 @@ Variance = Literal["softclamp", "clamp", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual"]
 Network = Literal["mlp", "mlp-tanh", "conv"]
 Norm = Literal["none", "batch"]
+First = Literal["placed", "everywhere"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,9 @@ class LadderConfig(ModelConfig):
     """Residual blocks after each level, and before each feature on the way up."""
     posterior: Merge = "residual"
     """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
+    start: First = "placed"
+    """What the top level starts from: a learned number for each place (placed), or the same at every place
+    (everywhere), which makes the weights those of images of any size."""
     dropout: float = 0.0
     """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
     checkpoint: bool = False

@@ -12,21 +12,27 @@ channels, one evidence feature a level.  Residual branches start at sqrt(1/N) of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import nn
 
-from hvae.config.model import LadderConfig
+from hvae.config.model import First, LadderConfig
 from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, merge, variance
 from hvae.models import TopDown
 from hvae.nn import BottomUp, Recomputed, ResidualBlock, Resize, Shape, Start
 from hvae.nn.conv import SubPixel, conv, halved, pointwise
 from hvae.nn.mlp import Centre
+from hvae.nn.patch import Everywhere
 from hvae.zoo.parts import head_for
 
 # Heads start near silence, not at it: at 0 no gradient would reach the layers below them in the first step.
 QUIET = 0.1
+
+_STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
+    "placed": lambda width, size: Start((width, *size)),
+    "everywhere": Everywhere,
+}
 
 
 def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
@@ -40,7 +46,7 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
     return TopDown(
         shape,
         bottom_up=BottomUp(_bottom_up(config, shape[0], sizes)),
-        start=Start((config.width, *sizes[-1])),
+        start=_STARTS[config.start](config.width, sizes[-1]),
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width),
         head=head,
