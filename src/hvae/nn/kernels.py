@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.square import square
+
 # Added to a length before dividing by it, as published.  At the usual lengths of 0.5 to 1 it is seen in float32.
 EPSILON = 1e-5
 
@@ -129,6 +131,8 @@ def convolve(h: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, groups
         half = torch.is_autocast_enabled("cpu") and h.dtype == torch.float32
         image: Tensor = _Depthwise.apply(h.to(torch.get_autocast_dtype("cpu")) if half else h, kernel, bias)
         return image
+    if groups == stride == 1 < kernel.shape[-1]:
+        return square(h, kernel, bias)
     return F.conv2d(h, kernel, bias, stride, kernel.shape[-1] // 2, groups=groups)
 
 

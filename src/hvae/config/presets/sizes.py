@@ -51,7 +51,7 @@ SIZES: dict[str, Size] = {
     "nvae-celeba64": Size(35, 153_281_364),
     "nvae-imagenet32": Size(28, 268_509_444),
     "nvae-faces256": Size(36, 330_798_664),
-    "nvae-cifar10-small": Size(7, 1_330_064),
+    "nvae-cifar10-small": Size(5, 326_992),
     "photos-lossy-small": Size(4, 1_153_632),
     "cifar10-lossy-small": Size(4, 1_153_632),
 }
