@@ -6,6 +6,7 @@ from typing import Any
 
 from hvae.config.presets.biva import BIVA
 from hvae.config.presets.first import FIRST
+from hvae.config.presets.foreign import FOREIGN
 from hvae.config.presets.iafvae import IAFVAE
 from hvae.config.presets.iwae import IWAE
 from hvae.config.presets.nvae import NVAE
@@ -18,7 +19,7 @@ from hvae.errors import unknown
 
 __all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "preset"]
 
-PRESETS: dict[str, Preset] = {**FIRST, **IWAE, **SPRITES, **IAFVAE, **BIVA, **VDVAE, **NVAE, **QRESVAE}
+PRESETS: dict[str, Preset] = {**FIRST, **IWAE, **SPRITES, **FOREIGN, **IAFVAE, **BIVA, **VDVAE, **NVAE, **QRESVAE}
 """The presets by name."""
 
 

@@ -34,6 +34,8 @@ SIZES: dict[str, Size] = {
     "sprites-lvae": Size(3, 5_899_136),
     "sprites-vlae": Size(3, 6_668_464),
     "sprites-ladder": Size(3, 260_206),
+    "foreign-fashion": Size(3, 266_545),
+    "foreign-mnist": Size(3, 266_545),
     "iafvae-cifar10": Size(20, 41_096_489),
     "iafvae-cifar10-deep": Size(40, 82_629_929),
     "mnist-static-iafvae": Size(3, 124_298),
