@@ -20,14 +20,12 @@ from hvae.config.model import First, LadderConfig
 from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, merge, variance
 from hvae.models import TopDown
-from hvae.nn import BottomUp, Recomputed, ResidualBlock, Resize, Shape, Start
-from hvae.nn.conv import SubPixel, conv, halved, pointwise
+from hvae.nn import Recomputed, Resize, Shape, Start
+from hvae.nn.conv import SubPixel, conv, pointwise
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
 from hvae.zoo.parts import head_for
-
-# Heads start near silence, not at it: at 0 no gradient would reach the layers below them in the first step.
-QUIET = 0.1
+from hvae.zoo.pyramid import network, residual, rising, scales
 
 _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size)),
@@ -42,10 +40,11 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
             f"the ladder needs images (C, H, W) and at least one level; got data of shape {shape} "
             f"and model.groups {config.groups}; for vectors choose model.family lvae"
         )
-    head, sizes = head_for(config, shape, bits), _sizes(config, shape)
+    head, sizes = head_for(config, shape, bits), scales(shape[1:], len(config.groups))
+    widths = [config.width] * len(config.groups)
     return TopDown(
         shape,
-        bottom_up=BottomUp(_bottom_up(config, shape[0], sizes)),
+        bottom_up=rising(config.groups, [Centre(), conv(shape[0], widths[0])], widths, lambda _: _blocks(config)),
         start=_STARTS[config.start](config.width, sizes[-1]),
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width),
@@ -53,34 +52,12 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
     )
 
 
-def _sizes(config: LadderConfig, shape: Shape) -> list[Shape]:
-    """The spatial size of each scale, the data's first."""
-    sizes = [tuple(shape[1:])]
-    for _ in config.groups[1:]:
-        sizes.append(halved(sizes[-1]))
-    return sizes
+def _blocks(config: LadderConfig) -> list[nn.Module]:
+    return [_kept(config, block) for block in residual(config.groups, config.width, config.blocks, config.dropout)]
 
 
-def _block(config: LadderConfig) -> nn.Module:
-    gain = math.sqrt(1 / (sum(config.groups) * config.blocks))
-    return _kept(config, ResidualBlock(config.width, gain=gain, dropout=config.dropout))
-
-
-def _kept(config: LadderConfig, network: nn.Module) -> nn.Module:
-    return Recomputed(network) if config.checkpoint else network
-
-
-def _bottom_up(config: LadderConfig, channels: int, sizes: list[Shape]) -> dict[str, nn.Module]:
-    """One network a level; a scale's first also halves the resolution, and the very first reads the data."""
-    w, up = config.width, dict[str, nn.Module]()
-    pending: list[nn.Module] = [Centre(), conv(channels, w)]
-    for scale, count in enumerate(config.groups):
-        if scale > 0:
-            pending += [nn.SiLU(), conv(w, w, stride=2)]
-        for _ in range(count):
-            up[f"z{len(up) + 1}"] = nn.Sequential(*pending, *(_block(config) for _ in range(config.blocks)))
-            pending = []
-    return up
+def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
+    return Recomputed(part) if config.checkpoint else part
 
 
 def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
@@ -104,15 +81,12 @@ def _level(config: LadderConfig, name: str, enter: nn.Module | None) -> Level:
         enter=enter,
         prior=SplitPrior(_network(config, w, 2 * d + w), positive, d),
         posterior=merge(config.posterior, positive, networks),
-        absorb=Add(inject, nn.Sequential(*(_block(config) for _ in range(config.blocks)))),
+        absorb=Add(inject, nn.Sequential(*_blocks(config))),
     )
 
 
 def _network(config: LadderConfig, channels: int, out: int) -> nn.Module:
-    """What a prior or a posterior computes: one 3x3 layer, then a quiet linear map at every position."""
-    w = config.width
-    layers = [nn.SiLU(), conv(channels, w), nn.SiLU(), pointwise(w, out, QUIET)]
-    return _kept(config, nn.Sequential(*layers))
+    return _kept(config, network(channels, config.width, out))
 
 
 def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Module:

@@ -23,24 +23,23 @@ from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, variance
 from hvae.levels.quantised import Blurred, Noisy
 from hvae.models import TopDown
-from hvae.nn import BottomUp, ResidualBlock, Shape
-from hvae.nn.conv import SubPixel, conv, halved, pointwise
+from hvae.nn import Shape
+from hvae.nn.conv import SubPixel, pointwise
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere, Patches, Unpatched, patched
 from hvae.zoo.parts import head_for
-
-# Heads start near silence, not at it: at 0 no gradient would reach the layers below them in the first step.
-QUIET = 0.1
+from hvae.zoo.pyramid import network, residual, rising, scales
 
 
 def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
     """Levels from the coarsest scale down to that of the patches, each with its own feature on the way up."""
     if len(shape) != 3:
         raise HvaeError(f"qresvae needs images (C, H, W), got data of shape {shape}")
-    head, sizes = head_for(config, shape, bits), _sizes(config, shape)
+    head, sizes = head_for(config, shape, bits), scales(patched(shape[1:], config.patch), len(config.groups))
+    first = [Centre(), Patches(shape[0], config.widths[0], config.patch)]
     return TopDown(
         shape,
-        bottom_up=BottomUp(_bottom_up(config, shape[0])),
+        bottom_up=rising(config.groups, first, config.widths, lambda scale: _blocks(config, config.widths[scale])),
         start=Everywhere(config.widths[-1], sizes[-1]),
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width, shape),
@@ -48,30 +47,8 @@ def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
     )
 
 
-def _sizes(config: QResVAEConfig, shape: Shape) -> list[Shape]:
-    """The spatial size of each scale, that of the patches first."""
-    sizes = [patched(shape[1:], config.patch)]
-    for _ in config.groups[1:]:
-        sizes.append(halved(sizes[-1]))
-    return sizes
-
-
 def _blocks(config: QResVAEConfig, width: int) -> list[nn.Module]:
-    gain = math.sqrt(1 / (sum(config.groups) * config.blocks))
-    return [ResidualBlock(width, gain=gain) for _ in range(config.blocks)]
-
-
-def _bottom_up(config: QResVAEConfig, channels: int) -> dict[str, nn.Module]:
-    """One network a level; a scale's first also halves the resolution, and the very first cuts patches."""
-    up = dict[str, nn.Module]()
-    pending: list[nn.Module] = [Centre(), Patches(channels, config.widths[0], config.patch)]
-    for scale, (count, width) in enumerate(zip(config.groups, config.widths, strict=True)):
-        if scale > 0:
-            pending += [nn.SiLU(), conv(config.widths[scale - 1], width, stride=2)]
-        for _ in range(count):
-            up[f"z{len(up) + 1}"] = nn.Sequential(*pending, *_blocks(config, width))
-            pending = []
-    return up
+    return residual(config.groups, width, config.blocks)
 
 
 def _levels(config: QResVAEConfig, sizes: list[Shape]) -> Iterator[Level]:
@@ -89,19 +66,14 @@ def _levels(config: QResVAEConfig, sizes: list[Shape]) -> Iterator[Level]:
 
 def _level(config: QResVAEConfig, name: str, width: int, enter: nn.Module) -> Level:
     d = config.latent
-    prior = SplitPrior(_network(width, width, 2 * d + width), variance(config.variance), d)
+    prior = SplitPrior(network(width, width, 2 * d + width), variance(config.variance), d)
     return Level(
         name,
         enter=enter,
         prior=Blurred(prior),
-        posterior=Noisy(_network(2 * width, width, d, gain=1.0)),
+        posterior=Noisy(network(2 * width, width, d, gain=1.0)),
         absorb=Add(pointwise(d, width, math.sqrt(1 / sum(config.groups))), nn.Sequential(*_blocks(config, width))),
     )
-
-
-def _network(channels: int, width: int, out: int, gain: float = QUIET) -> nn.Module:
-    """What a prior or a posterior computes: one 3x3 layer, then a linear map at every position."""
-    return nn.Sequential(nn.SiLU(), conv(channels, width), nn.SiLU(), pointwise(width, out, gain))
 
 
 def _leave(config: QResVAEConfig, sizes: list[Shape], parameters: int, shape: Shape) -> nn.Module:
