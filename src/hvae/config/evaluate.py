@@ -116,8 +116,9 @@ class EvaluateConfig:
     """An .npz file with the factors of the images the model was trained on, for disentanglement; none: as the data
     set knows them."""
     features: str = ""
-    """What samples are compared by: classifier, random, or a network of yours (a .pt2, .pt or .ts file, or
-    MODULE:NAME), e.g. Inception; none: a classifier where there are labels, else random."""
+    """What samples are compared by: classifier, random, the Inception of published FID (its file of weights, .pth or
+    .safetensors), or a network of yours (a .pt2, .pt or .ts file, or MODULE:NAME); none: a classifier where there are
+    labels, else random."""
     features_size: int = 0
     """Pixels a side that your network wants (0: as they are)."""
     features_channels: int = 3

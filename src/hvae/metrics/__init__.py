@@ -24,19 +24,30 @@ from hvae.metrics.evaluating import Progress
 from hvae.metrics.features import Extractor, classifier_features, features_of, random_features, user_features
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
+from hvae.metrics.inception import inception_features
 from hvae.metrics.information import ActivityResult, LevelActivity, activity, verdict
 from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
 from hvae.metrics.maps import UsualMaps, heat, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
 from hvae.metrics.outliers import Measured, Reference, measure, prior_mode, scores, usual
 from hvae.metrics.probe import ClassesResult, LevelClasses, classes
-from hvae.metrics.quality import QualityResult, class_score, density_coverage, fid, kid, precision_recall, quality
+from hvae.metrics.quality import (
+    ClassScore,
+    QualityResult,
+    class_score,
+    density_coverage,
+    fid,
+    kid,
+    precision_recall,
+    quality,
+)
 from hvae.metrics.regret import regret
 from hvae.metrics.results import Estimate, estimate
 from hvae.metrics.similarity import ms_ssim
 
 __all__ = [
     "ActivityResult",
+    "ClassScore",
     "ClassesResult",
     "Classifier",
     "CoarseToFine",
@@ -79,6 +90,7 @@ __all__ = [
     "fid",
     "heat",
     "hierarchical_bounds",
+    "inception_features",
     "kid",
     "measure",
     "ms_ssim",

@@ -24,24 +24,59 @@ from hvae.metrics.evaluating import Meter, Progress, silent
 HOME_MADE = "not comparable with published FID, KID or IS, which use Inception features"
 
 
+@dataclass(frozen=True)
+class Resizing:
+    """How pictures (B, C, H, W) are brought to `size` pixels a side: a mode of `torch.nn.functional.interpolate`.
+
+    It changes FID by whole points: Parmar et al. 2022, arXiv 2104.11222.
+    """
+
+    mode: str
+    antialias: bool
+
+    def __call__(self, x: Tensor, size: int) -> Tensor:
+        return F.interpolate(x, (size, size), mode=self.mode, antialias=self.antialias, align_corners=False).clamp(0, 1)
+
+    def __str__(self) -> str:
+        return f"{self.mode} {'with' if self.antialias else 'without'} antialiasing"
+
+
+CLEAN = Resizing("bicubic", antialias=True)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Extractor:
     """A network from pictures to features.
 
     Arguments: `name`, what the numbers must be quoted with; `network`, (B, channels, size, size) in [0, 1] to (B, D);
-    `channels` it wants (grey is repeated; 0: as they are); `size` it wants (0: as they are); `note`, a warning.
+    `channels` it wants (grey is repeated; 0: as they are); `size` it wants (0: as they are) and how pictures are
+    brought to it, `resize`; `note`, a warning; `classify`, features (N, D) to probabilities of classes (N, K), where it
+    knows any; `usual`, how many samples its published numbers are of (0: there are none); `sha256` of its file.
     """
 
     name: str
     network: Callable[[Tensor], Tensor]
     channels: int = 0
     size: int = 0
+    resize: Resizing = CLEAN
     note: str = HOME_MADE
+    classify: Callable[[Tensor], Tensor] | None = None
+    usual: int = 0
+    sha256: str = ""
 
     @property
     def resizing(self) -> str:
         """How pictures are brought to the size of the network."""
-        return f"bicubic with antialiasing to {self.size}x{self.size}" if self.size else "none"
+        return f"{self.resize} to {self.size}x{self.size}" if self.size else "none"
+
+    def noted(self, samples: int) -> str:
+        """What numbers of so many samples must be read with.
+
+        >>> Extractor(name="x", network=torch.flatten, note="features of x", usual=50_000).noted(5_000)
+        'features of x; published numbers use 50,000 samples, and FID is higher with 5,000'
+        """
+        fewer = f"; published numbers use {self.usual:,} samples, and FID is higher with {samples:,}"
+        return self.note + (fewer if samples < self.usual else "")
 
     def __call__(self, x: Tensor) -> Tensor:
         """Features (B, D), float64 on the CPU, of pictures (B, C, H, W) in [0, 1], which are rounded to 8 bits first.
@@ -72,7 +107,7 @@ class Extractor:
     def _sized(self, x: Tensor) -> Tensor:
         if not self.size or x.shape[2:] == (self.size, self.size):
             return x
-        return F.interpolate(x, (self.size, self.size), mode="bicubic", antialias=True).clamp(0, 1)
+        return self.resize(x, self.size)
 
 
 def features_of(extractor: Extractor, batches: Iterable[Tensor], progress: Progress = silent) -> Tensor:

@@ -29,10 +29,21 @@ ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassScore:
+    """An inception score over its splits, and whose classes it is of."""
+
+    mean: float
+    deviation: float
+    classifier: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class QualityResult:
     """Distances and coverage between real and generated pictures, and what they must be quoted with."""
 
     extractor: str
+    sha256: str
+    """Of the extractor's file of weights; empty where there is none."""
     note: str
     resizing: str
     real: int
@@ -52,6 +63,10 @@ class QualityResult:
     """How many real balls (k = 5) a generated picture lies in, divided by k: 1 for equal sets, can exceed it."""
     coverage: float
     """Share of real balls (k = 5) with a generated picture inside."""
+    inception_score: ClassScore | None
+    """By the extractor's own classes; None where it knows none, or there are too few pictures."""
+    no_inception_score: str
+    """Why an extractor that knows classes has not told it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -72,10 +87,11 @@ def quality(
     """
     a, b = features_of(extractor, real, progress), features_of(extractor, generated, progress)
     distance, (mmd, deviation), (precision, recall) = fid(a, b), kid(a, b, seed=seed), precision_recall(a, b)
-    density, coverage = density_coverage(a, b)
+    (density, coverage), (score, obstacle) = density_coverage(a, b), _scored(b, extractor)
     return QualityResult(
         extractor=extractor.name,
-        note=extractor.note,
+        sha256=extractor.sha256,
+        note=extractor.noted(min(len(a), len(b))),
         resizing=extractor.resizing,
         real=len(a),
         generated=len(b),
@@ -87,7 +103,20 @@ def quality(
         recall=recall,
         density=density,
         coverage=coverage,
+        inception_score=score,
+        no_inception_score=obstacle,
     )
+
+
+def _scored(features: Tensor, extractor: Extractor) -> tuple[ClassScore | None, str]:
+    """The inception score by the extractor's own classes, or why there is none."""
+    if extractor.classify is None:
+        return None, ""
+    try:
+        mean, deviation = class_score(extractor.classify(features))
+    except HvaeError as fault:
+        return None, str(fault)
+    return ClassScore(mean=mean, deviation=deviation, classifier=extractor.name), ""
 
 
 def enough(real: int, generated: int, features: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from hvae.cli.evaluation.network import chosen
 from hvae.cli.evaluation.work import Work, fault
 from hvae.cli.voice import Tick
 from hvae.errors import HvaeError
@@ -13,7 +14,7 @@ from hvae.errors import HvaeError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hvae.metrics import Codes, Extractor
+    from hvae.metrics import Codes
 
 CODED = 2_000
 """Data whose codes are looked at, at most."""
@@ -88,12 +89,12 @@ def quality(work: Work) -> dict[str, Any]:
     """Samples with their pixels drawn against real images, by the features of one network."""
     from hvae.metrics import quality
 
-    extractor, many = _extractor(work), _compared(work)
+    many = _compared(work)
     real, judge = work.batches(many), _Judge(work)
     with work.bar("features of samples") as tick:
         generated = judge.watched(_sampled(work, many))
-        found = quality(real, generated, extractor, seed=work.config.seed, progress=_both(tick, len(real)))
-    return {**found.to_dict(), "samples": "pixels drawn, temperature 1", "inception_score": judge.score()}
+        found = quality(real, generated, work.extractor, seed=work.config.seed, progress=_both(tick, len(real)))
+    return {**found.to_dict(), "samples": "pixels drawn, temperature 1", **judge.score()}
 
 
 def _compared(work: Work) -> int:
@@ -117,10 +118,10 @@ def _sampled(work: Work, many: int) -> Iterator[Tensor]:
 
 
 class _Judge:
-    """The inception score by the home-made classifier, of pictures on their way to somebody else."""
+    """The inception score by the home-made classifier, of pictures on their way to a network without classes."""
 
     def __init__(self, work: Work) -> None:
-        self.classifier = None if no_score(work) else work.classifier
+        self.classifier = None if work.extractor.classify or no_score(work) else work.classifier
         self.seen: list[Tensor] = []
 
     def watched(self, pictures: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -129,16 +130,16 @@ class _Judge:
                 self.seen.append(self.classifier.probabilities(x))
             yield x
 
-    def score(self) -> dict[str, Any] | None:
-        """None where there are no labels, or too few pictures for ten splits."""
+    def score(self) -> dict[str, Any]:
+        """Nothing where there are no labels, or too few pictures for ten splits."""
         import torch
 
         from hvae.metrics import class_score
 
         if not self.classifier:
-            return None
+            return {}
         mean, deviation = class_score(torch.cat(self.seen))
-        return {"mean": mean, "deviation": deviation, "classifier": self.classifier.describe()}
+        return {"inception_score": {"mean": mean, "deviation": deviation, "classifier": self.classifier.describe()}}
 
 
 def no_score(work: Work) -> str:
@@ -157,7 +158,7 @@ def no_comparison(work: Work) -> str:
 
     def check() -> None:
         many = _compared(work)
-        enough_for_all(many, many, HIDDEN if _chosen(work) == "classifier" else _width(work))
+        enough_for_all(many, many, HIDDEN if chosen(work) == "classifier" else _width(work))
 
     if not work.images:
         return "images are needed, and these data are vectors"
@@ -169,7 +170,7 @@ def _width(work: Work) -> int:
     """How many features a network has, tried on two images.  Raises HvaeError when it cannot take them."""
     config, two = work.config, work.split.batch(range(min(2, len(work.split))))
     try:
-        return _extractor(work)(two).shape[1]
+        return work.extractor(two).shape[1]
     except HvaeError:
         raise
     except Exception as fault:  # a network of the user's can raise anything
@@ -178,18 +179,3 @@ def _width(work: Work) -> int:
             f"{config.features} does not take pictures of {asked} ({str(fault)[:100].partition(chr(10))[0]}); expected "
             "a network, with evaluate.features_channels and evaluate.features_size as it wants them"
         ) from fault
-
-
-def _chosen(work: Work) -> str:
-    return work.config.features or ("random" if work.no_classifier() else "classifier")
-
-
-def _extractor(work: Work) -> Extractor:
-    from hvae.metrics import classifier_features, random_features, user_features
-
-    config, chosen = work.config, _chosen(work)
-    if chosen == "classifier":
-        return classifier_features(work.classifier)
-    if chosen == "random":
-        return random_features(work.subject.data.shape[0])
-    return user_features(chosen, channels=config.features_channels, size=config.features_size)

@@ -98,7 +98,11 @@ def _quality(found: Record) -> Iterator[Headline]:
     yield "density, coverage", f"{found['density']:.3f}, {found['coverage']:.3f}", "same samples"
     if score := found["inception_score"]:
         value = f"{score['mean']:.3g} ± {score['deviation']:.2g}"
-        yield "inception score", value, f"by {score['classifier']}, not the Inception network"
+        own = score["classifier"] == found["extractor"]
+        whose = "the same network and samples" if own else f"{score['classifier']}, not the Inception network"
+        yield "inception score", value, f"by {whose}"
+    elif line := found.get("no_inception_score"):  # records of before the Inception lack it
+        yield "inception score", "not measured", line
 
 
 def _interval(estimate: Mapping[str, float | None]) -> str:

@@ -14,6 +14,7 @@ from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
     from hvae.data import Split
+    from hvae.metrics import Extractor
     from hvae.walk import Model
 
 CLASSIFIED = 10_000
@@ -80,6 +81,13 @@ class Work:
         with self.bar("a classifier of the data"):
             images, others = known.batch(range(n)), test.batch(range(len(test)))
             return train_classifier(images, told, others, asked, seed=self.config.seed)
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The network that samples are compared by."""
+        from hvae.cli.evaluation.network import extractor
+
+        return extractor(self)
 
     def no_classifier(self) -> str:
         """Why there can be no classifier; empty when there can."""

@@ -1,0 +1,76 @@
+"""The features of published FID, KID and IS: the Inception of 2015-12-05, where its weights are at hand.
+
+Nothing is fetched: whoever has the file reads it and hands its tensors over by name.
+
+Shapes: `N` pictures; `D` = 2048 features; `K` = 1008 classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.metrics.features import Extractor, Resizing
+from hvae.metrics.inception_network import FEATURES, SIZE, InceptionV3
+
+FILE, SHA256 = "pt_inception-2015-12-05-6726825d.pth", "6726825d"
+"""The published file, and what its sha256 begins with."""
+USUAL = 50_000
+"""Samples that published numbers are of."""
+AS_PUBLISHED = Resizing("bilinear", antialias=False)
+COUNTER = ".num_batches_tracked"
+"""A tensor of every batch norm that only training needs: files may lack it."""
+SHOWN = 3
+
+
+def inception_features(weights: Mapping[str, Tensor], *, source: str = FILE, sha256: str = "") -> Extractor:
+    """The extractor of published numbers, from its weights by name; it runs where they are.
+
+    Arguments: `source`, the file they are of, for people; `sha256` of that file, by which the published one is known.
+    Raises HvaeError unless every name and shape is the network's and every value finite.
+    """
+    with torch.device("meta"):
+        network = InceptionV3()
+    network.load_state_dict(_fitting(weights, network.state_dict(), source), assign=True)
+    network.eval().requires_grad_(False)
+    said = f", sha256 {sha256[:12]}" if sha256 else ""
+    return Extractor(
+        name=f"Inception of 2015-12-05 ({source}{said}), {FEATURES} features",
+        network=network,
+        channels=3,
+        size=SIZE,
+        resize=AS_PUBLISHED,
+        note=_note(sha256),
+        classify=network.classify,
+        usual=USUAL,
+        sha256=sha256,
+    )
+
+
+def _note(sha256: str) -> str:
+    if sha256.startswith(SHA256):
+        return "the network of published numbers; comparable where data, split, count and resizing are the same"
+    return f"the network of published numbers if its weights are theirs (sha256 {SHA256}..., which this file's is not)"
+
+
+def _fitting(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """The weights as float32, counters added.  Raises HvaeError for those of another network."""
+    counters = {name for name in wanted if name.endswith(COUNTER)}
+    found = {name: value if name in counters else value.float() for name, value in weights.items()}
+    common = {name: value for name, value in found.items() if name in wanted}
+    faults = {
+        "missing": [name for name in wanted if name not in found and name not in counters],
+        "unknown": [name for name in found if name not in wanted],
+        "of another shape": [name for name, value in common.items() if value.shape != wanted[name].shape],
+        "not finite": [name for name, value in common.items() if not bool(value.isfinite().all())],
+    }
+    told = [f"{len(names)} {fault} ({', '.join(names[:SHOWN])})" for fault, names in faults.items() if names]
+    if told:
+        raise HvaeError(
+            f"{source}: expected the {len(wanted) - len(counters)} weights of the Inception of 2015-12-05, found "
+            f"{', '.join(told)}; give {FILE} of pytorch-fid (torchvision's own file is another training)"
+        )
+    return {**{name: torch.zeros((), dtype=torch.long) for name in counters}, **found}
