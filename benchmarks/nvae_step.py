@@ -5,20 +5,21 @@
 
 A step is the loss with balanced rates and regularisers, its gradient, and Adamax; an evaluation is the ELBO without
 gradients; sampling is a batch of data from nothing.  Both sides hold the same weights and see the same data, rounds
-alternate, and medians are printed; the two ELBOs are compared first, on the noise of one seed.
+alternate, each side has the heap of its users (`heaps.py`), and medians are printed; the two ELBOs are compared first,
+on the noise of one seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from heaps import seconds
 from torch import Tensor
 
 from hvae.checkpoints.nvae import convert, infer
@@ -112,12 +113,6 @@ def theirs(modules: Any, model: Any, x: Tensor, autocast: Callable[[], Any]) -> 
     return {"step": step, "evaluation": evaluate, "sampling": sample}
 
 
-def seconds(task: Task) -> float:
-    start = time.perf_counter()
-    task()
-    return time.perf_counter() - start
-
-
 def measured(sides: dict[str, Tasks], rounds: int) -> None:
     for name in ("step", "evaluation", "sampling"):
         for tasks in sides.values():
@@ -125,7 +120,7 @@ def measured(sides: dict[str, Tasks], rounds: int) -> None:
         taken = {side: [] for side in sides}
         for _ in range(rounds):
             for side, tasks in sides.items():
-                taken[side].append(seconds(tasks[name]))
+                taken[side].append(seconds(tasks[name], ours=side == "hvae"))
         medians = {side: statistics.median(t) for side, t in taken.items()}
         told = ", ".join(f"{side} {median * 1e3:.0f} ms" for side, median in medians.items())
         ratio = f", {medians['official'] / medians['hvae']:.2f} times as fast" if "official" in medians else ""

@@ -12,11 +12,11 @@ from hvae.site import Site
 class Told(nn.Module):
     """Raw numbers told in advance, and a note of what was read."""
 
-    def __init__(self, generative: Tensor, inferred: Tensor) -> None:
+    def __init__(self, generative: tuple[Tensor, Tensor], inferred: Tensor) -> None:
         super().__init__()
         self.generative, self.inferred, self.read = generative, inferred, list[tuple[Tensor, ...]]()
 
-    def forward(self, *args: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, *args: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
         self.read.append(args)
         return self.generative, self.inferred if len(args) == 2 else None
 
@@ -24,8 +24,8 @@ class Told(nn.Module):
 def test_the_posterior_reads_the_state_before_it_moves() -> None:
     h, e, step, z = (torch.randn(2, c, 1, 1) for c in (3, 5, 3, 2))
     raw, q_raw = torch.randn(2, 4, 1, 1), torch.randn(2, 4, 1, 1)
-    twin, inject = Told(torch.cat([raw, step], 1), q_raw), nn.Conv2d(2, 3, 1)
-    level = TwinLevel("z4", enter=nn.Identity(), twin=twin, inject=inject, block=nn.Tanh(), dims=2, positive=torch.exp)
+    twin, inject = Told((raw, step), q_raw), nn.Conv2d(2, 3, 1)
+    level = TwinLevel("z4", enter=nn.Identity(), twin=twin, inject=inject, block=nn.Tanh(), positive=torch.exp)
     sites: list[Site] = []
 
     def visit(site: Site) -> Tensor:

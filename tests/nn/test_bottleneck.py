@@ -49,14 +49,15 @@ def test_twins_with_a_fan_are_blocks_over_stacked_inputs() -> None:
     halves = fan(e)
     assert list(halves) == ["b", "a"] and halves["a"].shape == (2, 3, 5, 4)
     for i, name in enumerate(["b", "a"]):
-        twin = Twin(6, 3, 8, 4, kernel=3).double()
+        twin = Twin(6, 3, (5, 3), 4, kernel=3).double()
         nn.init.normal_(twin.alone.last.weight)
         nn.init.normal_(twin.bias)
         stacked = torch.cat([twin.weight[3:], fan.weight[3 * i : 3 * i + 3]], 1)  # of [h, e]
         joint = F.conv2d(F.gelu(torch.cat([h, e], 1)), stacked[:, :, None, None], twin.bias[3:])
         alone = F.conv2d(F.gelu(h), twin.weight[:3, :, None, None], twin.bias[:3])
         generative, inferred = twin(h, halves[name])
-        torch.testing.assert_close(generative, plain_tail(twin.alone, alone))
+        assert [part.shape[1] for part in generative] == [5, 3]
+        torch.testing.assert_close(torch.cat(generative, 1), plain_tail(twin.alone, alone))
         torch.testing.assert_close(inferred, plain_tail(twin.joint, joint))
         torch.testing.assert_close(twin(h)[0], generative)
         assert twin(h)[1] is None
@@ -66,8 +67,8 @@ def test_starts() -> None:
     torch.manual_seed(0)
     layer = Pointwise(64, 512, gain=0.5)
     assert not layer.bias.any() and layer.weight.detach().abs().max() == pytest.approx(0.5 / 8, rel=0.01)
-    twin = Twin(64, 32, 8, 4, kernel=3)
-    assert not twin.alone(map_of(32).float()).any() and twin.joint(map_of(32).float()).any()
+    twin = Twin(64, 32, (8,), 4, kernel=3)
+    assert not twin.alone(map_of(32).float())[0].any() and twin.joint(map_of(32).float())[0].any()
     assert (twin.weight[:32].std() / twin.weight[32:].std()).item() == pytest.approx(math.sqrt(2), rel=0.05)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
 
-from hvae import __version__
+from hvae import __version__, heap
 from hvae.errors import HvaeError, unknown
 
 COMMANDS = {
@@ -48,6 +48,7 @@ options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
     words = list(sys.argv[1:] if argv is None else argv)
+    heap.keep()
     try:
         return _dispatch(words)
     except HvaeError as fault:

@@ -18,9 +18,9 @@ class TwinLevel(nn.Module):
 
     Child 2021, arXiv 2011.10650, fig. 3.  (`Level` with a `SplitPrior` hands h + r to its posterior instead.)
 
-    Arguments: `name`, the identity of the variable; `enter`, h -> h, first of all; `twin`, (h, e) -> (2 D + W raw
-    numbers, 2 D raw numbers), or of h alone the first of them; `inject`, z -> what is added; `block`, h -> h, last;
-    `dims` D; `positive`, how scales become positive.
+    Arguments: `name`, the identity of the variable; `enter`, h -> h, first of all; `twin`, (h, e) -> ((2 D raw numbers
+    of p, the step r), 2 D raw numbers of q), or of h alone the first pair and None; `inject`, z -> what is added;
+    `block`, h -> h, last; `positive`, how scales become positive.
     """
 
     def __init__(
@@ -31,17 +31,15 @@ class TwinLevel(nn.Module):
         twin: nn.Module,
         inject: nn.Module,
         block: nn.Module,
-        dims: int,
         positive: Positive,
     ) -> None:
         super().__init__()
-        self.name, self.dims, self.positive = name, dims, positive
+        self.name, self.positive = name, positive
         self.enter, self.twin, self.inject, self.block = enter, twin, inject, block
 
     def forward(self, h: Tensor, e: Tensor | None, visit: Visit) -> Tensor:
         h = self.enter(h)
-        generative, inferred = self.twin(h) if e is None else self.twin(h, e)
-        raw, step = generative.split([2 * self.dims, h.shape[1]], 1)
+        (raw, step), inferred = self.twin(h) if e is None else self.twin(h, e)
         p = gaussian(raw, self.positive)
         q = None if inferred is None else gaussian(inferred, self.positive)
         return self.block(h + step + self.inject(visit(Site(self.name, p, q))))

@@ -61,6 +61,21 @@ class Pointwise(nn.Module):
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}"
 
 
+class Fork(Pointwise):
+    """A linear map whose outcomes go different ways: (B, a, h, w) -> maps of `parts` channels.
+
+    A product for each: of one that is cut apart the gradient would have to be put together again, map by map.
+    """
+
+    def __init__(self, a: int, parts: Sequence[int], *, gain: float = 1.0) -> None:
+        super().__init__(a, sum(parts), gain=gain)
+        self.parts = tuple(parts)
+
+    def forward(self, h: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        pairs = zip(self.weight.split(self.parts), self.bias.split(self.parts), strict=True)
+        return tuple(positionwise(h, weight, bias) for weight, bias in pairs)
+
+
 def square(channels: int, kernel: int) -> nn.Module:
     """A layer that keeps the shape and sees `kernel` x `kernel` positions; the bias starts at zero."""
     if kernel == 1:
@@ -72,15 +87,16 @@ def square(channels: int, kernel: int) -> nn.Module:
 
 
 class Tail(nn.Module):
-    """All of a block after its first product: (B, M, h, w) -> (B, b, h, w); `gain` scales the last layer's start."""
+    """All of a block after its first product: (B, M, h, w) -> maps of `parts` channels; `gain` is that of the last."""
 
-    def __init__(self, middle: int, b: int, *, kernel: int, gain: float = 1.0) -> None:
+    def __init__(self, middle: int, *parts: int, kernel: int, gain: float = 1.0) -> None:
         super().__init__()
         self.second, self.third = square(middle, kernel), square(middle, kernel)
-        self.last = Pointwise(middle, b, gain=gain)
+        self.last = Fork(middle, parts, gain=gain)
 
-    def forward(self, h: Tensor) -> Tensor:
-        return self.last(gelu(self.third(gelu(self.second(gelu(h))))))
+    def forward(self, h: Tensor) -> tuple[Tensor, ...]:
+        forked: tuple[Tensor, ...] = self.last(gelu(self.third(gelu(self.second(gelu(h))))))
+        return forked
 
 
 class Bottleneck(nn.Module):
@@ -92,7 +108,8 @@ class Bottleneck(nn.Module):
         self.tail = Tail(middle, width, kernel=kernel, gain=gain)
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.tail(self.first(gelu(h)))
+        (step,) = self.tail(self.first(gelu(h)))
+        return h + step
 
 
 class Twin(nn.Module):
@@ -103,25 +120,25 @@ class Twin(nn.Module):
     so g(h) and one product with W1 and W_h serve both, and the products of all levels with one e are made in one, by
     `Fan`, whose outcome is the `e` of `forward`.  The last layer of f starts at zero.
 
-    Arguments: `width` and `middle` channels; `alone` and `joint`, the channels of f and of f'.
+    Arguments: `width` and `middle` channels; `alone`, the channels of f's parts, and `joint`, those of f'.
     """
 
-    def __init__(self, width: int, middle: int, alone: int, joint: int, *, kernel: int) -> None:
+    def __init__(self, width: int, middle: int, alone: Sequence[int], joint: int, *, kernel: int) -> None:
         super().__init__()
         self.middle = middle
         rows = [uniform(middle, width, inputs=width), uniform(middle, width, inputs=2 * width)]
         self.weight = nn.Parameter(torch.cat([row.data for row in rows]))  # (2 M, W): of f, then of f'
         self.bias = nn.Parameter(torch.zeros(2 * middle))
-        self.alone = Tail(middle, alone, kernel=kernel, gain=0.0)
+        self.alone = Tail(middle, *alone, kernel=kernel, gain=0.0)
         self.joint = Tail(middle, joint, kernel=kernel)
 
-    def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """f(h), and f'([h, e]) where there is an e."""
+    def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """The parts of f(h), and f'([h, e]) where there is an e."""
         g = gelu(h)
         if e is None:
             return self.alone(positionwise(g, self.weight[: self.middle], self.bias[: self.middle])), None
         alone, joint = positionwise(g, self.weight, self.bias).split(self.middle, 1)  # each (B, M, h, w)
-        return self.alone(alone), self.joint(joint + e)
+        return self.alone(alone), self.joint(joint + e)[0]
 
 
 class Fan(nn.Module):

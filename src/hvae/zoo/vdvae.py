@@ -139,14 +139,13 @@ def _start(config: VDVAEConfig, sizes: Sizes) -> nn.Module:
 def _levels(config: VDVAEConfig, sizes: Sizes) -> Iterator[TwinLevel]:
     for name, block in zip(level_names(config), decoder_blocks(config.decoder), strict=True):
         width, middle, d = config.widths[block.resolution], config.middle(block.resolution), config.latent
-        twin = Twin(width, middle, 2 * d + width, 2 * d, kernel=_kernel(block.resolution))
+        twin = Twin(width, middle, (2 * d, width), 2 * d, kernel=_kernel(block.resolution))
         yield TwinLevel(
             name,
             enter=_enter(config, sizes, block),
             twin=_kept(config, twin),
             inject=Pointwise(d, width, gain=math.sqrt(1 / config.levels)),
             block=_block(config, block.resolution, config.levels),
-            dims=d,
             positive=variance(config.variance),
         )
 
