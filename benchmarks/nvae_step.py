@@ -5,23 +5,25 @@
 
 A step is the loss with balanced rates and regularisers, its gradient, and Adamax; an evaluation is the ELBO without
 gradients; sampling is a batch of data from nothing.  Both sides hold the same weights and see the same data, rounds
-alternate, each side has the heap of its users (`heaps.py`), and medians are printed; the two ELBOs are compared first,
-on the noise of one seed.
+alternate, each side has a process and the heap of its users (`turns.py`), and medians are printed; the two ELBOs are
+compared first, on the noise of one seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
-from contextlib import nullcontext
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import torch
-from heaps import seconds
 from torch import Tensor
+from turns import Side, serve, taken, timed
 
+from hvae import heap
 from hvae.checkpoints.nvae import convert, infer
 from hvae.config import nvae
 from hvae.config.nvae import NVAEConfig
@@ -37,6 +39,7 @@ from hvae.zoo.nvae import NVAE, build
 
 SIZES = {"mnist": (nvae.MNIST, "mnist"), "cifar10": (nvae.CIFAR10, "cifar10")}
 WARMUP = 100
+KINDS = ("step", "evaluation", "sampling")
 
 
 def size(name: str) -> tuple[NVAEConfig, str]:
@@ -113,18 +116,16 @@ def theirs(modules: Any, model: Any, x: Tensor, autocast: Callable[[], Any]) -> 
     return {"step": step, "evaluation": evaluate, "sampling": sample}
 
 
-def measured(sides: dict[str, Tasks], rounds: int) -> None:
-    for name in ("step", "evaluation", "sampling"):
-        for tasks in sides.values():
-            tasks[name]()
-        taken = {side: [] for side in sides}
-        for _ in range(rounds):
-            for side, tasks in sides.items():
-                taken[side].append(seconds(tasks[name], ours=side == "hvae"))
-        medians = {side: statistics.median(t) for side, t in taken.items()}
-        told = ", ".join(f"{side} {median * 1e3:.0f} ms" for side, median in medians.items())
+def measured(names: Sequence[str], rounds: int) -> None:
+    running = {name: Side(name) for name in names}
+    times = taken(running, dict.fromkeys(KINDS, rounds))
+    for side in running.values():
+        side.stop()
+    for kind in KINDS:
+        medians = {name: statistics.median(times[kind, name]) for name in names}
+        told = ", ".join(f"{name} {median * 1e3:.0f} ms" for name, median in medians.items())
         ratio = f", {medians['official'] / medians['hvae']:.2f} times as fast" if "official" in medians else ""
-        print(f"{name}: {told}{ratio} (medians of {rounds})", flush=True)
+        print(f"{kind}: {told}{ratio} (medians of {rounds})", flush=True)
 
 
 def main() -> None:
@@ -135,8 +136,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("32", "bf16"), default="32")
     parser.add_argument("--official", type=Path, help="a clone of NVlabs/NVAE")
+    parser.add_argument("--side", choices=("hvae", "official"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if not options.side:
+        return measured(list(both(options)), options.rounds)
+    if options.side == "hvae":
+        heap.keep()
+    with redirect_stdout(sys.stderr):  # the released code prints
+        tasks = both(options)[options.side]
+    serve({kind: timed(task) for kind, task in tasks.items()})
+
+
+def both(options: argparse.Namespace) -> dict[str, Tasks]:
+    """The tasks of our side, and of the other where its folder is given, on the same weights and data."""
     torch.manual_seed(0)
     half = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
     autocast = half if options.precision == "bf16" else nullcontext
@@ -147,7 +160,7 @@ def main() -> None:
     sides = {"hvae": ours(model, x, autocast)}
     if options.official:
         sides["official"] = beside(options.official, model, config, dataset, x, autocast)
-    measured(sides, options.rounds)
+    return sides
 
 
 def beside(

@@ -5,8 +5,8 @@
 FOLDER is a clone of github.com/openai/vdvae.  Of it the model and its formulas are imported, which need only PyTorch;
 its training step is repeated with PyTorch's AdamW for apex's and without MPI.  Both sides have the same weights, and
 their losses without noise are checked to be equal first.  Rounds alternate; ratios of medians above 1 mean that ours is
-faster.  Each side has the heap of its users (`heaps.py`).  Memory is the peak of two steps in a process of its own for
-each side, above what it held before.
+faster.  Each side has a process and the heap of its users (`turns.py`).  Memory is the peak of two steps, above what
+the process held before.
 
 `--bf16` and `--recompute` change our side only: the published code knows neither.
 """
@@ -14,19 +14,17 @@ each side, above what it held before.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from heaps import seconds
 from torch import Tensor, nn
+from turns import Side, serve, taken, timed
 
 from hvae import heap
 from hvae.checkpoints.vdvae import convert
@@ -46,16 +44,6 @@ TINY = VDVAEConfig(encoder="32x1,32d2,16x1,16d4,4x1", decoder="4x1,16m4,32m16,32
 SIZES = {"tiny": TINY, "small": vdvae_cifar10_small().model, **PUBLISHED}
 CLIP, EMA = 200.0, 0.999
 KINDS = ("step", "evaluate", "sample")
-WARM = 1
-
-
-class Side(Protocol):
-    """One of the two implementations."""
-
-    def loss(self) -> float: ...
-    def step(self) -> None: ...
-    def evaluate(self) -> None: ...
-    def sample(self) -> None: ...
 
 
 class Ours:
@@ -143,21 +131,21 @@ class Official:
         self.ema.forward_uncond_samples(len(self.x), t=1.0)
 
 
-def memory(side: str) -> int:
+def memory(name: str) -> float:
     """Peak of two steps in a process of its own."""
-    asked = subprocess.run([sys.executable, __file__, *sys.argv[1:], "--peak-of", side], capture_output=True, text=True)
-    if asked.returncode:
-        raise SystemExit(asked.stderr)
-    return int(json.loads(asked.stdout.splitlines()[-1]))
+    side = Side(name)
+    _, _, peak = (side.ask(word) for word in ("step", "step", "peak"))
+    side.stop()
+    return peak
 
 
-def sides(args: argparse.Namespace) -> dict[str, Side]:
+def sides(args: argparse.Namespace) -> dict[str, Ours | Official]:
     torch.manual_seed(0)
     config = replace(SIZES[args.size], checkpoint=args.recompute, likelihood="dmol")
     side = config.resolutions[0]
     u8 = torch.randint(0, 256, (args.batch, side, side, 3)).to(args.device)
-    wanted = args.peak_of or ("both" if args.official else "ours")
-    made: dict[str, Side] = {}
+    wanted = args.side or ("both" if args.official else "ours")
+    made: dict[str, Ours | Official] = {}
     if wanted != "official":
         made["ours"] = Ours(config, u8, args.bf16)
     if wanted != "ours":
@@ -186,30 +174,33 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--recompute", action="store_true")
-    parser.add_argument("--peak-of", choices=("ours", "official"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=("ours", "official"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parsed()
     torch.set_num_threads(args.threads)
-    meter, made = MemoryMeter(args.device), sides(args)
-    if args.peak_of:
-        if args.peak_of == "ours":
-            heap.keep()
-        for _ in range(2):
-            made[args.peak_of].step()
-        print(meter.peak())
-        return
-    work = {(kind, name): getattr(side, kind) for kind in KINDS for name, side in made.items()}
-    times: dict[tuple[str, str], list[float]] = {key: [] for key in work}
-    for _ in range(args.rounds + WARM):
-        for key, one in work.items():
-            times[key].append(seconds(one, ours=key[1] == "ours", device=args.device))
+    if args.side:
+        return answer(args)
+    names = list(sides(args))  # which checks that they agree
+    running = {name: Side(name) for name in names}
+    times = taken(running, dict.fromkeys(KINDS, args.rounds))
+    for side in running.values():
+        side.stop()
     print(f"{args.size}, batch {args.batch}, {args.threads} threads, {args.device}, medians of {args.rounds}")
     for kind in KINDS:
-        report(kind, {name: statistics.median(times[kind, name][WARM:]) for name in made}, "s")
-    report("memory of a step", {name: memory(name) / 1e9 for name in made}, "GB")
+        report(kind, {name: statistics.median(times[kind, name]) for name in names}, "s")
+    report("memory of a step", {name: memory(name) / 1e9 for name in names}, "GB")
+
+
+def answer(args: argparse.Namespace) -> None:
+    """One side, in its own process."""
+    if args.side == "ours":
+        heap.keep()
+    meter = MemoryMeter(args.device)
+    side = sides(args)[args.side]
+    serve({**{kind: timed(getattr(side, kind), args.device) for kind in KINDS}, "peak": meter.peak})
 
 
 def report(kind: str, found: dict[str, float], unit: str) -> None:
