@@ -2,7 +2,7 @@
 
 The C library of Linux gives memory back to the system as soon as 64 MB of it lie free, and has to ask for it again in
 the next step; each page then costs a fault, and is filled with zeros first.  Of a training step of the published VDVAE
-on two cores that was a tenth.
+on two cores that was 6 %.
 """
 
 from __future__ import annotations

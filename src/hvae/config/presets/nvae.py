@@ -140,6 +140,6 @@ NVAE: dict[str, Preset] = {
         "94 h, 24 V100 of 32 GB (published)",
         nvae_faces256,
     ),
-    "nvae-cifar10-small": Preset("a small NVAE on CIFAR-10", "not timed; 1 core", nvae_cifar10_small),
+    "nvae-cifar10-small": Preset("a small NVAE on CIFAR-10", "60 min, 1 busy core", nvae_cifar10_small),
 }
 """By name."""

@@ -46,13 +46,13 @@ def sprites(model: ModelConfig, steps: int, batch: int) -> RunConfig:
 
 SPRITES: dict[str, Preset] = {
     "sprites-lvae": Preset(
-        "Ladder VAE on sprites of six factors, 32 x 32", "not timed; 1 core", partial(sprites, LVAE, 5_000, 64)
+        "Ladder VAE on sprites of six factors, 32 x 32", "8 min, 1 busy core", partial(sprites, LVAE, 5_000, 64)
     ),
     "sprites-vlae": Preset(
         "VLAE on sprites of six factors, 32 x 32", "13 min, 1 busy core", partial(sprites, VLAE, 5_000, 64)
     ),
     "sprites-ladder": Preset(
-        "deep ladder on sprites of six factors, 32 x 32", "not timed; 1 core", partial(sprites, LADDER, 3_000, 32)
+        "deep ladder on sprites of six factors, 32 x 32", "13 min, 1 busy core", partial(sprites, LADDER, 3_000, 32)
     ),
 }
 """By name."""
