@@ -1,9 +1,10 @@
 """What a run makes of some images, beside the formats everyone has: bits, bytes and seconds in one table.
 
-    python benchmarks/codec_report.py RUN INPUT... [-n N] [--crop] [--workers N] [--json] [--data.root FOLDER]
+    python benchmarks/codec_report.py RUN INPUT... [-n N] [--crop] [--tile SIZE] [--workers N] [--json] [--data.root FOLDER]
 
 INPUT is what `hvae compress` takes: image files, folders, .npy arrays, or test, valid, train of the run's own data, of
-which -n takes so many at random (seed 0).  --crop cuts every picture into pieces of the model's size first.
+which -n takes so many at random (seed 0).  --crop cuts every picture into pieces of the model's size first; --tile is
+what `hvae compress --tile` is.
 
 The ELBO is that of values drawn from q as it is, with its rates in closed form; the codec draws values that are centres
 of bins, once an image, so that its net bits differ from the ELBO by chance too: the standard error is stated.  "One by
@@ -32,7 +33,7 @@ import torch
 from PIL import Image, features
 
 from hvae.checkpoints import load
-from hvae.cli.compress import _pictures, codec_of
+from hvae.cli.compress import _pictures, _tile, codec_of
 from hvae.cli.parser import split_dotted
 from hvae.coding import Book, Codec, Picture, Settings, read
 from hvae.coding.numerics import calm, noise
@@ -231,6 +232,7 @@ def main() -> None:
     words.add_argument("paths", nargs="+", metavar="INPUT")
     words.add_argument("-n", "--number", type=int)
     words.add_argument("--crop", action="store_true")
+    words.add_argument("--tile", default="", help="for a run of any size: N, HxW or whole")
     words.add_argument("--draws", type=int, default=1, help="draws from q for the ELBO of each image")
     words.add_argument("--workers", type=int, default=1)
     words.add_argument("--json", action="store_true")
@@ -244,11 +246,14 @@ def main() -> None:
     pictures = [p for source in args.paths for p in _pictures(source, found_run, None, dotted)]
     if args.crop:
         pictures = [piece for picture in pictures for piece in cropped(picture, codec.shape)]
+    pictures = chosen(pictures, args.number)
+    if args.tile:
+        codec = codec.sized(_tile(args.tile, pictures, codec.shape))
     book = None
     if args.calibrated:
         train = _pictures("train", found_run, 64, dotted)
         book = codec.calibrate(np.stack([picture.levels for picture in train]))
-    found = report(codec, chosen(pictures, args.number), book, args.draws, args.workers)
+    found = report(codec, pictures, book, args.draws, args.workers)
     print(json.dumps(found) if args.json else markdown(found))
 
 
