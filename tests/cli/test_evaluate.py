@@ -213,9 +213,15 @@ def test_a_power_cut_costs_seconds(copy: Path, command: Command, monkeypatch: py
     monkeypatch.setattr("hvae.cli.evaluation.partial.PAUSE", 0.0)
     written = []
     with monkeypatch.context() as patch:
-        patch.setattr("hvae.cli.evaluation.partial.Partial.write", lambda self: written.append(len(self.batches)))
-        command("evaluate", copy, *FEW, *only("likelihood"))
-    assert written == [1, 2, 3, 4, 4], "after each batch, and when the measure is complete"
+        patch.setattr("hvae.cli.evaluation.partial.Partial.write", lambda self: written.append(taken(self.batches)))
+        command("evaluate", copy, *FEW, "--evaluate.rows", 20, "--evaluate.samples", 5, *only("likelihood"))
+    assert written[:4] == [[2], [4], [5], [5, 2]], "after each chunk of draws, in the middle of a batch too"
+    assert written[-2:] == [[5, 5, 5, 5]] * 2, "and when the measure is complete"
+
+
+def taken(batches: list[dict[str, torch.Tensor]]) -> list[int]:
+    """Draws taken so far of each batch."""
+    return [int(sums["draws"]) for sums in batches]
 
 
 def test_measuring_one_thing_keeps_the_others_of_the_same_settings(copy: Path, command: Command) -> None:
@@ -223,8 +229,12 @@ def test_measuring_one_thing_keeps_the_others_of_the_same_settings(copy: Path, c
     more = command("evaluate", copy, *FEW, *only("activity"), "--json").json
     assert {"likelihood", "reconstruction", "activity"} <= set(more)
     other = command("evaluate", copy, *FEW, "--evaluate.seed", 5, *only("activity"), "--json")
-    assert "the earlier likelihood, reconstruction were measured by other settings" in other.err
+    assert "the earlier numbers were measured by other settings or weights; they are kept in evaluation-" in other.err
     assert "likelihood" not in other.json
+    back = command("evaluate", copy, *FEW, *only("maps"), "--json").json
+    assert {"likelihood", "reconstruction", "activity", "maps"} <= set(back), "numbers come back with their settings"
+    assert back["likelihood"] == more["likelihood"]
+    command("evaluate", copy, *FEW, "--evaluate.seed", 5, *only("activity"))
     assert "likelihood" in command("report", copy).err, "a page is measured what it needs"
 
 

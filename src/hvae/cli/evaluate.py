@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
     if partial.found:
         voice.tell("going on with an interrupted evaluation")
     settings = fingerprint(subject, *OWN)
-    earlier = _earlier(run.folder / NAME, settings, taken, voice)
+    earlier = _earlier(run.folder / NAME, settings, voice)
     with partial.kept_on_any_end():
         for name, measure in taken.items():
             if name not in partial.stages:
@@ -107,15 +106,23 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
     return found
 
 
-def _earlier(path: Path, settings: str, taken: Collection[str], voice: Voice) -> dict[str, Any]:
-    """Numbers of an earlier evaluation of the same weights and data by the same settings, by measure."""
-    record = read_json(path) if path.is_file() else {}
-    known = {name: record[key] for name in MEASURES if record.get(key := name.replace("-", "_"))}
-    if record.get("settings") == settings:
-        return known
-    if gone := [name for name in known if name not in taken]:
-        voice.tell(f"the earlier {', '.join(gone)} were measured by other settings or weights, and are left out")
-    return {}
+def _earlier(path: Path, settings: str, voice: Voice) -> dict[str, Any]:
+    """Numbers of an earlier evaluation of the same weights and data by the same settings, by measure.
+
+    Those by other settings are set aside in a file of their own, from where they come back with their settings.
+    """
+    last = read_json(path) if path.is_file() else {}
+    record = next((r for r in (last, _aside(path, settings)) if r.get("settings") == settings), {})
+    if last and last.get("settings") != settings:
+        kept = path.with_stem(f"{path.stem}-{str(last.get('settings'))[:8]}")
+        write_json(kept, last)
+        voice.tell(f"the earlier numbers were measured by other settings or weights; they are kept in {kept.name}")
+    return {name: record[key] for name in MEASURES if record.get(key := name.replace("-", "_"))}
+
+
+def _aside(path: Path, settings: str) -> dict[str, Any]:
+    kept = path.with_stem(f"{path.stem}-{settings[:8]}")
+    return read_json(kept) if kept.is_file() else {}
 
 
 def _weights(subject: Subject) -> str:

@@ -77,7 +77,7 @@ Scores = dict[str, Tensor]
 """Scores of the data of one batch by name, (B,) each, float64 on the CPU."""
 
 
-def forget(scores: Scores) -> None:
+def forget(*scores: object) -> None:
     """Scores that nobody keeps."""
 
 
@@ -90,7 +90,7 @@ def bounds(
     seed: int = 0,
     progress: Progress = silent,
     done: Sequence[Scores] = (),
-    keep: Callable[[Scores], object] = forget,
+    keep: Callable[[int, Scores], object] = forget,
 ) -> LikelihoodResult:
     r"""-ELBO and the importance-weighted bound of a model over batches of data.
 
@@ -102,9 +102,10 @@ def bounds(
     not grow with K; what inference computes from the data alone is computed once.
 
     Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each batch has its
-    own; `progress`, told the draws done and in all (over all batches); `keep`, handed the scores of each batch; `done`,
-    those that an earlier call with the same arguments handed out before it was interrupted: they are not computed
-    again, and the result is the same to the last bit.  Raises HvaeError when there are no data.
+    own; `progress`, told the draws done and in all (over all batches); `keep`, handed the number of a batch and the sums
+    over its draws so far, after each chunk; `done`, the last of these for each batch, from an earlier call with the same
+    arguments that was interrupted: what is in them is not computed again, and the result is the same to the last bit.
+    Raises HvaeError when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -115,29 +116,44 @@ def bounds(
     """
     if samples < 1 or chunk_rows < 1:
         raise HvaeError(f"expected at least 1 sample and 1 row at once, got {samples} and {chunk_rows}")
-    parts, meter, first = list(done), Meter(progress, batches, samples), torch.empty(0)
+    parts: list[Scores] = []
+    meter, first = Meter(progress, batches, samples), torch.empty(0)
     with evaluating(model, seed):
         for number, x in enumerate(batches):
             first = x if number == 0 else first
-            if number < len(done):
-                meter.add(samples)
-                continue
-            # A seed for each batch, so that the draws do not depend on where an earlier call has stopped.
-            torch.manual_seed(seed * 1_000_003 + number)
-            parts.append(_per_datum(model, x, samples, chunk_rows, meter))
-            keep(parts[-1])
+            stream = Stream(done[number] if number < len(done) else None)
+            if stream.draws:
+                meter.add(stream.draws)
+            if stream.draws < samples:
+                _draw(stream, _Batch(model, x, number, seed, chunk_rows), samples, keep, meter)
+            parts.append(stream.per_datum())
         (evidence,) = seen(model, [first[:1]] if len(first) else [])
         trace = run(model, posterior, evidence)
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return _result(scores, trace, evidence, samples, seed)
 
 
-def _per_datum(model: Model, x: Tensor, samples: int, chunk_rows: int, meter: Meter) -> Scores:
-    (evidence,), stream = seen(model, [x]), Stream()
-    for k in chunks(samples, chunk_rows // len(evidence)):
-        stream.add(scored(run(model, posterior, evidence.repeat(k)), k))
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    model: Model
+    x: Tensor
+    number: int
+    seed: int
+    chunk_rows: int
+
+    def reseed(self, draws: int) -> None:
+        """A seed for each chunk, so that its draws do not depend on where an earlier call has stopped."""
+        torch.manual_seed(self.seed * 1_000_003 + self.number + draws * 1_000_000_007)
+
+
+def _draw(stream: Stream, of: _Batch, samples: int, keep: Callable[[int, Scores], object], meter: Meter) -> None:
+    """The draws of one batch that are still to be taken."""
+    (evidence,) = seen(of.model, [of.x])
+    for k in chunks(samples - stream.draws, of.chunk_rows // len(evidence)):
+        of.reseed(stream.draws)
+        stream.add(scored(run(of.model, posterior, evidence.repeat(k)), k))
+        keep(of.number, stream.sums_so_far())
         meter.add(k)
-    return stream.per_datum()
 
 
 def chunks(samples: int, at_once: int) -> list[int]:
@@ -162,6 +178,9 @@ def scored(trace: Trace, k: int) -> dict[str, Tensor]:
     return dict(zip(scores, stacked.view(len(scores), -1, k), strict=True))
 
 
+_LOGS = ("log_sum", "log_squares")
+
+
 class Stream:
     """Scores of one batch, summed over its draws chunk by chunk; the result does not depend on the chunks.
 
@@ -172,10 +191,12 @@ class Stream:
     tensor([1000.])
     """
 
-    def __init__(self) -> None:
-        self.draws = 0
-        self.log_sum = self.log_squares = torch.tensor(-math.inf)
-        self.sums: dict[str, Tensor] = {}
+    def __init__(self, begun: Scores | None = None) -> None:
+        """Goes on with the `sums_so_far` of another, if given."""
+        rest = dict(begun or {"draws": torch.tensor(0), **dict.fromkeys(_LOGS, torch.tensor(-math.inf))})
+        self.draws = int(rest.pop("draws"))
+        self.log_sum, self.log_squares = (rest.pop(name) for name in _LOGS)
+        self.sums: dict[str, Tensor] = rest
 
     def add(self, scores: dict[str, Tensor]) -> None:
         """Take in a chunk: scores (B, k) by name, "log_weight" among them."""
@@ -184,6 +205,11 @@ class Stream:
         self.log_sum = torch.logaddexp(self.log_sum, log_weight.logsumexp(1))  # (B,)
         self.log_squares = torch.logaddexp(self.log_squares, (2 * log_weight).logsumexp(1))  # (B,)
         self.sums = {name: self.sums.get(name, 0.0) + s.sum(1) for name, s in scores.items()}
+
+    def sums_so_far(self) -> Scores:
+        """All that is known of the draws taken in: what another stream can go on with."""
+        logs = dict(zip(_LOGS, (self.log_sum, self.log_squares), strict=True))
+        return {"draws": torch.tensor(self.draws), **logs, **self.sums}
 
     def per_datum(self) -> dict[str, Tensor]:
         """Means over the draws by name, the bound "iw" and the "effective" number of draws, each (B,)."""

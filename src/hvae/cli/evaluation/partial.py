@@ -1,7 +1,8 @@
 """What an interrupted evaluation keeps, so that the next one goes on where it stopped.
 
-One file in the run folder holds the results of finished measures and, inside the likelihood, the scores of finished
-batches.  It belongs to one set of weights, settings and data; for any other it counts as not there.
+One file in the run folder holds the results of finished measures and, inside the likelihood, the sums over the draws
+taken so far of each batch.  It belongs to one set of weights, settings and data; for any other it counts as not there.
+Inside any other measure nothing is kept: an interruption costs all of that one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "evaluation.partial.safetensors"
 PAUSE = 5.0
-"""Seconds between two writings, at least: what an interruption can cost."""
+"""Seconds between two writings, at least: what an interruption of the likelihood can cost, beside one chunk of draws."""
 
 
 def fingerprint(subject: Subject, *apart: str) -> str:
@@ -44,7 +45,7 @@ def fingerprint(subject: Subject, *apart: str) -> str:
 
 
 class Partial:
-    """The results so far: `stages`, finished measures by name, and `batches`, scores of batches of the likelihood."""
+    """The results so far: `stages`, finished measures by name, and `batches`, sums of batches of the likelihood."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path, self.key = folder / NAME, key
@@ -77,9 +78,9 @@ class Partial:
         save_weights(self.path, tensors, description)
         self.written = time.monotonic()
 
-    def keep_batch(self, scores: dict[str, Tensor]) -> None:
-        """One more batch of the likelihood is scored; it is written, unless that was done a moment ago."""
-        self.batches.append(scores)
+    def keep_batch(self, number: int, sums: dict[str, Tensor]) -> None:
+        """More draws of a batch of the likelihood are taken; they are written, unless that was done a moment ago."""
+        self.batches[number:] = [sums]
         if time.monotonic() - self.written >= PAUSE:
             self.write()
 
