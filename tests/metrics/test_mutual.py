@@ -201,7 +201,14 @@ def test_a_collapsed_model_says_nothing(walk: type[LinearGaussian]) -> None:
         assert abs(level.information_nats.stratified.mean) < 1e-9
     # What the weighted estimate is for a level that says nothing: log N.
     assert found.total.information_nats.weighted.mean == pytest.approx(math.log(300))
-    assert not found.saturated
+    assert not found.saturated and not any(level.saturated for level in found.levels.values())
+
+
+def test_a_level_before_the_ceiling_is_not_full() -> None:
+    model = TopDownGaussian(2)
+    nn.init.constant_(model.spread["z1"], -6.0)
+    found = mutual(model, drawn_from(model, 200).split(50))
+    assert [level.saturated for level in found.levels.values()] == [False, True]
 
 
 def test_a_posterior_that_knows_each_datum_is_at_the_ceiling() -> None:
@@ -211,6 +218,7 @@ def test_a_posterior_that_knows_each_datum_is_at_the_ceiling() -> None:
     assert found.saturated and found.ceiling_nats == math.log(200)
     assert top.information_nats.stratified.mean == pytest.approx(math.log(200), abs=1e-3)
     assert top.information_nats.at_least.mean == pytest.approx(math.log(50), abs=1e-3)
+    assert top.saturated and low.saturated and found.total.saturated
     # Nothing is left to say for z1, and held levels show that it would have had something to say.
     assert abs(low.information_nats.stratified.mean) < 1e-3
     assert low.held_nats.stratified.mean == pytest.approx(math.log(200), abs=1e-3)

@@ -92,14 +92,16 @@ def _level(code: np.ndarray[Any, Any], known: np.ndarray[Any, Any], seed: int) -
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
     from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    scaled = StandardScaler().fit_transform(code)
-    train, test, told, asked = train_test_split(scaled, known, test_size=1 / 3, stratify=known, random_state=seed)
-    probe = LogisticRegression(max_iter=500).fit(train, told)
-    clusters = KMeans(int(known.max()) + 1, n_init=4, random_state=seed).fit_predict(scaled)
+    train, test, told, asked = train_test_split(code, known, test_size=1 / 3, stratify=known, random_state=seed)
+    # Scaled inside the pipeline: the probe may not know the spread of what it is tested on.
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(train, told)
+    clusters = make_pipeline(StandardScaler(), KMeans(int(known.max()) + 1, n_init=4, random_state=seed))
+    found = clusters.fit_predict(code)
     return LevelClasses(
         probe_accuracy=float(probe.score(test, asked)),
-        nmi=float(normalized_mutual_info_score(known, clusters)),
-        ari=float(adjusted_rand_score(known, clusters)),
+        nmi=float(normalized_mutual_info_score(known, found)),
+        ari=float(adjusted_rand_score(known, found)),
     )

@@ -54,7 +54,9 @@ class QualityResult:
     kid: float
     """Squared MMD with a cubic kernel: unbiased, so it may be a little below 0."""
     kid_deviation: float
-    """Standard deviation over its subsets."""
+    """Standard deviation over its 100 subsets."""
+    kid_subset: int
+    """Pictures of each side in a subset."""
     precision: float
     """Share of generated pictures within reach of a real one (k = 3)."""
     recall: float
@@ -80,14 +82,16 @@ def quality(
     *,
     seed: int = 0,
     progress: Progress = silent,
+    compared: Progress = silent,
 ) -> QualityResult:
     """FID, KID, precision, recall, density and coverage of batches of pictures, (B, C, H, W) in [0, 1].
 
-    Raises HvaeError when either set has no more pictures than there are features, or fewer than KID draws at once.
+    `progress` is told the batches of which features are known, `compared` how far their comparison is.  Raises HvaeError when either set has no more pictures than there are features, or fewer than KID draws at once.
     """
     a, b = features_of(extractor, real, progress), features_of(extractor, generated, progress)
-    distance, (mmd, deviation), (precision, recall) = fid(a, b), kid(a, b, seed=seed), precision_recall(a, b)
-    (density, coverage), (score, obstacle) = density_coverage(a, b), _scored(b, extractor)
+    distance, (mmd, deviation) = fid(a, b), kid(a, b, seed=seed, progress=compared)
+    (precision, recall), (density, coverage) = precision_recall(a, b), density_coverage(a, b)
+    score, obstacle = _scored(b, extractor)
     return QualityResult(
         extractor=extractor.name,
         sha256=extractor.sha256,
@@ -99,6 +103,7 @@ def quality(
         fid=distance,
         kid=mmd,
         kid_deviation=deviation,
+        kid_subset=subset_of(len(a), len(b), SUBSET),
         precision=precision,
         recall=recall,
         density=density,
@@ -161,23 +166,36 @@ def fid(real: Tensor, generated: Tensor) -> float:
     return max(0.0, float(apart + a.trace() + b.trace() - 2 * middle))
 
 
-def kid(real: Tensor, generated: Tensor, *, subset: int = SUBSET, seed: int = 0) -> tuple[float, float]:
-    r"""The kernel inception distance: mean and standard deviation over 100 subsets of 1,000 pictures.
+def kid(
+    real: Tensor, generated: Tensor, *, subset: int = SUBSET, seed: int = 0, progress: Progress = silent
+) -> tuple[float, float]:
+    r"""The kernel inception distance, and its standard deviation over 100 subsets of 1,000 pictures.
 
     $$\mathrm{MMD}^2, \qquad k(x, y) = \Big(\frac{x^\top y}{D} + 1\Big)^3$$
 
-    Binkowski et al. 2018, arXiv 1801.01401, with the unbiased estimate of the squared MMD.  When a side has
-    fewer pictures than `subset`, all of the smaller side are in each subset.  Raises HvaeError for fewer than 100.
+    Binkowski et al. 2018, arXiv 1801.01401, with the unbiased estimate of the squared MMD: its mean over the subsets,
+    as there, or that of all pictures when a side has no more of them than a subset would.  Subsets are then halves of
+    the smaller side, for copies of the whole would all agree.  Raises HvaeError for fewer than 100 pictures.
     """
-    size = min(subset, len(real), len(generated))
-    if size < FEWEST:
+    least = min(len(real), len(generated))
+    if least < FEWEST:
         raise HvaeError(_few(len(real), len(generated)))
-    random = torch.Generator().manual_seed(seed)
-    found = [
-        _mmd(*(x[torch.randperm(len(x), generator=random)[:size]] for x in (real, generated))) for _ in range(SUBSETS)
-    ]
+    size, random, found = subset_of(len(real), len(generated), subset), torch.Generator().manual_seed(seed), []
+    for at in range(SUBSETS):
+        found.append(_mmd(*(x[torch.randperm(len(x), generator=random)[:size]] for x in (real, generated))))
+        progress(at + 1, SUBSETS)
     values = torch.stack(found)
-    return float(values.mean()), float(values.std())
+    return float(_mmd(real[:least], generated[:least]) if least <= subset else values.mean()), float(values.std())
+
+
+def subset_of(real: int, generated: int, subset: int) -> int:
+    """How many pictures of each side a subset has: fewer than half of the smaller side, if need be.
+
+    >>> subset_of(50_000, 50_000, 1_000), subset_of(300, 5_000, 1_000)
+    (1000, 150)
+    """
+    least = min(real, generated)
+    return subset if least > subset else least // 2
 
 
 def _mmd(x: Tensor, y: Tensor) -> Tensor:

@@ -91,9 +91,10 @@ def quality(work: Work) -> dict[str, Any]:
 
     many = _compared(work)
     real, judge = work.batches(many), _Judge(work)
-    with work.bar("features of samples") as tick:
+    with work.bar("features of samples") as tick, work.bar("distances") as compared:
         generated = judge.watched(_sampled(work, many))
-        found = quality(real, generated, work.extractor, seed=work.config.seed, progress=_both(tick, len(real)))
+        told = {"progress": _both(tick, len(real)), "compared": compared}
+        found = quality(real, generated, work.extractor, seed=work.config.seed, **told)
     return {**found.to_dict(), "samples": "pixels drawn, temperature 1", **judge.score()}
 
 

@@ -93,7 +93,8 @@ def _quality(found: Record) -> Iterator[Headline]:
     by = f"{found['generated']:,} samples ({found['samples']}), {found['real']:,} real; {found['extractor']}; "
     by += f"resizing {found['resizing']}; {found['note']}"
     yield "FID", f"{found['fid']:.4g}", by
-    yield "KID", f"{found['kid']:.4g} ± {found['kid_deviation']:.2g}", "deviation over its subsets; same samples"
+    subsets = f"100 subsets of {found['kid_subset']:,}" if "kid_subset" in found else "its subsets"
+    yield "KID", f"{found['kid']:.4g} ± {found['kid_deviation']:.2g}", f"deviation over {subsets}; same samples"
     yield "precision, recall", f"{found['precision']:.3f}, {found['recall']:.3f}", "same samples"
     yield "density, coverage", f"{found['density']:.3f}, {found['coverage']:.3f}", "same samples"
     if score := found["inception_score"]:
@@ -135,21 +136,24 @@ def _information(found: Record) -> dict[str, dict[str, str]]:
     result = found.get("mutual")
     if not result:
         return {}
-    # At the end of the scale an information can only be larger, and the KL that is left of the rate smaller.
-    more, less = ("≥ ", "≤ ") if result["saturated"] else ("", "")
+    ceiling = result["ceiling_nats"] - 0.5
     return {
         name: {
-            "I(x; z)": more + _small(level["information_nats"]),
-            "KL(q(z) || p)": less + f"{level['marginal_kl_nats']['mean']:.2f}",
-            "I held": _small(level["held_nats"]),
+            "I(x; z)": _small(level["information_nats"]) + _full(level.get("saturated", result["saturated"])),
+            "KL(q(z) || p)": f"{level['marginal_kl_nats']['mean']:.2f}",
+            "I held": _small(level["held_nats"]) + _full(level["held_nats"]["stratified"]["mean"] > ceiling),
         }
         for name, level in result["levels"].items()
     }
 
 
+def _full(saturated: bool) -> str:
+    return " full" if saturated else ""
+
+
 def _small(information: Record) -> str:
     # Without a minus before a zero: what is not there is not less than nothing.
-    return f"{abs(information['stratified']['mean']):.2f}"
+    return f"{information['stratified']['mean']:.2f}".replace("-0.00", "0.00")
 
 
 def _activity(found: Record) -> dict[str, dict[str, str]]:
@@ -193,7 +197,13 @@ def notes(found: Record) -> list[str]:
     """What the columns of the levels must be read with."""
     said = []
     if result := found.get("mutual"):
-        full = "; it is full, so read I as at least, and see I held" if result["saturated"] else ""
+        bound = result["total"]["information_nats"]["at_least"]["mean"]
+        full = (
+            "; full: at the end of the scale, where neither I nor rate - I is an estimate any more (what holds in "
+            f"expectation: all levels say at least {bound:.2f})"
+            if result["saturated"]
+            else ""
+        )
         said.append(
             f"I(x; z) given the levels drawn before, nats: minibatch-stratified, {result['batch']} of "
             f"{result['population']:,} data, biased upwards, scale up to log N = {result['ceiling_nats']:.2f}{full}; "
