@@ -101,11 +101,11 @@ def bounds(
     `chunk_rows` rows (never fewer than one draw of a batch) and their sum is kept in log space, so that memory does
     not grow with K; what inference computes from the data alone is computed once.
 
-    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each batch has its
-    own; `progress`, told the draws done and in all (over all batches); `keep`, handed the number of a batch and the sums
-    over its draws so far, after each chunk; `done`, the last of these for each batch, from an earlier call with the same
-    arguments that was interrupted: what is in them is not computed again, and the result is the same to the last bit.
-    Raises HvaeError when there are no data.
+    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each chunk has its
+    own; `progress`, told the draws done and in all (over all batches); `keep`, handed the number of a batch and the
+    sums over its draws so far, after each chunk; `done`, the last of these for each batch, from an earlier call with
+    the same arguments that was interrupted: what is in them is not computed again, and the result is the same to the
+    last bit.  Raises HvaeError when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build

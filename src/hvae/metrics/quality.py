@@ -86,7 +86,8 @@ def quality(
 ) -> QualityResult:
     """FID, KID, precision, recall, density and coverage of batches of pictures, (B, C, H, W) in [0, 1].
 
-    `progress` is told the batches of which features are known, `compared` how far their comparison is.  Raises HvaeError when either set has no more pictures than there are features, or fewer than KID draws at once.
+    `progress` is told the batches of which features are known, `compared` how far their comparison is.  Raises
+    HvaeError when either set has no more pictures than there are features, or fewer than KID draws at once.
     """
     a, b = features_of(extractor, real, progress), features_of(extractor, generated, progress)
     distance, (mmd, deviation) = fid(a, b), kid(a, b, seed=seed, progress=compared)

@@ -44,6 +44,13 @@ def _zeros(like: Tensor) -> Tensor:
     return torch.zeros_like(like, requires_grad=True)
 
 
+def improvable(model: Model, x: Tensor) -> None:
+    """Raises HvaeError unless every posterior is Gaussian, which a regret needs; one walk of `x` (B, ...)."""
+    with evaluating(model, seed=0):
+        for evidence in seen(model, [x]):
+            run(model, Nudged(), evidence)
+
+
 def regret(
     model: Model,
     batches: Iterable[Tensor],

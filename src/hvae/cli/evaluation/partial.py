@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "evaluation.partial.safetensors"
 PAUSE = 5.0
-"""Seconds between two writings, at least: what an interruption of the likelihood can cost, beside one chunk of draws."""
+"""Seconds between two writings, at least: with one chunk of draws what an interruption of the likelihood can cost."""
 
 
 def fingerprint(subject: Subject, *apart: str) -> str:
