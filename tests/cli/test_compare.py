@@ -93,6 +93,7 @@ def test_runs_of_one_task_are_ranked(command: Command, runs: Callable[..., list[
         {"likelihood__data": 500},
         {"likelihood__likelihood": "density"},
         {"protocol": {"reading": "published"}},
+        {"unlike_training": ["checksums"]},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -139,6 +140,36 @@ def test_quality_is_quoted_with_its_extractor(command: Command, runs: Callable[.
     title = "FID (e; 500 real, 500 generated)"
     assert standings(group, title) == {"a": "behind", "b": "", "c": "best"}
     assert standings(group, title.replace("FID", "coverage"))["c"] == "best"
+
+
+def test_every_measure_with_a_better_and_a_worse_is_ranked(command: Command, runs: Callable[..., list[Path]]) -> None:
+    def more(good: float) -> dict[str, Any]:
+        scores = {"mig": 0.1, "dci_disentanglement": 0.2, "sap": 0.1, "factor_vae": 0.5 * good}
+        return record(
+            reconstruction={"data": 300, "psnr_db": estimate(20 * good), "ms_ssim": None},
+            hierarchical={
+                "bounds": [
+                    {
+                        "groups": 4,
+                        "samples": 25,
+                        "shared": ["z2"],
+                        "data": 200,
+                        "negative_hiw_nats": estimate(80 / good),
+                    }
+                ]
+            },
+            classes={"codes": "means", "data": 900, "levels": {"z2": {"probe_accuracy": 0.2 * good}}},
+            disentanglement={"codes": "means", "data": 800, "levels": {"z1": scores, "z2": {**scores, "mig": 0.0}}},
+        )
+
+    (group,) = compared(command, runs(a=more(1.0), b=more(1.5)))
+    for title in (
+        "PSNR of 300 reconstructions, dB",
+        "-HIW-4x25, nats (1 of the levels shared, 200 data)",
+        "linear probe of the best level (means, 900 data)",
+        "FactorVAE score of the best level (means, 800 data)",
+    ):
+        assert standings(group, title) == {"a": "behind", "b": "best"}, title
 
 
 def test_what_is_not_finite_is_shown_and_not_ranked(command: Command, runs: Callable[..., list[Path]]) -> None:

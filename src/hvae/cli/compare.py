@@ -12,13 +12,14 @@ from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.parser import Parser
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import read_json
+from hvae.cli.ranked import measures
 from hvae.cli.source import CONFIG
 from hvae.cli.voice import Voice, table
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
-    from hvae.report.comparison import Group, Measure, Row
+    from hvae.report.comparison import Group, Row
 
 ABOUT = (
     "Put the evaluations of several runs side by side: a table for each task, and one HTML page. Numbers of different "
@@ -108,6 +109,7 @@ def task_of(record: Mapping[str, Any]) -> dict[str, str]:
         # Records of before protocols had names hold likelihoods that were read in one way alone.
         "reading": record.get("protocol", {}).get("reading", "exact"),
         "checksum": data["checksums"].get(split, "")[:12],
+        "data of the training": ", ".join(record.get("unlike_training", [])) or "the same",
     }
 
 
@@ -150,37 +152,6 @@ def _family(folder: Path) -> str:
         return RunConfig.load(folder / CONFIG).model.family
     except (HvaeError, OSError):
         return ""
-
-
-def measures(record: Mapping[str, Any]) -> dict[str, Measure]:
-    """Every number that can be ranked, under a title that says which bound and which K."""
-    from hvae.report.comparison import Measure
-
-    result = record["likelihood"]
-    k, bits = result["samples"], record["data"]["bits"] > 1
-    shown = {"-ELBO, nats": result["negative_elbo_nats"]}
-    if k > 1:
-        shown[f"-IW-{k}, nats"] = result["negative_iw_nats"]
-    if bits and result["elbo_bits_per_dim"]:
-        shown["-ELBO, bits/dim"] = result["elbo_bits_per_dim"]
-        shown |= {f"-IW-{k}, bits/dim": result["iw_bits_per_dim"]} if k > 1 else {}
-    found = {title: Measure(value=e["mean"], error=e["standard_error"]) for title, e in shown.items()}
-    if coarse := record.get("coarse_to_fine"):
-        title = f"top {coarse['held']} held, agreement of {coarse['redraws']} redraws"
-        found[title] = Measure(value=coarse["top_held"], low=False)
-    return found | _quality(record.get("quality"))
-
-
-def _quality(found: Mapping[str, Any] | None) -> dict[str, Measure]:
-    """Distances of samples; the extractor and the counts are in the titles, for without them they mean nothing."""
-    from hvae.report.comparison import Measure
-
-    if not found:
-        return {}
-    by = f" ({found['extractor']}; {found['real']:,} real, {found['generated']:,} generated)"
-    down = {title: Measure(value=found[key]) for title, key in (("FID", "fid"), ("KID", "kid"))}
-    up = {key: Measure(value=found[key], low=False) for key in ("precision", "recall", "density", "coverage")}
-    return {title + by: measure for title, measure in (down | up).items()}
 
 
 def told(group: Group) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
         "skipped": left,
         "units": UNITS,
         "data": subject.data.provenance.to_dict(),
+        "unlike_training": list(subject.unlike),
         "settings": settings,
         "seconds": round(partial.seconds, 2),
         "device": next(run.model.parameters()).device.type,

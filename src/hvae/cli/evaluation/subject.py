@@ -32,6 +32,8 @@ class Subject:
 
     run: LoadedRun
     data: ImageData
+    unlike: tuple[str, ...] = ()
+    """What of the data is not as it was in training."""
 
     @property
     def config(self) -> EvaluateConfig:
@@ -90,7 +92,7 @@ def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice) -> 
         run.model.to(device_of(run.config))
     except (RuntimeError, AssertionError) as fault:
         raise HvaeError(f"no {device_of(run.config)} device here; add --train.accelerator cpu") from fault
-    return Subject(run, data)
+    return Subject(run, data, tuple(odd))
 
 
 def safe_rows(model: Model, x: Tensor) -> int:
