@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hvae.explore.charts import loss_curves, rate_bars, rate_curves, unit_bars
+from hvae.explore.charts import loss_curves, rate_bars, rate_curves, unit_bars, use_curves
 from hvae.explore.theme import DARK, LIGHT, Theme
 
 STEPS = list(range(0, 2000, 100))
 FALLING = [50 / (1 + s) for s in STEPS]
+SHARES = [min(1.0, s / 1000) for s in STEPS]
 CHARTS: dict[str, Callable[[Theme], bytes]] = {
     "rates": lambda theme: rate_bars({"z3": 0.0, "z2": 3.0, "z1": 21.5}, theme),
     "units": lambda theme: unit_bars({"z3": (0, 4), "z2": (5, 8)}, theme),
     "curves": lambda theme: rate_curves(STEPS, {"z2": FALLING, "z1": FALLING[::-1]}, theme),
     "loss": lambda theme: loss_curves({"training": (STEPS, FALLING), "validation": ([0, 900], [90, 80])}, theme),
+    "use": lambda theme: use_curves(STEPS, {"z2": SHARES, "z1": SHARES[::-1]}, {"z2": FALLING, "z1": SHARES}, theme),
+    "use without information": lambda theme: use_curves([5], {"z1": [0.0]}, {}, theme),
+    "deep use": lambda theme: use_curves(STEPS, *[{f"z{i}": SHARES for i in range(40, 0, -1)}] * 2, theme),
     "collapsed": lambda theme: rate_curves([1.0], {"z1": [0.0]}, theme),
     "silent": lambda theme: rate_bars({"z1": 0.0}, theme),
     "deep": lambda theme: rate_curves(STEPS, {f"z{i}": FALLING for i in range(40, 0, -1)}, theme),

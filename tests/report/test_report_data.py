@@ -27,3 +27,9 @@ def test_what_is_not_finite_is_a_gap() -> None:
     rows = [{"step": "1", "rate/z1": "nan", "elbo": "-inf"}, {"step": "2", "rate/z1": "2", "elbo": "-80"}]
     read = history(rows, ["z1"])
     assert read.rates == {"z1": ([2.0], [2.0])} and read.losses == {"training": ([2.0], [80.0])}
+
+
+def test_the_use_of_levels_is_read_from_validations_alone() -> None:
+    rows = [{"step": 1, "rate/z1": 2.0}, {"step": 2, "valid/used/z1": 0.5, "valid/information/z1": 1.5}]
+    read = history(rows, ["z2", "z1"])
+    assert read.used == {"z1": ([2.0], [0.5])} and read.information == {"z1": ([2.0], [1.5])}

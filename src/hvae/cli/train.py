@@ -19,6 +19,7 @@ from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
 from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
 from hvae.cli.voice import Voice
+from hvae.cli.watch import watching
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
@@ -166,6 +167,7 @@ def fitted(job: Job, voice: Voice) -> FitResult:
             valid=data.valid,
             description=describe(config, data.shape, data.bits, record),
             resume=job.resume,
+            on_evaluate=watching(data.valid, config.train.seed, max(1, config.train.batch // config.train.accumulate)),
         )
     if is_first():
         finish(job.folder, result)

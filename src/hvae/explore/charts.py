@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from hvae.explore.theme import LIGHT, Theme
@@ -64,6 +64,41 @@ def rate_curves(steps: Sequence[float], rates: Mapping[str, Sequence[float]], th
         for axes in (stacked, alone):
             axes.set(xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
         return _png(figure)
+
+
+def use_curves(
+    steps: Sequence[float],
+    used: Mapping[str, Sequence[float]],
+    information: Mapping[str, Sequence[float]],
+    theme: Theme = LIGHT,
+) -> bytes:
+    """Two views of each level over training, top level first: the share of it in use, and what it says of the data.
+
+    `used` in 0 to 1, `information` in nats (it may be empty).  Up to 8 levels are curves, more the rows of maps.
+    """
+    panels = [("Share in use", "% of the level", {n: 100 * np.asarray(u, float) for n, u in used.items()})]
+    if information:
+        said = {name: np.asarray(nats, float) for name, nats in information.items()}
+        panels.append(("Information about the image", "nats per image", said))
+    with matplotlib.rc_context(theme.style()):
+        figure, places = _figure(len(panels), CURVES, 3.9 if len(used) <= MANY else 4.6)
+        for axes, (title, unit, curves) in zip(places, panels, strict=True):
+            values = np.asarray(list(curves.values()), float)  # (L, steps)
+            (_few if len(curves) <= MANY else _many)(axes, steps, values, list(curves), theme, unit)
+            axes.set(title=title, xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
+        return _png(figure)
+
+
+def _few(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme, unit: str) -> None:
+    for name, row, shade in zip(names, values, theme.shades(len(names)), strict=True):
+        axes.plot(steps, row, color=shade, label=name)
+    axes.set(ylabel=unit)
+    axes.set_ylim(min(0.0, float(values.min())), 1.05 * max(float(values.max()), 0.1))
+    axes.legend()
+
+
+def _many(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme, unit: str) -> None:
+    _rows(axes, steps, values, names, Normalize(min(0.0, float(values.min())), max(float(values.max()), 0.1)), unit)
 
 
 def loss_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], theme: Theme = LIGHT) -> bytes:
@@ -137,14 +172,19 @@ def _name_ends(axes: Axes, names: list[str], ends: np.ndarray, shades: list) -> 
 
 
 def _map(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme) -> None:
-    edges = np.append(steps, steps[-1] + max(steps[-1] - steps[0], 1) / len(steps))
     norm = LogNorm(COLLAPSED, max(values.max(), 10 * COLLAPSED))
+    _rows(axes, steps, values, names, norm, "nats per image")
+    axes.set(title="Each level alone")
+
+
+def _rows(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], norm: Normalize, unit: str) -> None:
+    edges = np.append(steps, steps[-1] + max(steps[-1] - steps[0], 1) / len(steps))
     mesh = axes.pcolormesh(edges, np.arange(len(names) + 1), values, norm=norm, cmap="cividis", rasterized=True)
     every = math.ceil(len(names) / 20)
-    axes.set(title="Each level alone", yticks=np.arange(0, len(names), every) + 0.5, yticklabels=names[::every])
+    axes.set(yticks=np.arange(0, len(names), every) + 0.5, yticklabels=names[::every])
     axes.invert_yaxis()
     axes.grid(visible=False)
-    axes.figure.colorbar(mesh, ax=axes, label="nats per image")
+    axes.figure.colorbar(mesh, ax=axes, label=unit)
 
 
 def _usual(curves: list[Sequence[float]]) -> tuple[float, float]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hvae.explore.charts import MANY, loss_curves, rate_bars, rate_curves, unit_bars
+from hvae.explore.charts import MANY, loss_curves, rate_bars, rate_curves, unit_bars, use_curves
 from hvae.explore.theme import DARK, LIGHT, Theme
-from hvae.report.data import Curve, LevelNumbers, Picture, ReportData, Section
+from hvae.report.data import Curve, History, LevelNumbers, Picture, ReportData, Section
 
 DENSE = 1.5
 
@@ -18,6 +18,8 @@ def charts(data: ReportData) -> list[Picture]:
         drawn += [_rates(data), _units(data)]
     if steps := _common_steps(data.history.rates):
         drawn.append(_rate_history(data.history.rates, steps))
+    if steps := _common_steps({**data.history.used, **{f"{n} says": c for n, c in data.history.information.items()}}):
+        drawn.append(_use_history(data.history, steps))
     if data.history.losses:
         drawn.append(_losses(data.history.losses))
     return drawn
@@ -83,6 +85,21 @@ def _rate_history(rates: Mapping[str, Curve], steps: list[float]) -> Picture:
         filename="rates-over-training.png",
         section="training",
         alt=f"Rates over {steps[-1]:g} steps; at the end, in nats: {ends}.",
+    )
+
+
+def _use_history(history: History, steps: list[float]) -> Picture:
+    used, said = ({n: _at(c, steps) for n, c in curves.items()} for curves in (history.used, history.information))
+    ends = ", ".join(f"{name} {values[-1]:.0%}" for name, values in used.items())
+    return _chart(
+        lambda theme: use_curves(steps, used, said, theme),
+        title="Use of each level over training",
+        caption="On a few validation images: the share of a level's numbers that spend more than a hundredth of a nat, "
+        "and what the level says of the image given the levels drawn before it (from 16 images: too high, and no more "
+        "than the logarithm of the number of validation images). A level at zero on both sides is dead.",
+        filename="use-over-training.png",
+        section="training",
+        alt=f"Share in use over {steps[-1]:g} steps; at the end: {ends}.",
     )
 
 

@@ -92,10 +92,15 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Training as curves of (steps, nats per image): the rate of each level, and minus the ELBO by name."""
+    """Training as curves of (steps, nats per image): the rate of each level, and minus the ELBO by name.
+
+    On validation data, by level: `used`, the share of its dimensions that are in use, and `information`, in nats.
+    """
 
     rates: Mapping[str, Curve] = field(default_factory=dict)
     losses: Mapping[str, Curve] = field(default_factory=dict)
+    used: Mapping[str, Curve] = field(default_factory=dict)
+    information: Mapping[str, Curve] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,17 +130,21 @@ class ReportData:
 
 
 def history(rows: Iterable[Mapping[str, str | float]], levels: Sequence[str]) -> History:
-    """The curves in the rows of a metrics.csv: columns step, rate/LEVEL, elbo, valid/elbo; empty cells, NaN are gaps.
+    """The curves in the rows of a metrics.csv: columns step, rate/LEVEL, elbo, valid/elbo, valid/used/LEVEL,
+    valid/information/LEVEL; empty cells and NaN are gaps.
 
     >>> h = history([{"step": 1, "elbo": -90.0, "rate/z1": 3.0}, {"step": 2, "valid/elbo": -88.0}], ["z1"])
     >>> h.rates, h.losses
     ({'z1': ([1.0], [3.0])}, {'training': ([1.0], [90.0]), 'validation': ([2.0], [88.0])})
     """
     rows = list(rows)
-    rates = {level: _curve(rows, f"rate/{level}") for level in levels}
+    rates, used, information = (
+        {level: curve for level in levels if (curve := _curve(rows, f"{kind}/{level}"))[0]}
+        for kind in ("rate", "valid/used", "valid/information")
+    )
     bounds = {"training": _curve(rows, "elbo"), "validation": _curve(rows, "valid/elbo")}
     losses = {name: (steps, [-v for v in values]) for name, (steps, values) in bounds.items() if steps}
-    return History(rates={name: curve for name, curve in rates.items() if curve[0]}, losses=losses)
+    return History(rates=rates, losses=losses, used=used, information=information)
 
 
 def read_history(path: str | Path, levels: Sequence[str]) -> History:

@@ -1,0 +1,55 @@
+"""What is watched while a model trains, beside its bound: how much of each level is used, and what it says of the data.
+
+Small numbers of data, so that a validation costs about a quarter more: curves show when a level dies or wakes; the
+numbers that count are those of `hvae evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.data import Split
+    from hvae.walk import Model
+
+USED_DATA, DRAWS, PAIRS = 128, 2, 16
+"""Data whose units are looked at, draws for each, and data that are told apart (by their square in walks)."""
+
+Row = dict[str, float]
+
+
+def watching(valid: Split, seed: int, rows: int) -> Callable[[Model, int], Row] | None:
+    """What to call at each validation, at most `rows` data at once; None without even two data to tell apart."""
+    if len(valid) < 2:
+        return None
+
+    def watch(model: Model, step: int) -> Row:
+        images = valid.fixed(seed)
+        some, few = (images.batch(range(min(n, len(images)))) for n in (USED_DATA, max(2, min(PAIRS, rows))))
+        return {**_used(model, some.split(rows), seed), **_information(model, few, len(images), seed)}
+
+    return watch
+
+
+def _used(model: Model, batches: Sequence[Tensor], seed: int) -> Row:
+    """The share of each level's dimensions that spend more than a hundredth of a nat."""
+    from hvae.metrics import activity
+
+    found = activity(model, batches, DRAWS, seed=seed)
+    return {f"valid/used/{name}": level.used_dims / level.dims for name, level in found.levels.items()}
+
+
+def _information(model: Model, x: Tensor, population: int, seed: int) -> Row:
+    """I(x; z) of each level given those drawn before it, nats; none where q cannot score the values of others."""
+    from hvae.errors import HvaeError
+    from hvae.metrics import mutual
+
+    try:
+        found = mutual(model, [x], population=population, chunk_rows=len(x), seed=seed)
+    except HvaeError:
+        return {}
+    levels = {name: level.information_nats.stratified.mean for name, level in found.levels.items()}
+    return {f"valid/information/{name}": nats for name, nats in levels.items()}
