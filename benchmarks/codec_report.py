@@ -117,7 +117,8 @@ def rivals() -> dict[str, Squeeze]:
     if shutil.which("cjxl"):
         found["JPEG XL"] = command("cjxl -d 0 -e 9 {0} {1}", "jxl")
     elif _importable("pillow_jxl"):
-        found["JPEG XL"] = pillow(format="JXL", lossless=True, effort=9)
+        jxl = pillow(format="JXL", lossless=True, effort=9)
+        found["JPEG XL"] = lambda image: jxl(image.convert("L") if image.mode == "1" else image)  # it knows no bits
     if shutil.which("flif"):
         found["FLIF"] = command("flif -e {0} {1}", "flif")
     return found
