@@ -27,7 +27,7 @@ def arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 def test_there_and_back_is_the_reconstruction(run: Path, tmp_path: Path, command: Command) -> None:
     said = command("encode", run, "--data", "test", "-n", 7, "--mode", "--out", tmp_path / "z.npz", "--json")
-    assert said.json == {"file": str(tmp_path / "z.npz"), "number": 7, "levels": ["z2", "z1"]}
+    assert said.json == {"file": str(tmp_path / "z.npz"), "number": 7, "levels": ["z2", "z1"], "brought": None}
     assert {n: a.shape for n, a in arrays(tmp_path / "z.npz").items() if n != "about"} == {"z2": (7, 2), "z1": (7, 4)}
     said = command("decode", run, tmp_path / "z.npz", "--out", tmp_path / "x.npy", "--json")
     assert said.json["number"] == 7 and said.json["given"] == ["z2", "z1"] and said.err == ""
@@ -79,7 +79,9 @@ def test_images_of_ones_own(run: Path, tmp_path: Path, command: Command) -> None
     folder.mkdir()
     for i in range(3):
         Image.fromarray(np.full((20, 30, 3), 80 * i, np.uint8)).save(folder / f"{i}.png")
-    assert command("encode", run, "--data", folder, "--mode", "--out", tmp_path / "a.npz").code == 0
+    said = command("encode", run, "--data", folder, "--mode", "--out", tmp_path / "a.npz", "--json")
+    text = "3 images of 3x20x30, 8 bits, brought to 1x8x8, 4 bits (cropped to a square, scaled, to grey, cut to 4 bits)"
+    assert said.json["brought"]["text"] == text and said.err == f"{text}\n"
     # The same pictures as the model sees them: 8x8, grey, 4 bits.
     np.save(tmp_path / "mine.npy", np.stack([np.full((8, 8), 80 * i, np.uint8) for i in range(3)]))
     assert command("encode", run, "--data", tmp_path / "mine.npy", "--mode", "--out", tmp_path / "b.npz").code == 0

@@ -14,8 +14,7 @@ from PIL import Image
 
 import hvae
 from hvae.cli.heat import evenly
-from hvae.cli.score import overlap, rows
-from hvae.data.images import Split
+from hvae.cli.scoring.shown import rows
 
 Command = Callable[..., Any]
 
@@ -96,29 +95,29 @@ def test_training_images_are_noticed(copy: Path, command: Command) -> None:
         ("--data test --normal 5", "expected 12 normal data or more to know what is usual, got 5"),
         ("--data test --samples 0", "--samples: expected 1 or more, got 0"),
         ("--data test -n -3", "--number: expected 0 or more, got -3"),
-        ("--data test --foreign -n 1", "--foreign: expected 2 images or more to compare, got 1 from test"),
+        ("--data noise --foreign -n 1", "--foreign: expected 2 images or more to compare, got 1 from noise"),
+        ("--data test --foreign", "--foreign: nothing is foreign about the run's own test data; name other data"),
+        ("--data valid --foreign", "nothing is foreign about the run's own valid data"),
+        ("--data noise --reverse other", "--reverse is the other direction of a pair; add --foreign"),
+        ("--data noise --foreign --reverse nowhere", "nowhere"),
+        ("--data mnist --foreign --reverse RUN", "--reverse: expected a run that was trained on mnist, got one of dig"),
+        ("--data test --by regret", "--by regret needs the steps that each image may take, as in --regret 100"),
+        ("--data test --regret -1", "--regret: expected 0 or more, got -1"),
+        ("--data test -o nowhere/x.csv", "--out: there is no folder nowhere; make it, or choose another"),
+        ("--data test --maps 2 -o x.png", "--out: expected a .csv file, beside which the maps are written"),
+        ("--data test -o noise", "--out: expected a file to write, got the folder noise"),
         ("--data cifar10 --data.download false --data.root nowhere", "cifar10"),
         ("--data test --train.lr 3", "--train.lr belongs to the training"),
     ],
 )
-def test_faults_come_before_the_work(words: str, line: str, copy: Path, command: Command) -> None:
-    said = command("score", copy, *words.split())
+def test_faults_come_before_the_work(
+    words: str, line: str, copy: Path, noise: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(noise.parent)
+    said = command("score", copy, *words.replace("RUN", str(copy)).split())
     assert said.code == 2 and line in said.err, said.err
     assert said.err.count("\n") == 1 and "scores of" not in said.err
     assert not list(copy.glob("scores*"))
-
-
-def split(values: torch.Tensor, **options: Any) -> Split:
-    return Split(store=values, rows=torch.arange(len(values)), labels=None, depth=8, **options)
-
-
-def test_overlap_is_pixel_by_pixel() -> None:
-    store = torch.randint(256, (50, 1, 4, 4), dtype=torch.uint8)
-    other = torch.cat([store[7:9], store[:1] ^ 1])
-    assert overlap(split(store), split(other)) == 2
-    assert overlap(split(store, dynamic=True), split(other)) == 0
-    assert overlap(split(store, dynamic=True), split(other, dynamic=True)) == 2
-    assert overlap(split(store), split(torch.zeros(3, 1, 5, 5, dtype=torch.uint8))) == 0
 
 
 def test_rows_keep_what_is_not_finite_readable() -> None:

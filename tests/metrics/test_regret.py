@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 
 from hvae.distributions import Flowed, Normal
 from hvae.errors import HvaeError
-from hvae.metrics.regret import Nudged, regret
+from hvae.metrics.regret import Nudged, improvable, regret
 from hvae.site import Site
 
 
@@ -40,3 +42,11 @@ def test_posteriors_that_are_not_gaussian_are_refused() -> None:
     flow = Flowed(Normal(torch.zeros(2, 1), torch.ones(2, 1)), lambda z: (2 * z, torch.zeros_like(z)))
     with pytest.raises(HvaeError, match="expected Gaussian posteriors to improve upon, got Flowed at z1"):
         Nudged()(Site("z1", q=flow))
+
+
+def test_whether_a_regret_can_be_had_is_known_after_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = TopDownGaussian(1), torch.randn(1, 5, dtype=torch.float64)
+    improvable(model, x)
+    monkeypatch.setattr(sys.modules["hvae.metrics.regret"], "Normal", Flowed)
+    with pytest.raises(HvaeError, match="got Normal at z1; leave the likelihood regret out"):
+        improvable(model, x)

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.cli.form import SPLITS, Brought, Change, bring, files, own
 from hvae.cli.inspect import device_of
 from hvae.cli.parser import Parser, split_dotted
 from hvae.cli.voice import Voice
-from hvae.config.data import DataConfig
 from hvae.errors import HvaeError
 from hvae.files import replacing
 
@@ -28,8 +28,6 @@ EXAMPLES = (
     "hvae encode runs/digits --data test --out latents.npz",
     "hvae encode runs/photos --data ~/new --out latents.npz --mode",
 )
-SPLITS = ("test", "valid", "train")
-READERS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
 ABOUT_KEY = "about"
 """The one array of the file that is no level: a text that says whose latents these are."""
 
@@ -54,16 +52,19 @@ def main(argv: list[str]) -> None:
     if path.suffix != ".npz":
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
     with voice.working():
-        values = latents(args, dotted)
+        values, change = latents(args, dotted)
+    if change:
+        voice.tell(str(change))
     told = {"file": str(path), "number": len(next(iter(values.values()))), "levels": list(values)}
+    told |= {"brought": change.to_dict() if change else None}
     voice.answer(told)
     if not args.json:
         count = f"{told['number']} images at {len(values)} levels"
         voice.show(f"{count} in {path}; back with: hvae decode {args.run} {path} --out FOLDER")
 
 
-def latents(args: Namespace, dotted: Mapping[str, str]) -> dict[str, Tensor]:
-    """The latents that the words of the command ask for, also written to their file."""
+def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[str, Tensor], Change | None]:
+    """The latents that the words of the command ask for, also written to their file, and what images went through."""
     from hvae.checkpoints import load
     from hvae.draw import mode, posterior
     from hvae.explore import encode
@@ -72,49 +73,28 @@ def latents(args: Namespace, dotted: Mapping[str, str]) -> dict[str, Tensor]:
     if args.number < 1:
         raise HvaeError(f"expected at least 1 image to encode, got -n {args.number}")
     run = load(args.run)
-    x = images(run, args.data, dotted, args.number)
+    found = images(run, args.data, dotted, args.number)
+    split = found.split.fixed(0)
     model = run.model.to(device_of(run.config))
-    values = encode(model, x, draw=mode if args.mode else posterior, seed=args.seed)
+    values = encode(model, split.batch(range(len(split))), draw=mode if args.mode else posterior, seed=args.seed)
     about = {"weights": digest(model.state_dict()), "images": args.data, "mode": args.mode, "seed": args.seed}
     save(Path(args.out), values, about)
-    return values
+    return values, found.change
 
 
-def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int) -> Tensor:
-    """The first images of a split of the run's data, or of the user's, (N, C, H, W) in [0, 1]."""
+def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int) -> Brought:
+    """A split of the run's data, or the user's images, in the form of the model; the first `number` of them."""
     from hvae.data import load
 
-    own = source in SPLITS
     for key in dotted:
-        if not (own and key.startswith("data.")) and key != "train.accelerator":
+        if not (source in SPLITS and key.startswith("data.")) and key != "train.accelerator":
             raise HvaeError(f"--{key} is not for encode; with --data test the place can be told by --data.root")
-    config = run.config.override(dotted).data if own else brought(run, source)
-    data = load(config)
-    if data.shape != run.model.shape or data.bits != run.bits:
-        raise HvaeError(
-            f"{run.folder} takes images of {run.model.shape} with {run.bits} bits, got {data.shape} with {data.bits} "
-            f"from {source}"
-        )
-    split = getattr(data, source if own else "train").fixed(0)
-    return split.batch(range(min(number, len(split))))
-
-
-def brought(run: LoadedRun, source: str) -> DataConfig:
-    """How the user's own images are read and brought to the form that the model was trained on."""
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise HvaeError(
-            f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, or an array file"
-        )
-    if path.is_file() and path.suffix not in READERS:
-        raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
-    shape, asked = run.model.shape, run.config.data
-    picture: dict[str, Any] = {}
-    if len(shape) == 3:
-        crop = asked.crop if asked.size else "center"
-        picture = {"size": shape[1:], "crop": crop, "channels": shape[0] if shape[0] in (1, 3) else 0}
-    name = "folder" if path.is_dir() else READERS[path.suffix]
-    return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **picture)
+    if source in SPLITS:
+        data = load(run.config.override(dotted).data)
+        found = own(run, data, data, source)
+    else:
+        found = bring(run, files(run, source))
+    return found.some(range(min(number, len(found.split))))
 
 
 def save(path: Path, values: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ def read_folder(config: DataConfig) -> Raw:
     empty = [str(folder) for split, folder in _splits(root).items() if not files[split]]
     if empty:
         raise HvaeError(f"no image found below {empty[0]}; expected files that end in {', '.join(SUFFIXES)}")
-    pictures = {split: [Picture(str(file), _opener(file)) for file in some] for split, some in files.items()}
+    pictures = {split: [Picture(str(file), opener(file)) for file in some] for split, some in files.items()}
     levels, plan = decoded(pictures, config, {split: [_stamp(file) for file in some] for split, some in files.items()})
     labels, classes = _labels(_splits(root), files)
     parts = {split: Part(array, labels.get(split)) for split, array in levels.items()}
@@ -67,7 +67,8 @@ def listed(folder: Path) -> list[Path]:
     return sorted(found, key=lambda file: file.parts)
 
 
-def _opener(file: Path) -> Callable[[], Image.Image]:
+def opener(file: Path) -> Callable[[], Image.Image]:
+    """What opens a picture when it is wanted."""
     return lambda: Image.open(file)
 
 

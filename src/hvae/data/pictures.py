@@ -79,7 +79,7 @@ def decoded(splits: Mapping[str, Sequence[Picture]], config: DataConfig, listing
     # Each file appears whole or not at all; a half-cleaned cache is decoded again.
     if not all((folder / name).exists() for name in ("plan.json", *(f"{split}.npy" for split in splits))):
         pictures = [picture for split in splits.values() for picture in split]
-        plan = settle(_headers(pictures), config)
+        plan = settle(look_at(pictures), config)
         for split, some in splits.items():
             _write(folder / f"{split}.npy", some, plan)
         write_text(folder / "plan.json", json.dumps(asdict(plan)))
@@ -113,7 +113,8 @@ def _shown(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else f"{value} bits"
 
 
-def _headers(pictures: Sequence[Picture]) -> list[tuple[str, Header]]:
+def look_at(pictures: Sequence[Picture]) -> list[tuple[str, Header]]:
+    """The name and header of each picture, none of them decoded.  Raises HvaeError for one that cannot be read."""
     found = _pooled(_header, pictures, "looking at pictures")
     return [(picture.name, header) for picture, header in zip(pictures, found, strict=True)]
 

@@ -1,0 +1,214 @@
+"""Images of the user's, brought to the form that a model was trained on, with what was done to them on the way.
+
+Shapes: `C` channels; `H W` space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.config.data import DataConfig
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.data import ImageData, Provenance, Split
+    from hvae.data.look import Form
+
+SPLITS = ("test", "valid", "train")
+READERS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
+DYNAMIC = "-dynamic"
+EIGHT = 8
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Change:
+    """What was done to `count` images of the forms `before` to make them images of the form `after`."""
+
+    count: int
+    before: Sequence[Form]
+    after: Form
+    steps: Sequence[str]
+
+    def __str__(self) -> str:
+        shown = " and ".join(map(str, self.before[:2])) + " and others" * (len(self.before) > 2)
+        return f"{self.count:,} images of {shown}, brought to {self.after} ({', '.join(self.steps)})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "images": self.count,
+            "from": [{"shape": list(form.shape), "bits": form.bits or "floats"} for form in self.before],
+            "to": {"shape": list(self.after.shape), "bits": self.after.bits},
+            "steps": list(self.steps),
+            "text": str(self),
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Brought:
+    """Images as a model takes them, `split`, and the same before any bits were drawn from grey, `grey`.
+
+    `told`, where they come from; `change`, what was done to them, None for nothing.
+    """
+
+    told: dict[str, Any]
+    split: Split
+    grey: Split
+    change: Change | None = None
+
+    def some(self, indices: Sequence[int] | Tensor) -> Brought:
+        """These images alone, in this order."""
+        change = replace(self.change, count=len(indices)) if self.change else None
+        return replace(self, split=self.split.some(indices), grey=self.grey.some(indices), change=change)
+
+
+def files(run: LoadedRun, source: str) -> DataConfig:
+    """How the user's own files are read and brought to the form that the model was trained on."""
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise HvaeError(
+            f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, or an array file"
+        )
+    if path.is_file() and path.suffix not in READERS:
+        raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
+    name = "folder" if path.is_dir() else READERS[path.suffix]
+    return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **picture(run))
+
+
+def picture(run: LoadedRun) -> dict[str, Any]:
+    """Size and colours of a model's images as keys of a data configuration; none for flat vectors."""
+    shape, asked = run.model.shape, run.config.data
+    if len(shape) != 3:
+        return {}
+    crop = asked.crop if asked.size else "center"
+    return {"size": shape[1:], "crop": crop, "channels": shape[0] if shape[0] in (1, 3) else 0}
+
+
+def drawn(config: DataConfig) -> bool:
+    """Whether a configuration draws the bits of grey images anew."""
+    return config.name.endswith(DYNAMIC)
+
+
+def grey(config: DataConfig, data: ImageData) -> ImageData:
+    """The same data before their bits were drawn; themselves where none were."""
+    from hvae.data import load
+    from hvae.data.lookup import base
+
+    return load(replace(config, name=base(config.name), bits=0)) if drawn(config) else data
+
+
+def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> Brought:
+    """A split of the run's own `data`, which are `plain` before any draw.
+
+    Raises HvaeError for a split that there is not, and for data of another form.
+    """
+    fits(run, data.shape, data.bits, data.provenance.name)
+    split: Split = getattr(data, name)
+    if not len(split):
+        raise HvaeError(f"this run has no {name} data; choose another split, or set data.{name} above 0")
+    return Brought(told={**data.provenance.to_dict(), "split": name}, split=split, grey=getattr(plain, name))
+
+
+def fits(run: LoadedRun, shape: Sequence[int], bits: int, source: str) -> None:
+    """Raises HvaeError for images that do not have the form of the model's."""
+    if tuple(shape) != run.model.shape or bits != run.bits:
+        raise HvaeError(
+            f"{run.folder} takes images of {run.model.shape} with {run.bits} bits, got {tuple(shape)} with {bits} "
+            f"from {source}"
+        )
+
+
+def bring(run: LoadedRun, config: DataConfig) -> Brought:
+    """The images that a configuration names in the form of the model: test data where there are any.
+
+    Grey images that go to a model of bits that are drawn anew are drawn.  Raises HvaeError for images that cannot take
+    the form.
+    """
+    from hvae.data import load
+    from hvae.data.look import look
+
+    before = look(config)
+    draw = drawn(run.config.data) and any(form.bits != 1 for form in before)
+    # Floats, and pictures of many depths, need one in common; whole numbers keep theirs.
+    deep = EIGHT if config.name == "folder" or any(not form.bits for form in before) else 0
+    config = replace(config, bits=deep) if draw else config
+    data = load(config)
+    return fitted(run, data, before, config, draw=draw)
+
+
+def move(run: LoadedRun, data: ImageData, plain: ImageData) -> Brought:
+    """The test data of another run, which are `plain` before any draw, in the form of the model."""
+    from hvae.data.look import Form
+    from hvae.data.prepare import prepare
+    from hvae.data.raw import Part, Raw
+
+    # Bits that were drawn are a task of their own: a model of fixed bits gets them as they are.
+    test = (plain if drawn(run.config.data) or run.bits > 1 else data).test
+    levels, draw = test.levels(range(len(test))).numpy(), drawn(run.config.data) and test.depth > 1
+    origin = data.provenance
+    wish = DataConfig(name="npy", path=origin.name, bits=0 if draw else run.bits, valid=0, test=0, **picture(run))
+    moved = prepare(Raw(parts={"train": Part(levels)}, bits=test.depth, source=origin.source), wish)
+    found = fitted(run, moved, [Form(tuple(levels.shape[1:]), test.depth)], wish, draw=draw)
+    return replace(found, told=_moved(origin, found.told))
+
+
+def _moved(origin: Provenance, told: dict[str, Any]) -> dict[str, Any]:
+    """Where data came from that were moved: what they are, and what they have become."""
+    kept = {key: told[key] for key in ("shape", "bits")}
+    cut = told["binarisation"] if told["binarisation"] != "none" or told["bits"] > 1 else origin.binarisation
+    steps = [*origin.transforms, *told["transforms"]]
+    return {**origin.to_dict(), **kept, "binarisation": cut, "transforms": steps, "split": "test"}
+
+
+def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: DataConfig, *, draw: bool) -> Brought:
+    """What was loaded, with its bits still to be drawn or not.  Raises HvaeError where it does not fit the model."""
+    from hvae.data.look import Form
+
+    bits = 1 if draw else data.bits
+    fits(run, data.shape, bits, config.path or config.name)
+    name = "test" if len(data.test) else "train"
+    split = getattr(data, name)
+    after = Form(data.shape, bits)
+    steps = list(dict.fromkeys(step for form in before for step in _steps(form, after, config.crop, draw)))
+    told = {**data.provenance.to_dict(), "split": name}
+    return Brought(
+        told={**told, "bits": 1, "binarisation": "dynamic"} if draw else told,
+        split=replace(split, dynamic=split.dynamic or draw, flip=False),
+        grey=split if draw else getattr(grey(config, data), name),
+        change=Change(count=len(split), before=before, after=after, steps=steps) if steps else None,
+    )
+
+
+def _steps(before: Form, after: Form, crop: str, draw: bool) -> Iterator[str]:
+    if len(after.shape) == 3:
+        yield from _resized(before.shape[1:], after.shape[1:], crop)
+        if before.shape[0] != after.shape[0]:
+            yield "to grey" if after.shape[0] == 1 else "grey repeated"
+    if before.bits == after.bits:
+        return
+    if after.bits == 1:
+        yield "drawn" if draw else "thresholded"
+    else:
+        yield f"{'cut' if before.bits > after.bits else 'rounded'} to {after.bits} bits"
+
+
+def _resized(before: Sequence[int], after: Sequence[int], crop: str) -> Iterator[str]:
+    (high, wide), (tall, broad) = before, after
+    if (high, wide) == (tall, broad):
+        return
+    if crop == "pad":
+        yield "padded"
+    elif high * broad == wide * tall:
+        yield "scaled"
+    elif crop == "none":
+        yield "stretched"
+    else:
+        yield "cropped to a square" if tall == broad else f"cropped to {tall}:{broad}"
+        if (min(high, wide * tall / broad), min(wide, high * broad / tall)) != (tall, broad):
+            yield "scaled"

@@ -1,0 +1,102 @@
+"""Everything that can be wrong with the wish to score, before it takes time."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from hvae.cli.evaluation.subject import Subject
+from hvae.cli.form import SPLITS
+from hvae.cli.scoring.images import some
+from hvae.errors import HvaeError, unknown
+
+REGRET = "regret"
+
+
+def words(args: Namespace) -> None:
+    """Raises HvaeError for words of the command that can never be meant."""
+    for name, least in (("samples", 1), ("normal", 1), ("number", 0), ("maps", 0), ("regret", 0)):
+        if getattr(args, name) < least:
+            raise HvaeError(f"--{name}: expected {least} or more, got {getattr(args, name)}")
+    if args.by == REGRET and not args.regret:
+        raise HvaeError("--by regret needs the steps that each image may take, as in --regret 100")
+    if args.foreign and args.data in SPLITS:
+        raise HvaeError(f"--foreign: nothing is foreign about the run's own {args.data} data; name other data")
+    if args.reverse and not args.foreign:
+        raise HvaeError("--reverse is the other direction of a pair; add --foreign")
+    if args.maps and args.out.endswith(".png"):
+        raise HvaeError(f"--out: expected a .csv file, beside which the maps are written as .png, got {args.out}")
+    if args.out:
+        writable(Path(args.out))
+
+
+def writable(path: Path) -> None:
+    """Raises HvaeError where no file can be written."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise HvaeError(f"--out: there is no folder {folder}; make it, or choose another")
+    if path.is_dir():
+        raise HvaeError(f"--out: expected a file to write, got the folder {path}; add a name, as in {path}/scores.csv")
+    if not os.access(folder, os.W_OK):
+        raise HvaeError(f"--out: nothing can be written into {folder}; choose another folder")
+
+
+def pictured(maps: int, subject: Subject) -> None:
+    """Raises HvaeError for heat maps of what has no places."""
+    shape = subject.run.model.shape
+    if maps and len(shape) != 3:
+        raise HvaeError(f"--maps: expected a model of images, got one of vectors of shape {shape}; leave --maps out")
+
+
+def enough(subject: Subject, args: Namespace) -> None:
+    """Raises HvaeError when the run has too few data to say what is usual, to set the threshold, or to compare with."""
+    import torch
+
+    from hvae.metrics.detection import threshold
+    from hvae.metrics.outliers import enough
+    from hvae.walk import names
+
+    data = subject.data
+    enough(min(len(data.train), args.normal), len(names(subject.run.model)))
+    if not len(data.valid):
+        raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
+    threshold(torch.zeros(min(len(data.valid), args.normal)), args.quantile)
+    if args.foreign and len(data.test) < 2:
+        raise HvaeError("--foreign: expected test data of the run to compare with, got none; set data.test above 0")
+
+
+def deciding(by: str, subject: Subject, regret: int) -> str:
+    """The score that decides.  Raises HvaeError for one that this model does not have."""
+    import torch
+
+    from hvae.draw import prior
+    from hvae.walk import names, run
+
+    levels = names(subject.run.model)
+    with torch.no_grad():
+        density = any(record.law.density for record in run(subject.run.model, prior()).observed)
+    cuts = range(1, len(levels) + 1)
+    known = ["nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
+    known += ["typicality"] + ["complexity"] * (not density) + [REGRET] * (regret > 0)
+    if by and by not in known:
+        raise unknown("score", by, known)
+    return by or ("llr>1" if len(levels) > 1 else "typicality")
+
+
+def improvable(subject: Subject, steps: int) -> None:
+    """Raises HvaeError for a regret of posteriors that cannot be improved upon, by one walk of one datum."""
+    from hvae.metrics.regret import improvable
+
+    if steps:
+        improvable(subject.run.model, some(subject.data.valid, 1).fixed(0).batch([0]))
+
+
+def other_data(data: str, subject: Subject) -> None:
+    """Raises HvaeError for the model of a reverse pair that was trained on another known set than the foreign one."""
+    from hvae.config.data import KNOWN
+    from hvae.data.lookup import base
+
+    theirs = subject.run.config.data.name
+    if data in KNOWN and theirs in KNOWN and base(data).removesuffix("-static") != base(theirs).removesuffix("-static"):
+        raise HvaeError(f"--reverse: expected a run that was trained on {base(data)}, got one of {theirs}")

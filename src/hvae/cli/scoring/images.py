@@ -1,0 +1,81 @@
+"""The images that are scored: where they come from, and whether the model has seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import lcm
+from typing import TYPE_CHECKING, Any
+
+from hvae.cli.evaluation.subject import Subject
+from hvae.cli.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, own
+from hvae.config.data import KNOWN, DataConfig
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.data import ImageData, Split
+
+
+def images(subject: Subject, plain: ImageData, source: str) -> Brought:
+    """The images to score, in the form of the model's data: a split of its own, a known set, or the user's files.
+
+    `plain`, the run's data before any draw.
+    """
+    if source in SPLITS:
+        return own(subject.run, subject.data, plain, source)
+    return bring(subject.run, known(subject, source) if source in KNOWN else files(subject.run, source))
+
+
+def known(subject: Subject, name: str) -> DataConfig:
+    """A known set, in the size, colours and depth of the run; its binarisation must be named, for it is the task."""
+    from hvae.data.catalogue import SETS
+    from hvae.data.lookup import base
+
+    asked, shape = subject.run.config.data, subject.run.model.shape
+    if drawn(asked) and not name.endswith(DYNAMIC) and base(name) + DYNAMIC in KNOWN:
+        raise HvaeError(f"this run was trained on drawn bits; score '{base(name)}{DYNAMIC}' instead of '{name}'")
+    found = SETS[base(name)].shape
+    picture: dict[str, Any] = {}
+    if len(shape) == 3 and found[1:] != shape[1:]:
+        picture["size"] = shape[1:]
+    if len(shape) == 3 and found[0] != shape[0]:
+        picture["channels"] = shape[0]
+    bits = 0 if name.endswith((DYNAMIC, "-binary")) else subject.run.bits
+    return DataConfig(name=name, root=asked.root, download=asked.download, bits=bits, valid=0, test=0, **picture)
+
+
+def some(split: Split, count: int) -> Split:
+    """So many data at random, always the same: known sets are sorted."""
+    return split.some(order(len(split), count))
+
+
+def order(length: int, count: int) -> Tensor:
+    """The places of so many of `length` data at random, always the same, in rising order."""
+    import torch
+
+    return torch.randperm(length, generator=torch.Generator().manual_seed(0))[:count].sort().values
+
+
+def overlap(ours: Split, theirs: Split) -> int:
+    """How many of their images are among ours, pixel by pixel, whatever the depth they are kept at.
+
+    Of images that are drawn from grey the grey is compared; a drawing cannot be told from the grey it came from, so
+    that bits drawn elsewhere count as none.
+    """
+    if ours.store.shape[1:] != theirs.store.shape[1:]:
+        return 0
+    # Whole numbers in which levels of both depths are exact; of one depth they are the levels themselves.
+    fine = lcm(2**ours.depth - 1, 2**theirs.depth - 1)
+    known = set(_prints(ours, fine))
+    return sum(one in known for one in _prints(theirs, fine))
+
+
+def _prints(split: Split, fine: int) -> Iterator[int]:
+    """A number for each image that depends on its values, in units of 1 / `fine`, alone."""
+    import numpy as np
+
+    factor = fine // (2**split.depth - 1)
+    for levels in split.chunks():
+        values = levels.numpy().astype(np.min_scalar_type(fine), copy=False) * factor
+        yield from (hash(one.tobytes()) for one in values)

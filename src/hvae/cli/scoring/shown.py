@@ -1,0 +1,75 @@
+"""What a scoring found: lines of a file, and words and tables for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hvae.cli.voice import table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHOWN = 20
+ORACLE = "'decides' was chosen without foreign labels; to pick the best row would be to pick with them (an oracle)"
+ONE_WAY = "the reverse pair needs a model of the other data (--reverse RUN2): a score can flip"
+
+
+def rows(found: Mapping[str, Tensor], decisions: list[str], files: list[str]) -> str:
+    """One line an image: its place, its file where it has one, the decision, and every score.
+
+    >>> import torch
+    >>> print(rows({"nll": torch.tensor([1.5])}, ["normal"], ["a.png"]).replace("\\r", ""), end="")
+    index,file,decision,nll
+    0,a.png,normal,1.5
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["index", *(["file"] if files else []), "decision", *found])
+    columns = [column.tolist() for column in found.values()]
+    for i, (decision, *values) in enumerate(zip(decisions, *columns, strict=True)):
+        writer.writerow([i, *files[i : i + 1], decision, *(f"{value:.6g}" for value in values)])
+    return text.getvalue()
+
+
+def shown(told: Mapping[str, Any]) -> list[Any]:
+    """The result for people: lines and tables."""
+    share = f"{told['foreign']:,} of {told['rows']:,} images are foreign"
+    rule = f"{told['by']} above {told['threshold']:.4g}, the {percent(told['quantile'])} quantile of validation data"
+    parts: list[Any] = [told["brought"]["text"]] if told["brought"] else []
+    parts += [f"{share} ({rule})", f"every score of each image: {told['csv']}"]
+    if told["maps"]:
+        parts.append(f"heat maps: {told['maps']}")
+    if told["detection"]:
+        parts += [_table(told, "Telling X from the run's test data"), *_reversed(told["reverse"]), ORACLE]
+    return parts
+
+
+def _reversed(told: Mapping[str, Any] | None) -> list[Any]:
+    if told is None:
+        return [ONE_WAY]
+    brought = [told["brought"]["text"]] if told["brought"] else []
+    return [*brought, _table(told, f"The reverse, by {told['run']}")]
+
+
+def percent(share: float) -> str:
+    """A share in percent, with as many digits as it has.
+
+    >>> percent(0.995), percent(0.95), percent(0.29)
+    ('99.5%', '95%', '29%')
+    """
+    return f"{100 * share:.10g}%"
+
+
+def _table(told: Mapping[str, Any], title: str) -> Any:
+    found, by = told["detection"], told["by"]
+    first = next(iter(found.values()))
+    sizes = f"{first['foreign']:,} foreign (positive) and {first['normal']:,} normal images, balanced"
+    made = table("score", "AUROC", "AUPRC", "AUPRC normal", "FPR80", "", title=f"{title}: {sizes}")
+    best = {by, *sorted(found, key=lambda name: -found[name]["auroc"])[:SHOWN]}
+    for name in (name for name in found if name in best):
+        numbers = (f"{found[name][key]:.3f}" for key in ("auroc", "auprc", "auprc_normal", "fpr80"))
+        made.add_row(name, *numbers, "decides" if name == by else "")
+    return made
