@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from hvae.checkpoints import foreign, imports, nvae, vdvae
-from hvae.checkpoints.imports import Converted, convert, sha256
+from hvae.checkpoints.imports import Converted, convert, sha256, unlike
+from hvae.checkpoints.published import published
 from hvae.config.model import VAEConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.draw import mode
@@ -181,6 +182,21 @@ def test_an_nvae_checkpoint_gives_the_official_numbers(parity: Path, case: str, 
     nats = trace["x"].law.log_prob(x)[..., scored, scored][..., : made.shape[1], : made.shape[1]]
     near(nats.flatten(1).sum(1), -recorded["eval/zero/recon"])
     assert made.data == data and made.step == 1
+
+
+def test_a_small_checkpoint_is_not_the_published_one(parity: Path) -> None:
+    made = convert("nvae", parity / "nvae_tiny-checkpoint.pt")
+    wanted = published("nvae-cifar10").architecture
+    assert wanted is not None
+    assert unlike(made, wanted) == "expected 130,852,480 parameters, found 103,240"
+
+
+def test_readings_and_ways_to_compute_are_one_architecture() -> None:
+    wanted = published("nvae-cifar10").architecture
+    assert wanted is not None
+    made = Converted(config=wanted.model, shape=wanted.shape, bits=wanted.bits, weights={})
+    for changes in ({}, {"likelihood": "dmol"}, {"checkpoint": True}):
+        assert unlike(replace(made, config=replace(wanted.model, **changes)), wanted) == ""
 
 
 def test_published_families_have_mappings() -> None:

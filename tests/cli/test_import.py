@@ -13,12 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import hvae
 from hvae.checkpoints import foreign, imports, published
 from hvae.checkpoints.imports import Converted
+from hvae.checkpoints.published import Architecture
 from hvae.config import RunConfig
 from hvae.config.model import VAEConfig
 from hvae.zoo import build
@@ -78,6 +81,8 @@ def test_a_file_becomes_a_run_folder(file: Path, tmp_path: Path, command: Comman
     assert [path.name for path in folder.parent.iterdir()] == ["one"]
     config = RunConfig.load(folder / "config.yaml")
     assert config.model == CONFIG and config.data.name == "digits" and config.evaluate.protocol == "vdvae"
+    # How many rows fit is for the evaluation to find out: 64 of 256 pixels are several GB in a single map.
+    assert config.evaluate.rows is None
     record = json.loads((folder / "provenance.json").read_text())
     assert record["imported"] == {"file": file.name, "bytes": file.stat().st_size, "sha256": digest}
     assert record["training"] is None and record["parameters"] == sum(w.numel() for w in weights().values())
@@ -132,10 +137,80 @@ def test_a_disk_that_fails_leaves_nothing(
 def test_data_that_the_file_does_not_name_are_left_open(file: Path, tmp_path: Path, command: Command) -> None:
     said = command("import", "vdvae", file, "--out", tmp_path / "one")
     assert said.code == 0 and "data: not known from the file" in said.err
+    assert "put images that the model was not trained on into FOLDER/test" in said.err
     data = RunConfig.load(tmp_path / "one" / "config.yaml").data
     assert (data.name, data.path, data.size, data.channels, data.bits) == ("folder", "FOLDER", (8, 8), 1, 4)
+    # None of a folder that the model was trained on is drawn from it to be tested on.
+    assert (data.valid, data.test) == (0, 0)
     refused = command("evaluate", tmp_path / "one")
     assert refused.code == 2 and "data.path=FOLDER" in refused.err
+
+
+def painted(folder: Path, count: int) -> None:
+    """Grey pictures of eight pixels a side."""
+    folder.mkdir(parents=True)
+    for i in range(count):
+        values = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(values).save(folder / f"{i:05}.png")
+
+
+FEW = ("--evaluate.measures", "likelihood")
+
+
+def test_a_folder_without_test_images_is_not_evaluated(
+    served: Callable[..., Path], tmp_path: Path, command: Command
+) -> None:
+    served(data="faces", tested="the last four")
+    painted(tmp_path / "faces", 6)
+    said = command("import", NAME, "--out", tmp_path / "one")
+    way = "put the images that were published on (the last four) into FOLDER/test, any other image into FOLDER/train"
+    assert said.code == 0 and "stated: 2.842 bits/dim on the last four" in said.err and way in said.err
+    refused = command("evaluate", tmp_path / "one", "--data.path", tmp_path / "faces", *FEW)
+    assert refused.code == 2 and refused.err.count("\n") == 1
+    assert "holds no folder train and no folder test" in refused.err
+    assert f"{way}, then: hvae evaluate {tmp_path / 'one'} --data.path FOLDER" in refused.err
+    assert "2.842" not in refused.err and not (tmp_path / "one" / "evaluation.json").exists()
+    painted(tmp_path / "split" / "train", 1)
+    painted(tmp_path / "split" / "test", 4)
+    said = command("evaluate", tmp_path / "one", "--data.path", tmp_path / "split", *FEW)
+    assert said.code == 0 and "4 test data" in said.out
+    assert "2.842 bits/dim" in said.out and "by openai/vdvae on the last four, which yours have to be" in said.out
+
+
+def test_images_drawn_from_the_folder_stand_beside_no_stated_number(
+    served: Callable[..., Path], tmp_path: Path, command: Command
+) -> None:
+    served(data="faces", tested="the last four")
+    painted(tmp_path / "faces", 6)
+    own = ("--data.path", tmp_path / "faces", "--data.test", 3)
+    said = command("import", NAME, "--out", tmp_path / "one", *own)
+    assert said.code == 0 and "probably trained on what is drawn from it: compare no number of them" in said.err
+    said = command("evaluate", tmp_path / "one", *FEW)
+    assert said.code == 0 and "2.842" not in said.out and "by the same protocol" not in said.out
+    assert "the stated number is of the last four; any drawn at random from" in " ".join(said.out.split())
+    assert json.loads((tmp_path / "one" / "evaluation.json").read_text())["protocol"]["stated"] == ""
+
+
+def test_the_folder_of_the_released_layout_is_what_is_tested_on(
+    served: Callable[..., Path], tmp_path: Path, command: Command
+) -> None:
+    served(data="faces", tested="the last four", split="valid")
+    painted(tmp_path / "faces" / "train", 2)
+    painted(tmp_path / "faces" / "valid", 4)
+    assert command("import", NAME, "--out", tmp_path / "one", "--data.path", tmp_path / "faces").code == 0
+    said = command("evaluate", tmp_path / "one", *FEW)
+    assert said.code == 0 and "4 valid data" in said.out and "2.842 bits/dim" in said.out
+    # The convention is kept: that folder is what was published on.
+    assert "; here K" not in said.out
+
+
+def test_a_number_of_other_data_is_not_shown(served: Callable[..., Path], tmp_path: Path, command: Command) -> None:
+    served(data="cifar10")
+    assert command("import", NAME, "--out", tmp_path / "one", *DIGITS).code == 0
+    said = command("evaluate", tmp_path / "one", *FEW, "--evaluate.limit", 5)
+    assert (
+        said.code == 0 and "2.842" not in said.out and "the stated number is of cifar10" in " ".join(said.out.split())
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +286,9 @@ def served(file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
         entry = published.published(NAME)
         target = file.with_name(entry.file)
         target.write_bytes(file.read_bytes())
-        made = replace(entry, **{"address": target.as_uri(), "data": "digits", **changes})
+        size = sum(w.numel() for w in weights().values())
+        of = Architecture(model=CONFIG, shape=SHAPE, bits=BITS, parameters=size)
+        made = replace(entry, **{"address": target.as_uri(), "data": "digits", "architecture": of, **changes})
         monkeypatch.setitem(published.PUBLISHED, NAME, made)
         return target
 
@@ -279,6 +356,43 @@ def test_a_file_fetched_by_hand_gets_the_facts_of_its_entry(
     known = mine.rename(source)
     assert command("import", "vdvae", known, "--out", tmp_path / "two").code == 0
     assert hvae.load(tmp_path / "two").description["imported"]["expected"] == "2.842 bits/dim"
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "parameters": (
+        {"model": replace(CONFIG, latent=3), "parameters": 4_500},
+        "expected 4,500 parameters, found 4,",
+    ),
+    "setting": ({"model": replace(CONFIG, sigma=0.5)}, "expected model.sigma 0.5, found 0.1"),
+    "bits": ({"bits": 8}, "expected images of (1, 8, 8) with 8 bits, found (1, 8, 8) with 4"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_file_of_another_architecture_is_not_the_published_one(
+    kind: str, served: Callable[..., Path], tmp_path: Path, cache: Path, command: Command
+) -> None:
+    change, line = OTHERS[kind]
+    right: dict[str, Any] = {
+        "model": CONFIG,
+        "shape": SHAPE,
+        "bits": BITS,
+        "parameters": sum(w.numel() for w in weights().values()),
+    }
+    source = served(architecture=Architecture(**{**right, **change}))
+    mine = source.with_name("mine.th")
+    mine.write_bytes(source.read_bytes())
+    by_name = command("import", NAME, mine, "--out", tmp_path / "one")
+    assert by_name.code == 2 and by_name.err.count("\n") == 1
+    assert f"{mine} is not {NAME}: {line}" in by_name.err and "without that name: hvae import vdvae" in by_name.err
+    # A file that only has the name of the published one would still give the run its name.
+    known = command("import", "vdvae", source, "--out", tmp_path / "one")
+    assert known.code == 2 and f"is not {NAME}: {line}" in known.err and "under another file name" in known.err
+    fetched = command("import", NAME, "--out", tmp_path / "one")
+    assert fetched.code == 2 and "the download was removed" in fetched.err and not list(cache.rglob("*.th"))
+    assert not (tmp_path / "one").exists()
+    assert command("import", "vdvae", mine, "--out", tmp_path / "one", *DIGITS).code == 0
+    assert "expected" not in hvae.load(tmp_path / "one").description["imported"]
 
 
 def test_a_download_that_is_something_else_does_not_stay(

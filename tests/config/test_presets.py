@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from hvae import objectives
 from hvae.cli.models import size
 from hvae.cli.source import expected_shape
 from hvae.config import PRESETS, RunConfig, preset
 from hvae.config.presets import YOUR_FOLDER
+from hvae.config.presets.biva import BIVA
 from hvae.config.presets.first import FIRST
 from hvae.config.presets.sizes import SIZES
+from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
+from hvae.objectives.loss import level_rates
+from hvae.walk import run
+from hvae.zoo import build
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
@@ -29,6 +36,39 @@ def test_the_budget_of_the_comparison_is_shared() -> None:
     assert len(runs) == 5
     assert len({run.model.family for run in runs}) == 5
     assert all(run.data == runs[0].data and run.evaluate == runs[0].evaluate for run in runs)
+
+
+@pytest.mark.parametrize("name", [name for name in BIVA if name.startswith("biva")])
+def test_the_free_nats_of_biva_are_divided_over_each_latent(name: str) -> None:
+    """Two nats a latent: the floors, each as often as the built model has dimensions, and no level without them."""
+    config = preset(name)
+    with torch.device("meta"):
+        model = build(config.model, *expected_shape(config)).eval()
+        dims = {record.name: record.value[0].numel() for record in run(model, prior()).latents}
+    free = config.objective.free_bits
+    assert (free.per, free.over) == ("dimension", "sample") and isinstance(free.nats, dict)
+    assert {level: nats * dims[level] for level, nats in free.nats.items()} == pytest.approx(dict.fromkeys(dims, 2.0))
+
+
+def test_free_nats_of_biva_are_charged_as_released() -> None:
+    """sum_d max(KL_d, 2 / D) of each datum: never less than the two nats of each level."""
+    config = preset("biva-mnist-static")
+    objective = objectives.build(config.objective)
+    torch.manual_seed(0)
+    model = build(config.model, *expected_shape(config)).eval()
+    with torch.no_grad():
+        trace = run(model, posterior, model.evidence(torch.rand(2, 1, 28, 28).round()))
+        loss = objective(trace, 0)
+    floors = {record.name: 2 / record.value[0].numel() for record in trace.latents}
+    rates = level_rates(trace)
+    charged = sum(nats.clamp(min=floors[name]).flatten(1).sum(1).mean() for name, nats in rates.items())
+    assert float(loss.total + loss.terms["log_likelihood"]) == pytest.approx(float(charged), rel=1e-4)
+    assert float(charged) > max(2.0 * len(rates), float(trace.rates()["z6"].mean()))
+
+
+def test_presets_leave_the_rows_of_an_evaluation_to_what_fits() -> None:
+    """As many as a batch of training are several GB a map at 256 pixels and more."""
+    assert all(preset(name).evaluate.rows is None for name in PRESETS)
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:

@@ -13,7 +13,7 @@ import mmap
 import pickletools
 import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ def _names_in_archive(path: Path) -> Iterable[str]:
             programs = [e.filename for e in entries if e.filename.rpartition("/")[2] == "data.pkl"]
             if len(programs) != 1:
                 raise HvaeError(f"{path}: expected a file saved by PyTorch, found an archive of {_listed(entries)}")
-            return _names(BytesIO(archive.read(programs[0])))
+            return list(_names(BytesIO(archive.read(programs[0]))))
     except HvaeError:
         raise
     except Exception as fault:  # An archive can be damaged in ways that its reader does not foresee.
@@ -173,41 +173,50 @@ def _oversized(path: Path, entries: list[zipfile.ZipInfo]) -> bool:
     return not plain or sum(e.file_size for e in entries) > path.stat().st_size
 
 
-def _names_in_chain(path: Path) -> Iterable[str]:
-    """The names in the pickles with which an older file begins."""
+def _names_in_chain(path: Path) -> Iterator[str]:
+    """The names in the pickles with which an older file begins, each before what follows it is looked at.
+
+    So a file with code is told from a damaged one also where it holds fewer pickles than PyTorch writes.
+    """
     try:
         # Mapped, since a pickle may declare a text longer than any memory: a map reads no further than the file.
         with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as stream:
-            return [name for _ in range(LEGACY_PICKLES) for name in _names(stream)]
-    except HvaeError:
-        raise
+            for _ in range(LEGACY_PICKLES):
+                yield from _names(stream)
     except Exception as fault:  # Bytes that are no pickle can fail in any way.
         raise _damaged(path, fault) from fault
 
 
-def _names(stream: Any) -> list[str]:
+def _names(stream: Any) -> Iterator[str]:
     """Every name in one pickle, without building anything of it.
 
     >>> import pickle
-    >>> _names(BytesIO(pickle.dumps(print, protocol=2)))
-    ['__builtin__ print']
+    >>> [next(_names(BytesIO(pickle.dumps(print, protocol=protocol)))) for protocol in (2, 4)]
+    ['__builtin__ print', 'builtins.print (STACK_GLOBAL)']
     """
-    found = []
+    texts = ["", ""]
     for code, argument, _ in pickletools.genops(stream):
+        if isinstance(argument, str):
+            texts = [texts[1], argument]
         if code.name in ("GLOBAL", "INST"):
-            found.append(str(argument))
+            yield str(argument)
         elif code.name in ("STACK_GLOBAL", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"):
-            # torch.save writes none of these: they name by way of the stack, out of sight of this check.
-            found.append(f"a hidden name ({code.name})")
-    return found
+            # torch.save writes none of these: they name by way of the stack, of which the last two texts are a guess.
+            yield f"{_printed('.'.join(texts)) if code.name == 'STACK_GLOBAL' else 'something hidden'} ({code.name})"
+
+
+def _printed(text: str) -> str:
+    """A text of a stranger's file, on one line and not too long."""
+    return text.encode("unicode_escape").decode()[:80]
 
 
 def _check_names(path: Path, names: Iterable[str]) -> None:
     for name in names:
         if name not in NAMES:
+            shown = name if name.endswith(")") else name.replace(" ", ".")
             raise HvaeError(
-                f"{path} names {name.replace(' ', '.')}, which would run when it is loaded: expected tensors and plain "
-                "values only; nothing was run; ask for its state_dict() alone"
+                f"{path} names {shown}, which would run when it is loaded: expected tensors and plain values only; "
+                "nothing was run; ask for its state_dict() alone"
             )
 
 

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from hvae.checkpoints import foreign, nvae, vdvae
 from hvae.checkpoints.mapping import bare, fit
+from hvae.checkpoints.published import Architecture
+from hvae.config.evaluate import reading
 from hvae.config.model import ModelConfig
 from hvae.config.vdvae import PUBLISHED, VDVAEConfig
 from hvae.errors import HvaeError, unknown
@@ -140,6 +142,29 @@ def _named(path: Path, make: Callable[[], Converted]) -> Converted:
         # Anyone's file: its arguments and shapes can be wrong in ways that no mapping foresees.
         why = f"{type(fault).__name__}: {fault}".splitlines()[0]
         raise HvaeError(f"{path} is not a genuine file of its kind, or of a variant not known here ({why})") from fault
+
+
+def unlike(made: Converted, wanted: Architecture) -> str:
+    """How the model of a file differs from a published one, in a few words: "" where it does not.
+
+    Two readings of the same weights are one model, and so are two ways to compute it.
+    """
+    told, asked = _settings(made.config), _settings(wanted.model)
+    if (told, made.shape, made.bits) == (asked, wanted.shape, wanted.bits):
+        return ""
+    with torch.device("meta"):
+        found = sum(p.numel() for p in build(made.config, shape=made.shape, bits=made.bits).parameters())
+    if found != wanted.parameters:
+        return f"expected {wanted.parameters:,} parameters, found {found:,}"
+    if told == asked:
+        return f"expected images of {wanted.shape} with {wanted.bits} bits, found {made.shape} with {made.bits}"
+    name = next(name for name in asked if told.get(name) != asked[name])
+    return f"expected model.{name} {asked[name]}, found {told.get(name)}"
+
+
+def _settings(config: ModelConfig) -> dict[str, Any]:
+    read = reading(config.family, config.likelihood, published=True)
+    return {"family": config.family, **vars(config), "likelihood": read, "checkpoint": False}
 
 
 def sha256(path: Path) -> str:

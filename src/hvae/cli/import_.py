@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hvae import __version__
 from hvae.cli.models import size
 from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.protocol import UNSEEN, held_out, layout
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import command, machine, now, packages, write_json
 from hvae.cli.source import CONFIG, expected_shape
@@ -130,7 +131,7 @@ def written(source: Source, folder: Path, dotted: Mapping[str, str], voice: Voic
         save_weights(temporary / WEIGHTS, made.weights, description)
         write_json(temporary / PROVENANCE, record(imported, parameters))
     voice.tell(f"{source.family}, {levels} levels, {parameters:,} parameters; {_about(imported)}")
-    voice.tell(_about_data(config))
+    voice.tell(_about_data(config, imported, folder))
     return {"run": str(folder), "family": source.family, "levels": levels, "parameters": parameters, **imported}
 
 
@@ -145,12 +146,31 @@ def converted(source: Source, file: Path, like: ModelConfig | None) -> Converted
     from hvae.checkpoints.imports import convert
 
     try:
-        return convert(source.family, file, like)
+        made = convert(source.family, file, like)
+        _check_entry(source, made, file)
+        return made
     except HvaeError as fault:
         if source.file is None:
             file.unlink(missing_ok=True)
             raise HvaeError(f"{fault}; the download was removed") from fault
         raise
+
+
+def _check_entry(source: Source, made: Converted, file: Path) -> None:
+    """Raises HvaeError for a file of another architecture than its entry's, whose number is not its own.
+
+    Also where the entry was recognised by the name of the file alone: that name is of one published file, so that one
+    of them is wrong, and a run folder that only lacks the number would still bear the name.
+    """
+    from hvae.checkpoints.imports import unlike
+    from hvae.checkpoints.published import of_file
+
+    entry = source.entry
+    if entry is None or entry.architecture is None or not (why := unlike(made, entry.architecture)):
+        return
+    renamed = " under another file name" if of_file(file.name, source.family) is entry else ""
+    instead = f"; import it{renamed} without that name: hvae import {source.family} FILE" if source.file else ""
+    raise HvaeError(f"{file} is not {entry.name}: {why}{instead}")
 
 
 def fetched(source: Source, voice: Voice) -> Path:
@@ -182,7 +202,11 @@ def configured(source: Source, made: Converted, dotted: Mapping[str, str]) -> Ru
         data=_known(name, made) if name else _yours(made),
         # Nothing here was averaged by us; `imported` in the description says whose weights these are.
         train=TrainConfig(ema=0.0),
-        evaluate=EvaluateConfig(protocol="vdvae" if source.family == "vdvae" else "nvae", batch=16, rows=64),
+        evaluate=EvaluateConfig(
+            protocol="vdvae" if source.family == "vdvae" else "nvae",
+            batch=16,
+            split=source.entry.split if source.entry and not name else "test",
+        ),
     )
     return config.override({key: value for key, value in dotted.items() if not key.startswith("model.")})
 
@@ -201,10 +225,17 @@ def _known(name: str, made: Converted) -> DataConfig:
 
 
 def _yours(made: Converted) -> DataConfig:
-    """A folder of images that only the user knows."""
-    channels, height, width = made.shape
+    """Images that only the user knows.  None are held out: those that were, the model has probably been trained on."""
+    channels, *size = made.shape
     return DataConfig(
-        name="folder", path=YOUR_FOLDER, size=(height, width), crop="center", channels=channels, bits=made.bits
+        name="folder",
+        path=YOUR_FOLDER,
+        size=(size[0], size[1]),
+        crop="center",
+        channels=channels,
+        bits=made.bits,
+        valid=0,
+        test=0,
     )
 
 
@@ -217,10 +248,16 @@ def _check_data(config: RunConfig, made: Converted, file: Path) -> None:
         )
 
 
-def _about_data(config: RunConfig) -> str:
-    if config.data.path == YOUR_FOLDER:
-        return "data: not known from the file; to evaluate, add --data.path FOLDER, or import it with --data.name NAME"
-    return f"data: {config.data.name}; protocol {config.evaluate.protocol} (other data: import it with --data.name)"
+def _about_data(config: RunConfig, imported: Mapping[str, Any], folder: Path) -> str:
+    data, split, tested = config.data, config.evaluate.split, imported.get("tested", "")
+    if data.name in KNOWN:
+        return f"data: {data.name}; protocol {config.evaluate.protocol} (other data: import it with --data.name)"
+    if held_out(data, split):
+        return f"data: {data.path}; the model was probably trained on what is drawn from it: compare no number of them"
+    if data.name != "folder":
+        return f"data: {data.path}, whose part {split} has to be {tested or UNSEEN}"
+    unknown = "not known from the file (--data.name NAME for a known set)" if data.path == YOUR_FOLDER else data.path
+    return f"data: {unknown}; to evaluate, {layout(split, tested)}: hvae evaluate {folder} --data.path FOLDER"
 
 
 def origin(source: Source, file: Path, digest: str) -> dict[str, Any]:
@@ -230,13 +267,14 @@ def origin(source: Source, file: Path, digest: str) -> dict[str, Any]:
         raise HvaeError(
             f"{file} has sha256 {digest}, but {entry.name} was published with {entry.sha256}; fetch it again"
         )
-    known = ("name", "code", "address", "licence", "data", "expected", "protocol", "note")
+    known = ("name", "code", "address", "licence", "data", "tested", "split", "expected", "protocol", "note")
     facts = {key: getattr(entry, key) for key in known} if entry is not None else {}
     return {**facts, "file": file.name, "bytes": file.stat().st_size, "sha256": digest}
 
 
 def _about(imported: Mapping[str, Any]) -> str:
-    stated = f"; stated: {imported['expected']}" if imported.get("expected") else ""
+    where = f" on {imported['tested']}" if imported.get("tested") else ""
+    stated = f"; stated: {imported['expected']}{where}" if imported.get("expected") else ""
     return f"{imported['file']} has sha256 {imported['sha256']} (kept in {PROVENANCE}){stated}"
 
 

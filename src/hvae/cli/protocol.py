@@ -1,21 +1,33 @@
-"""By whose convention a model is measured: which likelihood its weights are read with, and how that is told."""
+"""By whose convention a model is measured: which likelihood its weights are read with, on which images, and how that
+is told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.config.data import KNOWN, DataConfig
 from hvae.config.evaluate import PROTOCOLS, EvaluateConfig, reading, verdict
+from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
 
+UNSEEN = "images that the model was not trained on"
+
 
 def read_by(run: LoadedRun) -> LoadedRun:
-    """The run with its weights read by the likelihood that its protocol asks for; the weights are the same."""
+    """The run with its weights read by the likelihood that its protocol asks for; the weights are the same.
+
+    Raises HvaeError when the weights were imported and their folder of images brings none to test on: any that were
+    drawn from it, the model has probably been trained on.
+    """
     from hvae.zoo import build
 
+    if "imported" in run.description:
+        _check_folder(run)
     model = run.config.model
     wanted = reading(model.family, model.likelihood, PROTOCOLS[run.config.evaluate.protocol].published)
     if wanted == model.likelihood:
@@ -26,27 +38,71 @@ def read_by(run: LoadedRun) -> LoadedRun:
     return replace(run, model=other.eval(), config=config)
 
 
+def _check_folder(run: LoadedRun) -> None:
+    from hvae.data.folder import SPLIT_FOLDERS
+
+    data, split, root = run.config.data, run.config.evaluate.split, Path(run.config.data.path).expanduser()
+    if data.name != "folder" or not root.is_dir() or held_out(data, split):
+        return
+    lost = [part for part in ("train", split) if not any((root / title).is_dir() for title in SPLIT_FOLDERS[part])]
+    if lost:
+        tested = run.description["imported"].get("tested")
+        raise HvaeError(
+            f"data.path={root} holds no folder {' and no folder '.join(lost)}; {layout(split, tested or '')}: "
+            f"hvae evaluate {run.folder} --data.path FOLDER"
+        )
+
+
+def layout(split: str, tested: str) -> str:
+    """How a folder says which of its images an imported model was not trained on; `tested`, the published ones."""
+    which = f"the images that were published on ({tested})" if tested else UNSEEN
+    return f"put {which} into FOLDER/{split}, any other image into FOLDER/train, then"
+
+
+def held_out(data: DataConfig, split: str) -> bool:
+    """Whether a split that the images do not bring themselves would be drawn from all of them, at random."""
+    return bool(data.valid if split == "valid" else data.test)
+
+
 def told(run: LoadedRun) -> dict[str, Any]:
     """The convention of an evaluation, for its record."""
     evaluate, model, source = run.config.evaluate, run.config.model, run.description.get("imported", {})
-    # What the authors state is of their convention: beside another one it would mislead.
-    stated = source.get("expected", "") if source.get("protocol") == evaluate.protocol else ""
+    stated, unlike = _stated(run.config.data, evaluate, source)
     return {
         "name": evaluate.protocol,
         "about": PROTOCOLS[evaluate.protocol].about,
-        "kept": _kept(evaluate),
+        "kept": _kept(evaluate, source.get("split", "test")),
         "likelihood": model.likelihood,
         "reading": verdict(model.family, model.likelihood),
-        "stated": stated and f"{stated}, by {source['code']} on {source['data']}",
+        "stated": stated,
+        "unlike": unlike,
     }
 
 
-def _kept(evaluate: EvaluateConfig) -> bool:
+def _stated(data: DataConfig, evaluate: EvaluateConfig, source: Mapping[str, Any]) -> tuple[str, str]:
+    """What the authors state where it can be compared, and else why it cannot; both "" where they state nothing."""
+    # What they state is of their convention: beside another one it would mislead.
+    if not source.get("expected") or source["protocol"] != evaluate.protocol:
+        return "", ""
+    number = f"{source['expected']}, by {source['code']} on"
+    if data.name in KNOWN:
+        same = data.name == source["data"]
+        return (f"{number} {source['data']}", "") if same else ("", f"the stated number is of {source['data']}")
+    tested = source.get("tested") or source["data"]
+    if held_out(data, evaluate.split):
+        drawn = f"any drawn at random from {data.path}, on which the model was probably trained, do not compare"
+        return "", f"the stated number is of {tested}; {drawn}"
+    return f"{number} {tested}, which yours have to be", ""
+
+
+def _kept(evaluate: EvaluateConfig, split: str) -> bool:
     """Whether the convention was kept: its number of samples, and every test datum."""
-    return (evaluate.draws, evaluate.limit, evaluate.split) == (PROTOCOLS[evaluate.protocol].samples, 0, "test")
+    return (evaluate.draws, evaluate.limit, evaluate.split) == (PROTOCOLS[evaluate.protocol].samples, 0, split)
 
 
 def sentence(protocol: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """The convention in a line, and how this evaluation differs from it."""
     changed = "" if protocol["kept"] else f"; here K = {result['samples']} on {result['data']:,} data"
-    return f"{protocol['about']}{changed}; likelihood {protocol['likelihood']} ({protocol['reading']})"
+    # Records of before it was told lack it.
+    unlike = f"; {protocol['unlike']}" if protocol.get("unlike") else ""
+    return f"{protocol['about']}{changed}; likelihood {protocol['likelihood']} ({protocol['reading']}){unlike}"

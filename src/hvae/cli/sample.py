@@ -1,10 +1,16 @@
-"""hvae sample: pictures from a trained model."""
+"""hvae sample: pictures from a trained model.
+
+Pictures are drawn as many at once as an evaluation would walk, 64 at most.  The rows are part of what a seed
+determines, and so is the kind of device: both follow from the model and the configuration, never from what is free.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.cli.evaluation.subject import safe_rows
+from hvae.cli.inspect import device_of
 from hvae.cli.parser import Parser, split_dotted
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
@@ -14,6 +20,9 @@ from hvae.files import replacing
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.checkpoints import LoadedRun
+    from hvae.walk import Model
+
 ABOUT = (
     "Draw pictures from a trained model and write them side by side into a PNG file (or, with a name that ends in "
     ".npy, as numbers). A temperature below 1 gives cleaner pictures that are more alike; each level can have its own."
@@ -22,7 +31,9 @@ EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
+    "hvae sample runs/photos --train.accelerator cpu",
 )
+ACCELERATOR = "train.accelerator"
 
 
 def parser() -> Parser:
@@ -32,7 +43,8 @@ def parser() -> Parser:
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
     made.add_argument("-o", "--out", default="", metavar="FILE", help="where to write; .png or .npy [RUN/samples.png]")
-    made.add_argument("--seed", type=int, metavar="S", help="the same pictures again [drawn anew, and told]")
+    again = "the same pictures again, on the same kind of device [drawn anew, and told]"
+    made.add_argument("--seed", type=int, metavar="S", help=again)
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
     made.add_argument("--recalibrate", type=int, default=0, metavar="N", help=statistics)
     made.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
@@ -43,6 +55,7 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser().parse_args(rest)
     voice = Voice(args.json)
+    where = {key: dotted.pop(key) for key in list(dotted) if key == ACCELERATOR}
     temperature = temperatures(args.temperature, dotted)
     import torch
 
@@ -54,14 +67,33 @@ def main(argv: list[str]) -> None:
     draw = sample_pixels if args.pixels else sample
     path = Path(args.out or run.folder / "samples.png")
     with voice.working():
-        model, by_level = run.model, every(temperature, run.model)
+        model, by_level = placed(run, where), every(temperature, run.model)
         if args.recalibrate:
             model = recalibrate(model, temperature=by_level, iterations=args.recalibrate, seed=seed)
-        write(path, draw(model, args.number, temperature=by_level, seed=seed))
-    told = {"file": str(path), "number": args.number, "temperature": temperature, "seed": seed}
+        rows = at_once(model)
+        write(path, draw(model, args.number, temperature=by_level, seed=seed, chunk=rows))
+    told = {"file": str(path), "number": args.number, "temperature": temperature, "seed": seed, "rows": rows}
     voice.answer({**told, "recalibrate": args.recalibrate})
     if not args.json:
         voice.show(f"{args.number} pictures in {path} (seed {seed})")
+
+
+def placed(run: LoadedRun, where: dict[str, str]) -> Model:
+    """The model on the device of the run, or on that of `--train.accelerator`."""
+    device = device_of(run.config.override(where))
+    try:
+        return run.model.to(device)
+    except (RuntimeError, AssertionError) as fault:
+        raise HvaeError(f"no {device} device here; add --{ACCELERATOR} cpu") from fault
+
+
+def at_once(model: Model) -> int:
+    """Pictures drawn at once, 64 at most: as many as an evaluation, which also holds the features, walks at once."""
+    import torch
+
+    from hvae.explore.frame import CHUNK
+
+    return min(CHUNK, safe_rows(model, torch.zeros(1, *model.shape)))
 
 
 def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:

@@ -11,7 +11,8 @@ TensorFlow code.  Its objective is the ELBO with free bits for each channel on t
 Differences from that code: the likelihood's edge bins are open, so that it sums to one, its locations are not cut, and
 its scale is one for each channel instead of one in all; the first state is not zero; the top block computes nothing
 upwards that nobody reads; at the start a layer whose outputs are constant keeps its length, and the others have the
-length that gives 0.1 (there its cube root).
+length that gives 0.1 (there its cube root), for latents of the posterior (there the prior's, also where the
+flow reads them).
 """
 
 from __future__ import annotations

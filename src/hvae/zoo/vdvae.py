@@ -6,10 +6,11 @@
     h = bias + nearest(h of the resolution above)                              where a resolution begins
     x ~ DMOL(gain * h + bias)                                                  Salimans et al. 2017, arXiv 1701.05517
 
-As published: all sizes, initialisations and constants, and the function to the last term.  Computed differently: the
-part of f' that reads e is made for all levels of a resolution at once, and f and f' share what they make of h (see
-`hvae.nn.bottleneck`).  More general: images of any height and width that the strings divide, any number of channels,
-every likelihood.  The mixture counts with exact masses where the published code takes width times density below 1e-5.
+As published: all sizes, initialisations and constants, and the function to the last term as long as log-scales of
+latents stay within -40 and 40, where `variance` exp cuts them.  Computed differently: the part of f' that reads e is
+made for all levels of a resolution at once, and f and f' share what they make of h (see `hvae.nn.bottleneck`).  More
+general: images of any height and width that the strings divide, any number of channels, every likelihood.  The mixture
+counts with exact masses where the published code takes width times density below 1e-5.
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ class Subject:
 
         split: Split = getattr(self.data, self.config.split)
         if not len(split):
-            raise HvaeError(f"no {self.config.split} data to evaluate on; set data.{self.config.split} above 0")
+            part = self.config.split
+            own = f"give data with a part {part} of their own" if "imported" in self.run.description else ""
+            raise HvaeError(f"no {part} data to evaluate on; {own or f'set data.{part} above 0'}")
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[: self.config.limit or None]
         return split.some(order)
 

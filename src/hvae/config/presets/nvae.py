@@ -57,7 +57,7 @@ def _train(epochs: int, warmup: int, images: int, batch: int, lr: float = 1e-2) 
 
 
 def _run(model: NVAEConfig, data: DataConfig, train: TrainConfig, weight: float, start: float = 0.0) -> RunConfig:
-    evaluate = EvaluateConfig(protocol="nvae", batch=train.batch // 4, rows=train.batch)
+    evaluate = EvaluateConfig(protocol="nvae", batch=train.batch // 4)
     objective = _objective(train.steps, weight, start)
     return RunConfig(model=model, data=data, objective=objective, train=train, evaluate=evaluate)
 
