@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -74,10 +75,100 @@ def test_arrays_and_folders_make_one_file(command: Callable, run: Path, tmp_path
     out, back = tmp_path / "all.hvz", tmp_path / "back"
     assert command("compress", run, folder, tmp_path / "some.npy", out).code == 0
     said = command("decompress", out, back, "--json")
-    assert sorted(p.name for p in back.iterdir()) == ["a-0002.png", "a.png", "b.png", "some.npy"]
-    assert said.json["pictures"] == 8
-    assert equal(a, back / "a.png") and equal(b, back / "b.png") and equal(other, back / "a-0002.png")
+    assert sorted(p.name for p in back.iterdir()) == ["a.png", "b.png", "more", "some.npy"]
+    assert said.json["pictures"] == 8 and said.json["complete"] and said.json["levels"] is None
+    assert equal(a, back / "a.png") and equal(b, back / "b.png") and equal(other, back / "more" / "a.png")
     assert np.array_equal(np.load(back / "some.npy"), levels)
+
+
+def test_no_picture_takes_the_place_of_another(command: Callable, run: Path, tmp_path: Path) -> None:
+    """Names that clash, also with the name that one of them would get instead, and with that of a folder."""
+    for folder in ("x", "y", "z/b.png"):
+        (tmp_path / folder).mkdir(parents=True)
+    x, y = tmp_path / "x", tmp_path / "y"
+    pictures = [grey(x / "a-0002.png", seed=1), grey(y / "a.png", seed=2), y / "a.png", grey(x / "b.png", seed=3)]
+    inner = grey(tmp_path / "z" / "b.png" / "c.png", seed=4)
+    out, back = tmp_path / "n.hvz", tmp_path / "back"
+    assert command("compress", run, *pictures, tmp_path / "z", out).code == 0
+    said = command("decompress", out, back, "--json")
+    names = ["a-0002.png", "a.png", "a-0002-2.png", "b.png", "b.png-c.png"]
+    assert [Path(f).name for f in said.json["files"]] == names
+    for picture, name in zip([*pictures, inner], names, strict=True):
+        assert equal(picture, back / name), name
+
+
+def test_names_that_are_not_utf8_are_refused_before_any_work(
+    command: Callable, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = grey(folder / os.fsdecode(b"\xff.png"))
+    monkeypatch.setattr("hvae.coding.open_picture", lambda *_: pytest.fail("nothing is read"))
+    for source in (folder, odd):
+        said = command("compress", run, source, tmp_path / "a.hvz")
+        assert said.code == 2 and "is not UTF-8" in said.err and said.err.strip().count("\n") == 0
+    monkeypatch.undo()
+    spoken = tmp_path / os.fsdecode(b"\xfe.hvz")
+    assert command("compress", run, grey(tmp_path / "a.png"), spoken).code == 0
+    assert command("decompress", spoken, tmp_path / os.fsdecode(b"\xfd")).code == 0
+
+
+def test_destinations_are_looked_at_first(
+    command: Callable, data_file: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the run is loaded, or a block is decoded; and what is there already stays."""
+    for name in ("is.npy", "file"):
+        (tmp_path / name).write_text("kept")
+    (tmp_path / "dir.hvz").mkdir()
+    monkeypatch.setattr("hvae.checkpoints.load", lambda *_: pytest.fail("nothing is loaded"))
+    for words, message in (
+        (["compress", run, "test", tmp_path / "dir.hvz"], "is a folder; name the .hvz file"),
+        (["compress", run, "test", tmp_path / "file" / "a.hvz"], "could not write"),
+        (["decompress", data_file, tmp_path / "is.npy"], "already exists"),
+        (["decompress", data_file, tmp_path / "file"], "already exists"),
+        (["decompress", data_file, tmp_path / "a.png"], "ends in .npy"),
+        (["decompress", data_file, tmp_path / "a.webp"], "expected a .png file, or a folder"),
+        (["decompress", data_file, tmp_path / "file" / "a.npy"], "could not write"),
+        (["decompress", data_file, tmp_path / "a.npy", "--only", "40"], "expected an index of 0 to 39"),
+    ):
+        said = command(*words)
+        assert said.code == 2 and message in said.err and said.err.strip().count("\n") == 0, said
+    assert (tmp_path / "is.npy").read_text() == "kept"
+
+
+def test_a_folder_may_have_a_dot_in_its_name(command: Callable, data_file: Path, tmp_path: Path) -> None:
+    assert command("decompress", data_file, tmp_path / "new" / "back.v1").code == 0
+    assert [p.name for p in (tmp_path / "new" / "back.v1").iterdir()] == ["test.npy"]
+
+
+def test_a_lack_of_memory_is_one_line(
+    command: Callable, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    assert command("compress", run, grey(tmp_path / "a.png"), tmp_path / "a.hvz").code == 0
+    for place, words in (
+        ("hvae.coding.reading.restore", ("decompress", tmp_path / "a.hvz", tmp_path / "b.png")),
+        ("hvae.coding.codec.squeeze", ("compress", run, tmp_path / "a.png", tmp_path / "b.hvz")),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, full)
+            said = command(*words)
+        assert said.code == 2 and "not enough memory" in said.err and said.err.strip().count("\n") <= 1, said
+    assert not (tmp_path / "b.png").exists() and not (tmp_path / "b.hvz").exists()
+
+
+def test_what_the_model_did_not_code_has_no_rate(command: Callable, run: Path, tmp_path: Path) -> None:
+    """A block whose images are all kept in a classic format, and a file that is classic as a whole."""
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "a.png")
+    np.save(tmp_path / "b.npy", np.zeros((64, 1, 8, 8), np.uint8))
+    orders = set()
+    for name in ("a.png", "b.npy"):
+        found = command("compress", run, tmp_path / name, tmp_path / "c.hvz", "--json").json
+        orders.add(found["order"])
+        assert found["net_bits_per_dim"] is None and found["elbo_bits_per_dim"] is None, found
+    assert orders == {None, "classic"}
 
 
 def test_bins_can_be_calibrated_on_the_training_data(command: Callable, run: Path, tmp_path: Path) -> None:
@@ -92,6 +183,8 @@ def test_bins_can_be_calibrated_on_the_training_data(command: Callable, run: Pat
 
     levels = read((tmp_path / "b.hvz").read_bytes()).header.levels
     assert not levels or levels["z1"].bits == 12
+    said = command("compress", copy, "test", tmp_path / "b.hvz", "-n", "40", "--fineness", "4")
+    assert said.code == 2 and "has the bins already" in said.err
     (copy / "bins.json").write_text("{")
     assert "write it again with --calibrate" in command("compress", copy, "test", tmp_path / "c.hvz", "-n", "4").err
 
@@ -131,6 +224,13 @@ def test_a_run_that_is_gone_is_named(command: Callable, run: Path, tmp_path: Pat
         (["nowhere", "{tmp}/a.png", "out.hvz"], "no run at nowhere"),
         (["{run}", "test", "out.hvz", "--batch", "1000"], "1 to 64 rows at once"),
         (["{run}", "test", "out.hvz", "-n", "0"], "at least 1 image"),
+        (["{run}", "{tmp}/a.png", "out.hvz", "-n", "1"], "no input is test, valid, train"),
+        (["{run}", "{tmp}/a.png", "out.hvz", "--data.path", "x"], "--data.path says nothing here"),
+        (["{run}", "test", "out.hvz", "--train.steps", "5"], "--train.steps says nothing here"),
+        (["{run}", "test", "out.hvz", "--fineness", "inf"], "expected a fineness above 0"),
+        (["{run}", "test", "out.hvz", "--fineness", "nan"], "expected a fineness above 0"),
+        (["{run}", "test", "out.hvz", "--fineness", "0"], "expected a fineness above 0"),
+        (["{run}", "test", "out.hvz", "--fineness", "-1"], "expected a fineness above 0"),
         (["{run}", "test", "out.hvz", "--tile", "big"], "expected a size such as 64 or 48x64, or whole, got big"),
         (["{run}", "test", "out.hvz", "--tile", "16"], "those of images of (1, 8, 8) alone"),
         (["{run}", "{tmp}/a.png", "{tmp}/b.png", "out.hvz", "--tile", "whole"], "pictures of one size, got 2 sizes"),
@@ -174,14 +274,26 @@ def test_faults_of_decompress_leave_nothing(command: Callable, data_file: Path, 
 
 
 def test_names_in_a_file_cannot_leave_the_folder(tmp_path: Path) -> None:
-    from hvae.cli.decompress import _names
+    from hvae.cli.decompress import _written
     from hvae.coding import Picture
 
-    levels = np.zeros((1, 2, 2), dtype=np.uint8)
-    found = _names(
-        [Picture(name, levels, 2) for name in ("../../etc/passwd", "/root/x", "..", "", "C:\\a\\b.png", "b")]
+    names = (
+        "../../etc/passwd",
+        "/root/x",
+        "..",
+        "",
+        "C:\\a\\b.png",
+        "a/b",
+        "x\0/..\\y\n.png",
+        "n" * 300,
+        "a/./D:..",
+        "\1C:d:z",
     )
-    assert found == ["passwd.png", "x.png", "0002.png", "0003.png", "b.png", "b-0005.png"]
+    pictures = [Picture(name, np.zeros((1, 2, 2), dtype=np.uint8), 2) for name in names]
+    found = [str(p.relative_to(tmp_path / "to")) for p in _written(pictures, tmp_path / "to", 8)]
+    assert found[:5] == ["etc/passwd.png", "root/x.png", "0002.png", "0003.png", "a/b.png"]
+    assert found[5:] == ["a/b-0005.png", "x/y.png", "n" * 200 + ".png", "a/0008.png", "z.png"]
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.png")) == sorted(f"to/{f}" for f in found)
 
 
 def test_pictures_with_more_than_a_model_knows_come_back(command: Callable, run: Path, tmp_path: Path) -> None:

@@ -63,20 +63,29 @@ def test_a_picture_becomes_a_small_file_and_comes_back(command: Callable, lossy_
 
 
 def test_a_cut_file_is_a_preview_with_a_note(command: Callable, lossy_run: Path, tmp_path: Path) -> None:
+    """Wherever it was cut; a program hears of it, too."""
     out, cut = tmp_path / "a.hvz", tmp_path / "cut.hvz"
     assert command("compress", lossy_run, photo(tmp_path / "in.png"), out, "--quality", "all").code == 0
     content = out.read_bytes()
-    last = read(content).header.blocks[-1].size
-    cut.write_bytes(content[:-last])
-    said = command("decompress", cut, tmp_path / "cut.png")
-    assert said.code == 0 and "note: the file was cut; a preview by the top 1 of its 2 levels" in said.err
-    whole = command("decompress", out, tmp_path / "one.png", "--levels", "1")
-    assert whole.code == 0 and "note" not in whole.err
-    assert np.array_equal(pixels(tmp_path / "cut.png"), pixels(tmp_path / "one.png"))
-    cut.write_bytes(content[:-1])
+    first, last = (block.size for block in read(content).header.blocks)
+    whole = command("decompress", out, tmp_path / "one.png", "--levels", "1", "--json")
+    assert whole.code == 0 and "note" not in whole.err and not whole.json["complete"]
+    for i, missing in enumerate((1, last // 2, last)):
+        cut.write_bytes(content[:-missing])
+        said = command("decompress", cut, tmp_path / f"{i}.png", "--json")
+        assert said.code == 0 and "note: the file was cut; a preview by the top 1 of its 2 levels" in said.err
+        assert (said.json["levels"], said.json["levels_written"], said.json["complete"]) == (1, 2, False)
+        assert np.array_equal(pixels(tmp_path / f"{i}.png"), pixels(tmp_path / "one.png"))
+    cut.write_bytes(content[: -last - 1])
     said = command("decompress", cut, tmp_path / "no.png")
-    assert said.code == 2 and "into chunk 2 of 2" in said.err and not (tmp_path / "no.png").exists()
-    assert command("decompress", cut, tmp_path / "yes.png", "--levels", "1").code == 0
+    assert said.code == 2 and "cut after 0 of 2 levels" in said.err and not (tmp_path / "no.png").exists()
+    damaged = bytearray(content)
+    damaged[-first] ^= 1
+    cut.write_bytes(damaged)
+    said = command("decompress", cut, tmp_path / "no.png")
+    assert said.code == 2 and "is damaged" in said.err and not (tmp_path / "no.png").exists()
+    said = command("decompress", out, tmp_path / "all.png", "--json")
+    assert (said.json["levels"], said.json["levels_written"], said.json["complete"]) == (2, 2, True)
 
 
 def test_folders_make_one_file(command: Callable, lossy_run: Path, tmp_path: Path) -> None:
@@ -108,6 +117,26 @@ def test_qualities_that_there_are_not(
     said = command("compress", lossy_run, photo(tmp_path / "in.png"), tmp_path / "a.hvz", *words)
     assert said.code == 2 and message in said.err and len(said.err.strip().splitlines()) == 1
     assert not (tmp_path / "a.hvz").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--tile", "8"],
+        ["--block", "4"],
+        ["--batch", "4"],
+        ["--fineness", "3"],
+        ["--calibrate"],
+        ["--workers", "2"],
+        ["-n", "1"],
+        ["--model.latent", "3"],
+    ],
+)
+def test_options_that_would_say_nothing_are_refused(
+    command: Callable, lossy_run: Path, tmp_path: Path, words: list[str]
+) -> None:
+    said = command("compress", lossy_run, photo(tmp_path / "in.png"), tmp_path / "a.hvz", "--quality", "1", *words)
+    assert said.code == 2 and "leave it out" in said.err and len(said.err.strip().splitlines()) == 1
 
 
 def test_lossless_runs_have_neither(command: Callable, run: Path, tmp_path: Path) -> None:

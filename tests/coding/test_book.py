@@ -114,8 +114,9 @@ def test_faults_are_one_line() -> None:
     with pytest.raises(HvaeError, match="a step above 0"):
         Grid(0.0, 0.0, 4)
     model = family("vae-mlp")
-    with pytest.raises(HvaeError, match="fineness above 0"):
-        calibrate(model, model.evidence(data(2)), 0)
+    for wrong in (0.0, -1.0, math.inf, math.nan, 1e300, 1e-300):
+        with pytest.raises(HvaeError, match="fineness above 0"):
+            calibrate(model, model.evidence(data(2)), wrong)
     with pytest.raises(HvaeError, match="not finite"):
         torch.nn.init.constant_(next(model.parameters()), float("nan"))
         calibrate(model, model.evidence(data(2)))

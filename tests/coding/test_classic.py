@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 
-from hvae.coding.classic import restore, sizes, squeeze
+from hvae.coding.classic import _packed, _unpacked, restore, sizes, squeeze
 from hvae.errors import HvaeError
 
 RNG = np.random.default_rng(0)
@@ -42,6 +45,28 @@ def test_sizes_are_those_of_one_picture() -> None:
     assert set(sizes(SMOOTH[0], 8)) == {"png", "webp"}
     assert sizes(CASES["vectors"][0][0], 3) == {}
     assert sizes(CASES["two-channels"][0][0], 2) == {}
+
+
+@pytest.mark.parametrize("bits", [1, 3, 7, 8])
+@pytest.mark.parametrize("count", [1, 65_536, 65_543, 200_001])
+def test_bits_lie_close_whatever_their_number(bits: int, count: int) -> None:
+    """As files hold them: the bits of each value, the highest first, value after value, in whatever pieces."""
+    levels = RNG.integers(0, 2**bits, (1, count), dtype=np.uint8)
+    packed = _packed(levels, bits)
+    assert packed == np.packbits(np.unpackbits(levels[0][:, None], axis=1)[:, 8 - bits :]).tobytes()
+    assert np.array_equal(_unpacked(zlib.compress(packed), levels.shape, bits), levels)
+
+
+@pytest.mark.parametrize("bits", [3, 8])
+def test_large_pictures_take_little_more_memory_than_their_own(bits: int) -> None:
+    levels = np.zeros((1, 3, 1000, 1000), dtype=np.uint8)
+    body = zlib.compress(_packed(levels, bits), 9)
+    for work, most in ((lambda: _packed(levels, bits), 1.5), (lambda: _unpacked(body, levels.shape, bits), 2.5)):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most * levels.nbytes + 2**21
 
 
 @pytest.mark.parametrize("case", ["noise-colour", "smooth-colour", "binary"])

@@ -55,6 +55,8 @@ FILES: dict[str, tuple[bytes, str, int, int]] = {
     "16 bits, tiff": (pillow(Image.fromarray(DEEP), "TIFF"), "I;16", 1, 8),
     "16 bits, widened": (pillow(Image.fromarray(WIDENED)), "I;16", 1, 8),
     "16 bits, wide integers": (pillow(Image.fromarray(DEEP.astype(np.int32)), "TIFF"), "I;16", 1, 8),
+    "16 bits of grey and opacity": (_deep_png(noisy(2, top=65536)), "LA;16", 1, 8),
+    "16 bits of grey and opacity for a model of colour": (_deep_png(noisy(2, top=65536)), "LA;16", 3, 8),
     "16 bits of colour": (_deep_png(noisy(3, top=65536)), "RGB;16", 3, 8),
     "16 bits of colour and opacity": (_deep_png(noisy(4, top=65536)), "RGBA;16", 3, 8),
 }
@@ -72,7 +74,7 @@ SHOWN: dict[str, tuple[bytes, str, int]] = {
 def pixels(path: Path) -> tuple[str, np.ndarray]:
     """Mode and pixels by another road than the package's: as Pillow has them, and 16-bit colour from the raw bytes."""
     content = path.read_bytes()
-    if content[24:26] in (b"\x10\x02", b"\x10\x06"):
+    if content[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06"):
         return "deep", unfiltered(content)
     with Image.open(path) as image:
         return image.mode.replace("I;16B", "I;16").replace("I;16", "I"), np.asarray(image).astype(np.int64)
@@ -135,7 +137,13 @@ def test_low_bytes_that_say_nothing_cost_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["colour and opacity", "16 bits of colour and opacity", "16 bits for a model of colour"]
+    "name",
+    [
+        "colour and opacity",
+        "16 bits of colour and opacity",
+        "16 bits for a model of colour",
+        "16 bits of grey and opacity for a model of colour",
+    ],
 )
 @pytest.mark.parametrize("classic", [False, True])
 def test_codecs_keep_what_the_model_does_not_code(
@@ -184,6 +192,7 @@ def test_what_would_lose_something_is_refused_in_one_line(tmp_path: Path) -> Non
         "cut-deep.png": FILES["16 bits of colour"][0][:80],
         "veiled-deep.png": png(9, 7, 16, 4),
         "huge.png": png(100_000, 100_000, 8, 2),
+        "short-veil.png": FILES["grey"][0][:33] + chunk(b"tRNS", b"\0") + FILES["grey"][0][33:],
     }
     for name, found in content.items():
         (tmp_path / name).write_bytes(found)
@@ -198,7 +207,8 @@ def test_what_would_lose_something_is_refused_in_one_line(tmp_path: Path) -> Non
         ("empty.png", 1, 8, "cannot be read as an image"),
         ("cut.png", 3, 8, "cannot be read as an image"),
         ("cut-deep.png", 3, 8, "cannot be read as an image"),
-        ("veiled-deep.png", 3, 8, "got another mode; convert it first"),
+        ("veiled-deep.png", 3, 8, "cannot be read as an image"),
+        ("short-veil.png", 1, 8, "cannot be read as an image"),
         ("huge.png", 3, 8, "cannot be read as an image"),
         ("none.png", 1, 8, "cannot be read as an image"),
         (".", 1, 8, "cannot be read as an image"),
@@ -210,9 +220,47 @@ def test_what_would_lose_something_is_refused_in_one_line(tmp_path: Path) -> Non
 
 def png(width: int, height: int, depth: int, kind: int) -> bytes:
     """The beginning of a PNG that claims these numbers, with data for a few pixels."""
-    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    found = FILES["16 bits of colour"][0]
-    return found[:12] + body + struct.pack(">I", zlib.crc32(body)) + found[12 + len(body) + 4 :]
+    return MAGIC + head(width, height, depth, kind) + FILES["16 bits of colour"][0][33:]
+
+
+MAGIC = b"\x89PNG\r\n\x1a\n"
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def head(width: int, height: int, depth: int, kind: int) -> bytes:
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
+
+
+def veiled(values: np.ndarray, depth: int, clear: list[int]) -> bytes:
+    """A PNG of raw values (H, W, C) of so many bits, with one transparent colour."""
+    flags = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(*values.shape, 2), axis=3)[..., -depth:]
+    rows = np.packbits(flags.reshape(len(values), -1), axis=1)
+    body = zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes())
+    size = values.shape[1], values.shape[0]
+    parts = chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear)) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return MAGIC + head(*size, depth, {1: 0, 3: 2}[values.shape[2]]) + parts
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
+def test_one_transparent_colour_is_opacity_in_every_depth(
+    depth: int, channels: int, round_trip: Callable[..., tuple[Path, Path, Picture]]
+) -> None:
+    """The file names the colour in its own depth, whatever Pillow makes of its pixels."""
+    values = RNG.integers(0, 2**depth, (*SIZE, channels))
+    values[2:4, 3:6] = clear = values[0, 0]
+    _, after, picture = round_trip(veiled(values, depth, clear.tolist()), channels, 8)
+    full = 65535 if depth == 16 else 255
+    opacity = np.where((values == clear).all(2, keepdims=True), 0, full)
+    expected = np.concatenate([values * full // (2**depth - 1), opacity], 2)
+    _, found = pixels(after)
+    assert np.array_equal(found.reshape(expected.shape), expected)
+    deep = ";16" if depth == 16 else ""
+    assert MODES[picture.mode] == {1: "LA", 3: "RGBA"}[channels] + deep
+    again = open_picture(after, channels, 8)
+    assert again.mode == picture.mode and np.array_equal(again.levels, picture.levels)
 
 
 def test_only_lossless_names_are_written(tmp_path: Path) -> None:

@@ -66,15 +66,34 @@ def test_previews_get_better(content: bytes) -> None:
     assert errors[2] < 0.7 * errors[0]
 
 
-def test_a_cut_inside_a_chunk_is_refused_unless_it_is_not_asked_for(content: bytes) -> None:
-    ends = cuts(content)
-    inside = content[: ends[2 * GROUPS] + 5]
-    with pytest.raises(HvaeError, match=r"ends 5 bytes into chunk 9 of 12; .* --levels"):
-        opened(inside)
-    same = codec()
-    assert len(same.decompress(opened(inside, 2), levels=2)) == 5
+def test_a_cut_inside_a_chunk_shows_what_lies_before_it(content: bytes) -> None:
+    ends, same = cuts(content), codec()
+    inside, before = opened(content[: ends[2 * GROUPS] + 5]), opened(content[: ends[2 * GROUPS]])
+    assert inside is not None and before is not None and same.depth(inside) == (2, LEVELS)
+    for cut, whole in zip(same.decompress(inside), same.decompress(before), strict=True):
+        assert np.array_equal(cut.levels, whole.levels)
     with pytest.raises(HvaeError, match="cut after 2 of 3 levels; give --levels 2 or fewer"):
-        same.decompress(opened(inside, 3), levels=3)
+        same.decompress(inside, levels=3)
+
+
+def test_one_picture_of_a_cut_file_is_shown_as_deep_as_it_goes(content: bytes) -> None:
+    """The first two pictures are in the first group, whose top level alone is there; the last one is not there."""
+    same, file = codec(), opened(content[: cuts(content)[1] + 5])
+    assert file is not None and same.depth(file, only=1) == (1, LEVELS)
+    whole = same.decompress(read(content), only=1, levels=1)[0]
+    assert np.array_equal(same.decompress(file, only=1)[0].levels, whole.levels)
+    for ask in (lambda: same.depth(file, only=4), lambda: same.decompress(file, only=4), lambda: same.depth(file)):
+        with pytest.raises(HvaeError, match="cut after 0 of 3 levels; nothing of it can be shown"):
+            ask()
+
+
+def test_a_cut_file_that_is_damaged_too_is_refused(content: bytes) -> None:
+    ends, same = cuts(content), codec()
+    damaged = bytearray(content[: ends[2 * GROUPS] + 5])
+    damaged[ends[GROUPS]] ^= 1
+    with pytest.raises(HvaeError, match="block 4 of the file is damaged"):
+        same.decompress(opened(bytes(damaged)))
+    assert len(same.decompress(opened(bytes(damaged)), levels=1)) == 5
 
 
 def test_a_header_that_is_not_whole_or_too_long_a_file_is_refused(content: bytes) -> None:
@@ -86,10 +105,10 @@ def test_a_header_that_is_not_whole_or_too_long_a_file_is_refused(content: bytes
 
 
 def test_ten_thousand_mutations_are_all_refused(content: bytes) -> None:
-    """But for those that are previews: the file cut at the end of a chunk."""
-    same, whole = codec(), set(cuts(content)[1:])
+    """But for those that are previews: the file cut after its top level."""
+    same, top = codec(), cuts(content)[GROUPS]
     for damaged in mutations(content, 10_000):
-        if len(damaged) in whole and content.startswith(damaged):
+        if len(damaged) >= top and content.startswith(damaged):
             continue
         with pytest.raises(HvaeError) as told:
             same.decompress(opened(damaged))

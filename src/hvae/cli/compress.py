@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli import lossy
 from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.places import check_place, enough_memory, spoken
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
-    from hvae.coding import Book, Codec, Compressed, Picture
+    from hvae.coding import Book, Codec, Compressed, Picture, Settings
     from hvae.data import Split
 
 ABOUT = (
@@ -26,7 +28,9 @@ ABOUT = (
     "Grey, colour, palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; "
     "opacity and the low bytes of 16 bits are kept beside it in a classic format. "
     "Where the model would cost more than PNG or WebP, those are kept instead. A run trained to lose (family qresvae) "
-    "takes --quality: then every beginning of the file is a preview, and pictures are coded whole."
+    "takes --quality: then the file may be cut anywhere after its top level and shows a preview, and pictures are "
+    "coded whole. A picture is named by its file, and by the folders it lies in below a folder that is given; an older "
+    "OUT.hvz is replaced once the new one is whole."
 )
 EXAMPLES = (
     "hvae compress runs/photos holiday.png holiday.hvz",
@@ -36,6 +40,8 @@ EXAMPLES = (
     "hvae compress runs/photos-lossy holiday.png holiday.hvz --quality all",
 )
 SPLITS = ("test", "valid", "train")
+LOSSLESS = ("tile", "block", "batch", "fineness", "calibrate", "workers")
+"""Options that mean something only without --quality."""
 WORKERS = "processes that share the blocks, which changes no bit [as many as pay, up to the number of cores]"
 SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 BINS = "bins.json"
@@ -48,39 +54,41 @@ def parser() -> Parser:
     made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
     what = "image files, folders of them, .npy arrays of integer levels, or test, valid, train for the run's own data"
     made.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
-    made.add_argument("-n", "--number", type=int, metavar="N", help="of the run's own data, the first so many")
+    made.add_argument("-n", "--number", type=int, metavar="N", help="of the run's own data, the first so many [all]")
     made.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
     tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
     made.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
     made.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode again: half the time")
     made.add_argument("--verify", dest="verify", action="store_true", default=True, help="decode again (the default)")
     made.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
-    fineness = "bins to a standard deviation of a latent: finer ones borrow more bits"
-    made.add_argument("--fineness", type=float, default=2.0, metavar="X", help=fineness)
-    made.add_argument("--block", type=int, default=512, metavar="N", help="tiles that can only be decoded together")
-    made.add_argument("--batch", type=int, default=16, metavar="N", help="tiles at once, at most 64")
-    made.add_argument("--workers", type=int, default=0, metavar="N", help=WORKERS)
+    fineness = f"bins to a standard deviation of a latent, where RUN/{BINS} has none: finer ones borrow more bits [2]"
+    made.add_argument("--fineness", type=float, metavar="X", help=fineness)
+    made.add_argument("--block", type=int, metavar="N", help="tiles that can only be decoded together [512]")
+    made.add_argument("--batch", type=int, metavar="N", help="tiles at once, at most 64 [16]")
+    made.add_argument("--workers", type=int, metavar="N", help=WORKERS)
     return made
 
 
 def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser().parse_args(rest)
-    voice, out = Voice(args.json), _out(args.paths)
+    voice, out, settings = Voice(args.json), _out(args.paths), _settings(args)
+    _check_use(args, dotted)
     from hvae.checkpoints import load
     from hvae.coding import sizes
 
-    with voice.working():
+    with voice.working(), enough_memory():
         run = load(args.run)
         loses, codec = lossy.wanted(run, args.quality), codec_of(run, args.run)
         pictures = [picture for source in args.paths[:-1] for picture in _pictures(source, run, args.number, dotted)]
     if loses:
-        return lossy.compress(run, args, pictures, out, voice)
-    with voice.working():
+        with enough_memory():
+            return lossy.compress(run, args, pictures, out, voice)
+    with voice.working(), enough_memory():
         codec = codec.sized(_tile(args.tile, pictures, codec.shape))
-        book = _book(run, codec, args, dotted)
+        book = _book(run, codec, args, settings.fineness, dotted)
         with voice.bar("compressing") as tick:
-            made = codec.compress(pictures, _settings(args), book=book, tick=tick)
+            made = codec.compress(pictures, settings, book=book, tick=tick)
         with replacing(out) as temporary:
             temporary.write_bytes(made.content)
         each = [{} if p.rest is not None else sizes(p.levels[: p.kind.colours or None], codec.bits) for p in pictures]
@@ -103,7 +111,32 @@ def _out(paths: Sequence[str]) -> Path:
     out = Path(paths[-1])
     if len(paths) < 2 or out.suffix != ".hvz":
         raise HvaeError(f"expected INPUT... OUT.hvz, got {' '.join(paths)}; name the .hvz file to write last")
+    if out.is_dir():
+        raise HvaeError(f"{out} is a folder; name the .hvz file to write last")
+    check_place(out)
     return out
+
+
+def _check_use(args: Namespace, dotted: Mapping[str, str]) -> None:
+    """Raises HvaeError for options that would say nothing, and names that a file cannot hold."""
+    from hvae.coding.pictures import check_name
+
+    check_name(args.run)
+    for name in LOSSLESS if args.quality is not None else ():
+        if getattr(args, name):
+            raise HvaeError(f"--{name} is for compressing without loss; leave it out, or --quality")
+    own = any(map(_is_split, args.paths[:-1]))
+    if args.number is not None and not own:
+        raise HvaeError(f"-n takes the first of the run's own data, and no input is {', '.join(SPLITS)}; leave it out")
+    for key in dotted:
+        if not key.startswith("data.") or not (own or args.calibrate):
+            raise HvaeError(
+                f"--{key} says nothing here: only --data.* counts, and for the run's own data; leave it out"
+            )
+
+
+def _is_split(source: str) -> bool:
+    return source in SPLITS and not Path(source).exists()
 
 
 def _tile(asked: str, pictures: Sequence[Picture], own: tuple[int, ...]) -> tuple[int, ...]:
@@ -124,18 +157,25 @@ def _tile(asked: str, pictures: Sequence[Picture], own: tuple[int, ...]) -> tupl
     return (own[0], int(sides[0]), int(sides[-1]))
 
 
-def _settings(args: Namespace) -> Any:
+def _settings(args: Namespace) -> Settings:
     from hvae.coding import Settings
 
-    return Settings(fineness=args.fineness, block=args.block, rows=args.batch, verify=args.verify, workers=args.workers)
+    known: dict[str, Any] = {
+        "fineness": args.fineness,
+        "block": args.block,
+        "rows": args.batch,
+        "workers": args.workers or 0,
+    }
+    return Settings(verify=args.verify, **{name: value for name, value in known.items() if value is not None})
 
 
 def _pictures(source: str, run: LoadedRun, number: int | None, dotted: Mapping[str, str]) -> list[Picture]:
     """The pictures of one input."""
     from hvae.coding import open_picture
+    from hvae.coding.pictures import check_name
 
     path = Path(source).expanduser()
-    if not path.exists() and source in SPLITS:
+    if _is_split(source):
         return _arrays(_split(source, run, dotted), source, number)
     if not path.exists():
         raise HvaeError(
@@ -143,12 +183,21 @@ def _pictures(source: str, run: LoadedRun, number: int | None, dotted: Mapping[s
         )
     if path.suffix == ".npy":
         return _array(path, run)
-    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = (
+        sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and not f.is_dir())
+        if path.is_dir()
+        else [path]
+    )
     if not files:
         raise HvaeError(f"no image found below {source}; expected files that end in {', '.join(SUFFIXES)}")
     if len(run.model.shape) != 3:
         raise HvaeError(f"{run.folder} takes vectors {run.model.shape}, not images; give an .npy array of levels")
-    return [open_picture(file, run.model.shape[0], run.bits) for file in files]
+    # The place below the folder is part of the name, so that two pictures of one name stay apart.
+    names = [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in files]
+    for name in names:
+        check_name(name)  # before any is read
+    opened = [open_picture(file, run.model.shape[0], run.bits) for file in files]
+    return [replace(picture, name=name) for picture, name in zip(opened, names, strict=True)]
 
 
 def _split(name: str, run: LoadedRun, dotted: Mapping[str, str]) -> Split:
@@ -190,18 +239,20 @@ def _array(path: Path, run: LoadedRun) -> list[Picture]:
     return [Picture(path.stem, one, 0) for one in levels]
 
 
-def _book(run: LoadedRun, codec: Codec, args: Namespace, dotted: Mapping[str, str]) -> Book | None:
+def _book(run: LoadedRun, codec: Codec, args: Namespace, fineness: float, dotted: Mapping[str, str]) -> Book | None:
     """The bins that were calibrated for this run, if they were."""
     from hvae.coding import Book
 
     place = run.folder / BINS
     if args.calibrate:
         split = _split("train", run, dotted)
-        made = codec.calibrate(split.levels(range(min(_CALIBRATION, len(split)))).numpy(), args.fineness)
+        made = codec.calibrate(split.levels(range(min(_CALIBRATION, len(split)))).numpy(), fineness)
         write_text(place, json.dumps(made.to_dict(), indent=2) + "\n")
         return made
     if not place.is_file():
         return None
+    if args.fineness is not None:
+        raise HvaeError(f"--fineness: {place} has the bins already; leave it out, or write them again with --calibrate")
     try:
         return Book.from_dict(json.loads(place.read_text(encoding="utf-8")))
     except ValueError as fault:
@@ -210,7 +261,9 @@ def _book(run: LoadedRun, codec: Codec, args: Namespace, dotted: Mapping[str, st
 
 def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
     account, dims, total = made.account, made.dims, 8 * len(made.content)
-    rows = table("", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {found['file']}")
+    rows = table(
+        "", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {spoken(Path(found['file']))}"
+    )
     parts = {
         f"minus the ELBO, one draw an image +- {_percent(account.spread, account.elbo)}": account.elbo,
         "by the trace of the walks": account.trace,
@@ -234,7 +287,7 @@ def _notes(made: Compressed) -> str:
     account = made.account
     checked = f", {made.check_seconds:.1f} s of them to check" if made.check_seconds else ", not checked"
     time = f"{made.seconds:.1f} s{checked}"
-    if made.order == "classic":
+    if made.order == "classic" or not made.chained:
         return f"kept as PNG, WebP or zlib: the model would have cost more; {time}"
     failed = f"; {made.kept} blocks did not come back and are kept without the model" if made.kept else ""
     seeds = f"{account.seeds} of {account.images} images begin the stacks in a classic format"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.cli.places import spoken
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import replacing
@@ -65,17 +66,17 @@ def compress(run: LoadedRun, args: Namespace, pictures: Sequence[Picture], out: 
             temporary.write_bytes(made.content)
     voice.answer({"file": str(out), "pictures": len(pictures), **made.to_dict()})
     if not args.json:
-        _show(voice, made, f"{len(pictures)} pictures in {out}")
+        _show(voice, made, f"{len(pictures)} pictures in {spoken(out)}")
 
 
-def decompress(file: File, run: LoadedRun, place: str, args: Namespace, voice: Voice) -> list[Picture]:
-    """The pictures of a lossy file, as far as it goes."""
+def decompress(file: File, run: LoadedRun, place: str, args: Namespace, voice: Voice) -> tuple[list[Picture], int, int]:
+    """The pictures of a lossy file, as far as it goes: by how many levels, and how many it was written with."""
     codec = codec_of(run, place)
-    here, kept = codec.depth(file) if args.levels is None else (args.levels, len(codec.levels))
-    if args.levels is None and here < kept:
-        voice.tell(f"note: the file was cut; a preview by the top {here} of its {kept} levels")
+    here, written = codec.depth(file, args.only, args.levels)
+    if args.levels is None and here < written:
+        voice.tell(f"note: the file was cut; a preview by the top {here} of its {written} levels")
     with voice.bar("decompressing") as tick:
-        return codec.decompress(file, args.only, args.levels, tick)
+        return codec.decompress(file, args.only, args.levels, tick), here, written
 
 
 def _keep(quality: str, levels: Sequence[str]) -> int | None:

@@ -19,8 +19,8 @@ from hvae.coding.book import Book
 from hvae.coding.curves import Ints
 from hvae.coding.stack import Stack
 from hvae.coding.steady import Uncodable
-from hvae.coding.symbols import data, latent, levels_of
-from hvae.distributions import Distribution
+from hvae.coding.symbols import Code, data, discrete, latent, levels_of
+from hvae.distributions import Categorical, Distribution
 from hvae.distributions.discrete import level_of
 from hvae.draw import Draw, Drawn, replay
 from hvae.site import Key, Site
@@ -63,16 +63,26 @@ def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple
         raise Uncodable(
             f"{site.name} stands for {site.weight:g} variables of which one is drawn; visit all to compress"
         )
-    bins, like = book.bins(site), law.mean()
-    symbols = latent(law, bins).pop(stack)
-    return symbols, torch.from_numpy(bins.centres(symbols)).reshape(like.shape).to(like.dtype)
+    symbols = code_of(site, law, book).pop(stack)
+    if type(law) is Categorical:
+        return symbols, _valued(symbols, law.mode(), law.levels)
+    like = law.mean()
+    return symbols, torch.from_numpy(book.bins(site).centres(symbols)).reshape(like.shape).to(like.dtype)
+
+
+def code_of(site: Site, law: Distribution, book: Book) -> Code:
+    """The code of a latent by `law`, its p or its q: over the bins of its level, or by levels of its own."""
+    return discrete(law) if type(law) is Categorical else latent(law, book.bins(site))
 
 
 def pop_data(stack: Stack, law: Distribution) -> Tensor:
     """Data in [0, 1] by their p."""
-    like = law.mode()
-    symbols = torch.from_numpy(data(law).pop(stack)).reshape(like.shape)
-    return symbols.to(like.dtype) / (levels_of(law) - 1)
+    return _valued(data(law).pop(stack), law.mode(), levels_of(law))
+
+
+def _valued(symbols: Ints, like: Tensor, levels: int) -> Tensor:
+    """Levels (N,) as values in [0, 1]."""
+    return torch.from_numpy(symbols).reshape(like.shape).to(like.dtype) / (levels - 1)
 
 
 def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
@@ -89,7 +99,7 @@ def encode(model: Model, stack: Stack, x: Tensor, book: Book) -> Trace:
         if record.data:
             push_data(stack, record.law, record.value)
         else:
-            latent(record.law, book.bins(record)).push(stack, sender.symbols[record.key])
+            code_of(record, record.law, book).push(stack, sender.symbols[record.key])
     return trace
 
 
@@ -101,7 +111,7 @@ def decode(model: Model, stack: Stack, n: int, book: Book) -> Tensor:
     again = run(model, replay(seen.keyed_values()), model.evidence(seen.x))
     for record in reversed(_known(again, "q")):
         assert record.q is not None
-        latent(record.q, book.bins(record)).push(stack, receiver.symbols[record.key])
+        code_of(record, record.q, book).push(stack, receiver.symbols[record.key])
     return seen.x
 
 

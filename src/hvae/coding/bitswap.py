@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hvae.coding.bitsback import pop_data, pop_latent, push_data
+from hvae.coding.bitsback import code_of, pop_data, pop_latent, push_data
 from hvae.coding.book import Book
 from hvae.coding.curves import Ints
 from hvae.coding.stack import Stack
-from hvae.coding.symbols import latent
 from hvae.distributions import Distribution
 from hvae.site import Key, Site
 from hvae.walk import Chain, Trace
@@ -40,7 +39,7 @@ class _Swap:
         return value
 
     def give(self, site: Site, law: Distribution) -> Tensor:
-        latent(law, self.book.bins(site)).push(self.stack, self.symbols[site.key])
+        code_of(site, law, self.book).push(self.stack, self.symbols[site.key])
         assert site.value is not None
         return site.value
 

@@ -22,13 +22,14 @@ import numpy as np
 from hvae.coding.bins import MOST_BITS, Bins, EqualMass, Grid, Relative, Scaled
 from hvae.coding.curves import Floats
 from hvae.coding.steady import gaussian
-from hvae.distributions import Distribution
+from hvae.distributions import Categorical, Distribution
 from hvae.draw import posterior
 from hvae.errors import HvaeError, unknown
 from hvae.site import Site
 from hvae.walk import Evidence, Model, Record, run
 
 FINENESS = 2.0
+MOST_FINENESS = 1 << 16
 _MARGIN = 8.0
 _FEW = 0.01
 _REACH = 6.0
@@ -71,14 +72,24 @@ def _kind(choice: Mapping[str, Any]) -> Callable[..., Relative | Scaled | Grid]:
 def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> Book:
     """Bins for each level of a model, from what its posterior does with some data.
 
-    `fineness`: bins to a standard deviation of q.  Raises HvaeError (Uncodable) for latents that are not Gaussian.
+    `fineness`: bins to a standard deviation of q.  Latents that have levels themselves need no bins.  Raises HvaeError
+    (Uncodable) for latents that are neither these nor Gaussian.
     """
-    if not fineness > 0:
-        raise HvaeError(f"expected a fineness above 0, got {fineness}; 2 bins to a standard deviation are usual")
+    check_fineness(fineness)
     found: dict[str, list[Record]] = {}
     for record in run(model, posterior, evidence).latents:
-        found.setdefault(record.name, []).append(record)
+        if not (type(record.law) is Categorical and type(record.q) is Categorical):
+            found.setdefault(record.name, []).append(record)
     return Book({name: _choice(records, fineness) for name, records in found.items()})
+
+
+def check_fineness(fineness: float) -> None:
+    """Raises HvaeError for a number of bins that no level can have, or that is none."""
+    if not 1 / MOST_FINENESS <= fineness <= MOST_FINENESS:
+        raise HvaeError(
+            f"expected a fineness above 0, from 1/{MOST_FINENESS} to {MOST_FINENESS}, got {fineness}; "
+            "2 bins to a standard deviation are usual"
+        )
 
 
 def _choice(records: list[Record], fineness: float) -> Relative | Scaled | Grid:

@@ -6,6 +6,7 @@ Shapes: `N` images of one size, side by side in one blob; `C` channels; `H W` sp
 from __future__ import annotations
 
 import io
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -20,6 +21,8 @@ Levels = NDArray[np.uint8]
 _ZLIB, _PNG, _WEBP = 0, 1, 2
 _WEBP_SIDE = 16383
 _MODES = {1: "L", 3: "RGB"}
+_PIECE = 1 << 16
+"""Values whose bits are spread out at once, a byte each; a multiple of 8, so that each piece begins with a byte."""
 
 
 def squeeze(levels: Levels, bits: int) -> bytes:
@@ -103,15 +106,33 @@ def _unstrip(body: bytes, kind: int, shape: Sequence[int]) -> Levels:
 
 def _packed(levels: Levels, bits: int) -> bytes:
     """The bits of each value, and no others."""
-    return np.packbits(np.unpackbits(levels.reshape(-1, 1), axis=1)[:, 8 - bits :]).tobytes()
+    flat = levels.reshape(-1)
+    return b"".join(_narrow(flat[at : at + _PIECE], bits) for at in range(0, len(flat), _PIECE))
+
+
+def _narrow(piece: Levels, bits: int) -> bytes:
+    if bits == 8:
+        return piece.tobytes()
+    return np.packbits(np.unpackbits(piece[:, None], axis=1)[:, 8 - bits :]).tobytes()  # (N, 8) -> (N, bits)
 
 
 def _unpacked(body: bytes, shape: Sequence[int], bits: int) -> Levels:
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     size = (count * bits + 7) // 8
     unzip = zlib.decompressobj()
     raw = unzip.decompress(body, size + 1)
     if len(raw) != size or not unzip.eof:
         raise ValueError(f"expected {size} bytes")
-    flags = np.unpackbits(np.frombuffer(raw, dtype=np.uint8), count=count * bits).reshape(count, bits)
-    return np.packbits(np.pad(flags, ((0, 0), (8 - bits, 0))), axis=1).reshape(tuple(shape))
+    packed = np.frombuffer(raw, dtype=np.uint8)
+    if bits == 8:
+        return packed.reshape(tuple(shape))
+    found = np.empty(count, dtype=np.uint8)
+    for at in range(0, count, _PIECE):
+        found[at : at + _PIECE] = _wide(packed[at * bits // 8 :], min(_PIECE, count - at), bits)
+    return found.reshape(tuple(shape))
+
+
+def _wide(packed: Levels, count: int, bits: int) -> Levels:
+    """The next `count` values, each of so many bits."""
+    flags = np.unpackbits(packed[: (count * bits + 7) // 8], count=count * bits).reshape(count, bits)
+    return np.packbits(np.pad(flags, ((0, 0), (8 - bits, 0))), axis=1)[:, 0]  # (N, 8) -> (N,)

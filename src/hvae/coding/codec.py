@@ -18,14 +18,14 @@ import torch
 from hvae.coding import block as blocks
 from hvae.coding import crew
 from hvae.coding.block import MOST_ROWS, Account
-from hvae.coding.book import FINENESS, Book, calibrate
+from hvae.coding.book import FINENESS, Book, calibrate, check_fineness
 from hvae.coding.classic import Levels, squeeze
 from hvae.coding.coder import ORDERS, Coder, best_order, fingerprint
 from hvae.coding.container import Block, File, Header, Item, write
 from hvae.coding.crew import Coded
 from hvae.coding.numerics import Build, calm, identity, resized, still
-from hvae.coding.pictures import Picture, join, layout, split
-from hvae.coding.reading import Tick, Tiles, chosen, each_item, rests, without_model
+from hvae.coding.pictures import Picture, check_names, join, layout, split
+from hvae.coding.reading import Tick, Tiles, chosen, each_item, rests, shown, without_model
 from hvae.errors import HvaeError
 from hvae.walk import Model
 
@@ -57,6 +57,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not (self.block >= 1 and 1 <= self.rows <= MOST_ROWS):
             raise HvaeError(f"expected blocks of 1 tile or more and 1 to {MOST_ROWS} rows at once, got {self}")
+        check_fineness(self.fineness)
         if self.workers < 0:
             raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {self.workers}")
 
@@ -67,6 +68,7 @@ class Compressed:
 
     content: bytes
     order: str
+    """Of pops and pushes, or classic: without the model, which then is not needed to decode."""
     account: Account
     dims: int
     """Values of all pictures, each channel of each pixel once: bits over it are bits a dimension."""
@@ -81,9 +83,13 @@ class Compressed:
 
     def to_dict(self) -> dict[str, Any]:
         found = {name: value for name, value in asdict(self).items() if name != "content"}
-        a, chained = self.account, self.chained or 1
-        rates = {"bits_per_dim": 8 * len(self.content) / self.dims, "net_bits_per_dim": a.net / chained}
-        return {**found, "bytes": len(self.content), **rates, "elbo_bits_per_dim": a.elbo / chained}
+        found |= {"bytes": len(self.content), "bits_per_dim": 8 * len(self.content) / self.dims}
+        if self.chained and self.order != "classic":
+            net, elbo = (bits / self.chained for bits in (self.account.net, self.account.elbo))
+            return {**found, "net_bits_per_dim": net, "elbo_bits_per_dim": elbo}
+        # Where the model coded nothing there is no rate of it, and no order of pops and pushes.
+        none = {"net_bits_per_dim": None, "elbo_bits_per_dim": None}
+        return {**found, **none, "order": "classic" if self.order == "classic" else None}
 
     @property
     def chained(self) -> int:
@@ -158,8 +164,7 @@ class Codec:
         `tick` is told how many tiles of how many are done.
         """
         started, settings = time.perf_counter(), settings or Settings()
-        if not pictures:
-            raise HvaeError("expected at least one picture to compress, got none")
+        check_names(pictures, self.run)
         tiles = np.concatenate([split(self._checked(picture), self.shape) for picture in pictures])  # (N, *shape)
         coder = self.coder(book or self.calibrate(tiles[:_CALIBRATION], settings.fineness))
         settings = replace(settings, rows=max(1, min(settings.rows, _AT_ONCE // int(np.prod(self.shape[1:])))))
@@ -260,6 +265,8 @@ class Codec:
                 f"this one is {self.identity.hex()[:12]}...); give the run it was made with"
                 + (f", once at {header.run}" if header.run else "")
             )
+        if header.order > best_order(self.model):
+            raise HvaeError(f"the file says order {ORDERS[header.order].name}, which this model has not; it is damaged")
         if header.bits != self.bits:
             raise HvaeError(f"expected images of {self.bits} bits, the file has {header.bits}")
 
@@ -276,7 +283,7 @@ class Codec:
         for i in wanted:
             item = items[i]
             levels = join(tiles.between(ends[i], ends[i + 1]), item.height, item.width)
-            found.append(Picture(item.name, levels, item.mode, kept.get(i)))
+            found.append(shown(item, levels, kept.get(i)))
         return found
 
 

@@ -65,9 +65,11 @@ def read(content: bytes) -> File:
     return _split(_checked(content, end), memoryview(content)[end + _CRC.size :])
 
 
-def read_part(content: bytes) -> tuple[File, int]:
-    """The beginning of a file: its header, whose blocks may be more than are here, those that are here whole, and how
-    many bytes of the next one follow.  Raises HvaeError as `read` does, when not even the header is whole."""
+def read_part(content: bytes) -> File:
+    """The beginning of a file: its header, whose blocks may be more than are here, and those that are here whole.
+
+    Raises HvaeError as `read` does, when not even the header is whole.
+    """
     end, total = _extent(content)
     if not end + _CRC.size <= len(content) <= total:
         raise HvaeError(f"expected a file of up to {total} bytes, got {len(content)}; its header was cut or damaged")
@@ -75,8 +77,8 @@ def read_part(content: bytes) -> tuple[File, int]:
     sizes = accumulate((block.size for block in header.blocks), initial=0)
     ends = [at for at in sizes if at <= len(rest)]
     if len(content) == total:
-        return _split(header, rest), 0
-    return File(header, tuple(rest[a:b] for a, b in pairwise(ends))), len(rest) - ends[-1]
+        return _split(header, rest)
+    return File(header, tuple(rest[a:b] for a, b in pairwise(ends)))
 
 
 def _extent(content: bytes) -> tuple[int, int]:

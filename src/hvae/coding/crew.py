@@ -60,7 +60,7 @@ def code(coder: Coder, tiles: Levels, rows: int, verify: bool, told: blocks.Told
 
 def entry(count: int, payload: bytes, content: Levels) -> Block:
     """What the header says of a block of `count` images."""
-    return Block(count, len(payload), zlib.crc32(payload), zlib.crc32(content.tobytes()))
+    return Block(count, len(payload), zlib.crc32(payload), zlib.crc32(np.ascontiguousarray(content).data))
 
 
 def _comes_back(coder: Coder, payload: bytes, tiles: Levels) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hvae.coding.bins import Grid, Relative, Scaled
+from hvae.coding.pictures import KINDS, MODES, MOST_PIXELS, check_name
 from hvae.errors import HvaeError
 
 IDENTITY = 16
@@ -81,7 +82,8 @@ def pack(h: Header) -> bytes:
 
 
 def parse(content: bytes, version: int) -> Header:
-    """A header from its bytes.  Raises HvaeError when they are none, of whatever they claim to hold."""
+    """A header from its bytes.  Raises HvaeError when they are none, whatever they claim to hold, or for sizes, bits
+    and modes that no picture has."""
     r = _Old(content) if version == 1 else _Reader(content)
     order, bits = r.whole("B"), r.whole("B")
     shape = tuple(r.whole("I") for _ in range(r.whole("B")))
@@ -91,6 +93,9 @@ def parse(content: bytes, version: int) -> Header:
     blocks = r.many("I", lambda: Block(r.whole("I"), r.whole("Q"), *r.typed("II")))
     if r.at != len(r.content):
         raise HvaeError("the header of the file is longer than what it says; the file is damaged")
+    _check_shape(shape, bits)
+    for item in items:
+        _check_mode(item.mode, shape)
     return Header(
         order=order,
         bits=bits,
@@ -102,6 +107,22 @@ def parse(content: bytes, version: int) -> Header:
         items=tuple(items),
         blocks=tuple(blocks),
     )
+
+
+def _check_shape(shape: tuple[int, ...], bits: int) -> None:
+    if len(shape) not in (1, 3) or min(shape) < 1 or math.prod(shape) > MOST_PIXELS:
+        raise HvaeError(f"expected images (D,) or (C, H, W) of 1 to {MOST_PIXELS} values, got {shape}; it is damaged")
+    if not 1 <= bits <= 8:
+        raise HvaeError(f"expected images of 1 to 8 bits, the file says {bits}; it is damaged, or of a newer version")
+
+
+def _check_mode(mode: int, shape: tuple[int, ...]) -> None:
+    if mode >= len(MODES):
+        raise HvaeError(f"expected a mode below {len(MODES)}, got {mode}; the file is damaged, or of a newer version")
+    colours = KINDS[MODES[mode]].colours
+    # Grey goes to a model of any channels, and an array is what the model knows.
+    if colours and (len(shape) != 3 or colours not in (1, shape[0])):
+        raise HvaeError(f"the file has a picture of mode {MODES[mode]} for a model of {shape}; it is damaged")
 
 
 def _numbers(*values: int) -> bytes:
@@ -125,9 +146,8 @@ def _either(value: int) -> int:
 
 
 def _text(text: str) -> bytes:
+    check_name(text)
     raw = text.encode()
-    if len(raw) >= 1 << 16:
-        raise HvaeError(f"expected a name of less than 65,536 bytes, got {len(raw)}")
     return _numbers(len(raw)) + raw
 
 

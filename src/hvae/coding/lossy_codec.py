@@ -1,8 +1,9 @@
-"""A model of rounded latents as a lossy codec: pictures of any size to one file, whose every beginning is a preview.
+"""A model of rounded latents as a lossy codec: pictures of any size to one file, whose beginning is a preview.
 
-Chunks lie in the file level by level, the top level of all pictures first.  Whatever lies before the cut of a shortened
-file is decoded; lower levels then stand at the mean of their prior.  A picture is coded whole, by the same weights in a
-network of its own size; one of more than 1,024 pixels a side in tiles of equal size, whose seams may be seen.
+Chunks lie in the file level by level, the top level of all pictures first.  Of a shortened file all chunks are decoded
+that are whole, if the top level is; lower levels then stand at the mean of their prior.  A picture is coded whole, by
+the same weights in a network of its own size; one of more than 1,024 pixels a side in tiles of equal size, whose seams
+may be seen.
 Pictures of one size are coded together, as many as fit into 2^18 pixels (64 at most).
 
 Shapes: `C H W` a picture; `N` tiles; `G` groups; `L` levels in the file.
@@ -20,7 +21,7 @@ import numpy as np
 
 from hvae.coding import lossy
 from hvae.coding.classic import Levels
-from hvae.coding.container import Block, File, Header, write
+from hvae.coding.container import Block, File, Header, Item, write
 from hvae.coding.lossy import DITHERS, Chunk, Dither, Sent
 from hvae.coding.lossy_layout import (
     LOSSY,
@@ -30,6 +31,7 @@ from hvae.coding.lossy_layout import (
     depth,
     depths,
     groups,
+    holding,
     items_of,
     joined,
     single_items,
@@ -37,7 +39,7 @@ from hvae.coding.lossy_layout import (
     tile_shape,
 )
 from hvae.coding.numerics import Build, identity, resized, still
-from hvae.coding.pictures import Picture, layout, split
+from hvae.coding.pictures import Picture, check_names, layout, split
 from hvae.coding.reading import Tick, chosen
 from hvae.errors import HvaeError
 from hvae.walk import Model
@@ -122,8 +124,7 @@ class LossyCodec:
         Raises HvaeError when there is nothing to compress, no such level, or a group does not decode to what was sent.
         """
         started, names = time.perf_counter(), self.levels[: depth(keep, len(self.levels))]
-        if not pictures:
-            raise HvaeError("expected at least one picture to compress, got none")
+        check_names(pictures, self.run)
         tiles = [
             tile for picture in pictures for tile in split(self._checked(picture), tile_shape(picture.levels.shape))
         ]
@@ -150,17 +151,17 @@ class LossyCodec:
     ) -> list[Picture]:
         """The pictures of a file, or the one of an index, as its top `levels` levels show them, or all that are there.
 
-        Raises HvaeError when the file is of another model, this machine computes other probabilities, a chunk is
-        damaged, or fewer levels are there than asked for.
+        Of a file that was cut each picture is shown by the levels of it that are whole; `depth` tells how many.  Raises
+        HvaeError when the file is of another model, this machine computes other probabilities, a chunk is damaged, or
+        fewer levels are there than asked for.
         """
         self._check(file.header)
         items = single_items(file.header)
         parts = groups(items, self.shape[0])
-        deep = depths(file, parts, len(self.levels), levels)
-        ends = np.cumsum([0, *(tile_count(item) for item in items)])
         wanted = chosen(only, len(items))
-        first, last = ends[wanted[0]], ends[wanted[-1] + 1]
-        asked = [g for g, part in enumerate(parts) if part.start < last and part.start + part.tiles > first]
+        first, last = _extent(items, wanted)
+        asked = holding(parts, first, last)
+        deep = depths(file, parts, len(self.levels), levels, asked)
         # All of them are checked before any time is spent on decoding.
         chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in asked}
         dither, tiles = DITHERS[file.header.order - LOSSY], dict[int, Levels]()
@@ -171,10 +172,14 @@ class LossyCodec:
                 tick(done + 1, len(asked))
         return joined([items[i] for i in wanted], [tiles[t] for t in range(first, last)])
 
-    def depth(self, file: File) -> tuple[int, int]:
-        """How many levels of every picture are there, and how many the file was written with."""
-        parts = groups(single_items(file.header), self.shape[0])
-        return min(depths(file, parts, len(self.levels))), len(file.header.blocks) // len(parts)
+    def depth(self, file: File, only: int | None = None, levels: int | None = None) -> tuple[int, int]:
+        """By how many levels `decompress` shows every picture, and how many the file was written with."""
+        self._check(file.header)
+        items = single_items(file.header)
+        parts = groups(items, self.shape[0])
+        asked = holding(parts, *_extent(items, chosen(only, len(items))))
+        deep = depths(file, parts, len(self.levels), levels, asked)
+        return min(deep.values()), len(file.header.blocks) // len(parts)
 
     def sized(self, shape: Shape) -> Model:
         """The model for pictures of a shape (C, H, W); the last one is kept."""
@@ -251,6 +256,12 @@ class LossyCodec:
             name: Chunk(file.payload(at), file.header.blocks[at].content)
             for name, at in zip(self.levels, places, strict=False)
         }
+
+
+def _extent(items: Sequence[Item], wanted: Sequence[int]) -> tuple[int, int]:
+    """The first tile of the wanted pictures, which are neighbours, and the one after the last."""
+    ends = np.cumsum([0, *(tile_count(item) for item in items)])
+    return int(ends[wanted[0]]), int(ends[wanted[-1] + 1])
 
 
 def _cost(name: str, sent: Sequence[Sent]) -> LevelCost:

@@ -17,7 +17,7 @@ import numpy as np
 from hvae.coding.classic import Levels
 from hvae.coding.container import File, Header, Item, read_part
 from hvae.coding.lossy import DITHERS
-from hvae.coding.pictures import MODES, Picture, join, layout
+from hvae.coding.pictures import KINDS, MODES, Picture, join, layout
 from hvae.errors import HvaeError
 
 LOSSY = 100
@@ -38,20 +38,11 @@ class Group(NamedTuple):
     tiles: int
 
 
-def opened(content: bytes, levels: int | None = None) -> File | None:
-    """A lossy file, whole or cut after any of its chunks; None if it is another kind of .hvz file.
-
-    With `levels` it may be cut inside a chunk too, of a level that is not asked for.  Raises HvaeError otherwise.
-    """
-    file, over = read_part(content)
-    if file.header.order not in ORDERS:
-        return None
-    if over and levels is None:
-        raise HvaeError(
-            f"the file ends {over} bytes into chunk {len(file.payloads) + 1} of {len(file.header.blocks)}; "
-            "restore it from a copy, or see the levels before it with --levels"
-        )
-    return file
+def opened(content: bytes) -> File | None:
+    """A lossy file, whole or cut anywhere after its header, with the chunks that are whole; None if it is another kind
+    of .hvz file.  Raises HvaeError when not even the header is whole, or it is damaged."""
+    file = read_part(content)
+    return file if file.header.order in ORDERS else None
 
 
 def groups(items: Sequence[Item], channels: int) -> list[Group]:
@@ -89,13 +80,9 @@ def items_of(pictures: Sequence[Picture]) -> list[Item]:
 
 
 def single_items(header: Header) -> list[Item]:
-    """One item a picture.  Raises HvaeError for more of them than the blocks hold."""
-    known = sum(block.count for block in header.blocks)
-    if (
-        not header.items
-        or sum(i.count for i in header.items) > known
-        or any(i.mode >= len(MODES) for i in header.items)
-    ):
+    """One item a picture.  Raises HvaeError for none, more of them than the blocks hold, or planes that none hold."""
+    known, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
+    if not 0 < count <= known or any(KINDS[MODES[item.mode]].rest for item in header.items):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     return [Item(i.name, i.mode, i.height, i.width) for i in header.items for _ in range(i.count)]
 
@@ -117,8 +104,13 @@ def depth(asked: int | None, most: int) -> int:
     return asked or most
 
 
-def depths(file: File, parts: Sequence[Group], most: int, levels: int | None = None) -> list[int]:
-    """How many levels of each group to decode: all that are there, or `levels`; a model has at most `most`.
+def holding(parts: Sequence[Group], first: int, last: int) -> list[int]:
+    """The groups that hold any of the tiles `first` to `last`, which itself is not one of them."""
+    return [g for g, part in enumerate(parts) if part.start < last and part.start + part.tiles > first]
+
+
+def depths(file: File, parts: Sequence[Group], most: int, levels: int | None, asked: Sequence[int]) -> dict[int, int]:
+    """How many levels of each group `asked` for to decode: all that are there, or `levels`; a model has at most `most`.
 
     Raises HvaeError when the file does not fit its pictures, or not all that is asked for is there.
     """
@@ -129,8 +121,9 @@ def depths(file: File, parts: Sequence[Group], most: int, levels: int | None = N
     if any(block.count != parts[i % count].tiles for i, block in enumerate(blocks)):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     wanted = depth(levels, kept)
-    here = [len(range(g, len(file.payloads), count)) for g in range(count)]
-    if min(here) < (1 if levels is None else wanted):
-        advice = f"give --levels {min(here)} or fewer" if min(here) else "nothing of it can be shown"
-        raise HvaeError(f"the file was cut after {min(here)} of {kept} levels; {advice}")
-    return [min(wanted, there) for there in here]
+    here = {g: len(range(g, len(file.payloads), count)) for g in asked}
+    least = min(here.values())
+    if least < (1 if levels is None else wanted):
+        advice = f"give --levels {least} or fewer" if least else "nothing of it can be shown"
+        raise HvaeError(f"the file was cut after {least} of {kept} levels; {advice}")
+    return {g: min(wanted, there) for g, there in here.items()}

@@ -17,7 +17,7 @@ import numpy as np
 from hvae.coding.classic import Levels
 from hvae.errors import HvaeError
 
-_MOST_PIXELS = 1 << 28
+MOST_PIXELS = 1 << 28
 
 
 class Kind(NamedTuple):
@@ -44,6 +44,7 @@ KINDS = {
     "I;16": Kind(1, deep=True),
     "RGB;16": Kind(3, deep=True),
     "RGBA;16": Kind(3, alpha=True, deep=True),
+    "LA;16": Kind(1, alpha=True, deep=True),
 }
 """What an item of a file can be: an array of levels as it is, or a picture in a mode (Pillow's, where it has one)."""
 MODES = tuple(KINDS)
@@ -76,6 +77,24 @@ class Picture:
         return self.levels.size // len(self.levels) * own if own else self.levels.size
 
 
+def check_names(pictures: Sequence[Picture], run: str) -> None:
+    """Raises HvaeError unless there is a picture and a file can hold the names of all, and of their run."""
+    if not pictures:
+        raise HvaeError("expected at least one picture to compress, got none")
+    for name in (run, *(picture.name for picture in pictures)):
+        check_name(name)
+
+
+def check_name(name: str) -> None:
+    """Raises HvaeError for a name that no file can hold: what is not UTF-8, or has 65,536 bytes or more."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError as fault:
+        raise HvaeError(f"the name {name!a} is not UTF-8, as names in a file must be; rename it") from fault
+    if size >= 1 << 16:
+        raise HvaeError(f"expected a name of less than 65,536 bytes, got {size}")
+
+
 class Layout(NamedTuple):
     """How a picture lies in tiles: its rows and columns of them."""
 
@@ -95,8 +114,8 @@ def layout(height: int, width: int, shape: Sequence[int]) -> Layout:
     """
     if len(shape) == 1:
         return Layout(1, 1)
-    if min(height, width) < 1 or height * width > _MOST_PIXELS:
-        raise HvaeError(f"expected a picture of 1 to {_MOST_PIXELS} pixels, got {height} x {width}")
+    if min(height, width) < 1 or height * width > MOST_PIXELS:
+        raise HvaeError(f"expected a picture of 1 to {MOST_PIXELS} pixels, got {height} x {width}")
     return Layout(-(-height // shape[1]), -(-width // shape[2]))
 
 

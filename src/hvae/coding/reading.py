@@ -84,7 +84,7 @@ def _kind(item: Item) -> Kind:
 
 
 def check_content(found: Levels, known: Block, index: int) -> None:
-    if zlib.crc32(found.tobytes()) != known.content:
+    if zlib.crc32(np.ascontiguousarray(found).data) != known.content:
         raise HvaeError(f"block {index} decodes to other images than were compressed; nothing of it was written")
 
 
@@ -92,25 +92,34 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
     """The pictures of a file that needs no model, since it keeps them in a classic format."""
     header = file.header
     items = each_item(header)
-    if len(items) != sum(block.count for block in header.blocks):
+    if [block.count for block in header.blocks if block.count] != [1] * len(items):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     wanted, found = chosen(only, len(items)), []
     kept = rests(file, items, wanted)
     for i in wanted:
         item, vector = items[i], len(header.shape) == 1
-        layout(item.height, item.width, header.shape)
         shape = header.shape if vector else (header.shape[0], item.height, item.width)
         levels = restore(file.payload(i), (1, *shape), header.bits)[0]
         check_content(levels, header.blocks[i], i)
-        found.append(Picture(item.name, levels, item.mode, kept.get(i)))
+        found.append(shown(item, levels, kept.get(i)))
     return found
 
 
+def shown(item: Item, levels: Levels, rest: Levels | None) -> Picture:
+    """An item as a picture.  Raises HvaeError for a grey one whose channels differ, of which one would be lost."""
+    if _kind(item).colours == 1 and any(not np.array_equal(levels[0], other) for other in levels[1:]):
+        raise HvaeError(f"{item.name!r} is said to be grey and has colours; the file is damaged")
+    return Picture(item.name, levels, item.mode, rest)
+
+
 def each_item(header: Header) -> list[Item]:
-    """One item a picture.  Raises HvaeError for more of them than the blocks can hold."""
-    known = sum(block.count for block in header.blocks)
-    if sum(item.count for item in header.items) > known or any(item.mode >= len(MODES) for item in header.items):
+    """One item a picture.  Raises HvaeError for none, for more of them than the blocks can hold, and for sizes that no
+    picture has."""
+    known, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
+    if not 0 < count <= known:
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
+    for item in header.items:
+        layout(item.height, item.width, header.shape)
     return [item for item in header.items for _ in range(item.count)]
 
 

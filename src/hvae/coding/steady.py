@@ -55,7 +55,7 @@ def gaussian(law: Distribution) -> Parameters:
     """Location and scale of a latent's law.  Raises Uncodable unless it is a Gaussian."""
     if type(law) is not Normal:
         raise Uncodable(
-            f"expected Gaussian latents, got {law!r}, whose mass in a bin has no closed form; "
+            f"expected Gaussian or categorical latents, got {law!r}, whose mass in a bin has no closed form; "
             "train with a Gaussian posterior (no flow) to compress"
         )
     return steady(law.loc, law.scale)

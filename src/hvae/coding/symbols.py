@@ -134,6 +134,32 @@ class Counted(Cumulative):
         return np.take_along_axis(self.sums, np.minimum(index, self.size) - 1, 1)
 
 
+class Table(Code):
+    """A table of masses (N, K) of any number of symbols, in one go."""
+
+    def __init__(self, masses: Ints) -> None:
+        self.masses = masses.astype(np.float64)
+
+    def push(self, stack: Stack, symbols: Ints) -> None:
+        stack.push(self.masses, symbols)
+
+    def pop(self, stack: Stack) -> Ints:
+        return stack.pop(self.masses)
+
+
+class Certain(Code):
+    """Symbols (N,) that are known: nothing is borrowed, and nothing given back."""
+
+    def __init__(self, symbols: Ints) -> None:
+        self.symbols = symbols
+
+    def push(self, stack: Stack, symbols: Ints) -> None:
+        """Nothing, whatever the symbols: those of a damaged file are found by its checksums."""
+
+    def pop(self, stack: Stack) -> Ints:
+        return self.symbols
+
+
 class Logistics(Cumulative):
     """A mixture of logistics, rounded to the grid of L levels on the scale [-1, 1].
 
@@ -209,6 +235,13 @@ def latent(law: Distribution, bins: Bins) -> Code:
     if isinstance(bins, EqualMass) and bins.law is law:
         return Flat(len(known.loc), bins.bits)
     return Binned(known, bins)
+
+
+def discrete(law: Categorical) -> Code:
+    """The code of a latent of levels; of one that is certain, as that of a vector-quantised model under its q."""
+    masses = _integers(law.logits.double().softmax(1))  # (N, K)
+    certain = (masses == 1 << _WEIGHT_BITS).any(1).all()
+    return Certain(masses.argmax(1)) if certain else Table(masses)
 
 
 def data(law: Distribution) -> Code:

@@ -1,0 +1,71 @@
+"""Where compressed files and their pictures go: places checked before the work, and names that stay inside them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+from hvae.errors import HvaeError
+
+_LONGEST = 200
+"""Bytes of a name that leave room, in the 255 of most file systems, for a number and the name of a temporary file."""
+
+
+def check_place(place: Path) -> None:
+    """Raises HvaeError unless a file or folder can be made here; folders above it that are missing will be."""
+    parent = next(folder for folder in place.absolute().parents if os.path.exists(folder))
+    if not parent.is_dir():
+        raise HvaeError(f"could not write {place}: {parent} is no folder; choose another one")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise HvaeError(f"could not write {place}: nothing may be written into {parent}; choose another folder")
+
+
+def spoken(place: Path) -> str:
+    """A path as text that every terminal can print, whatever bytes it has."""
+    return str(place).encode(errors="backslashreplace").decode()
+
+
+def safe(name: str, suffix: str, number: int) -> PurePosixPath:
+    """A relative path for what a file says is the name of a picture, the `number`-th: nothing of it leads outwards.
+
+    >>> [str(safe(name, ".png", 7)) for name in ("../../etc/a.jpg", "C:\\\\b\\\\c.d.png", "/", "x/./.e.png")]
+    ['etc/a.png', 'b/c.d.png', '0007.png', 'x/.e.png']
+    """
+    *folders, last = (_part(part) for part in re.split(r"[/\\]", name))
+    stem = last if suffix == ".npy" else PurePosixPath(last or ".").stem
+    return PurePosixPath(*filter(None, folders), (stem or f"{number:04d}") + suffix)
+
+
+def _part(part: str) -> str:
+    """A name between slashes without control characters, drives, and the dots and spaces at its end that lead upwards
+    or that some systems drop."""
+    plain = re.sub(r"^([A-Za-z]:)+", "", re.sub(r"[\x00-\x1f\x7f]", "", part))
+    return plain.encode(errors="replace")[:_LONGEST].decode(errors="ignore").rstrip(". ")
+
+
+def free_name(folder: Path, name: PurePosixPath, number: int) -> PurePosixPath:
+    """The name, or one like it that is free in the folder, as its file system compares names: so none is lost."""
+    if any((folder / above).is_file() for above in name.parents):
+        name = PurePosixPath("-".join(name.parts))  # another picture has the name of its folder
+    numbered = name.with_stem(f"{name.stem}-{number:04d}")
+    others = (numbered.with_stem(f"{numbered.stem}-{again}") for again in count(2))
+    name = numbered if (folder / name).exists() else name
+    while (folder / name).exists():
+        name = next(others)
+    assert (folder / name).resolve().is_relative_to(folder.resolve()), "nothing is written outside"
+    return name
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn a lack of memory into a line."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as fault:
+        if isinstance(fault, RuntimeError) and "allocate memory" not in str(fault):
+            raise
+        raise HvaeError("not enough memory for these pictures; take fewer at once, or a larger machine") from fault

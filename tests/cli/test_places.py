@@ -1,0 +1,48 @@
+"""Places of files: names from a file never lead outwards, and never onto each other."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hvae.cli.places import check_place, free_name, safe, spoken
+from hvae.errors import HvaeError
+
+NAMES = st.text(st.sampled_from("ab./\\:C\0\n \udcff"), max_size=12) | st.text(max_size=20)
+
+
+@given(st.lists(NAMES, max_size=8))
+def test_any_names_become_different_files_inside(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        for i, name in enumerate(names):
+            place = free_name(folder, safe(name, ".png", i), i)
+            assert ".." not in place.parts and not PureWindowsPath(str(place)).drive and not place.is_absolute()
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).touch(exist_ok=False)
+        assert len([f for f in folder.rglob("*") if f.is_file()]) == len(names)
+
+
+def test_names_keep_what_is_harmless() -> None:
+    for name, suffix, expected in (
+        ("more/a.jpg", ".png", "more/a.png"),
+        ("12:30 ü.png", ".png", "12:30 ü.png"),
+        ("v1.2", ".npy", "v1.2.npy"),
+        (".hidden/.a.png", ".png", ".hidden/.a.png"),
+    ):
+        assert safe(name, suffix, 0) == PurePosixPath(expected)
+
+
+def test_places_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    check_place(tmp_path / "new" / "newer" / "a.png")
+    with pytest.raises(HvaeError, match="is no folder"):
+        check_place(tmp_path / "file" / "a.png")
+
+
+def test_paths_of_any_bytes_can_be_told() -> None:
+    assert spoken(Path("a\udcff.png")) == "a\\udcff.png"
