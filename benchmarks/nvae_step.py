@@ -1,6 +1,6 @@
 """What a training step, an evaluation and sampling of NVAE take, beside the released code if its folder is given.
 
-    python benchmarks/nvae_step.py [--size small|mnist|cifar10] [--batch 16] [--rounds 7] [--precision bf16]
+    python benchmarks/nvae_step.py [--size small|mnist|cifar10] [--batch 16] [--rounds 7] [--only evaluation sampling]
     git clone https://github.com/NVlabs/NVAE && python benchmarks/nvae_step.py --official NVAE
 
 A step is the loss with balanced rates and regularisers, its gradient, and Adamax; an evaluation is the ELBO without
@@ -116,12 +116,12 @@ def theirs(modules: Any, model: Any, x: Tensor, autocast: Callable[[], Any]) -> 
     return {"step": step, "evaluation": evaluate, "sampling": sample}
 
 
-def measured(names: Sequence[str], rounds: int) -> None:
+def measured(names: Sequence[str], kinds: Sequence[str], rounds: int) -> None:
     running = {name: Side(name) for name in names}
-    times = taken(running, dict.fromkeys(KINDS, rounds))
+    times = taken(running, dict.fromkeys(kinds, rounds))
     for side in running.values():
         side.stop()
-    for kind in KINDS:
+    for kind in kinds:
         medians = {name: statistics.median(times[kind, name]) for name in names}
         told = ", ".join(f"{name} {median * 1e3:.0f} ms" for name, median in medians.items())
         ratio = f", {medians['official'] / medians['hvae']:.2f} times as fast" if "official" in medians else ""
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--size", choices=("small", *SIZES), default="small")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("32", "bf16"), default="32")
     parser.add_argument("--official", type=Path, help="a clone of NVlabs/NVAE")
@@ -140,7 +141,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not options.side:
-        return measured(list(both(options)), options.rounds)
+        return measured(list(both(options)), options.only, options.rounds)
     if options.side == "hvae":
         heap.keep()
     with redirect_stdout(sys.stderr):  # the released code prints
