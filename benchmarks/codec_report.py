@@ -1,6 +1,6 @@
 """What a run makes of some images, beside the formats everyone has: bits, bytes and seconds in one table.
 
-    python benchmarks/codec_report.py RUN INPUT... [-n N] [--crop] [--tile SIZE] [--workers N] [--json] [--data.root DATA]
+    python benchmarks/codec_report.py RUN INPUT... [-n N] [--crop] [--tile SIZE] [--workers N] [--json] [--KEY VALUE]
 
 INPUT is what `hvae compress` takes: image files, folders, .npy arrays, or test, valid, train of the run's own data, of
 which -n takes so many at random (seed 0).  --crop cuts every picture into pieces of the model's size first; --tile is
