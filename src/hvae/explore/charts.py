@@ -86,6 +86,9 @@ def use_curves(
             values = np.asarray(list(curves.values()), float)  # (L, steps)
             (_few if len(curves) <= MANY else _many)(axes, steps, values, list(curves), theme, unit)
             axes.set(title=title, xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
+        # Beside the panels: inside one it would lie on a curve, since shares come to rest at the top.
+        if len(used) <= MANY:
+            figure.legend(*places[0].get_legend_handles_labels(), loc="outside right upper")
         return _png(figure)
 
 
@@ -94,7 +97,6 @@ def _few(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str
         axes.plot(steps, row, color=shade, label=name)
     axes.set(ylabel=unit)
     axes.set_ylim(min(0.0, float(values.min())), 1.05 * max(float(values.max()), 0.1))
-    axes.legend()
 
 
 def _many(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme, unit: str) -> None:
