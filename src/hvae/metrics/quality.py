@@ -175,8 +175,9 @@ def kid(
     $$\mathrm{MMD}^2, \qquad k(x, y) = \Big(\frac{x^\top y}{D} + 1\Big)^3$$
 
     Binkowski et al. 2018, arXiv 1801.01401, with the unbiased estimate of the squared MMD: its mean over the subsets,
-    as there, or that of all pictures when a side has no more of them than a subset would.  Subsets are then halves of
-    the smaller side, for copies of the whole would all agree.  Raises HvaeError for fewer than 100 pictures.
+    as there, or, when a side has no more pictures than a subset would, that of all of these and the first as many of
+    the other side.  Subsets are then half as large, for copies of the whole would all agree.  Raises HvaeError for
+    fewer than 100 pictures.
     """
     least = min(len(real), len(generated))
     if least < FEWEST:
@@ -190,7 +191,7 @@ def kid(
 
 
 def subset_of(real: int, generated: int, subset: int) -> int:
-    """How many pictures of each side a subset has: fewer than half of the smaller side, if need be.
+    """How many pictures of each side a subset has: half of the smaller side, where it has no more than a subset.
 
     >>> subset_of(50_000, 50_000, 1_000), subset_of(300, 5_000, 1_000)
     (1000, 150)

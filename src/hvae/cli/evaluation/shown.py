@@ -136,7 +136,9 @@ def _information(found: Record) -> dict[str, dict[str, str]]:
     result = found.get("mutual")
     if not result:
         return {}
-    ceiling = result["ceiling_nats"] - 0.5
+    from hvae.metrics.mutual import CLOSE
+
+    ceiling = result["ceiling_nats"] - CLOSE
     return {
         name: {
             "I(x; z)": _small(level["information_nats"]) + _full(level.get("saturated", result["saturated"])),
