@@ -61,6 +61,19 @@ def test_a_tiny_model_by_hand() -> None:
     assert memory.peak == memory.weights + memory.moments + memory.average + memory.step + memory.workspace
 
 
+class Added(nn.Linear):
+    """A linear map as a product that is added in place."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return (z.new_zeros(len(z), X) + self.bias).addmm_(z, self.weight.t())
+
+
+def test_products_that_add_in_place_are_counted() -> None:
+    model = Linear()
+    model.levels["z1"] = Added(Z, X)
+    assert inspect(model, batch=10).flops == inspect(Linear(), batch=10).flops
+
+
 MEASURE = """
 import sys, tempfile, torch
 import hvae

@@ -205,9 +205,15 @@ def _forward(model: Model) -> tuple[Trace, int]:
         return trace
 
     # Evaluation mode, since normalisation over a batch has no meaning for one datum.
-    with _mode(model, False), _faked(model, 1) as (weights, x), FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _added})
+    with _mode(model, False), _faked(model, 1) as (weights, x), counter:
         trace: Trace = functional_call(_Work(model, score), weights, (x,))
     return trace, counter.get_total_flops()
+
+
+def _added(_: tuple[int, ...], a: tuple[int, int], b: tuple[int, int], **__: object) -> int:
+    """Of a product that is added in place, (n, k) times (k, m), which the counter does not know by itself."""
+    return 2 * a[0] * a[1] * b[1]
 
 
 def _memory(model: Model, batch: int, objective: Objective, half: bool, device: str) -> Memory:

@@ -21,11 +21,18 @@ class Told(nn.Module):
         return self.generative, self.inferred if len(args) == 2 else None
 
 
+class Bounded(nn.Module):
+    """The hyperbolic tangent of a sum."""
+
+    def forward(self, h: Tensor, *steps: Tensor) -> Tensor:
+        return torch.tanh(sum(steps, h))
+
+
 def test_the_posterior_reads_the_state_before_it_moves() -> None:
     h, e, step, z = (torch.randn(2, c, 1, 1) for c in (3, 5, 3, 2))
     raw, q_raw = torch.randn(2, 4, 1, 1), torch.randn(2, 4, 1, 1)
     twin, inject = Told((raw, step), q_raw), nn.Conv2d(2, 3, 1)
-    level = TwinLevel("z4", enter=nn.Identity(), twin=twin, inject=inject, block=nn.Tanh(), positive=torch.exp)
+    level = TwinLevel("z4", enter=nn.Identity(), twin=twin, inject=inject, block=Bounded(), positive=torch.exp)
     sites: list[Site] = []
 
     def visit(site: Site) -> Tensor:

@@ -19,8 +19,9 @@ class TwinLevel(nn.Module):
     Child 2021, arXiv 2011.10650, fig. 3.  (`Level` with a `SplitPrior` hands h + r to its posterior instead.)
 
     Arguments: `name`, the identity of the variable; `enter`, h -> h, first of all; `twin`, (h, e) -> ((2 D raw numbers
-    of p, the step r), 2 D raw numbers of q), or of h alone the first pair and None; `inject`, z -> what is added;
-    `block`, h -> h, last; `positive`, how scales become positive.
+    of p, the step r), 2 D raw numbers of q), or of h alone the first pair and None; `inject`, z -> the step v(z);
+    `block`, (h, r, v(z)) -> h, last: it adds the steps itself, since they may be products that wait for their sum;
+    `positive`, how scales become positive.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class TwinLevel(nn.Module):
         (raw, step), inferred = self.twin(h) if e is None else self.twin(h, e)
         p = gaussian(raw, self.positive)
         q = None if inferred is None else gaussian(inferred, self.positive)
-        return self.block(h + step + self.inject(visit(Site(self.name, p, q))))
+        return self.block(h, step, self.inject(visit(Site(self.name, p, q))))
 
     def extra_repr(self) -> str:
         return self.name

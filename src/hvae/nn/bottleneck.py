@@ -4,6 +4,7 @@ r"""Bottleneck blocks without normalisation, arranged so that no product is comp
 
 W1 and W4 act at every position by itself, C2 and C3 are 3x3 convolutions.  Maps lie in memory with the channels last,
 where a 1x1 convolution is one matrix product, measured two to three times as fast as the convolution it replaces.
+A move of the state is no map of its own: its product, not yet computed, is a `Step`, which adds to the state itself.
 
 Shapes: `B` batch; `W` channels outside a block, `M` inside; `h w` space.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +36,37 @@ def positionwise(h: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     torch.Size([1, 5, 2, 2])
     """
     return F.linear(h.movedim(1, -1), weight, bias).movedim(-1, 1)
+
+
+class Step(NamedTuple):
+    """W a + b at every position, not yet computed: `a` (B, M, h, w), `weight` (W, M), `bias` (W,)."""
+
+    a: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def value(self) -> Tensor:
+        """Computed, (B, W, h, w)."""
+        return positionwise(*self)
+
+
+def onto(h: Tensor, *steps: Step) -> Tensor:
+    r"""$h + \sum_i (W_i a_i + b_i)$, where each product adds to what lies there.
+
+    One after another, each product would write its bias and then its outcome, and a sum would read both: for two steps
+    twelve passes over a map as large as h, here six.
+
+    >>> step = Step(torch.ones(1, 3, 2, 2), torch.ones(5, 3), torch.zeros(5))
+    >>> onto(torch.ones(1, 5, 2, 2), step, step)[0, :, 0, 0]
+    tensor([7., 7., 7., 7., 7.])
+    """
+    if torch.is_autocast_enabled(h.device.type):  # products in half precision, sums of states in single
+        return h + sum(step.value() for step in steps)
+    b, c, *size = h.shape
+    rows = h.movedim(1, -1).reshape(-1, c) + sum(step.bias for step in steps)
+    for step in steps:
+        rows.addmm_(step.a.movedim(1, -1).reshape(-1, step.a.shape[1]), step.weight.t())
+    return rows.view(b, *size, c).movedim(-1, 1)
 
 
 def gelu(h: Tensor) -> Tensor:
@@ -61,8 +94,15 @@ class Pointwise(nn.Module):
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}"
 
 
+class Pending(Pointwise):
+    """A linear map that waits for the state that it moves: (B, a, h, w) -> Step."""
+
+    def forward(self, h: Tensor) -> Step:  # type: ignore[override]
+        return Step(h, self.weight, self.bias)
+
+
 class Fork(Pointwise):
-    """A linear map whose outcomes go different ways: (B, a, h, w) -> maps of `parts` channels.
+    """A linear map whose outcomes go different ways: (B, a, h, w) -> steps of `parts` channels.
 
     A product for each: of one that is cut apart the gradient would have to be put together again, map by map.
     """
@@ -71,9 +111,9 @@ class Fork(Pointwise):
         super().__init__(a, sum(parts), gain=gain)
         self.parts = tuple(parts)
 
-    def forward(self, h: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(self, h: Tensor) -> tuple[Step, ...]:  # type: ignore[override]
         pairs = zip(self.weight.split(self.parts), self.bias.split(self.parts), strict=True)
-        return tuple(positionwise(h, weight, bias) for weight, bias in pairs)
+        return tuple(Step(h, weight, bias) for weight, bias in pairs)
 
 
 def square(channels: int, kernel: int) -> nn.Module:
@@ -87,29 +127,29 @@ def square(channels: int, kernel: int) -> nn.Module:
 
 
 class Tail(nn.Module):
-    """All of a block after its first product: (B, M, h, w) -> maps of `parts` channels; `gain` is that of the last."""
+    """All of a block after its first product: (B, M, h, w) -> steps of `parts` channels; `gain` is that of the last."""
 
     def __init__(self, middle: int, *parts: int, kernel: int, gain: float = 1.0) -> None:
         super().__init__()
         self.second, self.third = square(middle, kernel), square(middle, kernel)
         self.last = Fork(middle, parts, gain=gain)
 
-    def forward(self, h: Tensor) -> tuple[Tensor, ...]:
-        forked: tuple[Tensor, ...] = self.last(gelu(self.third(gelu(self.second(gelu(h))))))
+    def forward(self, h: Tensor) -> tuple[Step, ...]:
+        forked: tuple[Step, ...] = self.last(gelu(self.third(gelu(self.second(gelu(h))))))
         return forked
 
 
 class Bottleneck(nn.Module):
-    """h + f(h) with `middle` channels inside."""
+    """h + f(h) with `middle` channels inside; h itself first moves by the steps that come with it."""
 
     def __init__(self, width: int, middle: int, *, kernel: int, gain: float) -> None:
         super().__init__()
         self.first = Pointwise(width, middle)
         self.tail = Tail(middle, width, kernel=kernel, gain=gain)
 
-    def forward(self, h: Tensor) -> Tensor:
-        (step,) = self.tail(self.first(gelu(h)))
-        return h + step
+    def forward(self, h: Tensor, *steps: Step) -> Tensor:
+        h = onto(h, *steps) if steps else h
+        return onto(h, *self.tail(self.first(gelu(h))))
 
 
 class Twin(nn.Module):
@@ -120,25 +160,31 @@ class Twin(nn.Module):
     so g(h) and one product with W1 and W_h serve both, and the products of all levels with one e are made in one, by
     `Fan`, whose outcome is the `e` of `forward`.  The last layer of f starts at zero.
 
-    Arguments: `width` and `middle` channels; `alone`, the channels of f's parts, and `joint`, those of f'.
+    Arguments: `width` and `middle` channels; `numbers`, the channels of f' and of the first part of f, whose second
+    is a step of the state.
     """
 
-    def __init__(self, width: int, middle: int, alone: Sequence[int], joint: int, *, kernel: int) -> None:
+    def __init__(self, width: int, middle: int, numbers: int, *, kernel: int) -> None:
         super().__init__()
         self.middle = middle
         rows = [uniform(middle, width, inputs=width), uniform(middle, width, inputs=2 * width)]
         self.weight = nn.Parameter(torch.cat([row.data for row in rows]))  # (2 M, W): of f, then of f'
         self.bias = nn.Parameter(torch.zeros(2 * middle))
-        self.alone = Tail(middle, *alone, kernel=kernel, gain=0.0)
-        self.joint = Tail(middle, joint, kernel=kernel)
+        self.alone = Tail(middle, numbers, width, kernel=kernel, gain=0.0)
+        self.joint = Tail(middle, numbers, kernel=kernel)
 
-    def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        """The parts of f(h), and f'([h, e]) where there is an e."""
+    def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[tuple[Tensor, Step], Tensor | None]:
+        """The numbers and the step of f(h), and f'([h, e]) where there is an e."""
         g = gelu(h)
         if e is None:
-            return self.alone(positionwise(g, self.weight[: self.middle], self.bias[: self.middle])), None
+            return self._alone(positionwise(g, self.weight[: self.middle], self.bias[: self.middle])), None
         alone, joint = positionwise(g, self.weight, self.bias).split(self.middle, 1)  # each (B, M, h, w)
-        return self.alone(alone), self.joint(joint + e)[0]
+        (inferred,) = self.joint(joint + e)
+        return self._alone(alone), inferred.value()
+
+    def _alone(self, h: Tensor) -> tuple[Tensor, Step]:
+        numbers, step = self.alone(h)
+        return numbers.value(), step
 
 
 class Fan(nn.Module):

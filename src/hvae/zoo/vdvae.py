@@ -29,7 +29,7 @@ from hvae.levels.fivebit import MASSES, FiveBitHead
 from hvae.levels.heads import Head, MixtureHead
 from hvae.models import TopDown
 from hvae.nn import BottomUp, Constant, Recomputed, Shape, Start
-from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pointwise, Twin
+from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Twin
 from hvae.nn.conv import scaled
 from hvae.nn.resample import Affine, Bias, Normalise, Pool, Take
 from hvae.zoo.parts import head_for
@@ -140,12 +140,12 @@ def _start(config: VDVAEConfig, sizes: Sizes) -> nn.Module:
 def _levels(config: VDVAEConfig, sizes: Sizes) -> Iterator[TwinLevel]:
     for name, block in zip(level_names(config), decoder_blocks(config.decoder), strict=True):
         width, middle, d = config.widths[block.resolution], config.middle(block.resolution), config.latent
-        twin = Twin(width, middle, (2 * d, width), 2 * d, kernel=_kernel(block.resolution))
+        twin = Twin(width, middle, 2 * d, kernel=_kernel(block.resolution))
         yield TwinLevel(
             name,
             enter=_enter(config, sizes, block),
             twin=_kept(config, twin),
-            inject=Pointwise(d, width, gain=math.sqrt(1 / config.levels)),
+            inject=Pending(d, width, gain=math.sqrt(1 / config.levels)),
             block=_block(config, block.resolution, config.levels),
             positive=variance(config.variance),
         )
