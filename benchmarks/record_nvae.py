@@ -6,6 +6,12 @@ writes nvae_flow.npz (colours, a flow, residual posteriors) and nvae_binary.npz 
 second file of one training step.  All weights and statistics are random, so that every path has a signal, and stored
 under their published names; the likelihood's raw numbers are stored at every fourth pixel of both axes.
 
+What is called double/... was computed in float64 from the float32 numbers of the same files (`--double` adds it to
+files that are there and leaves the others as they are).  The one number that is not merely widened is a pixel: it is
+the level k / 255 that the float32 number stands for, since our likelihood counts levels.  Under a default type of
+float64 nothing in the released code stays float32 but its masks, which hold zeros and ones; its constants (0.01 under
+a scale, 1e-5 under a length, 1e-3 under a singular vector, 1e-5 and 1e-10 in the mass of a bin) are Python's.
+
 Shapes: `B` batch; `D` latent channels; `N` kernels of one shape, `R` rows of one.
 """
 
@@ -13,7 +19,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,7 +86,7 @@ def evaluated(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[st
     found |= {f"kl_diag/{i}": rate for i, rate in enumerate(diagonals)}
     found["nelbo"] = recon + sum(rates)
     found["log_iw"] = utils.log_iw(decoder, x, log_q, log_p, crop=model.crop_output)
-    return flat("eval", found.items())
+    return found
 
 
 def sampled(model: Any, noise: list[Tensor], t: float) -> dict[str, Tensor]:
@@ -97,35 +104,45 @@ def sampled(model: Any, noise: list[Tensor], t: float) -> dict[str, Tensor]:
     return found
 
 
-def trained(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
-    """One pass in training mode: loss, its parts, gradients and statistics."""
+def trained(
+    model: Any, utils: Any, x: Tensor, noise: list[Tensor], start: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """One pass in training mode: loss and its parts; gradients and statistics stay with the model.
+
+    `start` fills a vector that begins a power iteration.  They come in pairs: u, and v, which the first round replaces.
+    """
     model.train()
     with drawing(noise):
         logits, _, _, rates, _ = model(x)
     recon = utils.reconstruction_loss(model.decoder_output(logits), x, crop=model.crop_output)
     alpha = utils.kl_balancer_coeff(model.num_latent_scales, model.groups_per_scale, "square")
     balanced, coefficients, values = utils.kl_balancer(rates, BETA, kl_balance=True, alpha_i=alpha)
-    left: dict[str, Tensor] = {}
-
-    def draw(self: Tensor, *_: Any) -> Tensor:
-        # In pairs: u, the start, and v, which the first round replaces.
-        drawn = torch.randn(self.shape)
-        left[f"left/{len(left)}"] = drawn
-        return self.copy_(drawn)
-
-    with patch.object(Tensor, "normal_", draw):
+    with patch.object(Tensor, "normal_", lambda self, *_: start(self)):
         spectral = model.spectral_norm_parallel()
     norms = model.batchnorm_loss()
     loss = (recon + balanced).mean() + 0.01 * (spectral + norms)
     model.zero_grad()
     loss.backward()
     found = {"recon": recon, "balanced": balanced, "coefficients": coefficients, "values": values, "alpha": alpha}
-    found |= {"spectral": spectral, "batchnorm": norms, "loss": loss, "again": model.spectral_norm_parallel()}
-    starts = [left[f"left/{i}"] for i in range(0, len(left), 2)]
-    found |= {f"left/{u.shape[1]}x{v}": u for u, v in zip(starts, [s[1] for s in _shapes(model)], strict=True)}
-    gradients = flat("grad", ((n, p.grad) for n, p in model.named_parameters() if p.grad is not None))
+    return found | {"spectral": spectral, "batchnorm": norms, "loss": loss, "again": model.spectral_norm_parallel()}
+
+
+def step(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
+    """A training pass from random starts of the power iteration, which are kept: also its gradients and statistics."""
+    left: list[Tensor] = []
+
+    def start(vectors: Tensor) -> Tensor:
+        left.append(torch.randn(vectors.shape))
+        return vectors.copy_(left[-1])
+
+    found = trained(model, utils, x, noise, start)
+    found |= {f"left/{u.shape[1]}x{columns}": u for u, (_, columns) in zip(left[::2], _shapes(model), strict=True)}
     buffers = ((n, b) for n, b in model.named_buffers() if "running" in n)
-    return {**flat("train", found.items()), **gradients, **flat("buffer", buffers)}
+    return {**flat("train", found.items()), **flat("grad", gradients(model).items()), **flat("buffer", buffers)}
+
+
+def gradients(model: Any) -> dict[str, Tensor]:
+    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 def _shapes(model: Any) -> list[tuple[int, int]]:
@@ -133,35 +150,98 @@ def _shapes(model: Any) -> list[tuple[int, int]]:
     return list(dict.fromkeys((len(c.weight), c.weight[0].numel()) for c in model.all_conv_layers))
 
 
+@contextmanager
+def wide() -> Iterator[None]:
+    """What is built and drawn is float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def doubled(modules: Any, first: Path, second: Path) -> None:
+    """Adds to the two files of a case what the released code computes from their numbers in float64."""
+    known, passed = _load(first), _load(second)
+    with wide():
+        model = official_nvae.build(modules, Namespace(**json.loads(str(known["args"]))))
+        lacking, _ = model.load_state_dict({n: torch.from_numpy(v) for n, v in _below(known, "param/")}, strict=False)
+        assert all(name.endswith("weight_normalized") for name in lacking), lacking  # second names of others
+        noise = [torch.from_numpy(v).double() for _, v in _below(known, "noise/")]
+        x = (torch.from_numpy(known["x"]).double() * 255).round() / 255
+        found = evaluated(model, modules[1], x, noise)
+        found["logits"] = found["logits"][..., ::2, ::2]
+        found = flat("double/eval", found.items())
+        for t in (1.0, 0.7):
+            with torch.no_grad(), drawing(noise):
+                found[f"double/sample/{t}/logits"] = model.sample(BATCH, t)[..., PARTS, PARTS][..., ::2, ::2]
+        vectors = iter([v for _, u in _below(passed, "train/left/") for v in (torch.from_numpy(u), None)])
+
+        def start(like: Tensor) -> Tensor:
+            stored = next(vectors)
+            return like if stored is None else like.copy_(stored)
+
+        ran = trained(model, modules[1], x, noise, start)
+        ran["norms"] = torch.stack([g.norm() for g in gradients(model).values()])
+    _add(first, known, found)
+    _add(second, passed, flat("double/train", ran.items()))
+
+
+def recorded(modules: Any, case: str, out: Path) -> None:
+    """Writes the two files of a case: its weights, what was drawn, and what came of it in float32."""
+    dataset, config = CASES[case]
+    torch.manual_seed(list(CASES).index(case))
+    args = official_nvae.arguments(config, dataset, 8)
+    model = official_nvae.build(modules, args)
+    randomise(model)
+    x = torch.randint(256, (BATCH, 3, 32, 32)) / 255
+    if dataset == "mnist":
+        x = nn.functional.pad((x[:, :1, 2:30, 2:30] > 0.7).float(), (2, 2, 2, 2))
+    sides = [32 // 2**config.blocks // 2**scale for scale, n in enumerate(config.groups) for _ in range(n)]
+    noise = [torch.randn(BATCH, config.latent, side, side) for side in reversed(sides)]
+    first = {**flat("param", model.state_dict().items()), "x": x}
+    first |= {f"noise/{i}": n for i, n in enumerate(noise)}
+    first |= flat("eval", evaluated(model, modules[1], x, noise).items())
+    for t in (1.0, 0.7):
+        first |= sampled(model, noise, t)
+    _save(out / f"{case}.npz", first, vars(args))
+    _save(out / f"{case}_train.npz", step(model, modules[1], x, noise), {})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("official", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--double", action="store_true", help="only what is in float64, to the files that are there")
     options = parser.parse_args()
     modules = official_nvae.load(options.official)
-    for number, (case, (dataset, config)) in enumerate(CASES.items()):
-        torch.manual_seed(number)
-        args = official_nvae.arguments(config, dataset, 8)
-        model = official_nvae.build(modules, args)
-        randomise(model)
-        x = torch.randint(256, (BATCH, 3, 32, 32)) / 255
-        if dataset == "mnist":
-            x = nn.functional.pad((x[:, :1, 2:30, 2:30] > 0.7).float(), (2, 2, 2, 2))
-        sides = [32 // 2**config.blocks // 2**scale for scale, n in enumerate(config.groups) for _ in range(n)]
-        noise = [torch.randn(BATCH, config.latent, side, side) for side in reversed(sides)]
-        first = {**flat("param", model.state_dict().items()), "x": x}
-        first |= {f"noise/{i}": n for i, n in enumerate(noise)}
-        first |= evaluated(model, modules[1], x, noise)
-        for t in (1.0, 0.7):
-            first |= sampled(model, noise, t)
-        _save(options.out / f"{case}.npz", first, vars(args))
-        _save(options.out / f"{case}_train.npz", trained(model, modules[1], x, noise), {})
+    for case in CASES:
+        if not options.double:
+            recorded(modules, case, options.out)
+        doubled(modules, options.out / f"{case}.npz", options.out / f"{case}_train.npz")
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _below(arrays: dict[str, np.ndarray], prefix: str) -> list[tuple[str, np.ndarray]]:
+    return [(name.removeprefix(prefix), value) for name, value in arrays.items() if name.startswith(prefix)]
+
+
+def _add(path: Path, known: dict[str, np.ndarray], tensors: dict[str, Tensor]) -> None:
+    """The arrays of a file as they were, and what is new."""
+    narrow = [name for name, t in tensors.items() if t.dtype != torch.float64]
+    assert not narrow, narrow
+    before = {name: value for name, value in known.items() if name not in tensors}
+    np.savez_compressed(path, **before, **{name: t.numpy() for name, t in tensors.items()})
+    print(path, f"{path.stat().st_size / 1e3:.0f} kB")
 
 
 def _save(path: Path, tensors: dict[str, Tensor], args: dict[str, Any]) -> None:
     arrays = {name: t.numpy() for name, t in tensors.items() if not name.endswith("weight_normalized")}
     np.savez_compressed(path, args=np.array(json.dumps(args)), **arrays)
-    print(path, f"{path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the released code of NVAE computed at toy size; benchmarks/record_nvae.py writes these numbers.
 
-Weights are under their published names; raw likelihood numbers are at every fourth pixel, `PARTS`.
+Weights are under their published names; raw likelihood numbers are at every fourth pixel, `PARTS`, those in float64 at
+every eighth.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,32 @@ from hvae.zoo.nvae import NVAE, build
 
 CASES = ("nvae_flow", "nvae_binary")
 PARTS = slice(1, None, 4)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The numbers of one type: where they are, how near ours must come to them, and `every` which recorded pixel.
+
+    `rtol` is of each number; `largest`, of the largest of a tensor, is what float32 can promise of those near zero.
+    """
+
+    dtype: torch.dtype
+    prefix: str
+    rtol: float
+    largest: float
+    every: int
+
+    def close(self, found: Tensor, expected: Tensor) -> None:
+        """Types are compared too, so that nothing can be narrowed at the end unseen."""
+        torch.testing.assert_close(found, expected, rtol=self.rtol, atol=self.largest * float(expected.abs().max()))
+
+    def thin(self, raw: Tensor) -> Tensor:
+        """The recorded pixels of raw likelihood numbers."""
+        return raw[..., PARTS, PARTS][..., :: self.every, :: self.every]
+
+
+SINGLE = Precision(torch.float32, "", rtol=0, largest=1e-5, every=1)
+DOUBLE = Precision(torch.float64, "double/", rtol=1e-10, largest=0, every=2)
 
 
 class Case:
@@ -50,15 +78,16 @@ class Case:
     def weights(self) -> dict[str, Tensor]:
         return convert(self.state, self.told[0])
 
-    def model(self) -> NVAE:
+    def model(self, dtype: torch.dtype = torch.float32) -> NVAE:
         """With the recorded weights, in evaluation mode."""
         model = build(*self.told)
         model.load_state_dict(self.weights)
-        return model.eval()
+        return model.to(dtype).eval()
 
-    def x(self) -> Tensor:
-        """The data as our model gets them: without the margin that ours adds itself."""
-        return self.numbers["x"] if self.args["dataset"] == "cifar10" else self.numbers["x"][..., 2:30, 2:30]
+    def x(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The data as our model gets them: levels k / 255, without the margin that ours adds itself."""
+        x = self.numbers["x"] if self.args["dataset"] == "cifar10" else self.numbers["x"][..., 2:30, 2:30]
+        return (x.to(dtype) * 255).round() / 255
 
 
 def in_our_order(raw: Tensor, mixtures: int) -> Tensor:
