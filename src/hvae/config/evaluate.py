@@ -14,8 +14,9 @@ class Protocol:
     """How a paper measured: `about` it, K `samples` a datum, and whether the likelihood is the `published` one.
 
     Where a published likelihood is not quite one (its masses do not sum to 1), the same weights can be read with the
-    corrected one; the two numbers differ and are never mixed.  All of them score every datum, the last batch too, with
-    the averaged weights where there are any.
+    corrected one (`CORRECTED` names both); the two numbers differ and are never mixed.  Everywhere else there is one
+    reading, and `published` changes nothing.  All of them score every datum, the last batch too, with the averaged
+    weights where there are any.
     """
 
     about: str
@@ -29,8 +30,23 @@ PROTOCOLS: dict[str, Protocol] = {
         about="one-sample ELBO, as Child 2021 (which leaves out the last batch)", samples=1, published=True
     ),
     "nvae": Protocol(about="IW-1000, as Vahdat and Kautz 2020", samples=1000, published=True),
+    "biva": Protocol(about="IW-1000, as Maaloe et al. 2019", samples=1000, published=True),
+    "iafvae": Protocol(
+        about="IW-10000, as Kingma et al. 2016 on CIFAR-10 (whose masses lack the tails)",
+        samples=10_000,
+        published=True,
+    ),
+    "lvae": Protocol(about="IW-5000, as Sonderby et al. 2016", samples=5000, published=True),
+    "iwae": Protocol(about="IW-5000, as Burda et al. 2015", samples=5000, published=True),
 }
-"""The conventions by name."""
+"""The conventions by name.
+
+The last four take their K from what the authors released: biva from `--iw_samples` of the final test, on averaged
+weights, in vlievin/biva-pytorch (run_deepvae.py) and from the evaluator of larsmaaloee/BIVA; iafvae from the README of
+openai/iaf (3.15 bits a dimension by one sample, 3.111 by 10,000, averaged weights; for MNIST, table 1 of the paper has
+K = 128); lvae from casperkaae/LVAE (run_models.py, the test of 5000 samples); iwae from yburda/iwae (experiments.py,
+`num_samples`).
+"""
 
 CORRECTED: Mapping[str, Mapping[str, str]] = {
     "vdvae": {"dmol-vdvae5": "dmol-vdvae5-exact"},
@@ -88,9 +104,9 @@ class EvaluateConfig:
     1000
     """
 
-    protocol: Literal["hvae", "vdvae", "nvae"] = "hvae"
-    """Whose convention: hvae (IW-100, corrected likelihood), vdvae (one-sample ELBO) or nvae (IW-1000), the last two
-    with the likelihood as published."""
+    protocol: Literal["hvae", "vdvae", "nvae", "biva", "iafvae", "lvae", "iwae"] = "hvae"
+    """Whose convention: hvae (IW-100, corrected likelihood), or with the likelihood as published vdvae (one-sample
+    ELBO), nvae and biva (IW-1000), iafvae (IW-10000), lvae and iwae (IW-5000)."""
     split: Literal["test", "valid"] = "test"
     """The data scored: test, or valid while settings are still being chosen."""
     samples: int | None = None

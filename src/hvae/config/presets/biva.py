@@ -50,7 +50,7 @@ def _published(model: BIVAConfig, data: str, side: int, steps: int) -> RunConfig
             save_every=2_000,
             valid_every=5_000,
         ),
-        evaluate=EvaluateConfig(samples=1000),
+        evaluate=EvaluateConfig(protocol="biva"),
     )
 
 

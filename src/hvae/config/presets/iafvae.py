@@ -35,7 +35,7 @@ def _published(model: IAFVAEConfig) -> RunConfig:
             save_every=2_000,
             valid_every=5_000,
         ),
-        evaluate=EvaluateConfig(samples=1000),
+        evaluate=EvaluateConfig(protocol="iafvae"),
     )
 
 
