@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 
 import pytest
 import torch
+from PIL import Image
 from toy_hierarchies import GREY, RGB, Chain, Ladder, images
 
 from hvae.draw import mode, posterior, prior
@@ -123,6 +125,13 @@ def test_only_named_levels_go_the_way_and_the_rest_follows() -> None:
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
 
+def test_progress_is_told_in_stations() -> None:
+    told: list[tuple[int, int]] = []
+    x = images(GREY)
+    interpolate(Ladder(GREY), x, x, 3, progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
 def test_bad_interpolations() -> None:
     model, x = Ladder(GREY), images(GREY)
     for arguments, line in (
@@ -142,5 +151,7 @@ def test_the_picture_names_the_stations() -> None:
     made = interpolate(model, x[:2], x[2:4], 5)
     picture = stations(made)
     assert picture[:4] == b"\x89PNG" and stations(made) == picture
+    wider = Image.open(BytesIO(stations(made, ends=(x[:2], x[2:4])))).size
+    assert (wider[0] - 4) * 5 == (Image.open(BytesIO(picture)).size[0] - 4) * 7
     with pytest.raises(HvaeError, match="expected pictures"):
         stations(made[0])

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.form import SPLITS, Brought, Change, bring, files, own
-from hvae.cli.inspect import device_of
 from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.sample import ACCELERATOR, placed
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.files import replacing
@@ -75,20 +75,23 @@ def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[str, Tenso
     run = load(args.run)
     found = images(run, args.data, dotted, args.number)
     split = found.split.fixed(0)
-    model = run.model.to(device_of(run.config))
+    model = placed(run, {key: value for key, value in dotted.items() if key == ACCELERATOR})
     values = encode(model, split.batch(range(len(split))), draw=mode if args.mode else posterior, seed=args.seed)
     about = {"weights": digest(model.state_dict()), "images": args.data, "mode": args.mode, "seed": args.seed}
     save(Path(args.out), values, about)
     return values, found.change
 
 
-def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int) -> Brought:
-    """A split of the run's data, or the user's images, in the form of the model; the first `number` of them."""
+def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int, command: str = "encode") -> Brought:
+    """A split of the run's data, or the user's images, in the form of the model; the first `number` of them.
+
+    Raises HvaeError, in the name of the `command`, for a dotted key that has nothing to do with reading them.
+    """
     from hvae.data import load
 
     for key in dotted:
-        if not (source in SPLITS and key.startswith("data.")) and key != "train.accelerator":
-            raise HvaeError(f"--{key} is not for encode; with --data test the place can be told by --data.root")
+        if not (source in SPLITS and key.startswith("data.")) and key != ACCELERATOR:
+            raise HvaeError(f"--{key} is not for {command}; with --data test the place can be told by --data.root")
     if source in SPLITS:
         data = load(run.config.override(dotted).data)
         found = own(run, data, data, source)

@@ -19,6 +19,12 @@ from hvae.walk import Model
 
 Path = Callable[[Tensor, Tensor, float], Tensor]
 """From a, (N, ...), to b, (N, ...): where one is after the share t of the way, (N, ...)."""
+Progress = Callable[[int, int], None]
+"""Told (done, total), in stations."""
+
+
+def _silent(done: int, total: int) -> None:
+    pass
 
 
 def encode(
@@ -119,6 +125,7 @@ def interpolate(
     rest: Draw = mode,
     seed: int | None = None,
     chunk: int = CHUNK,
+    progress: Progress = _silent,
 ) -> Tensor:
     r"""Pictures on the way from each image of `a` to the one of `b`, the ends included.
 
@@ -126,7 +133,8 @@ def interpolate(
 
     Arguments: `a` and `b`, (N, C, H, W) in [0, 1]; `steps`, T; `levels`, the ones that go the way (all by default);
     `path`, `linear` or `spherical`; `draw`, what chooses the latents of the ends; `rest`, what chooses the other
-    levels at every station, given those above (`mode`, or `prior(t)`); `seed` of all draws.
+    levels at every station, given those above (`mode`, or `prior(t)`); `seed` of all draws; `chunk`, rows walked at
+    once (it is part of what a seed determines); `progress(done, total)`, in stations.
     Returns (T, N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level, ends of unequal shape, or T below 2.
 
     >>> from hvae.config.model import LVAEConfig
@@ -143,5 +151,10 @@ def interpolate(
     check_levels(moved, known)
     with still(model, seed):
         start, end = (frame.encode(model, x, draw, chunk) for x in (a, b))
-        stations = ({n: path(start[n], end[n], i / (steps - 1)) for n in moved} for i in range(steps))
-        return torch.stack([frame.decode(model, z, len(a), otherwise=rest, chunk=chunk) for z in stations])
+        pictures = []
+        for i in range(steps):
+            progress(i, steps)
+            station = {name: path(start[name], end[name], i / (steps - 1)) for name in moved}
+            pictures.append(frame.decode(model, station, len(a), otherwise=rest, chunk=chunk))
+    progress(steps, steps)
+    return torch.stack(pictures)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -96,8 +97,10 @@ def gallery(images: Tensor, *, columns: int = 12, tile: int = TILE) -> bytes:
     return grid(images[:full].unflatten(0, (-1, columns)), tile=tile)
 
 
-def stations(pictures: Tensor, *, tile: int = TILE) -> bytes:
+def stations(pictures: Tensor, *, ends: Sequence[Tensor] = (), tile: int = TILE) -> bytes:
     """A PNG of an interpolation (T, N, C, H, W) in [0, 1]: a row a pair of images, a column a share of the way.
+
+    With `ends`, the images (N, C, H, W) that it leads from and to, these stand beside it on either side.
 
     >>> import torch
     >>> stations(torch.rand(5, 2, 1, 8, 8))[:4]
@@ -108,6 +111,9 @@ def stations(pictures: Tensor, *, tile: int = TILE) -> bytes:
             f"expected pictures (T, N, C, H, W), got {tuple(pictures.shape)}; give what interpolate returns"
         )
     shares = [f"{i / max(1, len(pictures) - 1):.2g}" for i in range(len(pictures))]
+    if ends:
+        first, last = ends
+        pictures, shares = torch.cat([first[None], pictures, last[None]]), ["image", *shares, "image"]
     return grid(pictures.transpose(0, 1), columns=shares, tile=tile)
 
 
