@@ -1,12 +1,13 @@
 """What a training step, an evaluation and sampling of NVAE take, beside the released code if its folder is given.
 
     python benchmarks/nvae_step.py [--size small|mnist|cifar10] [--batch 16] [--rounds 7] [--only evaluation sampling]
+        [--recompute]
     git clone https://github.com/NVlabs/NVAE && python benchmarks/nvae_step.py --official NVAE
 
 A step is the loss with balanced rates and regularisers, its gradient, and Adamax; an evaluation is the ELBO without
 gradients; sampling is a batch of data from nothing.  Both sides hold the same weights and see the same data, rounds
 alternate, each side has a process and the heap of its users (`turns.py`), and medians are printed; the two ELBOs are
-compared first, on the noise of one seed.
+compared first, on the noise of one seed.  Memory is the peak of two steps, above what the process held before.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from turns import Side, serve, taken, timed
+from turns import Side, memory, serve, taken, timed
 
 from hvae import heap
 from hvae.checkpoints.nvae import convert, infer
@@ -33,6 +35,7 @@ from hvae.config.train import TrainConfig
 from hvae.draw import mode, prior
 from hvae.objectives import build as objective
 from hvae.train.loss import LossStep
+from hvae.train.memory import MemoryMeter
 from hvae.train.optimisers import optimiser
 from hvae.walk import run
 from hvae.zoo.nvae import NVAE, build
@@ -126,6 +129,11 @@ def measured(names: Sequence[str], kinds: Sequence[str], rounds: int) -> None:
         told = ", ".join(f"{name} {median * 1e3:.0f} ms" for name, median in medians.items())
         ratio = f", {medians['official'] / medians['hvae']:.2f} times as fast" if "official" in medians else ""
         print(f"{kind}: {told}{ratio} (medians of {rounds})", flush=True)
+    if "step" in kinds:
+        peaks = {name: memory(name) / 1e9 for name in names}
+        told = ", ".join(f"{name} {peak:.2f} GB" for name, peak in peaks.items())
+        ratio = f", {peaks['official'] / peaks['hvae']:.2f} times as little" if "official" in peaks else ""
+        print(f"memory of a step: {told}{ratio}")
 
 
 def main() -> None:
@@ -136,6 +144,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("32", "bf16"), default="32")
+    parser.add_argument("--recompute", action="store_true", help="ours computes activations again")
     parser.add_argument("--official", type=Path, help="a clone of NVlabs/NVAE")
     parser.add_argument("--side", choices=("hvae", "official"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -144,9 +153,10 @@ def main() -> None:
         return measured(list(both(options)), options.only, options.rounds)
     if options.side == "hvae":
         heap.keep()
+    meter = MemoryMeter(torch.device("cpu"))
     with redirect_stdout(sys.stderr):  # the released code prints
         tasks = both(options)[options.side]
-    serve({kind: timed(task) for kind, task in tasks.items()})
+    serve({**{kind: timed(task) for kind, task in tasks.items()}, "peak": meter.peak})
 
 
 def both(options: argparse.Namespace) -> dict[str, Tasks]:
@@ -157,6 +167,7 @@ def both(options: argparse.Namespace) -> dict[str, Tasks]:
     config, dataset = size(options.size)
     channels, side, bits = (1, 28, 1) if dataset == "mnist" else (3, 32, 8)
     x = torch.randint(2**bits, (options.batch, channels, side, side)) / (2**bits - 1)
+    config = replace(config, checkpoint=options.recompute)
     model = build(config, (channels, side, side), bits)
     sides = {"hvae": ours(model, x, autocast)}
     if options.official:
@@ -174,7 +185,7 @@ def beside(
     args = official_nvae.arguments(config, dataset, 8)
     other = official_nvae.build(modules, args)
     named, _, _ = infer(other.state_dict(), vars(args))
-    model.load_state_dict(convert(other.state_dict(), named))
+    model.load_state_dict(convert(other.state_dict(), replace(named, checkpoint=config.checkpoint)))
     data = torch.nn.functional.pad(x, (2, 2, 2, 2)) if dataset == "mnist" else x
     check(model, other, x, data)
     return theirs(modules, other, data, autocast)

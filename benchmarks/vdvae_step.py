@@ -1,6 +1,7 @@
 """VDVAE: seconds of a training step, an evaluation and a batch of samples, and peak memory, beside the published code.
 
-    python benchmarks/vdvae_step.py [--official FOLDER] [--size cifar10] [--batch 4] [--rounds 7] [--bf16] [--recompute]
+    python benchmarks/vdvae_step.py [--official FOLDER] [--size cifar10] [--batch 4] [--rounds 7]
+        [--only evaluate sample] [--bf16] [--recompute]
 
 FOLDER is a clone of github.com/openai/vdvae.  Of it the model and its formulas are imported, which need only PyTorch;
 its training step is repeated with PyTorch's AdamW for apex's and without MPI.  Both sides have the same weights, and
@@ -24,7 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from turns import Side, serve, taken, timed
+from turns import Side, memory, serve, taken, timed
 
 from hvae import heap
 from hvae.checkpoints.vdvae import convert
@@ -131,14 +132,6 @@ class Official:
         self.ema.forward_uncond_samples(len(self.x), t=1.0)
 
 
-def memory(name: str) -> float:
-    """Peak of two steps in a process of its own."""
-    side = Side(name)
-    _, _, peak = (side.ask(word) for word in ("step", "step", "peak"))
-    side.stop()
-    return peak
-
-
 def sides(args: argparse.Namespace) -> dict[str, Ours | Official]:
     torch.manual_seed(0)
     config = replace(SIZES[args.size], checkpoint=args.recompute, likelihood="dmol")
@@ -170,6 +163,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--size", default="cifar10", choices=SIZES)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--bf16", action="store_true")
@@ -185,13 +179,14 @@ def main() -> None:
         return answer(args)
     names = list(sides(args))  # which checks that they agree
     running = {name: Side(name) for name in names}
-    times = taken(running, dict.fromkeys(KINDS, args.rounds))
+    times = taken(running, dict.fromkeys(args.only, args.rounds))
     for side in running.values():
         side.stop()
     print(f"{args.size}, batch {args.batch}, {args.threads} threads, {args.device}, medians of {args.rounds}")
-    for kind in KINDS:
+    for kind in args.only:
         report(kind, {name: statistics.median(times[kind, name]) for name in names}, "s")
-    report("memory of a step", {name: memory(name) / 1e9 for name in names}, "GB")
+    if "step" in args.only:
+        report("memory of a step", {name: memory(name) / 1e9 for name in names}, "GB")
 
 
 def answer(args: argparse.Namespace) -> None:
