@@ -160,35 +160,34 @@ def main() -> None:
 
 
 def both(options: argparse.Namespace) -> dict[str, Tasks]:
-    """The tasks of our side, and of the other where its folder is given, on the same weights and data."""
+    """The tasks of our side and of the other where its folder is given, or of the asked side alone.
+
+    Both together are held against each other first, on the same weights; a side by itself has only its own model.
+    """
     torch.manual_seed(0)
     half = lambda: torch.autocast("cpu", torch.bfloat16)  # noqa: E731
     autocast = half if options.precision == "bf16" else nullcontext
     config, dataset = size(options.size)
+    config = replace(config, checkpoint=options.recompute)
     channels, side, bits = (1, 28, 1) if dataset == "mnist" else (3, 32, 8)
     x = torch.randint(2**bits, (options.batch, channels, side, side)) / (2**bits - 1)
-    config = replace(config, checkpoint=options.recompute)
-    model = build(config, (channels, side, side), bits)
-    sides = {"hvae": ours(model, x, autocast)}
-    if options.official:
-        sides["official"] = beside(options.official, model, config, dataset, x, autocast)
-    return sides
-
-
-def beside(
-    folder: Path, model: NVAE, config: NVAEConfig, dataset: str, x: Tensor, autocast: Callable[[], Any]
-) -> Tasks:
-    """The released code with weights of its own, which our model takes over."""
-    import official_nvae
-
-    modules = official_nvae.load(folder)
-    args = official_nvae.arguments(config, dataset, 8)
-    other = official_nvae.build(modules, args)
-    named, _, _ = infer(other.state_dict(), vars(args))
-    model.load_state_dict(convert(other.state_dict(), replace(named, checkpoint=config.checkpoint)))
     data = torch.nn.functional.pad(x, (2, 2, 2, 2)) if dataset == "mnist" else x
-    check(model, other, x, data)
-    return theirs(modules, other, data, autocast)
+    sides: dict[str, Tasks] = {}
+    if options.side != "official":
+        model = build(config, (channels, side, side), bits)
+        sides["hvae"] = ours(model, x, autocast)
+    if options.official and options.side != "hvae":
+        import official_nvae
+
+        modules = official_nvae.load(options.official)
+        args = official_nvae.arguments(config, dataset, 8)
+        other = official_nvae.build(modules, args)
+        sides["official"] = theirs(modules, other, data, autocast)
+    if len(sides) == 2:
+        named, _, _ = infer(other.state_dict(), vars(args))
+        model.load_state_dict(convert(other.state_dict(), replace(named, checkpoint=config.checkpoint)))
+        check(model, other, x, data)
+    return sides
 
 
 @torch.no_grad()
