@@ -65,6 +65,20 @@ def test_mode_is_the_image_of_the_bases_and_is_scored() -> None:
     torch.testing.assert_close(q.mean(), forward(q.base.mean())[0])
 
 
+def test_the_mean_is_no_draw_and_leaves_the_last_one_known() -> None:
+    q = flow(invertible=False)
+    z = q.sample()
+    before = q.log_prob(z)
+    q.mean()
+    assert torch.equal(q.log_prob(z), before)
+
+
+def test_where_the_inverse_leaves_the_range_of_numbers_is_no_density() -> None:
+    base = Normal(torch.zeros(1, 2), torch.ones(1, 2))
+    q = Flowed(base, forward, lambda z: (z / 0, torch.full_like(z, torch.inf) - torch.inf))
+    assert torch.equal(q.log_prob(torch.ones(1, 2)), torch.full((1, 2), -torch.inf))
+
+
 def test_temperature_narrows_the_base() -> None:
     torch.manual_seed(0)
     cold = flow(n=50_000).tempered(0.5).sample()

@@ -15,6 +15,7 @@ from hvae.cli.evaluation.shown import (
     headlines,
     level_columns,
     notes,
+    number,
     top_note,
     top_rows,
 )
@@ -139,7 +140,7 @@ def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
             level=name,
             status=level["state"],
             sentence=f"{level['used_dims']:,} of {level['dims']:,} dimensions carry information, "
-            f"{level['rate_nats']:.3g} nats an image.",
+            f"{number(level['rate_nats']):.3g} nats an image.",
             advice=ADVICE.get(level["state"], ""),
         )
         for name, level in found["activity"]["levels"].items()
@@ -160,7 +161,7 @@ def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
         LevelNumbers(
             name=name,
             shape=shapes[name],
-            nats=level["rate_nats"],
+            nats=number(level["rate_nats"]),
             active=level["active_dims"],
             units=level["dims"],
             more={title: text for title, text in columns[name].items() if title not in _SHOWN_ALREADY},

@@ -59,15 +59,20 @@ class Flowed(Distribution):
                 "draw this level from its posterior or prior, or choose a posterior that can score given values"
             )
         start, log_det = self.inverse(value)
-        return self.base.log_prob(start) - log_det
+        total = self.base.log_prob(start) - log_det
+        # Far from where it was learnt an autoregressive inverse leaves the range of numbers: there is no density left.
+        return torch.where(total.isnan(), -torch.inf, total)
 
     def mode(self) -> Tensor:
         """The image of the base's mode, which stands in for the true one."""
         return self._push(self.base.mode())
 
     def mean(self) -> Tensor:
-        """The image of the base's mean; the true mean only where the map is affine."""
-        return self._push(self.base.mean())
+        """The image of the base's mean; the true mean only where the map is affine.
+
+        No draw: the last one stays remembered.
+        """
+        return self.forward(self.base.mean())[0]
 
     def tempered(self, t: float) -> Flowed:
         """The same map of the tempered base."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -153,9 +154,18 @@ def _full(saturated: bool) -> str:
     return " full" if saturated else ""
 
 
+def number(value: float | None) -> float:
+    """A measured number; in a file, what is not a number is nothing.
+
+    >>> number(None), number(0.5)
+    (nan, 0.5)
+    """
+    return math.nan if value is None else value
+
+
 def _small(information: Record) -> str:
     # Without a minus before a zero: what is not there is not less than nothing.
-    return f"{information['stratified']['mean']:.2f}".replace("-0.00", "0.00")
+    return f"{number(information['stratified']['mean']):.2f}".replace("-0.00", "0.00")
 
 
 def _activity(found: Record) -> dict[str, dict[str, str]]:
