@@ -16,7 +16,7 @@ from test_run_folder import resaved
 import hvae
 from hvae.checkpoints import describe
 from hvae.cli.evaluation.partial import NAME
-from hvae.cli.evaluation.shown import level_columns
+from hvae.cli.evaluation.shown import level_columns, notes
 from hvae.cli.evaluation.subject import open_run, safe_rows
 from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
@@ -79,6 +79,22 @@ def test_one_table_has_every_number_of_a_level(copy: Path, command: Command) -> 
     text = (copy / "report.html").read_text()
     assert all(title in text for title in ("I(x; z)", "probe", "What the top levels are worth"))
     assert "Where each level spends its nats" in text
+
+
+def without(measured: Any) -> Any:
+    """A record in which no mean and no rate is a number."""
+    if isinstance(measured, dict):
+        lost = ("mean", "rate_nats", "rate_nats_per_dim")
+        return {key: None if key in lost else without(value) for key, value in measured.items()}
+    return measured
+
+
+def test_what_is_not_a_number_is_shown_as_such(copy: Path, command: Command) -> None:
+    """Numbers of a level that overflow, which a file holds as nothing, spoil no table."""
+    found = command("evaluate", copy, *FEW, *only("activity", "mutual"), "--json").json
+    shown = level_columns({**found, "activity": without(found["activity"]), "mutual": without(found["mutual"])})
+    assert shown["z1"]["nats"] == shown["z1"]["I(x; z)"] == shown["z1"]["KL(q(z) || p)"] == "nan"
+    assert "nan" in next(iter(notes({"mutual": without(found["mutual"])})))
 
 
 def test_samples_are_compared_and_say_by_what(copy: Path, command: Command) -> None:

@@ -128,7 +128,7 @@ def level_columns(found: Record) -> dict[str, dict[str, str]]:
 def _rates(found: Record) -> dict[str, dict[str, str]]:
     levels = (found.get("likelihood") or found.get("activity") or {"levels": {}})["levels"]
     return {
-        name: {"nats": f"{level['rate_nats']:.3g}", "nats/dim": f"{level['rate_nats_per_dim']:.2g}"}
+        name: {"nats": f"{number(level['rate_nats']):.3g}", "nats/dim": f"{number(level['rate_nats_per_dim']):.2g}"}
         for name, level in levels.items()
     }
 
@@ -143,8 +143,8 @@ def _information(found: Record) -> dict[str, dict[str, str]]:
     return {
         name: {
             "I(x; z)": _small(level["information_nats"]) + _full(level.get("saturated", result["saturated"])),
-            "KL(q(z) || p)": f"{level['marginal_kl_nats']['mean']:.2f}",
-            "I held": _small(level["held_nats"]) + _full(level["held_nats"]["stratified"]["mean"] > ceiling),
+            "KL(q(z) || p)": f"{number(level['marginal_kl_nats']['mean']):.2f}",
+            "I held": _small(level["held_nats"]) + _full(number(level["held_nats"]["stratified"]["mean"]) > ceiling),
         }
         for name, level in result["levels"].items()
     }
@@ -212,7 +212,7 @@ def notes(found: Record) -> list[str]:
         bound = result["total"]["information_nats"]["at_least"]["mean"]
         full = (
             "; full: at the end of the scale, where neither I nor rate - I is an estimate any more (what holds in "
-            f"expectation: all levels say at least {bound:.2f})"
+            f"expectation: all levels say at least {number(bound):.2f})"
             if result["saturated"]
             else ""
         )
@@ -221,7 +221,7 @@ def notes(found: Record) -> list[str]:
             f"{result['population']:,} data, biased upwards, scale up to log N = {result['ceiling_nats']:.2f}{full}; "
             f"KL(q(z) || p) = rate - I; I held: against q replayed on the levels before, not bounded by what they say; "
             f"all levels together: I(x; z) {_small(result['total']['information_nats'])}, KL(q(z) || p(z)) "
-            f"{result['total']['marginal_kl_nats']['mean']:.2f}"
+            f"{number(result['total']['marginal_kl_nats']['mean']):.2f}"
         )
     if result := found.get("classes"):
         said.append(
