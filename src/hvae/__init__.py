@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         traverse,
     )
     from hvae.inspection import Inspection, inspect
-    from hvae.metrics import activity, bounds
+    from hvae.metrics import activity, bounds, extractor
     from hvae.objectives import ELBO, IWAE
     from hvae.site import Site
     from hvae.train import FitResult, fit
@@ -63,7 +63,7 @@ _PLACES = {
         "traverse",
     ),
     "inspection": ("Inspection", "inspect"),
-    "metrics": ("activity", "bounds"),
+    "metrics": ("activity", "bounds", "extractor"),
     "objectives": ("ELBO", "IWAE"),
     "site": ("Site",),
     "train": ("FitResult", "fit"),
@@ -102,6 +102,7 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "inspect",
     "activity",
     "bounds",
+    "extractor",
     "ELBO",
     "IWAE",
     "Site",

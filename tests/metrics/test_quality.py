@@ -173,8 +173,8 @@ def test_the_users_network(tmp_path: Path) -> None:
         (str(tmp_path / "bad.pt"), "bad.pt holds no network"),
         (str(tmp_path / "none.pt2"), "no network at"),
         ("inception", r"expected a file \(.pt2, .pt, .ts\) or MODULE:NAME"),
-        ("torch.nn:Flattn", "no network Flattn in the Python module torch.nn"),
-        ("nowhere:f", "no network f in the Python module nowhere"),
+        ("torch.nn:Flattn", "no Flattn in the Python module torch.nn"),
+        ("nowhere:f", "no f in the Python module nowhere"),
     ):
         with pytest.raises(HvaeError, match=line):
             user_features(source)

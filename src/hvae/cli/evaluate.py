@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hvae.cli.evaluation.measures import measures, possible
+from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.partial import Partial, fingerprint
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import Subject, open_run
@@ -14,6 +15,7 @@ from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.protocol import told
 from hvae.cli.provenance import read_json, write_json
 from hvae.cli.source import shown_for_help
+from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
 
@@ -55,6 +57,7 @@ def parser(argv: list[str], command: str = "evaluate", about: str = ABOUT, examp
     if wants_help(argv):
         add_keys(made, {"evaluate": shown_for_help(argv).evaluate})
         made.add_argument("--data.root", metavar="FOLDER", help="where known data sets lie now, if they have moved")
+    add_trust(made)
     return made
 
 
@@ -63,7 +66,7 @@ def main(argv: list[str]) -> None:
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
     with voice.working():
-        subject = open_run(args.run, dotted, voice)
+        subject = open_run(args.run, dotted, voice, trusted(args, dotted))
         found = evaluation(subject, voice)
     voice.answer(found)
     if not args.json:
@@ -76,6 +79,7 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
 
     What can be refused is refused before anything takes time.
     """
+    check_source(subject.config, subject.trust)
     run, work = subject.run, Work(subject, voice)
     partial = Partial(run.folder, fingerprint(subject))
     taken, left = possible(work, measures(partial))

@@ -23,6 +23,7 @@ from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.parser import split_dotted
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import read_json
+from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
     args = parser(rest, "report", ABOUT, EXAMPLES).parse_args(rest)
     voice = Voice(args.json)
     with voice.working():
-        subject = open_run(args.run, dotted, voice)
+        subject = open_run(args.run, dotted, voice, trusted(args, dotted))
         path = write(subject, _numbers(subject, fresh=bool(dotted), voice=voice), voice)
     voice.answer({"report": str(path)})
     if not args.json:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.cli.evaluate import evaluation
+from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import open_run
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
@@ -18,6 +19,7 @@ from hvae.cli.provenance import begin, course, finish
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
 from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
+from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.cli.watch import watching
 from hvae.config.objective import ObjectiveConfig
@@ -49,6 +51,7 @@ def parser(argv: list[str]) -> Parser:
     made.add_argument("source", nargs="?", metavar="PRESET|CONFIG", help=f"{source} [{DEFAULT}]")
     made.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
     made.add_argument("--resume", action="store_true", help="go on with the run in that folder where it stopped")
+    add_trust(made)
     if wants_help(argv):
         config = shown_for_help(argv)
         family = f"the kind of model; hvae models lists them [{config.model.family}]"
@@ -61,14 +64,16 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json, quiet=not is_first())
+    trust = trusted(args, dotted)
     job = plan(args, dotted)
+    check_source(job.config.evaluate, trust)
     with voice.working():
         result = fitted(job, voice)
         if not is_first():
             return
         if result.stopped == "interrupt":
             raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
-        subject = open_run(job.folder, {}, voice)
+        subject = open_run(job.folder, {}, voice, trust)
         found = evaluation(measured_for(subject), voice)
         page = write_report(subject, found, voice)
     voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})

@@ -133,8 +133,8 @@ class EvaluateConfig:
     set knows them."""
     features: str = ""
     """What samples are compared by: classifier, random, the Inception of published FID (its file of weights, .pth or
-    .safetensors), or a network of yours (a .pt2, .pt or .ts file, or MODULE:NAME); none: a classifier where there are
-    labels, else random."""
+    .safetensors), or a network of yours (a .pt2, .pt or .ts file, or MODULE:NAME, which run code: name only what you
+    trust; a file that names one needs --trust too); none: a classifier where there are labels, else random."""
     features_size: int = 0
     """Pixels a side that your network wants (0: as they are)."""
     features_channels: int = 3

@@ -21,7 +21,14 @@ from hvae.metrics.contribution import (
 from hvae.metrics.detection import Detection, detection, threshold
 from hvae.metrics.disentangle import DisentanglementResult, LevelDisentanglement, disentanglement
 from hvae.metrics.evaluating import Progress
-from hvae.metrics.features import Extractor, classifier_features, features_of, random_features, user_features
+from hvae.metrics.features import (
+    Extractor,
+    classifier_features,
+    extractor,
+    features_of,
+    random_features,
+    user_features,
+)
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
 from hvae.metrics.inception import inception_features
@@ -86,6 +93,7 @@ __all__ = [
     "detection",
     "disentanglement",
     "estimate",
+    "extractor",
     "features_of",
     "fid",
     "heat",

@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from torch.nn.utils import skip_init
 from hvae.errors import HvaeError
 from hvae.metrics.classify import Classifier
 from hvae.metrics.evaluating import Meter, Progress, silent
+from hvae.trust import attribute, is_module
 
 HOME_MADE = "not comparable with published FID, KID or IS, which use Inception features"
 
@@ -154,12 +154,30 @@ def classifier_features(classifier: Classifier) -> Extractor:
     )
 
 
+def extractor(make: Callable[[], M]) -> Callable[[], M]:
+    """Let MODULE:NAME name a function of yours that makes a network; a class of `torch.nn.Module` needs no such word.
+
+    Nothing else that a module holds is ever called, whatever a file names.
+
+    >>> @extractor
+    ... def pooled():
+    ...     return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    """
+    _MAKERS.append(make)
+    return make
+
+
+M = TypeVar("M", bound=Callable[[Tensor], Tensor])
+_MAKERS: list[Callable[[], Any]] = []
+
+
 def user_features(source: str, *, channels: int = 3, size: int = 0) -> Extractor:
     """A network of the user's: a file of torch.export (.pt2) or TorchScript (.pt, .ts), or MODULE:NAME of Python.
 
-    The network takes pictures (B, channels, size, size) in [0, 1] and gives (B, D).  With MODULE:NAME the module is
-    imported, which runs it, and NAME is called without arguments to make the network (or is one).  Raises HvaeError
-    when there is none.
+    The network takes pictures (B, channels, size, size) in [0, 1] and gives (B, D).  NAME is a `torch.nn.Module`, a
+    class of them that needs no arguments, or a function marked with `extractor`.  All of these run code: the module is
+    imported, and such files can hold programs.  Give only a source of your own, never one that a file names
+    (`hvae.trust.Trust` checks those).  Raises HvaeError when there is no such network.
 
     >>> user_features("torch.nn:Flatten", channels=1)(torch.rand(3, 1, 4, 4)).shape
     torch.Size([3, 16])
@@ -181,16 +199,28 @@ def _loaded(path: Path) -> Any:
     try:
         return LOADERS[path.suffix](str(path))
     except Exception as fault:  # what the loaders raise for a damaged file is not documented
-        raise HvaeError(f"{path} holds no network: {str(fault).splitlines()[0][:120]}") from fault
+        raise HvaeError(f"{path} holds no network: {_first_line(fault)}") from fault
+
+
+def _first_line(fault: Exception) -> str:
+    return (str(fault).strip() or type(fault).__name__).splitlines()[0][:120]
 
 
 def _imported(source: str) -> Any:
-    module, colon, name = source.partition(":")
-    if not colon:
+    if not is_module(source):
         raise HvaeError(f"expected a file ({', '.join(LOADERS)}) or MODULE:NAME as the network, got '{source}'")
+    named = attribute(source)
+    if isinstance(named, nn.Module):
+        return named.eval()
+    # Any other callable stays uncalled: a name that a file could have chosen must not reach os.abort.
+    marked = any(named is make for make in _MAKERS)
+    if not marked and not (isinstance(named, type) and issubclass(named, nn.Module)):
+        raise HvaeError(
+            f"{source} is no network: expected a torch.nn.Module, a class of them, or a function marked with "
+            f"@hvae.extractor, got {type(named).__name__}"
+        )
     try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as fault:
-        raise HvaeError(f"no network {name} in the Python module {module}: {fault}") from fault
-    network = found if isinstance(found, nn.Module) else found()
+        network = named()
+    except Exception as fault:  # a class of the user's can raise anything
+        raise HvaeError(f"{source} cannot be made without arguments: {_first_line(fault)}") from fault
     return network.eval() if isinstance(network, nn.Module) else network

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.cli.evaluation.work import Work
+from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError, unknown
+from hvae.trust import Trust, is_module
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 INCEPTION = (".pth", ".safetensors")
 """How files of the Inception's weights end."""
+BUILT_IN = ("", "classifier", "random")
+MOST_BYTES = 2**29
+"""The Inception's weights take a fifth of this."""
 
 
 def chosen(work: Work) -> str:
@@ -23,10 +28,27 @@ def chosen(work: Work) -> str:
     return work.config.features or ("random" if work.no_classifier() else "classifier")
 
 
-def extractor(work: Work) -> Extractor:
-    """The network that the configuration asks for.  Raises HvaeError when there is none."""
-    from hvae.metrics import classifier_features, random_features, user_features
+def check_source(config: EvaluateConfig, trust: Trust) -> None:
+    """Raises HvaeError, before anything takes time, where samples would be compared by code that nobody vouches for."""
+    if "quality" in config.wanted:
+        _check_name(config.features, trust)
+
+
+def _check_name(name: str, trust: Trust) -> None:
+    """Networks that are built in, and weights of the Inception, need no word: nothing in them runs."""
     from hvae.metrics.features import LOADERS
+
+    if name in BUILT_IN or Path(name).suffix in INCEPTION:
+        return
+    if not is_module(name) and Path(name).suffix not in LOADERS:
+        known = (*BUILT_IN[1:], *(f"FILE{suffix}" for suffix in (*INCEPTION, *LOADERS)), "MODULE:NAME")
+        raise HvaeError(f"evaluate.features: {unknown('network', name, known)}")
+    trust.check(name, "evaluate.features")
+
+
+def extractor(work: Work) -> Extractor:
+    """The network that the configuration asks for.  Raises HvaeError when there is none, or it is not trusted."""
+    from hvae.metrics import classifier_features, random_features, user_features
 
     config, name = work.config, chosen(work)
     if name == "classifier":
@@ -35,9 +57,7 @@ def extractor(work: Work) -> Extractor:
         return random_features(work.subject.data.shape[0])
     if Path(name).suffix in INCEPTION:
         return _inception(work, Path(name))
-    if ":" not in name and Path(name).suffix not in LOADERS:
-        known = ("classifier", "random", *(f"FILE{suffix}" for suffix in (*INCEPTION, *LOADERS)), "MODULE:NAME")
-        raise HvaeError(f"evaluate.features: {unknown('network', name, known)}")
+    _check_name(name, work.subject.trust)
     return user_features(name, channels=config.features_channels, size=config.features_size)
 
 
@@ -60,6 +80,8 @@ def _weights(path: Path) -> dict[str, Tensor]:
 
     if not path.is_file():
         raise HvaeError(f"no weights of the Inception at {path}; expected {FILE} of pytorch-fid, or its tensors")
+    if path.stat().st_size > MOST_BYTES:
+        raise HvaeError(f"{path} has {path.stat().st_size:,} bytes; expected the Inception's weights, about 96 million")
     if path.suffix == ".safetensors":
         return _plain(path)
     return tensors(read(path), path, "the weights of the Inception alone")

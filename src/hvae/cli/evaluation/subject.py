@@ -12,6 +12,7 @@ from hvae.cli.protocol import read_by
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
+from hvae.trust import NOBODY, Trust
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,8 @@ class Subject:
     data: ImageData
     unlike: tuple[str, ...] = ()
     """What of the data is not as it was in training."""
+    trust: Trust = NOBODY
+    """Whose code may run, where the run names some."""
 
     @property
     def config(self) -> EvaluateConfig:
@@ -69,8 +72,11 @@ class Batches:
         return self.split.batches(self.size)
 
 
-def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice) -> Subject:
-    """A run and its data.  Raises HvaeError when a key would make it another run, or the data are not its data."""
+def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice, trust: Trust = NOBODY) -> Subject:
+    """A run and its data; `trust` says whose code it may name.
+
+    Raises HvaeError when a key would make it another run, or the data are not its data.
+    """
     from hvae.checkpoints import load
     from hvae.data import Provenance, differences
     from hvae.data import load as load_data
@@ -94,7 +100,7 @@ def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice) -> 
         run.model.to(device_of(run.config))
     except (RuntimeError, AssertionError) as fault:
         raise HvaeError(f"no {device_of(run.config)} device here; add --train.accelerator cpu") from fault
-    return Subject(run, data, tuple(odd))
+    return Subject(run, data, tuple(odd), trust)
 
 
 def safe_rows(model: Model, x: Tensor) -> int:
