@@ -80,6 +80,19 @@ def test_splits_classes_and_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert data.provenance.name == "hub:owner/pets" and "f00d" in data.provenance.source
 
 
+def test_scripts_beside_the_data_are_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool | None] = []
+
+    def load_dataset(_: str, trust_remote_code: bool | None = None) -> dict[str, Rows]:
+        asked.append(trust_remote_code)
+        return {"train": Rows([png() for _ in range(4)], FEATURES)}
+
+    install(monkeypatch, {})
+    monkeypatch.setattr(sys.modules["datasets"], "load_dataset", load_dataset)
+    load(HUB)
+    assert asked == [False]
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [

@@ -268,6 +268,8 @@ def test_absent_devices_and_odd_batches_are_refused(tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(HvaeError, match="accelerator=cuda"):
             train(tmp_path, accelerator="cuda")
+    with pytest.raises(HvaeError, match="expected at most .* on this machine, got 1000000"):
+        train(tmp_path, devices=1_000_000)
     with pytest.raises(HvaeError, match="strategy=ddpp"):
         train(tmp_path, strategy="ddpp")
     with pytest.raises(HvaeError, match="does not divide"):

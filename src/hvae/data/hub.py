@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -50,9 +51,12 @@ def _package() -> ModuleType:
 
 
 def _loaded(hub: ModuleType, path: str) -> Mapping[str, Any]:
+    # Versions before 4 can run a script that lies beside the data; neither a prompt nor the environment may allow it.
+    accepted = signature(hub.load_dataset).parameters
+    safely = {"trust_remote_code": False} if "trust_remote_code" in accepted else {}
     # The package raises dozens of unrelated types for a name that does not exist or a network that is not there.
     try:
-        return hub.load_dataset(path)
+        return hub.load_dataset(path, **safely)
     except Exception as fault:
         why = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise HvaeError(f"cannot load '{path}' from the hub: {why}; check data.path and the network") from fault

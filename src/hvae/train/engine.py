@@ -26,11 +26,14 @@ from hvae.errors import HvaeError, missing_extra, unknown
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+_PROCESSES = 16
+"""Devices of one machine that are always accepted, whatever the number of its cores."""
 _EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
 
 
 def engine(config: TrainConfig, folder: Path) -> Fabric:
     """Fabric as the configuration wants it.  Raises HvaeError for devices, strategies or loggers that are not here."""
+    _check_devices(config)
     loggers = _loggers(config, folder)
     # Here and not at the top: it takes seconds, which only training should pay.
     import lightning as L
@@ -50,6 +53,13 @@ def engine(config: TrainConfig, folder: Path) -> Fabric:
     except (RuntimeError, ValueError, TypeError) as fault:
         where = f"accelerator={config.accelerator}, devices={config.devices}, strategy={config.strategy}"
         raise HvaeError(f"cannot train with train.{where}: {' '.join(str(fault).split())}") from fault
+
+
+def _check_devices(config: TrainConfig) -> None:
+    """Raises HvaeError for more processes than one machine bears: on the CPU each device is a process of its own."""
+    most = max(_PROCESSES, os.cpu_count() or 1)
+    if config.devices != "auto" and config.devices > most:
+        raise HvaeError(f"train.devices: expected at most {most} on this machine, got {config.devices}")
 
 
 def first_process() -> bool:
