@@ -34,7 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"config", *HALL},
     "explore": {"config", *HALL},
     "coding": {*HALL},
-    "train": {"objectives", "metrics", "data", "config", *HALL},
+    "runs": {"config"},
+    "train": {"objectives", "metrics", "data", "runs", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},
 }
 

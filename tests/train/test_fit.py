@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from toy_training import Data, Toy, settings, toy, train
 
+from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError
 from hvae.objectives import ELBO, Loss, Objective
 from hvae.train import engine as engine_module
@@ -188,22 +189,46 @@ def test_compiling_changes_no_more_than_rounding(tmp_path: Path, monkeypatch: py
     assert all(torch.allclose(x, y, atol=1e-4) for x, y in zip(one.parameters(), two.parameters(), strict=True))
 
 
+LAUNCHERS: dict[str, dict[str, str]] = {
+    "none": {},
+    "torchrun": {
+        **{"TORCHELASTIC_RUN_ID": "1", "RANK": "{rank}", "LOCAL_RANK": "{rank}", "GROUP_RANK": "0"},
+        **{"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"},
+    },
+    "torchrun, second node": {
+        **{"TORCHELASTIC_RUN_ID": "1", "RANK": "{rank}", "LOCAL_RANK": "0", "GROUP_RANK": "{rank}"},
+        **{"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1"},
+    },
+    "srun": {
+        **{"SLURM_NTASKS": "2", "SLURM_PROCID": "{rank}", "SLURM_LOCALID": "{rank}", "SLURM_NODEID": "0"},
+        **{"SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "7", "SLURM_NODELIST": "node1", "SLURM_NTASKS_PER_NODE": "2"},
+    },
+    "lightning": {"LOCAL_RANK": "{rank}"},
+    "lightning, second node": {"NODE_RANK": "{rank}", "LOCAL_RANK": "0"},
+    "numbers of nobody": {"SLURM_PROCID": "1", "RANK": "3"},
+}
+
+
 @pytest.mark.parametrize(
-    ("told", "first"),
+    ("launcher", "rank", "devices", "first"),
     [
-        ({}, True),
-        ({"RANK": "0", "LOCAL_RANK": "1"}, True),
-        ({"LOCAL_RANK": "1"}, False),
-        ({"NODE_RANK": "1"}, False),
-        ({"RANK": "3"}, False),
+        ("none", 0, 1, True),
+        ("none", 0, 2, True),
+        *((name, 0, 2, True) for name in LAUNCHERS if name != "none"),
+        *((name, 1, 2, False) for name in LAUNCHERS if name not in ("none", "numbers of nobody")),
+        *((name, 1, 1, True) for name in LAUNCHERS if "second" not in name),  # each trains alone
+        ("numbers of nobody", 1, 2, True),
     ],
 )
-def test_the_first_process_knows_it_is(monkeypatch: pytest.MonkeyPatch, told: dict[str, str], first: bool) -> None:
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
-        monkeypatch.delenv(name, raising=False)
-    for name, number in told.items():
-        monkeypatch.setenv(name, number)
-    assert first_process() is first
+def test_the_first_process_is_the_one_that_the_engine_lets_write(
+    monkeypatch: pytest.MonkeyPatch, launcher: str, rank: int, devices: int, first: bool
+) -> None:
+    for name in list(os.environ):
+        if name.startswith(("SLURM_", "TORCHELASTIC_")) or name.endswith(("RANK", "WORLD_SIZE")):
+            monkeypatch.delenv(name)
+    for name, value in LAUNCHERS[launcher].items():
+        monkeypatch.setenv(name, value.format(rank=rank))
+    assert first_process(TrainConfig(accelerator="cpu", devices=devices)) is first
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:

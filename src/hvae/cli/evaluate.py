@@ -18,6 +18,7 @@ from hvae.cli.source import shown_for_help
 from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
+from hvae.runs import MEASURING, claiming
 
 NAME = "evaluation.json"
 ABOUT = (
@@ -67,7 +68,8 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     with voice.working():
         subject = open_run(args.run, dotted, voice, trusted(args, dotted))
-        found = evaluation(subject, voice)
+        with claiming(subject.run.folder, MEASURING, tell=voice.tell):
+            found = evaluation(subject, voice)
     voice.answer(found)
     if not args.json:
         voice.show(summary(found))

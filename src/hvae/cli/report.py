@@ -25,6 +25,7 @@ from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import read_json
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
+from hvae.runs import MEASURING, claiming
 
 if TYPE_CHECKING:
     from hvae.report import Agreement, Headline, LevelNumbers, Picture, Sheet, Verdict
@@ -47,7 +48,8 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     with voice.working():
         subject = open_run(args.run, dotted, voice, trusted(args, dotted))
-        path = write(subject, _numbers(subject, fresh=bool(dotted), voice=voice), voice)
+        with claiming(subject.run.folder, MEASURING, tell=voice.tell):
+            path = write(subject, _numbers(subject, fresh=bool(dotted), voice=voice), voice)
     voice.answer({"report": str(path)})
     if not args.json:
         voice.show(f"report: {path}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,6 @@ from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import open_run
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
-from hvae.cli.processes import is_first
 from hvae.cli.provenance import begin, course, finish
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
@@ -26,6 +27,7 @@ from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError, unknown
+from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused
 
 if TYPE_CHECKING:
     from hvae.train import FitResult
@@ -63,19 +65,26 @@ def parser(argv: list[str]) -> Parser:
 def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
-    voice = Voice(args.json, quiet=not is_first())
     trust = trusted(args, dotted)
-    job = plan(args, dotted)
-    check_source(job.config.evaluate, trust)
+    with Voice(args.json).working():
+        first = leads(plan(args, dotted))
+    voice = Voice(args.json, quiet=not first)
     with voice.working():
-        result = fitted(job, voice)
-        if not is_first():
+        if not first:
+            fitted(plan(args, dotted), voice, None)
             return
-        if result.stopped == "interrupt":
-            raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
-        subject = open_run(job.folder, {}, voice, trust)
-        found = evaluation(measured_for(subject), voice)
-        page = write_report(subject, found, voice)
+        with claiming(_folder(args), TRAINING, tell=voice.tell) as training:
+            # Once more: until now another process might have written here.
+            job = plan(args, dotted)
+            check_source(job.config.evaluate, trust)
+            refuse_used(job)
+            result = fitted(job, voice, training)
+            if result.stopped == "interrupt":
+                raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
+            with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell):
+                subject = open_run(job.folder, {}, voice, trust)
+                found = evaluation(measured_for(subject), voice)
+                page = write_report(subject, found, voice)
     voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})
     if not args.json:
         voice.show(summary(found))
@@ -92,17 +101,27 @@ class Job:
 
 
 def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
-    """What the words of the command mean.  Raises HvaeError rather than write over an earlier run."""
+    """What the words of the command mean."""
     folder = _folder(args)
-    if args.resume and (folder / CONFIG).is_file():
+    if args.resume and os.path.isfile(folder / CONFIG):
         _resumable(folder)
         return Job(_continued(args.source, folder, overrides), folder, True)
     if args.resume and args.source is None:
         raise HvaeError(f"nothing to resume in {folder}; name the run folder, as in: hvae train runs/NAME --resume")
-    # A process that another one launched finds the folder that its launcher has just made.
-    if is_first() and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise HvaeError(f"{folder} already exists; go on with it by --resume, or name another folder with --out")
-    return Job(resolve(args.source or DEFAULT, overrides), folder, args.resume)
+    return Job(resolve(args.source or DEFAULT, overrides), folder, False)
+
+
+def leads(job: Job) -> bool:
+    """Whether this process writes the files of the run.  Raises HvaeError for devices or loggers that are not here."""
+    from hvae.train import first_process
+
+    return first_process(job.config.train)
+
+
+def refuse_used(job: Job) -> None:
+    """Raises HvaeError rather than write over an earlier run."""
+    if not job.resume and not is_unused(job.folder):
+        raise HvaeError(f"{job.folder} already exists; go on with it by --resume, or name another folder with --out")
 
 
 def _resumable(folder: Path) -> None:
@@ -117,7 +136,7 @@ def _folder(args: Namespace) -> Path:
     if args.out:
         return Path(args.out)
     source = args.source or DEFAULT
-    if source not in PRESETS and Path(source).is_dir():
+    if source not in PRESETS and os.path.isdir(source):
         return Path(source)
     return Path("runs") / Path(source).stem
 
@@ -142,8 +161,8 @@ def _same(own: RunConfig, other: RunConfig, folder: Path) -> None:
                 raise HvaeError(f"{folder} has {section}.{key} {was}, not {now}; a resumed run keeps it: use --out")
 
 
-def fitted(job: Job, voice: Voice) -> FitResult:
-    """Load, build and fit; the folder holds the weights afterwards."""
+def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
+    """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
     import torch
 
     from hvae.checkpoints import describe
@@ -158,7 +177,7 @@ def fitted(job: Job, voice: Voice) -> FitResult:
     model = build(config.model, shape=data.shape, bits=data.bits)
     check_levels(config.objective, model)
     record, size = data.provenance.to_dict(), sum(p.numel() for p in model.parameters())
-    if is_first():
+    if claim:
         config.save(job.folder / CONFIG)
         begin(job.folder, record, config.train.seed, size)
         voice.tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
@@ -173,8 +192,9 @@ def fitted(job: Job, voice: Voice) -> FitResult:
             description=describe(config, data.shape, data.bits, record),
             resume=job.resume,
             on_evaluate=watching(data.valid, config.train.seed, max(1, config.train.batch // config.train.accumulate)),
+            claim=claim,
         )
-    if is_first():
+    if claim:
         finish(job.folder, result)
     return result
 

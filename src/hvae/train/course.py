@@ -14,7 +14,7 @@ import torch
 from hvae.data.order import StepSampler
 from hvae.errors import HvaeError
 from hvae.train.display import Progress
-from hvae.train.engine import StopSign, stop_sign
+from hvae.train.engine import StopSign, loggers, stop_sign
 from hvae.train.faults import Patience, culprit
 from hvae.train.feed import Batches, feed, resident
 from hvae.train.job import FitResult, History, Job
@@ -52,7 +52,7 @@ class Course:
         self.split = resident(job.split, fabric.device)
         self.history, self.patience = History(), Patience(job.config)
         self.best = Best(used=job.config.keep == "best")
-        self.meter, self.journal = Meter(), Journal(fabric, job.folder)
+        self.meter, self.journal = Meter(), Journal(fabric, job.folder, loggers(job.config, job.folder))
         self.began, self.busy, self.done = time.monotonic(), 0.0, 0
         self.culprit, self.stopped = "", ""
 

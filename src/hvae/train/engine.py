@@ -25,16 +25,20 @@ from hvae.errors import HvaeError, missing_extra, unknown
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+    from lightning.fabric.loggers import Logger
 
 _PROCESSES = 16
 """Devices of one machine that are always accepted, whatever the number of its cores."""
 _EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
 
 
-def engine(config: TrainConfig, folder: Path) -> Fabric:
-    """Fabric as the configuration wants it.  Raises HvaeError for devices, strategies or loggers that are not here."""
+def engine(config: TrainConfig) -> Fabric:
+    """Fabric as the configuration wants it; nothing is written, nothing launched.
+
+    Raises HvaeError for devices, strategies or loggers that are not here.
+    """
     _check_devices(config)
-    loggers = _loggers(config, folder)
+    _check_loggers(config)
     # Here and not at the top: it takes seconds, which only training should pay.
     import lightning as L
 
@@ -48,7 +52,6 @@ def engine(config: TrainConfig, folder: Path) -> Fabric:
             num_nodes=config.nodes,
             strategy=config.strategy,
             precision="bf16-mixed" if config.precision == "bf16" else "32-true",
-            loggers=loggers,
         )
     except (RuntimeError, ValueError, TypeError) as fault:
         where = f"accelerator={config.accelerator}, devices={config.devices}, strategy={config.strategy}"
@@ -62,33 +65,49 @@ def _check_devices(config: TrainConfig) -> None:
         raise HvaeError(f"train.devices: expected at most {most} on this machine, got {config.devices}")
 
 
-def first_process() -> bool:
+def is_first(fabric: Fabric) -> bool:
+    """Whether this process is the one of a run that writes files; also before the others are launched.
+
+    The engine decides and not the environment alone: a process with a number of its own from torchrun or SLURM still
+    trains alone when the configuration asks for one device.
+    """
+    from lightning.fabric.strategies import ParallelStrategy
+
+    strategy = fabric.strategy
+    environment = strategy.cluster_environment if isinstance(strategy, ParallelStrategy) else None
+    return environment is None or (environment.node_rank() == 0 and environment.local_rank() == 0)
+
+
+def first_process(config: TrainConfig | None = None) -> bool:
     """Whether this process is the one of a run that writes files; also before `fit` has launched the others.
 
-    Launchers (torchrun, SLURM, Lightning's own) tell each process its number in its environment.
+    Launchers (torchrun, SLURM, Lightning's own) tell each process its number in its environment.  `config` is what
+    `fit` will get; a run without one is of one process.
     """
-    told = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    rank = next((int(number) for number in told if number is not None), 0)
-    return rank == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
+    return is_first(engine(config or TrainConfig()))
 
 
-def _loggers(config: TrainConfig, folder: Path) -> list[Any]:
+def loggers(config: TrainConfig, folder: Path) -> list[Logger]:
+    """The loggers of a run, which may write into its folder from now on."""
+    make = {"tensorboard": _tensorboard, "wandb": _wandb}
+    return [make[name](folder) for name in config.loggers]
+
+
+def _check_loggers(config: TrainConfig) -> None:
     for name in config.loggers:
         if name not in _EXTRAS:
             raise unknown("logger", name, _EXTRAS)
         if find_spec(name) is None:
             raise missing_extra(name, _EXTRAS[name])
-    make = {"tensorboard": _tensorboard, "wandb": _wandb}
-    return [make[name](folder) for name in config.loggers]
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path) -> Logger:
     from lightning.fabric.loggers import TensorBoardLogger
 
     return TensorBoardLogger(folder, name="tensorboard", version="")
 
 
-def _wandb(folder: Path) -> Any:
+def _wandb(folder: Path) -> Logger:
     from lightning.pytorch.loggers import WandbLogger
 
     return WandbLogger(name=folder.name, save_dir=folder, project="hvae")

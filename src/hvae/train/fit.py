@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ import torch
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError
 from hvae.objectives import Objective
+from hvae.runs import TRAINING, Claim, claiming
 from hvae.train.course import Course
-from hvae.train.engine import engine
+from hvae.train.engine import engine, is_first
 from hvae.train.feed import Batches
 from hvae.train.job import FitResult, Job, OnEvaluate
 from hvae.walk import Model
@@ -33,6 +35,7 @@ def fit(
     description: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_evaluate: OnEvaluate | None = None,
+    claim: Claim | None = None,
 ) -> FitResult:
     """Train `model` in place; it ends with the averaged weights, in evaluation mode.
 
@@ -43,13 +46,15 @@ def fit(
     Arguments: `split`, the data, with `len()` and `batch(indices, generator)`; `valid`, data for validations;
     `description`, anything JSON can hold, stored in model.safetensors with the step; `resume` goes on from last.ckpt,
     or starts when there is none yet; `on_evaluate(averaged model, step)` is called at each validation, in the first
-    process, and the numbers it returns become columns of metrics.csv.
+    process, and the numbers it returns become columns of metrics.csv; `claim`, the folder's claim for training where
+    the caller has it already (`hvae.runs`): otherwise it is taken here, by the first process.
 
     With several devices this starts the other processes by running the program again, up to this call: do nothing
-    before it that only one process may do without asking `first_process()`.  All return, and all have the result.
+    before it that only one process may do without asking `first_process(config)`.  All return, and all have the result.
     Torch's global random generators are set again and again on the way.
 
-    Raises HvaeError when the folder holds another run and `resume` is False, when its checkpoint is damaged or of
+    Raises HvaeError when the folder holds another run and `resume` is False, when another process trains in it, when
+    it is deleted or moved meanwhile, when its checkpoint is damaged or of
     another model, when the devices are not there, when the disk is full at the end, and when the loss keeps turning
     non-finite after several returns to the last checkpoint.
     """
@@ -57,7 +62,15 @@ def fit(
     if len(split) == 0:
         raise HvaeError("expected training data, got an empty split; check data.name and data.root")
     job = Job(model, objective, split, config, folder, valid, dict(description or {}), resume, on_evaluate)
-    result: FitResult = engine(config, folder).launch(partial(_run, job=job))
+    fabric = engine(config)
+    if claim is None and is_first(fabric):
+        with claiming(folder, TRAINING) as own:
+            return _launched(fabric, replace(job, claim=own))
+    return _launched(fabric, replace(job, claim=claim))
+
+
+def _launched(fabric: Fabric, job: Job) -> FitResult:
+    result: FitResult = fabric.launch(partial(_run, job=job))
     return result
 
 

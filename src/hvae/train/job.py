@@ -9,6 +9,7 @@ from typing import Any
 
 from hvae.config.train import TrainConfig
 from hvae.objectives import Objective
+from hvae.runs import Claim
 from hvae.train.feed import Batches
 from hvae.train.rows import Row
 from hvae.walk import Model
@@ -29,6 +30,8 @@ class Job:
     description: dict[str, Any]
     resume: bool
     on_evaluate: OnEvaluate | None
+    claim: Claim | None = None
+    """The right to write into the folder; none in all processes but the first."""
 
 
 @dataclass

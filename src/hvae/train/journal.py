@@ -5,6 +5,7 @@ Every process keeps the newest values; only the first one writes and speaks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from hvae.train.saving import METRICS
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+    from lightning.fabric.loggers import Logger
 
 _MOST_NOTES = 100
 
@@ -22,8 +24,8 @@ _MOST_NOTES = 100
 class Journal:
     """Rows, notes, and the display they are shown on."""
 
-    def __init__(self, fabric: Fabric, folder: Path) -> None:
-        self.fabric = fabric
+    def __init__(self, fabric: Fabric, folder: Path, loggers: Sequence[Logger] = ()) -> None:
+        self.fabric, self.loggers = fabric, loggers
         self.rows = Rows(folder / METRICS)
         self.display = display(fabric.is_global_zero)
         self.newest: Row = {}
@@ -44,7 +46,9 @@ class Journal:
             self.rows.write(row)
         except (HvaeError, OSError) as fault:
             self.note(f"the row of step {row['step']} waits in memory: {fault}")
-        self.fabric.log_dict({name: value for name, value in row.items() if name != "step"}, step=int(row["step"]))
+        values = {name: value for name, value in row.items() if name != "step"}
+        for logger in self.loggers:
+            logger.log_metrics(values, step=int(row["step"]))
 
     def go_to(self, step: int) -> None:
         """Forget the rows after `step`: they are about to be written anew."""
