@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -16,16 +17,52 @@ class HvaeError(ValueError):
     """
 
 
-def unknown(kind: str, name: object, choices: Iterable[str]) -> HvaeError:
-    """The error for a name that does not exist: it names the nearest valid choice, and all of them.
+class _Short(reprlib.Repr):
+    """A representation of at most a line or so, in time that does not grow with the value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 2, 64, 64
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to spell out integers of thousands of digits, and takes its time for those below.
+        return super().repr_int(x, level) if x.bit_length() < 1000 else f"an integer of {x.bit_length():,} bits"
+
+
+_SHORT = _Short()
+
+
+def short(value: object) -> str:
+    r"""The representation of a value from outside, cut to what a line can hold; escapes what no screen should get.
+
+    >>> print(short([["\x1b"], "b" * 99, 10**5000]))
+    [['\x1b'], 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbb...bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', an integer of 16,610 bits]
+    """
+    return _SHORT.repr(value)
+
+
+_FEW = 16
+
+
+def unknown(kind: str, name: object, choices: Iterable[str], listing: str = "") -> HvaeError:
+    """The error for a name that does not exist: the nearest of a few choices and all of them, or three of many.
+
+    `listing` is the command that lists many.
 
     >>> print(unknown("level", "z9", ["z3", "z2", "z1"]))
     no level named 'z9'; did you mean 'z3'? Known: z3, z2, z1
+    >>> print(unknown("level", "z201", [f"z{i}" for i in range(1, 100)], "hvae inspect RUN"))
+    no level named 'z201'; did you mean 'z21', 'z20' or 'z2'? 99 are known: hvae inspect RUN lists them
     """
-    known = list(choices)
-    near = get_close_matches(str(name), known, n=1, cutoff=0.4)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return HvaeError(f"no {kind} named '{name}'; {hint}Known: {', '.join(known) or 'none'}")
+    known, text = list(choices), str(name)
+    many = len(known) > _FEW
+    # The time of a comparison grows with the lengths of both, and no name of ours is long.
+    near = [repr(one) for one in get_close_matches(text[:100], known, n=3 if many else 1, cutoff=0.5)]
+    hint = f"did you mean {' or '.join(filter(None, [', '.join(near[:-1]), near[-1]]))}? " if near else ""
+    if not many:
+        return HvaeError(f"no {kind} named {short(text)}; {hint}Known: {', '.join(known) or 'none'}")
+    where = f": {listing} lists them" if listing else "" if near else f", such as {', '.join(known[:3])}"
+    return HvaeError(f"no {kind} named {short(text)}; {hint}{len(known)} are known{where}")
 
 
 def missing_extra(package: str, extra: str) -> HvaeError:

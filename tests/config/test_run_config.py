@@ -24,6 +24,7 @@ from hvae.config import (
 from hvae.errors import HvaeError
 
 levels = st.dictionaries(st.sampled_from(["z1", "z2", "z10"]), st.floats(0, 10), min_size=1)
+TEXTS = st.text(st.characters(exclude_characters="\0"))
 sizes = st.lists(st.integers(1, 600), min_size=1, max_size=5).map(tuple)
 
 
@@ -32,7 +33,10 @@ def configs(draw: st.DrawFn) -> RunConfig:
     family = FAMILIES[draw(st.sampled_from(list(FAMILIES)))]
     return RunConfig(
         model=family(likelihood=draw(st.sampled_from(["dmol", "bernoulli"])), sigma=draw(st.floats(1e-3, 1))),
-        data=DataConfig(root=draw(st.text()), size=draw(st.none() | st.tuples(st.integers(1, 9), st.integers(1, 9)))),
+        data=DataConfig(
+            root=draw(TEXTS),
+            size=draw(st.none() | st.tuples(st.integers(1, 9), st.integers(1, 9))),
+        ),
         objective=ObjectiveConfig(
             beta=draw(st.floats(0, 10) | levels),
             warmup=WarmUpConfig(length=draw(st.integers(0, 10**6)), shape=draw(st.sampled_from(["linear", "sigmoid"]))),

@@ -19,7 +19,7 @@ from hvae.checkpoints.mapping import compare, fit, only, shapes, tensor
 from hvae.checkpoints.nvae_names import last, names
 from hvae.config.model import AnyLikelihood
 from hvae.config.nvae import NVAEConfig, halving
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.zoo.nvae import build
 
 WHAT = "NVlabs/NVAE"
@@ -94,7 +94,7 @@ class _Told:
         if name not in self.args:
             raise HvaeError(f"expected the arguments of {WHAT}, found none named {name}; is it another model's file?")
         if not isinstance(self.args[name], kind):
-            raise HvaeError(f"expected {expected} for the argument {name} of {WHAT}, got {self.args[name]!r}")
+            raise HvaeError(f"expected {expected} for the argument {name} of {WHAT}, got {short(self.args[name])}")
         return self.args[name]
 
     def number(self, name: str) -> int:

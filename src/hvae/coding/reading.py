@@ -16,7 +16,7 @@ from hvae.coding.classic import Levels, restore
 from hvae.coding.coder import Coder
 from hvae.coding.container import Block, File, Header, Item
 from hvae.coding.pictures import KINDS, MODES, Kind, Picture, layout
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 
 Tick = Callable[[int, int], None]
 """Told (done, total)."""
@@ -108,7 +108,7 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
 def shown(item: Item, levels: Levels, rest: Levels | None) -> Picture:
     """An item as a picture.  Raises HvaeError for a grey one whose channels differ, of which one would be lost."""
     if _kind(item).colours == 1 and any(not np.array_equal(levels[0], other) for other in levels[1:]):
-        raise HvaeError(f"{item.name!r} is said to be grey and has colours; the file is damaged")
+        raise HvaeError(f"{short(item.name)} is said to be grey and has colours; the file is damaged")
     return Picture(item.name, levels, item.mode, rest)
 
 

@@ -38,7 +38,7 @@ class DataConfig:
     >>> DataConfig(name="mnist-statik")
     Traceback (most recent call last):
     ...
-    hvae.errors.HvaeError: no data set named 'mnist-statik'; did you mean 'mnist-static'? Known: digits, ...
+    hvae.errors.HvaeError: no data set named 'mnist-statik'; did you mean 'mnist-static', 'mnist-dynamic' or ...
     """
 
     name: str = "digits"
@@ -77,7 +77,7 @@ class DataConfig:
 
 def _check_source(config: DataConfig) -> None:
     if config.name not in NAMES:
-        raise unknown("data set", config.name, NAMES)
+        raise unknown("data set", config.name, NAMES, "hvae data")
     if config.name in SOURCES and not config.path:
         what = "the data set's name on the hub" if config.name == "hub" else "a file or folder"
         raise HvaeError(f"data.name={config.name} expected {what} in data.path, got none; set data.path=...")

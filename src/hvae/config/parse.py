@@ -7,14 +7,20 @@ type says: "8,4" is a tuple, "z1=4,z2=1" a dict, "1e-3" a float (YAML alone woul
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
+from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hvae.errors import HvaeError, unknown
+from hvae.config.document import document
+from hvae.errors import HvaeError, short, unknown
 
 T = TypeVar("T")
+_DIGITS = 100
+"""Digits of a whole number: more than any key takes."""
 _BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -71,18 +77,18 @@ def typed(kind: Any, value: Any, at: str) -> Any:
 
 
 def _wrong(kind: Any, value: Any, at: str) -> HvaeError:
-    return HvaeError(f"{at}: expected {describe(kind)}, got {value!r}")
+    return HvaeError(f"{at}: expected {describe(kind)}, got {short(value)}")
 
 
 def _scalar(kind: Any, value: Any, at: str) -> Any:
     try:
         return _SCALARS[kind](value)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, ArithmeticError):
         raise _wrong(kind, value, at) from None
 
 
 def _none(value: Any) -> None:
-    if value is not None and str(value).lower() not in ("none", "null"):
+    if value is not None and not (isinstance(value, str) and value.lower() in ("none", "null")):
         raise ValueError
 
 
@@ -95,8 +101,19 @@ def _bool(value: Any) -> bool:
 
 
 def _int(value: Any) -> int:
-    number = _float(value)
-    if not number.is_integer():
+    if isinstance(value, str):
+        return _whole(Decimal(value.strip()))
+    if isinstance(value, bool):
+        raise ValueError
+    # By way of a float, integers beyond 2^53 would lose digits.
+    with suppress(TypeError):
+        return _whole(Decimal(operator.index(value)))
+    return _whole(Decimal(_float(value)))
+
+
+def _whole(number: Decimal) -> int:
+    # The exponent first: the digits of 1e999999999 take a gigabyte.
+    if not number.is_finite() or number.adjusted() > _DIGITS or number != int(number):
         raise ValueError
     return int(number)
 
@@ -109,9 +126,13 @@ def _float(value: Any) -> float:
 
 
 def _str(value: Any) -> str:
-    if isinstance(value, (list, tuple, Mapping, NoneType)):
+    if not isinstance(value, (str, int, float)):
+        raise TypeError
+    text = str(value)
+    # No path, name or command can hold it.
+    if "\0" in text:
         raise ValueError
-    return str(value)
+    return text
 
 
 _SCALARS = {NoneType: _none, bool: _bool, int: _int, float: _float, str: _str}
@@ -130,9 +151,10 @@ def _union(kind: Any, value: Any, at: str) -> Any:
 
 def _literal(kind: Any, value: Any, at: str) -> Any:
     choices = {str(choice): choice for choice in get_args(kind)}
+    if not isinstance(value, (str, int, float)):
+        raise _wrong(kind, value, at)
     if str(value) not in choices:
-        hint = unknown("choice", value, choices)
-        raise HvaeError(f"{at}: {hint}")
+        raise HvaeError(f"{at}: {unknown('choice', value, choices)}")
     return choices[str(value)]
 
 
@@ -166,16 +188,14 @@ def _mapping(value: Any, at: str, what: str) -> Mapping[str, Any]:
         pairs = [pair.partition("=") for pair in value.split(",")]
         value = _loaded(value) if value.startswith("{") else {k: v for k, eq, v in pairs if eq} or value
     if not isinstance(value, Mapping):
-        raise HvaeError(f"{at or 'the configuration'}: expected {what} as keys and values, got {value!r}")
+        raise HvaeError(f"{at or 'the configuration'}: expected {what} as keys and values, got {short(value)}")
     return value
 
 
 def _loaded(text: str) -> Any:
-    import yaml
-
     try:
-        return yaml.safe_load(text.replace("(", "[").replace(")", "]") if text.startswith("(") else text)
-    except yaml.YAMLError:
+        return document(text.replace("(", "[").replace(")", "]") if text.startswith("(") else text)
+    except HvaeError:
         return None
 
 

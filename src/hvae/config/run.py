@@ -11,6 +11,7 @@ import yaml
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.data import DataConfig
+from hvae.config.document import document, text_of
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
@@ -20,7 +21,7 @@ from hvae.config.parse import hints, plain, read
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, short, unknown
 from hvae.files import write_text
 
 SCHEMA = 1
@@ -65,11 +66,12 @@ class RunConfig:
     def from_dict(cls, given: Mapping[str, Any]) -> RunConfig:
         """The inverse of `to_dict`; what is left out has its default.  Raises HvaeError naming the faulty key."""
         if not isinstance(given, Mapping):
-            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {given!r}")
+            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {short(given)}")
         sections = {"schema": SCHEMA, **given}
         schema = sections.pop("schema")
         if schema != SCHEMA:
-            raise HvaeError(f"schema: this version of hvae reads configurations of schema {SCHEMA}, got {schema!r}")
+            got = short(schema)
+            raise HvaeError(f"schema: this version of hvae reads configurations of schema {SCHEMA}, got {got}")
         for name in sections:
             if name not in SECTIONS:
                 raise unknown("section", name, SECTIONS)
@@ -82,12 +84,7 @@ class RunConfig:
     @classmethod
     def from_yaml(cls, text: str) -> RunConfig:
         """The inverse of `to_yaml`.  Nothing in the text is ever executed."""
-        try:
-            return cls.from_dict(yaml.safe_load(text))
-        except yaml.YAMLError as fault:
-            mark = getattr(fault, "problem_mark", None)
-            where = f", line {mark.line + 1}" if mark else ""
-            raise HvaeError(f"not readable as YAML{where}: {getattr(fault, 'problem', None) or fault}") from None
+        return cls.from_dict(document(text))
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
@@ -98,10 +95,9 @@ class RunConfig:
     @classmethod
     def load(cls, path: str | Path) -> RunConfig:
         """Read a file that `save` or a person wrote."""
+        text = text_of(path)
         try:
-            return cls.from_yaml(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as fault:
-            raise HvaeError(f"cannot read {path}: {getattr(fault, 'strerror', None) or fault}") from None
+            return cls.from_yaml(text)
         except HvaeError as fault:
             raise HvaeError(f"{path}: {fault}") from None
 
