@@ -11,12 +11,12 @@ from hvae.errors import HvaeError
 @pytest.mark.parametrize(
     ("make", "line"),
     [
-        (lambda: LadderConfig(width=0), "model.width: expected sizes of at least 1, got 0"),
-        (lambda: LadderConfig(groups=(1, -1)), r"model.groups: expected sizes of at least 0, got \(1, -1\)"),
+        (lambda: LadderConfig(width=0), "model.width: expected at least 1, got 0"),
+        (lambda: LadderConfig(groups=(1, -1)), r"model.groups\[1\]: expected at least 0, got -1"),
         (lambda: LadderConfig(dropout=1.0), "model.dropout: expected a probability"),
-        (lambda: LVAEConfig(latents=(4, 0)), r"model.latents: expected sizes of at least 1, got \(4, 0\)"),
-        (lambda: VAEConfig(latent=-2), "model.latent: expected sizes of at least 1, got -2"),
-        (lambda: VAEConfig(sigma=0.0), "model.sigma: expected a standard deviation above 0"),
+        (lambda: LVAEConfig(latents=(4, 0)), r"model.latents\[1\]: expected at least 1, got 0"),
+        (lambda: VAEConfig(latent=-2), "model.latent: expected at least 1, got -2"),
+        (lambda: VAEConfig(sigma=0.0), "model.sigma: expected a standard deviation from"),
         (lambda: VAEConfig(sigma=float("nan")), "model.sigma"),
     ],
 )

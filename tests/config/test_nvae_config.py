@@ -19,11 +19,11 @@ def test_levels_of_the_published_sizes() -> None:
 @pytest.mark.parametrize(
     ("values", "line"),
     [
-        ({"groups": ()}, "expected at least one level at each scale"),
-        ({"groups": (2, 0)}, "expected at least one level at each scale"),
+        ({"groups": ()}, "model.groups: expected 1 to 20 entries, got none"),
+        ({"groups": (2, 0)}, r"model.groups\[1\]: expected at least 1, got 0"),
         ({"groups": (1,)}, "at least two levels in all"),
-        ({"flows": -1}, "model.flows: expected sizes of at least 0"),
-        ({"latent": 0}, "model.latent: expected sizes of at least 1"),
+        ({"flows": -1}, "model.flows: expected at least 0"),
+        ({"latent": 0}, "model.latent: expected at least 1"),
         ({"variance": "softplus"}, "softclamp by definition"),
     ],
 )

@@ -104,9 +104,9 @@ def test_defaults_are_neutral() -> None:
         ({"custom_widths": "4:12"}, r"model.custom_widths: expected widths that grow .*got \[384, 12\] at \[8, 4\]"),
         ({"custom_widths": "8:500"}, "model.custom_widths: expected widths that grow"),
         ({"bottleneck": 0.001}, "model.bottleneck: expected a fraction that leaves at least one channel, got 0.001"),
-        ({"scale": float("nan")}, "model.shift and model.scale: expected finite"),
-        ({"shift": float("inf")}, "model.shift and model.scale: expected finite"),
-        ({"latent": 0}, "model.latent: expected sizes of at least 1"),
+        ({"scale": float("nan")}, "model.scale: expected a finite number, got nan"),
+        ({"shift": float("inf")}, "model.shift: expected a finite number, got inf"),
+        ({"latent": 0}, "model.latent: expected at least 1"),
     ],
 )
 def test_slips_are_one_line(told: dict[str, object], line: str) -> None:

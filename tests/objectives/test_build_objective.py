@@ -70,7 +70,7 @@ def test_configurations_survive_text() -> None:
     ("given", "message"),
     [
         ({"beta": -1}, "objective.beta: expected at least 0, got -1"),
-        ({"beta": {"z1": -1}}, "objective.beta: expected at least 0, got -1"),
+        ({"beta": {"z1": -1}}, "objective.beta.z1: expected at least 0, got -1"),
         ({"samples": 0}, "objective.samples: expected at least 1, got 0"),
         ({"kind": "iwae"}, "objective.samples: expected at least 2 with kind iwae"),
         ({"kind": "iwae", "samples": 5, "beta": 2}, "objective.kind: iwae has no separate rates"),
@@ -82,9 +82,9 @@ def test_configurations_survive_text() -> None:
         ({"balance": True}, "objective.balance: .*set objective.warmup.length"),
         ({"balance": True, "warmup": {"length": 5}, "free_bits": {"nats": 1}}, "choose one of the two"),
         ({"warmup": {"floor": 1.0}}, r"objective.warmup.floor: expected a weight in \[0, 1\), got 1.0"),
-        ({"warmup": {"length": -5}}, "objective.warmup.length: expected at least 0 steps, got -5"),
+        ({"warmup": {"length": -5}}, "objective.warmup.length: expected at least 0, got -5"),
         ({"warmup": {"cycles": 0}}, "objective.warmup.cycles: expected at least 1, got 0"),
-        ({"free_bits": {"nats": -1}}, "objective.free_bits.nats: expected at least 0 nats, got -1"),
+        ({"free_bits": {"nats": -1}}, "objective.free_bits.nats: expected at least 0, got -1"),
         ({"free_bits": {"per": "levle"}}, "objective.free_bits.per: .*did you mean 'level'"),
     ],
 )
@@ -95,7 +95,7 @@ def test_bad_configurations_are_one_line(given: dict[str, object], message: str)
 
 
 def test_choices_are_checked_without_a_parser_too() -> None:
-    with pytest.raises(HvaeError, match=r"no objective\.kind named 'elb'; did you mean 'elbo'"):
+    with pytest.raises(HvaeError, match=r"objective.kind: no choice named 'elb'; did you mean 'elbo'"):
         ObjectiveConfig(kind="elb")  # type: ignore[arg-type]
-    with pytest.raises(HvaeError, match=r"no objective\.warmup\.shape named 'none'"):
+    with pytest.raises(HvaeError, match=r"objective.warmup.shape: no choice named 'none'"):
         WarmUpConfig(shape="none")  # type: ignore[arg-type]

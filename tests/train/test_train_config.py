@@ -11,9 +11,9 @@ from hvae.errors import HvaeError
     [
         ({"steps": 0}, "train.steps: expected at least 1, got 0"),
         ({"batch": -4}, "train.batch: expected at least 1, got -4"),
-        ({"lr": float("nan")}, "train.lr: expected at least 0, got nan"),
+        ({"lr": float("nan")}, "train.lr: expected a finite number, got nan"),
         ({"minutes": -1.0}, "train.minutes: expected at least 0"),
-        ({"ema": 1.5}, "train.ema: expected a fraction of at most 1"),
+        ({"ema": 1.5}, "train.ema: expected at most 1, got 1.5"),
         ({"devices": 0}, "train.devices: expected at least 1"),
         ({"precision": "b16"}, "did you mean 'bf16'"),
         ({"schedule": "cosin"}, "did you mean 'cosine'"),

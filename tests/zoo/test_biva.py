@@ -166,7 +166,7 @@ def test_dropout_is_where_it_was_published() -> None:
     ("change", "line"),
     [
         ({"strides": (2, 1)}, r"model.strides: expected one number for each of the 3 stages"),
-        ({"strides": (2, 3, 1)}, "model.strides: expected 1 or 2"),
+        ({"strides": (2, 3, 1)}, r"model.strides\[1\]: expected 1 or 2, got 3"),
         ({"kernels": (5, 4, 3)}, "model.kernels: expected odd sizes"),
         ({"maps": (3, 3)}, "model.maps: expected one number for each of the 3 stages"),
         ({"dropout_p": 1.0}, "model.dropout_p: expected a probability"),

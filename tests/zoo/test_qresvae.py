@@ -60,7 +60,7 @@ def test_scales_without_a_level_are_crossed() -> None:
     assert model(torch.rand(1, 1, 9, 5))["x"].p.mean().shape == (1, 1, 9, 5)
 
 
-@pytest.mark.parametrize("changed", [{"groups": (0, 0)}, {"groups": (1, 1, 1)}, {"widths": ()}])
+@pytest.mark.parametrize("changed", [{"groups": (0, 0)}, {"groups": (1, 1, 1)}, {"widths": (8,)}])
 def test_impossible_sizes_are_one_line(changed: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(HvaeError, match="a width for each of them"):
         QResVAEConfig(**({"groups": (1, 1), "widths": (4, 4)} | changed))

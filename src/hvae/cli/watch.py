@@ -25,6 +25,8 @@ def watching(valid: Split, seed: int, rows: int) -> Callable[[Model, int], Row] 
     """What to call at each validation, at most `rows` data at once; None without even two data to tell apart."""
     if len(valid) < 2:
         return None
+    # The measures multiply their seed, and torch takes 64 bits of the product.
+    seed %= 2**32
 
     def watch(model: Model, step: int) -> Row:
         images = valid.fixed(seed)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from hvae.config.bounds import Bound, Probability, Repeats, Size, Sizes
 from hvae.config.model import ModelConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,21 +20,21 @@ class BIVAConfig(ModelConfig):
 
     family: ClassVar[str] = "biva"
 
-    latents: tuple[int, ...] = (48, 40, 32, 24, 16, 8)
+    latents: Sizes = (48, 40, 32, 24, 16, 8)
     """Dimensions (or channels, see maps) of each latent of a stage, the stage nearest the data first."""
-    strides: tuple[int, ...] = (2, 1, 1, 1, 1, 2)
+    strides: tuple[Annotated[int, Bound(least=1, most=2, expected="1 or 2")], ...] = (2, 1, 1, 1, 1, 2)
     """1, or 2 where a stage halves the resolution (rounding up); one for each stage."""
-    kernels: tuple[int, ...] = (5, 3, 3, 3, 3, 3)
+    kernels: tuple[Repeats, ...] = (5, 3, 3, 3, 3, 3)
     """Kernel of the convolutions of each stage; odd."""
-    maps: tuple[int, ...] = ()
+    maps: tuple[Repeats, ...] = ()
     """Kernel of the convolution to the latents of each stage, which are maps then; none: dense layers to vectors."""
-    width: int = 64
+    width: Size = 64
     """Channels of the features."""
-    blocks: int = 3
+    blocks: Repeats = 3
     """Gated residual blocks of each path of a stage."""
-    dropout_q: float = 0.5
+    dropout_q: Probability = 0.5
     """Probability that a hidden number of a block on the way up is silenced, in training."""
-    dropout_p: float = 0.5
+    dropout_p: Probability = 0.5
     """The same for the blocks on the way down."""
 
     def __post_init__(self) -> None:
@@ -42,15 +43,10 @@ class BIVAConfig(ModelConfig):
             if len(getattr(self, name)) != self.depth:
                 raise HvaeError(
                     f"model.{name}: expected one number for each of the {self.depth} stages of model.latents, "
-                    f"got {getattr(self, name)}"
+                    f"got {short(getattr(self, name))}"
                 )
-        if not self.depth or max(self.strides) > 2:
-            raise HvaeError(f"model.strides: expected 1 or 2 for each of at least one stage, got {self.strides}")
         if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise HvaeError(f"model.kernels: expected odd sizes such as 3 or 5, got {self.kernels}")
-        for name in ("dropout_q", "dropout_p"):
-            if not 0 <= getattr(self, name) < 1:
-                raise HvaeError(f"model.{name}: expected a probability in [0, 1), got {getattr(self, name)}")
+            raise HvaeError(f"model.kernels: expected odd sizes such as 3 or 5, got {short(self.kernels)}")
 
     @property
     def depth(self) -> int:

@@ -16,8 +16,10 @@ den Oord et al. 2016 (PixelRNN, VDVAE, NVAE), imagenet32-new and imagenet64-new 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from hvae.config.bounds import Among, Bound, Place, Side
+from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
 GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes")
@@ -27,10 +29,17 @@ KNOWN = (*(name + form for name in GREY for form in ("", "-dynamic", "-binary"))
 SOURCES = ("folder", "npy", "idx", "hub")
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
+_CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour) or 0 (as found)")
+_BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (as found)")
+_HELD = "a count, or a share from 0 to below 1"
+Held = (
+    Annotated[int, Bound(least=0, most=10**9, expected=_HELD)]
+    | Annotated[float, Bound(least=0, below=1, expected=_HELD)]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Section):
     """Which images, and what is done to them before a model sees them.
 
     Raises HvaeError when a value is impossible.
@@ -41,38 +50,40 @@ class DataConfig:
     hvae.errors.HvaeError: no data set named 'mnist-statik'; did you mean 'mnist-static', 'mnist-dynamic' or ...
     """
 
+    at: ClassVar[str] = "data"
+
     name: str = "digits"
     """A known set (digits, mnist, fashion-mnist, omniglot, shapes, each also as NAME-dynamic and NAME-binary;
     mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new), or where to read your own:
     folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face)."""
-    path: str = ""
+    path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
-    root: str = ""
+    root: Place = ""
     """A folder in which known sets are looked for first, before the system's, the cache, and the download."""
-    size: tuple[int, int] | None = None
+    size: tuple[Side, Side] | None = None
     """Height and width to bring every image to; none keeps the size found, which must then be one size for all."""
     crop: Literal["none", "center", "pad"] = "none"
     """How `size` is reached: none stretches; center cuts the largest centred box of that shape, then scales;
     pad adds zeros around and scales nothing."""
     flip: bool = False
     """Mirror each training image left to right with probability one half (never validation or test)."""
-    bits: int = 0
+    bits: Annotated[int, _BITS] = 0
     """Bits a value: level floor(k / 2^(found - bits)), fed to the model as level / (2^bits - 1); 0 keeps what is found
     (digits 4, photographs 8, binarised sets 1)."""
-    channels: int = 0
+    channels: Annotated[int, _CHANNELS] = 0
     """1 turns colour to grey (0.299 R + 0.587 G + 0.114 B), 3 repeats grey; 0 keeps what is found."""
-    valid: int | float = 0.1
+    valid: Held = 0.1
     """Images held out of training where the set has no validation split: a count, or a share below 1; 0 for none."""
-    test: int | float = 0.1
+    test: Held = 0.1
     """Images held out of training where the set has no test split: a count, or a share below 1; 0 for none."""
     download: bool = True
     """Fetch a known set that is found nowhere from its published address into the cache."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_source(self)
-        _check_picture(self)
-        for field in ("valid", "test"):
-            _check_share(field, getattr(self, field))
+        if self.size is None and self.crop != "none":
+            raise HvaeError(f"data.crop={self.crop} needs a size to reach; set data.size, for example [32, 32]")
 
 
 def _check_source(config: DataConfig) -> None:
@@ -84,22 +95,3 @@ def _check_source(config: DataConfig) -> None:
     if config.name in KNOWN and config.path:
         near = "data.root names the folder to look for a known set"
         raise HvaeError(f"data.path={config.path} is not read for '{config.name}'; {near}; for own files set data.name")
-
-
-def _check_picture(config: DataConfig) -> None:
-    if not 0 <= config.bits <= MAX_BITS:
-        raise HvaeError(f"expected data.bits from 1 to {MAX_BITS} (0: as found), got {config.bits}")
-    if config.channels not in (0, 1, 3):
-        raise HvaeError(f"expected data.channels 1 (grey), 3 (colour) or 0 (as found), got {config.channels}")
-    if config.crop not in ("none", "center", "pad"):
-        raise unknown("data.crop", config.crop, ("none", "center", "pad"))
-    if config.size is not None and (len(config.size) != 2 or min(config.size) < 1):
-        raise HvaeError(f"expected data.size as height and width of at least 1, got {config.size}")
-    if config.size is None and config.crop != "none":
-        raise HvaeError(f"data.crop={config.crop} needs a size to reach; set data.size, for example [32, 32]")
-
-
-def _check_share(field: str, value: int | float) -> None:
-    # `not >=` rather than `<`: NaN must fail too.
-    if not value >= 0 or (isinstance(value, float) and value >= 1):
-        raise HvaeError(f"expected data.{field} as a count or a share from 0 to below 1, got {value}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from hvae.config.bounds import Bound, Count, Data, DataOrAll, Length, Place, Repeats
+from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
 
@@ -93,67 +95,64 @@ GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+class EvaluateConfig(Section):
     """How the numbers and pictures of a finished model are made.
 
     >>> EvaluateConfig(samples=0)
     Traceback (most recent call last):
     ...
-    hvae.errors.HvaeError: evaluate.samples: expected at least 1, got 0
+    hvae.config.bounds.OutOfBounds: evaluate.samples: expected at least 1, got 0
     >>> EvaluateConfig(protocol="nvae").draws
     1000
     """
+
+    at: ClassVar[str] = "evaluate"
 
     protocol: Literal["hvae", "vdvae", "nvae", "biva", "iafvae", "lvae", "iwae"] = "hvae"
     """Whose convention: with the likelihood as published vdvae (one-sample ELBO), nvae and biva (IW-1000), lvae and
     iwae (IW-5000); with the corrected one hvae (IW-100) and iafvae (IW-10000)."""
     split: Literal["test", "valid"] = "test"
     """The data scored: test, or valid while settings are still being chosen."""
-    samples: int | None = None
+    samples: Count | None = None
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
-    measures: tuple[str, ...] = ("quick",)
+    measures: Annotated[tuple[str, ...], Length(1, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, contribution, maps,
     coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.  What is named must be
     possible."""
-    batch: int = 100
+    batch: Count = 100
     """Data scored at once."""
-    rows: int | None = None
+    rows: Count | None = None
     """Rows walked at once (a datum times its samples): bounds the memory, changes no result but the draws.  None: as
     many as keep what is known of them within 1 GiB, 1024 at most."""
-    limit: int = 0
+    limit: DataOrAll = 0
     """Score only so many data, chosen at random but always the same (0: all)."""
-    held: int = 1
+    held: Repeats = 1
     """Top levels that the coarse-to-fine experiment holds (the model's depth less one, at most)."""
-    pairs: int = 64
+    pairs: Annotated[int, Bound(least=2, most=10**6)] = 64
     """Data compared with one another for mutual information: time grows with the square, the bias falls."""
     codes: Literal["means", "samples"] = "means"
     """What stands for a level in classes and disentanglement: means of q, or samples of it."""
-    factors: str = ""
+    factors: Place = ""
     """An .npz file with the factors of the images the model was trained on, for disentanglement; none: as the data
     set knows them."""
-    features: str = ""
+    features: Place = ""
     """What samples are compared by: classifier, random, the Inception of published FID (its file of weights, .pth or
     .safetensors), or a network of yours (a .pt2, .pt or .ts file, or MODULE:NAME, which run code: name only what you
     trust; a file that names one needs --trust too); none: a classifier where there are labels, else random."""
-    features_size: int = 0
+    features_size: Annotated[int, Bound(least=0, most=1 << 14)] = 0
     """Pixels a side that your network wants (0: as they are)."""
-    features_channels: int = 3
+    features_channels: Repeats = 3
     """Channels that your network wants."""
-    generated: int = 5000
+    generated: Data = 5000
     """Samples compared with as many real images, at most."""
-    seed: int = 0
+    seed: Annotated[int, Bound(least=0, most=10**12)] = 0
     """Seed of every draw of an evaluation and a report."""
 
     def __post_init__(self) -> None:
-        for name, smallest in SMALLEST.items():
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise HvaeError(f"evaluate.{name}: expected at least {smallest}, got {value}")
+        super().__post_init__()
         for measure in self.measures:
             if measure not in (*GROUPS, *MEASURES):
                 raise HvaeError(f"evaluate.measures: {unknown('measure', measure, (*GROUPS, *MEASURES))}")
-        if not self.measures:
-            raise HvaeError(f"evaluate.measures: expected one or more of {', '.join((*GROUPS, *MEASURES))}")
 
     @property
     def draws(self) -> int:
@@ -169,10 +168,3 @@ class EvaluateConfig:
         """
         named = {name for measure in self.measures for name in GROUPS.get(measure, (measure,))}
         return tuple(name for name in MEASURES if name in named)
-
-
-SMALLEST = {
-    **{"samples": 1, "batch": 1, "rows": 1, "held": 1, "limit": 0, "seed": 0},
-    **{"pairs": 2, "features_size": 0, "features_channels": 1, "generated": 1},
-}
-"""The smallest value of each number."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from hvae.config.bounds import Length, Repeats, Size
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.errors import HvaeError
 
@@ -25,21 +26,19 @@ class IAFVAEConfig(ModelConfig):
     """Distribution of the data given the latents; logistic is the published one, with a scale for each channel."""
     variance: Variance = "exp"
     """How latent scales stay positive: exp as published, or softclamp, clamp, softplus."""
-    blocks: tuple[int, ...] = (20,)
+    blocks: Annotated[tuple[Repeats, ...], Length(1, 100)] = (20,)
     """Blocks at each scale, each with a latent; the first scale has half the data's resolution, the next a quarter."""
-    width: int = 160
+    width: Size = 160
     """Channels of the features."""
-    latent: int = 32
+    latent: Size = 32
     """Channels of each latent."""
     posterior: Literal["iaf", "gaussian"] = "iaf"
     """iaf: an inverse autoregressive flow on top of a Gaussian; gaussian: without the flow."""
-    flow: int = 2
+    flow: Repeats = 2
     """Hidden layers of each flow."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.blocks:
-            raise HvaeError("model.blocks: expected the number of blocks of at least one scale, got none")
         if self.width % self.latent:
             raise HvaeError(
                 f"model.width: expected a multiple of model.latent ({self.latent}), got {self.width}; "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from hvae.errors import HvaeError
+from hvae.config.bounds import Deviation, Groups, Probability, Repeats, Size, Sizes
+from hvae.config.parse import Section
 
 Likelihood = Literal[
     "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
@@ -22,30 +22,21 @@ First = Literal["placed", "everywhere"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Section):
     """What every family shares."""
 
+    at: ClassVar[str] = "model"
     family: ClassVar[str]
 
     likelihood: AnyLikelihood = "bernoulli"
     """Distribution of the data given the latents; dmol is the discretised mixture of logistics."""
-    mixtures: int = 10
+    mixtures: Repeats = 10
     """Components of the mixture likelihood (dmol)."""
-    sigma: float = 0.1
+    sigma: Deviation = 0.1
     """Standard deviation of the fixed Gaussian likelihood, in units of data that lie in [0, 1]."""
     variance: Variance = "softclamp"
     """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus,
     exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            smallest = 0 if name in ("groups", "flows") else 1
-            for size in value if isinstance(value, tuple) else [value]:
-                # A bool is an int to Python, not to people.
-                if isinstance(size, int) and not isinstance(size, bool) and size < smallest:
-                    raise HvaeError(f"model.{name}: expected sizes of at least {smallest}, got {value}")
-        if not 0 < self.sigma < math.inf:
-            raise HvaeError(f"model.sigma: expected a standard deviation above 0, got {self.sigma}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +49,9 @@ class VAEConfig(ModelConfig):
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "none"
     """Normalisation of hidden layers: none or batch."""
-    latent: int = 50
+    latent: Size = 50
     """Latent dimensions (mlp) or latent channels at the lowest resolution (conv)."""
-    widths: tuple[int, ...] = (512, 512)
+    widths: Sizes = (512, 512)
     """Width of each hidden layer from the data up; with conv each entry after the first halves the resolution."""
 
 
@@ -74,9 +65,9 @@ class MarkovConfig(ModelConfig):
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "batch"
     """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
-    latents: tuple[int, ...] = (64, 32, 16, 8, 4)
+    latents: Sizes = (64, 32, 16, 8, 4)
     """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
-    widths: tuple[int, ...] = (512, 256, 128, 64, 32)
+    widths: Sizes = (512, 256, 128, 64, 32)
     """Hidden width between each level and the one below, z1 first."""
 
 
@@ -90,9 +81,9 @@ class LVAEConfig(ModelConfig):
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "batch"
     """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
-    latents: tuple[int, ...] = (64, 32, 16, 8, 4)
+    latents: Sizes = (64, 32, 16, 8, 4)
     """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
-    widths: tuple[int, ...] = (512, 256, 128, 64, 32)
+    widths: Sizes = (512, 256, 128, 64, 32)
     """Hidden width of each level, z1 first; with conv each entry after the first halves the resolution."""
     posterior: Merge = "precision"
     """How the bottom-up and the top-down side merge: precision (the paper), concat, linear (LadderLevel), residual."""
@@ -108,9 +99,9 @@ class VLAEConfig(ModelConfig):
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "none"
     """Normalisation of hidden layers: none or batch."""
-    latents: tuple[int, ...] = (16, 16, 16)
+    latents: Sizes = (16, 16, 16)
     """Latent dimensions of each level, z1 first."""
-    widths: tuple[int, ...] = (512, 256, 128)
+    widths: Sizes = (512, 256, 128)
     """Hidden width of each depth, from the data up; with conv each entry after the first halves the resolution."""
 
 
@@ -120,25 +111,20 @@ class LadderConfig(ModelConfig):
 
     family: ClassVar[str] = "ladder"
 
-    groups: tuple[int, ...] = (2, 3, 3)
+    groups: Groups = (2, 3, 3)
     """Levels at each scale, the data's resolution first; each further scale halves it (rounding up)."""
-    width: int = 64
+    width: Size = 64
     """Channels of the features."""
-    latent: int = 8
+    latent: Size = 8
     """Channels of each latent."""
-    blocks: int = 1
+    blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
     posterior: Merge = "residual"
     """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
     start: First = "placed"
     """What the top level starts from: a learned number for each place (placed), or the same at every place
     (everywhere), which makes the weights those of images of any size."""
-    dropout: float = 0.0
+    dropout: Probability = 0.0
     """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
     checkpoint: bool = False
     """Recompute each block in the backward pass: about half the memory for a third more time."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise HvaeError(f"model.dropout: expected a probability in [0, 1), got {self.dropout}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from hvae.config.bounds import Bound, Length, Repeats, RepeatsOrNone, Size
 from hvae.config.model import AnyLikelihood, ModelConfig
 from hvae.errors import HvaeError
 
@@ -26,23 +27,23 @@ class NVAEConfig(ModelConfig):
     likelihood: AnyLikelihood = "bernoulli"
     """Distribution of the data given the latents; dmol-nvae and gaussian-nvae are the published forms, for weights that
     were: dmol-nvae reproduces the published bits (its 8-bit edge is wrong), dmol reads the same weights rightly."""
-    groups: tuple[int, ...] = (10, 5)
+    groups: Annotated[tuple[Repeats, ...], Length(1, 20)] = (10, 5)
     """Levels at each scale, the finest first; each further scale halves the resolution and doubles the channels."""
-    latent: int = 20
+    latent: Size = 20
     """Channels of each latent."""
-    encoder_width: int = 32
+    encoder_width: Size = 32
     """Channels on the way up at the resolution of the data."""
-    decoder_width: int = 32
+    decoder_width: Size = 32
     """Channels on the way down at the resolution of the data."""
-    blocks: int = 1
+    blocks: Annotated[int, Bound(least=1, most=20)] = 1
     """How often the resolution is halved between the data and the finest level."""
-    block_cells: int = 2
+    block_cells: Repeats = 2
     """Cells of each such block, up and down."""
-    encoder_cells: int = 2
+    encoder_cells: Repeats = 2
     """Cells before each level's feature on the way up."""
-    decoder_cells: int = 2
+    decoder_cells: Repeats = 2
     """Cells before each level on the way down."""
-    flows: int = 0
+    flows: RepeatsOrNone = 0
     """Pairs of autoregressive shifts in each posterior (0: Gaussian posteriors, whose KL has a closed form)."""
     residual: bool = True
     """Posteriors relative to their priors (the residual normal)."""
@@ -53,8 +54,6 @@ class NVAEConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.groups or min(self.groups) < 1:
-            raise HvaeError(f"model.groups: expected at least one level at each scale, got {self.groups}")
         if self.levels < 2:
             raise HvaeError(
                 f"model.groups: expected at least two levels in all, got {self.groups}; for one level choose "

@@ -6,11 +6,13 @@ stays as it is: beta 1, no warm-up, no free bits.  Names the model does not have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
-from hvae.errors import HvaeError, unknown
+from hvae.config.bounds import Bound, Count, NonNegative, StepsOrNone
+from hvae.config.parse import Section
+from hvae.errors import HvaeError
 
 Kind = Literal["elbo", "iwae", "stl", "dreg"]
 Shape = Literal["linear", "sigmoid", "cyclical"]
@@ -18,43 +20,26 @@ Per = Literal["level", "channel", "dimension"]
 Over = Literal["batch", "sample"]
 
 
-def _every(key: str, value: float | Mapping[str, float], valid: Callable[[float], bool], expected: str) -> None:
-    """Raise unless every number of a plain or per-level setting is valid (NaN never is)."""
-    for one in value.values() if isinstance(value, Mapping) else [value]:
-        if not valid(one):
-            raise HvaeError(f"objective.{key}: expected {expected}, got {one}")
-
-
 def _any(value: float | Mapping[str, float]) -> bool:
     return any(value.values()) if isinstance(value, Mapping) else bool(value)
 
 
-def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise unknown(f"objective.{key}", value, choices)
-
-
 @dataclass(frozen=True, kw_only=True)
-class WarmUpConfig:
+class WarmUpConfig(Section):
     """How the weight of each level's rate grows from `floor` to 1, by training step."""
+
+    at: ClassVar[str] = "objective.warmup"
 
     shape: Shape = "linear"
     """linear; sigmoid (slow, fast, slow); cyclical (several linear rises, each followed by a rest at 1)."""
-    start: int | dict[str, int] = 0
+    start: StepsOrNone | dict[str, StepsOrNone] = 0
     """Step at which the weight begins to grow; one number, or one for each level, as in z1=0,z2=500."""
-    length: int | dict[str, int] = 0
+    length: StepsOrNone | dict[str, StepsOrNone] = 0
     """Steps from the start until the weight is 1, all cycles together; 0: at once.  One number or one a level."""
-    cycles: int = 4
+    cycles: Count = 4
     """How often a cyclical warm-up rises within its length."""
-    floor: float = 1e-4
+    floor: Annotated[float, Bound(least=0, below=1, expected="a weight in [0, 1)")] = 1e-4
     """Smallest weight: above 0, so that a level never drifts freely before its rate counts."""
-
-    def __post_init__(self) -> None:
-        _one_of("warmup.shape", self.shape, get_args(Shape))
-        _every("warmup.start", self.start, lambda n: n >= 0, "at least 0 steps")
-        _every("warmup.length", self.length, lambda n: n >= 0, "at least 0 steps")
-        _every("warmup.cycles", self.cycles, lambda n: n >= 1, "at least 1")
-        _every("warmup.floor", self.floor, lambda w: 0 <= w < 1, "a weight in [0, 1)")
 
     @property
     def used(self) -> bool:
@@ -62,20 +47,17 @@ class WarmUpConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeBitsConfig:
+class FreeBitsConfig(Section):
     """Nats that a level may spend without being charged: below them its rate has no gradient."""
 
-    nats: float | dict[str, float] = 0.0
+    at: ClassVar[str] = "objective.free_bits"
+
+    nats: NonNegative | dict[str, NonNegative] = 0.0
     """Free nats for each level, channel or dimension (see `per`); 0: none.  One number, or one for each level."""
     per: Per = "level"
     """What the floor applies to; a channel's rate is summed over space first."""
     over: Over = "batch"
     """batch: the floor applies to the mean over the batch; sample: to every datum by itself."""
-
-    def __post_init__(self) -> None:
-        _one_of("free_bits.per", self.per, get_args(Per))
-        _one_of("free_bits.over", self.over, get_args(Over))
-        _every("free_bits.nats", self.nats, lambda n: n >= 0, "at least 0 nats")
 
     @property
     def used(self) -> bool:
@@ -83,23 +65,24 @@ class FreeBitsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegulariserConfig:
+class RegulariserConfig(Section):
     """The weight of what a model adds for its weights alone (NVAE: singular values and scales of batch norm)."""
 
-    weight: float = 0.01
+    at: ClassVar[str] = "objective.regulariser"
+
+    weight: NonNegative = 0.01
     """Weight of a model's regularisers (NVAE's lambda: 0.01 or 0.1); 0: none.  Most models have none to weigh."""
-    start: float = 0.0
+    start: NonNegative = 0.0
     """Weight at the start of the warm-up, which moves to `weight` along with it, log-linearly; 0: `weight` at once."""
 
     def __post_init__(self) -> None:
-        _every("regulariser.weight", self.weight, lambda w: w >= 0, "at least 0")
-        _every("regulariser.start", self.start, lambda w: w >= 0, "at least 0")
+        super().__post_init__()
         if self.start and not self.weight:
             raise HvaeError("objective.regulariser.weight: cannot fall to 0 along a logarithm; set it above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Section):
     """What training minimises: the negative ELBO with its rates reweighed, or an importance-weighted bound.
 
     >>> ObjectiveConfig(warmup=WarmUpConfig(length={"z2": 1000, "z1": 500})).warmup.used
@@ -110,13 +93,15 @@ class ObjectiveConfig:
     hvae.errors.HvaeError: objective.samples: expected at least 2 with kind iwae (1 is the elbo); set it to 5, say
     """
 
+    at: ClassVar[str] = "objective"
+
     kind: Kind = "elbo"
     """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with quieter gradients,
     without the score of q (stl is biased above one draw, dreg never; each draw costs two)."""
-    samples: int = 1
+    samples: Count = 1
     """Draws of the latents for each datum: averaged by elbo, weighed by iwae (2 or more), stl and dreg (1 or more; with
     1 both are the elbo without the score of q)."""
-    beta: float | dict[str, float] = 1.0
+    beta: NonNegative | dict[str, NonNegative] = 1.0
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
     warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
     """Growth of the rates' weight at the beginning of training."""
@@ -128,9 +113,7 @@ class ObjectiveConfig:
     """What is charged for the weights alone, in models that ask for it."""
 
     def __post_init__(self) -> None:
-        _one_of("kind", self.kind, get_args(Kind))
-        _every("samples", self.samples, lambda n: n >= 1, "at least 1")
-        _every("beta", self.beta, lambda b: b >= 0, "at least 0")
+        super().__post_init__()
         if self.balance and not self.warmup.used:
             raise HvaeError("objective.balance: acts during the warm-up and there is none; set objective.warmup.length")
         if self.regulariser.start and not self.warmup.used:

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
+from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from hvae.config.bounds import OutOfBounds
 from hvae.config.document import document
 from hvae.errors import HvaeError, short, unknown
 
 T = TypeVar("T")
+
+
+class Section:
+    """A part of a configuration: each of its values is read by its type and bounds, from Python too."""
+
+    at: ClassVar[str]
+    """Its dotted place in a whole run, for the errors."""
+
+    def __post_init__(self) -> None:
+        for name, kind in declared(type(self)).items():
+            object.__setattr__(self, name, typed(kind, getattr(self, name), f"{self.at}.{name}"))
+
+
 _DIGITS = 100
 """Digits of a whole number: more than any key takes."""
 _BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -36,7 +51,7 @@ def read(kind: type[T], given: Any, at: str = "") -> T:
     hvae.errors.HvaeError: no key named 'model.latens'; did you mean 'model.latents'? Known: model.likelihood, ...
     """
     values = _mapping(given, at, kind.__name__)
-    types, prefix = hints(kind), f"{at}." if at else ""
+    types, prefix = declared(kind), f"{at}." if at else ""
     for key in values:
         if key not in types:
             raise unknown("key", f"{prefix}{key}", [prefix + name for name in types])
@@ -60,9 +75,20 @@ def hints(kind: type) -> dict[str, Any]:
     return {f.name: known[f.name] for f in fields(kind)}
 
 
+def _declared(kind: type) -> Mapping[str, Any]:
+    known = get_type_hints(kind, include_extras=True)
+    return {f.name: known[f.name] for f in fields(kind)}
+
+
+declared: Callable[[type], Mapping[str, Any]] = cache(_declared)
+"""The type of each field of a dataclass with its bounds, in order."""
+
+
 def typed(kind: Any, value: Any, at: str) -> Any:
-    """`value` as `kind`: a dataclass, a builtin, a Literal, a union, a tuple or a dict of these."""
+    """`value` as `kind`: a dataclass, a builtin, a Literal, a union, a tuple or a dict of these, within its bounds."""
     origin = get_origin(kind)
+    if origin is Annotated:
+        return _bounded(kind, value, at)
     if origin in (Union, UnionType):
         return _union(kind, value, at)
     if origin is Literal:
@@ -72,8 +98,16 @@ def typed(kind: Any, value: Any, at: str) -> Any:
     if kind is dict or origin in (dict, Mapping):
         return _dict(kind, value, at)
     if is_dataclass(kind):
-        return read(kind, value, at)  # type: ignore[arg-type]
+        return value if type(value) is kind else read(kind, value, at)  # type: ignore[arg-type]
     return _scalar(kind, value, at)
+
+
+def _bounded(kind: Any, value: Any, at: str) -> Any:
+    inner, *bounds = get_args(kind)
+    result = typed(inner, value, at)
+    for bound in bounds:
+        bound.check(result, at)
+    return result
 
 
 def _wrong(kind: Any, value: Any, at: str) -> HvaeError:
@@ -82,9 +116,12 @@ def _wrong(kind: Any, value: Any, at: str) -> HvaeError:
 
 def _scalar(kind: Any, value: Any, at: str) -> Any:
     try:
-        return _SCALARS[kind](value)
+        result = _SCALARS[kind](value)
     except (ValueError, TypeError, ArithmeticError):
         raise _wrong(kind, value, at) from None
+    if isinstance(result, float) and not math.isfinite(result):
+        raise OutOfBounds(f"{at}: expected a finite number, got {result}")
+    return result
 
 
 def _none(value: Any) -> None:
@@ -120,7 +157,7 @@ def _whole(number: Decimal) -> int:
 
 def _float(value: Any) -> float:
     # float(True) is 1.0: a yes where a number belongs is a slip, never a one.
-    if isinstance(value, bool) or math.isnan(float(value)):
+    if isinstance(value, bool):
         raise ValueError
     return float(value)
 
@@ -139,14 +176,30 @@ _SCALARS = {NoneType: _none, bool: _bool, int: _int, float: _float, str: _str}
 
 
 def _union(kind: Any, value: Any, at: str) -> Any:
-    # None first, since its words would also read as a str; then as written.
-    for option in sorted(get_args(kind), key=lambda k: k is not NoneType):
+    refusal: HvaeError | None = None
+    for option in _options(kind, value):
         try:
             return typed(option, value, at)
+        except OutOfBounds as fault:
+            refusal = refusal or fault
         except HvaeError as fault:
             if isinstance(value, Mapping) and (is_dataclass(option) or get_origin(option) is dict):
                 raise fault
-    raise _wrong(kind, value, at)
+    raise refusal or _wrong(kind, value, at)
+
+
+def _options(kind: Any, value: Any) -> list[Any]:
+    """The types of a union that a value may have, the most likely first."""
+    options = get_args(kind)
+    by_type = {_bare(option): option for option in options}
+    if {int, float} <= set(by_type) and (isinstance(value, float) or (isinstance(value, str) and "." in value)):
+        return [by_type[float]]  # 1.0 is the whole of it, never one
+    # None first, since its words would also read as a str; then as written.
+    return sorted(options, key=lambda option: option is not NoneType)
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _literal(kind: Any, value: Any, at: str) -> Any:
@@ -206,6 +259,8 @@ def describe(kind: Any) -> str:
     ('int,int,...', 'float or none', 'name=float,...')
     """
     origin, args = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return describe(args[0])
     if origin in (Union, UnionType):
         return " or ".join(describe(arg) for arg in sorted(args, key=lambda k: k is NoneType))
     if origin is Literal:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hvae.config.bounds import Deviation, Groups, Repeats, Size, Sizes
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.errors import HvaeError
 
@@ -24,25 +25,25 @@ class QResVAEConfig(ModelConfig):
 
     likelihood: AnyLikelihood = "gaussian"
     """gaussian: squared error, weighed by `sigma`; anything else is for experiments."""
-    sigma: float = 0.035
+    sigma: Deviation = 0.035
     """Quality: smaller is better and larger files.  Where bits are well spent, the root mean squared error is about
     sigma (0.035: 29 dB); in the papers' unit, lambda = 3 / (2 ln 2 * 255^2 * sigma^2) for colour."""
     variance: Variance = "softclamp"
     """How the scales of the priors stay positive and finite; 0.2 is added to them."""
-    patch: int = 4
+    patch: Repeats = 4
     """Side of the squares of data that are one position at the first scale."""
-    groups: tuple[int, ...] = (1, 2, 2, 1)
+    groups: Groups = (1, 2, 2, 1)
     """Levels at each scale, the finest (that of the patches) first; each further scale halves it (rounding up)."""
-    widths: tuple[int, ...] = (64, 96, 128, 128)
+    widths: Sizes = (64, 96, 128, 128)
     """Channels of the features at each scale."""
-    latent: int = 8
+    latent: Size = 8
     """Channels of each latent."""
-    blocks: int = 1
+    blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not any(self.groups) or min(self.groups) < 0 or len(self.groups) != len(self.widths):
+        if not any(self.groups) or len(self.groups) != len(self.widths):
             raise HvaeError(
                 f"model.groups: expected levels at each scale and a width for each of them, got groups {self.groups} "
                 f"and widths {self.widths}; e.g. groups 1,2,2 and widths 64,96,128"

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
-from hvae.errors import HvaeError, unknown
+from hvae.config.bounds import (
+    Bound,
+    Count,
+    CountOrNone,
+    Data,
+    DataOrAll,
+    Decay,
+    Fraction,
+    Line,
+    NonNegative,
+    Seed,
+    Steps,
+    StepsOrNone,
+)
+from hvae.config.parse import Section
 
 Optimiser = Literal["adamw", "adam", "adamax", "lamb"]
 Precision = Literal["32", "bf16"]
@@ -13,58 +27,60 @@ Logger = Literal["tensorboard", "wandb"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Section):
     """How a model is fitted: every number that the course of a run depends on, and how it is watched.
 
     >>> TrainConfig(steps=0)
     Traceback (most recent call last):
     ...
-    hvae.errors.HvaeError: train.steps: expected at least 1, got 0
+    hvae.config.bounds.OutOfBounds: train.steps: expected at least 1, got 0
     """
 
-    steps: int = 10_000
+    at: ClassVar[str] = "train"
+
+    steps: Steps = 10_000
     """Optimiser steps of the whole run; the learning rate schedule follows them."""
-    minutes: float = 0.0
+    minutes: NonNegative = 0.0
     """Stop after that many minutes of wall time, resumed parts counted in (0: no limit)."""
-    batch: int = 128
+    batch: Data = 128
     """Data per optimiser step, over all processes and accumulated micro-batches together."""
-    accumulate: int = 1
+    accumulate: Count = 1
     """Micro-batches each process splits its part of a step into: less memory, the same step."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the data order and of all noise; each is a pure function of (seed, step, shard)."""
 
     optimiser: Optimiser = "adamw"
     """adamw, adam, adamax (NVAE's), or lamb for large batches."""
-    lr: float = 1e-3
+    lr: Annotated[float, Bound(least=0, most=100)] = 1e-3
     """Largest learning rate."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay of the running mean of the gradient and of its square."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Weight decay: decoupled for adamw and lamb, added to the gradient for adam and adamax."""
-    eps: float = 1e-8
+    eps: Fraction = 1e-8
     """Added to the denominator of the update."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate after the warm-up: half a cosine down to the floor at the last step, or constant."""
-    warmup: int = 100
+    warmup: StepsOrNone = 100
     """Steps over which the learning rate rises linearly from nearly zero."""
-    floor: float = 0.01
+    floor: Fraction = 0.01
     """Learning rate at the end of the cosine, as a fraction of lr."""
-    ema: float = 0.999
+    ema: Fraction = 0.999
     """Decay of the averaged weights, which are the ones evaluated and saved for use (0: no averaging)."""
     keep: Literal["last", "best"] = "last"
     """Averaged weights that are saved for use: the last ones, or those of the validation with the highest ELBO."""
 
-    clip: float = 0.0
+    clip: NonNegative = 0.0
     """Largest gradient norm; longer gradients are shortened to it (0: never)."""
-    skip_factor: float = 8.0
+    skip_factor: NonNegative = 8.0
     """Skip a step whose gradient norm exceeds this many times the running quantile of the norms (0: never skip)."""
-    skip_quantile: float = 0.9
+    skip_quantile: Fraction = 0.9
     """The quantile of recent gradient norms, skipped ones counted in, that the skip factor multiplies."""
-    skip_window: int = 200
+    skip_window: Count = 200
     """How many recent gradient norms the quantile is taken over."""
-    retries: int = 5
+    retries: Count = 5
     """Non-finite steps in a row after which training goes back to the last checkpoint at half the learning rate."""
-    rollbacks: int = 3
+    rollbacks: CountOrNone = 3
     """Times training may go back to the same checkpoint before it gives up."""
 
     precision: Precision = "32"
@@ -73,54 +89,20 @@ class TrainConfig:
     """Compile the loss with torch.compile: minutes at the start, faster steps after."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Kind of device; auto takes a GPU when there is one."""
-    devices: int | Literal["auto"] = "auto"
+    devices: Count | Literal["auto"] = "auto"
     """Devices (on the CPU: processes) of each node; auto takes every GPU, or one process on the CPU."""
-    nodes: int = 1
+    nodes: Count = 1
     """Machines that train together."""
-    strategy: str = "auto"
+    strategy: Line = "auto"
     """Lightning's name for how several devices work together; auto is ddp when there are several."""
 
-    log_every: int = 50
+    log_every: Steps = 50
     """Steps between rows of metrics.csv; a row is the mean over the steps since the row before."""
-    save_every: int = 500
+    save_every: Steps = 500
     """Steps between checkpoints."""
-    valid_every: int = 500
+    valid_every: StepsOrNone = 500
     """Steps between validations with the averaged weights (0: only at the end)."""
-    valid_size: int = 2000
+    valid_size: DataOrAll = 2000
     """Data used for a validation during training (0: all of the split)."""
     loggers: tuple[Logger, ...] = ()
     """Loggers beside metrics.csv: tensorboard, wandb."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "nodes", "log_every", "save_every", "skip_window", "retries"):
-            _at_least(self, name, 1)
-        for field in fields(self):
-            if field.type in ("int", "float"):
-                _at_least(self, field.name, 0)
-        for name in ("ema", "skip_quantile", "floor"):
-            _at_most_one(self, name)
-        _one_of(self, "optimiser", ("adamw", "adam", "adamax", "lamb"))
-        _one_of(self, "precision", ("32", "bf16"))
-        _one_of(self, "schedule", ("cosine", "constant"))
-        _one_of(self, "keep", ("last", "best"))
-        if self.devices != "auto":
-            _at_least(self, "devices", 1)
-
-
-def _at_least(config: TrainConfig, name: str, smallest: int) -> None:
-    value = getattr(config, name)
-    # Written so that NaN fails too.
-    if not value >= smallest:
-        raise HvaeError(f"train.{name}: expected at least {smallest}, got {value}")
-
-
-def _at_most_one(config: TrainConfig, name: str) -> None:
-    value = getattr(config, name)
-    if not value <= 1:
-        raise HvaeError(f"train.{name}: expected a fraction of at most 1, got {value}")
-
-
-def _one_of(config: TrainConfig, name: str, choices: tuple[str, ...]) -> None:
-    value = getattr(config, name)
-    if value not in choices:
-        raise unknown(f"train.{name}", value, choices)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from hvae.config.bounds import Bound, Length, Side, Size
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.config.vdvae_blocks import custom_widths, decoder_blocks, encoder_blocks
 from hvae.errors import HvaeError
+
+Blocks = Annotated[str, Length(0, 1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +32,23 @@ class VDVAEConfig(ModelConfig):
     bins, and dmol-vdvae5-exact the same weights read with bins that tile (hvae.distributions.fivebit)."""
     variance: Variance = "exp"
     """How latent scales stay positive: exp as published, or softclamp, clamp, softplus."""
-    encoder: str = "32x11,32d2,16x6,16d2,8x6,8d2,4x3,4d4,1x3"
+    encoder: Blocks = "32x11,32d2,16x6,16d2,8x6,8d2,4x3,4d4,1x3"
     """Blocks from the data up: 32x11 is eleven at resolution (height) 32, 32d2 one at 32 and then pooling by 2."""
-    decoder: str = "1x1,4m1,4x2,8m4,8x5,16m8,16x10,32m16,32x21"
+    decoder: Blocks = "1x1,4m1,4x2,8m4,8x5,16m8,16x10,32m16,32x21"
     """Blocks from the top down, a latent each: 32x21 is 21 at resolution 32, 32m16 one that first mixes 16 in."""
-    width: int = 384
+    width: Size = 384
     """Channels of the features and of the state."""
-    latent: int = 16
+    latent: Size = 16
     """Channels of each latent."""
-    bottleneck: float = 0.25
+    bottleneck: Annotated[float, Bound(above=0, most=4)] = 0.25
     """Channels inside a block, as a fraction of those outside."""
-    custom_widths: str = ""
+    custom_widths: Annotated[str, Length(0, 1000)] = ""
     """Channels at single resolutions, as in 512:32,256:64; `width` holds for all others."""
-    no_bias_above: int = 64
+    no_bias_above: Side = 64
     """Finest resolution whose state starts from a learned bias."""
-    shift: float = -127.5
+    shift: Annotated[float, Bound(least=-1e6, most=1e6)] = -127.5
     """The network reads (255 x + shift) * scale: minus the mean of the data in grey values from 0 to 255."""
-    scale: float = 1 / 127.5
+    scale: Annotated[float, Bound(above=0, most=1e6)] = 1 / 127.5
     """The network reads (255 x + shift) * scale: one over the standard deviation in grey values."""
     checkpoint: bool = False
     """Recompute each block in the backward pass: about half the memory for a third more time."""
@@ -54,10 +57,6 @@ class VDVAEConfig(ModelConfig):
         super().__post_init__()
         self._check_meeting()
         self._check_widths()
-        # Written so that NaN fails too.
-        if not (abs(self.shift) < 1e6 and 0 < self.scale < 1e6):
-            got = f"{self.shift} and {self.scale}"
-            raise HvaeError(f"model.shift and model.scale: expected finite numbers and a scale above 0, got {got}")
 
     @property
     def levels(self) -> int:

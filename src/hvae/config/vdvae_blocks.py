@@ -18,6 +18,7 @@ from hvae.errors import HvaeError
 
 # Four digits: a slip of the keyboard must not become a list of a billion blocks.
 _ITEM = re.compile(r"\s*(\d{1,4})\s*(?:([a-z])\s*(\d{1,4}))?\s*")
+_MOST = 10_000
 
 
 class Climb(NamedTuple):
@@ -94,11 +95,15 @@ def _items(text: str, key: str, letter: str) -> Iterator[tuple[int, str, int]]:
         "d": "32x11 (eleven blocks) or 32d2 (one, then pooling)",
         "m": "32x21 (21 blocks) or 32m16 (mixes 16 in)",
     }
+    count = 0
     for part in text.split(","):
         item = _ITEM.fullmatch(part)
         resolution, number = (int(item[1]), int(item[3] or 1)) if item else (0, 0)
         if item is None or item[2] not in (None, "x", letter) or min(resolution, number) < 1:
             raise _wrong(key, text, f"items such as {example[letter]}, got '{part.strip()}'")
+        count += number if item[2] != letter else 1
+        if count > _MOST:
+            raise _wrong(key, text, f"at most {_MOST:,} blocks")
         if item[2] == letter:
             yield resolution, letter, number
         else:

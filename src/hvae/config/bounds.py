@@ -1,0 +1,110 @@
+"""What a value may be, declared beside its type: `steps: Annotated[int, Bound(least=1)]`.
+
+A `Section` reads each field by that declaration whenever one is made, so that Python, a file and an option are refused
+with the same line.  The upper bounds are far above any use; they turn a slip of the keyboard into a line at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from dataclasses import dataclass
+from typing import Annotated
+
+from hvae.errors import HvaeError, short
+
+
+class OutOfBounds(HvaeError):
+    """A value of the right type and the wrong size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """The least and the most that a number may be (or what it must stay `above` and `below`).
+
+    `expected` says it in words of its own, where the numbers alone would not tell enough.
+
+    >>> Bound(least=1, most=10).check(0, "train.steps")
+    Traceback (most recent call last):
+    ...
+    hvae.config.bounds.OutOfBounds: train.steps: expected at least 1, got 0
+    """
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    expected: str = ""
+
+    def check(self, value: float, at: str) -> None:
+        """Raises HvaeError, which names the place `at`, for a number out of bounds (NaN always is)."""
+        words = self._broken(value)
+        if words:
+            raise OutOfBounds(f"{at}: expected {self.expected or words}, got {short(value)}")
+
+    def _broken(self, value: float) -> str:
+        # Written so that NaN fails too.
+        if self.least is not None and not value >= self.least:
+            return f"at least {_number(self.least)}"
+        if self.above is not None and not value > self.above:
+            return f"more than {_number(self.above)}"
+        if self.most is not None and not value <= self.most:
+            return f"at most {_number(self.most)}"
+        return f"less than {_number(self.below)}" if self.below is not None and not value < self.below else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many entries a tuple may have at least and at most, or characters a text."""
+
+    least: int
+    most: int
+
+    def check(self, value: Sized, at: str) -> None:
+        """Raises HvaeError for too few or too many."""
+        if not self.least <= len(value) <= self.most:
+            what = "characters" if isinstance(value, str) else "entries"
+            raise OutOfBounds(
+                f"{at}: expected {self.least} to {self.most:,} {what}, got {short(value) if value else 'none'}"
+            )
+
+
+@dataclass(frozen=True)
+class Among:
+    """The few numbers that a value may be, and what each of them means, in words."""
+
+    numbers: tuple[int, ...]
+    expected: str
+
+    def check(self, value: int, at: str) -> None:
+        """Raises HvaeError for any other number."""
+        if value not in self.numbers:
+            raise OutOfBounds(f"{at}: expected {self.expected}, got {short(value)}")
+
+
+LARGEST_SEED = 2**64 - 1
+MOST = 10**12
+
+Seed = Annotated[int, Bound(least=0, most=LARGEST_SEED, expected="a whole number from 0 to 2^64 - 1")]
+Steps = Annotated[int, Bound(least=1, most=MOST)]
+StepsOrNone = Annotated[int, Bound(least=0, most=MOST)]
+Count = Annotated[int, Bound(least=1, most=10**6)]
+CountOrNone = Annotated[int, Bound(least=0, most=10**6)]
+Data = Annotated[int, Bound(least=1, most=10**9)]
+DataOrAll = Annotated[int, Bound(least=0, most=10**9)]
+Size = Annotated[int, Bound(least=1, most=10**6)]
+Sizes = Annotated[tuple[Size, ...], Length(1, 1000)]
+Repeats = Annotated[int, Bound(least=1, most=1000)]
+RepeatsOrNone = Annotated[int, Bound(least=0, most=1000)]
+Groups = Annotated[tuple[RepeatsOrNone, ...], Length(1, 100)]
+Side = Annotated[int, Bound(least=1, most=1 << 14)]
+Fraction = Annotated[float, Bound(least=0, most=1)]
+Decay = Annotated[float, Bound(least=0, below=1, expected="a decay from 0 to below 1")]
+Probability = Annotated[float, Bound(least=0, below=1, expected="a probability in [0, 1)")]
+NonNegative = Annotated[float, Bound(least=0, most=1e30)]
+Deviation = Annotated[float, Bound(least=1e-6, most=1e3, expected="a standard deviation from 0.000001 to 1,000")]
+Line = Annotated[str, Length(1, 200)]
+Place = Annotated[str, Length(0, 4096)]
