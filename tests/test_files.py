@@ -1,13 +1,15 @@
-"""Folders that are whole or not there."""
+"""Files and folders that are whole or not there, and files that others have written."""
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from hvae.errors import HvaeError
-from hvae.files import making
+from hvae.files import making, open_regular, read_regular
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -46,3 +48,46 @@ def test_a_folder_that_was_filled_meanwhile_stays(tmp_path: Path) -> None:
         (folder / "a").write_text("mine")
     assert (folder / "a").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the address of a socket may not be long
+    os.mkfifo("pipe")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket")
+        for path, kind in {"pipe": "pipe", "socket": "socket", "/dev/zero": "device", ".": "folder"}.items():
+            with pytest.raises(HvaeError, match=f"{path}: expected a regular file, got a .*{kind}"):
+                open_regular(path)
+    Path("link").symlink_to("link")
+    for missing in ("none", "link"):
+        with pytest.raises(HvaeError, match=f"cannot read {missing}: "):
+            open_regular(missing)
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    os.mkfifo(tmp_path / "pipe")
+    honest = os.stat(tmp_path / "file")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", lambda *_: honest)
+        with pytest.raises(HvaeError, match="got a named pipe"):
+            open_regular(tmp_path / "pipe")
+
+
+def test_files_are_read_up_to_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_regular(tmp_path / "a", 5) == read_regular(tmp_path / "a") == b"12345"
+    with pytest.raises(HvaeError, match="expected at most 4 bytes, got 5"):
+        read_regular(tmp_path / "a", 4)
+    if Path("/proc/self/status").exists():  # the system says that it has no bytes
+        with pytest.raises(HvaeError, match="expected at most 4 bytes, got more"):
+            read_regular("/proc/self/status", 4)
+
+
+def test_files_of_holes_are_refused(tmp_path: Path) -> None:
+    with open(tmp_path / "a", "wb") as file:
+        file.write(b"x" * 4096)
+        file.truncate(1 << 40)
+    if os.stat(tmp_path / "a").st_blocks < 1 << 20:
+        with pytest.raises(HvaeError, match="expected a whole file"):
+            open_regular(tmp_path / "a")

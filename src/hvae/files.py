@@ -1,14 +1,85 @@
-"""Files that are whole or not there: written beside their place under a temporary name, then renamed."""
+"""Files that are whole or not there: written beside their place under a temporary name, then renamed; and the one way
+in which files are opened that others may have written.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from hvae.errors import HvaeError
+from hvae.heap import available
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# Below a gigabyte holes cost nothing; and no file system packs real data a thousandfold.
+_HOLES_FROM, _HOLES = 1 << 30, 1000
+
+
+def open_regular(path: str | Path, limit: int | None = None) -> BinaryIO:
+    """Open a regular file of at most `limit` bytes for reading, without ever waiting for somebody to write it.
+
+    Raises HvaeError when there is none, it may not be read, it is a folder, a pipe, a socket or a device, it is larger,
+    or it consists of holes.
+
+    >>> open_regular("/dev/null")
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: /dev/null: expected a regular file, got a device
+    """
+    try:
+        # Before it is opened, since opening some devices acts on them; and after, since it may have been exchanged.
+        _check_regular(path, os.stat(path), limit)
+        with ExitStack() as until_checked:
+            file = until_checked.enter_context(open(path, "rb", opener=_without_waiting))
+            _check_regular(path, os.fstat(file.fileno()), limit)
+            until_checked.pop_all()
+            return file
+    except OSError as fault:
+        raise HvaeError(f"cannot read {path}: {fault.strerror or fault}") from fault
+
+
+def read_regular(path: str | Path, limit: int | None = None) -> bytes:
+    """All bytes of a regular file of at most `limit` bytes, by default the memory available.
+
+    Raises HvaeError as `open_regular` does.
+    """
+    limit = limit if limit is not None else available() or sys.maxsize - 1
+    with open_regular(path, limit) as file:
+        try:
+            content = file.read(limit + 1) or b""
+        except OSError as fault:
+            raise HvaeError(f"cannot read {path}: {fault.strerror or fault}") from fault
+    if len(content) > limit:  # it grew meanwhile, or the system does not tell its size
+        raise HvaeError(f"{path}: expected at most {limit:,} bytes, got more")
+    return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # A pipe without a writer, put there between check and opening, would otherwise hold us for ever.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check_regular(path: str | Path, state: os.stat_result, limit: int | None) -> None:
+    if not stat.S_ISREG(state.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(state.st_mode), "something else")
+        raise HvaeError(f"{path}: expected a regular file, got {kind}")
+    if limit is not None and state.st_size > limit:
+        raise HvaeError(f"{path}: expected at most {limit:,} bytes, got {state.st_size:,}")
+    stored = getattr(state, "st_blocks", 0) * 512  # 0 where the file system does not tell
+    if stored and state.st_size > max(_HOLES_FROM, _HOLES * stored):
+        raise HvaeError(f"{path}: expected a whole file, got {state.st_size:,} bytes of which {stored:,} are stored")
 
 
 @contextmanager

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import io
+import os
 import pickle
 import struct
+import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +44,13 @@ def test_idx_of_every_type(kind: str, packed: bool, tmp_path: Path) -> None:
         (idx(np.zeros((2, 3), np.uint8)) + b"x", "got 7"),
         (idx(np.zeros((2, 3), np.uint8))[:9], "expected an IDX file"),
         (gzip.compress(idx(np.zeros((99, 99), np.uint8)), mtime=0)[:40], "cannot read .* damaged"),
-        (gzip.compress(b"0" * 500, mtime=0)[:20] + b"broken" * 9, "cannot read .* damaged"),
+        (
+            gzip.compress(idx(np.random.default_rng(0).integers(0, 9, (99, 99)).astype(np.uint8)), mtime=0)[:2000]
+            + b"broken" * 9,
+            "cannot read .* damaged",
+        ),
+        (gzip.compress(b"0" * 500, mtime=0)[:20] + b"broken" * 9, "got 30 30 30 30"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "declare .* damaged"),
     ],
 )
 def test_damaged_idx_files(data: bytes, message: str, tmp_path: Path) -> None:
@@ -52,6 +63,85 @@ def test_damaged_idx_files(data: bytes, message: str, tmp_path: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(HvaeError, match=r"cannot read .*nothing"):
         read_idx(tmp_path / "nothing")
+
+
+def grown(path: Path, kind: type, *shape: int) -> Path:
+    """An array file whose header says `shape` and whose values are a thousand bytes."""
+    with open(path, "wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(1000))
+    return path
+
+
+def zipped(path: Path, content: bytes, name: str = "x.npy", method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr(name, content)
+    return path
+
+
+def test_arrays_that_declare_more_than_they_hold(tmp_path: Path) -> None:
+    npy = grown(tmp_path / "x.npy", np.uint8, 10**6, 1000, 1000)
+    for path in (npy, zipped(tmp_path / "x.npz", npy.read_bytes())):
+        with pytest.raises(HvaeError, match="1,000,000,000,000 bytes of values for shape"):
+            read_arrays(path)
+
+
+def test_content_that_only_a_bomb_has(tmp_path: Path) -> None:
+    zeros = bytes(80 << 20)
+    bombs = [zipped(tmp_path / "x.npz", npy_of(zeros)), tmp_path / "x.gz"]
+    bombs[1].write_bytes(gzip.compress(b"\0\0\x08\x01" + len(zeros).to_bytes(4, "big") + zeros, 9))
+    for read, path in zip((read_arrays, read_idx), bombs, strict=True):
+        with pytest.raises(HvaeError, match="expected real data"):
+            read(path)
+    with pytest.raises(HvaeError, match="expected at most .* bytes of content, got more"):
+        read_amat(bombs[1], 4)
+
+
+def npy_of(values: bytes) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.frombuffer(values, np.uint8))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + bytes(50),  # a header of four gigabytes
+        b"\x93NUMPY\x01\x00\x90\x01" + b"(" * 400,
+        b"\x93NUMPY\x01\x00\x40\x00" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (-5,)}".ljust(64),
+        b"\x93NUMPY\x01",
+    ],
+)
+def test_headers_of_arrays_that_lie(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    for path in (tmp_path / "x.npy", zipped(tmp_path / "x.npz", content)):
+        with pytest.raises(HvaeError, match=r"as \.npy or \.npz"):
+            read_arrays(path)
+
+
+def test_archives_packed_in_other_ways(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match="stored or deflated"):
+        read_arrays(zipped(tmp_path / "x.npz", npy_of(b"12"), method=zipfile.ZIP_LZMA))
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    arrays = {"f": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "text": np.array("abc"), "none": np.zeros((0, 3))}
+    np.savez_compressed(tmp_path / "x.npz", **arrays)
+    np.save(tmp_path / "f.npy", arrays["f"])
+    np.save(tmp_path / "none.npy", arrays["none"])
+    found = {**read_arrays(tmp_path / "x.npz")}
+    assert all((found[name] == array).all() and found[name].dtype == array.dtype for name, array in arrays.items())
+    assert (read_arrays(tmp_path / "f.npy")["f"] == arrays["f"]).all()
+    assert read_arrays(tmp_path / "none.npy")["none"].shape == (0, 3)
+
+
+@pytest.mark.parametrize("read", [read_idx, read_arrays, partial(read_amat, width=4)])
+def test_only_regular_files_are_read(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(HvaeError, match="expected a regular file, got a "):
+            read(path)
 
 
 def test_npy_is_mapped_and_npz_read(tmp_path: Path) -> None:

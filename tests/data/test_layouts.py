@@ -237,7 +237,7 @@ def test_half_of_cifar10_is_not_cifar10(tmp_path: Path) -> None:
         read("cifar10", tmp_path)
     archive = tmp_path / "cifar10/cifar-10-binary.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-400])
-    with pytest.raises(HvaeError, match="cannot be read"):
+    with pytest.raises(HvaeError, match="cannot read"):
         read("cifar10", tmp_path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +62,15 @@ def main(argv: list[str]) -> None:
 
 def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The latents of a file by level, and what the file says of them.  Nothing in it is ever executed."""
-    import numpy as np
     import torch
 
+    from hvae.data.formats import read_archive
+
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_archive(path)
         about = json.loads(str(arrays.pop(ABOUT_KEY, "{}")))
         values = {name: torch.from_numpy(array).float() for name, array in arrays.items()}
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as fault:
+    except (ValueError, TypeError, RecursionError) as fault:
         why = (str(fault) or type(fault).__name__).splitlines()[0]
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
     if not all(value.ndim and bool(value.isfinite().all()) for value in values.values()):

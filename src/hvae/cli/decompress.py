@@ -15,7 +15,7 @@ from hvae.cli.parser import Parser
 from hvae.cli.places import check_place, enough_memory, free_name, safe, spoken
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
-from hvae.files import making
+from hvae.files import making, read_regular
 
 if TYPE_CHECKING:
     from hvae.coding import File, Header, Picture
@@ -77,10 +77,7 @@ def _opened(place: Path, args: Namespace) -> tuple[File, bool]:
     """A file, and whether it has levels."""
     from hvae.coding import opened, read
 
-    try:
-        content = place.read_bytes()
-    except OSError as fault:
-        raise HvaeError(f"{place} cannot be read: {fault.strerror}; give a file of hvae compress") from fault
+    content = read_regular(place)
     part = opened(content)
     if part is None and args.levels is not None:
         raise HvaeError(f"--levels: {place} was compressed without loss and has no previews; leave it out")

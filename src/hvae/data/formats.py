@@ -5,29 +5,40 @@ Shapes: `N` images; `C` channels; `H W` space.
 
 from __future__ import annotations
 
-import gzip
 import io
+import math
 import pickle
-import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
 from hvae.data.transforms import Array
+from hvae.data.unpacking import DAMAGED, archived, check_size, content, is_npy, mapped, unpacked
 from hvae.errors import HvaeError
+from hvae.files import open_regular
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+LARGEST_AMAT = 1 << 28
+"""More than the text of 100,000 images of 28x28 bits."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """All bytes of a file, unpacked when it is gzip; HvaeError when it cannot be read or is cut short."""
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError, zlib.error) as fault:
-        raise HvaeError(f"cannot read {path}: {fault}; the file is missing or damaged, fetch it again") from fault
+def read_bytes(path: Path, limit: int) -> bytes:
+    """All bytes of a file, unpacked when it is gzip.
+
+    Raises HvaeError when it cannot be read, is cut short, or has more than `limit` of them.
+    """
+    with open_regular(path) as file:
+        try:
+            return content(file, path, limit)
+        except (OSError, EOFError, zlib.error) as fault:
+            raise _damaged(path, fault) from fault
+
+
+def _damaged(path: Path, fault: BaseException) -> HvaeError:
+    return HvaeError(f"cannot read {path}: {fault}; the file is damaged, fetch it again")
 
 
 def read_idx(path: Path) -> Array:
@@ -35,35 +46,54 @@ def read_idx(path: Path) -> Array:
 
     Reference: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
     """
-    data = read_bytes(path)
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES or len(data) < 4 + 4 * data[3]:
-        raise HvaeError(f"{path}: expected an IDX file (0 0 type axes ...), got {data[:4].hex(' ') or 'nothing'}")
-    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", data[3], 4))
-    kind = np.dtype(IDX_TYPES[data[2]])
-    expected, got = int(np.prod(shape)) * kind.itemsize, len(data) - 4 - 4 * data[3]
-    if got != expected:
+    with open_regular(path) as file:
+        packed = path.stat().st_size
+        try:
+            return _idx(unpacked(file), packed, path)
+        except (OSError, EOFError, zlib.error) as fault:
+            raise _damaged(path, fault) from fault
+
+
+def _idx(stream: BinaryIO, packed: int, path: Path) -> Array:
+    head = stream.read(4)
+    axes = stream.read(4 * head[3]) if len(head) == 4 else b""
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_TYPES or len(axes) < 4 * head[3]:
+        raise HvaeError(f"{path}: expected an IDX file (0 0 type axes ...), got {head.hex(' ') or 'nothing'}")
+    shape = tuple(int(n) for n in np.frombuffer(axes, ">u4"))
+    kind = np.dtype(IDX_TYPES[head[2]])
+    expected = math.prod(shape) * kind.itemsize
+    check_size(packed, expected, path)
+    values = stream.read(expected + 1)
+    if len(values) != expected:
+        got = f"{len(values)}{' or more' * (len(values) > expected)}"
         raise HvaeError(f"{path}: expected {expected} bytes of values for shape {shape}, got {got}; fetch it again")
-    return np.frombuffer(data, kind, offset=4 + 4 * data[3]).reshape(shape).astype(kind.newbyteorder("="))
+    return np.frombuffer(values, kind).reshape(shape).astype(kind.newbyteorder("="))
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """The arrays of an .npz file by name; of an .npy file one, mapped rather than read, under its stem."""
-    try:
-        with open(path, "rb") as file:
-            npy = file.read(6) == b"\x93NUMPY"
-        # Copy-on-write, so that torch may share the mapping; nothing is ever written to the file.
-        if npy:
-            return {path.stem: np.load(path, mmap_mode="c", allow_pickle=False)}
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as fault:
-        why = (str(fault) or type(fault).__name__).splitlines()[0]
-        raise HvaeError(f"cannot read {path} as .npy or .npz: {why}; save plain numbers") from fault
+    return _arrays(path, lambda file: {path.stem: mapped(file)} if is_npy(file) else archived(file, path))
+
+
+def read_archive(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file by name."""
+    return _arrays(path, lambda file: archived(file, path))
+
+
+def _arrays(path: Path, read: Callable[[BinaryIO], dict[str, Array]]) -> dict[str, Array]:
+    with open_regular(path) as file:
+        try:
+            return read(file)
+        except HvaeError:
+            raise
+        except DAMAGED as fault:
+            why = (str(fault) or type(fault).__name__).splitlines()[0]
+            raise HvaeError(f"cannot read {path} as .npy or .npz: {why}; save plain numbers") from fault
 
 
 def read_amat(path: Path, width: int) -> Array:
     """Bits written as text, `width` a line: (N, width) uint8."""
-    bits = np.frombuffer(read_bytes(path).translate(None, b" \t\r\n"), np.uint8) - ord("0")
+    bits = np.frombuffer(read_bytes(path, LARGEST_AMAT).translate(None, b" \t\r\n"), np.uint8) - ord("0")
     if len(bits) % width or len(bits) == 0 or bits.max() > 1:
         raise HvaeError(f"{path}: expected lines of {width} digits 0 or 1, got {len(bits)} characters; fetch it again")
     return bits.reshape(-1, width)

@@ -11,26 +11,34 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from hvae.data.factors import read_factors
-from hvae.data.formats import read_amat, read_arrays, read_cifar_bin, read_cifar_py, read_idx
+from hvae.data.formats import read_amat, read_arrays, read_bytes, read_cifar_bin, read_cifar_py, read_idx
 from hvae.data.progress import progress
 from hvae.data.provenance import SPLITS
 from hvae.data.raw import Part, Raw
 from hvae.data.shapes import shapes
 from hvae.data.transforms import Array
+from hvae.data.unpacking import DAMAGED, check_entries
 from hvae.errors import HvaeError
+from hvae.files import open_regular, read_regular
 
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NUMERALS = tuple("0123456789")
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 # 15 of each character's 20 drawers are 24,345 images, the size of the training set in the IWAE paper's split.
 TRAIN_DRAWERS = 15
+OMNIGLOT_PARTS = ("background", "evaluation")
+LARGEST_DRAWING, LARGEST_BATCH, LARGEST_CIFAR = 1 << 20, 1 << 26, 1 << 28
+MOST_MEMBERS = 1000
+"""Bytes: some times what the published files have."""
 OMNIGLOT_VERSION = "box-averaged to 28x28, drawers 1-15 train, 16-20 test; not the file of the IWAE paper"
 
 
@@ -104,23 +112,26 @@ def omniglot_npz(folder: Path) -> Raw:
 
 def omniglot_zips(folder: Path) -> Raw:
     """Omniglot as published: two zip files of 105x105 drawings."""
-    try:
-        with (
-            zipfile.ZipFile(folder / "images_background.zip") as one,
-            zipfile.ZipFile(folder / "images_evaluation.zip") as two,
-        ):
-            names = [(archive, name) for archive in (one, two) for name in sorted(archive.namelist(), key=_by_parts)]
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_regular(folder / f"images_{part}.zip")) for part in OMNIGLOT_PARTS]
+        try:
+            archives = [stack.enter_context(zipfile.ZipFile(file)) for file in files]
+            for archive, file in zip(archives, files, strict=True):
+                check_entries(archive.infolist(), file.seek(0, io.SEEK_END), file.name)
+            names = [(archive, name) for archive in archives for name in sorted(archive.namelist(), key=_by_parts)]
             drawings = [(n.rpartition("/")[2], lambda a=a, n=n: a.read(n)) for a, n in names if _is_drawing(n)]
             return _omniglot(*_drawings(drawings))
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError) as fault:
-        raise HvaeError(f"{folder}: cannot read Omniglot's zip files ({fault}); fetch them again") from fault
+        except HvaeError:
+            raise
+        except DAMAGED as fault:
+            raise HvaeError(f"{folder}: cannot read Omniglot's zip files ({fault}); fetch them again") from fault
 
 
 def omniglot_folders(folder: Path) -> Raw:
     """Omniglot's zip files unpacked."""
-    parts = (folder / "images_background", folder / "images_evaluation")
+    parts = [folder / f"images_{part}" for part in OMNIGLOT_PARTS]
     files = [file for part in parts for file in sorted(part.rglob("*.png"), key=lambda f: f.parts)]
-    drawings = [(file.name, file.read_bytes) for file in files if _is_drawing(str(file))]
+    drawings = [(f.name, lambda f=f: read_regular(f, LARGEST_DRAWING)) for f in files if _is_drawing(str(f))]
     try:
         return _omniglot(*_drawings(drawings))
     except (OSError, ValueError) as fault:
@@ -159,12 +170,12 @@ def _omniglot(images: Array, drawer: Array, character: Array) -> Raw:
 
 def cifar10_bin(folder: Path) -> Raw:
     """CIFAR-10's binary batches."""
-    return _cifar10({f"{name}.bin": (folder / f"{name}.bin").read_bytes() for name in _BATCHES}, folder)
+    return _cifar10({f"{n}.bin": read_regular(folder / f"{n}.bin", LARGEST_BATCH) for n in _BATCHES}, folder)
 
 
 def cifar10_py(folder: Path) -> Raw:
     """CIFAR-10's Python batches."""
-    return _cifar10({name: (folder / name).read_bytes() for name in _BATCHES}, folder)
+    return _cifar10({name: read_regular(folder / name, LARGEST_BATCH) for name in _BATCHES}, folder)
 
 
 def cifar10_tar(folder: Path) -> Raw:
@@ -177,8 +188,9 @@ def cifar10_tar(folder: Path) -> Raw:
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path) as archive:
-        for member in archive:
+    # Unpacked as a whole, within bounds: a header in the archive may ask for any amount of memory.
+    with tarfile.open(fileobj=io.BytesIO(read_bytes(path, LARGEST_CIFAR)), mode="r:") as archive:
+        for member in islice(archive, MOST_MEMBERS):
             name = member.name.rpartition("/")[2]
             file = archive.extractfile(member) if name.removesuffix(".bin") in _BATCHES else None
             if file is not None:
