@@ -10,8 +10,8 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from hvae.errors import HvaeError
 from hvae.heap import available
@@ -27,7 +27,7 @@ _KINDS = {
 _HOLES_FROM, _HOLES = 1 << 30, 1000
 
 
-def open_regular(path: str | Path, limit: int | None = None) -> BinaryIO:
+def open_regular(path: str | Path, limit: int | None = None) -> BufferedReader:
     """Open a regular file of at most `limit` bytes for reading, without ever waiting for somebody to write it.
 
     Raises HvaeError when there is none, it may not be read, it is a folder, a pipe, a socket or a device, it is larger,

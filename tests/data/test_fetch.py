@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,7 +17,8 @@ from test_formats import idx
 
 from hvae.config.data import DataConfig
 from hvae.data import catalogue, known_sets, load
-from hvae.data.fetch import Remote, fetch, places
+from hvae.data import fetch as fetching
+from hvae.data.fetch import Remote, download, fetch, places
 from hvae.errors import HvaeError
 
 
@@ -78,6 +86,83 @@ def test_a_set_is_downloaded_into_the_cache(tmp_path: Path, cache: Path, monkeyp
     data = load(DataConfig(name="mnist", valid=0))
     assert len(data.train) == 4 and data.provenance.source == str(cache / "mnist")
     assert {entry["name"]: entry["found"] for entry in known_sets()}["mnist"] == str(cache / "mnist")
+
+
+def served(monkeypatch: pytest.MonkeyPatch, body: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+    """The address of a server on this machine that answers with `body`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with suppress(OSError):
+                body(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    opened = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+    monkeypatch.setattr(urllib.request, "urlopen", opened)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/a.bin"
+        server.shutdown()
+
+
+def slow(request: BaseHTTPRequestHandler, *, whole: bytes = b"", each: bytes = b"x") -> None:
+    request.wfile.write(whole)
+    while True:
+        request.wfile.write(each)
+        time.sleep(0.02)
+
+
+HEAD = b"HTTP/1.0 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (partial(slow, whole=HEAD + b"\r\n", each=bytes(1 << 16)), "expected at most 1,000,000 bytes"),
+        (lambda r: r.wfile.write(HEAD + b"Content-Length: 1000000000000\r\n\r\n"), "got 1,000,000,000,000 or more"),
+        (partial(slow, whole=HEAD + b"\r\n"), "only .* bytes in"),
+        (partial(slow, whole=HEAD + b"Slow: "), "no answer within"),
+        (lambda r: r.wfile.write(HEAD + b"Content-Length: 9\r\n\r\n123"), "3 of 9 bytes came"),
+        (lambda r: r.wfile.write(HEAD + b"Content-Length: nine\r\n\r\n123"), "could not be fetched"),
+    ],
+    ids=["endless", "declared", "slow", "slow head", "cut", "no number"],
+)
+def test_servers_that_never_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Callable[[BaseHTTPRequestHandler], None], message: str
+) -> None:
+    monkeypatch.setattr(fetching, "PERIOD", 0.3)
+    monkeypatch.setattr(fetching, "TIMEOUT", 0.5)
+    for address in served(monkeypatch, body):
+        with pytest.raises(HvaeError, match=message):
+            download(address, tmp_path / "a.bin", limit=1_000_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_has_changed_is_fetched_again(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amat = {f"binarized_mnist_{split}.amat": b"0 " * 784 * 4 for split in ("train", "valid", "test")}
+    remotes = tuple(published(tmp_path / name, text) for name, text in amat.items())
+    monkeypatch.setitem(catalogue.SETS, "mnist-static", replace(catalogue.STATIC, remotes=remotes))
+    first = load(DataConfig(name="mnist-static")).provenance
+    spoilt = cache / "mnist_static" / "binarized_mnist_test.amat"
+    spoilt.write_bytes(spoilt.read_bytes()[: 784 * 4])
+    with pytest.raises(HvaeError, match="a file of 'mnist-static' has changed"):
+        load(DataConfig(name="mnist-static", download=False))
+    assert load(DataConfig(name="mnist-static")).provenance == first
+
+
+def test_a_set_of_the_right_size_with_other_images_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = replace(catalogue.STATIC, sizes={"train": 4, "valid": 4, "test": 4})
+    monkeypatch.setitem(catalogue.SETS, "mnist-static", known)
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"binarized_mnist_{split}.amat").write_text("0 " * 784 * 4)
+    (tmp_path / "mnist_static").symlink_to(tmp_path)
+    said = load(DataConfig(name="mnist-static", root=str(tmp_path))).provenance.version
+    assert "not the published train images" in said and "not the published test images" in said
 
 
 def test_known_sets_say_what_and_where(tmp_path: Path) -> None:

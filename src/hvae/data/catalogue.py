@@ -38,6 +38,10 @@ MNIST = KnownSet(
     shape=(1, 28, 28),
     bits=8,
     sizes={"train": 60_000, "test": 10_000},
+    digests={
+        "train": "d18cfd466eb143ac1097fde604dba9eec4116885869d04cc648b510949f9e88c",
+        "test": "a0863a96c44e5666edbb30c4071ee79ca0514c621e6349c5967fc78e7305c891",
+    },
     licence="CC BY-SA 3.0",
     folders=("mnist", "MNIST/raw", "MNIST"),
     layouts=(Layout(IDX_FILES, mnist_idx),),
@@ -79,6 +83,11 @@ STATIC = KnownSet(
     shape=(1, 28, 28),
     bits=1,
     sizes={"train": 50_000, "valid": 10_000, "test": 10_000},
+    digests={
+        "train": "43490d4d6ac9002727af4426d8748609fdb7e4094fa65ad8d681ea60082a7a5a",
+        "valid": "069b4f0beb389b776478c3e872b4df71c95ac4be64d7cbe6d32e24ebac8e6d5e",
+        "test": "ca0294c3b8d984c7a1dc891015a8eea6f37bae59a34e35ea0fc8c47110a8dd86",
+    },
     licence="CC BY-SA 3.0",
     folders=("mnist_static", "mnist-static", "MNIST_static", "binarized_mnist"),
     layouts=(
@@ -121,6 +130,7 @@ CIFAR10 = KnownSet(
     shape=(3, 32, 32),
     bits=8,
     sizes={"train": 50_000, "test": 10_000},
+    digests={"train": "973ef2abb5897efc795681a4d79a6f5f642fa2bcb1a828f7476017c89db53a57"},
     licence="none stated; free for research with citation",
     folders=(*(f"cifar10{sub}" for sub in ("", "/cifar-10-batches-bin", "/cifar-10-batches-py")), *CIFAR_FOLDERS, "."),
     short="first {n:,} of {full:,} {split} images",

@@ -5,6 +5,7 @@ Shapes: `N` images; `F` factors; `C` channels; `H W` space.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from hvae.data.raw import Part, Raw, as_images, as_levels
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.files import replacing
+from hvae.heap import check_memory
 
 IMAGES = ("images", "imgs", "x")
 FACTORS = ("factors", "latents_classes", "labels")
@@ -133,8 +135,14 @@ def _names(found: Mapping[str, Array], key: str, count: int, where: str) -> list
 
 
 def _sprites(found: Mapping[str, Array], where: str) -> tuple[Array, Array, list[str]]:
-    sizes = tuple(int(n) for n in found.get("factor_sizes", ()))
-    if int(np.prod(sizes)) != len(found["idx"]):
-        raise HvaeError(f"{where}: expected every combination of factor_sizes once, got {len(found['idx'])} of {sizes}")
-    factors = np.stack(np.unravel_index(np.arange(len(found["idx"])), sizes), 1)
-    return found["palette"][found["idx"]], factors, _names(found, "factors", len(sizes), where)
+    index, palette, sizes = found["idx"], found["palette"], found.get("factor_sizes", np.zeros(0, int))
+    if index.dtype.kind not in "ui" or palette.ndim != 2 or sizes.ndim != 1 or sizes.dtype.kind not in "ui":
+        raise HvaeError(f"{where}: expected whole-number idx and factor_sizes, and a palette (colours, channels)")
+    counts = tuple(int(n) for n in sizes)
+    if not index.size or math.prod(counts) != len(index):
+        raise HvaeError(f"{where}: expected every combination of factor_sizes once, got {len(index)} of {counts}")
+    if index.min() < 0 or index.max() >= len(palette):
+        raise HvaeError(f"{where}: expected idx from 0 to {len(palette) - 1}, got {index.min()} to {index.max()}")
+    check_memory(index.size * palette[:1].nbytes, where)
+    factors = np.stack(np.unravel_index(np.arange(len(index)), counts), 1)
+    return palette[index], factors, _names(found, "factors", len(counts), where)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 from hvae.data.progress import download_progress
 from hvae.errors import HvaeError
-from hvae.files import replacing
+from hvae.files import open_regular, replacing
 
 TIMEOUT = 30
 BLOCK = 1 << 20
+LARGEST_DOWNLOAD = 1 << 35
+PERIOD, SLOWEST = 30.0, 4096
+"""Seconds over which a download must bring so many bytes a second, or it is given up."""
 
 
 def cache_folder() -> Path:
@@ -43,13 +50,26 @@ def places(root: str, folders: Sequence[str], system: Sequence[str]) -> list[Pat
 
 
 def fetch(remotes: Sequence[Remote], folder: Path) -> None:
-    """Download what is missing into `folder`; each file appears whole and checked, or not at all.
+    """Download what is missing, or is no longer what was published, into `folder`; each file whole, or not at all.
 
     Raises HvaeError when no address serves a file, or a file does not have the published md5.
     """
     for remote in remotes:
-        if not (folder / remote.file).exists():
+        if not is_whole(remote, folder):
             _fetch_one(remote, folder / remote.file)
+
+
+def is_whole(remote: Remote, folder: Path) -> bool:
+    """Whether a published file is in a folder, to the last byte."""
+    path = folder / remote.file
+    if not path.exists():
+        return False
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, _md5).hexdigest() == remote.md5
+
+
+def _md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
 
 
 def _fetch_one(remote: Remote, path: Path) -> None:
@@ -66,15 +86,18 @@ def _download(address: str, md5: str, path: Path) -> None:
     download(address, path, md5, algorithm="md5")
 
 
-def download(address: str, path: Path, expected: str = "", *, algorithm: str = "sha256") -> str:
+def download(
+    address: str, path: Path, expected: str = "", *, algorithm: str = "sha256", limit: int = LARGEST_DOWNLOAD
+) -> str:
     """Fetch one file, with a bar while a person is looking; it appears whole and checked, or not at all.
 
-    Arguments: `expected` digest ("": whatever comes is taken); `algorithm`, as `hashlib` names it.  Returns the digest
-    of what came.  Raises HvaeError when the address does not answer, or sends something else.
+    Arguments: `expected` digest ("": whatever comes is taken); `algorithm`, as `hashlib` names it; `limit`, bytes.
+    Returns the digest of what came.  Raises HvaeError when the address does not answer, sends something else or too
+    much, or sends it too slowly.
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        for block in _blocks(address, path.name):
+        for block in _blocks(address, path.name, limit):
             digest.update(block)
             file.write(block)
         found = digest.hexdigest()
@@ -83,19 +106,57 @@ def download(address: str, path: Path, expected: str = "", *, algorithm: str = "
     return found
 
 
-def _blocks(address: str, name: str) -> Iterator[bytes]:
+def _blocks(address: str, name: str, limit: int) -> Iterator[bytes]:
     # Network faults are OSErrors too; told apart here from a full disk, which `replacing` reports.
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT) as reply, download_progress() as bar:
-            promised, came = int(reply.headers.get("Content-Length") or 0), 0
+        with _answer(address) as reply, download_progress() as bar:
+            promised, arrived = int(reply.headers.get("Content-Length") or 0), 0
+            pace = Pace()
             task = bar.add_task(name, total=promised or None)
-            while block := reply.read(BLOCK):
-                came += len(block)
+            # What is there, and not a whole block: a server that sends a byte a second would never fill one.
+            while arrived <= limit >= promised and (block := reply.read1(BLOCK)):
+                arrived += len(block)
+                pace.check(arrived)
                 bar.advance(task, len(block))
                 yield block
+            if max(arrived, promised) > limit:
+                raise HTTPException(f"expected at most {limit:,} bytes, got {max(arrived, promised):,} or more")
             # A connection that breaks off looks like the end of the file.
-            if promised and came != promised:
-                raise HTTPException(f"{came:,} of {promised:,} bytes came")
-    except (OSError, HTTPException) as fault:
-        why = getattr(fault, "reason", None) or fault
+            if promised and arrived != promised:
+                raise HTTPException(f"{arrived:,} of {promised:,} bytes came")
+    except (OSError, HTTPException, ValueError) as fault:
+        why = getattr(fault, "reason", None) or str(fault) or f"no answer within {2 * TIMEOUT} s"
         raise HvaeError(f"{address} could not be fetched ({why})") from fault
+
+
+class Pace:
+    """How fast a download goes: `check` raises HTTPException when a whole period brought less than it must."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.begun, self.before = clock(), 0
+
+    def check(self, arrived: int) -> None:
+        """Take note that `arrived` bytes have come in all."""
+        now = self.clock()
+        if now - self.begun < PERIOD:
+            return
+        if arrived - self.before < SLOWEST * (now - self.begun):
+            raise HTTPException(f"only {arrived - self.before:,} bytes in {now - self.begun:.0f} s; try again later")
+        self.begun, self.before = now, arrived
+
+
+def _answer(address: str) -> Any:
+    """The reply of a server, once its headers are there; a time limit holds for all of them together."""
+    # The limit of a socket begins again with every byte, and headers are read inside the library.
+    found: Future[Any] = Future()
+
+    def ask() -> None:
+        try:
+            found.set_result(urllib.request.urlopen(address, timeout=TIMEOUT))
+        except BaseException as fault:
+            found.set_exception(fault)
+
+    # Not a pool: it would wait for its thread when the program ends.
+    Thread(target=ask, daemon=True).start()
+    return found.result(2 * TIMEOUT)

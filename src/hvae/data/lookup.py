@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hvae.config.data import KNOWN, DataConfig
@@ -30,7 +31,10 @@ def read_known(config: DataConfig) -> Raw:
     known = SETS[base(config.name)]
     if known.made is not None:
         return known.made()
-    if known.found(config.root) is None:
+    found = known.found(config.root)
+    if found is not None and known.is_spoilt(found[0]):
+        _renew(known, found[0], config)
+    if found is None:
         _download(known, config)
     found = known.found(config.root)
     if found is None:
@@ -38,6 +42,14 @@ def read_known(config: DataConfig) -> Raw:
     place, layout = found
     raw = layout.read(place)
     return replace(raw, source=str(place.resolve()), version=known.version(raw))
+
+
+def _renew(known: KnownSet, place: Path, config: DataConfig) -> None:
+    if not config.download:
+        raise HvaeError(
+            f"{place}: a file of '{known.name}' has changed since its download; set data.download, or data.root"
+        )
+    fetch([remote for remote in known.remotes if (place / remote.file).exists()], place)
 
 
 def _download(known: KnownSet, config: DataConfig) -> None:
