@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.cli import lossy
 from hvae.cli.parser import Parser, split_dotted
-from hvae.cli.places import check_place, enough_memory, spoken
+from hvae.cli.places import check_place, enough_memory
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
+from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -261,9 +262,7 @@ def _book(run: LoadedRun, codec: Codec, args: Namespace, fineness: float, dotted
 
 def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
     account, dims, total = made.account, made.dims, 8 * len(made.content)
-    rows = table(
-        "", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {spoken(Path(found['file']))}"
-    )
+    rows = table("", "bits a dimension", "bytes", title=f"{found['pictures']} pictures in {for_screen(found['file'])}")
     parts = {
         f"minus the ELBO, one draw an image +- {_percent(account.spread, account.elbo)}": account.elbo,
         "by the trace of the walks": account.trace,

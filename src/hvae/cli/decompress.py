@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from hvae.cli import lossy
 from hvae.cli.compress import SUFFIXES, WORKERS, codec_of
 from hvae.cli.parser import Parser
-from hvae.cli.places import check_place, enough_memory, free_name, safe, spoken
+from hvae.cli.places import check_place, enough_memory, free_name, safe
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.files import making, read_regular
+from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
     from hvae.coding import File, Header, Picture
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> None:
     depth = {"levels": shown.levels, "levels_written": shown.written, "complete": shown.levels == shown.written}
     voice.answer({"out": str(dest), "files": [*map(str, files)], "pictures": number, "seconds": seconds, **depth})
     if not args.json:
-        voice.show(f"{number} pictures in {spoken(dest)} ({seconds:.1f} s)")
+        voice.show(f"{number} pictures in {for_screen(dest)} ({seconds:.1f} s)")
 
 
 def _opened(place: Path, args: Namespace) -> tuple[File, bool]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.places import spoken
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import replacing
+from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -66,7 +66,7 @@ def compress(run: LoadedRun, args: Namespace, pictures: Sequence[Picture], out: 
             temporary.write_bytes(made.content)
     voice.answer({"file": str(out), "pictures": len(pictures), **made.to_dict()})
     if not args.json:
-        _show(voice, made, f"{len(pictures)} pictures in {spoken(out)}")
+        _show(voice, made, f"{len(pictures)} pictures in {for_screen(out)}")
 
 
 def decompress(file: File, run: LoadedRun, place: str, args: Namespace, voice: Voice) -> tuple[list[Picture], int, int]:

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
+from types import TracebackType
 
 from hvae import __version__, heap
 from hvae.errors import HvaeError, unknown
+from hvae.screen.text import for_lines, for_screen
 
 COMMANDS = {
     "train": "train a model on images, evaluate it, and write its report",
@@ -48,6 +51,8 @@ options:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
+    if argv is None:
+        sys.excepthook = _show_fault
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
     try:
@@ -55,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HvaeError as fault:
         return _refuse(words, " ".join(str(fault).split()))
     except KeyboardInterrupt as stop:
-        print(f"hvae: stopped{'; ' if stop.args else ''}{' '.join(map(str, stop.args))}", file=sys.stderr)
+        why = " ".join(map(str, stop.args))
+        print(for_screen(f"hvae: stopped{'; ' if why else ''}{why}"), file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader (head, less) has gone: that is its right.
@@ -63,8 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+def _show_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """A traceback whose message cannot give orders to the terminal."""
+    print(for_lines("".join(traceback.format_exception(kind, fault, trace))), file=sys.stderr, end="")
+
+
 def _refuse(words: Sequence[str], line: str) -> int:
-    print(f"hvae: {line}", file=sys.stderr)
+    print(for_screen(f"hvae: {line}"), file=sys.stderr)
     if "--json" in words:
         print(json.dumps({"error": line}))
     return 2

@@ -18,6 +18,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from hvae.config.parse import hints, plain
 from hvae.errors import HvaeError, unknown
+from hvae.screen.text import for_lines
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,6 +34,10 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("--json", action="store_true", help="one JSON object on standard output, for programs")
+
+    def format_help(self) -> str:
+        """The help text; values of a file from elsewhere are part of it."""
+        return for_lines(super().format_help())
 
     def error(self, message: str) -> NoReturn:
         """One line that names the nearest option."""

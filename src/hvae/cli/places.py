@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from hvae.errors import HvaeError
+from hvae.screen.text import is_seen
 
 _LONGEST = 200
 """Bytes of a name that leave room, in the 255 of most file systems, for a number and the name of a temporary file."""
@@ -24,11 +25,6 @@ def check_place(place: Path) -> None:
         raise HvaeError(f"could not write {place}: nothing may be written into {parent}; choose another folder")
 
 
-def spoken(place: Path) -> str:
-    """A path as text that every terminal can print, whatever bytes it has."""
-    return str(place).encode(errors="backslashreplace").decode()
-
-
 def safe(name: str, suffix: str, number: int) -> PurePosixPath:
     """A relative path for what a file says is the name of a picture, the `number`-th: nothing of it leads outwards.
 
@@ -41,10 +37,11 @@ def safe(name: str, suffix: str, number: int) -> PurePosixPath:
 
 
 def _part(part: str) -> str:
-    """A name between slashes without control characters, drives, and the dots and spaces at its end that lead upwards
-    or that some systems drop."""
-    plain = re.sub(r"^([A-Za-z]:)+", "", re.sub(r"[\x00-\x1f\x7f]", "", part))
-    return plain.encode(errors="replace")[:_LONGEST].decode(errors="ignore").rstrip(". ")
+    """A name between slashes without what is not seen, drives, and the dots and spaces at its end that lead upwards or
+    that some systems drop.  Bytes that are no text become question marks."""
+    seen = "".join(filter(is_seen, part.encode(errors="replace").decode()))
+    plain = re.sub(r"^([A-Za-z]:)+", "", seen)
+    return plain.encode()[:_LONGEST].decode(errors="ignore").rstrip(". ")
 
 
 def free_name(folder: Path, name: PurePosixPath, number: int) -> PurePosixPath:

@@ -1,6 +1,7 @@
 """Who hears what: results on standard output, everything else on the error stream.
 
-With `json` standard output carries one JSON object and nothing else.
+With `json` standard output carries one JSON object and nothing else.  Whatever a person is shown goes through here, and
+is made fit for a screen here: names of files and of their contents are others' words.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
+
+from hvae.screen.text import for_lines, for_screen
 
 Tick = Callable[..., None]
 """Told (done, total) or (done, total, what is next)."""
@@ -29,11 +33,11 @@ class Voice:
 
     def tell(self, text: str) -> None:
         """How it is going, for people."""
-        self.errors.print(text, markup=False)
+        self.errors.print(for_lines(text))
 
     def show(self, result: Any) -> None:
         """The result, for people: text or anything rich can draw."""
-        self.results.print(result, markup=False) if isinstance(result, str) else self.results.print(result)
+        self.results.print(for_lines(result) if isinstance(result, str) else _Fit(result))
 
     def answer(self, result: Mapping[str, Any]) -> None:
         """The result, for programs."""
@@ -56,12 +60,19 @@ class Voice:
             self.tell(f"{what} ...")
             yield _nothing
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self.errors, transient=True) as progress:
             task = progress.add_task(what, total=None)
 
             def tick(done: int, total: int, name: str = "") -> None:
-                progress.update(task, completed=done, total=total or None, description=f"{what} {name}".rstrip())
+                progress.update(
+                    task, completed=done, total=total or None, description=f"{what} {for_screen(name)}".rstrip()
+                )
 
             yield tick
 
@@ -69,7 +80,18 @@ class Voice:
 def _console(stderr: bool, quiet: bool) -> Console:
     # A file or a pipe has no width: wide enough that no table of ours is cut.
     wide = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
-    return Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, width=wide)
+    return Console(stderr=stderr, quiet=quiet, width=wide, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+class _Fit:
+    """Anything rich can draw, every piece of its text made fit for a screen; colours and moves are rich's own."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for piece in console.render(self.content, options):
+            yield piece if piece.control else Segment(for_lines(piece.text), piece.style)
 
 
 def table(*heads: str, title: str = "") -> Table:

@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from hvae.files import replacing, write_text
 from hvae.report.charts import charts
 from hvae.report.data import Picture, ReportData, Section
+from hvae.screen.text import for_lines
 
 SECTIONS: dict[Section, tuple[str, str]] = {
     "samples": ("Samples", "What the model makes up when it is shown nothing."),
@@ -93,6 +95,7 @@ def fill(template: str, **values: object) -> str:
     environment = Environment(
         loader=FileSystemLoader(here),
         autoescape=True,
+        finalize=_fit,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -100,6 +103,11 @@ def fill(template: str, **values: object) -> str:
     environment.filters |= {"uri": _uri, "bits": _bits, "flat": flat}
     style = (here / "report.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, **values)
+
+
+def _fit(value: object) -> object:
+    """Text for a page, before it is escaped: what a browser would not show, but follow, is written as its code."""
+    return for_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _uri(png: bytes) -> str:

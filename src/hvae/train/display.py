@@ -18,6 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hvae.screen.text import for_lines
+
 _RATE = "rate/"
 
 
@@ -108,7 +110,7 @@ class LiveDisplay(Display):
         self._live.update(Group(Text(progress.headline()), bar, *_table(progress.rates())), refresh=True)
 
     def note(self, text: str) -> None:
-        self._live.console.print(Text(text, style="yellow"))
+        self._live.console.print(Text(for_lines(text), style="yellow"))
 
 
 def _table(rates: Mapping[str, float], most: int = 24) -> list[Table | Text]:
@@ -133,7 +135,7 @@ class PlainDisplay(Display):
         self.note(progress.headline() + (f" · nats: {shown}{more}" if rates else ""))
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(for_lines(text), file=sys.stderr, flush=True)
 
 
 class NoDisplay(Display):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.voice import table
+from hvae.screen.text import for_cell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,8 @@ ONE_WAY = "the reverse pair needs a model of the other data (--reverse RUN2): a 
 def rows(found: Mapping[str, Tensor], decisions: list[str], files: list[str]) -> str:
     """One line an image: its place, its file where it has one, the decision, and every score.
 
+    A name that a spreadsheet would run, or that is no text, is written as `hvae.screen.text.for_cell` says.
+
     >>> import torch
     >>> print(rows({"nll": torch.tensor([1.5])}, ["normal"], ["a.png"]).replace("\\r", ""), end="")
     index,file,decision,nll
@@ -30,7 +33,7 @@ def rows(found: Mapping[str, Tensor], decisions: list[str], files: list[str]) ->
     writer.writerow(["index", *(["file"] if files else []), "decision", *found])
     columns = [column.tolist() for column in found.values()]
     for i, (decision, *values) in enumerate(zip(decisions, *columns, strict=True)):
-        writer.writerow([i, *files[i : i + 1], decision, *(f"{value:.6g}" for value in values)])
+        writer.writerow([i, *map(for_cell, files[i : i + 1]), decision, *(f"{value:.6g}" for value in values)])
     return text.getvalue()
 
 
