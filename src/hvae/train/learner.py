@@ -20,6 +20,7 @@ from hvae.data.order import MicroBatch
 from hvae.errors import HvaeError
 from hvae.objectives import Objective
 from hvae.train.average import Average
+from hvae.train.compiled import compiled
 from hvae.train.guard import NormGuard
 from hvae.train.loss import LossStep, walked
 from hvae.train.optimisers import optimiser
@@ -60,7 +61,7 @@ class Learner:
         self.fabric, self.model, self.objective, self.config = fabric, model, objective, config
         loss = LossStep(model, objective)
         moments = optimiser(config, model.parameters())
-        forward: Any = torch.compile(loss) if config.compile else loss
+        forward: Any = compiled(loss) if config.compile else loss
         self.loss, self.optimiser = fabric.setup(forward, moments)
         self.weights = [p for p in model.parameters() if p.requires_grad]
         self.average = Average(model, config.ema)
