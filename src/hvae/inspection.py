@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -28,6 +27,7 @@ from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import levels_of
 from hvae.objectives import ELBO, Objective
+from hvae.screen.table import Table, table
 from hvae.walk import Model, Trace, run
 
 MOMENTS = 2
@@ -281,18 +281,14 @@ def count(n: float) -> str:
 
 
 def _table(found: Inspection) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("level", "latent", "resolution"):
-        table.add_column(head)
-    for head in ("dimensions", "parameters"):
-        table.add_column(head, justify="right")
+    made = table("level", "latent", "resolution", "dimensions", "parameters", "")
     for level in found.levels:
         latent = "x".join(map(str, level.shape))
-        table.add_row(level.name, latent, level.resolution, f"{level.dims:,}", f"{level.parameters:,}")
-    table.add_row("the rest", "", "", "", f"{found.shared:,}")
+        made.add_row(level.name, latent, level.resolution, f"{level.dims:,}", f"{level.parameters:,}", "")
+    made.add_row("the rest", "", "", "", f"{found.shared:,}", "")
     dims = sum(level.dims for level in found.levels)
-    table.add_row("total", "", "", f"{dims:,}", f"{found.parameters:,}", style="bold")
-    return table
+    made.add_row("total", "", "", f"{dims:,}", f"{found.parameters:,}", "")
+    return made
 
 
 def _costs(found: Inspection) -> Text:

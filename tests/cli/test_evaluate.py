@@ -93,8 +93,8 @@ def test_what_is_not_a_number_is_shown_as_such(copy: Path, command: Command) -> 
     """Numbers of a level that overflow, which a file holds as nothing, spoil no table."""
     found = command("evaluate", copy, *FEW, *only("activity", "mutual"), "--json").json
     shown = level_columns({**found, "activity": without(found["activity"]), "mutual": without(found["mutual"])})
-    assert shown["z1"]["nats"] == shown["z1"]["I(x; z)"] == shown["z1"]["KL(q(z) || p)"] == "nan"
-    assert "nan" in next(iter(notes({"mutual": without(found["mutual"])})))
+    assert shown["z1"]["nats"] == shown["z1"]["I(x; z)"] == shown["z1"]["KL(q(z) || p)"] == "not finite"
+    assert "not finite" in next(iter(notes({"mutual": without(found["mutual"])})))
 
 
 def test_samples_are_compared_and_say_by_what(copy: Path, command: Command) -> None:

@@ -65,6 +65,7 @@ def test_markup_in_a_name_is_no_markup(run: Path, command: Command, tmp_path: Pa
     name = "[bold red]x:smile:"
     folder = shutil.copytree(run, tmp_path / name)
     assert name in command("evaluate", folder).out
+    assert name in command("compare", folder, run, "-o", tmp_path / "page.html").out
 
 
 def test_scores_of_files_of_any_name(run: Path, command: Command, tmp_path: Path) -> None:

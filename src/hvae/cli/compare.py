@@ -174,7 +174,13 @@ def _table(group: Group) -> Any:
     from hvae.report.comparison import cell
 
     apart = "; ".join(f"{key}: {value}" for key, value in group.apart.items())
-    made = table("run", *group.facts, *group.measures, "", title=f"{group.task}{f' ({apart})' if apart else ''}")
+    made = table(
+        *("run", *group.facts, *group.measures, ""),
+        title=f"{group.task}{f' ({apart})' if apart else ''}",
+        # What a run is can be seen elsewhere; what it measures is what the table is for.
+        first_to_go=group.facts[::-1],
+        elsewhere="the page, a wider window, or --json",
+    )
     for row in group.rows:
         numbers = (f"{cell(row.measures.get(t))}{_SIGNS[group.standing(row, t)]}" for t in group.measures)
         made.add_row(row.run, *(row.facts.get(title, "") for title in group.facts), *numbers, "")

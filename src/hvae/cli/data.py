@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
-
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
+from hvae.screen.table import Table
 
 ABOUT = (
     "List the known data sets and where each was found: below --root, in the system's place, or in the cache. What is "
@@ -29,7 +28,7 @@ def main(argv: list[str]) -> None:
 
 
 def _table(sets: list[dict[str, Any]]) -> Table:
-    made = table("name", "images", "of", "found", "what it is")
+    made = table("name", "images", "of", "found", "what it is", first_to_go=("images", "of"))
     for known in sets:
         sizes = " + ".join(f"{n:,}" for n in known["sizes"].values())
         shape = "x".join(map(str, known["shape"])) + f", {known['bits']} bit"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.files import replacing
+from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ def draw_rates(path: Path, mean: Mapping[str, Tensor], shape: Sequence[int]) -> 
     names = evenly(list(mean), 2 * MOST)
     whole = [F.interpolate(mean[name][None, None].clamp_min(0), size=tuple(shape[1:]))[0] for name in names]
     faces = [_painted(HOTTEST * one / one.max().clamp_min(1e-12)) for one in whole]
-    picture = grid(torch.stack(faces, 1), columns=[f"{name} {float(mean[name].max()):.2g}" for name in names])
+    picture = grid(torch.stack(faces, 1), columns=[f"{name} {number(float(mean[name].max()))}" for name in names])
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
     return path

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 
 from hvae.cli.parser import Parser
 from hvae.cli.source import expected_shape
@@ -16,6 +15,7 @@ from hvae.config.data import DataConfig
 from hvae.config.presets import PRESETS, YOUR_FOLDER, Preset
 from hvae.config.presets.sizes import SIZES
 from hvae.config.run import FAMILIES
+from hvae.screen.table import Table
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "
@@ -109,8 +109,11 @@ def _families(rows: list[dict[str, Any]]) -> Table:
     return made
 
 
+_SIZE = ("levels", "parameters")
+
+
 def _presets(rows: list[dict[str, Any]]) -> Table:
-    made = table("preset", "family", "levels", "parameters", "time", "what it is", title="Presets")
+    made = table("preset", "family", "levels", "parameters", "time", "what it is", title="Presets", first_to_go=_SIZE)
     for row in rows:
         size = f"{row['parameters'] / 1e6:.2f} M"
         made.add_row(row["preset"], row["family"], str(row["levels"]), size, row["time"], row["about"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,6 @@ from hvae.cli.evaluation.shown import (
     headlines,
     level_columns,
     notes,
-    number,
     top_note,
     top_rows,
 )
@@ -26,6 +26,7 @@ from hvae.cli.provenance import read_json
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.runs import MEASURING, claiming
+from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
     from hvae.report import Agreement, Headline, LevelNumbers, Picture, Sheet, Verdict
@@ -143,7 +144,7 @@ def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
             level=name,
             status=level["state"],
             sentence=f"{level['used_dims']:,} of {level['dims']:,} dimensions carry information, "
-            f"{number(level['rate_nats']):.3g} nats an image.",
+            f"{number(level['rate_nats'])} nats an image.",
             advice=ADVICE.get(level["state"], ""),
         )
         for name, level in found["activity"]["levels"].items()
@@ -164,7 +165,7 @@ def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
         LevelNumbers(
             name=name,
             shape=shapes[name],
-            nats=number(level["rate_nats"]),
+            nats=math.nan if level["rate_nats"] is None else level["rate_nats"],
             active=level["active_dims"],
             units=level["dims"],
             more={title: text for title, text in columns[name].items() if title not in _SHOWN_ALREADY},
@@ -191,7 +192,7 @@ def _maps(subject: Subject, found: Mapping[str, Any]) -> list[Picture]:
     path = subject.run.folder / "pictures" / MAPS
     if not found.get("maps") or not path.is_file():
         return []
-    most = ", ".join(f"{name} {level['most_nats']:.2g}" for name, level in found["maps"]["levels"].items())
+    most = ", ".join(f"{name} {number(level['most_nats'])}" for name, level in found["maps"]["levels"].items())
     return [
         Picture(
             title="Where each level spends its nats",

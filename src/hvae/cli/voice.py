@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.segment import Segment
-from rich.table import Table
 
+from hvae.screen.numbers import clock
+from hvae.screen.table import table, wrapped
 from hvae.screen.text import for_lines, for_screen
+
+__all__ = ["Tick", "Voice", "table"]
+
+PAUSE = 5.0
+"""Seconds between two lines on how far something is, where no bar can be drawn."""
 
 Tick = Callable[..., None]
 """Told (done, total) or (done, total, what is next)."""
@@ -33,11 +40,12 @@ class Voice:
 
     def tell(self, text: str) -> None:
         """How it is going, for people."""
-        self.errors.print(for_lines(text))
+        _say(self.errors, text)
 
     def show(self, result: Any) -> None:
         """The result, for people: text or anything rich can draw."""
-        self.results.print(for_lines(result) if isinstance(result, str) else _Fit(result))
+        for part in result.renderables if isinstance(result, Group) else [result]:
+            _say(self.results, part)
 
     def answer(self, result: Mapping[str, Any]) -> None:
         """The result, for programs."""
@@ -55,30 +63,52 @@ class Voice:
 
     @contextmanager
     def bar(self, what: str) -> Iterator[Tick]:
-        """A progress bar with the time left, while a person is looking; a line that it began, elsewhere."""
+        """A progress bar with the time left, while a person is looking; elsewhere a line now and then."""
         if not self.errors.is_terminal:
             self.tell(f"{what} ...")
-            yield _nothing
+            yield _Lines(what, self.tell)
             return
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.errors, transient=True) as progress:
-            task = progress.add_task(what, total=None)
+        with Progress(*_columns(), console=self.errors, transient=True) as progress:
+            task = progress.add_task(for_screen(what), total=None)
 
             def tick(done: int, total: int, name: str = "") -> None:
-                progress.update(
-                    task, completed=done, total=total or None, description=f"{what} {for_screen(name)}".rstrip()
-                )
+                progress.update(task, completed=done, total=total or None, description=for_screen(f"{what} {name}"))
 
             yield tick
 
 
+class _Lines:
+    """How far something is, in percent and with the time left: a line every few seconds."""
+
+    def __init__(self, what: str, tell: Callable[[str], None]) -> None:
+        self.what, self.tell = what, tell
+        self.began = self.last = time.monotonic()
+
+    def __call__(self, done: int, total: int, name: str = "") -> None:
+        now = time.monotonic()
+        if now - self.last < PAUSE or not 0 < done < total:
+            return
+        self.last = now
+        left = (now - self.began) * (total - done) / done
+        self.tell(f"{self.what} {name}".rstrip() + f": {100 * done // total} %, {clock(left)} left")
+
+
+def _columns() -> tuple[Any, ...]:
+    text = TextColumn("{task.description}", markup=False)
+    return text, BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+
+
+def _say(console: Console, part: Any) -> None:
+    """Text broken at words on a terminal alone: a file or a pipe has no width."""
+    if not isinstance(part, str):
+        console.print(_Fit(part), soft_wrap=False, crop=False)
+        return
+    lines = for_lines(part)
+    console.print("\n".join(wrapped(lines, console.width)) if console.is_terminal else lines)
+
+
 def _console(stderr: bool, quiet: bool) -> Console:
-    # A file or a pipe has no width: wide enough that no table of ours is cut.
+    # Prose in the tables of a file or a pipe wraps here; nothing else has a width there.
     wide = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
     return Console(stderr=stderr, quiet=quiet, width=wide, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
@@ -92,15 +122,3 @@ class _Fit:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for piece in console.render(self.content, options):
             yield piece if piece.control else Segment(for_lines(piece.text), piece.style)
-
-
-def table(*heads: str, title: str = "") -> Table:
-    """A table whose last column alone may wrap: names must stay whole to be copied."""
-    made = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
-    for head in heads:
-        made.add_column(head, no_wrap=head != heads[-1], overflow="fold")
-    return made
-
-
-def _nothing(done: int, total: int, name: str = "") -> None:
-    pass

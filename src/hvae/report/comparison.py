@@ -15,6 +15,7 @@ from typing import Literal
 
 from hvae.files import write_text
 from hvae.report.write import fill
+from hvae.screen.numbers import estimate
 
 Standing = Literal["best", "tied", "behind", "unranked"]
 TIED = 2.0
@@ -92,11 +93,7 @@ def cell(measure: Measure | None) -> str:
     """
     if measure is None:
         return ""
-    if measure.value is None:
-        return "not finite"
-    digits = 2 if abs(measure.value) >= 10 else 3
-    error = f" ± {measure.error:.{digits}f}" if measure.error is not None else ""
-    return f"{measure.value:.{digits}f}{error}"
+    return estimate(measure.value, measure.error)
 
 
 def write_comparison(path: str | Path, groups: Sequence[Group]) -> Path:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 
 from hvae.cli.protocol import sentence
 from hvae.cli.voice import table
+from hvae.screen.numbers import interval, number
 
 Record = Mapping[str, Any]
+ELSEWHERE = "a wider window, the report, or --json"
 Headline = tuple[str, str, str]
 
 
 def summary(found: Record) -> Group:
     """The numbers for people."""
     made = table("", "", "")
-    made.show_header = False
     for name, value, note in headlines(found):
         made.add_row(name, value, note)
     if active := found.get("activity"):
         made.add_row("verdict", "", active["verdict"])
     for name, line in found.get("skipped", {}).items():
         made.add_row("not measured", name, line)
-    return Group(made, *(drawn for drawn in (_levels(found), _tops(found)) if drawn is not None))
+    parts = (part for group in (_levels(found), _tops(found)) if group for part in group.renderables)
+    return Group(made, *parts)
 
 
 def headlines(found: Record) -> Iterator[Headline]:
@@ -54,13 +54,13 @@ def headlines(found: Record) -> Iterator[Headline]:
 def _likelihood(found: Record, result: Record) -> Iterator[Headline]:
     """Each bound with its interval, K, and the data that it is of: without them it is comparable with nothing."""
     k, of = result["samples"], task(found)
-    yield "-ELBO", f"{_interval(result['negative_elbo_nats'])} nats", f"upper bound on -log p(x), K = {k}, {of}"
-    draws = f"effective samples {result['effective_samples']:.3g} of {k}"
-    yield f"-IW-{k}", f"{_interval(result['negative_iw_nats'])} nats", f"tighter bound, K = {k}, {draws}, {of}"
+    yield "-ELBO", f"{_spread(result['negative_elbo_nats'])} nats", f"upper bound on -log p(x), K = {k}, {of}"
+    draws = f"effective samples {number(result['effective_samples'])} of {k}"
+    yield f"-IW-{k}", f"{_spread(result['negative_iw_nats'])} nats", f"tighter bound, K = {k}, {draws}, {of}"
     if result["iw_bits_per_dim"] and found["data"]["bits"] > 1:
         # With one sample the bound is the ELBO, whose rates are closed forms.
         bound, key = (f"-IW-{k}", "iw_bits_per_dim") if k > 1 else ("-ELBO", "elbo_bits_per_dim")
-        yield "bits/dim", _interval(result[key]), f"from {bound}, {result['dims']} values a datum, {of}"
+        yield "bits/dim", _spread(result[key]), f"from {bound}, {result['dims']} values a datum, {of}"
 
 
 def task(found: Record) -> str:
@@ -80,26 +80,26 @@ def task(found: Record) -> str:
 def _reconstruction(back: Record) -> Iterator[Headline]:
     alike = back["ms_ssim"]
     other = f"; MS-SSIM {alike['mean']:.3f} over {back['ms_ssim_scales']} scales" if alike else ""
-    yield "PSNR", f"{_interval(back['psnr_db'])} dB", f"reconstructions of {back['data']:,} data{other}"
+    yield "PSNR", f"{_spread(back['psnr_db'])} dB", f"reconstructions of {back['data']:,} data{other}"
 
 
 def _hierarchical(bound: Record) -> Headline:
     shared, m, k = bound["shared"], bound["groups"], bound["samples"]
     name = f"shared {shared[0]}" + (f" to {shared[-1]}" if len(shared) > 1 else "")
-    gap = f"of the ELBO's gap the other levels answer for {_interval(bound['gap_below_nats'])} nats at least"
-    return f"-HIW-{m}x{k}", f"{_interval(bound['negative_hiw_nats'])} nats", f"{name}, {bound['data']:,} data; {gap}"
+    gap = f"of the ELBO's gap the other levels answer for {_spread(bound['gap_below_nats'])} nats at least"
+    return f"-HIW-{m}x{k}", f"{_spread(bound['negative_hiw_nats'])} nats", f"{name}, {bound['data']:,} data; {gap}"
 
 
 def _quality(found: Record) -> Iterator[Headline]:
     by = f"{found['generated']:,} samples ({found['samples']}), {found['real']:,} real; {found['extractor']}; "
     by += f"resizing {found['resizing']}; {found['note']}"
-    yield "FID", f"{found['fid']:.4g}", by
+    yield "FID", number(found["fid"]), by
     subsets = f"100 subsets of {found['kid_subset']:,}" if "kid_subset" in found else "its subsets"
-    yield "KID", f"{found['kid']:.4g} ± {found['kid_deviation']:.2g}", f"deviation over {subsets}; same samples"
+    yield "KID", f"{number(found['kid'])} ± {number(found['kid_deviation'])}", f"deviation over {subsets}; same samples"
     yield "precision, recall", f"{found['precision']:.3f}, {found['recall']:.3f}", "same samples"
     yield "density, coverage", f"{found['density']:.3f}, {found['coverage']:.3f}", "same samples"
     if score := found["inception_score"]:
-        value = f"{score['mean']:.3g} ± {score['deviation']:.2g}"
+        value = f"{number(score['mean'])} ± {number(score['deviation'])}"
         own = score["classifier"] == found["extractor"]
         whose = "the same network and samples" if own else f"{score['classifier']}, not the Inception network"
         yield "inception score", value, f"by {whose}"
@@ -107,13 +107,9 @@ def _quality(found: Record) -> Iterator[Headline]:
         yield "inception score", "not measured", line
 
 
-def _interval(estimate: Mapping[str, float | None]) -> str:
+def _spread(measured: Mapping[str, float | None]) -> str:
     """A mean with its 95 % interval."""
-    mean, low, high = estimate["mean"], estimate["low95"], estimate["high95"]
-    if mean is None:
-        return "not finite"
-    digits = 2 if abs(mean) >= 10 else 3
-    return f"{mean:.{digits}f}" + (f" [{low:.{digits}f}, {high:.{digits}f}]" if low is not None else "")
+    return interval(measured["mean"], measured["low95"], measured["high95"])
 
 
 def level_columns(found: Record) -> dict[str, dict[str, str]]:
@@ -128,7 +124,7 @@ def level_columns(found: Record) -> dict[str, dict[str, str]]:
 def _rates(found: Record) -> dict[str, dict[str, str]]:
     levels = (found.get("likelihood") or found.get("activity") or {"levels": {}})["levels"]
     return {
-        name: {"nats": f"{number(level['rate_nats']):.3g}", "nats/dim": f"{number(level['rate_nats_per_dim']):.2g}"}
+        name: {"nats": number(level["rate_nats"]), "nats/dim": number(level["rate_nats_per_dim"])}
         for name, level in levels.items()
     }
 
@@ -143,8 +139,8 @@ def _information(found: Record) -> dict[str, dict[str, str]]:
     return {
         name: {
             "I(x; z)": _small(level["information_nats"]) + _full(level.get("saturated", result["saturated"])),
-            "KL(q(z) || p)": f"{number(level['marginal_kl_nats']['mean']):.2f}",
-            "I held": _small(level["held_nats"]) + _full(number(level["held_nats"]["stratified"]["mean"]) > ceiling),
+            "KL(q(z) || p)": number(level["marginal_kl_nats"]["mean"]),
+            "I held": _small(level["held_nats"]) + _full((level["held_nats"]["stratified"]["mean"] or 0.0) > ceiling),
         }
         for name, level in result["levels"].items()
     }
@@ -154,18 +150,8 @@ def _full(saturated: bool) -> str:
     return " full" if saturated else ""
 
 
-def number(value: float | None) -> float:
-    """A measured number; in a file, what is not a number is nothing.
-
-    >>> number(None), number(0.5)
-    (nan, 0.5)
-    """
-    return math.nan if value is None else value
-
-
 def _small(information: Record) -> str:
-    # Without a minus before a zero: what is not there is not less than nothing.
-    return f"{number(information['stratified']['mean']):.2f}".replace("-0.00", "0.00")
+    return number(information["stratified"]["mean"])
 
 
 def _activity(found: Record) -> dict[str, dict[str, str]]:
@@ -212,16 +198,16 @@ def notes(found: Record) -> list[str]:
         bound = result["total"]["information_nats"]["at_least"]["mean"]
         full = (
             "; full: at the end of the scale, where neither I nor rate - I is an estimate any more (what holds in "
-            f"expectation: all levels say at least {number(bound):.2f})"
+            f"expectation: all levels say at least {number(bound)})"
             if result["saturated"]
             else ""
         )
         said.append(
             f"I(x; z) given the levels drawn before, nats: minibatch-stratified, {result['batch']} of "
-            f"{result['population']:,} data, biased upwards, scale up to log N = {result['ceiling_nats']:.2f}{full}; "
+            f"{result['population']:,} data, biased upwards, up to log N = {number(result['ceiling_nats'])}{full}; "
             f"KL(q(z) || p) = rate - I; I held: against q replayed on the levels before, not bounded by what they say; "
             f"all levels together: I(x; z) {_small(result['total']['information_nats'])}, KL(q(z) || p(z)) "
-            f"{number(result['total']['marginal_kl_nats']['mean']):.2f}"
+            f"{number(result['total']['marginal_kl_nats']['mean'])}"
         )
     if result := found.get("classes"):
         said.append(
@@ -236,13 +222,17 @@ def notes(found: Record) -> list[str]:
     return said
 
 
+_FIRST_TO_GO = ("ARI", "SAP", "FactorVAE", "DCI d", "NMI", "MIG", "carries", "probe", "used", "nats/dim", "I held")
+
+
 def _levels(found: Record) -> Group | None:
     rows = level_columns(found)
     if not rows:
         return None
-    made = table("level", *dict.fromkeys(title for cells in rows.values() for title in cells), "")
+    titles = list(dict.fromkeys(title for cells in rows.values() for title in cells))
+    made = table("level", *titles, "", first_to_go=_FIRST_TO_GO, elsewhere=ELSEWHERE)
     for name, cells in rows.items():
-        made.add_row(name, *cells.values(), "")
+        made.add_row(name, *(cells.get(title, "") for title in titles), "")
     return Group("", made, *notes(found))
 
 
@@ -259,8 +249,8 @@ def _top_row(row: Record) -> tuple[str, ...]:
     lowest = row["lowest"]
     name = "none" if not lowest else lowest if row["levels"] == 1 else f"top {row['levels']}, to {lowest}"
     bits = row["bits_per_dim"]
-    numbers = (_interval(row["negative_bound_nats"]), _interval(bits) if bits else "", _interval(row["psnr_db"]))
-    return name, f"{row['rate_nats']:.3g}", *numbers
+    numbers = (_spread(row["negative_bound_nats"]), _spread(bits) if bits else "", _spread(row["psnr_db"]))
+    return name, number(row["rate_nats"]), *numbers
 
 
 def top_note(found: Record) -> str:
@@ -272,7 +262,7 @@ def _tops(found: Record) -> Group | None:
     rows = top_rows(found)
     if not rows:
         return None
-    made: Table = table(*TOP_HEADS, "")
+    made = table(*TOP_HEADS, "", elsewhere=ELSEWHERE)
     for row in rows:
         made.add_row(*row, "")
     return Group("", made, top_note(found))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.voice import table
+from hvae.screen.numbers import number
 from hvae.screen.text import for_cell
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def rows(found: Mapping[str, Tensor], decisions: list[str], files: list[str]) ->
 def shown(told: Mapping[str, Any]) -> list[Any]:
     """The result for people: lines and tables."""
     share = f"{told['foreign']:,} of {told['rows']:,} images are foreign"
-    rule = f"{told['by']} above {told['threshold']:.4g}, the {percent(told['quantile'])} quantile of validation data"
+    rule = (
+        f"{told['by']} above {number(told['threshold'])}, the {percent(told['quantile'])} quantile of validation data"
+    )
     parts: list[Any] = [told["brought"]["text"]] if told["brought"] else []
     parts += [f"{share} ({rule})", f"every score of each image: {told['csv']}"]
     if told["maps"]:

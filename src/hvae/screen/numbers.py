@@ -1,0 +1,98 @@
+"""Numbers for people: one measured value has the same digits on a card, in a bar, in a caption and in a table.
+
+No exponents, commas between thousands, and never a minus before a zero.  What is no number is said to be none.
+"""
+
+from __future__ import annotations
+
+import math
+
+NONE = "not finite"
+_MOST = 8
+
+
+def number(value: float | None) -> str:
+    """A measured value without an error of its own, to three digits or more.
+
+    >>> [number(v) for v in (17224.2, 1643.7, 999.96, 78.25, 1.5, 0.03125, 0.00012, 0.0, -0.0001, None)]
+    ['17,224', '1,644', '1,000', '78.25', '1.500', '0.031', '0.00012', '0.000', '-0.00010', 'not finite']
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    return _plain(value, _decimals(abs(value)))
+
+
+def estimate(mean: float | None, error: float | None = None) -> str:
+    """A mean, with its standard error where it has one, in the digits of means.
+
+    >>> estimate(17224.2, 31.25), estimate(83.666, 0.634), estimate(0.15396), estimate(None)
+    ('17,224.20 ± 31.25', '83.67 ± 0.63', '0.154', 'not finite')
+    """
+    if mean is None or not math.isfinite(mean):
+        return NONE
+    digits = _means(mean)
+    return _plain(mean, digits) + (f" ± {_plain(error, digits)}" if error is not None else "")
+
+
+def interval(mean: float | None, low: float | None, high: float | None) -> str:
+    """A mean with its 95 % interval, where it has one.
+
+    >>> interval(17224.2, 17190.125, 17258.0), interval(3.25, None, None)
+    ('17,224.20 [17,190.12, 17,258.00]', '3.250')
+    """
+    if low is None or high is None:
+        return estimate(mean)
+    digits = _means(mean or 0.0)
+    return f"{estimate(mean)} [{_plain(low, digits)}, {_plain(high, digits)}]"
+
+
+def share(value: float) -> str:
+    """A share in percent; what is not quite all or nothing is not rounded to it.
+
+    >>> [share(v) for v in (0.0, 0.0004, 0.127, 0.9996, 1.0)]
+    ['0 %', '0.04 %', '13 %', '99.96 %', '100 %']
+    """
+    digits = 0 if round(value, 2) not in (0.0, 1.0) or value in (0.0, 1.0) else 2
+    return f"{100 * value:.{digits}f} %"
+
+
+def size(count: float) -> str:
+    """Bytes in words of three digits or more.
+
+    >>> size(950), size(48_210), size(6.4e9)
+    ('950 bytes', '48.2 kB', '6.4 GB')
+    """
+    for unit, large in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= large:
+            return f"{count / large:.1f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss or m:ss.
+
+    >>> clock(65), clock(3600 * 5 + 61), clock(float("inf"))
+    ('1:05', '5:01:01', '?')
+    """
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _decimals(value: float) -> int:
+    """By size: three digits or more of what is above a hundredth, two of what is below."""
+    for least, digits in ((999.95, 0), (99.995, 1), (9.9995, 2), (0.01, 3)):
+        if value >= least:
+            return digits
+    return 3 if value == 0 else min(_MOST, 1 - math.floor(math.log10(value)))
+
+
+def _means(mean: float) -> int:
+    return 2 if abs(mean) >= 10 else 3
+
+
+def _plain(value: float, digits: int) -> str:
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if not float(text.replace(",", "")) else text

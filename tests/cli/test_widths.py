@@ -1,0 +1,215 @@
+"""Every table of every command, on terminals of three widths and with numbers of five digits: nothing is cut."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, Group
+
+from hvae.cli import voice as module
+from hvae.cli.compare import _table as compared
+from hvae.cli.data import _table as sets
+from hvae.cli.evaluation.shown import headlines, level_columns, summary, top_rows
+from hvae.cli.models import _families, _presets, _published
+from hvae.cli.scoring.shown import shown as scores
+from hvae.cli.voice import Voice
+from hvae.report.comparison import Group as Task
+from hvae.report.comparison import Measure, Row
+from hvae.screen.table import Table
+
+WIDTHS = (80, 120, 200)
+LEVELS = {f"z{i}": 17224.2 / i for i in range(12, 0, -1)}
+
+
+def estimate(mean: float) -> dict[str, float]:
+    return {"mean": mean, "standard_error": 31.25, "low95": mean - 61.25, "high95": mean + 61.25}
+
+
+def information(nats: float) -> dict[str, Any]:
+    return {"stratified": estimate(nats), "at_least": estimate(nats)}
+
+
+RECORD: dict[str, Any] = {
+    "likelihood": {
+        **{"data": 10000, "dims": 12288, "samples": 1000, "likelihood": "mass", "effective_samples": 1023.4},
+        **{"negative_elbo_nats": estimate(17224.2), "negative_iw_nats": estimate(16781.35)},
+        **{"elbo_bits_per_dim": estimate(6.572), "iw_bits_per_dim": estimate(6.403)},
+        "levels": {name: {"rate_nats": nats, "rate_nats_per_dim": nats / 1024} for name, nats in LEVELS.items()},
+    },
+    "activity": {
+        "verdict": "z1 is weak: 1,023 of its 1,024 dimensions are used, and it spends 1,644 nats of all an image has.",
+        "levels": {
+            name: {"rate_nats": nats, "active_dims": 1023, "dims": 1024, "used_dims": 1022, "state": "alive"}
+            for name, nats in LEVELS.items()
+        },
+    },
+    "mutual": {
+        **{"ceiling_nats": 9.21, "saturated": True, "batch": 512, "population": 10000},
+        "total": {"information_nats": information(16000.5), "marginal_kl_nats": estimate(15749.35)},
+        "levels": {
+            name: {
+                **{"information_nats": information(nats), "held_nats": information(nats)},
+                "marginal_kl_nats": estimate(nats),
+            }
+            for name, nats in LEVELS.items()
+        },
+    },
+    "classes": {
+        **{"chance": 0.1, "codes": "means", "data": 10000, "dims": 64, "dims_at_most": 64},
+        "levels": {name: {"probe_accuracy": 0.981, "nmi": 0.5, "ari": 0.25} for name in LEVELS},
+    },
+    "contribution": {
+        "data": 10000,
+        "top": [
+            {
+                **{"lowest": name, "levels": 1 + i, "rate_nats": nats, "negative_bound_nats": estimate(15749.35)},
+                **{"bits_per_dim": estimate(6.57), "psnr_db": estimate(21.53)},
+            }
+            for i, (name, nats) in enumerate(LEVELS.items())
+        ],
+    },
+    "data": {
+        **{"name": "photographs-of-a-long-name", "version": "", "shape": [3, 64, 64], "bits": 8},
+        "binarisation": "none",
+    },
+    "split": "test",
+    "skipped": {"quality": "expected 2,049 pictures or more on both sides, got 1,000"},
+}
+TASK = Task(
+    task="photographs, 10,000 test data, 3x64x64, 8 bit",
+    apart={},
+    rows=[
+        Row(
+            run=f"runs-of-a-long-name/ladder-{i}-of-many-levels",
+            facts={"family": "ladder", "parameters": "16.46 M", "steps": "100,000", "levels": "12 of 12 used"},
+            measures={
+                title: Measure(value=value + i, error=31.25)
+                for title, value in {
+                    **{"-ELBO, nats": 17224.2, "-IW-1000, nats": 16781.35, "PSNR of 300 reconstructions, dB": 21.53},
+                    "FID (hidden layer of a classifier; 10,000 real, 10,000 generated)": 12345.6,
+                    "linear probe of the best level (means, 10,000 data)": 0.981,
+                }.items()
+            },
+        )
+        for i in range(3)
+    ],
+)
+DETECTION = {"auroc": 0.98765, "auprc": 0.9876, "auprc_normal": 0.9876, "fpr80": 0.01234, "foreign": 300, "normal": 300}
+SCORED: dict[str, Any] = {
+    **{"foreign": 1234, "rows": 17224, "by": "typicality", "threshold": 17224.2, "quantile": 0.95, "brought": None},
+    **{"csv": "runs/a/scores-x.csv", "maps": None, "reverse": None},
+    "detection": {"typicality": DETECTION, "complexity of the compressed picture": DETECTION},
+}
+
+
+def tables(parts: Any) -> Iterator[Table]:
+    for part in parts:
+        if isinstance(part, Group):
+            yield from tables(part.renderables)
+        elif isinstance(part, Table):
+            yield part
+
+
+def on_terminal(part: Any, width: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a person sees, through the voice of a command."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, color_system=None, markup=False, soft_wrap=True)
+    monkeypatch.setattr(module, "_console", lambda stderr, quiet: console)
+    Voice().show(part)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, list[Table]]:
+    from hvae.checkpoints.published import PUBLISHED
+    from hvae.config.presets import PRESETS
+    from hvae.config.run import FAMILIES
+
+    known = {"forms": ["photographs", "photographs-dynamic"], "sizes": {"train": 1281149, "test": 49999}, "bits": 8}
+    known |= {
+        "shape": [3, 64, 64],
+        "found": "/srv/data/of/a/long/name",
+        "download": False,
+        "what": "photographs of all",
+    }
+    presets = [
+        {"preset": n, "family": "ladder", "levels": 15, "parameters": 1.6e7, "time": "not timed; 1 GPU"}
+        | {"about": p.about}
+        for n, p in PRESETS.items()
+    ]
+    return {
+        "evaluate": list(tables([summary(RECORD)])),
+        "compare": [compared(TASK)],
+        "score": list(tables(scores(SCORED))),
+        "data": [sets([known] * 3)],
+        "models": [
+            _families([{"family": n, "about": "a model of levels in words that wrap"} for n in FAMILIES]),
+            _presets(presets),
+            _published([entry.to_dict() for entry in PUBLISHED.values()]),
+        ],
+    }
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("command", ["evaluate", "compare", "score", "data", "models"])
+def test_no_table_cuts_anything(
+    command: str, width: int, made: dict[str, list[Table]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in made[command]:
+        text = on_terminal(one, width, monkeypatch)
+        assert all(len(line) <= width for line in text.splitlines()), text
+        body, _, note = text.partition("left out, since the window is narrow: ")
+        gone = " ".join(note.split())
+        shown = [i for i, head in enumerate(one.heads) if not (head and head in gone)]
+        assert 0 in shown and len(shown) >= 2
+        for row in one.rows:
+            # What has no blank in it is never broken.
+            assert {word for i in shown for word in row[i].split()} <= set(body.split()), text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_headlines_and_measures_are_whole_at_every_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = on_terminal(summary(RECORD), width, monkeypatch)
+    assert "17,224.20 [17,162.95, 17,285.45] nats" in text and "e+0" not in text
+    assert all(re.search(rf"^{name} +17?[\d,.]+|^{name} +[\d,.]+", text, re.M) for name in LEVELS)
+    flat = " ".join(text.split())
+    assert RECORD["activity"]["verdict"].split()[5] in flat and "2,049 pictures" in flat
+    text = on_terminal(compared(TASK), width, monkeypatch)
+    assert all(row.run in text for row in TASK.rows), "names are whole"
+    assert all(number in text for number in ("17,224.20 ± 31.25 best", "17,225.20", "17,226.20"))
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60])
+def test_narrower_than_anyone_has(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows become blocks, and still no number is broken."""
+    text = on_terminal(compared(TASK), width, monkeypatch)
+    assert "17,224.20" in text and "31.25" in text
+    assert "17,224.20" in on_terminal(summary(RECORD), width, monkeypatch)
+
+
+def test_a_pipe_has_no_width(capsys: pytest.CaptureFixture[str]) -> None:
+    Voice().show(summary(RECORD))
+    Voice().show(compared(TASK))
+    out = capsys.readouterr().out
+    assert "left out" not in out
+    for cells in level_columns(RECORD).values():
+        assert all(cell in out for cell in cells.values())
+    assert all(title in out for title in TASK.measures)
+    assert all(value in out for _, value, _ in headlines(RECORD)) and all(row[2] in out for row in top_rows(RECORD))
+
+
+def test_the_real_commands_fit(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any], run: Path) -> None:
+    out = io.StringIO()
+    wanted = {"force_terminal": True, "width": 80, "color_system": None, "markup": False, "soft_wrap": True}
+    consoles = [Console(file=file, **wanted) for file in (out, io.StringIO())]  # type: ignore[arg-type]
+    for words in (["inspect", "digits"], ["evaluate", str(run)], ["models"], ["data"]):
+        monkeypatch.setattr(module, "_console", lambda stderr, quiet: consoles[stderr])
+        assert command(*words).code == 0
+    paths = (str(run), "/")
+    lines = [line for line in out.getvalue().splitlines() if not any(path in line for path in paths)]
+    assert lines and all(len(line) <= 80 for line in lines), [line for line in lines if len(line) > 80]
