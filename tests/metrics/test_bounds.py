@@ -44,7 +44,7 @@ def test_bounds_come_in_order(model: LinearGaussian) -> None:
     model.loosened()
     result = bounds(model, [x], samples=300)
     exact = float(-model.log_evidence(x).detach().mean())
-    assert exact - 0.01 < result.negative_iw_nats.mean < exact + 0.1 < result.negative_elbo_nats.mean
+    assert exact - 0.04 < result.negative_iw_nats.mean < exact + 0.1 < result.negative_elbo_nats.mean
     rates = sum(level.rate_nats for level in result.levels.values())
     assert result.negative_elbo_nats.mean == pytest.approx(result.reconstruction_nats.mean + rates)
     assert 1 < result.effective_samples < 300

@@ -10,23 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError
+from hvae.seeds import mixed_seed
 
 # Streams of one seed that must never coincide.
 _ORDER, _BATCH = 1, 2
-
-
-def mixed_seed(*key: int) -> int:
-    """One well spread seed from several small integers.
-
-    PyTorch's CPU generator looks at 32 bits only, and seeds that differ in one bit give related streams at first.
-    """
-    # The length too: trailing zeros alone do not change a SeedSequence.
-    return int(np.random.SeedSequence((len(key), *key)).generate_state(1, np.uint32)[0])
 
 
 def generator(*key: int) -> torch.Generator:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError, unknown
+from hvae.seeds import noise_seed
 from hvae.walk import Model, Trace, names, run
 
 CHUNK = 64
@@ -40,7 +41,7 @@ def still(model: Model, seed: int | None = None) -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.no_grad(), torch.random.fork_rng(devices=devices, enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(seed)
+            torch.manual_seed(noise_seed(seed))
         model.eval()
         try:
             yield

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.results import plain
+from hvae.seeds import noise_seed
 
 Classify = Callable[[Tensor], Tensor]
 """Pictures (N, C, H, W) -> labels (N,), integers."""
@@ -96,7 +97,7 @@ def coarse_to_fine(classify: Classify, top_held: Tensor, top_redrawn: Tensor, se
     (1.0, 0.5)
     """
     held, redrawn = _labels(classify, top_held), _labels(classify, top_redrawn)
-    order = torch.randperm(held.numel(), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(held.numel(), generator=torch.Generator().manual_seed(noise_seed(seed)))
     broken = held.flatten()[order.to(held.device)].view_as(held)
     return CoarseToFine(
         top_held=_largest_share(held),
@@ -145,13 +146,13 @@ def _knn(seed: int) -> Any:
 def _logistic(seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(max_iter=300, random_state=seed)
+    return LogisticRegression(max_iter=300, random_state=noise_seed(seed))
 
 
 def _mlp(seed: int) -> Any:
     from sklearn.neural_network import MLPClassifier
 
-    return MLPClassifier((128,), early_stopping=True, max_iter=60, random_state=seed)
+    return MLPClassifier((128,), early_stopping=True, max_iter=60, random_state=noise_seed(seed))
 
 
 # Loaded on use: scikit-learn takes a second to import, and few commands classify.

@@ -19,6 +19,7 @@ from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
+from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, names, run
 
 MOST_DB = 100.0
@@ -150,7 +151,7 @@ def contribution(
         meter = Meter(progress, batches, len(draws))
         for number, evidence in enumerate(seen(model, batches)):
             for k, draw in draws.items():
-                torch.manual_seed(seed * 1_000_003 + number)
+                torch.manual_seed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
                 found.setdefault(k, []).append(_scores(trace, evidence))
                 meter.add(1)

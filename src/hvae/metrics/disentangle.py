@@ -25,6 +25,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import plain
+from hvae.seeds import noise_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -239,7 +240,7 @@ def dci(code: Array, factors: Array, *, seed: int = 0) -> DCI:
     importance, accuracy, chance = [], [], []
     for values in factors.T:
         depth = max(DEPTH, 3 + int(values.max()).bit_length())
-        forest = RandomForestClassifier(TREES, max_depth=depth, max_features=None, random_state=seed)
+        forest = RandomForestClassifier(TREES, max_depth=depth, max_features=None, random_state=noise_seed(seed))
         forest.fit(code[train], values[train])
         importance.append(forest.feature_importances_)
         accuracy.append(forest.score(code[test], values[test]))
@@ -248,7 +249,7 @@ def dci(code: Array, factors: Array, *, seed: int = 0) -> DCI:
 
 
 def _parts(n: int, seed: int) -> tuple[Array, Array]:
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(noise_seed(seed)).permutation(n)
     return order[: n * 2 // 3], order[n * 2 // 3 :]
 
 
@@ -269,7 +270,7 @@ def sap(code: Array, factors: Array, *, seed: int = 0) -> Array:
     for values in factors.T:
         count, scores = int(values.max()) + 1, [0.0, 0.0]
         for column in code.T[:, :, None]:
-            tree = DecisionTreeClassifier(max_leaf_nodes=count, class_weight="balanced", random_state=seed)
+            tree = DecisionTreeClassifier(max_leaf_nodes=count, class_weight="balanced", random_state=noise_seed(seed))
             guess = tree.fit(column[train], values[train]).predict(column[test])
             scores.append((balanced_accuracy_score(values[test], guess) - 1 / count) / (1 - 1 / count))
         second, first = sorted(scores)[-2:]
@@ -286,7 +287,7 @@ def factor_vae_score(code: Array, factors: Array, *, seed: int = 0) -> tuple[flo
     Dimensions whose standard deviation is below 5 % of the largest have no vote.  (disentanglement_lib draws new
     images that share the value, learns from 10,000 batches, and leaves out standard deviations below 0.05.)
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(noise_seed(seed))
     scale = code.std(0)
     used = code[:, scale > IDLE * scale.max()] / scale[scale > IDLE * scale.max()]
     if not used.shape[1]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError
+from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace
 
 Progress = Callable[[int, int], None]
@@ -38,7 +39,7 @@ def evaluating(model: Model, seed: int) -> Iterator[None]:
     model.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+            torch.manual_seed(noise_seed(seed))
             yield
     finally:
         model.train(training)

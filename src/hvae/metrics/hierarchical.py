@@ -40,6 +40,7 @@ from hvae.errors import HvaeError, unknown
 from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
 from hvae.metrics.likelihood import Scores, Stream, chunks, forget
 from hvae.metrics.results import Estimate, estimate, plain
+from hvae.seeds import noise_seed
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run
 
@@ -122,7 +123,7 @@ def hierarchical_bounds(
             if number < len(done):
                 meter.add(groups * samples)
                 continue
-            torch.manual_seed(seed * 1_000_003 + number)
+            torch.manual_seed(noise_seed(seed, number))
             parts.append(_per_datum(_Groups(model, x, keys, samples, chunk_rows, meter), groups))
             keep(parts[-1])
     told = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -18,6 +18,7 @@ from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
+from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, run
 
 
@@ -143,7 +144,7 @@ class _Batch:
 
     def reseed(self, draws: int) -> None:
         """A seed for each chunk, so that its draws do not depend on where an earlier call has stopped."""
-        torch.manual_seed(self.seed * 1_000_003 + self.number + draws * 1_000_000_007)
+        torch.manual_seed(noise_seed(self.seed, self.number, draws))
 
 
 def _draw(stream: Stream, of: _Batch, samples: int, keep: Callable[[int, Scores], object], meter: Meter) -> None:

@@ -21,6 +21,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.complexity import png_bits
 from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
 from hvae.metrics.likelihood import Stream, chunks, scored
+from hvae.seeds import noise_seed
 from hvae.site import Site
 from hvae.walk import Evidence, Model, names, run
 
@@ -103,7 +104,7 @@ def measure(
         for number, evidence in enumerate(seen(model, batches)):
             found = {}
             for k, draw in draws.items():
-                torch.manual_seed(seed * 1_000_003 + number)
+                torch.manual_seed(noise_seed(seed, number))
                 found[k] = _bound(model, draw, evidence, samples, chunk_rows, meter)
             parts.append(_part(found, evidence, samples, bits))
         density = any(record.law.density for record in run(model, posterior, evidence).observed)

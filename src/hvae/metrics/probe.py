@@ -15,6 +15,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import plain
+from hvae.seeds import noise_seed
 
 FEWEST = 10
 """Data of each class, at least: three of them are tested on."""
@@ -95,6 +96,7 @@ def _level(code: np.ndarray[Any, Any], known: np.ndarray[Any, Any], seed: int) -
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    seed = noise_seed(seed)
     train, test, told, asked = train_test_split(code, known, test_size=1 / 3, stratify=known, random_state=seed)
     # Scaled inside the pipeline: the probe may not know the spread of what it is tested on.
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(train, told)

@@ -19,6 +19,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.features import Extractor, features_of
 from hvae.metrics.results import plain
+from hvae.seeds import noise_seed
 
 SUBSETS, SUBSET = 100, 1000
 NEAR, NEAR_PR = 5, 3
@@ -182,7 +183,8 @@ def kid(
     least = min(len(real), len(generated))
     if least < FEWEST:
         raise HvaeError(_few(len(real), len(generated)))
-    size, random, found = subset_of(len(real), len(generated), subset), torch.Generator().manual_seed(seed), []
+    size, found = subset_of(len(real), len(generated), subset), []
+    random = torch.Generator().manual_seed(noise_seed(seed))
     for at in range(SUBSETS):
         found.append(_mmd(*(x[torch.randperm(len(x), generator=random)[:size]] for x in (real, generated))))
         progress(at + 1, SUBSETS)

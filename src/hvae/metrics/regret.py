@@ -15,6 +15,7 @@ from hvae.distributions import Normal
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.seeds import noise_seed
 from hvae.site import Key, Site
 from hvae.walk import Evidence, Model, run
 
@@ -76,7 +77,7 @@ def regret(
     with evaluating(model, seed):
         for number, evidence in enumerate(seen(model, batches)):
             draw = _improved(model, evidence, steps, rate, meter)
-            before, after = (_elbo(model, d, evidence, samples, seed + number) for d in (posterior, draw))
+            before, after = (_elbo(model, d, evidence, samples, seed, number) for d in (posterior, draw))
             found.append(after - before)
     return torch.cat(found)
 
@@ -96,7 +97,7 @@ def _improved(model: Model, evidence: Evidence, steps: int, rate: float, meter: 
     return draw
 
 
-def _elbo(model: Model, draw: Draw, evidence: Evidence, samples: int, seed: int) -> Tensor:
-    torch.manual_seed(seed)
+def _elbo(model: Model, draw: Draw, evidence: Evidence, samples: int, seed: int, number: int) -> Tensor:
+    torch.manual_seed(noise_seed(seed, number))
     elbos = [run(model, draw, evidence).elbo().double().cpu() for _ in range(samples)]
     return torch.stack(elbos).mean(0)  # (B,)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from hvae.data.order import mixed_seed
+from hvae.seeds import mixed_seed
 
 # Streams of one seed that must never coincide; the data order has 1 and 2.
 _POSTERIOR, _VALID = 3, 4

@@ -1,0 +1,96 @@
+"""Data made with a seed, measured with the same seed: the noise of the measurement must not be the data again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hvae.distributions import Normal, standard_normal
+from hvae.draw import prior
+from hvae.explore import encode, reconstruct, sample, sample_pixels
+from hvae.metrics import activity, bounds, codes, contribution, hierarchical_bounds, measure, mutual, regret
+from hvae.metrics.evaluating import evaluating
+from hvae.seeds import noise_seed
+from hvae.site import Site
+from hvae.train.seeds import seed_posterior, seed_valid
+from hvae.walk import Evidence, Model, Visit, run
+
+NOISE = 0.35
+
+
+class Channel(Model):
+    """z2 = nothing, z1 = x + noise: I(x; z1) of standard normal x is log(1 + 1 / noise^2) / 2 a coordinate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shape = (1, 1, 1)
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+        return {}
+
+    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        x = None if evidence is None else evidence.x.flatten(1)
+        flat = standard_normal(self.weight.new_zeros(n, 1), (1,))
+        z1 = visit(Site("z1", flat, None if x is None else Normal(x, torch.full_like(x, NOISE))))
+        visit(Site("z2", flat, flat if x is not None else None))
+        law = Normal(z1.unflatten(1, self.shape), torch.ones(n, *self.shape))
+        return visit(Site("x", law, value=None if evidence is None else evidence.x, data=True))
+
+
+def made(seed: int, n: int = 1500) -> Tensor:
+    torch.manual_seed(seed)
+    return torch.randn(n, 1, 1, 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7, -3])
+def test_information_is_that_of_the_channel_whatever_seed_made_the_data(seed: int) -> None:
+    found = mutual(Channel(), [made(seed)], seed=seed, population=10**7)
+    expected = 0.5 * math.log1p(1 / NOISE**2)
+    assert found.levels["z1"].information_nats.stratified.mean == pytest.approx(expected, abs=0.12)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_draw_under_the_seed_of_the_data_is_not_the_data(seed: int) -> None:
+    data = made(seed).flatten()
+    with evaluating(Channel(), seed):
+        first = run(Channel(), prior(), n=len(data))["z1"].value.flatten()
+    seed_posterior(torch.device("cpu"), seed, 0, 0)
+    second = torch.randn(len(data))
+    seed_valid(torch.device("cpu"), seed, 0)
+    third = torch.randn(len(data))
+    picture = sample(Channel(), len(data), seed=seed, chunk=len(data)).flatten()
+    for other in (first, second, third, picture):
+        assert abs(float(torch.corrcoef(torch.stack([data, other]))[0, 1])) < 0.12
+
+
+MEASURES: dict[str, Callable[[Model, Tensor], object]] = {
+    "bounds": lambda model, x: bounds(model, [x, x], samples=3, chunk_rows=8),
+    "hierarchical": lambda model, x: hierarchical_bounds(model, [x], ["z1"], groups=2, samples=2),
+    "activity": lambda model, x: activity(model, [x]),
+    "codes": lambda model, x: codes(model, [x], "samples"),
+    "contribution": lambda model, x: contribution(model, [x]),
+    "measure": lambda model, x: measure(model, [x], bits=8),
+    "regret": lambda model, x: regret(model, [x], steps=1),
+    "encode": lambda model, x: encode(model, x, seed=0),
+    "reconstruct": lambda model, x: reconstruct(model, x, seed=0),
+    "sample_pixels": lambda model, x: sample_pixels(model, 2, seed=0),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_no_measure_sets_a_seed_that_people_use(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+    plainly = torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: (used.append(seed), plainly(seed))[1])
+    MEASURES[name](Channel(), torch.rand(8, 1, 1, 1))
+    assert used and min(used) > 10**4
+
+
+def test_seeds_of_noise_differ_in_seed_and_place() -> None:
+    keys = [(seed, *place) for seed in (0, 1, 2**40, -1) for place in ((), (0,), (1,), (0, 0), (0, 1), (1, 0))]
+    assert len({noise_seed(*key) for key in keys}) == len(keys)
