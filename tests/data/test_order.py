@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvae.data.order import StepSampler, epoch_order, generator
+from hvae.data.order import StepSampler, epoch_order, generator, subset
 from hvae.errors import HvaeError
 
 sizes = st.integers(1, 60)
@@ -93,3 +93,10 @@ def test_keys_give_unrelated_streams() -> None:
 def test_impossible_samplers_are_refused(wish: dict[str, int], message: str) -> None:
     with pytest.raises(HvaeError, match=message):
         StepSampler(**{"n": 8, "batch": 4, "seed": 0, "steps": 1, **wish})
+
+
+def test_a_subset_is_spread_over_all_of_the_data() -> None:
+    rows = subset(10_000, 500)
+    assert rows.tolist() == sorted(set(rows.tolist())) and len(rows) == 500
+    assert all(25 < int(((rows >= start) & (rows < start + 1000)).sum()) < 80 for start in range(0, 10_000, 1000))
+    assert subset(4, 9).tolist() == [0, 1, 2, 3]

@@ -72,6 +72,33 @@ def test_kid_by_hand() -> None:
     assert 0.5 * others.std() < deviation < 4 * others.std(), "subsets are halves, so that they can differ"
 
 
+def test_kid_of_unequal_sides_does_not_depend_on_the_order_of_either() -> None:
+    a, b = table(150, 2), table(1200, 2).sort(0).values
+    off = ~torch.eye(len(b), dtype=torch.bool)
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y.T / 2 + 1) ** 3
+
+    exact = kernel(a, a)[off[:150, :150]].mean() + kernel(b, b)[off].mean() - 2 * kernel(a, b).mean()
+    assert kid(a, b)[0] == pytest.approx(float(exact))
+    assert kid(b, a)[0] == pytest.approx(float(exact))
+
+
+def test_kid_of_sorted_sets_is_that_of_the_same_sets_in_any_order() -> None:
+    """Ten far classes in order: the first rows of the larger side would be one class."""
+    real, generated = (torch.arange(10.0).repeat_interleave(n)[:, None] * 5 + table(10 * n, 4) for n in (1300, 40))
+    found, deviation = kid(real, generated)
+    mixed, _ = kid(real[torch.randperm(len(real))], generated)
+    assert abs(found) < 4 * deviation and abs(mixed) < 4 * deviation and deviation > 0
+
+
+@pytest.mark.parametrize("order", ["sorted", "cycled"])
+def test_an_inception_score_does_not_depend_on_the_order_of_samples(order: str) -> None:
+    sure = torch.eye(10, dtype=torch.float64)
+    samples = sure.repeat_interleave(200, 0) if order == "sorted" else sure.repeat(200, 1)
+    assert class_score(samples)[0] == pytest.approx(10, abs=0.5)
+
+
 def test_precision_and_recall_tell_narrow_from_wide() -> None:
     real = table(400, 2)
     precision, recall = precision_recall(real, table(400, 2, scale=0.2))
@@ -98,7 +125,7 @@ def test_density_and_coverage_by_hand() -> None:
 
 def test_class_score_runs_from_one_to_the_number_of_classes() -> None:
     sure = torch.eye(5, dtype=torch.float64)
-    assert class_score(sure.repeat(40, 1))[0] == pytest.approx(5)
+    assert class_score(sure.repeat(800, 1))[0] == pytest.approx(5, abs=0.1), "each split is a sample of its own"
     assert class_score(sure[:1].repeat(200, 1))[0] == pytest.approx(1)
     assert class_score(torch.full((200, 5), 0.2))[0] == pytest.approx(1, abs=1e-6)
     with pytest.raises(HvaeError, match=r"50 pictures or more \(10 splits, 5 classes\), got 49"):

@@ -63,6 +63,18 @@ def test_processes_share_a_validation(parts: int) -> None:
     assert whole["elbo"] == pytest.approx(whole["log_likelihood"] - whole["rate/z2"] - whole["rate/z1"], rel=1e-5)
 
 
+def test_a_part_of_the_validation_data_is_a_random_one() -> None:
+    rows: list[int] = []
+
+    class Noted(Data):
+        def batch(self, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            rows.extend(indices.tolist())
+            return super().batch(indices, generator)
+
+    score(toy().eval(), Noted(200), seed=0, size=8, count=20)
+    assert len(set(rows)) == 20 and max(rows) > 100, "sorted data: the first twenty would be of one class"
+
+
 def test_the_objective_weighs_regularisers() -> None:
     model, x = Weighed(), Data().x
     objective = ELBO(regulariser=Regulariser(0.1, start=10.0, warmup=WarmUp(length=4)))

@@ -28,9 +28,11 @@ def watching(valid: Split, seed: int, rows: int) -> Callable[[Model, int], Row] 
     # The measures multiply their seed, and torch takes 64 bits of the product.
     seed %= 2**32
 
+    from hvae.data import subset
+
     def watch(model: Model, step: int) -> Row:
         images = valid.fixed(seed)
-        some, few = (images.batch(range(min(n, len(images)))) for n in (USED_DATA, max(2, min(PAIRS, rows))))
+        some, few = (images.batch(subset(len(images), n)) for n in (USED_DATA, max(2, min(PAIRS, rows))))
         return {**_used(model, some.split(rows), seed), **_information(model, few, len(images), seed)}
 
     return watch

@@ -12,7 +12,7 @@ from hvae.data.folder import read_folder
 from hvae.data.hub import read_hub
 from hvae.data.images import ImageData, Split
 from hvae.data.lookup import listing, read_known
-from hvae.data.order import MicroBatch, StepSampler, epoch_order, generator
+from hvae.data.order import MicroBatch, StepSampler, epoch_order, generator, subset
 from hvae.data.prepare import prepare
 from hvae.data.provenance import Provenance, differences
 from hvae.data.raw import Raw
@@ -28,6 +28,7 @@ __all__ = [
     "generator",
     "known_sets",
     "load",
+    "subset",
 ]
 
 _READERS: dict[str, Callable[[DataConfig], Raw]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hvae.data.order import subset
 from hvae.objectives import Objective
 from hvae.train.feed import Batches
 from hvae.train.seeds import seed_valid
@@ -46,11 +47,11 @@ def score(
 ) -> dict[str, float]:
     """Sums over data of the ELBO, the log-likelihood and each level's rate, by name, in nats.
 
-    Takes every `parts`-th batch of `size` among the first `count` data, starting with batch `part`: processes share
-    the work, and their sums add up to what one process finds.
+    Takes every `parts`-th batch of `size` among `count` data chosen at random, starting with batch `part`: processes
+    share the work, and their sums add up to what one process finds.
     """
     device = next(model.parameters()).device
-    batches = torch.arange(count).split(size)
+    batches = subset(len(split), count).split(size)
     sums: dict[str, float] = {}
     # A process without a batch of its own still has to name the sums: it scores one that counts nothing.
     for number in range(part, max(len(batches), part + 1), parts):

@@ -10,7 +10,7 @@ import torch
 
 from hvae.seeds import mixed_seed
 
-# Streams of one seed that must never coincide; the data order has 1 and 2.
+# Streams of one seed that must never coincide; the data order has 1, 2 and 5.
 _POSTERIOR, _VALID = 3, 4
 
 

@@ -70,16 +70,15 @@ class Work:
     @cached_property
     def classifier(self) -> Any:
         """A small classifier of the data's own classes, and how good it is."""
+        from hvae.data import subset
         from hvae.metrics import train_classifier
 
         train, test = self.subject.data.train, self.split
-        n = min(CLASSIFIED, len(train))
-        # Labels follow rows, and known sets are not sorted by class: the first few thousand are as good as any.
-        known = train.some(range(n)).fixed(self.config.seed)
+        known = train.some(subset(len(train), CLASSIFIED)).fixed(self.config.seed)
         told, asked = known.labels, test.labels
         assert told is not None and asked is not None
         with self.bar("a classifier of the data"):
-            images, others = known.batch(range(n)), test.batch(range(len(test)))
+            images, others = known.batch(range(len(known))), test.batch(range(len(test)))
             return train_classifier(images, told, others, asked, seed=self.config.seed)
 
     @cached_property
@@ -91,10 +90,12 @@ class Work:
 
     def no_classifier(self) -> str:
         """Why there can be no classifier; empty when there can."""
+        from hvae.data import subset
+
         train, test = self.subject.data.train.labels, self.split.labels
         if train is None or test is None or not len(train):
             return f"labels are needed, and {self.subject.data.provenance.name} has none"
-        count = len(train[:CLASSIFIED].unique())
+        count = len(train[subset(len(train), CLASSIFIED)].unique())
         return "" if count > 1 else "labels of 2 classes or more are needed, and these data are of one class only"
 
 

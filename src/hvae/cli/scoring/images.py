@@ -52,9 +52,9 @@ def some(split: Split, count: int) -> Split:
 
 def order(length: int, count: int) -> Tensor:
     """The places of so many of `length` data at random, always the same, in rising order."""
-    import torch
+    from hvae.data import subset
 
-    return torch.randperm(length, generator=torch.Generator().manual_seed(0))[:count].sort().values
+    return subset(length, count)
 
 
 def overlap(ours: Split, theirs: Split) -> int:
