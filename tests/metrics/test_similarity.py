@@ -18,6 +18,20 @@ def test_five_scales_agree_with_another_implementation() -> None:
         assert float(ms_ssim(a, b)[i]) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_structure_of_either_sign_is_averaged_before_negative_means_are_cut(channels: int) -> None:
+    """Windows of unrelated noise agree as often as they disagree: cut first, the half that agrees would remain."""
+    a, b = torch.rand(2, 40, channels, 192, 192, dtype=torch.float64).unbind(0)
+    found = ms_ssim(a, b).mean()
+    expected = torch.stack([reference(x[None], y[None], data_range=1.0) for x, y in zip(a, b, strict=True)]).mean()
+    assert float(found) == pytest.approx(float(expected), abs=0.01)
+
+
+def test_opposite_structure_has_none() -> None:
+    x = torch.rand(2, 1, 32, 32)
+    assert ms_ssim(x, 1 - x).tolist() == [0.0, 0.0]
+
+
 def test_more_noise_is_less_alike() -> None:
     a = torch.nn.functional.avg_pool2d(torch.rand(1, 1, 40, 40), 5, 1, 2)
     found = [float(ms_ssim(a, a + s * torch.randn_like(a))) for s in (0.0, 0.02, 0.1, 0.5)]

@@ -39,7 +39,8 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
     Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment".  Small
     pictures have fewer than five scales (see `scales`), whose weights are then rescaled to sum to 1: such numbers are
-    comparable only with those of pictures of the same size.  Negative structure counts as 0.
+    comparable only with those of pictures of the same size.  Each factor is the mean over places and channels of a
+    picture, as in their code; a mean below 0 counts as 0, since it has no real power.
 
     Arguments: `a` and `b`, (B, C, H, W).  Raises HvaeError if shapes differ or pictures are smaller than 11 x 11.
 
@@ -55,7 +56,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     for j, weight in enumerate((weights / weights.sum()).tolist()):
         light, structure = _ssim(a, b)
         last = j == count - 1
-        total = total * (light * structure if last else structure).clamp_min(0).mean((1, 2, 3)) ** weight
+        total = total * (light * structure if last else structure).mean((1, 2, 3)).clamp_min(0) ** weight
         if not last:
             a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     return total
