@@ -49,7 +49,7 @@ class Work:
     def __init__(self, model: Model, x: Tensor, samples: int, rows: int) -> None:
         self.model, self.x, self.samples, self.rows = model, x, samples, rows
         self.evidence = model.evidence(x)
-        self.values = {k: run(model, posterior, self.evidence.repeat(k)).keyed_values() for k in set(self.chunks)}
+        self.values = {k: run(model, posterior, self.evidence.repeat(k)).values() for k in set(self.chunks)}
 
     @property
     def chunks(self) -> list[int]:

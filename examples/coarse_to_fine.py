@@ -36,8 +36,8 @@ def main() -> None:
     shown = torch.randperm(len(data.test), generator=some)[: args.pictures]
     train, test = data.train.fixed(0), data.test
     everything = torch.arange(len(test))
-    classify = train_classifier(train.batch(pick), train.labels[pick], test.batch(everything), test.labels)
-    x = test.batch(shown)
+    classify = train_classifier(train.pictures(pick), train.labels[pick], test.pictures(everything), test.labels)
+    x = test.pictures(shown)
     held = top_held(model, x, count=args.held, seed=0)
     mirror = top_swapped(model, x, count=args.held, seed=0)
     result = coarse_to_fine(classify, held, mirror)

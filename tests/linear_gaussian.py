@@ -18,6 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.site import Site
 from hvae.walk import Evidence, Model, Visit
@@ -66,8 +67,8 @@ class LinearGaussian(Model):
         cov = (w * self.variances()["z1"]) @ w.T + S**2 * torch.eye(len(w), dtype=w.dtype)
         return torch.distributions.MultivariateNormal(torch.zeros(len(w), dtype=w.dtype), cov).log_prob(x)
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return {"projected": x @ self.basis}  # (B, D): width * z1 + S eps, all that x says of z
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {"projected": datum.x @ self.basis}  # (B, D): width * z1 + S eps, all that datum.x says of z
 
     def p(self, name: str, above: Tensor | None, n: int) -> Normal:
         """p(z_l given z_{l+1})."""
@@ -80,22 +81,22 @@ class LinearGaussian(Model):
         """The exact posterior q, moved by the errors of this model."""
         return Normal(q.loc + self.shift[name], q.scale * self.spread[name].exp())
 
-    def emit(self, visit: Visit, z: Tensor, evidence: Evidence | None) -> Tensor:
+    def emit(self, visit: Visit, z: Tensor, evidence: Evidence) -> Tensor:
         loc = z @ self.weight().T
-        return visit(Site("x", Normal(loc, torch.full_like(loc, S)), value=evidence and evidence.x, data=True))
+        return visit(Site("x", Normal(loc, torch.full_like(loc, S)), value=evidence.x, data=True))
 
     @abstractmethod
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor: ...
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor: ...
 
 
 class TopDownGaussian(LinearGaussian):
     """p and q of each level are known at once, top first."""
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         z = None
         for name in reversed(self.names):
-            p = self.p(name, z, n)
-            q = None if evidence is None else self.off(name, self._q(name, p, evidence.features["projected"]))
+            p = self.p(name, z, evidence.n)
+            q = None if evidence.x is None else self.off(name, self._q(name, p, evidence.features["projected"]))
             z = visit(Site(name, p, q))
         return self.emit(visit, z, evidence)
 
@@ -110,12 +111,12 @@ class TopDownGaussian(LinearGaussian):
 class BottomUpGaussian(LinearGaussian):
     """q climbs from the data, p descends to it: each latent is visited twice, but the top, whose p is known at once."""
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         top = self.names[-1]
-        q = None if evidence is None else self._climb(visit, evidence.features["projected"])
-        z = visit(Site(top, self.p(top, None, n), q))
+        q = None if evidence.x is None else self._climb(visit, evidence.features["projected"])
+        z = visit(Site(top, self.p(top, None, evidence.n), q))
         for name in reversed(self.names[:-1]):
-            z = visit(Site(name, p=self.p(name, z, n)))
+            z = visit(Site(name, p=self.p(name, z, evidence.n)))
         return self.emit(visit, z, evidence)
 
     def _climb(self, visit: Visit, below: Tensor) -> Normal:

@@ -13,6 +13,7 @@ from families import FAMILIES, SHAPE
 from rich.console import Console
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal
 from hvae.errors import HvaeError
 from hvae.inspection import CPU_FIXED, CPU_SLACK, count, inspect
@@ -33,14 +34,14 @@ class Linear(Model):
         self.up, self.levels = nn.Linear(X, Z), nn.ModuleDict({"z1": nn.Linear(Z, X)})
         self.register_buffer("one", torch.ones(1))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return {"z1": self.up(x)}
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {"z1": self.up(datum.x)}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        p = Normal(self.one.new_zeros(n, Z), self.one.new_ones(n, Z))
-        q = None if evidence is None else Normal(evidence.features["z1"], p.scale)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        p = Normal(self.one.new_zeros(evidence.n, Z), self.one.new_ones(evidence.n, Z))
+        q = None if evidence.x is None else Normal(evidence.features["z1"], p.scale)
         z = visit(Site("z1", p, q))
-        x = None if evidence is None else evidence.x
+        x = evidence.x
         return visit(Site("x", Bernoulli(self.levels["z1"](z)), value=x, data=True))
 
 

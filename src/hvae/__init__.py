@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun, load
     from hvae.coding import Codec
     from hvae.config import PRESETS, RunConfig, preset
-    from hvae.draw import Draw, Drawn, each, given, masked, mode, posterior, prior, replay
+    from hvae.datum import Condition, Datum
+    from hvae.draw import Draw, Drawn, by_step, each, given, masked, mode, posterior, prior, replay, thin
     from hvae.errors import HvaeError
     from hvae.explore import (
         decode,
@@ -49,7 +50,8 @@ _PLACES = {
     "checkpoints": ("LoadedRun", "load"),
     "coding": ("Codec",),
     "config": ("PRESETS", "RunConfig", "preset"),
-    "draw": ("Draw", "Drawn", "each", "given", "masked", "mode", "posterior", "prior", "replay"),
+    "datum": ("Condition", "Datum"),
+    "draw": ("Draw", "Drawn", "by_step", "each", "given", "masked", "mode", "posterior", "prior", "replay", "thin"),
     "errors": ("HvaeError",),
     "explore": (
         "decode",
@@ -79,8 +81,11 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "PRESETS",
     "RunConfig",
     "preset",
+    "Condition",
+    "Datum",
     "Draw",
     "Drawn",
+    "by_step",
     "each",
     "given",
     "masked",
@@ -88,6 +93,7 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "posterior",
     "prior",
     "replay",
+    "thin",
     "HvaeError",
     "decode",
     "encode",

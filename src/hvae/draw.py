@@ -18,7 +18,8 @@ from torch import Tensor
 
 from hvae.distributions import Distribution
 from hvae.distributions.masked import Masked
-from hvae.site import Site
+from hvae.distributions.steps import Steps
+from hvae.site import Key, Pin, Site, as_key
 
 
 class Drawn(NamedTuple):
@@ -34,8 +35,13 @@ class Draw(ABC):
     @abstractmethod
     def __call__(self, site: Site) -> Drawn: ...
 
-    def names(self) -> frozenset[str]:
-        """The variables this draw speaks of by name: a run that never meets one of them is an error."""
+    def keys(self) -> frozenset[Key]:
+        """The variables this draw speaks of, (name, None) for every step of a name: a run that never meets one of them
+        is an error."""
+        return frozenset()
+
+    def pins(self) -> frozenset[Key]:
+        """The variables that this draw gives one value: (name, None) must not recur in time."""
         return frozenset()
 
 
@@ -97,57 +103,78 @@ mode: Draw = _Mode()
 
 @dataclass(frozen=True, eq=False)
 class _Given(Draw):
-    values: Mapping[str, Tensor]
+    values: Mapping[Key, Tensor]
     otherwise: Draw
 
     def __call__(self, site: Site) -> Drawn:
-        if site.name not in self.values:
+        key = site.key if site.key in self.values else (site.name, None)
+        if key not in self.values:
             return self.otherwise(site)
         # Scored against q where there is one, so that replaying a trace gives its own log-weight again.
-        return Drawn(self.values[site.name], site.q or site.proposal)
+        return Drawn(self.values[key], site.q or site.proposal)
 
-    def names(self) -> frozenset[str]:
-        return frozenset(self.values) | self.otherwise.names()
+    def keys(self) -> frozenset[Key]:
+        return self.otherwise.keys().union(self.values)
+
+    def pins(self) -> frozenset[Key]:
+        return self.otherwise.pins().union(self.values)
 
 
-def given(values: Mapping[str, Tensor], otherwise: Draw = posterior) -> Draw:
-    """The given values, (B, ...) by name; `otherwise` draws the rest.  Pinned levels, decoding, replays."""
-    return _Given(values, otherwise)
+def given(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = posterior) -> Draw:
+    """The given values, (B, ...) by name; `otherwise` draws the rest.  Pinned levels, decoding, replays.
+
+    A name that recurs in time is given step by step, by ("z", step): `given(trace.values())` does, and `by_step` takes
+    a series apart.
+    """
+    return _Given({as_key(pin): value for pin, value in values.items()}, otherwise)
+
+
+def by_step(name: str, series: Tensor) -> dict[Pin, Tensor]:
+    """A series (B, T, ...) as values of the steps 0 .. T-1 of a name: the inverse of `Trace.series`.
+
+    >>> list(by_step("z", torch.zeros(4, 2, 8)))
+    [('z', 0), ('z', 1)]
+    """
+    return {(name, step): value for step, value in enumerate(series.unbind(1))}
 
 
 @dataclass(frozen=True, eq=False)
 class _Replay(Draw):
-    values: Mapping[tuple[str, int | None], Tensor]
+    values: Mapping[Key, Tensor]
 
     def __call__(self, site: Site) -> Drawn:
         return Drawn(self.values[site.key], site.q or site.proposal)
 
 
-def replay(values: Mapping[tuple[str, int | None], Tensor]) -> Draw:
-    """Every variable from an earlier trace's `keyed_values()`, step by step in time where names recur."""
-    return _Replay(values)
+def replay(values: Mapping[Pin, Tensor] | Mapping[Key, Tensor]) -> Draw:
+    """Every variable from an earlier trace's `values()`; a variable that they lack is an error."""
+    return _Replay({as_key(pin): value for pin, value in values.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class _Each(Draw):
-    by_name: Mapping[str, Draw]
+    draws: Mapping[Key, Draw]
     otherwise: Draw
 
     def __call__(self, site: Site) -> Drawn:
-        return self.by_name.get(site.name, self.otherwise)(site)
+        own = self.draws.get(site.key) or self.draws.get((site.name, None), self.otherwise)
+        return own(site)
 
-    def names(self) -> frozenset[str]:
-        inner = [draw.names() for draw in (*self.by_name.values(), self.otherwise)]
-        return frozenset(self.by_name).union(*inner)
+    def keys(self) -> frozenset[Key]:
+        inner = [draw.keys() for draw in (*self.draws.values(), self.otherwise)]
+        return frozenset(self.draws).union(*inner)
+
+    def pins(self) -> frozenset[Key]:
+        return frozenset[Key]().union(*(draw.pins() for draw in (*self.draws.values(), self.otherwise)))
 
 
-def each(by_name: Mapping[str, Draw], otherwise: Draw = posterior) -> Draw:
-    """A draw of its own for each named variable; `otherwise` draws the rest.
+def each(draws: Mapping[Pin, Draw] | Mapping[str, Draw], otherwise: Draw = posterior) -> Draw:
+    """A draw of its own for each named variable, or for one step of it, ("z", 3); `otherwise` draws the rest.
 
-    >>> sorted(each({"z3": prior(0.7), "z2": mode}, prior()).names())
-    ['z2', 'z3']
+    >>> sorted(each({"z3": prior(0.7), "z2": mode}, prior()).keys())
+    [('z2', None), ('z3', None)]
     """
-    return _Each(dict(by_name), otherwise)
+    return _Each({as_key(pin): draw for pin, draw in draws.items()}, otherwise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,10 +189,40 @@ class _Mask(Draw):
         proposal = None if both_given else Masked(self.mask, a.proposal, b.proposal)
         return Drawn(torch.where(self.mask, a.value, b.value), proposal)
 
-    def names(self) -> frozenset[str]:
-        return self.a.names() | self.b.names()
+    def keys(self) -> frozenset[Key]:
+        return self.a.keys() | self.b.keys()
+
+    def pins(self) -> frozenset[Key]:
+        return self.a.pins() | self.b.pins()
 
 
 def masked(mask: Tensor, a: Draw, b: Draw) -> Draw:
     """`a` where the boolean mask (broadcast to (B, ...)) is true, `b` elsewhere.  In-painting at chosen levels."""
     return _Mask(mask, a, b)
+
+
+@dataclass(frozen=True)
+class _Thin(Draw):
+    count: int
+    otherwise: Draw
+
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Steps):
+            return self.otherwise(site)
+        some = site.p.thinned(self.count)
+        return Drawn(some.sample(), some)
+
+    def keys(self) -> frozenset[Key]:
+        return self.otherwise.keys()
+
+    def pins(self) -> frozenset[Key]:
+        return self.otherwise.pins()
+
+
+def thin(count: int, otherwise: Draw = posterior) -> Draw:
+    """Of the steps that a walk may visit, `count` random ones for each row instead of all; `otherwise` draws the rest.
+
+    A walk that asks which steps to visit (`hvae.distributions.Steps`) gives each of those visited the weight
+    T / count, so that every sum over steps keeps its expectation.  Kingma et al. 2021, arXiv 2107.00630, eq. (13).
+    """
+    return _Thin(count, otherwise)

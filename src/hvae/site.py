@@ -13,6 +13,9 @@ from torch import Tensor
 from hvae.distributions import Distribution
 
 Key = tuple[str, int | None]
+"""The identity of a variable: its name and, where the name recurs in time, its step."""
+Pin = str | tuple[str, int | None]
+"""How people write a key: ("z", 3), or the bare name of a variable that is visited once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,8 +25,11 @@ class Site:
     `p` is its generative conditional and `q` its inference conditional; a top-down model knows both at once, a
     bottom-up model learns q on the way up and p on the way down.  `value` and `proposal` are what an earlier visit
     of the same walk decided (for data, `value` is the datum).  The identity of a variable is its `name`, with a
-    `step` when the same name recurs in time; `weight` above 1 lets one visited site stand for several.  `late` is set
-    when the value was decided before p was known: p may then depend on it, and no closed form for KL(q || p) holds.
+    `step` when the same name recurs in time.  `weight`, a number or (B,), lets one visited site stand for several;
+    `mask` (B,) bool says for which rows this visit exists (all of them if None): other rows cost nothing.  `observed`
+    (B, ...) bool says which values of a datum are known: the others do not count towards its likelihood.  `late` is
+    set when the value was decided before p was known: p may then depend on it, and no closed form for KL(q || p)
+    holds.  An `auxiliary` site is a choice of the walk itself, such as which step it visits: it is no level.
     """
 
     name: str
@@ -32,9 +38,12 @@ class Site:
     value: Tensor | None = None
     proposal: Distribution | None = None
     step: int | None = None
-    weight: float = 1.0
+    weight: float | Tensor = 1.0
+    mask: Tensor | None = None
+    observed: Tensor | None = None
     data: bool = False
     late: bool = False
+    auxiliary: bool = False
 
     @property
     def key(self) -> Key:
@@ -52,5 +61,39 @@ class Site:
         )
 
 
+def pin(key: Key) -> Pin:
+    """A key as people write it.
+
+    >>> pin(("z", 3)), pin(("z1", None))
+    (('z', 3), 'z1')
+    """
+    return key[0] if key[1] is None else key
+
+
+def as_key(pin: Pin) -> Key:
+    """The inverse of `pin`."""
+    return (pin, None) if isinstance(pin, str) else (pin[0], pin[1])
+
+
 Visit = Callable[[Site], Tensor]
 """What a walk calls at each variable: it is handed the value and walks on."""
+
+
+def spelled(pin: Pin) -> str:
+    """A variable as text, for files and screens.
+
+    >>> spelled("z1"), spelled(("z", 3))
+    ('z1', 'z[3]')
+    """
+    name, step = as_key(pin)
+    return name if step is None else f"{name}[{step}]"
+
+
+def read_pin(text: str) -> Pin:
+    """The inverse of `spelled`.
+
+    >>> read_pin("z[3]"), read_pin("z1-up")
+    (('z', 3), 'z1-up')
+    """
+    name, bracket, step = text.removesuffix("]").partition("[")
+    return (name, int(step)) if bracket and step.isdecimal() else text

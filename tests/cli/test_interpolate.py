@@ -36,7 +36,7 @@ def loaded(run: Path) -> LoadedRun:
 def ends(loaded: LoadedRun, pairs: int) -> torch.Tensor:
     """The images of so many pairs, evenly over the test data."""
     split = load(loaded.config.data).test
-    return split.batch([i * (len(split) // (2 * pairs)) for i in range(2 * pairs)])
+    return split.pictures([i * (len(split) // (2 * pairs)) for i in range(2 * pairs)])
 
 
 def test_the_ends_are_the_reconstructions(run: Path, loaded: LoadedRun, tmp_path: Path, command: Command) -> None:

@@ -32,7 +32,7 @@ def test_there_and_back_is_the_reconstruction(run: Path, tmp_path: Path, command
     said = command("decode", run, tmp_path / "z.npz", "--out", tmp_path / "x.npy", "--json")
     assert said.json["number"] == 7 and said.json["given"] == ["z2", "z1"] and said.err == ""
     loaded = hvae.load(run)
-    x = load(loaded.config.data).test.batch(range(7))
+    x = load(loaded.config.data).test.pictures(range(7))
     expected = reconstruct(loaded.model, x, draw=hvae.mode)
     torch.testing.assert_close(torch.from_numpy(np.load(tmp_path / "x.npy")), expected)
 

@@ -15,6 +15,7 @@ from hvae.coding.book import Book, calibrate
 from hvae.coding.coder import ORDERS, Coder, with_enough_noise
 from hvae.coding.numerics import still
 from hvae.coding.stack import Stack
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.errors import HvaeError
 from hvae.site import Site, Visit
@@ -57,13 +58,13 @@ class Aside(Model):
         super().__init__()
         self.off = torch.nn.Parameter(torch.tensor(off))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        x = None if evidence is None else evidence.x
-        p = standard_normal(self.off.new_zeros(n), (40,))
-        q = None if x is None else Normal(self.off.expand(n, 40), self.off.new_full((n, 40), 0.2))
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        x = evidence.x
+        p = standard_normal(self.off.new_zeros(evidence.n), (40,))
+        q = None if x is None else Normal(self.off.expand(evidence.n, 40), self.off.new_full((evidence.n, 40), 0.2))
         z = visit(Site("z1", p, q))
         return visit(Site("x", Bernoulli((z.mean(1) - self.off)[:, None, None, None]), value=x, data=True))
 

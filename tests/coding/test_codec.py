@@ -17,6 +17,7 @@ from hvae.coding.classic import Levels
 from hvae.coding.coder import Coder
 from hvae.coding.container import write
 from hvae.config.model import LadderConfig, LVAEConfig, VAEConfig
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, standard_normal
 from hvae.errors import HvaeError
 from hvae.site import Site, Visit
@@ -170,14 +171,14 @@ class Fickle(Model):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        x = None if evidence is None else evidence.x
-        law = standard_normal(self.weight.new_zeros(n), (1,))
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        x = evidence.x
+        law = standard_normal(self.weight.new_zeros(evidence.n), (1,))
         z = visit(Site("z1", law, None if x is None else law))
-        logits = (0.1 * z[:, :, None, None] - 2 + 0.1 * (x is not None)).expand(n, 1, 4, 5)
+        logits = (0.1 * z[:, :, None, None] - 2 + 0.1 * (x is not None)).expand(evidence.n, 1, 4, 5)
         return visit(Site("x", Bernoulli(logits), value=x, data=True))
 
 

@@ -14,6 +14,7 @@ from hvae.coding.book import calibrate
 from hvae.coding.numerics import calm, noise, still
 from hvae.coding.stack import Stack
 from hvae.coding.symbols import Certain, Table, discrete
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Categorical, standard_normal
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
@@ -33,18 +34,18 @@ class Quantised(Model):
         self.down, self.out = nn.Linear(4, 12 * CODES), nn.Linear(16, 36)
         self.prior = nn.Parameter(torch.randn(TOP, 4))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        x = None if evidence is None else evidence.x
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        x = evidence.x
         flat = None if x is None else x.flatten(1)  # (B, 36)
-        q2 = None if flat is None else Categorical(3 * self.top(flat).reshape(n, TOP, 4))
-        z2 = visit(Site("z2", Categorical(self.prior.expand(n, TOP, 4)), q2))
-        near = None if flat is None else self.up(flat).reshape(n, CODES, 12).argmax(1)  # (B, 12)
+        q2 = None if flat is None else Categorical(3 * self.top(flat).reshape(evidence.n, TOP, 4))
+        z2 = visit(Site("z2", Categorical(self.prior.expand(evidence.n, TOP, 4)), q2))
+        near = None if flat is None else self.up(flat).reshape(evidence.n, CODES, 12).argmax(1)  # (B, 12)
         q1 = None if near is None else Categorical(nn.functional.one_hot(near, CODES).mT.to(z2.dtype).log())
-        z1 = visit(Site("z1", Categorical(self.down(z2).reshape(n, CODES, 12)), q1))
-        logits = 2 * self.out(torch.cat([z1, z2], 1)).reshape(n, *self.shape)
+        z1 = visit(Site("z1", Categorical(self.down(z2).reshape(evidence.n, CODES, 12)), q1))
+        logits = 2 * self.out(torch.cat([z1, z2], 1)).reshape(evidence.n, *self.shape)
         return visit(Site("x", Bernoulli(logits), value=x, data=True))
 
 
@@ -100,10 +101,10 @@ def test_a_symbol_costs_its_logarithm_and_none_beyond_the_last_is_drawn() -> Non
 
 def test_a_level_of_two_kinds_is_refused() -> None:
     class Mixed(Quantised):
-        def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-            q = Categorical(torch.zeros(n, 3, 4))
-            visit(Site("z1", standard_normal(torch.zeros(n), (4,)), q))
-            return visit(Site("x", Bernoulli(torch.zeros(n, 1, 6, 6)), value=evidence and evidence.x, data=True))
+        def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+            q = Categorical(torch.zeros(evidence.n, 3, 4))
+            visit(Site("z1", standard_normal(torch.zeros(evidence.n), (4,)), q))
+            return visit(Site("x", Bernoulli(torch.zeros(evidence.n, 1, 6, 6)), value=evidence.x, data=True))
 
     model = still(Mixed())
     with pytest.raises(Uncodable, match="expected Gaussian or categorical latents"):

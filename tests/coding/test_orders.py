@@ -16,6 +16,7 @@ from hvae.coding.book import Book, calibrate
 from hvae.coding.numerics import calm, noise, still
 from hvae.coding.stack import Exhausted, Stack
 from hvae.coding.steady import Uncodable
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Distribution, Flowed, Normal, standard_normal
 from hvae.draw import posterior, replay
 from hvae.levels import gaussian
@@ -124,7 +125,7 @@ def test_both_orders_of_a_chain_visit_the_same_variables(name: str) -> None:
     with calm():
         book = calibrate(model, model.evidence(x))
         trace = bitswap.encode(model, Stack.start(noise(WORDS)), x, book)
-        again = run(model, replay(trace.keyed_values()), model.evidence(x))
+        again = run(model, replay(trace.values()), model.evidence(x))
     torch.testing.assert_close(again.log_weight(), trace.log_weight())
     torch.testing.assert_close(again.elbo(), trace.elbo())
 
@@ -146,12 +147,12 @@ class Recurrent(Model):
         self.gen, self.inf, self.out = nn.Linear(4, 4), nn.Linear(7, 4), nn.Linear(6, 3)
         self.cell = nn.GRUCell(5, 4)
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        h, found = self.gen.weight.new_zeros(n, 4), []
-        for t, x in enumerate([None] * 4 if evidence is None else evidence.x.split(3, 1)):
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        h, found = self.gen.weight.new_zeros(evidence.n, 4), []
+        for t, x in enumerate([None] * 4 if evidence.x is None else evidence.x.split(3, 1)):
             q = None if x is None else gaussian(self.inf(torch.cat([h, x], 1)), torch.exp)
             z = visit(Site("z1", gaussian(self.gen(h), torch.exp), q, step=t))
             found.append(visit(Site("x", Bernoulli(self.out(torch.cat([h, z], 1))), value=x, step=t, data=True)))

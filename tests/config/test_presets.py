@@ -15,7 +15,6 @@ from hvae.config.presets.first import FIRST
 from hvae.config.presets.sizes import SIZES
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
-from hvae.objectives.loss import level_rates
 from hvae.walk import run
 from hvae.zoo import build
 
@@ -60,7 +59,7 @@ def test_free_nats_of_biva_are_charged_as_released() -> None:
         trace = run(model, posterior, model.evidence(torch.rand(2, 1, 28, 28).round()))
         loss = objective(trace, 0)
     floors = {record.name: 2 / record.value[0].numel() for record in trace.latents}
-    rates = level_rates(trace)
+    rates = trace.nats()
     charged = sum(nats.clamp(min=floors[name]).flatten(1).sum(1).mean() for name, nats in rates.items())
     assert float(loss.total + loss.terms["log_likelihood"]) == pytest.approx(float(charged), rel=1e-4)
     assert float(charged) > max(2.0 * len(rates), float(trace.rates()["z6"].mean()))

@@ -43,7 +43,7 @@ def read_array(array: np.ndarray, folder: Path, **wishes: object) -> ImageData:
 def test_shapes(shape: tuple[int, ...], expected: tuple[int, ...], tmp_path: Path) -> None:
     array = some(*shape)
     data = read_array(array, tmp_path)
-    assert data.shape == expected and data.train.batch([0, 1]).shape == (2, *expected)
+    assert data.shape == expected and data.train.pictures([0, 1]).shape == (2, *expected)
     last = len(shape) == 4 and shape[1] > 4
     assert (
         data.train.levels(range(9)).numpy() == (array.transpose(0, 3, 1, 2) if last else array).reshape(9, *expected)
@@ -72,7 +72,7 @@ def test_types_settle_the_depth(array: np.ndarray, bits: int, tmp_path: Path) ->
     data = read_array(array, tmp_path)
     assert data.bits == bits
     top = 1 if array.dtype.kind in "bf" else 2**bits - 1
-    assert np.allclose(data.train.batch([0]).numpy(), array.astype(np.float64) / top, atol=0.5 / 255)
+    assert np.allclose(data.train.pictures([0]).numpy(), array.astype(np.float64) / top, atol=0.5 / 255)
 
 
 def test_floats_are_rounded_to_the_bits_asked_for(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_npz_with_splits_and_labels(tmp_path: Path) -> None:
 
 def test_splits_share_one_depth(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", train=some(3, 4, 4), test=np.ones((2, 4, 4), np.uint8))
-    assert read(tmp_path / "x.npz").test.batch([0]).max() == pytest.approx(1 / 255)
+    assert read(tmp_path / "x.npz").test.pictures([0]).max() == pytest.approx(1 / 255)
     np.savez(tmp_path / "x.npz", train=some(3, 4, 4), test=np.full((2, 4, 4), 999, np.int64))
     data = read(tmp_path / "x.npz")
     assert data.bits == 16 and data.train.store.dtype == data.test.store.dtype

@@ -21,7 +21,7 @@ def test_digits_as_scikit_learn_has_them() -> None:
     assert (data.shape, data.bits, data.levels) == ((1, 8, 8), 4, 16)
     assert (levels == published.images.clip(max=15)).all()
     assert data.train.labels is not None and (data.train.labels.numpy() == published.target).all()
-    assert (data.train.batch(range(1797)) * 15).round().numpy().max() == 15
+    assert (data.train.pictures(range(1797)) * 15).round().numpy().max() == 15
     assert data.provenance.version == "value 16 stored as 15"
     assert (len(data.valid), len(data.test)) == (0, 0)
 
@@ -55,7 +55,7 @@ def test_nothing_left_to_train_on(valid: int, test: int) -> None:
 
 def test_binary_compares_with_one_half() -> None:
     grey, binary = load(DataConfig()), load(DataConfig(name="digits-binary"))
-    assert binary.train.batch(range(9)).equal((grey.train.batch(range(9)) > 0.5).float())
+    assert binary.train.pictures(range(9)).equal((grey.train.pictures(range(9)) > 0.5).float())
     assert (binary.bits, binary.provenance.binarisation) == (1, "threshold")
     assert differences(binary.provenance, load(DataConfig(bits=1)).provenance) == []  # two ways to say the same
 
@@ -64,11 +64,11 @@ def test_dynamic_draws_in_training_only() -> None:
     data, grey = load(DataConfig(name="digits-dynamic", flip=True)), load(DataConfig())
     assert data.bits == 1 and data.train.dynamic and not (data.test.dynamic or data.test.flip)
     some = range(20)
-    assert not data.train.batch(some, generator(1)).equal(data.train.batch(some, generator(2)))
-    assert data.test.batch(some).equal(load(DataConfig(name="digits-dynamic")).test.batch(some))
-    assert data.test.batch(some).unique().tolist() == [0, 1]
+    assert not data.train.pictures(some, generator(1)).equal(data.train.pictures(some, generator(2)))
+    assert data.test.pictures(some).equal(load(DataConfig(name="digits-dynamic")).test.pictures(some))
+    assert data.test.pictures(some).unique().tolist() == [0, 1]
     every = range(180)
-    assert data.test.batch(every).mean() == pytest.approx(grey.test.batch(every).mean().item(), abs=0.02)
+    assert data.test.pictures(every).mean() == pytest.approx(grey.test.pictures(every).mean().item(), abs=0.02)
 
 
 def test_unlike_sets_are_never_taken_for_one() -> None:
@@ -99,7 +99,7 @@ def test_loading_twice_is_loading_once() -> None:
 
 def test_mirrored_digits_are_mirrored() -> None:
     data = load(DataConfig(flip=True))
-    x, plain = data.train.batch(range(50), generator(0)), data.train.fixed(0).batch(range(50))
+    x, plain = data.train.pictures(range(50), generator(0)), data.train.fixed(0).pictures(range(50))
     changed = [not a.equal(b) for a, b in zip(x, plain, strict=True)]
     assert 10 < sum(changed) < 40 and np.allclose(x.sum(), plain.sum())
 

@@ -30,7 +30,7 @@ def test_own_files_with_names(tmp_path: Path) -> None:
     # The factor that never varies is left out, and values are counted without gaps.
     assert found.names == ("hue", "size") and found.sizes == (3, 2)
     assert found.factors[:, 1].tolist() == [0, 1] * 6
-    assert found.images.batch([3]).shape == (1, 1, 5, 4) and len(found) == 12
+    assert found.images.pictures([3]).shape == (1, 1, 5, 4) and len(found) == 12
 
 
 def test_dsprites_as_published(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_lpc_sprites(data_root: Path) -> None:
         pytest.skip(f"needs the LPC sprites: no {path}")
     found = read_factors(path)
     assert found.sizes == (6, 6, 6, 6, 3, 3) and found.names[0] == "body" and len(found) == 11_664
-    assert found.images.batch([5]).shape == (1, 3, 64, 64)
+    assert found.images.pictures([5]).shape == (1, 3, 64, 64)
     # The last factor is the fastest: two neighbours differ in direction alone.
     assert (found.factors[0] != found.factors[1]).tolist() == [False] * 5 + [True]
     assert not torch.equal(found.images.levels([0]), found.images.levels([1]))

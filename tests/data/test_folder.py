@@ -117,7 +117,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     deep = save(tmp_path / "0.png", (4, 5), kind=np.uint16)
     data = read(tmp_path)
     assert data.bits == 16 and (data.train.levels([0]).numpy()[0, 0] == deep).all()
-    assert np.allclose(data.train.batch([0]).numpy()[0, 0], deep / 65535, atol=1e-7)
+    assert np.allclose(data.train.pictures([0]).numpy()[0, 0], deep / 65535, atol=1e-7)
     assert (read(tmp_path, bits=12).train.levels([0]).numpy()[0, 0] == deep >> 4).all()
     assert read(tmp_path, size=(2, 2), crop="center").train.levels([0]).max() > 255
     shallow = save(tmp_path / "1.png", (4, 5))
@@ -131,7 +131,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
 
 def test_one_bit_pictures_are_black_and_white(tmp_path: Path) -> None:
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "0.png")
-    assert read(tmp_path).train.batch([0]).flatten().tolist() == [1, 0]
+    assert read(tmp_path).train.pictures([0]).flatten().tolist() == [1, 0]
     assert read(tmp_path, bits=1).provenance.binarisation == "threshold"
 
 

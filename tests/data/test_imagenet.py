@@ -39,7 +39,7 @@ def test_the_old_form(tmp_path: Path, side: int) -> None:
     data = load(DataConfig(name=f"imagenet{side}-old", root=str(tmp_path), valid=4))
     assert (len(data.train), len(data.valid), len(data.test)) == (16, 4, 5)
     assert data.shape == (3, side, side) and data.bits == 8
-    assert np.array_equal((data.test.batch([2])[0] * 255).round().numpy(), images[2].transpose(2, 0, 1))
+    assert np.array_equal((data.test.pictures([2])[0] * 255).round().numpy(), images[2].transpose(2, 0, 1))
     assert data.provenance.name == f"imagenet{side}-old" and "1601.06759" in data.provenance.version
     assert "5 of 49,999 test images" in data.provenance.version
 
@@ -48,7 +48,7 @@ def test_the_new_form(tmp_path: Path) -> None:
     images = new(tmp_path / "imagenet32-new")
     data = load(DataConfig(name="imagenet32-new", root=str(tmp_path), valid=0))
     assert len(data.train) == sum(range(2, 12)) and len(data.test) == 4
-    assert np.array_equal((data.test.batch([1])[0] * 255).round().numpy(), images[1].reshape(3, 32, 32))
+    assert np.array_equal((data.test.pictures([1])[0] * 255).round().numpy(), images[1].reshape(3, 32, 32))
     assert "1707.08819" in data.provenance.version
 
 

@@ -76,7 +76,7 @@ def test_static_mnist_reads_the_same_from_both_layouts(tmp_path: Path) -> None:
         text = "".join(" ".join(map(str, row)) + " \n" for row in array)
         (tmp_path / f"two/mnist_static/binarized_mnist_{split}.amat").write_text(text)
     one, two = (read("mnist-static", tmp_path / name) for name in ("one", "two"))
-    assert (one.test.batch(range(3)).numpy().reshape(3, 784) == bits["test"]).all()
+    assert (one.test.pictures(range(3)).numpy().reshape(3, 784) == bits["test"]).all()
     assert one.provenance.checksums == two.provenance.checksums and differences(one.provenance, two.provenance) == []
     assert one.bits == 1 and one.provenance.binarisation == "static" and len(one.valid) == 2
 
@@ -115,7 +115,7 @@ def test_omniglot_reads_the_same_from_every_layout(tmp_path: Path) -> None:
     assert (len(zips.train), len(zips.test)) == (30, 10)
     assert zips.train.labels is not None and zips.train.labels.tolist() == [1] * 15 + [0] * 15
     ink = 1 - np.mean([image.mean() for name, image in drawn.items() if int(name[-6:-4]) > 15])
-    assert zips.test.batch(range(10)).mean() == pytest.approx(ink, abs=0.01)  # ink is high, and none is lost
+    assert zips.test.pictures(range(10)).mean() == pytest.approx(ink, abs=0.01)  # ink is high, and none is lost
 
     images = np.concatenate([zips.train.store[:15], zips.test.store[:5], zips.train.store[15:], zips.test.store[5:]])
     character, drawer = np.repeat([2, 1], 20), np.tile(np.arange(1, 21), 2)

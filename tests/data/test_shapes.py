@@ -18,7 +18,7 @@ def images(found: FactorData, **values: int) -> torch.Tensor:
     chosen = torch.ones(len(found), dtype=torch.bool)
     for name, value in values.items():
         chosen &= found.factors[:, found.names.index(name)] == value
-    return found.images.batch(chosen.nonzero().flatten())[:, 0]
+    return found.images.pictures(chosen.nonzero().flatten())[:, 0]
 
 
 def test_every_combination_once_and_no_two_pictures_alike(found: FactorData) -> None:
@@ -57,7 +57,7 @@ def test_turning_keeps_the_area(found: FactorData) -> None:
 
 
 def test_one_value_of_a_factor_is_its_middle() -> None:
-    x = shapes(size=16, scales=1, orientations=1, positions=1).images.batch([0, 1])[:, 0]
+    x = shapes(size=16, scales=1, orientations=1, positions=1).images.pictures([0, 1])[:, 0]
     torch.testing.assert_close(x, x.flip(2))
     torch.testing.assert_close(x, x.flip(1))
 

@@ -21,7 +21,7 @@ def grey(n: int = 6, shape: tuple[int, ...] = (1, 4, 5)) -> Tensor:
 def test_every_level_becomes_its_exact_share_of_the_top(depth: int) -> None:
     top = 2**depth - 1
     levels = torch.arange(top + 1).to(torch.uint8 if depth <= 8 else torch.int32).reshape(-1, 1, 1, 1)
-    x = split(levels, depth).batch(range(top + 1))
+    x = split(levels, depth).pictures(range(top + 1))
     assert x.dtype == torch.float32
     assert x.flatten().equal((torch.arange(top + 1, dtype=torch.float64) / top).float())
     assert (x * top).round().flatten().long().equal(torch.arange(top + 1))
@@ -36,13 +36,13 @@ def test_rows_choose_from_the_store() -> None:
 
 def test_a_batch_is_a_function_of_indices_and_seed() -> None:
     images = split(grey(40), dynamic=True, flip=True)
-    one, two, other = (images.batch(range(40), generator(seed)) for seed in (3, 3, 4))
+    one, two, other = (images.pictures(range(40), generator(seed)) for seed in (3, 3, 4))
     assert one.equal(two) and not one.equal(other)
 
 
 def test_dynamic_pixels_have_the_grey_value_as_their_mean() -> None:
     levels = torch.tensor([0, 51, 128, 255], dtype=torch.uint8).reshape(1, 1, 1, 4).expand(20_000, 1, 1, 4)
-    x = split(levels, dynamic=True).batch(range(20_000), generator(0))
+    x = split(levels, dynamic=True).pictures(range(20_000), generator(0))
     assert set(x.unique().tolist()) == {0.0, 1.0}
     # Four standard errors of a mean of 20,000 coin flips.
     assert torch.allclose(x.mean(0).flatten(), torch.tensor([0, 51, 128, 255]) / 255, atol=4 * 0.5 / 20_000**0.5)
@@ -51,7 +51,7 @@ def test_dynamic_pixels_have_the_grey_value_as_their_mean() -> None:
 
 def test_a_flip_mirrors_about_half_the_images_and_nothing_else() -> None:
     levels = grey(2000, (3, 2, 3))
-    plain, flipped = split(levels).batch(range(2000)), split(levels, flip=True).batch(range(2000), generator(0))
+    plain, flipped = split(levels).pictures(range(2000)), split(levels, flip=True).pictures(range(2000), generator(0))
     mirrored = [x.equal(y.flip(-1)) and not x.equal(y) for x, y in zip(flipped, plain, strict=True)]
     same = [x.equal(y) for x, y in zip(flipped, plain, strict=True)]
     assert all(m or s for m, s in zip(mirrored, same, strict=True))
@@ -61,7 +61,7 @@ def test_a_flip_mirrors_about_half_the_images_and_nothing_else() -> None:
 @pytest.mark.parametrize("option", ["dynamic", "flip"])
 def test_chance_needs_a_generator(option: str) -> None:
     with pytest.raises(HvaeError, match="give batch\\(\\) a generator"):
-        split(grey(), **{option: True}).batch([0])
+        split(grey(), **{option: True}).pictures([0])
 
 
 def test_fixed_takes_the_chance_away() -> None:
@@ -70,14 +70,14 @@ def test_fixed_takes_the_chance_away() -> None:
     one, two, other = drawn.fixed(1), drawn.fixed(1), drawn.fixed(2)
     assert one.depth == 1 and not one.flip and len(one) == CHUNK + 3
     assert one.store.equal(two.store) and not one.store.equal(other.store)
-    assert one.batch([0, 1]).equal(one.store[:2].float())
-    assert split(levels, flip=True).fixed(1).batch([0]).equal(split(levels).batch([0]))
+    assert one.pictures([0, 1]).equal(one.store[:2].float())
+    assert split(levels, flip=True).fixed(1).pictures([0]).equal(split(levels).pictures([0]))
 
 
 def test_fixed_keeps_rows_and_labels() -> None:
     levels = torch.tensor([0, 255, 0], dtype=torch.uint8).reshape(3, 1, 1, 1)
     some = Split(store=levels, rows=torch.tensor([1, 2]), labels=torch.tensor([7, 8]), depth=8, dynamic=True).fixed(0)
-    assert some.batch([0, 1]).flatten().tolist() == [1, 0]
+    assert some.pictures([0, 1]).flatten().tolist() == [1, 0]
     assert some.labels is not None and some.labels.tolist() == [7, 8]
 
 
@@ -90,7 +90,7 @@ def test_batches_cover_all_images_in_order() -> None:
     levels = grey(7)
     parts = list(split(levels).batches(3))
     assert [len(part) for part in parts] == [3, 3, 1]
-    assert torch.cat(parts).equal(split(levels).batch(range(7)))
+    assert torch.cat([part.x for part in parts]).equal(split(levels).pictures(range(7)))
 
 
 def test_repr_says_what_it_is() -> None:

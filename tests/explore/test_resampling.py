@@ -88,7 +88,7 @@ def test_a_prior_that_is_not_gaussian_has_no_offsets() -> None:
     draw = at_offsets({"z1": torch.zeros(1, 3)})
     with pytest.raises(HvaeError, match="expected a Gaussian prior at z1 to offset from, got Categorical"):
         draw(Site("z1", p=Categorical(torch.zeros(1, 3, 4))))
-    assert draw.names() == {"z1"}
+    assert draw.keys() == {("z1", None)}
 
 
 def test_bad_input() -> None:

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.site import Site
 from hvae.walk import Evidence, Model, Visit
@@ -37,12 +38,12 @@ class Toy(Model):
 
     width: int
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return {name: network(self.dropout(2 * x - 1).flatten(1)) for name, network in self.read.items()}
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {name: network(self.dropout(2 * datum.x - 1).flatten(1)) for name, network in self.read.items()}
 
-    def picture(self, visit: Visit, state: Tensor, evidence: Evidence | None) -> Tensor:
+    def picture(self, visit: Visit, state: Tensor, evidence: Evidence) -> Tensor:
         p = Bernoulli(self.out(state).unflatten(1, self.shape))
-        return visit(Site("x", p, value=None if evidence is None else evidence.x, data=True))
+        return visit(Site("x", p, value=evidence.x, data=True))
 
 
 class Ladder(Toy):
@@ -54,11 +55,11 @@ class Ladder(Toy):
         super().__init__(shape)
         self.expect = nn.ModuleDict({"z2": nn.Linear(2, 6), "z1": nn.Linear(5, 8)})
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        h = next(self.parameters()).new_zeros(n, 0)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        h = next(self.parameters()).new_zeros(evidence.n, 0)
         for name, size in SIZES.items():
             p = standard_normal(h, (size,)) if name == "z3" else normal(self.expect[name](h))
-            q = None if evidence is None else normal(evidence.features[name])
+            q = None if evidence.x is None else normal(evidence.features[name])
             h = torch.cat([h, visit(Site(name, p, q))], 1)
         return self.picture(visit, h, evidence)
 
@@ -73,12 +74,12 @@ class Chain(Toy):
         self.up = nn.ModuleDict({"z2": nn.Linear(4, 6), "z3": nn.Linear(3, 4)})
         self.down = nn.ModuleDict({"z2": nn.Linear(2, 6), "z1": nn.Linear(3, 8)})
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        if evidence is not None:
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        if evidence.x is not None:
             z1 = visit(Site("z1", q=normal(evidence.features["z1"])))
             z2 = visit(Site("z2", q=normal(self.up["z2"](z1))))
             visit(Site("z3", q=normal(self.up["z3"](z2))))
-        z3 = visit(Site("z3", standard_normal(next(self.parameters()).new_zeros(n, 0), (2,))))
+        z3 = visit(Site("z3", standard_normal(next(self.parameters()).new_zeros(evidence.n, 0), (2,))))
         z2 = visit(Site("z2", normal(self.down["z2"](z3))))
         return self.picture(visit, visit(Site("z1", normal(self.down["z1"](z2)))), evidence)
 

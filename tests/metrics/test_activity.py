@@ -7,6 +7,7 @@ import torch
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
@@ -64,16 +65,16 @@ class Spatial(Model):
 
     shape = (1, 2, 2)
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        corner = x * torch.tensor([[1.0, 0.0], [0.0, 0.0]], dtype=x.dtype)
-        return {"z1": torch.cat([x, 0.17 * corner], 1)}
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        corner = datum.x * torch.tensor([[1.0, 0.0], [0.0, 0.0]], dtype=datum.x.dtype)
+        return {"z1": torch.cat([datum.x, 0.17 * corner], 1)}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        like = torch.zeros(n, 1, dtype=torch.float64)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        like = torch.zeros(evidence.n, 1, dtype=torch.float64)
         p = standard_normal(like, (2, 2, 2))
-        q = None if evidence is None else Normal(evidence.features["z1"], torch.ones_like(p.loc))
+        q = None if evidence.x is None else Normal(evidence.features["z1"], torch.ones_like(p.loc))
         z = visit(Site("z1", p, q))
-        return visit(Site("x", Normal(z[:, :1], torch.ones_like(z[:, :1])), value=evidence and evidence.x, data=True))
+        return visit(Site("x", Normal(z[:, :1], torch.ones_like(z[:, :1])), value=evidence.x, data=True))
 
 
 def test_dimensions_and_channels_are_counted_apart() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import Distribution, Normal, standard_normal
 from hvae.errors import HvaeError
 from hvae.metrics import bounds, estimate
@@ -75,7 +76,7 @@ def test_the_stream_does_not_depend_on_its_chunks(chunks: list[int], offset: flo
 def test_evidence_is_computed_once_for_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     features = TopDownGaussian.features
-    monkeypatch.setattr(TopDownGaussian, "features", lambda s, x, c: calls.append(len(x)) or features(s, x, c))
+    monkeypatch.setattr(TopDownGaussian, "features", lambda s, d: calls.append(len(d)) or features(s, d))
     bounds(TopDownGaussian(2), data(10).split(6), samples=20, chunk_rows=7)
     assert calls == [6, 4, 1], "the last one tells what kind of levels there are"
 
@@ -127,13 +128,13 @@ class Ignorant(Model):
     shape = (3, 4, 4)
     law: ClassVar[type[Distribution]] = Uniform
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        like = torch.zeros(n, *self.shape)
-        visit(Site("z1", standard_normal(like, (2,)), standard_normal(like, (2,)) if evidence else None))
-        return visit(Site("x", self.law(like), value=evidence and evidence.x, data=True))
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        like = torch.zeros(evidence.n, *self.shape)
+        visit(Site("z1", standard_normal(like, (2,)), standard_normal(like, (2,)) if evidence.x is not None else None))
+        return visit(Site("x", self.law(like), value=evidence.x, data=True))
 
 
 def test_a_uniform_model_scores_exactly_8_bits() -> None:

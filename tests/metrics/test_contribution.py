@@ -10,6 +10,7 @@ from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor
 
 from hvae.config.model import LVAEConfig
+from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
@@ -80,14 +81,14 @@ def test_a_picture_that_comes_back_exactly_is_finite() -> None:
     class Exact(Model):
         shape = (4,)
 
-        def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-            return {"x": x}
+        def features(self, datum: Datum) -> dict[str, Tensor]:
+            return {"x": datum.x}
 
-        def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-            one = torch.zeros(n, 1)
+        def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+            one = torch.zeros(evidence.n, 1)
             z = visit(Site("z1", p=Normal(one, one + 1), q=Normal(one, one + 1)))
-            loc = z.expand(n, 4) if evidence is None else evidence.features["x"]
-            return visit(Site("x", p=Normal(loc, torch.ones_like(loc)), value=evidence and evidence.x, data=True))
+            loc = z.expand(evidence.n, 4) if evidence.x is None else evidence.features["x"]
+            return visit(Site("x", p=Normal(loc, torch.ones_like(loc)), value=evidence.x, data=True))
 
     x = torch.rand(3, 4)
     assert reconstruction(Exact(), [x]).psnr_db.mean == 100.0

@@ -118,11 +118,11 @@ def test_memory_is_bounded_and_evidence_computed_once(monkeypatch: pytest.Monkey
     rows: list[int] = []
     features, walk = TopDownGaussian.features, TopDownGaussian.walk
 
-    def walking(model: TopDownGaussian, visit: object, evidence: Evidence, n: int) -> Tensor:
-        rows.append(n)
-        return walk(model, visit, evidence, n)  # type: ignore[arg-type]
+    def walking(model: TopDownGaussian, visit: object, evidence: Evidence) -> Tensor:
+        rows.append(evidence.n)
+        return walk(model, visit, evidence)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(TopDownGaussian, "features", lambda s, x, c: seen.append(len(x)) or features(s, x, c))
+    monkeypatch.setattr(TopDownGaussian, "features", lambda s, d: seen.append(len(d)) or features(s, d))
     monkeypatch.setattr(TopDownGaussian, "walk", walking)
     told: list[tuple[int, int]] = []
     hierarchical_bounds(

@@ -6,6 +6,7 @@ from families import data, family
 from linear_gaussian import TopDownGaussian
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.errors import HvaeError
 from hvae.metrics.maps import heat, usual_maps
@@ -18,15 +19,15 @@ class Quarters(Model):
 
     shape = (1, 4, 4)
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return {"z1": torch.nn.functional.avg_pool2d(x, 2)}
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {"z1": torch.nn.functional.avg_pool2d(datum.x, 2)}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        p = standard_normal(torch.zeros(n, 1, dtype=torch.float64), (1, 2, 2))
-        q = None if evidence is None else Normal(evidence.features["z1"], torch.ones_like(p.loc))
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        p = standard_normal(torch.zeros(evidence.n, 1, dtype=torch.float64), (1, 2, 2))
+        q = None if evidence.x is None else Normal(evidence.features["z1"], torch.ones_like(p.loc))
         z = visit(Site("z1", p, q))
         loc = torch.nn.functional.interpolate(z, scale_factor=2)
-        return visit(Site("x", Normal(loc, torch.ones_like(loc)), value=evidence and evidence.x, data=True))
+        return visit(Site("x", Normal(loc, torch.ones_like(loc)), value=evidence.x, data=True))
 
 
 def test_the_place_that_is_unusual_is_hot() -> None:

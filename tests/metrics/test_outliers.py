@@ -8,6 +8,7 @@ from families import data, family
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, DiscretizedLogistic, Normal, standard_normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
@@ -72,7 +73,7 @@ def test_levels_above_the_cut_keep_their_draws() -> None:
     walk = TopDownGaussian.walk
 
     class Spy(TopDownGaussian):
-        def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
+        def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
             values: list[Tensor] = []
 
             def noting(site: Site) -> Tensor:
@@ -80,8 +81,8 @@ def test_levels_above_the_cut_keep_their_draws() -> None:
                 values.append(value)
                 return value
 
-            result = walk(self, noting, evidence, n)
-            if evidence is not None:
+            result = walk(self, noting, evidence)
+            if evidence.x is not None:
                 seen[len(seen)] = values
             return result
 
@@ -184,14 +185,14 @@ class Uniform(Model):
         super().__init__()
         self.shape, self.bits = (1, 8, 8), bits
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        zeros = torch.zeros(n, 1, 8, 8, dtype=torch.float64)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        zeros = torch.zeros(evidence.n, 1, 8, 8, dtype=torch.float64)
         visit(Site("z1", standard_normal(zeros, (2,)), standard_normal(zeros, (2,))))
         law = Bernoulli(zeros) if self.bits == 1 else DiscretizedLogistic(zeros + 0.0, zeros + 20.0, 256)
-        return visit(Site("x", law, value=evidence and evidence.x, data=True))
+        return visit(Site("x", law, value=evidence.x, data=True))
 
 
 def test_complexity_takes_the_bits_of_a_picture_off_those_of_the_model() -> None:

@@ -135,9 +135,9 @@ def test_first_nonfinite_names_level_and_term() -> None:
 class Needle(TopDownGaussian):
     """A likelihood so narrow that its logarithm overflows."""
 
-    def emit(self, visit: Visit, z: torch.Tensor, evidence: Evidence | None) -> torch.Tensor:
+    def emit(self, visit: Visit, z: torch.Tensor, evidence: Evidence) -> torch.Tensor:
         loc = z @ self.weight().T
-        return visit(Site("x", Normal(loc, torch.full_like(loc, 1e-200)), value=evidence and evidence.x, data=True))
+        return visit(Site("x", Normal(loc, torch.full_like(loc, 1e-200)), value=evidence.x, data=True))
 
 
 class Fined(Normal):

@@ -8,6 +8,7 @@ from families import data, family
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Flowed, Normal, sum_rest
 from hvae.draw import posterior
 from hvae.errors import HvaeError
@@ -29,14 +30,14 @@ class Toy(Model):
         self.a = nn.Parameter(torch.tensor(0.4, dtype=torch.float64))
         self.b = nn.Parameter(torch.tensor(0.9, dtype=torch.float64))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        one = torch.ones(n, 1, dtype=torch.float64)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        one = torch.ones(evidence.n, 1, dtype=torch.float64)
         z2 = visit(Site("z2", Normal(0 * one, one), Normal(self.a * one, one)))
         z1 = visit(Site("z1", Normal(0.5 * z2, one), Normal(self.b * z2, 0.7 * one)))
-        return visit(Site("x", Normal(z1, one), value=evidence and evidence.x, data=True))
+        return visit(Site("x", Normal(z1, one), value=evidence.x, data=True))
 
 
 def toy_gradient(objective: Objective | Loss, k: int, draws: int = 200_000) -> list[float]:

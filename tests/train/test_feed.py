@@ -15,8 +15,8 @@ def test_micro_batches_come_with_their_own_noise() -> None:
     data, sampler = Data(), StepSampler(n=50, batch=8, seed=3, steps=4, start_step=2, accumulate=2)
     fed = list(feed(data, sampler, torch.device("cpu")))
     assert [(m.step, m.shard) for m, _ in fed] == [(2, 0), (2, 1), (3, 0), (3, 1)]
-    for micro, x in fed:
-        assert torch.equal(x, data.batch(micro.indices, micro.generator()))
+    for micro, datum in fed:
+        assert torch.equal(datum.x, data.batch(micro.indices, micro.generator()))
 
 
 def test_ahead_prepares_one_item_in_another_thread() -> None:

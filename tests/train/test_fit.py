@@ -145,6 +145,16 @@ def test_bf16_computes_networks_in_bf16(tmp_path: Path) -> None:
     assert types == {(torch.bfloat16, torch.float32)}
 
 
+def test_bf16_leaves_the_data_as_they_are(tmp_path: Path) -> None:
+    shown: list[torch.Tensor] = []
+    model, features = toy(), Toy.features
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(Toy, "features", lambda self, datum: shown.append(datum.x) or features(self, datum))
+        train(tmp_path, model=model, steps=1, precision="bf16")
+    assert {x.dtype for x in shown} == {torch.float32}
+    assert not all(torch.equal(x, x.bfloat16().float()) for x in shown), "data that bf16 could hold would show nothing"
+
+
 def test_clipping_shortens_the_gradient(tmp_path: Path) -> None:
     lengths: list[float] = []
 

@@ -11,7 +11,7 @@ from toy_training import Data, Toy, settings, toy
 from hvae.config.objective import ObjectiveConfig
 from hvae.objectives import ELBO, IWAE, Regulariser, WarmUp, build
 from hvae.train import fit
-from hvae.train.loss import LossStep, score
+from hvae.train.loss import Batch, LossStep, score
 
 
 class Weighed(Toy):
@@ -26,7 +26,7 @@ def test_regularisers_join_the_loss_and_its_terms() -> None:
     torch.manual_seed(1)
     plain = ELBO()(model(x), 0).total
     torch.manual_seed(1)
-    total, terms = LossStep(model, ELBO())(x, 0)
+    total, terms = LossStep(model, ELBO())(Batch(x), 0)
     extra = model.regularisers()["spectral"]
     assert torch.allclose(total, plain + extra)
     assert torch.equal(terms["loss"], total.detach())
@@ -35,7 +35,7 @@ def test_regularisers_join_the_loss_and_its_terms() -> None:
 
 
 def test_an_objective_gets_its_samples() -> None:
-    total, terms = LossStep(toy(), IWAE(3))(Data().x, 0)
+    total, terms = LossStep(toy(), IWAE(3))(Batch(Data().x), 0)
     assert torch.allclose(total, -terms["iwae"])
 
 
@@ -44,7 +44,7 @@ def test_an_objective_decides_the_draws(kind: Literal["stl", "dreg"], tmp_path: 
     # Twins that were not drawn as twins would differ from their originals.
     objective = build(ObjectiveConfig(kind=kind, samples=3))
     model, x = toy(), Data().x
-    total, terms = LossStep(model, objective)(x, 0)
+    total, terms = LossStep(model, objective)(Batch(x), 0)
     assert float(terms["twin_gap"]) < 1e-5
     assert torch.allclose(total, -terms["iwae"])
     result = fit(model, objective, Data(), settings(steps=60), tmp_path)
@@ -82,7 +82,7 @@ def test_the_objective_weighs_regularisers() -> None:
         torch.manual_seed(1)
         plain = objective(model(x), step).total
         torch.manual_seed(1)
-        total, terms = LossStep(model, objective)(x, step)
+        total, terms = LossStep(model, objective)(Batch(x), step)
         assert torch.allclose(total, plain + weight * model.regularisers()["spectral"])
         assert torch.equal(terms["regulariser/spectral"], model.regularisers()["spectral"].detach())
 
@@ -92,5 +92,5 @@ def test_regularisers_of_no_weight_are_not_computed() -> None:
         def regularisers(self) -> dict[str, Tensor]:
             raise AssertionError
 
-    _, terms = LossStep(Refusing(), ELBO(regulariser=Regulariser(0.0)))(Data().x, 0)
+    _, terms = LossStep(Refusing(), ELBO(regulariser=Regulariser(0.0)))(Batch(Data().x), 0)
     assert not any(name.startswith("regulariser/") for name in terms)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from toy_training import Data, Toy, toy, train
 
+from hvae.datum import Datum
 from hvae.train.saving import read_checkpoint
 
 PROGRAM = Path(__file__).with_name("toy_training.py")
@@ -22,10 +23,10 @@ class Starting(Toy):
         super().__init__()
         self.shown: list[Tensor] = []
 
-    def prepare(self, x: Tensor) -> None:
-        self.shown.append(x)
+    def prepare(self, datum: Datum) -> None:
+        self.shown.append(datum.x)
         with torch.no_grad():
-            self.q1.bias.fill_(-x.mean()).add_(1e-3 * torch.randn(()))
+            self.q1.bias.fill_(-datum.x.mean()).add_(1e-3 * torch.randn(()))
 
 
 def starting() -> Starting:
@@ -47,9 +48,9 @@ def test_the_data_shown_are_those_of_the_first_step(tmp_path: Path) -> None:
     seen: list[Tensor] = []
 
     class Watched(Starting):
-        def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-            seen.append(x)
-            return super().features(x, cond)
+        def features(self, datum: Datum) -> dict[str, Tensor]:
+            seen.append(datum.x)
+            return super().features(datum)
 
     torch.manual_seed(0)
     model = Watched()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.config.train import TrainConfig
+from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.objectives import ELBO
 from hvae.site import Site
@@ -39,16 +40,16 @@ class Toy(Model):
         self.p1, self.px = nn.Linear(width, 2 * width), nn.Linear(width, SIZE)
         self.register_buffer("seen", torch.zeros(()))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return {"x": x}
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {"x": datum.x}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        x = None if evidence is None else evidence.features["x"]
-        top = Normal(self.px.weight.new_zeros(n, self.width), self.px.weight.new_ones(n, self.width))
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        x = evidence.feature("x")
+        top = Normal(self.px.weight.new_zeros(evidence.n, self.width), self.px.weight.new_ones(evidence.n, self.width))
         z2 = visit(Site("z2", p=top, q=None if x is None else normal(self.q2(x))))
         z1 = visit(Site("z1", p=normal(self.p1(z2)), q=None if x is None else normal(self.q1(x))))
         loc = torch.sigmoid(self.px(z1)).float()
-        value = None if evidence is None else evidence.x
+        value = evidence.x
         return visit(Site("x", p=Normal(loc, torch.full_like(loc, 0.3)), value=value, data=True))
 
 

@@ -18,7 +18,6 @@ from hvae.draw import given, posterior, prior
 from hvae.errors import HvaeError
 from hvae.levels.heads import MixtureHead
 from hvae.objectives import ELBO, Balance, WarmUp
-from hvae.objectives.loss import level_rates
 from hvae.walk import Trace, run
 from hvae.zoo import build as build_any
 from hvae.zoo.nvae import NVAE, build
@@ -125,7 +124,7 @@ def trained(of: Case, precision: Precision) -> tuple[NVAE, dict[str, Tensor]]:
     set_vectors(model, of)
     warmup = WarmUp(length=10)
     trace = walked(model, of, precision)
-    rates, extra = level_rates(trace), model.regularisers()
+    rates, extra = trace.nats(), model.regularisers()
     per_datum = {name: nats.flatten(1).sum(1) for name, nats in Balance(warmup)(rates, 5).items()}
     loss = ELBO(Balance(warmup), warmup=warmup)(trace, 5).total + 0.01 * sum(extra.values())
     loss.backward()

@@ -17,6 +17,8 @@ from hvae.files import making
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.site import Pin
+
 ABOUT = (
     "Turn latents back into images: an .npz file with one array a level, as hvae encode writes it. Levels that are not "
     "in the file are drawn from their priors. Writes a folder of PNG files, or one .png sheet, or an .npy array."
@@ -45,6 +47,7 @@ def main(argv: list[str]) -> None:
     temperature, path = temperatures(args.temperature, dotted), Path(args.out)
     from hvae.checkpoints import load
     from hvae.explore import decode
+    from hvae.site import spelled
     from hvae.weights import digest
 
     with voice.working():
@@ -55,21 +58,22 @@ def main(argv: list[str]) -> None:
         model = run.model.to(device_of(run.config))
         pictures = decode(model, values, temperature=every(temperature, model), seed=args.seed)
         keep(path, pictures)
-    voice.answer({"out": str(path), "number": len(pictures), "given": list(values)})
+    voice.answer({"out": str(path), "number": len(pictures), "given": list(map(spelled, values))})
     if not args.json:
         voice.show(f"{len(pictures)} images in {path}")
 
 
-def opened(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def opened(path: Path) -> tuple[dict[Pin, Tensor], dict[str, Any]]:
     """The latents of a file by level, and what the file says of them.  Nothing in it is ever executed."""
     import torch
 
     from hvae.data.formats import read_archive
+    from hvae.site import read_pin
 
     try:
         arrays = read_archive(path)
         about = json.loads(str(arrays.pop(ABOUT_KEY, "{}")))
-        values = {name: torch.from_numpy(array).float() for name, array in arrays.items()}
+        values = {read_pin(name): torch.from_numpy(array).float() for name, array in arrays.items()}
     except (ValueError, TypeError, RecursionError) as fault:
         why = (str(fault) or type(fault).__name__).splitlines()[0]
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.site import Pin
 
 ABOUT = (
     "Write the latents of images into an .npz file, one array a level, which hvae decode turns back into images. The "
@@ -53,9 +54,11 @@ def main(argv: list[str]) -> None:
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
     with voice.working():
         values, change = latents(args, dotted)
+    from hvae.site import spelled
+
     if change:
         voice.tell(str(change))
-    told = {"file": str(path), "number": len(next(iter(values.values()))), "levels": list(values)}
+    told = {"file": str(path), "number": len(next(iter(values.values()))), "levels": list(map(spelled, values))}
     told |= {"brought": change.to_dict() if change else None}
     voice.answer(told)
     if not args.json:
@@ -63,7 +66,7 @@ def main(argv: list[str]) -> None:
         voice.show(f"{count} in {path}; back with: hvae decode {args.run} {path} --out FOLDER")
 
 
-def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[str, Tensor], Change | None]:
+def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[Pin, Tensor], Change | None]:
     """The latents that the words of the command ask for, also written to their file, and what images went through."""
     from hvae.checkpoints import load
     from hvae.draw import mode, posterior
@@ -100,10 +103,12 @@ def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int, 
     return found.some(range(min(number, len(found.split))))
 
 
-def save(path: Path, values: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """One array a level, and a text about them."""
+def save(path: Path, values: Mapping[Pin, Tensor], about: Mapping[str, Any]) -> None:
+    """One array a level, or a step of one, and a text about them."""
     import numpy as np
 
-    arrays: dict[str, Any] = {name: value.float().cpu().numpy() for name, value in values.items()}
+    from hvae.site import spelled
+
+    arrays: dict[str, Any] = {spelled(pin): value.float().cpu().numpy() for pin, value in values.items()}
     with replacing(path) as temporary, open(temporary, "wb") as f:
         np.savez(f, **arrays, **{ABOUT_KEY: np.array(json.dumps(dict(about)))})  # type: ignore[arg-type]

@@ -102,14 +102,15 @@ def drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> dict[str,
     rest = at_temperature(temperature, [*moved, *temperature])
     left = {key: value for key, value in dotted.items() if key not in heat}
     found = pairs(run, args.data, left, args.pairs)
-    x = found.split.fixed(0).batch(range(2 * args.pairs))  # (2 P, C, H, W)
+    split = found.split.fixed(0)
+    first, second = (split.batch(range(end, 2 * args.pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
     model = placed(run, {key: value for key, value in left.items() if key == ACCELERATOR})
     draw, path = mode if args.mode else posterior, PATHS[args.path]
     options: dict[str, Any] = {"levels": moved, "path": path, "draw": draw, "rest": rest, "seed": args.seed}
     with voice.bar("interpolating") as tick:
         options |= {"chunk": at_once(model), "progress": tick}
-        way = interpolate(model, x[::2], x[1::2], args.steps, **options)  # (T, P, C, H, W)
-    save(Path(args.out), way.cpu(), (x[::2], x[1::2]))
+        way = interpolate(model, first, second, args.steps, **options)  # (T, P, C, H, W)
+    save(Path(args.out), way.cpu(), (first.x, second.x))
     if found.change:
         voice.tell(str(found.change))
     told = {"file": args.out, "pairs": args.pairs, "steps": args.steps, "levels": moved, "path": args.path}

@@ -6,13 +6,12 @@ numbers that count are those of `hvae evaluate`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hvae.data import Split
+    from hvae.datum import Datum
     from hvae.walk import Model
 
 USED_DATA, DRAWS, PAIRS = 128, 2, 16
@@ -33,12 +32,12 @@ def watching(valid: Split, seed: int, rows: int) -> Callable[[Model, int], Row] 
     def watch(model: Model, step: int) -> Row:
         images = valid.fixed(seed)
         some, few = (images.batch(subset(len(images), n)) for n in (USED_DATA, max(2, min(PAIRS, rows))))
-        return {**_used(model, some.split(rows), seed), **_information(model, few, len(images), seed)}
+        return {**_used(model, list(some.split(rows)), seed), **_information(model, few, len(images), seed)}
 
     return watch
 
 
-def _used(model: Model, batches: Sequence[Tensor], seed: int) -> Row:
+def _used(model: Model, batches: Iterable[Datum], seed: int) -> Row:
     """The share of each level's dimensions that spend more than a hundredth of a nat."""
     from hvae.metrics import activity
 
@@ -46,7 +45,7 @@ def _used(model: Model, batches: Sequence[Tensor], seed: int) -> Row:
     return {f"valid/used/{name}": level.used_dims / level.dims for name, level in found.levels.items()}
 
 
-def _information(model: Model, x: Tensor, population: int, seed: int) -> Row:
+def _information(model: Model, x: Datum, population: int, seed: int) -> Row:
     """I(x; z) of each level given those drawn before it, nats; none where q cannot score the values of others."""
     from hvae.errors import HvaeError
     from hvae.metrics import mutual

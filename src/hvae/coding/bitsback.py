@@ -59,10 +59,10 @@ class Receiver(Draw):
 
 def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple[Ints, Tensor]:
     """Symbols (N,) of a latent by `law`, which is its p or its q, and the value that they stand for."""
-    if site.weight != 1.0:
-        raise Uncodable(
-            f"{site.name} stands for {site.weight:g} variables of which one is drawn; visit all to compress"
-        )
+    if isinstance(site.weight, Tensor) or site.weight != 1.0:
+        raise Uncodable(f"{site.name} stands for several variables of which one is drawn; visit all to compress")
+    if site.mask is not None:
+        raise Uncodable(f"{site.name} exists in some rows only; compress sequences of one length")
     symbols = code_of(site, law, book).pop(stack)
     if type(law) is Categorical:
         return symbols, _valued(symbols, law.mode(), law.levels)
@@ -108,7 +108,7 @@ def decode(model: Model, stack: Stack, n: int, book: Book) -> Tensor:
     receiver = Receiver(stack, book)
     seen = run(model, receiver, n=n)
     assert seen.x is not None
-    again = run(model, replay(seen.keyed_values()), model.evidence(seen.x))
+    again = run(model, replay(seen.values()), model.evidence(seen.x))
     for record in reversed(_known(again, "q")):
         assert record.q is not None
         code_of(record, record.q, book).push(stack, receiver.symbols[record.key])

@@ -19,7 +19,7 @@ from hvae.coding.curves import Ints
 from hvae.coding.stack import Stack
 from hvae.distributions import Distribution
 from hvae.site import Key, Site
-from hvae.walk import Chain, Trace
+from hvae.walk import Chain, Evidence, Trace
 
 
 class _Swap:
@@ -75,10 +75,10 @@ class _Receiving(_Swap):
 def encode(model: Chain, stack: Stack, x: Tensor, book: Book) -> Trace:
     """Put x, (B, *shape) in [0, 1], on the stack.  Raises Exhausted when the stack is too low to borrow from."""
     sending = _Sending(stack, book)
-    sending.trace.x = model.swap(sending, model.evidence(x), len(x))
+    sending.trace.x = model.swap(sending, model.evidence(x))
     return sending.trace
 
 
 def decode(model: Chain, stack: Stack, n: int, book: Book) -> Tensor:
     """Take n rows off the stack, (n, *shape) in [0, 1], and give the borrowed bits back."""
-    return model.swap(_Receiving(stack, book), None, n)
+    return model.swap(_Receiving(stack, book), Evidence(n))

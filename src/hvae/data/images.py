@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hvae.data.order import generator as seeded
 from hvae.data.provenance import Provenance
+from hvae.datum import Datum
 from hvae.errors import HvaeError
 
 # Bounds the memory of passes over a whole split; the result does not depend on it (draws are made image after image).
@@ -31,7 +32,7 @@ class Split:
     image, or None.
 
     >>> levels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
-    >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).flatten()
+    >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).x.flatten()
     tensor([0.2000, 1.0000])
     """
 
@@ -52,8 +53,14 @@ class Split:
         wanted = self.rows.index_select(0, torch.as_tensor(indices, dtype=torch.long))
         return self.store.index_select(0, wanted)  # (B, C, H, W)
 
-    def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Images as a model wants them: float32 in [0, 1], (B, C, H, W).
+    def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Datum:
+        """Images as a model wants them, with their labels as context: `pictures`, and "label" (B,) where known."""
+        x = self.pictures(indices, generator)
+        labels = None if self.labels is None else self.labels[torch.as_tensor(indices, dtype=torch.long)]
+        return Datum(x, {} if labels is None else {"label": labels})
+
+    def pictures(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Images alone: float32 in [0, 1], (B, C, H, W).
 
         A pure function of `indices` and the state of `generator`, which is needed when the split flips or draws;
         without it HvaeError is raised.
@@ -65,7 +72,7 @@ class Split:
             levels = _mirrored(levels, generator)
         return _drawn(levels, self.depth, generator) if self.dynamic else _unit(levels, self.depth)
 
-    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Tensor]:
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Datum]:
         """All images in order, `size` at a time; the last batch may be smaller."""
         for start in range(0, len(self), size):
             yield self.batch(range(start, min(start + size, len(self))), generator)

@@ -7,6 +7,7 @@ from hvae.distributions.flow import Flowed
 from hvae.distributions.logistic import DiscretizedLogistic
 from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
+from hvae.distributions.steps import Steps
 
 __all__ = [
     "Bernoulli",
@@ -16,6 +17,7 @@ __all__ = [
     "Flowed",
     "LogisticMixture",
     "Normal",
+    "Steps",
     "divergence",
     "full",
     "normal_kl",

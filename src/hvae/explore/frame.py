@@ -10,20 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from hvae.datum import Context, Datum, as_datum, relevant
 from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError, unknown
 from hvae.seeds import noise_seed
-from hvae.walk import Model, Trace, names, run
+from hvae.site import Pin, as_key, pin
+from hvae.walk import Evidence, Model, Trace, names, run
 
 CHUNK = 64
 """Rows walked at once: what bounds the memory of a look."""
 
-Reading = Callable[[Trace], Tensor]
-Holding = Callable[[Mapping[str, Tensor], Draw], Draw]
+Reading = Callable[[Model, Trace], Tensor]
+Holding = Callable[[Mapping[Pin, Tensor], Draw], Draw]
 
 
 @contextmanager
@@ -79,45 +82,62 @@ def at_least(least: int, count: int, what: str) -> None:
         raise HvaeError(f"expected at least {least} {what}, got {count}; ask for {least} or more")
 
 
-def mean_picture(trace: Trace) -> Tensor:
+def mean_picture(model: Model, trace: Trace) -> Tensor:
     """The mean of p(x given z), (B, ...) in [0, 1]: the picture without the noise of the likelihood."""
-    (data,) = trace.observed
-    return data.law.mean().clamp(0, 1)
+    return model.picture(trace).clamp(0, 1)
 
 
-def drawn_picture(trace: Trace) -> Tensor:
+def drawn_picture(model: Model, trace: Trace) -> Tensor:
     """The data the walk ended with, (B, ...) in [0, 1]: every pixel drawn."""
     assert trace.x is not None
     return trace.x.clamp(0, 1)
 
 
-def traces(model: Model, x: Tensor, draw: Draw = posterior, chunk: int = CHUNK) -> Iterator[Trace]:
+def traces(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: int = CHUNK) -> Iterator[Trace]:
     """Walks on the data, (N, ...), `chunk` rows at a time, with the device and type of the weights."""
-    at_least(1, len(x), "images")
-    first = next(model.parameters(), x)
-    for rows in x.to(first).split(chunk):
+    datum = as_datum(data)
+    at_least(1, len(datum), "images")
+    first = next(model.parameters(), datum.x)
+    datum = replace(datum.to(first.device), x=datum.x.to(first))
+    for rows in datum.split(chunk):
         yield run(model, draw, model.evidence(rows))
 
 
-def encode(model: Model, x: Tensor, draw: Draw = posterior, chunk: int = CHUNK) -> dict[str, Tensor]:
-    """The value of every latent, {name: (N, ...)}, as `draw` chooses it on the data."""
-    parts = [{record.name: record.value for record in trace.latents} for trace in traces(model, x, draw, chunk)]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+def context_of(model: Model, data: Tensor | Datum) -> dict[str, Tensor]:
+    """That part of the data's context which the model asks for, {name: (N, ...)}: what is decoded under, as encoded."""
+    return dict(relevant(as_datum(data), model.conditions).context)
+
+
+def encode(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: int = CHUNK) -> dict[Pin, Tensor]:
+    """The value of every latent, {name or (name, step): (N, ...)}, as `draw` chooses it on the data."""
+    parts = [{pin(record.key): record.value for record in trace.latents} for trace in traces(model, data, draw, chunk)]
+    return {variable: torch.cat([part[variable] for part in parts]) for variable in parts[0]}
+
+
+def of_levels(names: Sequence[str], values: Mapping[Pin, Tensor]) -> dict[Pin, Tensor]:
+    """The values of the named levels alone, every step of them."""
+    return {variable: value for variable, value in values.items() if as_key(variable)[0] in names}
 
 
 def decode(
     model: Model,
-    values: Mapping[str, Tensor],
+    values: Mapping[Pin, Tensor],
     n: int,
     *,
+    context: Context | None = None,
     otherwise: Draw = prior(),
     hold: Holding = given,
     read: Reading = mean_picture,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Pictures (n, ...) of what `hold` makes of the values, each (n, ...); `otherwise` draws the other levels."""
-    parts = []
+    """Pictures (n, ...) of what `hold` makes of the values, each (n, ...); `otherwise` draws the other levels.
+
+    `context`, (n, ...) or one row for all, is what a conditional model generates under.
+    """
+    rows, parts = model.nothing(n, context).context, []
     for start in range(0, n, chunk):
-        here = {name: value[start : start + chunk] for name, value in values.items()}
-        parts.append(read(run(model, hold(here, otherwise), n=min(chunk, n - start))))
+        some = slice(start, start + chunk)
+        held = hold({variable: value[some] for variable, value in values.items()}, otherwise)
+        said = {name: value[some] for name, value in rows.items()}
+        parts.append(read(model, run(model, held, Evidence(min(chunk, n - start), context=said))))
     return torch.cat(parts)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from hvae.datum import Context, Datum
 from hvae.draw import Draw, mode, posterior
 from hvae.errors import HvaeError
 from hvae.explore import frame
-from hvae.explore.frame import CHUNK, at_least, check_levels, still
+from hvae.explore.frame import CHUNK, at_least, check_levels, of_levels, still
 from hvae.explore.sample import Temperature, sample
+from hvae.site import Pin
 from hvae.walk import Model
 
 Path = Callable[[Tensor, Tensor, float], Tensor]
@@ -28,15 +30,15 @@ def _silent(done: int, total: int) -> None:
 
 
 def encode(
-    model: Model, x: Tensor, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
-) -> dict[str, Tensor]:
+    model: Model, x: Tensor | Datum, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
+) -> dict[Pin, Tensor]:
     r"""The value of every latent of some data.
 
     $$z_l \sim q(z_l \mid z_{>l}, x)$$
 
-    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what chooses the values (`mode` for the most probable ones); `seed`,
-    for the same values again.  Returns {level: (N, ...)}, in the order of inference.  Raises HvaeError for data of
-    another shape.
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum with its context; `draw`, what chooses the values (`mode` for the
+    most probable ones); `seed`, for the same values again.  Returns {level: (N, ...)}, or {(level, step): (N, ...)}
+    where levels recur in time, in the order of inference.  Raises HvaeError for data of another shape.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -50,8 +52,9 @@ def encode(
 
 def decode(
     model: Model,
-    values: Mapping[str, Tensor],
+    values: Mapping[Pin, Tensor] | Mapping[str, Tensor],
     *,
+    context: Context | None = None,
     temperature: Temperature = 1.0,
     seed: int | None = None,
     chunk: int = CHUNK,
@@ -62,9 +65,10 @@ def decode(
 
     Levels that are not given are drawn from their priors: with the top levels alone, N things that share them.
 
-    Arguments: `values`, {level: (N, ...)}, any of the levels, (1, ...) where all share one value; `temperature` of the
-    levels that are drawn, as in `sample`; `seed` of their draws.  Returns (N, C, H, W) in [0, 1].  Raises HvaeError for
-    an unknown level or a value of another shape.
+    Arguments: `values`, {level: (N, ...)}, any of the levels, (1, ...) where all share one value; `context`, what a
+    conditional model decodes under, (N, ...) by name or one value for all; `temperature` of the levels that are drawn,
+    as in `sample`; `seed` of their draws.  Returns (N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level or a
+    value of another shape.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -75,7 +79,7 @@ def decode(
     if not values:
         raise HvaeError("expected the values of at least one level to decode, got none; to draw all of them use sample")
     rows = max(len(value) for value in values.values())
-    return sample(model, rows, temperature=temperature, given=values, seed=seed, chunk=chunk)
+    return sample(model, rows, context=context, temperature=temperature, given=values, seed=seed, chunk=chunk)
 
 
 def linear(a: Tensor, b: Tensor, t: float) -> Tensor:
@@ -115,8 +119,8 @@ PATHS: dict[str, Path] = {"linear": linear, "spherical": spherical}
 
 def interpolate(
     model: Model,
-    a: Tensor,
-    b: Tensor,
+    a: Tensor | Datum,
+    b: Tensor | Datum,
     steps: int = 7,
     *,
     levels: Sequence[str] | None = None,
@@ -131,10 +135,11 @@ def interpolate(
 
     $$z_l(t) = \mathrm{path}(z_l^a, z_l^b, t), \qquad t = 0, \tfrac{1}{T-1}, \dots, 1$$
 
-    Arguments: `a` and `b`, (N, C, H, W) in [0, 1]; `steps`, T; `levels`, the ones that go the way (all by default);
-    `path`, `linear` or `spherical`; `draw`, what chooses the latents of the ends; `rest`, what chooses the other
-    levels at every station, given those above (`mode`, or `prior(t)`); `seed` of all draws; `chunk`, rows walked at
-    once (it is part of what a seed determines); `progress(done, total)`, in stations.
+    Arguments: `a` and `b`, (N, C, H, W) in [0, 1], or a Datum each, of which the context of a holds all the way;
+    `steps`, T; `levels`, the ones that go the way (all by default); `path`, `linear` or `spherical`; `draw`, what
+    chooses the latents of the ends; `rest`, what chooses the other levels at every station, given those above (`mode`,
+    or `prior(t)`); `seed` of all draws; `chunk`, rows walked at once (it is part of what a seed determines);
+    `progress(done, total)`, in stations.
     Returns (T, N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level, ends of unequal shape, or T below 2.
 
     >>> from hvae.config.model import LVAEConfig
@@ -144,17 +149,18 @@ def interpolate(
     torch.Size([5, 3, 1, 4, 4])
     """
     at_least(2, steps, "stations, the two ends")
-    if a.shape != b.shape:
-        raise HvaeError(f"expected as many images at both ends, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if len(a) != len(b):
+        raise HvaeError(f"expected as many images at both ends, got {len(a)} and {len(b)}")
     known = frame.levels(model)
     moved = known if levels is None else list(levels)
     check_levels(moved, known)
+    context = frame.context_of(model, a)
     with still(model, seed):
-        start, end = (frame.encode(model, x, draw, chunk) for x in (a, b))
+        start, end = (of_levels(moved, frame.encode(model, x, draw, chunk)) for x in (a, b))
         pictures = []
         for i in range(steps):
             progress(i, steps)
-            station = {name: path(start[name], end[name], i / (steps - 1)) for name in moved}
-            pictures.append(frame.decode(model, station, len(a), otherwise=rest, chunk=chunk))
+            station = {variable: path(value, end[variable], i / (steps - 1)) for variable, value in start.items()}
+            pictures.append(frame.decode(model, station, len(a), context=context, otherwise=rest, chunk=chunk))
     progress(steps, steps)
     return torch.stack(pictures)

@@ -10,19 +10,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import Draw, posterior, prior
-from hvae.explore.frame import CHUNK, decode, encode, levels, still, top
+from hvae.explore.frame import CHUNK, context_of, decode, encode, levels, of_levels, still, top
 from hvae.walk import Model
 
 
 def reconstruct(
-    model: Model, x: Tensor, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
+    model: Model, x: Tensor | Datum, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
 ) -> Tensor:
     r"""The mean of p(x given z) with z from the data.
 
     $$z \sim q(z \mid x), \qquad \text{picture} = \mathbb{E}[x \mid z]$$
 
-    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what chooses the latents (`mode` for no noise).
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `draw`, what chooses the latents (`mode` for no noise).
     Returns (N, C, H, W) in [0, 1].  Raises HvaeError for data of another shape.
 
     >>> from hvae.config.model import LVAEConfig
@@ -32,12 +33,12 @@ def reconstruct(
     torch.Size([5, 1, 4, 4])
     """
     with still(model, seed):
-        return decode(model, encode(model, x, draw, chunk), len(x), chunk=chunk)
+        return decode(model, encode(model, x, draw, chunk), len(x), context=context_of(model, x), chunk=chunk)
 
 
 def from_top(
     model: Model,
-    x: Tensor,
+    x: Tensor | Datum,
     *,
     counts: Sequence[int] | None = None,
     rest: Draw = prior(),
@@ -50,8 +51,8 @@ def from_top(
 
     The latents of the data are drawn once and shared by all k, so that only the number of levels kept differs.
 
-    Arguments: `x`, (N, C, H, W) in [0, 1]; `counts`, the numbers of levels kept (all of 0 to L by default); `rest`,
-    what chooses the other levels: `prior(t)`, or `mode` for the most probable picture.
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `counts`, the numbers of levels kept (all of 0 to L by default);
+    `rest`, what chooses the other levels: `prior(t)`, or `mode` for the most probable picture.
     Returns (K, N, C, H, W) in [0, 1]: k = 0 has seen nothing of the data, k = L is a reconstruction.
     Raises HvaeError for a count the model does not have.
 
@@ -64,6 +65,9 @@ def from_top(
     known = levels(model)
     kept = [top(model, k) for k in (range(len(known) + 1) if counts is None else counts)]
     with still(model, seed):
-        values = encode(model, x, chunk=chunk)
-        rows = [decode(model, {n: values[n] for n in k}, len(x), otherwise=rest, chunk=chunk) for k in kept]
+        values, context = encode(model, x, chunk=chunk), context_of(model, x)
+        rows = [
+            decode(model, of_levels(names, values), len(x), context=context, otherwise=rest, chunk=chunk)
+            for names in kept
+        ]
     return torch.stack(rows)

@@ -12,23 +12,36 @@ Shapes: `N` images; `R` redraws of each; `...` a latent's shape; `C H W` an imag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.draw import Draw, Drawn, given, prior
 from hvae.errors import HvaeError
-from hvae.explore.frame import CHUNK, Holding, at_least, decode, encode, levels, still, top, traces
-from hvae.site import Site
-from hvae.walk import Model, run
+from hvae.explore.frame import (
+    CHUNK,
+    Holding,
+    at_least,
+    context_of,
+    decode,
+    encode,
+    levels,
+    of_levels,
+    still,
+    top,
+    traces,
+)
+from hvae.site import Key, Pin, Site, as_key, pin
+from hvae.walk import Model, glimpse
 
 
 def top_held(
     model: Model,
-    x: Tensor,
+    x: Tensor | Datum,
     *,
     count: int = 1,
     repeats: int = 8,
@@ -38,7 +51,7 @@ def top_held(
 ) -> Tensor:
     """The top `count` levels held at the data's own values, every level below redrawn `repeats` times.
 
-    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
     Raises HvaeError for a count the model does not have.
 
     >>> from hvae.config.model import LVAEConfig
@@ -49,12 +62,12 @@ def top_held(
     """
     held = top(model, count)
     with still(model, seed):
-        return _redrawn(model, _only(held, encode(model, x, chunk=chunk)), len(x), repeats, draw, given, chunk)
+        return _redrawn(model, x, of_levels(held, encode(model, x, chunk=chunk)), repeats, draw, given, chunk)
 
 
 def top_redrawn(
     model: Model,
-    x: Tensor,
+    x: Tensor | Datum,
     *,
     count: int = 1,
     repeats: int = 8,
@@ -64,7 +77,7 @@ def top_redrawn(
 ) -> Tensor:
     """The mirror: the top `count` levels redrawn `repeats` times, every level below held at the data's own values.
 
-    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
     Raises HvaeError for a count the model does not have.
 
     >>> from hvae.config.model import LVAEConfig
@@ -75,12 +88,12 @@ def top_redrawn(
     """
     held = levels(model)[len(top(model, count)) :]
     with still(model, seed):
-        return _redrawn(model, _only(held, encode(model, x, chunk=chunk)), len(x), repeats, draw, given, chunk)
+        return _redrawn(model, x, of_levels(held, encode(model, x, chunk=chunk)), repeats, draw, given, chunk)
 
 
 def top_swapped(
     model: Model,
-    x: Tensor,
+    x: Tensor | Datum,
     *,
     count: int = 1,
     repeats: int = 8,
@@ -90,7 +103,7 @@ def top_swapped(
 ) -> Tensor:
     """The other mirror: the top `count` levels redrawn, every level below held at the data's own offsets.
 
-    Arguments: `x`, (N, C, H, W) in [0, 1]; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `draw`, what redraws.  Returns (N, R, C, H, W) in [0, 1].
     Raises HvaeError for a count the model does not have, or a level whose prior is not Gaussian.
 
     >>> from hvae.config.model import LVAEConfig
@@ -101,42 +114,45 @@ def top_swapped(
     """
     held = levels(model)[len(top(model, count)) :]
     with still(model, seed):
-        return _redrawn(model, _only(held, offsets(model, x, chunk)), len(x), repeats, draw, at_offsets, chunk)
+        return _redrawn(model, x, of_levels(held, offsets(model, x, chunk)), repeats, draw, at_offsets, chunk)
 
 
-def offsets(model: Model, x: Tensor, chunk: int = CHUNK) -> dict[str, Tensor]:
+def offsets(model: Model, x: Tensor | Datum, chunk: int = CHUNK) -> dict[Pin, Tensor]:
     r"""The offset $(z - \mu_p) / \sigma_p$ of every latent of the data from its prior, {name: (N, ...)}."""
     parts = []
     for trace in traces(model, x, chunk=chunk):
         laws = [(record, _gaussian(record)) for record in trace.latents]
-        parts.append({record.name: (record.value - p.loc) / p.scale for record, p in laws})
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        parts.append({pin(record.key): (record.value - p.loc) / p.scale for record, p in laws})
+    return {variable: torch.cat([part[variable] for part in parts]) for variable in parts[0]}
 
 
 @dataclass(frozen=True, eq=False)
 class _AtOffsets(Draw):
-    values: Mapping[str, Tensor]
+    values: Mapping[Key, Tensor]
     otherwise: Draw
 
     def __call__(self, site: Site) -> Drawn:
-        if site.name not in self.values:
+        if site.key not in self.values:
             return self.otherwise(site)
         p = _gaussian(site)
-        return Drawn(p.loc + p.scale * self.values[site.name], p)
+        return Drawn(p.loc + p.scale * self.values[site.key], p)
 
-    def names(self) -> frozenset[str]:
-        return frozenset(self.values) | self.otherwise.names()
+    def keys(self) -> frozenset[Key]:
+        return self.otherwise.keys().union(self.values)
+
+    def pins(self) -> frozenset[Key]:
+        return self.otherwise.pins().union(self.values)
 
 
-def at_offsets(values: Mapping[str, Tensor], otherwise: Draw = prior()) -> Draw:
+def at_offsets(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = prior()) -> Draw:
     """Each named level at its offset, (B, ...), from whatever its prior now is; `otherwise` draws the rest."""
-    return _AtOffsets(values, otherwise)
+    return _AtOffsets({as_key(variable): value for variable, value in values.items()}, otherwise)
 
 
 def has_offsets(model: Model) -> bool:
     """Whether every level has a Gaussian prior, and so `top_swapped` a meaning."""
     with still(model, seed=0):
-        return all(isinstance(record.p, Normal) for record in run(model, prior()).latents)
+        return all(isinstance(record.p, Normal) for record in glimpse(model).latents)
 
 
 def _gaussian(site: Site) -> Normal:
@@ -146,14 +162,17 @@ def _gaussian(site: Site) -> Normal:
     return site.p
 
 
-def _only(held: Sequence[str], values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: values[name] for name in held}
-
-
 def _redrawn(
-    model: Model, held: Mapping[str, Tensor], n: int, repeats: int, draw: Draw, hold: Holding, chunk: int
+    model: Model,
+    data: Tensor | Datum,
+    held: Mapping[Pin, Tensor],
+    repeats: int,
+    draw: Draw,
+    hold: Holding,
+    chunk: int,
 ) -> Tensor:
     at_least(1, repeats, "repeats")
-    rows = {name: value.repeat_interleave(repeats, 0) for name, value in held.items()}  # (N R, ...)
-    pictures = decode(model, rows, n * repeats, otherwise=draw, hold=hold, chunk=chunk)
-    return pictures.unflatten(0, (n, repeats))
+    rows = {variable: value.repeat_interleave(repeats, 0) for variable, value in held.items()}  # (N R, ...)
+    context = {name: value.repeat_interleave(repeats, 0) for name, value in context_of(model, data).items()}
+    pictures = decode(model, rows, len(data) * repeats, context=context, otherwise=draw, hold=hold, chunk=chunk)
+    return pictures.unflatten(0, (len(data), repeats))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from hvae.datum import Context
 from hvae.draw import Draw, each, mode, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import (
@@ -23,7 +24,8 @@ from hvae.explore.frame import (
     mean_picture,
     still,
 )
-from hvae.walk import Model, run
+from hvae.site import Pin, as_key
+from hvae.walk import Model, glimpse
 
 Temperature = float | Mapping[str, float]
 
@@ -32,8 +34,9 @@ def sample(
     model: Model,
     n: int,
     *,
+    context: Context | None = None,
     temperature: Temperature = 1.0,
-    given: Mapping[str, Tensor] | None = None,
+    given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
@@ -44,9 +47,10 @@ def sample(
     The latents are drawn, the pixels are not: their noise is independent, and eyes read it as grain.  `sample_pixels`
     draws it too.
 
-    Arguments: `temperature`, one for all levels or by level name (1.0 for the others), 0 for the most probable value;
-    `given`, pinned latents by level name, each (n, ...) or (1, ...); `seed`, for the same pictures again; `chunk`,
-    rows walked at once (it is part of what a seed determines).
+    Arguments: `context`, what a conditional model samples under, (n, ...) by name or one value for all, as in
+    {"label": 7}; `temperature`, one for all levels or by level name (1.0 for the others), 0 for the most probable
+    value; `given`, pinned latents by level name, each (n, ...) or (1, ...); `seed`, for the same pictures again;
+    `chunk`, rows walked at once (it is part of what a seed determines).
     Returns (n, C, H, W) in [0, 1].
     Raises HvaeError for a level the model does not have, a negative temperature, or a pinned value of another shape.
 
@@ -56,20 +60,21 @@ def sample(
     >>> sample(model, 3, temperature={"z2": 0.7}, seed=1).shape
     torch.Size([3, 1, 4, 4])
     """
-    return _sample(model, n, temperature, given, seed, chunk, mean_picture)
+    return _sample(model, n, context, temperature, given, seed, chunk, mean_picture)
 
 
 def sample_pixels(
     model: Model,
     n: int,
     *,
+    context: Context | None = None,
     temperature: Temperature = 1.0,
-    given: Mapping[str, Tensor] | None = None,
+    given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
     """`n` data: as `sample`, and the pixels are drawn from the likelihood as well.  With a seed, the same latents."""
-    return _sample(model, n, temperature, given, seed, chunk, drawn_picture)
+    return _sample(model, n, context, temperature, given, seed, chunk, drawn_picture)
 
 
 def at_temperature(temperature: Temperature, known: Sequence[str]) -> Draw:
@@ -91,8 +96,9 @@ def _at(t: float, name: str) -> Draw:
 def _sample(
     model: Model,
     n: int,
+    context: Context | None,
     temperature: Temperature,
-    given: Mapping[str, Tensor] | None,
+    given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None,
     seed: int | None,
     chunk: int,
     read: Reading,
@@ -102,20 +108,23 @@ def _sample(
     pinned = _pinned(model, n, given or {}, known)
     draw = at_temperature(temperature, known)
     with still(model, seed):
-        return decode(model, pinned, n, otherwise=draw, read=read, chunk=chunk)
+        return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=chunk)
 
 
-def _pinned(model: Model, n: int, given: Mapping[str, Tensor], known: list[str]) -> dict[str, Tensor]:
-    check_levels(list(given), known)
+def _pinned(
+    model: Model, n: int, given: Mapping[Pin, Tensor] | Mapping[str, Tensor], known: list[str]
+) -> dict[Pin, Tensor]:
+    check_levels([as_key(variable)[0] for variable in given], known)
     if not given:
         return {}
     with still(model, seed=0):
-        trace = run(model, prior())
-    pinned = {}
-    for name, value in given.items():
-        like = trace[name].value  # (1, ...)
-        if value.shape[1:] != like.shape[1:] or len(value) not in (1, n):
-            right = (n, *like.shape[1:])
-            raise HvaeError(f"expected given['{name}'] of shape {right} (or 1 first), got {tuple(value.shape)}")
-        pinned[name] = value.to(like).expand(n, *like.shape[1:])
-    return pinned
+        trace = glimpse(model)
+    return {variable: _rows(variable, value, trace[variable].value, n) for variable, value in given.items()}
+
+
+def _rows(variable: Pin, value: Tensor, like: Tensor, n: int) -> Tensor:
+    """A pinned value as n rows of what the model itself draws, (1, ...)."""
+    if value.shape[1:] != like.shape[1:] or len(value) not in (1, n):
+        right = (n, *like.shape[1:])
+        raise HvaeError(f"expected given[{variable!r}] of shape {right} (or 1 first), got {tuple(value.shape)}")
+    return value.to(like).expand(n, *like.shape[1:])

@@ -5,14 +5,16 @@ Shapes: `N` images; `D` values of a level, flattened; `K` directions; `S` steps;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import mode
-from hvae.explore.frame import at_least, check_levels, decode, levels, still, traces
+from hvae.explore.frame import at_least, check_levels, context_of, decode, levels, of_levels, still, traces
+from hvae.site import Pin, as_key, pin
 from hvae.walk import Model
 
 
@@ -42,7 +44,7 @@ def principal(offsets: Tensor, count: int) -> Axes:
 
 def traverse(
     model: Model,
-    x: Tensor,
+    x: Tensor | Datum,
     *,
     only: Iterable[str] | None = None,
     held: Iterable[str] | None = None,
@@ -76,32 +78,49 @@ def traverse(
     stays = None if held is None else list(held)
     check_levels([*moved, *(stays or [])], known)
     with still(model, seed=0):
-        values, offsets = _modes(model, x, known)
-        base = {name: value[anchor] for name, value in values.items()}
+        values, offsets = _modes(model, x)
+        base = {variable: value[anchor] for variable, value in values.items()}
+        context = {name: rows[anchor][None] for name, rows in context_of(model, x).items()}
         shifts = torch.linspace(-reach, reach, steps)
         return {
-            name: _move(model, name, base, principal(offsets[name], directions), shifts, _kept(name, known, stays))
+            name: _move(
+                model, base, principal(offsets[name], directions), shifts, name, _held(name, known, stays), context
+            )
             for name in known
             if name in moved
         }
 
 
-def _kept(name: str, known: Sequence[str], stays: Sequence[str] | None) -> list[str]:
+def _held(name: str, known: Sequence[str], stays: Sequence[str] | None) -> list[str]:
     above = known[: known.index(name)]
     return [other for other in (above if stays is None else stays) if other != name]
 
 
-def _modes(model: Model, x: Tensor, known: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Most probable values {name: (N, ...)}, and what they add to the prior's, {name: (N, D)}."""
-    walked = list(traces(model, x, mode))
-    values = {name: torch.cat([trace[name].value for trace in walked]) for name in known}
-    prior_modes = {name: torch.cat([trace[name].law.mode() for trace in walked]) for name in known}
-    return values, {name: (values[name] - prior_modes[name]).flatten(1) for name in known}
+def _modes(model: Model, x: Tensor | Datum) -> tuple[dict[Pin, Tensor], dict[str, Tensor]]:
+    """Most probable values of each variable, (N, ...), and what those of a level add to its prior's, (N, D): the steps
+    of a level that recurs side by side."""
+    walks = [{pin(record.key): record for record in trace.latents} for trace in traces(model, x, mode)]
+    values = {variable: torch.cat([walk[variable].value for walk in walks]) for variable in walks[0]}
+    offsets: dict[str, list[Tensor]] = {}
+    for variable, value in values.items():
+        prior_mode = torch.cat([walk[variable].law.mode() for walk in walks])
+        offsets.setdefault(as_key(variable)[0], []).append((value - prior_mode).flatten(1))
+    return values, {name: torch.cat(parts, 1) for name, parts in offsets.items()}
 
 
-def _move(model: Model, name: str, base: dict[str, Tensor], axes: Axes, shifts: Tensor, held: Sequence[str]) -> Tensor:
+def _move(
+    model: Model,
+    base: dict[Pin, Tensor],
+    axes: Axes,
+    shifts: Tensor,
+    name: str,
+    held: Sequence[str],
+    context: Mapping[str, Tensor],
+) -> Tensor:
     paths = axes.spread[:, None, None] * axes.directions[:, None] * shifts.to(axes.spread)[:, None]  # (K, S, D)
-    values = base[name] + paths.flatten(0, 1).unflatten(1, base[name].shape)  # (K S, ...)
-    fixed = {other: base[other].expand(len(values), *base[other].shape) for other in held}
-    pictures = decode(model, {**fixed, name: values}, len(values), otherwise=mode)
+    rows, own = len(axes.spread) * len(shifts), of_levels([name], base)
+    parts = paths.flatten(0, 1).split([value.numel() for value in own.values()], 1)
+    moved = {v: value + part.unflatten(1, value.shape) for (v, value), part in zip(own.items(), parts, strict=True)}
+    fixed = {variable: value.expand(rows, *value.shape) for variable, value in of_levels(held, base).items()}
+    pictures = decode(model, {**fixed, **moved}, rows, context=context, otherwise=mode)
     return pictures.unflatten(0, (len(axes.spread), len(shifts)))

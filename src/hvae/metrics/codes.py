@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import mode, posterior
 from hvae.errors import unknown
 from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
@@ -53,7 +54,7 @@ def _widest(table: Tensor, most: int) -> Tensor:
 
 def codes(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     kind: Kind = "means",
     *,
     most: int = 0,
@@ -85,7 +86,9 @@ def codes(
     return Codes(kind, {name: torch.cat(parts).double() for name, parts in tables.items()}, dims)
 
 
-def _rows(model: Model, batches: Iterable[Tensor], kind: Kind, seed: int, meter: Meter) -> Iterator[dict[str, Tensor]]:
+def _rows(
+    model: Model, batches: Iterable[Tensor | Datum], kind: Kind, seed: int, meter: Meter
+) -> Iterator[dict[str, Tensor]]:
     """The codes of each batch, {name: (B, D)}, top first; the same again for the same seed."""
     for number, x in enumerate(batches):
         with evaluating(model, seed * 1_000_003 + number):

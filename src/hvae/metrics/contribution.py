@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import Draw, each, posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
@@ -46,7 +47,7 @@ class ReconstructionResult:
 
 
 def reconstruction(
-    model: Model, batches: Iterable[Tensor], *, seed: int = 0, progress: Progress = silent
+    model: Model, batches: Iterable[Tensor | Datum], *, seed: int = 0, progress: Progress = silent
 ) -> ReconstructionResult:
     """PSNR and MS-SSIM of the mean of p(x given z) with one draw of z from q.
 
@@ -61,27 +62,22 @@ def reconstruction(
     noise, alike, meter = [], [], Meter(progress, batches, 1)
     with evaluating(model, seed):
         for evidence in seen(model, batches):
-            picture = _picture(run(model, posterior, evidence))
-            noise.append(_decibels(picture, evidence.x))
-            if _scales(evidence.x):
-                alike.append(ms_ssim(picture, evidence.x).double().cpu())
+            picture = model.picture(run(model, posterior, evidence)).clamp(0, 1)
+            noise.append(_decibels(picture, evidence.data))
+            if _scales(evidence.data):
+                alike.append(ms_ssim(picture, evidence.data).double().cpu())
             meter.add(1)
     return ReconstructionResult(
         data=sum(map(len, noise)),
         seed=seed,
         psnr_db=estimate(torch.cat(noise)),
         ms_ssim=estimate(torch.cat(alike)) if alike else None,
-        ms_ssim_scales=_scales(evidence.x),
+        ms_ssim_scales=_scales(evidence.data),
     )
 
 
 def _scales(x: Tensor) -> int:
     return scales(*x.shape[2:]) if x.ndim == 4 and min(x.shape[2:]) >= WINDOW else 0
-
-
-def _picture(trace: Trace) -> Tensor:
-    (data,) = trace.observed
-    return data.law.mean().clamp(0, 1)
 
 
 def _decibels(picture: Tensor, x: Tensor) -> Tensor:
@@ -120,7 +116,7 @@ class ContributionResult:
 
 def contribution(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     *,
     counts: Sequence[int] | None = None,
     seed: int = 0,
@@ -153,10 +149,10 @@ def contribution(
             for k, draw in draws.items():
                 torch.manual_seed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
-                found.setdefault(k, []).append(_scores(trace, evidence))
+                found.setdefault(k, []).append(_scores(model, trace, evidence))
                 meter.add(1)
     density = any(record.law.density for record in trace.observed)
-    bits = None if density else evidence.x[0].numel() * math.log(2)
+    bits = None if density else evidence.data[0].numel() * math.log(2)
     top = tuple(_row(k, levels[:k], parts, bits) for k, parts in found.items())
     return ContributionResult(data=sum(len(part[0]) for part in found[min(found)]), seed=seed, top=top)
 
@@ -178,13 +174,13 @@ def _draws(levels: list[str], counts: Sequence[int]) -> Mapping[int, Draw]:
     return {k: each(dict.fromkeys(levels[k:], prior()), posterior) for k in counts}
 
 
-def _scores(trace: Trace, evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+def _scores(model: Model, trace: Trace, evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
     """log p(x given z), what the inferred levels spend, and dB, (B,) each, float64 on the CPU."""
-    spent = sum((record.rate() for record in trace.latents), torch.zeros(len(evidence), device=evidence.x.device))
+    spent = sum((record.rate() for record in trace.latents), torch.zeros(len(evidence), device=evidence.data.device))
     log_likelihood = trace.log_likelihood()
     # A reduced precision has too few digits for sums of thousands of nats.
     kept = (t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double() for t in (log_likelihood, spent))
-    return (*kept, _decibels(_picture(trace), evidence.x))  # type: ignore[return-value]
+    return (*kept, _decibels(model.picture(trace).clamp(0, 1), evidence.data))  # type: ignore[return-value]
 
 
 def _row(k: int, kept: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None) -> TopLevels:

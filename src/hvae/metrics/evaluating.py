@@ -12,9 +12,10 @@ from operator import length_hint
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.seeds import noise_seed
-from hvae.walk import Evidence, Model, Trace
+from hvae.walk import Evidence, Model, Trace, device_of
 
 Progress = Callable[[int, int], None]
 """Told (done, total) after each piece of work; total is 0 when it cannot be known."""
@@ -22,11 +23,6 @@ Progress = Callable[[int, int], None]
 
 def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
-
-
-def device_of(model: Model) -> torch.device:
-    """Where a model lives; the CPU for one without parameters."""
-    return next((w.device for w in model.parameters()), torch.device("cpu"))
 
 
 @contextmanager
@@ -48,7 +44,7 @@ def evaluating(model: Model, seed: int) -> Iterator[None]:
 class Meter:
     """Tells a `Progress` how far the work is: `passes` pieces for each batch."""
 
-    def __init__(self, progress: Progress, batches: Iterable[Tensor], passes: int) -> None:
+    def __init__(self, progress: Progress, batches: Iterable[Tensor | Datum], passes: int) -> None:
         # A hint, since batches may come from a generator, which knows no length.
         self.progress, self.done, self.total = progress, 0, length_hint(batches) * passes
 
@@ -58,8 +54,8 @@ class Meter:
         self.progress(self.done, self.total)
 
 
-def seen(model: Model, batches: Iterable[Tensor]) -> Iterator[Evidence]:
-    """The evidence of each batch (B, ...), computed once, on the model's device.
+def seen(model: Model, batches: Iterable[Tensor | Datum]) -> Iterator[Evidence]:
+    """The evidence of each batch (B, ...) and its context, computed once, on the model's device.
 
     Raises HvaeError if there is no batch at all.
     """

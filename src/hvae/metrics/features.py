@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from hvae.datum import Datum, as_datum
 from hvae.errors import HvaeError
 from hvae.metrics.classify import Classifier
 from hvae.metrics.evaluating import Meter, Progress, silent
@@ -110,11 +111,11 @@ class Extractor:
         return self.resize(x, self.size)
 
 
-def features_of(extractor: Extractor, batches: Iterable[Tensor], progress: Progress = silent) -> Tensor:
+def features_of(extractor: Extractor, batches: Iterable[Tensor | Datum], progress: Progress = silent) -> Tensor:
     """The features of many pictures, (N, D)."""
     meter, found = Meter(progress, batches, 1), []
     for x in batches:
-        found.append(extractor(x))
+        found.append(extractor(as_datum(x).x))
         meter.add(1)
     if not found:
         raise HvaeError("expected pictures to compare, got none")

@@ -35,6 +35,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
@@ -86,7 +87,7 @@ class HierarchicalResult:
 
 def hierarchical_bounds(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     shared: Sequence[str],
     *,
     groups: int = 1,
@@ -159,7 +160,7 @@ class _Sharing(Draw):
 class _Groups:
     """Groups of draws for one batch."""
 
-    def __init__(self, model: Model, x: Tensor, keys: list[Key], samples: int, rows: int, meter: Meter) -> None:
+    def __init__(self, model: Model, x: Tensor | Datum, keys: list[Key], samples: int, rows: int, meter: Meter) -> None:
         (self.evidence,) = seen(model, [x])
         self.model, self.keys, self.samples, self.rows, self.meter = model, keys, samples, rows, meter
 
@@ -180,7 +181,7 @@ class _Groups:
 
 def _spent(record: Record) -> Tensor:
     # The q of a value that was handed on is not asked again: some flows can score none but their own draws.
-    return record.weight * record.log_prob() - record.log_weight()
+    return record.log_proposal()
 
 
 def _wide(nats: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
@@ -72,7 +73,7 @@ class ActivityResult:
 
 def activity(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     samples: int = 4,
     *,
     seed: int = 0,

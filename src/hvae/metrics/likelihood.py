@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
@@ -84,7 +85,7 @@ def forget(*scores: object) -> None:
 
 def bounds(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     samples: int = 1,
     *,
     chunk_rows: int = 1024,
@@ -118,7 +119,8 @@ def bounds(
     if samples < 1 or chunk_rows < 1:
         raise HvaeError(f"expected at least 1 sample and 1 row at once, got {samples} and {chunk_rows}")
     parts: list[Scores] = []
-    meter, first = Meter(progress, batches, samples), torch.empty(0)
+    meter = Meter(progress, batches, samples)
+    first: Tensor | Datum = torch.empty(0)
     with evaluating(model, seed):
         for number, x in enumerate(batches):
             first = x if number == 0 else first
@@ -137,7 +139,7 @@ def bounds(
 @dataclass(frozen=True, eq=False)
 class _Batch:
     model: Model
-    x: Tensor
+    x: Tensor | Datum
     number: int
     seed: int
     chunk_rows: int
@@ -220,7 +222,7 @@ class Stream:
 
 
 def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples: int, seed: int) -> LikelihoodResult:
-    dims = evidence.x[0].numel()
+    dims = evidence.data[0].numel()
     spent = [score for name, score in scores.items() if name.startswith("rate/")]
     negative_elbo, negative_iw = sum(spent, -scores["log_likelihood"]), -scores["iw"]
     density = any(record.law.density for record in trace.observed)

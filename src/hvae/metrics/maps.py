@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
@@ -32,7 +33,9 @@ class UsualMaps:
     deviation: dict[str, Tensor]
 
 
-def usual_maps(model: Model, batches: Iterable[Tensor], *, seed: int = 0, progress: Progress = silent) -> UsualMaps:
+def usual_maps(
+    model: Model, batches: Iterable[Tensor | Datum], *, seed: int = 0, progress: Progress = silent
+) -> UsualMaps:
     """What every level spends at every place, usually.  Raises HvaeError for fewer than 2 data, or for flat ones."""
     meter, count = Meter(progress, batches, 1), 0
     sums: dict[str, Tensor] = {}
@@ -51,20 +54,20 @@ def usual_maps(model: Model, batches: Iterable[Tensor], *, seed: int = 0, progre
     return UsualMaps(mean, deviation)
 
 
-def heat(model: Model, x: Tensor, usual: UsualMaps, *, seed: int = 0) -> dict[str, Tensor]:
+def heat(model: Model, data: Tensor | Datum, usual: UsualMaps, *, seed: int = 0) -> dict[str, Tensor]:
     r"""How far each place of each level is from usual, in standard deviations, {name: (B, H, W)}, top level first.
 
     $$\frac{r_l(x)_{hw} - \mathrm{mean}_{hw}}{\mathrm{deviation}_{hw}}, \qquad
       r_l(x)_{hw} = \sum_c KL(q_l \,\|\, p_l)_{chw}$$
 
     The latents are at the modes of q, so that a map is the same each time.  Maps of a level are enlarged to the data
-    by repeating places; the last, "data", is of -log p(x given z).  `x` (B, C, H, W).
+    by repeating places; the last, "data", is of -log p(x given z).  `data` (B, C, H, W).
     """
     with evaluating(model, seed):
-        (evidence,) = seen(model, [x])
+        (evidence,) = seen(model, [data])
         found = _maps(run(model, mode, evidence))
     off = {name: (f - usual.mean[name]) / usual.deviation[name] for name, f in found.items()}
-    size = (x.shape[-2], x.shape[-1])
+    size = tuple(evidence.data.shape[-2:])
     return {name: F.interpolate(f[:, None], size=size, mode="nearest")[:, 0] for name, f in off.items()}
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import sum_rest
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
@@ -100,7 +101,7 @@ class MutualResult:
 
 def mutual(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     *,
     population: int | None = None,
     chunk_rows: int = 4096,
@@ -193,9 +194,10 @@ def _order(trace: Trace) -> list[Key]:
 def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chunk_rows: int, meter: Meter) -> Tensor:
     """log q of each datum's values (second axis), replayed on the walk of each datum (first axis), (B, B, J)."""
     size, parts = len(evidence), []
-    for some in torch.arange(size, device=evidence.x.device).split(max(1, chunk_rows // size)):
-        values = {key: v[some].repeat(size, *[1] * (v.ndim - 1)) for key, v in trace.keyed_values().items()}
-        asked = _Asked({key: values[key] for key in keys}, {key for key, side in trace.visits if side == "q"})
+    latents = {record.key: record.value for record in trace.latents}
+    for some in torch.arange(size, device=evidence.data.device).split(max(1, chunk_rows // size)):
+        values = {key: v[some].repeat(size, *[1] * (v.ndim - 1)) for key, v in latents.items()}
+        asked = _Asked(values, {key for key, side in trace.visits if side == "q"})
         with suppress(_Enough):
             run(model, asked, evidence.repeat(len(some)))
         scores = torch.stack([asked.found[key] for key in keys], 1)  # (B some, J)
@@ -216,6 +218,8 @@ class _Asked(Draw):
         self.found: dict[Key, Tensor] = {}
 
     def __call__(self, site: Site) -> Drawn:
+        if site.key not in self.values:
+            return posterior(site)
         value, law = self.values[site.key], site.q if site.key in self.inferred else site.p
         if law is not None and site.key not in self.found:
             self.found[site.key] = _double(sum_rest(law.log_prob(value)))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.draw import Draw, Drawn, each, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.complexity import png_bits
@@ -64,7 +65,7 @@ class Measured:
 
 def measure(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     *,
     bits: int,
     samples: int = 1,
@@ -134,7 +135,7 @@ def _part(found: dict[int, dict[str, Tensor]], evidence: Evidence, samples: int,
     """One batch as columns: "0", "1", ... the bounds by k, the rates, and the PNG bits."""
     rates = {name: column for name, column in found[0].items() if name.startswith("rate/")}
     bounds = {str(k): _log_p(scores, samples) for k, scores in found.items()}
-    return {**bounds, **rates, "png": png_bits(evidence.x, bits)}
+    return {**bounds, **rates, "png": png_bits(evidence.data, bits)}
 
 
 def _log_p(scores: dict[str, Tensor], samples: int) -> Tensor:

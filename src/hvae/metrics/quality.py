@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.features import Extractor, features_of
@@ -79,8 +80,8 @@ class QualityResult:
 
 
 def quality(
-    real: Iterable[Tensor],
-    generated: Iterable[Tensor],
+    real: Iterable[Tensor | Datum],
+    generated: Iterable[Tensor | Datum],
     extractor: Extractor,
     *,
     seed: int = 0,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
@@ -45,7 +46,7 @@ def _zeros(like: Tensor) -> Tensor:
     return torch.zeros_like(like, requires_grad=True)
 
 
-def improvable(model: Model, x: Tensor) -> None:
+def improvable(model: Model, x: Tensor | Datum) -> None:
     """Raises HvaeError unless every posterior is Gaussian, which a regret needs; one walk of `x` (B, ...)."""
     with evaluating(model, seed=0):
         for evidence in seen(model, [x]):
@@ -54,7 +55,7 @@ def improvable(model: Model, x: Tensor) -> None:
 
 def regret(
     model: Model,
-    batches: Iterable[Tensor],
+    batches: Iterable[Tensor | Datum],
     *,
     steps: int = 100,
     rate: float = 0.05,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.nn.weightnorm import initialise
 from hvae.site import Site, Visit
@@ -86,27 +87,26 @@ class Bidirectional(Model):
         self.stages: Any = nn.ModuleList(stages)
         self.latents: Any = nn.ModuleDict(latents)
 
-    def prepare(self, x: Tensor) -> None:
-        initialise(self, lambda: self(x))
+    def prepare(self, datum: Datum) -> None:
+        initialise(self, lambda: self(datum))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         # The first stage's climb is deterministic, so it is evidence: K samples share one pass of it.
-        h = self.enter(x)
+        h = self.enter(datum.x)
         up, across = self.stages[0].climb(h, h, None)
         return {"up": up, "across": across}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        seen = None if evidence is None else self._climb(visit, evidence)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        climbed = None if evidence.x is None else self._climb(visit, evidence)
         name = f"z{len(self.stages)}"
-        prior = standard_normal(next(self.parameters()).new_zeros(n, 1), self.top)
-        start = self.latents[name].inject(visit(Site(name, prior, None if seen is None else seen.top)))
+        prior = standard_normal(next(self.parameters()).new_zeros(evidence.n, 1), self.top)
+        start = self.latents[name].inject(visit(Site(name, prior, None if climbed is None else climbed.top)))
         d, given = self.stages[-1].descend(start, None)
         for l in reversed(range(1, len(self.stages))):
             stage = self.stages[l - 1]
-            z = self._pair(visit, l, d, None if seen is None else stage.merge(seen.across[l - 1], d))
+            z = self._pair(visit, l, d, None if climbed is None else stage.merge(climbed.across[l - 1], d))
             d, given = stage.descend(stage.join(z), given)
-        x = None if evidence is None else evidence.x
-        return visit(Site("x", self.head(self.leave(d)), value=x, data=True))
+        return visit(evidence.site(self.head(self.leave(d))))
 
     def _climb(self, visit: Visit, evidence: Evidence) -> Climbed:
         """Draw every up latent from its q."""

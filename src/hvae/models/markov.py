@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.levels import Positive, gaussian
 from hvae.levels.heads import Head
@@ -46,36 +47,36 @@ class Markov(Chain):
         self.inference, self.generation = nn.ModuleDict(inference), nn.ModuleDict(generation)
         self.leave, self.head = leave, head
 
-    def prepare(self, x: Tensor) -> None:
-        begin(self.leave, self.head.marginal(x))
+    def prepare(self, datum: Datum) -> None:
+        begin(self.leave, self.head.marginal(datum.x))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         # The first network of the chain is deterministic, so it is evidence: K samples share one pass of it.
         first = next(iter(self.inference.values()))
-        return {"z1": first(x)}
+        return {"z1": first(datum.x)}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        names = list(self.inference)
-        q = None if evidence is None else self._climb(visit, evidence.features["z1"])
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        names, raw = list(self.inference), evidence.feature("z1")
+        q = None if raw is None else self._climb(visit, raw)
         # Nothing is above the top: its p is known when its q is, so it is visited once and its KL is closed.
-        z = visit(Site(names[-1], self._top(n), q))
+        z = visit(Site(names[-1], self._top(evidence.n), q))
         for name in reversed(names[:-1]):
             z = visit(Site(name, p=gaussian(self.generation[name](z), self.positive)))
-        return visit(Site("x", self.head(self.leave(z)), value=None if evidence is None else evidence.x, data=True))
+        return visit(evidence.site(self.head(self.leave(z))))
 
-    def swap(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        return self._given(visit, n) if evidence is None else self._taken(visit, evidence)
+    def swap(self, visit: Visit, evidence: Evidence) -> Tensor:
+        return self._given(visit, evidence.n) if evidence.x is None else self._taken(visit, evidence, evidence.x)
 
-    def _taken(self, visit: Visit, evidence: Evidence) -> Tensor:
-        names, n = list(self.inference), len(evidence)
+    def _taken(self, visit: Visit, evidence: Evidence, x: Tensor) -> Tensor:
+        names, n = list(self.inference), evidence.n
         z = visit(self._inferred(names[0], evidence.features["z1"], n))
-        visit(Site("x", self.head(self.leave(z)), value=evidence.x, data=True))
+        visit(evidence.site(self.head(self.leave(z))))
         for name, above in pairwise(names):
             higher = visit(self._inferred(above, self.inference[above](z), n))
             visit(Site(name, p=gaussian(self.generation[name](higher), self.positive)))
             z = higher
         visit(Site(names[-1], self._top(n)))
-        return evidence.x
+        return x
 
     def _given(self, visit: Visit, n: int) -> Tensor:
         names = list(self.inference)
@@ -84,7 +85,7 @@ class Markov(Chain):
             z = visit(Site(name, p=gaussian(self.generation[name](z), self.positive)))
             visit(self._inferred(above, self.inference[above](z), n))
         x = visit(Site("x", self.head(self.leave(z)), data=True))
-        visit(self._inferred(names[0], self.features(x, None)["z1"], n))
+        visit(self._inferred(names[0], self.features(Datum(x))["z1"], n))
         return x
 
     def _inferred(self, name: str, raw: Tensor, n: int) -> Site:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.nn.mlp import begin
 from hvae.nn.weightnorm import initialise
-from hvae.site import Site, Visit
+from hvae.site import Visit
 from hvae.walk import Evidence, Model
 
 
@@ -43,16 +44,15 @@ class TopDown(Model):
         self.levels = nn.ModuleDict({str(level.name): level for level in levels})
         self.leave, self.head = leave, head
 
-    def prepare(self, x: Tensor) -> None:
-        begin(self.leave, self.head.marginal(x))
-        initialise(self, lambda: self(x))
+    def prepare(self, datum: Datum) -> None:
+        begin(self.leave, self.head.marginal(datum.x))
+        initialise(self, lambda: self(datum))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return self.bottom_up(x)
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return self.bottom_up(datum.x)
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        h = self.start(n)  # (n, ...)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        h = self.start(evidence.n)  # (n, ...)
         for name, level in self.levels.items():
-            h = level(h, None if evidence is None else evidence.features[name], visit)
-        x = None if evidence is None else evidence.x
-        return visit(Site("x", self.head(self.leave(h)), value=x, data=True))
+            h = level(h, evidence.feature(name), visit)
+        return visit(evidence.site(self.head(self.leave(h))))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hvae.objectives.loss import Loss, Objective, level_rates, per_datum
+from hvae.draw import Draw, posterior
+from hvae.objectives.loss import Loss, Objective, per_datum
 from hvae.objectives.rates import RateFilter, Rates, WarmUp
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
@@ -20,7 +21,8 @@ class ELBO(Objective):
 
     Kingma and Welling 2013, arXiv 1312.6114; over L levels the KL is a sum.  The filters f are applied in
     order, `warmup` last; without them this is -trace.elbo().mean().  `samples` draws for each datum are averaged,
-    which lowers the variance of the gradient and moves no optimum.
+    which lowers the variance of the gradient and moves no optimum.  `draw` decides the values: the posterior, or
+    `thin(K)` of it for a walk of many levels of which a step of training visits a few.
 
     >>> ELBO(samples=2).samples
     2
@@ -32,13 +34,14 @@ class ELBO(Objective):
         warmup: WarmUp | None = None,
         samples: int = 1,
         regulariser: Regulariser | None = None,
+        draw: Draw = posterior,
     ) -> None:
-        self.filters = filters
+        self.filters, self.draw = filters, draw
         self.warmup = WarmUp() if warmup is None else warmup
         self.samples, self.regulariser = samples, regulariser or AS_IS
 
     def __call__(self, trace: Trace, step: int) -> Loss:
-        rates = level_rates(trace)
+        rates = trace.nats()
         charged: Rates = rates
         for change in (*self.filters, self.warmup):
             charged = change(charged, step)

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hvae.distributions import sum_rest
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import spent
 from hvae.objectives.importance import log_mean_exp, rows
-from hvae.objectives.loss import Loss, Objective, level_rates
+from hvae.objectives.loss import Loss, Objective
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.site import Site
 from hvae.walk import Trace
@@ -80,17 +79,11 @@ class _PathGradient(Objective):
 
 def _joint(trace: Trace) -> tuple[Tensor, Tensor, Tensor]:
     """log p(x given z), log p(z) and log q(z given x) of each row, (2 B K,)."""
-    log_prior = log_q = torch.zeros_like(log_likelihood := _observed(trace))
+    log_prior = log_q = torch.zeros_like(log_likelihood := trace.log_likelihood())
     for record in trace.latents:
-        log_prior = log_prior + record.weight * record.log_prob()
-        if record.proposal is not None:
-            log_q = log_q + record.weight * sum_rest(record.proposal.log_prob(record.value))
+        log_prior = log_prior + record.log_likelihood()
+        log_q = log_q + record.log_proposal()
     return log_likelihood, log_prior, log_q
-
-
-def _observed(trace: Trace) -> Tensor:
-    logs = [record.weight * record.log_prob() for record in trace.observed]
-    return torch.stack(logs).sum(0)
 
 
 def _apart(log: Tensor, samples: int) -> tuple[Tensor, Tensor]:
@@ -101,7 +94,7 @@ def _apart(log: Tensor, samples: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def _watched(trace: Trace, log_likelihood: Tensor) -> dict[str, Tensor]:
-    return spent(level_rates(trace), log_likelihood.mean())
+    return spent(trace.nats(), log_likelihood.mean())
 
 
 class STL(_PathGradient):

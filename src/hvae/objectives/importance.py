@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import spent
-from hvae.objectives.loss import Loss, Objective, level_rates
+from hvae.objectives.loss import Loss, Objective
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
 
@@ -46,7 +46,7 @@ class IWAE(Objective):
 def _watched(trace: Trace, log_weight: Tensor) -> dict[str, Tensor]:
     # The likelihood is the dear part of a log-weight: taking the latents off again is cheaper than scoring it twice.
     latents = sum((record.log_weight() for record in trace.latents), torch.zeros_like(log_weight))
-    return spent(level_rates(trace), (log_weight - latents).mean())
+    return spent(trace.nats(), (log_weight - latents).mean())
 
 
 def rows(log_weight: Tensor, samples: int) -> Tensor:

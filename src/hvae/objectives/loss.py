@@ -44,15 +44,6 @@ class Objective(ABC):
         """The loss in nats per datum, averaged over the batch."""
 
 
-def level_rates(trace: Trace) -> dict[str, Tensor]:
-    """Nats each level spends, element by element, {name: (B, ...)}; the steps of a recurring name are summed."""
-    rates: dict[str, Tensor] = {}
-    for record in trace.latents:
-        nats = record.divergence()[0]
-        rates[record.name] = rates[record.name] + nats if record.name in rates else nats
-    return rates
-
-
 def per_datum(nats: Tensor) -> Tensor:
     """Mean over the first axis, sum over the rest: (B, ...) -> ().
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
 from hvae.explore import from_top, reconstruct, sample, top_held, top_redrawn, top_swapped, traverse
-from hvae.explore.frame import at_least, levels
+from hvae.explore.frame import at_least, context_of, levels
 from hvae.explore.resample import has_offsets
 from hvae.explore.tiles import gallery, grid
 from hvae.report.data import Picture
@@ -37,7 +38,7 @@ def silent(done: int, total: int, title: str) -> None:
 
 def pictures(
     model: Model,
-    images: Tensor,
+    images: Tensor | Datum,
     *,
     temperatures: Sequence[float] = (1.0, 0.85, 0.7, 0.5),
     held: int = 1,
@@ -52,10 +53,11 @@ def pictures(
     The first 10 images are shown; all of them (2 at least, some hundred is plenty) say which directions are used.
     Raises HvaeError for data that are no images, too few of them, or a number of levels the model does not have.
     """
-    if images.ndim != 4:
-        raise HvaeError(f"expected images (N, C, H, W) to draw, got shape {tuple(images.shape)}; give image data")
-    at_least(2, len(images), "images")
-    easel = _Easel(model, images, tuple(levels(model)), tuple(temperatures), held, directions, seed)
+    datum = as_datum(images)
+    if datum.x.ndim != 4:
+        raise HvaeError(f"expected images (N, C, H, W) to draw, got shape {tuple(datum.x.shape)}; give image data")
+    at_least(2, len(datum), "images")
+    easel = _Easel(model, datum, tuple(levels(model)), tuple(temperatures), held, directions, seed)
     drawn: list[Picture] = []
     jobs = easel.jobs()
     for number, (title, job) in enumerate(jobs):
@@ -70,7 +72,7 @@ class _Easel:
     """What all pictures of one report share."""
 
     model: Model
-    images: Tensor
+    images: Datum
     names: tuple[str, ...]
     temperatures: tuple[float, ...]
     held: int
@@ -92,10 +94,15 @@ class _Easel:
 
     @property
     def shown(self) -> Tensor:
-        return self.images[:SHOWN].cpu().float()
+        return self.images.x[:SHOWN].cpu().float()
+
+    def context(self, n: int) -> dict[str, Tensor]:
+        """The context of the images, over and over, for n samples of a conditional model."""
+        rows = torch.arange(n) % len(self.images)
+        return {name: value[rows] for name, value in context_of(self.model, self.images).items()}
 
     def samples(self) -> Iterator[Picture]:
-        made = sample(self.model, GALLERY, seed=self.seed)
+        made = sample(self.model, GALLERY, context=self.context(GALLERY), seed=self.seed)
         yield Picture(
             title="Samples",
             caption="New images: every level drawn from the prior as it is (temperature 1), none picked by hand. Look "
@@ -107,7 +114,8 @@ class _Easel:
         )
 
     def by_temperature(self) -> Iterator[Picture]:
-        rows = [sample(self.model, SHOWN, temperature=t, seed=self.seed) for t in self.temperatures]
+        context = self.context(SHOWN)
+        rows = [sample(self.model, SHOWN, context=context, temperature=t, seed=self.seed) for t in self.temperatures]
         yield Picture(
             title="Samples at several temperatures",
             caption="Each row narrows the prior of all levels by its temperature; a column uses the same random "

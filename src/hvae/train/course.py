@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hvae.data.order import StepSampler
+from hvae.data.sources import Batches
 from hvae.errors import HvaeError
 from hvae.train.display import Progress
 from hvae.train.engine import StopSign, loggers, stop_sign
 from hvae.train.faults import Patience, culprit
-from hvae.train.feed import Batches, feed, resident
+from hvae.train.feed import feed, resident
 from hvae.train.job import FitResult, History, Job
 from hvae.train.journal import Journal
 from hvae.train.keeper import Best

@@ -8,9 +8,10 @@ import torch
 
 from hvae.config.train import TrainConfig
 from hvae.data.order import StepSampler
+from hvae.data.sources import Batches
 from hvae.errors import HvaeError
 from hvae.objectives import first_nonfinite
-from hvae.train.feed import Batches, feed
+from hvae.train.feed import feed
 from hvae.train.learner import Learner
 
 

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from hvae.data.images import Split
 from hvae.data.order import MicroBatch, StepSampler
+from hvae.data.sources import Batches
+from hvae.datum import Datum, as_datum
 
 T = TypeVar("T")
 
@@ -23,26 +24,17 @@ T = TypeVar("T")
 _SHARE_OF_MEMORY = 0.25
 
 
-class Batches(Protocol):
-    """Data of any kind that can be trained on: a `Split`, or anything with its two methods."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """The data (B, ...) of these indices (B,): a pure function of the indices and the generator."""
-
-
-def feed(split: Batches, sampler: StepSampler, device: torch.device) -> Iterator[tuple[MicroBatch, Tensor]]:
+def feed(split: Batches, sampler: StepSampler, device: torch.device) -> Iterator[tuple[MicroBatch, Datum]]:
     """The micro-batches of a sampler with their data, (B, ...) on the device."""
-    made = ((micro, split.batch(micro.indices, micro.generator())) for micro in sampler)
+    batches = ((micro, as_datum(split.batch(micro.indices, micro.generator()))) for micro in sampler)
     # On the CPU a second thread would only take cores from the networks.
-    return made if device.type == "cpu" else _ahead(((micro, _sent(x, device)) for micro, x in made), device)
+    return batches if device.type == "cpu" else _ahead(((micro, _sent(d, device)) for micro, d in batches), device)
 
 
-def _sent(x: Tensor, device: torch.device) -> Tensor:
-    if x.device.type == device.type:
-        return x
-    return (x.pin_memory() if device.type == "cuda" else x).to(device, non_blocking=True)
+def _sent(datum: Datum, device: torch.device) -> Datum:
+    if datum.x.device.type == device.type:
+        return datum.to(device)
+    return (datum.pin_memory() if device.type == "cuda" else datum).to(device, non_blocking=True)
 
 
 def _ahead(items: Iterable[T], device: torch.device) -> Iterator[T]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hvae.config.train import TrainConfig
+from hvae.data.sources import Source, as_batches
 from hvae.errors import HvaeError
 from hvae.objectives import Objective
 from hvae.runs import TRAINING, Claim, claiming
 from hvae.train.course import Course
 from hvae.train.engine import engine, is_first
-from hvae.train.feed import Batches
 from hvae.train.job import FitResult, Job, OnEvaluate
 from hvae.walk import Model
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 def fit(
     model: Model,
     objective: Objective,
-    split: Batches,
+    split: Source,
     config: TrainConfig,
     folder: str | Path,
     *,
-    valid: Batches | None = None,
+    valid: Source | None = None,
     description: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_evaluate: OnEvaluate | None = None,
@@ -43,7 +43,9 @@ def fit(
     moment and resumed ends, on a CPU, with the same weights to the last bit.  The folder receives `last.ckpt` (the raw
     weights and all that resuming needs), `model.safetensors` (the averaged weights, for use) and `metrics.csv`.
 
-    Arguments: `split`, the data, with `len()` and `batch(indices, generator)`; `valid`, data for validations;
+    Arguments: `split`, the data: a `Split`, an array (N, ...), a pair (x, y) of arrays, a torch `Dataset` or
+    `DataLoader`, a Hugging Face data set, or anything with `len()` and `batch(indices, generator)` (as
+    `hvae.data.sources.as_batches` takes them); `valid`, data for validations;
     `description`, anything JSON can hold, stored in model.safetensors with the step; `resume` goes on from last.ckpt,
     or starts when there is none yet; `on_evaluate(averaged model, step)` is called at each validation, in the first
     process, and the numbers it returns become columns of metrics.csv; `claim`, the folder's claim for training where
@@ -59,9 +61,10 @@ def fit(
     non-finite after several returns to the last checkpoint.
     """
     folder = Path(folder)
-    if len(split) == 0:
+    data, validation = as_batches(split), None if valid is None else as_batches(valid)
+    if len(data) == 0:
         raise HvaeError("expected training data, got an empty split; check data.name and data.root")
-    job = Job(model, objective, split, config, folder, valid, dict(description or {}), resume, on_evaluate)
+    job = Job(model, objective, data, config, folder, validation, dict(description or {}), resume, on_evaluate)
     fabric = engine(config)
     if claim is None and is_first(fabric):
         with claiming(folder, TRAINING) as own:

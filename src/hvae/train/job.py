@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hvae.config.train import TrainConfig
+from hvae.data.sources import Batches
 from hvae.objectives import Objective
 from hvae.runs import Claim
-from hvae.train.feed import Batches
 from hvae.train.rows import Row
 from hvae.walk import Model
 

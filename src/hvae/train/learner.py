@@ -17,12 +17,13 @@ from torch import Tensor
 
 from hvae.config.train import TrainConfig
 from hvae.data.order import MicroBatch
+from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.objectives import Objective
 from hvae.train.average import Average
 from hvae.train.compiled import compiled
 from hvae.train.guard import NormGuard
-from hvae.train.loss import LossStep, walked
+from hvae.train.loss import Batch, LossStep, walked
 from hvae.train.optimisers import optimiser
 from hvae.train.seeds import seed_posterior
 from hvae.walk import Model, Trace
@@ -30,7 +31,7 @@ from hvae.walk import Model, Trace
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-Fed = tuple[MicroBatch, Tensor]
+Fed = tuple[MicroBatch, Datum]
 
 
 class Fate(Enum):
@@ -84,10 +85,10 @@ class Learner:
     def _backward(self, batches: Iterator[Fed]) -> tuple[tuple[str, ...], Tensor]:
         self.optimiser.zero_grad(set_to_none=True)
         parts, names, sums = self.config.accumulate, (), torch.zeros(())
-        for part, (micro, x) in enumerate(islice(batches, parts)):
+        for part, (micro, datum) in enumerate(islice(batches, parts)):
             seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
             with self.fabric.no_backward_sync(self.loss, enabled=part < parts - 1):
-                total, terms = self.loss(x, micro.step)
+                total, terms = self.loss(Batch(datum), micro.step)
                 self.fabric.backward(total / parts)
             values = torch.stack(list(terms.values())) / parts  # (T,)
             names, sums = tuple(terms), values if part == 0 else sums + values
@@ -111,14 +112,15 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.optimiser.step()
+        self.model.after_step()
         self.average.update()
 
     @torch.no_grad()
-    def retrace(self, micro: MicroBatch, x: Tensor) -> Trace:
+    def retrace(self, micro: MicroBatch, datum: Datum) -> Trace:
         """The trace of a micro-batch once more, to the last bit: weights and noise are those of its step."""
         seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
         with self.fabric.autocast():
-            return walked(self.model, self.objective, x)
+            return walked(self.model, self.objective, datum)
 
     def sound(self) -> bool:
         """Whether every weight is finite: what must hold of anything that is saved."""

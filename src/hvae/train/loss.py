@@ -9,10 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from hvae.data.order import subset
+from hvae.data.sources import Batches
+from hvae.datum import Datum, as_datum
 from hvae.objectives import Objective
-from hvae.train.feed import Batches
 from hvae.train.seeds import seed_valid
 from hvae.walk import Model, Trace, run
+
+
+class Batch:
+    """A datum on its way through the engine, which would round the tensors of a plain one to its own precision: in bf16
+    the value 254/255 becomes 1, and the likelihood is then that of other data."""
+
+    __slots__ = ("datum",)
+
+    def __init__(self, data: Tensor | Datum) -> None:
+        self.datum = as_datum(data)
 
 
 class LossStep(nn.Module):
@@ -26,8 +37,8 @@ class LossStep(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, x: Tensor, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        trace = walked(self.model, self.objective, x)
+    def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        trace = walked(self.model, self.objective, batch.datum)
         loss = self.objective(trace, step)
         weight = self.objective.regulariser([record.name for record in trace.latents], step)
         extra = self.model.regularisers() if weight else {}
@@ -36,9 +47,9 @@ class LossStep(nn.Module):
         return total, {name: term.detach().float() for name, term in terms.items()}
 
 
-def walked(model: Model, objective: Objective, x: Tensor) -> Trace:
-    """The trace that training looks at: K rows for each datum of x (B, ...), drawn as the objective wants them."""
-    return run(model, objective.draw, model.evidence(x).repeat(objective.samples))
+def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
+    """The trace that training looks at: K rows for each datum of a batch, drawn as the objective wants them."""
+    return run(model, objective.draw, model.evidence(datum).repeat(objective.samples))
 
 
 @torch.no_grad()
@@ -56,7 +67,7 @@ def score(
     # A process without a batch of its own still has to name the sums: it scores one that counts nothing.
     for number in range(part, max(len(batches), part + 1), parts):
         generator = seed_valid(device, seed, number)
-        found = _sums(model(split.batch(batches[number % len(batches)], generator).to(device)))
+        found = _sums(model(as_datum(split.batch(batches[number % len(batches)], generator)).to(device)))
         own = float(number < len(batches))
         sums = {name: sums.get(name, 0.0) + own * total for name, total in found.items()}
     return sums

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hvae.data.order import StepSampler
+from hvae.datum import as_datum
 from hvae.train.job import Job
 from hvae.train.seeds import seed_posterior
 
@@ -23,7 +24,7 @@ def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> None:
     since it is a micro-batch, it fits wherever a step does.
     """
     micro = replace(sampler, rank=0, start_step=0).micro(0)
-    x = job.split.batch(micro.indices, micro.generator()).to(fabric.device)
+    datum = as_datum(job.split.batch(micro.indices, micro.generator())).to(fabric.device)
     fabric.to_device(job.model).train()
     seed_posterior(fabric.device, job.config.seed, micro.step, micro.shard)
-    job.model.prepare(x)
+    job.model.prepare(datum)

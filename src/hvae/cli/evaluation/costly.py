@@ -110,12 +110,14 @@ def _both(tick: Tick, batches: int) -> Callable[[int, int], None]:
 
 def _sampled(work: Work, many: int) -> Iterator[Tensor]:
     from hvae.explore import sample_pixels
+    from hvae.explore.frame import context_of
 
     size = work.batches().size
     for number, start in enumerate(range(0, many, size)):
         # A seed for each batch: the pictures depend on their place alone.
-        seed = work.config.seed * 1_000_003 + number
-        yield sample_pixels(work.model, min(size, many - start), seed=seed, chunk=size).float().cpu()
+        seed, n = work.config.seed * 1_000_003 + number, min(size, many - start)
+        context = context_of(work.model, work.split.batch(range(start, start + n)))
+        yield sample_pixels(work.model, n, context=context, seed=seed, chunk=size).float().cpu()
 
 
 class _Judge:
@@ -169,7 +171,7 @@ def no_comparison(work: Work) -> str:
 
 def _width(work: Work) -> int:
     """How many features a network has, tried on two images.  Raises HvaeError when it cannot take them."""
-    config, two = work.config, work.split.batch(range(min(2, len(work.split))))
+    config, two = work.config, work.split.pictures(range(min(2, len(work.split))))
     try:
         return work.extractor(two).shape[1]
     except HvaeError:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.data import ImageData, Split
+    from hvae.datum import Datum
     from hvae.walk import Model
 
 FREE = ("data.root", "data.path", "data.download", "train.accelerator", "evaluate.")
@@ -68,7 +69,7 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.split) // self.size)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Datum]:
         return self.split.batches(self.size)
 
 
@@ -103,18 +104,18 @@ def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice, tru
     return Subject(run, data, tuple(odd), trust)
 
 
-def safe_rows(model: Model, x: Tensor) -> int:
+def safe_rows(model: Model, one: Tensor | Datum) -> int:
     """How many rows can be walked at once while what is known of them stays within 1 GiB; 1024 at most.
 
     Features of the data are repeated for each draw, and a walk keeps every p, q and value: some 20 MB a row for the
-    deepest published models, where 1024 rows would take more memory than most machines have.  `x` (1, ...).
+    deepest published models, where 1024 rows would take more memory than most machines have.  `one` datum.
     """
     from hvae.draw import posterior
     from hvae.metrics.evaluating import device_of, evaluating
     from hvae.walk import run
 
     with evaluating(model, seed=0):
-        evidence = model.evidence(x.to(device_of(model)))
+        evidence = model.evidence(one.to(device_of(model)))
         trace = run(model, posterior, evidence)
     features = sum(t.numel() * t.element_size() for t in evidence.features.values())
     latents = sum(r.value.numel() * r.value.element_size() for r in trace.latents)

@@ -78,7 +78,7 @@ class Work:
         told, asked = known.labels, test.labels
         assert told is not None and asked is not None
         with self.bar("a classifier of the data"):
-            images, others = known.batch(range(len(known))), test.batch(range(len(test)))
+            images, others = known.pictures(range(len(known))), test.pictures(range(len(test)))
             return train_classifier(images, told, others, asked, seed=self.config.seed)
 
     @cached_property

@@ -89,8 +89,8 @@ class Judge:
         model, order = self.subject.run.model, score.argsort(descending=True)[: self.args.maps]
         with self.voice.bar("heat maps") as tick:
             usual = usual_maps(model, Batches(self.train, self.subject.config.batch), progress=tick)
-        x = split.batch(order)
-        return str(draw(path.with_suffix(".png"), x, heat(model, x, usual), order.tolist()))
+        datum = split.batch(order)
+        return str(draw(path.with_suffix(".png"), datum.x, heat(model, datum, usual), order.tolist()))
 
     @cached_property
     def _rows(self) -> int:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Distribution, Flowed, full
 from hvae.levels.scale import clamped_gaussian
 from hvae.nn import Shape
@@ -102,15 +103,14 @@ class NVAE(Model):
         self._norms = [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
         self.spectral = Spectral([(len(c.weight), c.weight[0].numel()) for c in self._convolutions])
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
-        return self.bottom_up(self._framed(x, 1))
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return self.bottom_up(self._framed(datum.x, 1))
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        h = self.start(n)  # (n, C, h, w)
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        h = self.start(evidence.n)  # (n, C, h, w)
         for name, group in self.levels.items():
-            h = group(h, None if evidence is None else evidence.features[name], visit)
-        x = None if evidence is None else evidence.x
-        return visit(Site("x", self.head(self._framed(self.leave(h), -1)), value=x, data=True))
+            h = group(h, evidence.feature(name), visit)
+        return visit(evidence.site(self.head(self._framed(self.leave(h), -1))))
 
     def regularisers(self) -> dict[str, Tensor]:
         r"""The sum of all largest singular values, and of each batch norm's largest $|\gamma|$; sec. 3.2."""

@@ -1,0 +1,195 @@
+"""A datum, what a data set hands out a batch of; and the conditions that a model asks of its context.
+
+Shapes: `B` batch; `T` steps of a sequence; `...` one datum, or one row of a context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError, unknown
+
+Context = Mapping[str, Tensor | float | Sequence[float]]
+"""What a user says of the conditions by name: a tensor (B, ...), one value for all rows, or a list of values."""
+
+
+@dataclass(frozen=True, eq=False)
+class Datum:
+    """A batch of data with everything that came with it.
+
+    `x` (B, ...), or (B, T, ...) for sequences; `context`, what is known about each datum by name, each (B, ...), with
+    -1 or NaN where it is unknown; `observed` (B, ...) bool, which values of x are known (all of them if None);
+    `lengths` (B,) int64, how many steps of each sequence exist (all of them if None).
+
+    >>> batch = Datum(torch.zeros(4, 1, 8, 8), {"label": torch.arange(4)})
+    >>> len(batch), batch[1:3].context["label"]
+    (4, tensor([1, 2]))
+    """
+
+    x: Tensor
+    context: Mapping[str, Tensor] = field(default_factory=dict)
+    observed: Tensor | None = None
+    lengths: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: slice | Tensor) -> Datum:
+        """Some of the rows."""
+        observed, lengths = (None if t is None else t[rows] for t in (self.observed, self.lengths))
+        return Datum(self.x[rows], {name: t[rows] for name, t in self.context.items()}, observed, lengths)
+
+    def split(self, size: int) -> Iterator[Datum]:
+        """The rows in order, `size` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+    def to(self, device: torch.device, *, non_blocking: bool = False) -> Datum:
+        """The same batch on a device; itself where it is there already."""
+        if self.x.device == device:
+            return self
+        x, observed, lengths = (
+            None if t is None else t.to(device, non_blocking=non_blocking)
+            for t in (self.x, self.observed, self.lengths)
+        )
+        assert x is not None
+        context = {name: t.to(device, non_blocking=non_blocking) for name, t in self.context.items()}
+        return Datum(x, context, observed, lengths)
+
+    def pin_memory(self) -> Datum:
+        """The same batch in page-locked memory, from which a GPU copies while the CPU goes on."""
+        x, observed, lengths = (None if t is None else t.pin_memory() for t in (self.x, self.observed, self.lengths))
+        assert x is not None
+        return Datum(x, {name: t.pin_memory() for name, t in self.context.items()}, observed, lengths)
+
+
+def as_datum(data: Tensor | Datum) -> Datum:
+    """A bare tensor as a datum without context; a datum as it is.
+
+    Raises HvaeError for anything else, and for parts that do not fit x.
+    """
+    if isinstance(data, Datum):
+        _check(data)
+        return data
+    if not isinstance(data, Tensor):
+        raise HvaeError(f"expected a tensor (B, ...) or a Datum, got {type(data).__name__}; use torch.as_tensor")
+    return Datum(data)
+
+
+def _check(datum: Datum) -> None:
+    shape, n = tuple(datum.x.shape), len(datum)
+    if datum.observed is not None and (tuple(datum.observed.shape) != shape or datum.observed.dtype != torch.bool):
+        kind = f"{datum.observed.dtype} of shape {tuple(datum.observed.shape)}"
+        raise HvaeError(f"observed: expected bool of the shape of x, {shape}, got {kind}")
+    lengths = datum.lengths
+    if lengths is None:
+        return
+    if tuple(lengths.shape) != (n,) or lengths.is_floating_point():
+        raise HvaeError(f"lengths: expected {n} whole numbers, got {lengths.dtype} of shape {tuple(lengths.shape)}")
+    if n and not (int(lengths.min()) >= 0 and int(lengths.max()) <= shape[1]):
+        raise HvaeError(f"lengths: expected 0 to {shape[1]} steps, got {int(lengths.min())} to {int(lengths.max())}")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a model asks of one entry of the context.
+
+    `classes` above 0: a whole number from 0 to classes - 1 for each row, -1 where it is unknown.  Otherwise numbers of
+    `shape` for each row, NaN where they are unknown.  An `optional` condition may be left out, which makes every row
+    unknown; leaving out another one is an error.
+
+    >>> Condition(classes=10).rows("label", 7, 2, torch.device("cpu"))
+    tensor([7, 7])
+    >>> Condition(shape=(2,)).rows("vector", [0.5, 1.0], 1, torch.device("cpu"))
+    tensor([[0.5000, 1.0000]])
+    """
+
+    classes: int = 0
+    shape: tuple[int, ...] = ()
+    optional: bool = False
+
+    def __str__(self) -> str:
+        return f"a class from 0 to {self.classes - 1}" if self.classes else f"numbers of shape {self.shape or '()'}"
+
+    def unknown(self, n: int, device: torch.device) -> Tensor:
+        """n rows of which nothing is known, (n, ...)."""
+        if self.classes:
+            return torch.full((n,), -1, device=device)
+        return torch.full((n, *self.shape), torch.nan, device=device)
+
+    def placeholder(self, n: int, device: torch.device) -> Tensor:
+        """n valid rows, all zero, (n, ...): for walks whose values do not matter."""
+        return torch.zeros((n, *self.shape), dtype=torch.int64 if self.classes else torch.float32, device=device)
+
+    def rows(self, name: str, value: Tensor | float | Sequence[float], n: int, device: torch.device) -> Tensor:
+        """The value as n rows (n, ...); one value stands for all of them.  Raises HvaeError where it does not fit."""
+        given = self._typed(name, torch.as_tensor(value, device=device))
+        given = given[None] if tuple(given.shape) == self.shape else given
+        if tuple(given.shape[1:]) != self.shape or len(given) not in (1, n):
+            got = tuple(given.shape)
+            raise HvaeError(f"context['{name}']: expected shape {(n, *self.shape)} (or one row), got {got}")
+        return given.expand(n, *self.shape)
+
+    def _typed(self, name: str, value: Tensor) -> Tensor:
+        if not self.classes:
+            return value.float() if value.dtype.itemsize < 4 or not value.is_floating_point() else value
+        if value.is_floating_point() or value.dtype == torch.bool:
+            raise HvaeError(f"context['{name}']: expected {self} (-1: unknown), got values of {value.dtype}")
+        if value.numel() and not (int(value.min()) >= -1 and int(value.max()) < self.classes):
+            got = f"{int(value.min())} to {int(value.max())}"
+            raise HvaeError(f"context['{name}']: expected {self} (-1: unknown), got {got}")
+        return value.long()
+
+
+Conditions = Mapping[str, Condition]
+"""The conditions of a model by name."""
+
+
+def row_count(conditions: Conditions, context: Context) -> int:
+    """How many rows a context speaks of: the longest of its entries, 1 where each is one value for all rows."""
+    counts = [1]
+    for name, value in context.items():
+        size = torch.as_tensor(value).shape
+        per_row = conditions[name].shape if name in conditions else ()
+        counts.append(size[0] if len(size) > len(per_row) else 1)
+    return max(counts)
+
+
+def rows(conditions: Conditions, context: Context, n: int, device: torch.device) -> dict[str, Tensor]:
+    """The context of n rows as a model with these conditions takes it, {name: (n, ...)}.
+
+    Raises HvaeError for names that the model does not know, values that do not fit, and conditions left out.
+    """
+    for name in context:
+        if name not in conditions:
+            raise _unasked(name, conditions)
+    return {name: _entry(name, condition, context, n, device) for name, condition in conditions.items()}
+
+
+def _entry(name: str, condition: Condition, context: Context, n: int, device: torch.device) -> Tensor:
+    if name in context:
+        return condition.rows(name, context[name], n, device)
+    if not condition.optional:
+        raise missing(name, condition)
+    return condition.unknown(n, device)
+
+
+def _unasked(name: str, conditions: Conditions) -> HvaeError:
+    if not conditions:
+        return HvaeError(f"this model has no conditions, got context['{name}']; leave the context out")
+    return unknown("condition", name, conditions)
+
+
+def missing(name: str, condition: Condition) -> HvaeError:
+    """The error for a condition that was left out."""
+    return HvaeError(f"this model is conditional: '{name}' is {condition}; give it as context={{'{name}': ...}}")
+
+
+def relevant(datum: Datum, conditions: Conditions) -> Datum:
+    """The datum with that part of its context which a model asks for: data sets know more than each model needs."""
+    if all(name in conditions for name in datum.context):
+        return datum
+    return replace(datum, context={name: t for name, t in datum.context.items() if name in conditions})
