@@ -13,11 +13,10 @@ from hvae.distributions import Normal, standard_normal
 from hvae.draw import prior
 from hvae.explore import encode, reconstruct, sample, sample_pixels
 from hvae.metrics import activity, bounds, codes, contribution, hierarchical_bounds, measure, mutual, regret
-from hvae.metrics.evaluating import evaluating
 from hvae.seeds import noise_seed
 from hvae.site import Site
 from hvae.train.seeds import seed_posterior, seed_valid
-from hvae.walk import Evidence, Model, Visit, run
+from hvae.walk import Evidence, Model, Visit, run, still
 
 NOISE = 0.35
 
@@ -57,7 +56,7 @@ def test_information_is_that_of_the_channel_whatever_seed_made_the_data(seed: in
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_draw_under_the_seed_of_the_data_is_not_the_data(seed: int) -> None:
     data = made(seed).flatten()
-    with evaluating(Channel(), seed):
+    with still(Channel(), seed):
         first = run(Channel(), prior(), n=len(data))["z1"].value.flatten()
     seed_posterior(torch.device("cpu"), seed, 0, 0)
     second = torch.randn(len(data))

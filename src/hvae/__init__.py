@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun, load
     from hvae.coding import Codec
-    from hvae.config import PRESETS, RunConfig, preset
+    from hvae.config import PRESETS, ModelConfig, RunConfig, family, preset
     from hvae.datum import Condition, Datum
     from hvae.draw import Draw, Drawn, by_step, each, given, masked, mode, posterior, prior, replay, thin
     from hvae.errors import HvaeError
@@ -49,7 +49,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "checkpoints": ("LoadedRun", "load"),
     "coding": ("Codec",),
-    "config": ("PRESETS", "RunConfig", "preset"),
+    "config": ("PRESETS", "ModelConfig", "RunConfig", "family", "preset"),
     "datum": ("Condition", "Datum"),
     "draw": ("Draw", "Drawn", "by_step", "each", "given", "masked", "mode", "posterior", "prior", "replay", "thin"),
     "errors": ("HvaeError",),
@@ -79,7 +79,9 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "load",
     "Codec",
     "PRESETS",
+    "ModelConfig",
     "RunConfig",
+    "family",
     "preset",
     "Condition",
     "Datum",

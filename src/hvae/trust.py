@@ -8,7 +8,9 @@ can never say it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -56,6 +58,30 @@ class Trust:
 
 NOBODY = Trust()
 """No word was given: nothing that a file names runs."""
+
+_CURRENT: ContextVar[Trust] = ContextVar("trust", default=NOBODY)
+
+
+def current() -> Trust:
+    """The words that hold for the call at hand."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def trusting(*words: str) -> Iterator[Trust]:
+    """Let what these words name run in here: for one command, or one call of a program.
+
+    >>> with trusting("mypackage"):
+    ...     current().allows("mypackage.models:MyConfig")
+    True
+    >>> current().allows("mypackage.models:MyConfig")
+    False
+    """
+    token = _CURRENT.set(current().also(words))
+    try:
+        yield current()
+    finally:
+        _CURRENT.reset(token)
 
 
 def is_module(source: str) -> bool:

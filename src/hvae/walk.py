@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -27,6 +28,7 @@ from hvae.datum import rows as context_rows
 from hvae.distributions import Distribution, divergence, sum_rest
 from hvae.draw import Draw, posterior, prior
 from hvae.errors import HvaeError, unknown
+from hvae.seeds import noise_seed
 from hvae.site import Key, Pin, Site, Visit, as_key, pin, spelled
 
 
@@ -419,14 +421,41 @@ def _check_keys(draw: Draw, trace: Trace) -> None:
             raise unknown(f"step of {name}", step, [str(s) for n, s in trace.records if n == name])
 
 
+@contextmanager
+def still(model: nn.Module, seed: int | None = None) -> Iterator[None]:
+    """Evaluation mode, no gradients and, with a seed, random numbers of its own; all is put back at the end.
+
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> with still(layer, seed=0):
+    ...     layer.training, torch.is_grad_enabled()
+    (False, False)
+    >>> layer.training
+    True
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.no_grad(), torch.random.fork_rng(devices=devices, enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(noise_seed(seed))
+        model.eval()
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+
+
 def names(model: Model) -> list[str]:
     """The latent variables of a model in the order of its generative walk, top first: a dry run from the prior."""
-    with torch.no_grad():
-        return list(dict.fromkeys(record.name for record in glimpse(model).latents))
+    return list(dict.fromkeys(record.name for record in glimpse(model).latents))
 
 
 def glimpse(model: Model, n: int = 1) -> Trace:
-    """A walk from the prior with a placeholder for every condition: what variables there are, of which shapes."""
+    """A walk from the prior with a placeholder for every condition: what variables there are, of which shapes.
+
+    It leaves no mark on the model, nor on the random numbers of the caller.
+    """
     device = device_of(model)
     context = {name: condition.placeholder(n, device) for name, condition in model.conditions.items()}
-    return run(model, prior(), Evidence(n, context=context))
+    with still(model, seed=0):
+        return run(model, prior(), Evidence(n, context=context))

@@ -14,7 +14,7 @@ import pytest
 import hvae
 from hvae.cli import main as entry
 from hvae.cli.main import COMMANDS
-from hvae.config.run import FAMILIES
+from hvae.config.families import FAMILIES
 
 Command = Callable[..., Any]
 

@@ -127,8 +127,8 @@ def on_terminal(part: Any, width: int, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="module")
 def made() -> dict[str, list[Table]]:
     from hvae.checkpoints.published import PUBLISHED
+    from hvae.config.families import FAMILIES
     from hvae.config.presets import PRESETS
-    from hvae.config.run import FAMILIES
 
     known = {"forms": ["photographs", "photographs-dynamic"], "sizes": {"train": 1281149, "test": 49999}, "bits": 8}
     known |= {

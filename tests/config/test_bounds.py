@@ -86,7 +86,10 @@ def numbers(kind: Any, bounded: bool = False) -> list[bool]:
     return [one for inner in get_args(kind) if isinstance(inner, type) or get_args(inner) for one in numbers(inner)]
 
 
-@pytest.mark.parametrize("kind", [*FAMILIES.values(), *(SECTIONS[name] for name in SECTIONS if name != "model")])
+@pytest.mark.parametrize(
+    "kind",
+    [*(family.config for family in FAMILIES.values()), *(SECTIONS[name] for name in SECTIONS if name != "model")],
+)
 def test_every_number_has_bounds(kind: type) -> None:
     for field in fields(kind):  # type: ignore[arg-type]
         assert all(numbers(declared(kind)[field.name])), field.name

@@ -11,10 +11,10 @@ import pytest
 from hvae.cli.parser import docs
 from hvae.config import RunConfig
 from hvae.config.evaluate import CORRECTED, PROTOCOLS, EvaluateConfig, reading, verdict
+from hvae.config.families import FAMILIES
 from hvae.config.model import AnyLikelihood
 from hvae.config.parse import hints
 from hvae.config.presets import preset
-from hvae.config.run import FAMILIES
 from hvae.errors import HvaeError
 
 DOCS = Path(__file__).parents[2] / "docs" / "published_weights.md"

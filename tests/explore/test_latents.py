@@ -13,10 +13,9 @@ from toy_hierarchies import GREY, RGB, Chain, Ladder, images
 from hvae.draw import mode, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore import decode, encode, interpolate, linear, reconstruct, sample, spherical
-from hvae.explore.frame import still
 from hvae.explore.latents import PATHS
 from hvae.explore.tiles import stations
-from hvae.walk import Model, run
+from hvae.walk import Model, run, still
 
 MODELS = pytest.mark.parametrize("model", [Ladder(GREY), Chain(GREY), Ladder(RGB)], ids=["ladder", "chain", "rgb"])
 

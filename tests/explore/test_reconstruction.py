@@ -7,8 +7,8 @@ from toy_hierarchies import GREY, RGB, Chain, Ladder, images
 from hvae.draw import mode, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore import from_top, reconstruct, sample
-from hvae.explore.frame import encode, still
-from hvae.walk import Model, run
+from hvae.explore.frame import encode
+from hvae.walk import Model, run, still
 
 MODELS = pytest.mark.parametrize("model", [Ladder(GREY), Chain(GREY), Ladder(RGB)], ids=["ladder", "chain", "rgb"])
 

@@ -11,10 +11,9 @@ from hvae.distributions import Categorical
 from hvae.draw import mode, prior
 from hvae.errors import HvaeError
 from hvae.explore import reconstruct, sample, top_held, top_redrawn, top_swapped
-from hvae.explore.frame import still
 from hvae.explore.resample import at_offsets, has_offsets, offsets
 from hvae.site import Site
-from hvae.walk import Model, run
+from hvae.walk import Model, run, still
 
 Experiment = Callable[..., Tensor]
 EXPERIMENTS = pytest.mark.parametrize("experiment", [top_held, top_redrawn, top_swapped])

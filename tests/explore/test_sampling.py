@@ -9,8 +9,8 @@ from toy_hierarchies import GREY, RGB, Chain, Ladder
 from hvae.draw import given, mode, prior
 from hvae.errors import HvaeError
 from hvae.explore import sample, sample_pixels
-from hvae.explore.frame import levels, still
-from hvae.walk import Model, run
+from hvae.explore.frame import levels
+from hvae.walk import Model, run, still
 
 MODELS = pytest.mark.parametrize("model", [Ladder(GREY), Chain(GREY), Ladder(RGB)], ids=["ladder", "chain", "rgb"])
 

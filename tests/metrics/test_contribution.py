@@ -15,10 +15,9 @@ from hvae.distributions import Normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics import bounds, contribution, ms_ssim, psnr, reconstruction
-from hvae.metrics.evaluating import evaluating
 from hvae.seeds import noise_seed
 from hvae.site import Site
-from hvae.walk import Evidence, Model, Visit, names, run
+from hvae.walk import Evidence, Model, Visit, names, run, still
 from hvae.zoo import build
 
 
@@ -102,7 +101,7 @@ def test_every_family_can_be_cut_anywhere(name: str) -> None:
     assert [row.levels for row in found.top] == sorted({row.levels for row in found.top}) and found.top[0].levels == 0
     assert found.top[0].rate_nats == 0 and found.top[-1].lowest == names(model)[-1]
     assert all(math.isfinite(row.negative_bound_nats.mean) for row in found.top)
-    with evaluating(model, 0):
+    with still(model, 0):
         torch.manual_seed(noise_seed(0, 0))  # of the first batch
         picture = run(model, posterior, model.evidence(x))["x"].p.mean().clamp(0, 1)
     assert found.top[-1].psnr_db.mean == pytest.approx(float(psnr(picture, x).mean())), "all levels from q"

@@ -19,8 +19,9 @@ from hvae.cli.source import CONFIG, expected_shape
 from hvae.cli.voice import Voice
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.families import family_type
 from hvae.config.presets import YOUR_FOLDER
-from hvae.config.run import RunConfig, family_type
+from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making

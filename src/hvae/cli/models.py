@@ -12,9 +12,9 @@ from hvae.cli.parser import Parser
 from hvae.cli.source import expected_shape
 from hvae.cli.voice import Voice, table
 from hvae.config.data import DataConfig
+from hvae.config.families import FAMILIES
 from hvae.config.presets import PRESETS, YOUR_FOLDER, Preset
 from hvae.config.presets.sizes import SIZES
-from hvae.config.run import FAMILIES
 from hvae.screen.table import Table
 
 ABOUT = (
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
 
 
 def _family(name: str) -> dict[str, Any]:
-    about = (inspect.getdoc(FAMILIES[name]) or "").split("\n")[0]
+    about = (inspect.getdoc(FAMILIES[name].config) or "").split("\n")[0]
     return {"family": name, "about": about}
 
 

@@ -3,13 +3,14 @@
 from hvae.config.biva import BIVAConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.families import FAMILIES, Family, family
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserConfig, WarmUpConfig
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.run import FAMILIES, RunConfig
+from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 
@@ -19,6 +20,7 @@ __all__ = [
     "BIVAConfig",
     "DataConfig",
     "EvaluateConfig",
+    "Family",
     "FreeBitsConfig",
     "IAFVAEConfig",
     "LVAEConfig",
@@ -36,5 +38,6 @@ __all__ = [
     "VDVAEConfig",
     "VLAEConfig",
     "WarmUpConfig",
+    "family",
     "preset",
 ]

@@ -9,30 +9,19 @@ from typing import Any
 
 import yaml
 
-from hvae.config.biva import BIVAConfig
 from hvae.config.data import DataConfig
 from hvae.config.document import document, text_of
 from hvae.config.evaluate import EvaluateConfig
-from hvae.config.iafvae import IAFVAEConfig
-from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
-from hvae.config.nvae import NVAEConfig
+from hvae.config.families import FAMILIES, family_type
+from hvae.config.model import LadderConfig, ModelConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.parse import hints, plain, read
-from hvae.config.qresvae import QResVAEConfig
 from hvae.config.train import TrainConfig
-from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError, short, unknown
 from hvae.files import write_text
 
 SCHEMA = 1
 """The version of the file format; a later one that renames a key counts up."""
-
-FAMILIES: dict[str, type[ModelConfig]] = {
-    kind.family: kind
-    for kind in (VAEConfig, MarkovConfig, LVAEConfig, VLAEConfig, LadderConfig, VDVAEConfig, NVAEConfig)
-}
-FAMILIES |= {kind.family: kind for kind in (BIVAConfig, IAFVAEConfig, QResVAEConfig)}
-"""The families of models by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +109,6 @@ SECTIONS = hints(RunConfig)
 def section_types(family: str) -> dict[str, type]:
     """The dataclass of each section, the model's being that of its family."""
     return {**SECTIONS, "model": family_type(family)}
-
-
-def family_type(family: str) -> type[ModelConfig]:
-    """The configuration of a named family."""
-    if family not in FAMILIES:
-        raise unknown("model.family", family, FAMILIES)
-    return FAMILIES[family]
 
 
 def _section(name: str, value: Any) -> Any:

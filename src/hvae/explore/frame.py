@@ -9,7 +9,6 @@ Shapes: `N` images; `...` a variable's own shape.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -18,7 +17,6 @@ from torch import Tensor
 from hvae.datum import Context, Datum, as_datum, relevant
 from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError, unknown
-from hvae.seeds import noise_seed
 from hvae.site import Pin, as_key, pin
 from hvae.walk import Evidence, Model, Trace, names, run
 
@@ -29,34 +27,9 @@ Reading = Callable[[Model, Trace], Tensor]
 Holding = Callable[[Mapping[Pin, Tensor], Draw], Draw]
 
 
-@contextmanager
-def still(model: Model, seed: int | None = None) -> Iterator[None]:
-    """Evaluation mode, no gradients and, with a seed, random numbers of its own; all is put back at the end.
-
-    >>> layer = torch.nn.Linear(1, 1)
-    >>> with still(layer, seed=0):
-    ...     layer.training, torch.is_grad_enabled()
-    (False, False)
-    >>> layer.training
-    True
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.no_grad(), torch.random.fork_rng(devices=devices, enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(noise_seed(seed))
-        model.eval()
-        try:
-            yield
-        finally:
-            for module, training in modes:
-                module.training = training
-
-
 def levels(model: Model) -> list[str]:
     """The latent levels of a model, top first.  Leaves the random numbers of the caller as they were."""
-    with still(model, seed=0):
-        return names(model)
+    return names(model)
 
 
 def top(model: Model, count: int) -> list[str]:

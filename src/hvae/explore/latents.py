@@ -14,10 +14,10 @@ from hvae.datum import Context, Datum
 from hvae.draw import Draw, mode, posterior
 from hvae.errors import HvaeError
 from hvae.explore import frame
-from hvae.explore.frame import CHUNK, at_least, check_levels, of_levels, still
+from hvae.explore.frame import CHUNK, at_least, check_levels, of_levels
 from hvae.explore.sample import Temperature, sample
 from hvae.site import Pin
-from hvae.walk import Model
+from hvae.walk import Model, still
 
 Path = Callable[[Tensor, Tensor, float], Tensor]
 """From a, (N, ...), to b, (N, ...): where one is after the share t of the way, (N, ...)."""

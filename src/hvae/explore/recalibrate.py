@@ -11,9 +11,9 @@ from typing import TypeVar
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hvae.errors import HvaeError
-from hvae.explore.frame import at_least, levels, still
+from hvae.explore.frame import at_least, levels
 from hvae.explore.sample import Temperature, at_temperature
-from hvae.walk import Model, run
+from hvae.walk import Model, run, still
 
 M = TypeVar("M", bound=Model)
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.draw import Draw, posterior, prior
-from hvae.explore.frame import CHUNK, context_of, decode, encode, levels, of_levels, still, top
-from hvae.walk import Model
+from hvae.explore.frame import CHUNK, context_of, decode, encode, levels, of_levels, top
+from hvae.walk import Model, still
 
 
 def reconstruct(

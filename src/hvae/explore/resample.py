@@ -22,21 +22,9 @@ from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.draw import Draw, Drawn, given, prior
 from hvae.errors import HvaeError
-from hvae.explore.frame import (
-    CHUNK,
-    Holding,
-    at_least,
-    context_of,
-    decode,
-    encode,
-    levels,
-    of_levels,
-    still,
-    top,
-    traces,
-)
+from hvae.explore.frame import CHUNK, Holding, at_least, context_of, decode, encode, levels, of_levels, top, traces
 from hvae.site import Key, Pin, Site, as_key, pin
-from hvae.walk import Model, glimpse
+from hvae.walk import Model, glimpse, still
 
 
 def top_held(

@@ -13,19 +13,9 @@ from torch import Tensor
 from hvae.datum import Context
 from hvae.draw import Draw, each, mode, prior
 from hvae.errors import HvaeError
-from hvae.explore.frame import (
-    CHUNK,
-    Reading,
-    at_least,
-    check_levels,
-    decode,
-    drawn_picture,
-    levels,
-    mean_picture,
-    still,
-)
+from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
 from hvae.site import Pin, as_key
-from hvae.walk import Model, glimpse
+from hvae.walk import Model, glimpse, still
 
 Temperature = float | Mapping[str, float]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.draw import mode
-from hvae.explore.frame import at_least, check_levels, context_of, decode, levels, of_levels, still, traces
+from hvae.explore.frame import at_least, check_levels, context_of, decode, levels, of_levels, traces
 from hvae.site import Pin, as_key, pin
-from hvae.walk import Model
+from hvae.walk import Model, still
 
 
 class Axes(NamedTuple):

@@ -15,8 +15,8 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import mode, posterior
 from hvae.errors import unknown
-from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
-from hvae.walk import Model, Record, Trace, run
+from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
+from hvae.walk import Model, Record, Trace, run, still
 
 Kind = Literal["means", "samples"]
 _DRAWS = {"means": mode, "samples": posterior}
@@ -91,7 +91,7 @@ def _rows(
 ) -> Iterator[dict[str, Tensor]]:
     """The codes of each batch, {name: (B, D)}, top first; the same again for the same seed."""
     for number, x in enumerate(batches):
-        with evaluating(model, seed * 1_000_003 + number):
+        with still(model, seed * 1_000_003 + number):
             (evidence,) = seen(model, [x])
             trace = run(model, _DRAWS[kind], evidence)
             row = {name: _row(trace, name, kind) for name in levels_of(trace)}

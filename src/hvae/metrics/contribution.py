@@ -16,12 +16,12 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import Draw, each, posterior, prior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
 from hvae.seeds import noise_seed
-from hvae.walk import Evidence, Model, Trace, names, run
+from hvae.walk import Evidence, Model, Trace, names, run, still
 
 MOST_DB = 100.0
 """A picture that comes back exactly has no noise to compare with; it counts as this many dB (an error of 1e-5)."""
@@ -60,7 +60,7 @@ def reconstruction(
     1
     """
     noise, alike, meter = [], [], Meter(progress, batches, 1)
-    with evaluating(model, seed):
+    with still(model, seed):
         for evidence in seen(model, batches):
             picture = model.picture(run(model, posterior, evidence)).clamp(0, 1)
             noise.append(_decibels(picture, evidence.data))
@@ -141,7 +141,7 @@ def contribution(
     ['', 'z2', 'z1']
     """
     found: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
-    with evaluating(model, seed):
+    with still(model, seed):
         levels = names(model)
         draws = _draws(levels, evenly(len(levels)) if counts is None else counts)
         meter = Meter(progress, batches, len(draws))

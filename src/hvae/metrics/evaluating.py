@@ -6,15 +6,12 @@ Shapes: `B` batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from operator import length_hint
 
-import torch
 from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.errors import HvaeError
-from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, device_of
 
 Progress = Callable[[int, int], None]
@@ -23,22 +20,6 @@ Progress = Callable[[int, int], None]
 
 def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
-
-
-@contextmanager
-def evaluating(model: Model, seed: int) -> Iterator[None]:
-    """Evaluation mode, no gradients, and draws of a seed of their own; afterwards everything is as it was.
-
-    The draws of a training run must not depend on how often it was measured.
-    """
-    device, training = device_of(model), model.training
-    model.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(noise_seed(seed))
-            yield
-    finally:
-        model.train(training)
 
 
 class Meter:

@@ -38,12 +38,12 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError, unknown
-from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.likelihood import Scores, Stream, chunks, forget
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.seeds import noise_seed
 from hvae.site import Key, Site
-from hvae.walk import Model, Record, Trace, run
+from hvae.walk import Model, Record, Trace, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def hierarchical_bounds(
     if groups < 1 or samples < 2 or chunk_rows < 1:
         raise HvaeError(f"expected 1 group, 2 draws in it and 1 row or more, got {groups}, {samples} and {chunk_rows}")
     parts, meter, source = list(done), Meter(progress, batches, groups * samples), iter(batches)
-    with evaluating(model, seed):
+    with still(model, seed):
         begin = list(islice(source, 1))
         (evidence,) = seen(model, [x[:1] for x in begin])
         trace = run(model, posterior, evidence)

@@ -16,10 +16,10 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import plain
 from hvae.site import Key
-from hvae.walk import Evidence, Model, Record, Trace, run
+from hvae.walk import Evidence, Model, Record, Trace, run, still
 
 ACTIVE_VARIANCE = 0.01
 """Burda et al. 2015, inactive units: the variances they saw fall in two clusters, far above and far below this one."""
@@ -100,7 +100,7 @@ def activity(
     if samples < 2:
         raise HvaeError(f"expected at least 2 draws to tell activity from noise, got {samples}")
     meter, trace, sums = Meter(progress, batches, samples), Trace(), _Sums()
-    with evaluating(model, seed):
+    with still(model, seed):
         for evidence in seen(model, batches):
             trace = _take(model, evidence, samples, sums, meter)
     if sums.data < 2:

@@ -17,10 +17,10 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.seeds import noise_seed
-from hvae.walk import Evidence, Model, Trace, run
+from hvae.walk import Evidence, Model, Trace, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ def bounds(
     parts: list[Scores] = []
     meter = Meter(progress, batches, samples)
     first: Tensor | Datum = torch.empty(0)
-    with evaluating(model, seed):
+    with still(model, seed):
         for number, x in enumerate(batches):
             first = x if number == 0 else first
             stream = Stream(done[number] if number < len(done) else None)

@@ -15,8 +15,8 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
-from hvae.walk import Model, Trace, run
+from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
+from hvae.walk import Model, Trace, run, still
 
 DATA = "data"
 """The map of the data themselves: -log p(x given z)."""
@@ -39,7 +39,7 @@ def usual_maps(
     """What every level spends at every place, usually.  Raises HvaeError for fewer than 2 data, or for flat ones."""
     meter, count = Meter(progress, batches, 1), 0
     sums: dict[str, Tensor] = {}
-    with evaluating(model, seed):
+    with still(model, seed):
         for evidence in seen(model, batches):
             for name, found in _maps(run(model, mode, evidence)).items():
                 moments = torch.stack([found.sum(0), found.square().sum(0)])  # (2, h, w)
@@ -63,7 +63,7 @@ def heat(model: Model, data: Tensor | Datum, usual: UsualMaps, *, seed: int = 0)
     The latents are at the modes of q, so that a map is the same each time.  Maps of a level are enlarged to the data
     by repeating places; the last, "data", is of -log p(x given z).  `data` (B, C, H, W).
     """
-    with evaluating(model, seed):
+    with still(model, seed):
         (evidence,) = seen(model, [data])
         found = _maps(run(model, mode, evidence))
     off = {name: (f - usual.mean[name]) / usual.deviation[name] for name, f in found.items()}

@@ -28,10 +28,10 @@ from hvae.datum import Datum
 from hvae.distributions import sum_rest
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, evaluating, levels_of, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.site import Key, Site
-from hvae.walk import Evidence, Model, Trace, run
+from hvae.walk import Evidence, Model, Trace, run, still
 
 CLOSE = 0.5
 """Nats from log N within which an information is no longer an estimate but the end of the scale."""
@@ -137,7 +137,7 @@ def mutual(
     (0.0, 1.7918)
     """
     tables, trace, meter = [], Trace(), None
-    with evaluating(model, seed):
+    with still(model, seed):
         for evidence in seen(model, batches):
             meter = meter or Meter(progress, batches, len(evidence))
             if len(evidence) > 1:

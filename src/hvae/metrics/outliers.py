@@ -20,11 +20,11 @@ from hvae.datum import Datum
 from hvae.draw import Draw, Drawn, each, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.complexity import png_bits
-from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.likelihood import Stream, chunks, scored
 from hvae.seeds import noise_seed
 from hvae.site import Site
-from hvae.walk import Evidence, Model, names, run
+from hvae.walk import Evidence, Model, names, run, still
 
 TINY, RIDGE = 1e-9, 1e-3
 
@@ -98,7 +98,7 @@ def measure(
     if samples < 1:
         raise HvaeError(f"expected at least 1 sample, got {samples}")
     parts, density = [], False
-    with evaluating(model, seed):
+    with still(model, seed):
         levels = names(model)
         draws = {0: posterior, **_redrawn(levels, cuts, lower)}
         meter = Meter(progress, batches, samples * len(draws))

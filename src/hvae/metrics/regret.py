@@ -15,10 +15,10 @@ from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, evaluating, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.seeds import noise_seed
 from hvae.site import Key, Site
-from hvae.walk import Evidence, Model, run
+from hvae.walk import Evidence, Model, run, still
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def _zeros(like: Tensor) -> Tensor:
 
 def improvable(model: Model, x: Tensor | Datum) -> None:
     """Raises HvaeError unless every posterior is Gaussian, which a regret needs; one walk of `x` (B, ...)."""
-    with evaluating(model, seed=0):
+    with still(model, seed=0):
         for evidence in seen(model, [x]):
             run(model, Nudged(), evidence)
 
@@ -75,7 +75,7 @@ def regret(
     Raises HvaeError for posteriors that are not Gaussian.
     """
     meter, found = Meter(progress, batches, steps), []
-    with evaluating(model, seed):
+    with still(model, seed):
         for number, evidence in enumerate(seen(model, batches)):
             draw = _improved(model, evidence, steps, rate, meter)
             before, after = (_elbo(model, d, evidence, samples, seed, number) for d in (posterior, draw))

@@ -111,10 +111,10 @@ def safe_rows(model: Model, one: Tensor | Datum) -> int:
     deepest published models, where 1024 rows would take more memory than most machines have.  `one` datum.
     """
     from hvae.draw import posterior
-    from hvae.metrics.evaluating import device_of, evaluating
-    from hvae.walk import run
+    from hvae.metrics.evaluating import device_of
+    from hvae.walk import run, still
 
-    with evaluating(model, seed=0):
+    with still(model, seed=0):
         evidence = model.evidence(one.to(device_of(model)))
         trace = run(model, posterior, evidence)
     features = sum(t.numel() * t.element_size() for t in evidence.features.values())
