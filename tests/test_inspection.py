@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from families import FAMILIES, SHAPE
+from processes import finished
 from rich.console import Console
 from torch import Tensor, nn
 
@@ -94,7 +93,7 @@ print(hvae.fit(model, ELBO(), data.train, config.train, tempfile.mkdtemp()).peak
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a process")
 def test_the_predicted_peak_is_within_a_quarter_of_a_runs() -> None:
     # A process of its own: the peak of this one is that of all tests before.
-    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=250)
+    done = finished("-c", MEASURE)
     assert done.returncode == 0, done.stderr
     measured, predicted = map(int, done.stdout.split())
     assert measured > 150e6

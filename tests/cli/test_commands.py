@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import finished
 
 import hvae
 from hvae.cli import main as entry
@@ -150,6 +149,6 @@ def test_inspect_a_file(command: Command, tmp_path: Path) -> None:
 def test_from_outside_only_json_on_standard_output() -> None:
     words = ["inspect", "digits", "--model.groups", "1", "--json"]
     code = "import sys; from hvae.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
+    done = finished("-c", code, *words)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["levels"][0]["name"] == "z1"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.metadata import version
 
 import pytest
+from processes import finished
 
 import hvae
 
@@ -16,7 +15,7 @@ HEAVY = ("torch", "numpy", "lightning", "matplotlib", "sklearn")
 def loaded_by(code: str) -> set[str]:
     """The heavy packages that a fresh interpreter has loaded after `code`."""
     end = f"import sys; print('LOADED', *[m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{end}"], capture_output=True, text=True, timeout=120)
+    done = finished("-c", f"{code}\n{end}")
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split("LOADED")[1].split())
 

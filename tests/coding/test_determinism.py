@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import finished
 from tiny_codecs import drawings, tiny, tiny_model
 
 from hvae.coding import Codec, Settings, read
@@ -43,8 +43,7 @@ def test_another_process_another_instruction_set(capability: str, threads: int) 
     # The last asks the matrix library for the code of the oldest processors too.
     told = {"ATEN_CPU_CAPABILITY": capability, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": paths}
     told |= {"MKL_CBWR": "COMPATIBLE"} if capability == "default" else {}
-    words = [sys.executable, "-c", ELSEWHERE, str(GOLDEN), "colour", str(threads)]
-    done = subprocess.run(words, env={**os.environ, **told}, capture_output=True, text=True, timeout=200, check=False)
+    done = finished("-c", ELSEWHERE, GOLDEN, "colour", threads, environment=told)
     assert done.stdout.startswith("the same"), done.stderr
     assert capability != "default" or "DEFAULT" in done.stdout  # else the setting was not heard
 

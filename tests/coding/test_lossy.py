@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import finished
 from tiny_codecs import tiny, tiny_model
 from tiny_lossy import CONFIG, LEVELS, SHAPE, codec, untrained, waves
 
@@ -198,8 +198,7 @@ def test_another_process_another_instruction_set(capability: str, threads: int) 
     told |= {"MKL_CBWR": "COMPATIBLE"} if capability == "default" else {}
     told |= {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     code = f"import torch; torch.set_num_threads({threads}); import test_lossy as t; t.test_the_golden_file_decodes()"
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(words, env={**os.environ, **told}, capture_output=True, text=True, timeout=200, check=False)
+    done = finished("-c", code, environment=told)
     assert done.returncode == 0, done.stderr
 
 

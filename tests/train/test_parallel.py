@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import finished
 from toy_training import toy, train
 
 from hvae.weights import load_weights
@@ -28,8 +27,7 @@ def test_two_processes_give_the_curve_of_one(tmp_path: Path) -> None:
     alone = toy()
     train(tmp_path / "one", model=alone, accumulate=2, **changes)
     together = json.dumps({**changes, "devices": 2})
-    command = [sys.executable, str(PROGRAM), str(tmp_path / "two"), together]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = finished(PROGRAM, tmp_path / "two", together)
     assert run.returncode == 0, run.stderr
     one, two = columns(tmp_path / "one"), columns(tmp_path / "two")
     assert one.keys() == two.keys()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
+from processes import started
 from toy_training import toy, train
 
 PROGRAM = Path(__file__).with_name("toy_training.py")
@@ -24,15 +23,14 @@ def rows(folder: Path) -> list[str]:
 
 def killed(folder: Path, *, after: int) -> None:
     """Start or resume the run in a process of its own, and kill it some time after so many new rows."""
-    command = [sys.executable, str(PROGRAM), str(folder), json.dumps(CHANGES), "resume"]
-    goal, deadline = len(rows(folder)) + after, time.monotonic() + 60
-    run = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while len(rows(folder)) < goal and run.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    time.sleep(random.random() * 0.1)
-    run.send_signal(signal.SIGKILL)
-    _, said = run.communicate()
-    assert run.returncode == -signal.SIGKILL, said.decode()
+    goal = len(rows(folder)) + after
+    with started(PROGRAM, folder, json.dumps(CHANGES), "resume") as run:
+        while len(rows(folder)) < goal and run.poll() is None:
+            time.sleep(0.002)
+        time.sleep(random.random() * 0.1)
+        run.send_signal(signal.SIGKILL)
+        _, said = run.communicate()
+    assert run.returncode == -signal.SIGKILL, said
 
 
 def untimed(folder: Path) -> list[list[str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
+from processes import finished
 from torch import Tensor
 from toy_training import Data, Toy, toy, train
 
@@ -77,7 +76,7 @@ def test_models_that_start_from_nothing_are_trained_as_before(tmp_path: Path) ->
 
 PARALLEL = """
 import sys
-sys.path[:0] = [{here!r}]
+sys.path[:0] = {paths!r}
 import torch
 from test_start import starting, train
 torch.set_num_threads(1)
@@ -89,10 +88,8 @@ def test_two_processes_start_with_the_same_model(tmp_path: Path) -> None:
     one = starting()
     train(tmp_path / "one", model=one, steps=20, accumulate=2)
     program = tmp_path / "program.py"
-    program.write_text(PARALLEL.format(here=str(PROGRAM.parent)))
-    run = subprocess.run(
-        [sys.executable, str(program), str(tmp_path / "two")], capture_output=True, text=True, timeout=150, check=False
-    )
+    program.write_text(PARALLEL.format(paths=[str(PROGRAM.parent), str(PROGRAM.parents[1])]))
+    run = finished(program, tmp_path / "two")
     assert run.returncode == 0, run.stderr
     learner = read_checkpoint(tmp_path / "two" / "last.ckpt")["learner"]
     ours = read_checkpoint(tmp_path / "one" / "last.ckpt")["learner"]
