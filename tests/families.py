@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -51,6 +52,11 @@ FAMILIES: dict[str, ModelConfig] = {
     "vdvae": VDVAEConfig(**VDVAE),
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
+
+# The quickest family of each kind of walk, and of what a graph may trip over: recomputed networks, flows.  What
+# takes seconds a family (compile, export) is tested on these by `make test` and on all by `make test-all`.
+KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae")
+EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
 
 
 def family(name: str) -> Model:

@@ -6,7 +6,7 @@ import io
 
 import pytest
 import torch
-from families import FAMILIES, SHAPE, data, family
+from families import EACH_KIND, FAMILIES, KINDS, SHAPE, data, family
 from torch import Tensor, nn
 
 from hvae.distributions import Flowed, Normal
@@ -184,6 +184,12 @@ def test_wrong_shapes_and_unknown_levels_are_one_line(model: Model) -> None:
         run(model, each({"z9": prior()}, prior()))
 
 
+def test_every_kind_of_walk_has_a_quick_family() -> None:
+    walks = {name: type(family(name)).walk for name in FAMILIES}
+    assert set(walks.values()) == {walks[name] for name in KINDS}, "add the quickest family of this walk to KINDS"
+
+
+@pytest.mark.parametrize("model", EACH_KIND, indirect=True)
 def test_compiles_as_one_graph(model: Model) -> None:
     torch.compiler.reset()  # each model is a graph of its own; the cache of one call site holds eight
     x = data()
@@ -205,6 +211,7 @@ class Decoder(nn.Module):
         return run(self.model, given(values, mode), n=len(latents[0]))["x"].p.mean()
 
 
+@pytest.mark.parametrize("model", EACH_KIND, indirect=True)
 def test_exports(model: Model) -> None:
     latents = tuple(record.value for record in run(model, prior(), n=2).latents)
     program = torch.export.export(Decoder(model), latents)
