@@ -22,10 +22,14 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def started(*words: object, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """`python words...` in a process group of its own, which ends with the block; its output is piped, as text."""
+    """`python words...` in a process group of its own, which ends with the block; its output is piped, as text.
+
+    It may import what the test may.
+    """
+    paths = os.pathsep.join(filter(None, sys.path))
     with subprocess.Popen(
         [sys.executable, *map(str, words)],
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -196,7 +194,6 @@ def test_the_golden_file_decodes() -> None:
 def test_another_process_another_instruction_set(capability: str, threads: int) -> None:
     told = {"ATEN_CPU_CAPABILITY": capability, "OMP_NUM_THREADS": str(threads)}
     told |= {"MKL_CBWR": "COMPATIBLE"} if capability == "default" else {}
-    told |= {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     code = f"import torch; torch.set_num_threads({threads}); import test_lossy as t; t.test_the_golden_file_decodes()"
     done = finished("-c", code, environment=told)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 import torch
 from PIL import Image
-from toy_hierarchies import GREY, RGB, Chain, Ladder, images
+from toys import GREY, RGB, Chain, Ladder, images
 
 from hvae.draw import mode, posterior, prior
 from hvae.errors import HvaeError

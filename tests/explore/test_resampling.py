@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
-from toy_hierarchies import GREY, RGB, Chain, Ladder, images
+from toys import GREY, RGB, Chain, Ladder, images
 
 from hvae.distributions import Categorical
 from hvae.draw import mode, prior

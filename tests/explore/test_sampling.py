@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from toy_hierarchies import GREY, RGB, Chain, Ladder
+from toys import GREY, RGB, Chain, Ladder
 
 from hvae.draw import given, mode, prior
 from hvae.errors import HvaeError

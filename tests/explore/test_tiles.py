@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toy_hierarchies import GREY, RGB, images
+from toys import GREY, RGB, images
 
 from hvae.errors import HvaeError
 from hvae.explore.tiles import GAP, PLATE, gallery, grid, pixels, png, tiled

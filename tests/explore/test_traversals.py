@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toy_hierarchies import GREY, RGB, Chain, Ladder, images
+from toys import GREY, RGB, Chain, Ladder, images
 
 from hvae.draw import mode
 from hvae.errors import HvaeError

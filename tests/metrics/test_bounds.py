@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import ClassVar
 
 import pytest
 import torch
@@ -10,14 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor
+from toys import Idle
 
-from hvae.datum import Datum
-from hvae.distributions import Distribution, Normal, standard_normal
+from hvae.distributions import Distribution, Normal
 from hvae.errors import HvaeError
 from hvae.metrics import bounds, estimate
 from hvae.metrics.likelihood import Stream
-from hvae.site import Site
-from hvae.walk import Evidence, Model, Visit
 
 
 @pytest.fixture(params=[TopDownGaussian, BottomUpGaussian])
@@ -122,23 +119,8 @@ class Uniform(Distribution):
     detach = tempered
 
 
-class Ignorant(Model):
-    """A level that inference does not use, and a uniform likelihood."""
-
-    shape = (3, 4, 4)
-    law: ClassVar[type[Distribution]] = Uniform
-
-    def features(self, datum: Datum) -> dict[str, Tensor]:
-        return {}
-
-    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        like = torch.zeros(evidence.n, *self.shape)
-        visit(Site("z1", standard_normal(like, (2,)), standard_normal(like, (2,)) if evidence.x is not None else None))
-        return visit(Site("x", self.law(like), value=evidence.x, data=True))
-
-
 def test_a_uniform_model_scores_exactly_8_bits() -> None:
-    result = bounds(Ignorant(), [torch.rand(4, 3, 4, 4)], samples=3)
+    result = bounds(Idle((3, 4, 4), Uniform), [torch.rand(4, 3, 4, 4)], samples=3)
     assert result.likelihood == "mass" and result.dims == 48
     assert result.elbo_bits_per_dim.mean == pytest.approx(8.0, abs=1e-6)
     assert result.iw_bits_per_dim.mean == pytest.approx(8.0, abs=1e-6)

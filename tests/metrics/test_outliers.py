@@ -7,15 +7,15 @@ import torch
 from families import data, family
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor
+from toys import Idle
 
-from hvae.datum import Datum
-from hvae.distributions import Bernoulli, DiscretizedLogistic, Normal, standard_normal
+from hvae.distributions import Bernoulli, Normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics import bounds
 from hvae.metrics.outliers import Measured, measure, prior_mode, scores, usual
 from hvae.site import Site
-from hvae.walk import Evidence, Model, Visit, names, run
+from hvae.walk import Evidence, Visit, names, run
 
 WALKS = [TopDownGaussian, BottomUpGaussian]
 
@@ -178,26 +178,9 @@ def test_levels_that_always_agree_leave_a_direction_without_variance() -> None:
     assert all(column.isfinite().all() for column in found.values())
 
 
-class Uniform(Model):
-    """One idle latent, and data that are uniform over 256 levels (nearly) or 2."""
-
-    def __init__(self, bits: int) -> None:
-        super().__init__()
-        self.shape, self.bits = (1, 8, 8), bits
-
-    def features(self, datum: Datum) -> dict[str, Tensor]:
-        return {}
-
-    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        zeros = torch.zeros(evidence.n, 1, 8, 8, dtype=torch.float64)
-        visit(Site("z1", standard_normal(zeros, (2,)), standard_normal(zeros, (2,))))
-        law = Bernoulli(zeros) if self.bits == 1 else DiscretizedLogistic(zeros + 0.0, zeros + 20.0, 256)
-        return visit(Site("x", law, value=evidence.x, data=True))
-
-
 def test_complexity_takes_the_bits_of_a_picture_off_those_of_the_model() -> None:
     x = torch.bernoulli(torch.full((12, 1, 8, 8), 0.5)).double()
-    measured = measure(Uniform(1), [x], bits=1)
+    measured = measure(Idle((1, 8, 8), Bernoulli), [x], bits=1)
     found = scores(measured, usual(measured))
     torch.testing.assert_close(found["complexity"], 64 - measured.png)
 

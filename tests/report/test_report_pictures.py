@@ -5,7 +5,7 @@ import io
 import pytest
 import torch
 from PIL import Image
-from toy_hierarchies import GREY, RGB, Chain, Ladder, images
+from toys import GREY, RGB, Chain, Ladder, images
 
 from hvae.errors import HvaeError
 from hvae.report import pictures

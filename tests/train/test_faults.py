@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from toy_training import Data, Toy, settings, toy, train
+from toy_training import Data, settings, toy, train
+from toys import Pair
 
 from hvae.errors import HvaeError
 from hvae.objectives import ELBO, Loss, Objective
@@ -48,7 +49,7 @@ def column(folder: Path, name: str) -> list[float]:
         return [float(row[name]) for row in csv.DictReader(f)]
 
 
-def same(a: Toy, b: Toy) -> bool:
+def same(a: Pair, b: Pair) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 

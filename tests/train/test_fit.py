@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from toy_training import Data, Toy, settings, toy, train
+from toy_training import Data, settings, toy, train
+from toys import Pair
 
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError
@@ -107,7 +108,7 @@ def test_validations_and_their_timing_leave_the_course_alone(tmp_path: Path) -> 
 def test_on_evaluate_sees_the_average_and_adds_columns(tmp_path: Path) -> None:
     seen: list[int] = []
 
-    def evaluate(model: Toy, step: int) -> dict[str, float]:
+    def evaluate(model: Pair, step: int) -> dict[str, float]:
         assert not model.training
         seen.append(step)
         return {"valid/mine": 2.0 * step}
@@ -147,9 +148,9 @@ def test_bf16_computes_networks_in_bf16(tmp_path: Path) -> None:
 
 def test_bf16_leaves_the_data_as_they_are(tmp_path: Path) -> None:
     shown: list[torch.Tensor] = []
-    model, features = toy(), Toy.features
+    model, features = toy(), Pair.features
     with pytest.MonkeyPatch.context() as m:
-        m.setattr(Toy, "features", lambda self, datum: shown.append(datum.x) or features(self, datum))
+        m.setattr(Pair, "features", lambda self, datum: shown.append(datum.x) or features(self, datum))
         train(tmp_path, model=model, steps=1, precision="bf16")
     assert {x.dtype for x in shown} == {torch.float32}
     assert not all(torch.equal(x, x.bfloat16().float()) for x in shown), "data that bf16 could hold would show nothing"
@@ -268,7 +269,7 @@ def test_resuming_with_other_settings_says_so(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(HvaeError, match="another model") as caught:
-        train(tmp_path, model=Toy(width=5), resume=True)
+        train(tmp_path, model=Pair(width=5), resume=True)
     assert "\n" not in str(caught.value)
 
 

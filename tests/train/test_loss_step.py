@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 import torch
 from torch import Tensor
-from toy_training import Data, Toy, settings, toy
+from toy_training import Data, settings, toy
+from toys import Pair
 
 from hvae.config.objective import ObjectiveConfig
 from hvae.objectives import ELBO, IWAE, Regulariser, WarmUp, build
@@ -14,7 +15,7 @@ from hvae.train import fit
 from hvae.train.loss import Batch, LossStep, score
 
 
-class Weighed(Toy):
+class Weighed(Pair):
     def regularisers(self) -> dict[str, Tensor]:
         return {"spectral": 2.0 * self.px.weight.norm()}
 
@@ -88,7 +89,7 @@ def test_the_objective_weighs_regularisers() -> None:
 
 
 def test_regularisers_of_no_weight_are_not_computed() -> None:
-    class Refusing(Toy):
+    class Refusing(Pair):
         def regularisers(self) -> dict[str, Tensor]:
             raise AssertionError
 

@@ -7,15 +7,14 @@ from pathlib import Path
 import torch
 from processes import finished
 from torch import Tensor
-from toy_training import Data, Toy, toy, train
+from toy_training import Data, toy, train
+from toys import Pair
 
 from hvae.datum import Datum
 from hvae.train.saving import read_checkpoint
 
-PROGRAM = Path(__file__).with_name("toy_training.py")
 
-
-class Starting(Toy):
+class Starting(Pair):
     """Its first layer's bias starts at minus the mean of what it was shown, with some noise."""
 
     def __init__(self) -> None:
@@ -75,9 +74,7 @@ def test_models_that_start_from_nothing_are_trained_as_before(tmp_path: Path) ->
 
 
 PARALLEL = """
-import sys
-sys.path[:0] = {paths!r}
-import torch
+import sys, torch
 from test_start import starting, train
 torch.set_num_threads(1)
 train(__import__("pathlib").Path(sys.argv[1]), model=starting(), steps=20, devices=2)
@@ -88,7 +85,7 @@ def test_two_processes_start_with_the_same_model(tmp_path: Path) -> None:
     one = starting()
     train(tmp_path / "one", model=one, steps=20, accumulate=2)
     program = tmp_path / "program.py"
-    program.write_text(PARALLEL.format(paths=[str(PROGRAM.parent), str(PROGRAM.parents[1])]))
+    program.write_text(PARALLEL)
     run = finished(program, tmp_path / "two")
     assert run.returncode == 0, run.stderr
     learner = read_checkpoint(tmp_path / "two" / "last.ckpt")["learner"]
