@@ -17,6 +17,10 @@ class HvaeError(ValueError):
     """
 
 
+class HvaeWarning(UserWarning):
+    """Something that a user should know and may accept.  The command line prints its one line and goes on."""
+
+
 class _Short(reprlib.Repr):
     """A representation of at most a line or so, in time that does not grow with the value."""
 

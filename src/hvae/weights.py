@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.files import replacing
+from hvae.records import MOST_BYTES, parsed
 
 DIGEST = "sha256"
 
@@ -35,28 +37,49 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: M
         temporary.write_bytes(content)
 
 
-def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file and its description.
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What a file of weights holds; `verified` says whether a digest in it vouches for every bit."""
 
-    Raises HvaeError if it is missing, damaged, not ours, or not what was written (files of before the digest are taken
-    as they are).
+    tensors: dict[str, Tensor]
+    description: dict[str, Any]
+    verified: bool
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file and its description; see `read_weights`."""
+    stored = read_weights(path)
+    return stored.tensors, stored.description
+
+
+def read_weights(path: str | Path) -> Stored:
+    """The tensors of a file and its description.  Files of before the digest are read, and are not verified.
+
+    Raises HvaeError if it is missing, damaged, not ours, or not what was written.
     """
     path = Path(path)
     if not path.is_file():
         raise HvaeError(f"no weights at {path}; train first, or give a run folder that holds model.safetensors")
     try:
         with safe_open(str(path), framework="pt") as f:
-            description = dict(json.loads((f.metadata() or {})["hvae"]))
+            description = _description((f.metadata() or {})["hvae"])
             tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as fault:
-        raise HvaeError(f"{path} is damaged or not an hvae weight file ({fault}); restore it or train again") from fault
+    except Exception as fault:  # a damaged file can make the reader fail in any way
+        why = " ".join(str(fault).split())[:200]
+        raise HvaeError(f"{path} is damaged or not an hvae weight file ({why}); restore it or train again") from fault
     written = description.pop(DIGEST, None)
-    if written is not None and written != (found := digest(tensors, description)):
+    if written is not None and written != (computed := digest(tensors, description)):
         raise HvaeError(
-            f"{path} is damaged: expected sha256 {str(written)[:12]}... of its content, found {found[:12]}...; "
+            f"{path} is damaged: expected sha256 {str(written)[:12]}... of its content, found {computed[:12]}...; "
             "a bit has flipped: restore it from a copy"
         )
-    return tensors, description
+    return Stored(tensors, description, verified=written is not None)
+
+
+def _description(text: str) -> dict[str, Any]:
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"a description of {len(text):,} letters")
+    return parsed(text)
 
 
 def digest(tensors: Mapping[str, Tensor], description: Mapping[str, Any] | None = None) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
-from hvae.checkpoints.mapping import fit
+from hvae.checkpoints.description import check_description, check_weights
 from hvae.config.run import RunConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, HvaeWarning
 from hvae.walk import Model
-from hvae.weights import load_weights
+from hvae.weights import Stored, read_weights
 from hvae.zoo import build
 
 WEIGHTS = "model.safetensors"
@@ -30,6 +31,8 @@ class LoadedRun:
     config: RunConfig
     description: Mapping[str, Any]
     folder: Path
+    verified: bool = True
+    """Whether a digest in the file vouches for every bit of it."""
 
     @property
     def step(self) -> int:
@@ -55,25 +58,38 @@ def load(run: str | Path) -> LoadedRun:
     """The model of a run folder (or of a weight file).  Tensors and text are read; nothing is executed.
 
     Every name and shape of the weights is checked against the model that the description asks for.  Raises HvaeError
-    when the file is missing, damaged, of another version, or does not fit its own description.
+    when the file is missing, damaged, of another version, or does not fit its own description; warns (HvaeWarning)
+    where nothing vouches for its bits.
     """
     run = Path(run)
     path = run / WEIGHTS if run.is_dir() or run.suffix != ".safetensors" else run
     if not run.exists():
         raise HvaeError(f"no run at {run}; expected a folder that 'hvae train' has written, or a .safetensors file")
-    weights, description = load_weights(path)
+    stored = read_weights(path)
+    if not stored.verified:
+        warn(
+            f"{path} carries no digest: nothing says whether its bits are those that were written",
+            HvaeWarning,
+            stacklevel=2,
+        )
+    config, model = _described(path, stored)
+    return LoadedRun(model.eval(), config, stored.description, path.parent, verified=stored.verified)
+
+
+def _described(path: Path, stored: Stored) -> tuple[RunConfig, Model]:
+    """The model that a file describes, with its weights; built only once every name and shape is known to fit."""
+    description, where = stored.description, f"{path}: its description cannot be used"
     missing = [key for key in _KEYS if key not in description]
     if missing:
         raise HvaeError(f"{path} does not say its {', '.join(missing)}; it was not written by hvae train")
-    config, model = _described(path, description)
-    fit(weights, model.state_dict(), str(path))
-    model.load_state_dict(weights)
-    return LoadedRun(model.eval(), config, description, path.parent)
-
-
-def _described(path: Path, description: Mapping[str, Any]) -> tuple[RunConfig, Model]:
     try:
-        config = RunConfig.from_dict(description["config"])
-        return config, build(config.model, shape=description["shape"], bits=int(description["bits"]))
-    except (HvaeError, TypeError, ValueError) as fault:
-        raise HvaeError(f"{path}: its description cannot be used: {fault}") from fault
+        check_description(description)
+        config, shape, bits = RunConfig.from_dict(description["config"]), description["shape"], description["bits"]
+        check_weights(stored.tensors, config.model, shape, bits, str(path))
+    except HvaeError as fault:
+        raise fault if str(fault).startswith(str(path)) else HvaeError(f"{where}: {fault}") from fault
+    except Exception as fault:  # sizes that fit no model can make its layers fail in any way
+        raise HvaeError(f"{where}: {' '.join(str(fault).split())[:200] or type(fault).__name__}") from fault
+    model = build(config.model, shape=shape, bits=bits)
+    model.load_state_dict(stored.tensors)
+    return config, model

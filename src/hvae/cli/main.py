@@ -7,13 +7,16 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
 from types import TracebackType
+from typing import Any
 
 from hvae import __version__, heap
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, HvaeWarning, unknown
 from hvae.screen.text import for_lines, for_screen
 
 COMMANDS = {
@@ -56,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
     try:
-        return _dispatch(words)
+        with _spoken_warnings():
+            return _dispatch(words)
     except HvaeError as fault:
         return _refuse(words, " ".join(str(fault).split()))
     except KeyboardInterrupt as stop:
@@ -67,6 +71,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone: that is its right.
         sys.stdout = None  # type: ignore[assignment]
         return 0
+
+
+@contextmanager
+def _spoken_warnings() -> Iterator[None]:
+    """Warnings of ours as one line each, without the place in our code; those of others as they are."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, HvaeWarning):
+                print(for_screen(f"hvae: {' '.join(str(message).split())}"), file=sys.stderr)
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", HvaeWarning)
+        yield
 
 
 def _show_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from hvae.errors import HvaeError
 
-# Four digits: a slip of the keyboard must not become a list of a billion blocks.
+# A slip of the keyboard must not become a list of a billion blocks.
+_MOST = 2_000
 _ITEM = re.compile(r"\s*(\d{1,4})\s*(?:([a-z])\s*(\d{1,4}))?\s*")
-_MOST = 10_000
 
 
 class Climb(NamedTuple):

@@ -1,0 +1,145 @@
+"""What a file of weights says of itself, held against its tensors before anything is built.
+
+A description may ask for ten million levels, or for layers of a billion channels.  The tensors beside it cannot lie
+about their sizes: a model is described first without memory (on the meta device), no further than there are tensors
+for it, and is built only where every name and every shape agrees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
+
+from hvae.checkpoints.mapping import fit
+from hvae.config.model import ModelConfig
+from hvae.config.parse import plain
+from hvae.errors import HvaeError
+from hvae.records import Each, check
+from hvae.zoo import build
+
+MOST_VALUES = 2**26
+"""Values of one datum: an image of 4,700 x 4,700 in colour."""
+MOST_BITS = 16
+_SIZE = 2**20
+"""Every size of a model is one of a tensor, a count of some, or at most this."""
+_REGISTERED = 2
+"""Parameters to a tensor: no family has more than one, but a layer may set one twice."""
+
+PROVENANCE = {
+    "name": str,
+    "source": str,
+    "sizes": Each(int),
+    "checksums": Each(str),
+    "bits": int,
+    "shape": [int],
+    "binarisation": str,
+    "version": str,
+    "transforms": [str],
+}
+"""A record of data, as `hvae.data.Provenance` writes it."""
+IMPORTED = {"file": str, "bytes": int, "sha256": str}
+"""Where weights come from that were not trained here."""
+_ALWAYS, _SINCE = ("name", "code", "data", "expected", "protocol"), ("address", "licence", "tested", "split", "note")
+PUBLISHED = {**IMPORTED, **dict.fromkeys(_ALWAYS, str), **{f"{name}?": (None, str) for name in _SINCE}}
+"""The same of published weights."""
+_FORM = {"config": Each(object), "shape": [int], "bits": int, "step": int, "data": Each(object), "imported?": IMPORTED}
+
+
+def check_description(description: Mapping[str, Any]) -> None:
+    """Raises HvaeError, naming the key, for a description that is incomplete, of other types, or out of all bounds."""
+    check(description, _FORM)
+    if description["data"]:  # weights that were imported are of data that nobody has seen
+        check(description["data"], PROVENANCE, "data")
+    imported = description.get("imported", {})
+    if any(name in imported for name in _ALWAYS):
+        check(imported, PUBLISHED, "imported")
+    shape, bits, step = (description[key] for key in ("shape", "bits", "step"))
+    if len(shape) not in (1, 3) or min(shape) < 1 or math.prod(shape) > MOST_VALUES:
+        raise HvaeError(f"shape: expected (D,) or (C, H, W) of 1 to {MOST_VALUES:,} values, got {str(shape)[:80]}")
+    if not 1 <= bits <= MOST_BITS:
+        raise HvaeError(f"bits: expected 1 to {MOST_BITS}, got {bits:.3g}")
+    if step < 0:
+        raise HvaeError(f"step: expected 0 or more, got {step:.3g}")
+
+
+def check_weights(
+    weights: Mapping[str, Tensor], config: ModelConfig, shape: Sequence[int], bits: int, where: str
+) -> None:
+    """Raises HvaeError, beginning with `where`, unless the weights are those of the model that is described.
+
+    Neither the time nor the memory that this takes is more than the model of the weights themselves would.
+    """
+    _check_sizes(config, sum(t.numel() for t in weights.values()))
+    with torch.device("meta"), _Unfilled(), _at_most(_REGISTERED * (len(weights) + 1)):
+        expected = build(config, shape=shape, bits=bits).state_dict()
+    fit(weights, expected, where)
+    for name, value in expected.items():
+        if weights[name].is_floating_point() != value.is_floating_point():
+            raise HvaeError(f"{where}: expected {value.dtype} in {name}, found {weights[name].dtype}")
+
+
+def _check_sizes(config: ModelConfig, numbers: int) -> None:
+    """Raises HvaeError for a size that no model of so many numbers can have."""
+    for name, value in plain(config).items():
+        for size in value if isinstance(value, list) else [value]:
+            if isinstance(size, int) and size > max(numbers, _SIZE):
+                raise HvaeError(f"model.{name}: got {size:.3g}, but all tensors together hold {numbers:,} numbers")
+
+
+class _Unfilled(TorchFunctionMode):
+    """On the meta device: what fills a tensor leaves it as it is, and arithmetic gives a shape alone.
+
+    The device could do both, but imports a compiler for it first, which takes seconds.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name: str = getattr(func, "__name__", "")
+        if name in _SAME or (name.endswith("_") and not name.endswith("__")):
+            return args[0] if args else kwargs["tensor"]
+        if name in ("randn", "rand") or (name == "arange" and len(args) == 1):
+            return torch.empty(*args)
+        if name == "linalg_vector_norm" and kwargs["keepdim"]:
+            return torch.empty([1 if i in kwargs["dim"] else n for i, n in enumerate(args[0].shape)])
+        if name == "repeat" and args[0].ndim == len(args) - 1:
+            return torch.empty([n * times for n, times in zip(args[0].shape, args[1:], strict=True)])
+        if name == "cat":
+            return _joined(*args)
+        if name.strip("_") in _ELEMENTWISE:
+            return torch.empty(np.broadcast_shapes(*(a.shape for a in args if isinstance(a, Tensor))))
+        return func(*args, **(kwargs or {}))
+
+
+def _joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    shape = list(tensors[0].shape)
+    shape[dim] = sum(t.shape[dim] for t in tensors)
+    return torch.empty(shape)
+
+
+_SAME = ("clone", "flip", "normalize", "log", "exp", "sqrt", "square", "neg")
+_ELEMENTWISE = ("mul", "rmul", "add", "radd", "sub", "rsub", "div", "truediv", "floordiv", "lt", "le", "gt", "ge")
+
+
+@contextmanager
+def _at_most(parameters: int) -> Iterator[None]:
+    """Models with more parameters (tensors) than that are not built to the end: HvaeError."""
+    count = 0
+
+    def counted(module: nn.Module, name: str, parameter: Tensor | None) -> None:
+        nonlocal count
+        count += 1
+        if count > parameters:
+            raise HvaeError("the configuration asks for many more layers than there are tensors")
+
+    handle = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        handle.remove()

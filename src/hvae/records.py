@@ -1,0 +1,153 @@
+"""JSON of others: read within bounds, and checked against a form before anything believes a word of it.
+
+A form says what a value has to be:
+
+    str, bool, int, float         such a value; a whole number is a float too, and no number is beyond 1e300
+    None                          null
+    (A, B)                        A or B
+    [A]                           a list of As
+    {"a": A, "b?": B}             an object with a, and with b or without; what else it holds is not looked at
+    Each(A)                       an object of any keys, each an A
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hvae.errors import HvaeError
+
+MOST_BYTES = 16 * 2**20
+"""The largest record: a thousand times what one of hundreds of levels takes."""
+_LARGEST = 1e300
+
+Form = Any
+
+
+@dataclass(frozen=True)
+class Each:
+    """An object whose values all have one form."""
+
+    form: Form
+
+
+def read_json(path: Path, form: Form = Each(object)) -> dict[str, Any]:
+    """A JSON object of this form.  Raises HvaeError when the file is damaged, too large, or holds something else."""
+    try:
+        if not path.is_file():
+            raise ValueError("no regular file")
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"{path.stat().st_size:,} bytes, and {MOST_BYTES:,} at most were expected")
+        record: dict[str, Any] = parsed(path.read_text(encoding="utf-8"), _no_number)
+        check(record, form)
+        return record
+    except (OSError, ValueError) as fault:
+        why = " ".join(str(fault).split())[:300]
+        raise HvaeError(f"{path} is damaged or cannot be read ({why}); delete it and run the command again") from None
+
+
+def parsed(text: str, constant: Callable[[str], float] = float) -> dict[str, Any]:
+    """A JSON object from its text; `constant` reads NaN and Infinity, which JSON does not have.
+
+    Raises ValueError when it is none, is nested too deeply, or holds half of a surrogate pair, which nothing can write.
+
+    >>> parsed('{"step": 3}')
+    {'step': 3}
+    """
+    try:
+        record = json.loads(text, parse_constant=constant)
+        json.dumps(record, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(record, dict):
+        raise ValueError("no object")
+    return record
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def check(value: object, form: Form, at: str = "") -> None:
+    """Raises HvaeError, naming the place, unless a value has a form.
+
+    >>> check({"step": 3, "levels": {"z1": {"dims": 4}}}, {"step": int, "levels": Each({"dims": int}), "data?": str})
+    >>> check({"levels": {"z1": {"dims": None}}}, {"levels": Each({"dims": int})})
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: levels.z1.dims: expected int, got null
+    """
+    if isinstance(form, Mapping):
+        _check_object(value, form, at)
+    elif isinstance(form, Each):
+        for key, item in _typed(value, dict, at).items():
+            check(item, form.form, f"{at}.{_printed(key)}".lstrip("."))
+    elif isinstance(form, list):
+        for i, item in enumerate(_typed(value, list, at)):
+            check(item, form[0], f"{at}[{i}]")
+    elif isinstance(form, tuple):
+        _check_any(value, form, at)
+    else:
+        _check_scalar(value, form, at)
+
+
+def _check_object(value: object, form: Mapping[str, Form], at: str) -> None:
+    record = _typed(value, dict, at)
+    for name, inner in form.items():
+        key = name.removesuffix("?")
+        if key in record:
+            check(record[key], inner, f"{at}.{key}".lstrip("."))
+        elif key == name:
+            raise HvaeError(f"{f'{at}.{key}'.lstrip('.')} is missing")
+
+
+def _check_any(value: object, forms: tuple[Form, ...], at: str) -> None:
+    faults = []
+    for form in forms:
+        try:
+            return check(value, form, at)
+        except HvaeError as fault:
+            faults.append(fault)
+    # That of the last form, which by habit is the one that is not null, names the place most closely.
+    raise faults[-1]
+
+
+def _check_scalar(value: object, form: Form, at: str) -> None:
+    if form is None:
+        if value is not None:
+            raise _wrong(value, "null", at)
+    elif form in (int, float):
+        kinds = int if form is int else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not -_LARGEST <= value <= _LARGEST:
+            raise _wrong(value, form.__name__, at)
+    else:
+        _typed(value, form, at)
+
+
+def _typed(value: object, kind: type, at: str) -> Any:
+    if not isinstance(value, kind):
+        raise _wrong(value, _NAMES.get(kind, kind.__name__), at)
+    return value
+
+
+_NAMES = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+
+
+def _wrong(value: object, expected: str, at: str) -> HvaeError:
+    return HvaeError(f"{at or 'the record'}: expected {expected}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """A value that may be anything, in a few words."""
+    if isinstance(value, (dict, list, str)):
+        return f"{_NAMES[type(value)]} of {len(value)}"
+    if isinstance(value, int) and not -(10**9) < value < 10**9:
+        return "a very large number"
+    return json.dumps(value)
+
+
+def _printed(key: str) -> str:
+    return key.encode("unicode_escape").decode()[:40]

@@ -1,0 +1,146 @@
+"""A description that asks for more than its tensors hold is refused before anything is built."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from families import FAMILIES, SHAPE
+from safetensors.torch import save_file
+
+from hvae.checkpoints import describe, load
+from hvae.checkpoints.description import check_weights
+from hvae.config import RunConfig
+from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
+from hvae.config.vdvae import VDVAEConfig
+from hvae.errors import HvaeError, HvaeWarning
+from hvae.weights import save_weights
+from hvae.zoo import build
+
+DATA = {
+    **{"name": "digits", "source": "here", "sizes": {"test": 3}, "checksums": {"test": "0a"}, "bits": 1},
+    **{"shape": [1, 6, 5], "binarisation": "none", "version": "", "transforms": []},
+}
+
+
+def written(folder: Path, model: ModelConfig, change: Callable[[dict[str, Any]], None]) -> Path:
+    config = RunConfig(model=model)
+    description = json.loads(json.dumps({**describe(config, SHAPE, 1, DATA), "step": 3}))
+    change(description)
+    path = folder / "model.safetensors"
+    save_weights(path, build(model, SHAPE, 1).state_dict(), description)
+    return path
+
+
+def model(**values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda description: description["config"]["model"].update(values)
+
+
+def top(**values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda description: description.update(values)
+
+
+LADDER = LadderConfig(groups=(1, 1), width=4, latent=2)
+FORGED: dict[str, tuple[ModelConfig, Callable[[dict[str, Any]], None]]] = {
+    "levels": (LADDER, model(groups=[10**7])),
+    "levels that sum up": (LADDER, model(groups=[999_999] * 9)),
+    "blocks": (LADDER, model(blocks=10**6)),
+    "width": (LADDER, model(width=10**9)),
+    "a whole bigger width": (LADDER, model(width=10**5)),
+    "latent": (LADDER, model(latent=10**30)),
+    "cells": (FAMILIES["nvae"], model(block_cells=10**6)),
+    "halvings": (FAMILIES["nvae"], model(blocks=10**9)),
+    "flows": (FAMILIES["nvae"], model(flows=10**6)),
+    "stages": (FAMILIES["biva"], model(blocks=10**9)),
+    "kernels": (FAMILIES["biva"], model(kernels=[10**5 + 1, 3, 3])),
+    "published blocks": (FAMILIES["vdvae"], model(encoder=",".join(["6x9999"] * 1000))),
+    "patch": (FAMILIES["qresvae"], model(patch=10**6)),
+    "widths": (LVAEConfig(latents=(4, 2), widths=(8, 8)), model(widths=[10**6, 8])),
+    "mixtures": (LADDER, model(likelihood="dmol", mixtures=10**6)),
+    "bits": (LADDER, top(bits=10**9)),
+    "no bits": (LADDER, top(bits=0)),
+    "bits of categories": (LADDER, lambda d: (top(bits=16)(d), model(likelihood="categorical")(d), None)[-1]),
+    "shape": (LADDER, top(shape=[10**4, 10**4, 10**4])),
+    "negative shape": (LADDER, top(shape=[1, -6, 5])),
+    "flat shape": (LADDER, top(shape=[30])),
+    "no shape": (LADDER, top(shape=[])),
+    "text shape": (LADDER, top(shape="1,6,5")),
+    "null step": (LADDER, top(step=None)),
+    "negative step": (LADDER, top(step=-1)),
+    "huge step": (LADDER, top(step=10**400)),
+    "true bits": (LADDER, top(bits=True)),
+    "fraction": (LADDER, top(bits=1.5)),
+    "data": (LADDER, top(data=[1])),
+    "data of another form": (LADDER, top(data={**DATA, "checksums": None})),
+    "import": (LADDER, top(imported={"file": None})),
+    "half an import": (LADDER, top(imported={"file": "a", "bytes": 1, "sha256": "0", "expected": "3 bits"})),
+    "config": (LADDER, top(config=3)),
+    "no family": (LADDER, model(family=None)),
+    "another family": (LADDER, lambda d: d["config"].update(model={"family": "vae"})),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_sizes_are_one_line_and_cost_nothing(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path, *FORGED[name])
+    tracemalloc.start()
+    try:
+        with pytest.raises(HvaeError) as caught:
+            load(path)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+    line = str(caught.value)
+    assert "\n" not in line and len(line) < 700 and str(path) in line
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_every_family_is_described_without_memory_as_it_is_built(kind: str) -> None:
+    config = FAMILIES[kind]
+    check_weights(build(config, SHAPE, 1).state_dict(), config, SHAPE, 1, "here")
+
+
+def test_a_published_size_passes_the_bounds() -> None:
+    config, shape = VDVAEConfig(), (3, 32, 32)
+    with torch.device("meta"):
+        state = build(config, shape, 8).state_dict()
+    # Views of one zero: names and shapes of 39 million numbers without their memory.
+    check_weights({name: torch.zeros(()).expand(t.shape) for name, t in state.items()}, config, shape, 8, "here")
+
+
+def test_tensors_of_another_type_are_refused(tmp_path: Path) -> None:
+    path, state = tmp_path / "model.safetensors", build(LADDER, SHAPE, 1).state_dict()
+    whole = {name: t.to(torch.int8) for name, t in state.items()}
+    eighth = {name: t.to(torch.float8_e4m3fn) for name, t in state.items()}
+    for tensors in (whole, eighth, {}):
+        save_weights(path, tensors, {**describe(RunConfig(model=LADDER), SHAPE, 1, DATA), "step": 3})
+        with pytest.raises(HvaeError, match=r"model\.safetensors"):
+            load(path)
+
+
+def test_deep_and_long_descriptions_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for text in (
+        "[" * 100_000,
+        '{"a":' * 50_000 + "1" + "}" * 50_000,
+        '"' + "a" * 2**25 + '"',
+        '{"a": ' + "9" * 5000 + "}",
+    ):
+        save_file({"w": torch.ones(1)}, path, metadata={"hvae": text})
+        with pytest.raises(HvaeError, match="is damaged or not an hvae weight file") as caught:
+            load(path)
+        assert len(str(caught.value)) < 500
+
+
+def test_a_file_without_a_digest_is_said_to_be_one(tmp_path: Path) -> None:
+    path = written(tmp_path, LADDER, lambda description: None)
+    assert load(path).verified
+    description = {**describe(RunConfig(model=LADDER), SHAPE, 1, DATA), "step": 3}
+    save_file(build(LADDER, SHAPE, 1).state_dict(), path, metadata={"hvae": json.dumps(description)})
+    with pytest.warns(HvaeWarning, match="carries no digest"):
+        assert not load(path).verified
