@@ -1,4 +1,4 @@
-"""JSON of others: read within bounds, and checked against a form before anything believes a word of it.
+"""JSON and tables of others: read within bounds, and checked before anything believes a word of them.
 
 A form says what a value has to be:
 
@@ -12,8 +12,9 @@ A form says what a value has to be:
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from hvae.errors import HvaeError
 
 MOST_BYTES = 16 * 2**20
 """The largest record: a thousand times what one of hundreds of levels takes."""
-_LARGEST = 1e300
+MOST_TABLE = 2**28
+"""The largest table: a million rows of 30 columns."""
+_LARGEST, _DEEPEST = 1e300, 50
 
 Form = Any
 
@@ -37,16 +40,21 @@ class Each:
 def read_json(path: Path, form: Form = Each(object)) -> dict[str, Any]:
     """A JSON object of this form.  Raises HvaeError when the file is damaged, too large, or holds something else."""
     try:
-        if not path.is_file():
-            raise ValueError("no regular file")
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"{path.stat().st_size:,} bytes, and {MOST_BYTES:,} at most were expected")
-        record: dict[str, Any] = parsed(path.read_text(encoding="utf-8"), _no_number)
+        record: dict[str, Any] = parsed(_text(path, MOST_BYTES), _no_number)
         check(record, form)
         return record
     except (OSError, ValueError) as fault:
         why = " ".join(str(fault).split())[:300]
         raise HvaeError(f"{path} is damaged or cannot be read ({why}); delete it and run the command again") from None
+
+
+def _text(path: Path, most: int) -> str:
+    # A pipe would be waited for, and a device has no end.
+    if not path.is_file():
+        raise ValueError("expected a regular file")
+    if path.stat().st_size > most:
+        raise ValueError(f"expected at most {most:,} bytes, got {path.stat().st_size:,}")
+    return path.read_bytes().decode()
 
 
 def parsed(text: str, constant: Callable[[str], float] = float) -> dict[str, Any]:
@@ -59,16 +67,55 @@ def parsed(text: str, constant: Callable[[str], float] = float) -> dict[str, Any
     """
     try:
         record = json.loads(text, parse_constant=constant)
-        json.dumps(record, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    _check_depth(record)
+    json.dumps(record, ensure_ascii=False).encode()
     if not isinstance(record, dict):
         raise ValueError("no object")
     return record
 
 
+def _check_depth(record: object) -> None:
+    level = [record]
+    for _ in range(_DEEPEST):
+        level = [item for value in level for item in _inside(value)]
+    if level:
+        raise ValueError("nested too deeply")
+
+
+def _inside(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number in JSON")
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a table of numbers (CSV) with a column step; cells may be empty.
+
+    A last line without an end is none: whoever wrote it was stopped.  Raises HvaeError, naming the line, for anything
+    else.
+    """
+    try:
+        lines = _text(path, MOST_TABLE).splitlines(keepends=True)
+        reader = csv.DictReader([line for line in lines if line.endswith("\n")])
+        return [_row(row, reader.line_num) for row in reader]
+    except (OSError, ValueError, csv.Error) as fault:
+        why = " ".join(str(fault).split())[:200]
+        raise HvaeError(f"{path} is damaged or cannot be read ({why}); restore it, or delete it to go on") from None
+
+
+def _row(cells: Mapping[str | None, Any], line: int) -> dict[str, float]:
+    try:
+        row = {name: float(cell) for name, cell in cells.items() if name and cell}
+    except (TypeError, ValueError):
+        row = {}
+    # Cells beyond the last column stand under no name, and missing ones are None.
+    if None in cells or None in cells.values() or not 0 <= row.get("step", -1) <= _LARGEST:
+        raise ValueError(f"line {line} is no row of numbers with a step")
+    return row
 
 
 def check(value: object, form: Form, at: str = "") -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.evaluate import NAME as EVALUATION
+from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.parser import Parser
-from hvae.cli.provenance import NAME as PROVENANCE
-from hvae.cli.provenance import read_json
+from hvae.cli.provenance import read_provenance
 from hvae.cli.ranked import measures
 from hvae.cli.source import CONFIG
 from hvae.cli.voice import Voice, table
@@ -87,7 +87,7 @@ def evaluation(folder: Path) -> dict[str, Any]:
         raise HvaeError(f"no run at {folder}; expected a folder that 'hvae train' has written")
     if not path.is_file():
         raise HvaeError(f"{folder} has no {EVALUATION}; measure it first: hvae evaluate {folder}")
-    record = read_json(path)
+    record = read_evaluation(path)
     missing = [key for key in ("data", "split", "likelihood") if not isinstance(record.get(key), dict | str)]
     if missing:
         raise HvaeError(f"{path} has no {', '.join(missing)}; measure the run again: hvae evaluate {folder}")
@@ -137,7 +137,7 @@ def row(folder: Path, name: str, record: Mapping[str, Any]) -> Row:
 def _facts(folder: Path, record: Mapping[str, Any]) -> dict[str, str]:
     levels = record.get("activity", {}).get("levels", {})
     used = sum(level["state"] != "collapsed" for level in levels.values())
-    made = read_json(folder / PROVENANCE) if (folder / PROVENANCE).is_file() else {}
+    made = read_provenance(folder)
     facts = {
         "family": _family(folder),
         "parameters": f"{made['parameters'] / 1e6:.2f} M" if made.get("parameters") else "",

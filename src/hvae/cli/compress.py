@@ -15,6 +15,7 @@ from hvae.cli.places import check_place, enough_memory
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
+from hvae.records import Each, read_json
 from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ WORKERS = "processes that share the blocks, which changes no bit [as many as pay
 SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 BINS = "bins.json"
 """The bins of a run's latents, calibrated on its training data."""
+_CHOICE = {"bits": int, "exponent?": int, "low?": float, "step?": float}
 _CALIBRATION = 64
 
 
@@ -250,13 +252,13 @@ def _book(run: LoadedRun, codec: Codec, args: Namespace, fineness: float, dotted
         made = codec.calibrate(split.levels(range(min(_CALIBRATION, len(split)))).numpy(), fineness)
         write_text(place, json.dumps(made.to_dict(), indent=2) + "\n")
         return made
-    if not place.is_file():
+    if not place.exists():
         return None
     if args.fineness is not None:
         raise HvaeError(f"--fineness: {place} has the bins already; leave it out, or write them again with --calibrate")
     try:
-        return Book.from_dict(json.loads(place.read_text(encoding="utf-8")))
-    except ValueError as fault:
+        return Book.from_dict(read_json(place, Each(_CHOICE)))
+    except HvaeError as fault:
         raise HvaeError(f"{place} cannot be used: {fault}; write it again with --calibrate") from fault
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from hvae.cli.evaluation.measures import measures, possible
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.partial import Partial, fingerprint
+from hvae.cli.evaluation.record import key, name_of, read_evaluation
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.evaluation.work import Work
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.protocol import told
-from hvae.cli.provenance import read_json, write_json
+from hvae.cli.provenance import write_json
 from hvae.cli.source import shown_for_help
 from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
@@ -97,9 +98,10 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
     found = {
         "step": run.step,
         "weights": _weights(subject),
+        "verified": run.verified,
         "protocol": told(run),
         "split": subject.config.split,
-        **{name.replace("-", "_"): numbers[name] for name in MEASURES if name in numbers},
+        **{key(name): numbers[name] for name in MEASURES if name in numbers},
         "skipped": left,
         "units": UNITS,
         "data": subject.data.provenance.to_dict(),
@@ -118,18 +120,18 @@ def _earlier(path: Path, settings: str, voice: Voice) -> dict[str, Any]:
 
     Those by other settings are set aside in a file of their own, from where they come back with their settings.
     """
-    last = read_json(path) if path.is_file() else {}
+    last = read_evaluation(path) if path.exists() else {}
     record = next((r for r in (last, _aside(path, settings)) if r.get("settings") == settings), {})
     if last and last.get("settings") != settings:
-        kept = path.with_stem(f"{path.stem}-{str(last.get('settings'))[:8]}")
+        kept = path.with_stem(f"{path.stem}-{name_of(last.get('settings'))}")
         write_json(kept, last)
         voice.tell(f"the earlier numbers were measured by other settings or weights; they are kept in {kept.name}")
-    return {name: record[key] for name in MEASURES if record.get(key := name.replace("-", "_"))}
+    return {name: record[key(name)] for name in MEASURES if record.get(key(name))}
 
 
 def _aside(path: Path, settings: str) -> dict[str, Any]:
-    kept = path.with_stem(f"{path.stem}-{settings[:8]}")
-    return read_json(kept) if kept.is_file() else {}
+    kept = path.with_stem(f"{path.stem}-{name_of(settings)}")
+    return read_evaluation(kept) if kept.exists() else {}
 
 
 def _weights(subject: Subject) -> str:

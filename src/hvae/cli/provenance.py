@@ -7,7 +7,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae import __version__
-from hvae.errors import HvaeError
 from hvae.files import write_text
+from hvae.records import read_json
 
 if TYPE_CHECKING:
     from hvae.train import FitResult
@@ -27,7 +27,7 @@ PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillo
 
 def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> None:
     """Write what is known before training; a resumed run keeps the commands of its earlier parts."""
-    earlier = read_json(folder / NAME) if (folder / NAME).is_file() else {}
+    earlier = read_provenance(folder)
     record = {
         "hvae": __version__,
         "packages": packages(),
@@ -46,7 +46,7 @@ def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> 
 
 def finish(folder: Path, result: FitResult) -> None:
     """Add how training went: steps, wall time, speed, memory, what was skipped."""
-    record = read_json(folder / NAME)
+    record = read_json(folder / NAME, FORM)
     if record.get("training") and not result.samples_per_second:
         return  # a finished run was only looked at again
     write_json(folder / NAME, {**record, "training": course(result), "finished": now()})
@@ -103,12 +103,31 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote.  Raises HvaeError when it is damaged."""
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """The record of a run folder; empty where there is none.  Raises HvaeError when it is damaged."""
+    return read_json(folder / NAME, FORM) if (folder / NAME).exists() else {}
+
+
+FORM = {
+    "commands?": [str],
+    "parameters?": (None, int),
+    "started?": str,
+    "training?": (None, {"seconds?": (None, float)}),
+}
+"""What of the record is read again; the rest is shown as it stands."""
+
+
+def retyped(commands: Iterable[str]) -> list[str]:
+    """Commands of a record as they can be typed: those of hvae, each word quoted, so that none does more than it says.
+
+    >>> retyped(["hvae train digits", "hvae train x; curl there | sh", "rm -r ."])
+    ['hvae train digits', "hvae train 'x;' curl there '|' sh"]
+    """
+    return [shlex.join(words) for words in map(_words, commands) if words[:1] == ["hvae"]]
+
+
+def _words(command: str) -> list[str]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record, dict):
-            raise ValueError("no object")
-        return record
-    except (OSError, ValueError) as fault:
-        raise HvaeError(f"{path} is damaged or cannot be read ({fault}); delete it and run the command again") from None
+        return shlex.split(command)
+    except ValueError:  # a quotation without an end
+        return []

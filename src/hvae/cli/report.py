@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.evaluate import evaluation, parser
 from hvae.cli.evaluation.quick import MAPS
+from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.evaluation.shown import (
     TOP_HEADS,
     headlines,
@@ -21,10 +23,10 @@ from hvae.cli.evaluation.shown import (
 )
 from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.parser import split_dotted
-from hvae.cli.provenance import NAME as PROVENANCE
-from hvae.cli.provenance import read_json
+from hvae.cli.provenance import read_provenance, retyped
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
+from hvae.errors import HvaeError
 from hvae.runs import MEASURING, claiming
 from hvae.screen.numbers import number
 
@@ -37,6 +39,7 @@ ABOUT = (
 )
 EXAMPLES = ("hvae report runs/digits",)
 IMAGES = 256
+PNG, MOST_PICTURE = b"\x89PNG\r\n\x1a\n", 2**25
 ADVICE = {
     "collapsed": "Warm its rate up for longer, give it free bits, or leave it out.",
     "weak": "Make it narrower, or give it free bits.",
@@ -57,11 +60,14 @@ def main(argv: list[str]) -> None:
 
 
 def _numbers(subject: Subject, fresh: bool, voice: Voice) -> dict[str, Any]:
+    from hvae.walk import names
+
     path = subject.run.folder / EVALUATION
-    found = read_json(path) if path.is_file() and not fresh else {}
+    found = read_evaluation(path) if path.exists() and not fresh else {}
     # Numbers of an earlier state of the weights would be a lie on the page of this one.
-    whole = found.get("step") == subject.run.step and {"likelihood", "activity"} <= set(found)
-    return found if whole else evaluation(measured_for(subject), voice)
+    whole = found.get("step") == subject.run.step and found.get("likelihood") and found.get("activity")
+    known = whole and set(found["activity"]["levels"]) == set(names(subject.run.model))
+    return found if known else evaluation(measured_for(subject), voice)
 
 
 def measured_for(subject: Subject) -> Subject:
@@ -77,8 +83,7 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
     from hvae.walk import names
 
     run = subject.run
-    folder, made = run.folder, run.folder / PROVENANCE
-    provenance = read_json(made) if made.is_file() else {}
+    folder, provenance = run.folder, read_provenance(run.folder)
     page = ReportData(
         title=f"{run.config.model.family} on {found['data']['name']}",
         summary=_summary(subject, provenance),
@@ -94,7 +99,7 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
         data=found["data"],
         configuration=run.config.to_dict(),
         environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
-        commands=[*provenance.get("commands", []), f"hvae report {folder}"],
+        commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
     )
     return write_report(folder, page)
 
@@ -199,12 +204,20 @@ def _maps(subject: Subject, found: Mapping[str, Any]) -> list[Picture]:
             caption=f"Mean rate at each place over {found['maps']['data']} images, summed over channels; each map from "
             "black (0) to its brightest place, whose nats stand above it. The last is the data themselves: what is "
             "left to the likelihood.",
-            png=path.read_bytes(),
+            png=_png(path),
             filename=MAPS,
             section="levels",
             alt=f"One map a level; nats at the brightest place: {most}.",
         )
     ]
+
+
+def _png(path: Path) -> bytes:
+    """A picture of the folder, which goes onto the page as it is: of a file that is none, nothing may."""
+    content = path.read_bytes() if path.stat().st_size <= MOST_PICTURE else b""
+    if path.is_symlink() or len(content) < 24 or not content.startswith(PNG):
+        raise HvaeError(f"{path} is damaged or no PNG; delete it, and measure again: --evaluate.measures maps")
+    return content
 
 
 def _agreement(found: Mapping[str, Any] | None) -> Agreement | None:
@@ -215,7 +228,8 @@ def _agreement(found: Mapping[str, Any] | None) -> Agreement | None:
     shares = {label: found[key] for key, label in _EXPERIMENTS.items() if key in found}
     note = (
         f"Share of the most frequent class among {found['redraws']} redraws of an image, mean over {found['groups']} "
-        f"images; {found['held']} top level{'s' * (found['held'] > 1)} held or redrawn. Judge: {found['classifier']}."
+        f"images; {found['held']} top level{'s' * (found['held'] > 1)} held or redrawn. "
+        f"Judge: {found.get('classifier', 'unknown')}."
     )
     return Agreement(shares=shares, note=note)
 

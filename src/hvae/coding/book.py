@@ -46,7 +46,7 @@ class Book:
         """The inverse of `to_dict`.  Raises HvaeError for anything else."""
         try:
             return cls({name: _kind(choice)(**choice) for name, choice in found.items()})
-        except (TypeError, AttributeError) as fault:
+        except (TypeError, AttributeError, OverflowError) as fault:
             raise HvaeError(f"these are no calibrated bins ({fault}); calibrate again") from fault
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,12 +5,13 @@ Levels are in the order of the model, top first.  Rates are in nats per image; b
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from hvae.records import read_rows
 
 Section = Literal["samples", "reconstruction", "coarse", "traversal", "levels", "training"]
 Curve = tuple[list[float], list[float]]
@@ -148,11 +149,11 @@ def history(rows: Iterable[Mapping[str, str | float]], levels: Sequence[str]) ->
 
 
 def read_history(path: str | Path, levels: Sequence[str]) -> History:
-    """The curves of a metrics.csv; none when there is no such file (a model that was not trained here)."""
-    if not Path(path).is_file():
-        return History()
-    with open(path, encoding="utf-8", newline="") as f:
-        return history(csv.DictReader(f), levels)
+    """The curves of a metrics.csv; none when there is no such file (a model that was not trained here).
+
+    Raises HvaeError when it is damaged.
+    """
+    return history(read_rows(Path(path)), levels) if Path(path).exists() else History()
 
 
 def _curve(rows: Sequence[Mapping[str, str | float]], column: str) -> Curve:

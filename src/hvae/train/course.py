@@ -189,7 +189,7 @@ class Course:
 
     def _restore(self, content: dict[str, Any]) -> None:
         self.learner.restore(content["learner"])
-        self.best.restore(content["best"])
+        self.best.restore(content["best"], self.learner.average.model)
         self.meter.restore(content["meter"], self.fabric.device)
         self.history = History(**content["history"])
         self._from(self.history.step)

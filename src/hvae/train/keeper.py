@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hvae.errors import HvaeError
+
 Weights = dict[str, Tensor]
 
 
@@ -43,6 +45,11 @@ class Best:
     def state(self) -> dict[str, Any]:
         return {"elbo": self.elbo, "step": self.step, "weights": self._weights}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        if self.used:
-            self.elbo, self.step, self._weights = state["elbo"], state["step"], state["weights"]
+    def restore(self, state: dict[str, Any], average: nn.Module) -> None:
+        """Take up the state of an earlier run.  Raises HvaeError for weights that `average` could not have."""
+        if not self.used:
+            return
+        weights, own = state["weights"], average.state_dict()
+        if weights is not None and {n: t.shape for n, t in weights.items()} != {n: t.shape for n, t in own.items()}:
+            raise HvaeError("the checkpoint is damaged, or its best weights are of another model; train from the start")
+        self.elbo, self.step, self._weights = state["elbo"], state["step"], weights

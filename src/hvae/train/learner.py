@@ -5,7 +5,7 @@ Shapes: `B` data of one micro-batch; `T` named terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -24,7 +24,7 @@ from hvae.train.average import Average
 from hvae.train.compiled import compiled
 from hvae.train.guard import NormGuard
 from hvae.train.loss import Batch, LossStep, walked
-from hvae.train.optimisers import optimiser
+from hvae.train.optimisers import MOMENTS, optimiser
 from hvae.train.seeds import seed_posterior
 from hvae.walk import Model, Trace
 
@@ -143,11 +143,23 @@ class Learner:
             self.average.model.load_state_dict(state["average"])
             # Moments are the run's, but betas and decay are what the configuration says now.
             now = moments.state_dict()["param_groups"]
+            self._check_moments(state["optimiser"]["state"])
             moments.load_state_dict({"state": state["optimiser"]["state"], "param_groups": now})
-        except (RuntimeError, ValueError, KeyError) as fault:
-            raise HvaeError(f"the checkpoint is of another model or optimiser ({_first_line(fault)})") from fault
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as fault:
+            raise HvaeError(
+                f"the checkpoint is damaged, or of another model or optimiser ({_first_line(fault)})"
+            ) from fault
         self.average.updates = state["updates"]
-        self.guard.restore(**state["guard"])
+        self.guard.restore(state["guard"]["norms"], state["guard"]["streak"])
+
+    def _check_moments(self, state: Mapping[int, Mapping[str, Any]]) -> None:
+        """Raises ValueError unless the memory is of this optimiser and these weights: the next step would fail."""
+        for number, remembered in state.items():
+            weight, (step, *moments) = self.weights[number], MOMENTS[self.config.optimiser]
+            if set(remembered) != {step, *moments} or not isinstance(remembered[step], (int, Tensor)):
+                raise ValueError(f"its optimiser is not {self.config.optimiser}")
+            if any(remembered[name].shape != weight.shape for name in moments):
+                raise ValueError(f"the moments of weight {number} have another shape than the weight")
 
 
 def _first_line(fault: Exception) -> str:

@@ -33,3 +33,12 @@ def optimiser(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimi
         weight_decay=config.weight_decay,
         **fast[config.optimiser],
     )
+
+
+MOMENTS = {
+    "adamw": ("step", "exp_avg", "exp_avg_sq"),
+    "adam": ("step", "exp_avg", "exp_avg_sq"),
+    "adamax": ("step", "exp_avg", "exp_inf"),
+    "lamb": ("step", "mean", "square"),
+}
+"""What each optimiser remembers of a weight: a count of steps, and tensors of the shape of the weight."""

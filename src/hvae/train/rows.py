@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hvae.files import write_text
+from hvae.records import read_rows
 
 Row = dict[str, float]
 
@@ -69,7 +70,7 @@ class Rows:
 
     def cut(self, step: int) -> None:
         """Keep what the file and the memory hold up to `step`; 0 starts a new file."""
-        rows = self.rows or _read(self.path)
+        rows = self.rows or (read_rows(self.path) if self.path.exists() else [])
         self.rows = [row for row in rows if step and row["step"] <= step]
         self.columns = list(dict.fromkeys(name for row in self.rows for name in row))
         self._rewrite()
@@ -100,12 +101,3 @@ def _text(columns: list[str], rows: list[Row]) -> str:
 
 def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.9g}"
-
-
-def _read(path: Path) -> list[Row]:
-    """The whole rows of a file; a last line that a killed run left unfinished is not one."""
-    if not path.is_file():
-        return []
-    with open(path, encoding="utf-8", newline="") as f:
-        lines = [line for line in f if line.endswith("\n")]
-    return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(lines)]

@@ -7,13 +7,16 @@ only, so that no file can execute code.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.files import replacing
+from hvae.records import Each, check
 
 LAST, WEIGHTS, METRICS = "last.ckpt", "model.safetensors", "metrics.csv"
 _FORMAT = 2
@@ -31,20 +34,61 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         return _checked(path)
     except Exception as fault:  # A damaged file can make the reader fail in any way.
+        why = " ".join(str(fault).split())[:200] if isinstance(fault, ValueError) else type(fault).__name__
         raise HvaeError(
-            f"{path} is damaged or not a checkpoint of this version ({type(fault).__name__}); "
+            f"{path} is damaged or not a checkpoint of this version ({why}); "
             "restore it from a copy, or delete it to train from the start"
         ) from fault
+
+
+_FORM: dict[str, Any] = {
+    "course": Each(object),
+    "history": {"step": int, "seconds": float, "scale": float, "skipped": int, "dropped": int, "returns": int},
+    "meter": {"names": [str], "total": (None, Tensor), "count": int},
+    "notes": [str],
+    "learner": {
+        **{"model": Each(Tensor), "average": Each(Tensor), "updates": int},
+        **{"optimiser": {"state": Each(Each(object))}, "guard": {"norms": [float], "streak": int}},
+    },
+    "best": {"elbo": object, "step": int, "weights": (None, Each(Tensor))},
+}
+"""What a run goes on with; whether the tensors fit the model is seen when they are taken up."""
 
 
 def _checked(path: Path) -> dict[str, Any]:
     # torch.load hands out tensors without looking at the checksums that its own format keeps of them.
     with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        # PyTorch never compresses: what does, or claims more than is there, would grow when it is read.
+        if any(e.compress_type for e in entries) or sum(e.file_size for e in entries) > path.stat().st_size:
+            raise ValueError("an archive that grows when it is read")
         broken = archive.testzip()
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if broken or content["hvae"] != _FORMAT:
-        raise ValueError(broken or content["hvae"])
+        raise ValueError(broken or f"format {str(content['hvae'])[:20]}, expected {_FORMAT}")
+    check(content, _FORM)
+    _check_values(content)
     return content
+
+
+def _check_values(content: Mapping[str, Any]) -> None:
+    history, meter, best = (content[key] for key in ("history", "meter", "best"))
+    odd = [name for name, value in content["course"].items() if not _is_setting(value)]
+    odd += [name for name in history if name not in _FORM["history"] or history[name] < 0]
+    if (
+        odd
+        or not isinstance(best["elbo"], float)
+        or min(meter["count"], best["step"], content["learner"]["updates"]) < 0
+    ):
+        raise ValueError(f"expected settings and counts, got something else in {str([*odd, 'best', 'meter'][0])[:40]}")
+    if meter["total"] is not None and meter["total"].shape != (len(meter["names"]),):
+        raise ValueError("the means of the newest steps do not fit their names")
+
+
+def _is_setting(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return len(value) < 100 and not any(isinstance(item, (tuple, list, dict)) for item in value)
+    return value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) < 1000)
 
 
 def clear_remains(folder: Path) -> None:

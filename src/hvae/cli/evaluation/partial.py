@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae import __version__
+from hvae.cli.evaluation.record import FORMS, check_stage
 from hvae.cli.evaluation.subject import Subject
 from hvae.errors import HvaeError
+from hvae.records import Each, check
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,18 +101,36 @@ class Partial:
         self.path.unlink(missing_ok=True)
 
     def _read(self) -> None:
-        from hvae.weights import load_weights
-
+        """Take up what an earlier evaluation left; what is damaged or of another one costs time alone."""
         if not self.path.is_file():
             return
         try:
-            tensors, description = load_weights(self.path)
+            tensors, description = _checked(self.path)
         except HvaeError:
-            return  # damaged: nothing is lost but time
-        if description.get("key") != self.key:
+            return
+        if description["key"] != self.key:
             return
         self.stages, self.earlier = description["stages"], description["seconds"]
         self.batches = [{} for _ in range(description["batches"])]
         for name, tensor in tensors.items():
             number, _, key = name.partition("/")
             self.batches[int(number)][key] = tensor
+
+
+FORM = {"key": str, "stages": Each(object), "seconds": float, "batches": int}
+
+
+def _checked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the description of such a file.  Raises HvaeError when they are not what `write` writes."""
+    from hvae.weights import read_weights
+
+    stored = read_weights(path)
+    check(stored.description, FORM)
+    numbers = {name.partition("/")[0] for name in stored.tensors}
+    if not stored.verified or numbers != {f"{n:06d}" for n in range(min(stored.description["batches"], 10**6))}:
+        raise HvaeError(f"{path} is damaged")
+    for name, stage in stored.description["stages"].items():
+        if name not in FORMS:
+            raise HvaeError(f"{path} is damaged: no measure is named {name}")
+        check_stage(name, stage, path)
+    return stored.tensors, stored.description
