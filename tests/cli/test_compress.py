@@ -223,7 +223,7 @@ def test_a_run_that_is_gone_is_named(command: Callable, run: Path, tmp_path: Pat
         (["{run}", "{tmp}/wrong.npy", "out.hvz"], "to be uint8 (N, 1, 8, 8), got float64"),
         (["nowhere", "{tmp}/a.png", "out.hvz"], "no run at nowhere"),
         (["{run}", "test", "out.hvz", "--batch", "1000"], "1 to 64 rows at once"),
-        (["{run}", "test", "out.hvz", "-n", "0"], "at least 1 image"),
+        (["{run}", "test", "out.hvz", "-n", "0"], "--number: expected at least 1, got 0"),
         (["{run}", "{tmp}/a.png", "out.hvz", "-n", "1"], "no input is test, valid, train"),
         (["{run}", "{tmp}/a.png", "out.hvz", "--data.path", "x"], "--data.path says nothing here"),
         (["{run}", "test", "out.hvz", "--train.steps", "5"], "--train.steps says nothing here"),

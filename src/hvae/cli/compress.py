@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli import lossy
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import Parser, real, split_dotted, whole
 from hvae.cli.places import check_place, enough_memory
 from hvae.cli.voice import Voice, table
-from hvae.errors import HvaeError
+from hvae.config.bounds import Bound
+from hvae.errors import HvaeError, short
 from hvae.files import replacing, write_text
 from hvae.records import Each, read_json
 from hvae.screen.text import for_screen
@@ -57,7 +59,9 @@ def parser() -> Parser:
     made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
     what = "image files, folders of them, .npy arrays of integer levels, or test, valid, train for the run's own data"
     made.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
-    made.add_argument("-n", "--number", type=int, metavar="N", help="of the run's own data, the first so many [all]")
+    made.add_argument(
+        "-n", "--number", type=whole(1), metavar="N", help="of the run's own data, the first so many [all]"
+    )
     made.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
     tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
     made.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
@@ -65,10 +69,12 @@ def parser() -> Parser:
     made.add_argument("--verify", dest="verify", action="store_true", default=True, help="decode again (the default)")
     made.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
     fineness = f"bins to a standard deviation of a latent, where RUN/{BINS} has none: finer ones borrow more bits [2]"
-    made.add_argument("--fineness", type=float, metavar="X", help=fineness)
-    made.add_argument("--block", type=int, metavar="N", help="tiles that can only be decoded together [512]")
-    made.add_argument("--batch", type=int, metavar="N", help="tiles at once, at most 64 [16]")
-    made.add_argument("--workers", type=int, metavar="N", help=WORKERS)
+    made.add_argument("--fineness", type=real(Bound(above=0, most=1e6)), metavar="X", help=fineness)
+    made.add_argument(
+        "--block", type=whole(1, 10**6), metavar="N", help="tiles that can only be decoded together [512]"
+    )
+    made.add_argument("--batch", type=whole(1, 64), metavar="N", help="tiles at once, at most 64 [16]")
+    made.add_argument("--workers", type=whole(0, 1024), metavar="N", help=WORKERS)
     return made
 
 
@@ -155,8 +161,9 @@ def _tile(asked: str, pictures: Sequence[Picture], own: tuple[int, ...]) -> tupl
             "them one size a file"
         )
     sides = asked.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise HvaeError(f"--tile: expected a size such as 64 or 48x64, or whole, got {asked}")
+    # Five digits: more than any picture has.
+    if len(sides) > 2 or not all(re.fullmatch("0*[1-9][0-9]{0,4}", side) for side in sides):
+        raise HvaeError(f"--tile: expected a size such as 64 or 48x64, or whole, got {short(asked)}")
     return (own[0], int(sides[0]), int(sides[-1]))
 
 
@@ -220,8 +227,6 @@ def _split(name: str, run: LoadedRun, dotted: Mapping[str, str]) -> Split:
 def _arrays(split: Split, name: str, number: int | None) -> list[Picture]:
     from hvae.coding import Picture
 
-    if number is not None and number < 1:
-        raise HvaeError(f"expected at least 1 image to compress, got -n {number}")
     levels = split.levels(range(min(number or len(split), len(split)))).numpy()
     return [Picture(name, one, 0) for one in levels]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.cli.encode import ABOUT_KEY
 from hvae.cli.inspect import device_of
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import SEED, Parser, split_dotted
 from hvae.cli.sample import every, temperatures, write
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
@@ -36,7 +36,7 @@ def parser() -> Parser:
     made.add_argument("-o", "--out", required=True, metavar="FOLDER", help="a new folder, or a .png or .npy file")
     temperature = "of the levels that the file does not hold; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the levels that are drawn")
+    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the levels that are drawn")
     return made
 
 

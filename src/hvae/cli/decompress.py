@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hvae.cli import lossy
 from hvae.cli.compress import SUFFIXES, WORKERS, codec_of
-from hvae.cli.parser import Parser
+from hvae.cli.parser import Parser, whole
 from hvae.cli.places import check_place, enough_memory, free_name, safe
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
@@ -43,9 +43,11 @@ def parser() -> Parser:
     dest = "a file that ends in .png (.npy) for one picture (array), else a new folder; missing folders are made"
     made.add_argument("dest", metavar="DEST", help=dest)
     made.add_argument("--run", default="", metavar="RUN", help="the run it was made with [where it was then]")
-    made.add_argument("--levels", type=int, metavar="K", help=lossy.LEVELS)
-    made.add_argument("--only", type=int, metavar="INDEX", help="this picture alone, from 0; others are not decoded")
-    made.add_argument("--workers", type=int, default=0, metavar="N", help=WORKERS)
+    made.add_argument("--levels", type=whole(1), metavar="K", help=lossy.LEVELS)
+    made.add_argument(
+        "--only", type=whole(0), metavar="INDEX", help="this picture alone, from 0; others are not decoded"
+    )
+    made.add_argument("--workers", type=whole(0, 1024), default=0, metavar="N", help=WORKERS)
     return made
 
 

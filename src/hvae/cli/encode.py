@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.form import SPLITS, Brought, Change, bring, files, own
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.sample import ACCELERATOR, placed
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
@@ -39,9 +39,9 @@ def parser() -> Parser:
     source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file"
     made.add_argument("--data", required=True, metavar="X", help=source)
     made.add_argument("-o", "--out", required=True, metavar="FILE", help="the .npz file to write")
-    made.add_argument("-n", "--number", type=int, default=100, metavar="N", help="the first so many images")
+    made.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many images")
     made.add_argument("--mode", action="store_true", help="the most probable latents, instead of drawing them")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the draws")
+    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
     return made
 
 
@@ -73,8 +73,6 @@ def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[Pin, Tenso
     from hvae.explore import encode
     from hvae.weights import digest
 
-    if args.number < 1:
-        raise HvaeError(f"expected at least 1 image to encode, got -n {args.number}")
     run = load(args.run)
     found = images(run, args.data, dotted, args.number)
     split = found.split.fixed(0)

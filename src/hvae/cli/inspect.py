@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+from hvae.cli.building import built
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.source import expected_shape, resolve, shown_for_help
 from hvae.cli.voice import Voice
@@ -44,13 +45,12 @@ def inspected(config: RunConfig) -> Any:
     """The inspection of what a configuration would train, in the micro-batches that one process would take."""
     from hvae.inspection import inspect
     from hvae.objectives import build as objective
-    from hvae.zoo import build
 
     shape, bits = expected_shape(config)
     train, goal = config.train, config.objective
     processes = train.nodes * (train.devices if isinstance(train.devices, int) else 1)
     return inspect(
-        build(config.model, shape=shape, bits=bits),
+        built(config.model, shape, bits),
         ceil(train.batch / train.accumulate / processes),
         # Filters of the rates weigh nothing, and may name levels that are about to be changed.
         objective=objective(ObjectiveConfig(kind=goal.kind, samples=goal.samples)),

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.capacity import check_memory
 from hvae.cli.encode import images
 from hvae.cli.form import SPLITS
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.places import check_place
 from hvae.cli.sample import ACCELERATOR, at_once, every, placed, temperatures, write
 from hvae.cli.voice import Voice
@@ -48,8 +50,10 @@ def parser() -> Parser:
     made.add_argument("--data", required=True, metavar="X", help=source)
     made.add_argument("-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy")
     pairs = "pairs of images: evenly over a split, or the first of your own"
-    made.add_argument("--pairs", type=int, default=4, metavar="N", help=pairs)
-    made.add_argument("--steps", type=int, default=8, metavar="T", help="stations of a way, the two ends included")
+    made.add_argument("--pairs", type=whole(1, 10**6), default=4, metavar="N", help=pairs)
+    made.add_argument(
+        "--steps", type=whole(2, 10**6), default=8, metavar="T", help="stations of a way, the two ends included"
+    )
     levels = "the levels that go the way, z3,z2 or z3 z2 [all of them]"
     made.add_argument("--levels", nargs="+", default=[], metavar="L", help=levels)
     path = "linear, or spherical: for latents whose prior is a standard normal, no station is nearer to 0 than the ends"
@@ -57,7 +61,7 @@ def parser() -> Parser:
     temperature = "of the levels that do not go the way; by level: --temperature.z1 0.7 [0: the most probable values]"
     made.add_argument("-t", "--temperature", default="", metavar="T", help=temperature)
     made.add_argument("--mode", action="store_true", help="the most probable latents of the ends, instead of drawing")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the draws")
+    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
     return made
 
 
@@ -77,9 +81,6 @@ def main(argv: list[str]) -> None:
 def _check(args: Namespace) -> None:
     from hvae.explore.latents import PATHS
 
-    for name, least in (("pairs", 1), ("steps", 2)):
-        if getattr(args, name) < least:
-            raise HvaeError(f"--{name}: expected at least {least}, got {getattr(args, name)}")
     if args.path not in PATHS:
         raise unknown("path", args.path, PATHS)
     if Path(args.out).suffix not in (".png", ".npy"):
@@ -104,6 +105,8 @@ def drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> dict[str,
     found = pairs(run, args.data, left, args.pairs)
     split = found.split.fixed(0)
     first, second = (split.batch(range(end, 2 * args.pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
+    count = args.pairs * args.steps
+    check_memory(4 * count * prod(run.model.shape), f"{count:,} stations", "ask for fewer --steps or --pairs")
     model = placed(run, {key: value for key, value in left.items() if key == ACCELERATOR})
     draw, path = mode if args.mode else posterior, PATHS[args.path]
     options: dict[str, Any] = {"levels": moved, "path": path, "draw": draw, "rest": rest, "seed": args.seed}

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Group
 
+from hvae.cli.building import outline, parameters
 from hvae.cli.parser import Parser
 from hvae.cli.source import expected_shape
 from hvae.cli.voice import Voice, table
@@ -64,16 +65,15 @@ def _stand_in(data: DataConfig) -> tuple[tuple[int, ...], int]:
     return (data.channels or 3, *(data.size or (64, 64))), data.bits or 8
 
 
-def size(model: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
+def size(config: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
     """Levels and parameters, of a model without storage: no weight is ever drawn."""
     import torch
 
     from hvae.walk import names
-    from hvae.zoo import build
 
     with torch.device("meta"):
-        built = build(model, shape=shape, bits=bits).eval()
-        return len(names(built)), sum(p.numel() for p in built.parameters())
+        model = outline(config, shape, bits)
+        return len(names(model)), parameters(model)
 
 
 def _show_published(voice: Voice) -> None:

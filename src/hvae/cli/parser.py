@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from types import NoneType
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
-from hvae.config.parse import hints, plain
+from hvae.config.bounds import Bound
+from hvae.config.parse import hints, plain, typed
 from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_lines
 
@@ -44,8 +46,49 @@ class Parser(argparse.ArgumentParser):
         prefix = "unrecognized arguments: "
         if message.startswith(prefix + "-"):
             wrong = message.removeprefix(prefix).split()[0].partition("=")[0]
-            raise unknown("option", wrong, [o for action in self._actions for o in action.option_strings])
-        raise HvaeError(f"{message}; see {self.prog} --help")
+            options = [option for action in self._actions for option in action.option_strings]
+            raise unknown("option", wrong, options, f"{self.prog} --help")
+        # argparse says "argument -n/--number: ...".
+        option = re.match(r"argument (?:-\w/)?(--[\w.-]+): ", message)
+        raise HvaeError(f"{option[1]}: {message[option.end() :]}" if option else f"{message}; see {self.prog} --help")
+
+    def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """The words of a command line.  Raises HvaeError for the first that is wrong, and for empty ones."""
+        for before, word in zip(["", *args], args, strict=False):
+            if not word or (word.startswith("--") and word.endswith("=")):
+                place = word.rstrip("=") or (before if before.startswith("-") else "")
+                raise HvaeError(f"{place + ': ' if place else ''}expected a value, got an empty word")
+        return super().parse_args(args, namespace)
+
+
+def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """The reader of a whole number within bounds, for the `type` of an option: `1e3` is 1000, as in a configuration.
+
+    >>> whole(1)("0")
+    Traceback (most recent call last):
+    ...
+    argparse.ArgumentTypeError: expected at least 1, got 0
+    """
+    return _reader(Annotated[int, Bound(least=least, most=most)])
+
+
+def real(bound: Bound) -> Callable[[str], float]:
+    """The reader of a finite number within bounds, for the `type` of an option."""
+    return _reader(Annotated[float, bound])
+
+
+def _reader(kind: Any) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return typed(kind, text, "")
+        except HvaeError as fault:
+            raise argparse.ArgumentTypeError(str(fault).removeprefix(": ")) from None
+
+    return read
+
+
+SEED = whole(0, 10**12)
+"""The reader of a seed: the measures multiply it by a million, and torch takes 64 bits of the product."""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

@@ -6,12 +6,14 @@ determines, and so is the kind of device: both follow from the model and the con
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.capacity import check_memory
 from hvae.cli.evaluation.subject import safe_rows
 from hvae.cli.inspect import device_of
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
 from hvae.errors import HvaeError, unknown
@@ -39,14 +41,14 @@ ACCELERATOR = "train.accelerator"
 def parser() -> Parser:
     made = Parser("sample", ABOUT, EXAMPLES, "RUN [-n N] [-t T] [--temperature.LEVEL T] [-o FILE] [--seed S]")
     made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    made.add_argument("-n", "--number", type=int, default=16, metavar="N", help="how many pictures")
+    made.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="how many pictures")
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
     made.add_argument("-o", "--out", default="", metavar="FILE", help="where to write; .png or .npy [RUN/samples.png]")
     again = "the same pictures again, on the same kind of device [drawn anew, and told]"
-    made.add_argument("--seed", type=int, metavar="S", help=again)
+    made.add_argument("--seed", type=SEED, metavar="S", help=again)
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
-    made.add_argument("--recalibrate", type=int, default=0, metavar="N", help=statistics)
+    made.add_argument("--recalibrate", type=whole(0, 10**6), default=0, metavar="N", help=statistics)
     made.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
     return made
 
@@ -66,6 +68,7 @@ def main(argv: list[str]) -> None:
     seed = args.seed if args.seed is not None else torch.seed() % 2**32
     draw = sample_pixels if args.pixels else sample
     path = Path(args.out or run.folder / "samples.png")
+    check_memory(4 * args.number * prod(run.model.shape), f"drawing {args.number:,} pictures", "draw fewer with -n")
     with voice.working():
         model, by_level = placed(run, where), every(temperature, run.model)
         if args.recalibrate:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
+from hvae.config.bounds import Bound
 
 if TYPE_CHECKING:
     from hvae.cli.scoring.judge import Judge
@@ -39,16 +40,20 @@ def parser() -> Parser:
     by = "the score that decides: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, regret"
     made.add_argument("--by", default="", metavar="SCORE", help=f"{by} [llr>1; one level: typicality]")
     share = "share of the validation data that is called normal"
-    made.add_argument("--quantile", type=float, default=0.95, metavar="Q", help=share)
-    made.add_argument("--samples", type=int, default=1, metavar="K", help="1: the ELBO; more: the IW-K bound")
+    made.add_argument("--quantile", type=real(Bound(above=0, below=1)), default=0.95, metavar="Q", help=share)
+    made.add_argument(
+        "--samples", type=whole(1, 10**6), default=1, metavar="K", help="1: the ELBO; more: the IW-K bound"
+    )
     normal = "training data that say what is usual, and validation data that set the threshold (at most)"
-    made.add_argument("--normal", type=int, default=1000, metavar="N", help=normal)
+    made.add_argument("--normal", type=whole(1), default=1000, metavar="N", help=normal)
     number = "only so many images, at random (0: all)"
-    made.add_argument("-n", "--number", type=int, default=0, metavar="N", help=number)
+    made.add_argument("-n", "--number", type=whole(0), default=0, metavar="N", help=number)
     _add_comparisons(made)
-    made.add_argument("--maps", type=int, default=0, metavar="N", help="draw where the N most foreign images are so")
+    made.add_argument(
+        "--maps", type=whole(0, 10_000), default=0, metavar="N", help="draw where the N most foreign images are so"
+    )
     made.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="seed of every draw")
+    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
     return made
 
 
@@ -59,7 +64,7 @@ def _add_comparisons(made: Parser) -> None:
     made.add_argument("--reverse", default="", metavar="RUN2", help=other)
     dear = "also the likelihood regret after so many gradient steps of each image, as 100; dear: about STEPS times "
     dear += "what the other scores cost, bounded by -n and --normal (0: not)"
-    made.add_argument("--regret", type=int, default=0, metavar="STEPS", help=dear)
+    made.add_argument("--regret", type=whole(0, 10**6), default=0, metavar="STEPS", help=dear)
 
 
 def main(argv: list[str]) -> None:

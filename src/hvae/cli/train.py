@@ -11,6 +11,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.cli.building import trainable
 from hvae.cli.evaluate import evaluation
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
@@ -23,6 +24,7 @@ from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
 from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.cli.watch import watching
+from hvae.config.evaluate import EvaluateConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
@@ -169,13 +171,13 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     from hvae.data import load
     from hvae.objectives import build as objective
     from hvae.train import fit, over_processes
-    from hvae.zoo import build
 
     config = job.config
     data = load(config.data)
     torch.manual_seed(config.train.seed)
-    model = build(config.model, shape=data.shape, bits=data.bits)
+    model = trainable(config, data.shape, data.bits)
     check_levels(config.objective, model)
+    check_held(config.evaluate, model)
     record, size = data.provenance.to_dict(), sum(p.numel() for p in model.parameters())
     if claim:
         config.save(job.folder / CONFIG)
@@ -197,6 +199,17 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     if claim:
         finish(job.folder, result)
     return result
+
+
+def check_held(evaluate: EvaluateConfig, model: Model) -> None:
+    """Raises HvaeError if the evaluation is to hold more top levels than leave one to be drawn anew."""
+    from hvae.walk import names
+
+    depth = len(names(model.eval()))
+    if evaluate.held >= max(depth, 2):
+        raise HvaeError(
+            f"evaluate.held: expected at most {depth - 1} of the model's {depth} levels, got {evaluate.held}"
+        )
 
 
 def check_levels(objective: ObjectiveConfig, model: Model) -> None:

@@ -16,9 +16,6 @@ REGRET = "regret"
 
 def words(args: Namespace) -> None:
     """Raises HvaeError for words of the command that can never be meant."""
-    for name, least in (("samples", 1), ("normal", 1), ("number", 0), ("maps", 0), ("regret", 0)):
-        if getattr(args, name) < least:
-            raise HvaeError(f"--{name}: expected {least} or more, got {getattr(args, name)}")
     if args.by == REGRET and not args.regret:
         raise HvaeError("--by regret needs the steps that each image may take, as in --regret 100")
     if args.foreign and args.data in SPLITS:
