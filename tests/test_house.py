@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "hvae"
 GROUND = {"capacity", "datum", "errors", "files", "heap", "records", "screen", "seeds", "trust", "weights"}
 HALL = {"site", "draw", "walk", "distributions"}
-ROOF = {"cli", "report", "inspection", "__init__"}
+ROOF = {"__main__", "cli", "report", "inspection", "__init__"}
 READERS = {"objectives", "metrics", "explore", "coding"}
 
 # Each room may import the ground floor, itself, and the rooms named here.

@@ -52,7 +52,10 @@ def test_version(command: Command) -> None:
     ("words", "line"),
     [
         ("trian", "no command named 'trian'; did you mean 'train'?"),
-        ("train digts", "no preset, file or folder named 'digts'; did you mean 'digits'?"),
+        (
+            "train digts",
+            "no preset, file or folder named 'digts'; did you mean 'digits'? 40 are known: hvae models lists them",
+        ),
         ("train nowhere.yaml", "no file or folder at nowhere.yaml; expected a configuration"),
         ("train folder", "this preset needs your images; add --data.path FOLDER"),
         ("train digits --model.wdith 3", "no key named 'model.wdith'; did you mean 'model.width'?"),
@@ -70,7 +73,7 @@ def test_version(command: Command) -> None:
         ("evaluate nowhere --train.lr 3", "--train.lr belongs to the training"),
         ("report nowhere", "no run at nowhere"),
         ("sample nowhere", "no run at nowhere"),
-        ("sample nowhere -n few", "argument -n/--number: invalid int value: 'few'"),
+        ("sample nowhere -n few", "--number: expected int, got 'few'"),
         ("sample nowhere -t hot", "--temperature: expected float or name=float,..., got 'hot'"),
         ("sample nowhere --temprature.z1 1", "no option named '--temprature'; did you mean '--temperature'?"),
     ],

@@ -33,20 +33,34 @@ def parameters(model: Model) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def built(config: ModelConfig, shape: tuple[int, ...], bits: int, copies: int = 1) -> Model:
-    """The model of a configuration.  Raises HvaeError where so many copies of its weights do not fit into memory."""
-    from hvae.zoo import build
-
-    count = parameters(outline(config, shape, bits))
+def _check_weights(model: Model, copies: int) -> None:
+    count = parameters(model)
     what = f"a model of {count:,} parameters" + (f", trained with {copies} numbers for each," if copies > 1 else "")
     check_memory(_FLOAT * count * copies, what, "set the sizes of the model (--model.*) lower")
+
+
+def built(config: ModelConfig, shape: tuple[int, ...], bits: int) -> Model:
+    """The model of a configuration.  Raises HvaeError where its weights do not fit into memory."""
+    from hvae.zoo import build
+
+    _check_weights(outline(config, shape, bits), copies=1)
     return build(config, shape=shape, bits=bits)
 
 
 def trainable(config: RunConfig, shape: tuple[int, ...], bits: int) -> Model:
-    """The model of a run.  Raises HvaeError where its weights, or the data of one step, do not fit into memory."""
+    """The model of a run, to be trained.  Raises HvaeError as `checked` does."""
+    from hvae.zoo import build
+
+    checked(config, shape, bits)
+    return build(config.model, shape=shape, bits=bits)
+
+
+def checked(config: RunConfig, shape: tuple[int, ...], bits: int) -> Model:
+    """The outline of a run's model.  Raises HvaeError where a training of it does not fit into memory."""
     train = config.train
     step = train.batch // train.accumulate
     advice = "set --train.batch lower, or raise --train.accumulate (same result, less memory)"
     check_memory(_FLOAT * step * prod(shape), f"a step of {step:,} data", advice)
-    return built(config.model, shape, bits, copies=_COPIES)
+    model = outline(config.model, shape, bits)
+    _check_weights(model, _COPIES)
+    return model

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.parser import Parser
+from hvae.cli.places import check_place
 from hvae.cli.provenance import read_provenance
 from hvae.cli.ranked import measures
 from hvae.cli.source import CONFIG
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     if Path(args.out).suffix != ".html":
         raise HvaeError(f"--out: expected a file name that ends in .html, got {args.out}")
+    check_place(Path(args.out))
     if len(args.runs) < 2:
         raise HvaeError("expected two runs or more to compare, got 1; hvae evaluate shows the numbers of one")
     from hvae.report.comparison import write_comparison

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hvae.cli.encode import ABOUT_KEY
 from hvae.cli.inspect import device_of
 from hvae.cli.parser import SEED, Parser, split_dotted
+from hvae.cli.places import check_place
 from hvae.cli.sample import every, temperatures, write
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
@@ -45,6 +46,7 @@ def main(argv: list[str]) -> None:
     args = parser().parse_args(rest)
     voice = Voice(args.json)
     temperature, path = temperatures(args.temperature, dotted), Path(args.out)
+    check_place(path)
     from hvae.checkpoints import load
     from hvae.explore import decode
     from hvae.site import spelled

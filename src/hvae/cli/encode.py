@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.cli.form import SPLITS, Brought, Change, bring, files, own
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
+from hvae.cli.places import check_place
 from hvae.cli.sample import ACCELERATOR, placed
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
@@ -52,6 +53,7 @@ def main(argv: list[str]) -> None:
     path = Path(args.out)
     if path.suffix != ".npz":
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
+    check_place(path)
     with voice.working():
         values, change = latents(args, dotted)
     from hvae.site import spelled

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hvae import __version__
 from hvae.cli.models import size
 from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.places import check_place
 from hvae.cli.protocol import UNSEEN, held_out, layout
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import command, machine, now, packages, write_json
@@ -62,6 +63,7 @@ def main(argv: list[str]) -> None:
     with voice.working():
         source = asked(args)
         folder = Path(args.out or Path("runs") / source.name)
+        check_place(folder)
         _check(dotted, folder)
         found = written(source, folder, dotted, voice)
     voice.answer(found)

@@ -1,10 +1,12 @@
 """The entry: `hvae COMMAND ...`.  Exit codes: 0 well, 1 a fault of ours (with its traceback), 2 a fault of the user's
-(one line), 130 interrupted.
+or of the machine's (one line), 130 interrupted.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 import traceback
 import warnings
@@ -16,7 +18,8 @@ from types import TracebackType
 from typing import Any
 
 from hvae import __version__, heap
-from hvae.errors import HvaeError, HvaeWarning, unknown
+from hvae.cli import streams
+from hvae.errors import HvaeError, HvaeWarning, short, unknown
 from hvae.screen.text import for_lines, for_screen
 
 COMMANDS = {
@@ -34,6 +37,7 @@ COMMANDS = {
     "import": "turn published weights into a run folder",
     "models": "list the families of models, the presets, and the published weights",
     "data": "list the known data sets and where each was found",
+    "completion": "print a script that lets your shell complete commands and options",
     "inspect": "show levels, shapes, parameters, FLOPs and memory of a model",
 }
 
@@ -48,19 +52,23 @@ example: train a small model in three minutes, then look at runs/digits/report.h
 
 options:
   -h, --help     this text
-  --version      the version
+  -V, --version  the version
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
     if argv is None:
+        streams.prepare()
         sys.excepthook = _show_fault
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
     try:
         with _spoken_warnings():
-            return _dispatch(words)
+            code = _dispatch(words)
+        # Here rather than when the process ends, where nobody could answer a full disk.
+        sys.stdout.flush()
+        return code
     except HvaeError as fault:
         return _refuse(words, " ".join(str(fault).split()))
     except KeyboardInterrupt as stop:
@@ -69,8 +77,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader (head, less) has gone: that is its right.
-        sys.stdout = None  # type: ignore[assignment]
+        streams.abandon_output()
         return 0
+    except (OSError, MemoryError, RuntimeError) as fault:
+        line = _of_the_machine(fault)
+        if not line:
+            raise
+        return _refuse(words, line)
+
+
+_REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
+"""What the system refuses by reason of its files, disks and limits, which no code of ours could mend."""
+
+
+def _of_the_machine(fault: Exception) -> str:
+    """What a person is told of a fault that lies in files, disks or memory; empty for all others."""
+    if isinstance(fault, MemoryError) or (isinstance(fault, RuntimeError) and "allocate memory" in str(fault)):
+        return "not enough memory; take fewer data at once, a smaller model, or a larger machine"
+    if not isinstance(fault, OSError) or fault.errno not in _REFUSALS:
+        return ""
+    if fault.filename is None:
+        streams.abandon_output()
+        return f"could not write the output: {fault.strerror}"
+    return f"{short(os.fspath(fault.filename))}: {fault.strerror}"
 
 
 @contextmanager
@@ -98,7 +130,10 @@ def _show_fault(kind: type[BaseException], fault: BaseException, trace: Tracebac
 def _refuse(words: Sequence[str], line: str) -> int:
     print(for_screen(f"hvae: {line}"), file=sys.stderr)
     if "--json" in words:
-        print(json.dumps({"error": line}))
+        try:
+            print(json.dumps({"error": line}), flush=True)
+        except OSError:
+            streams.abandon_output()
     return 2
 
 
@@ -107,17 +142,25 @@ def _dispatch(words: list[str]) -> int:
     if name in ("-h", "--help", "help"):
         print(usage())
         return 0
-    if name == "--version":
+    if name in ("-V", "--version"):
         print(f"hvae {__version__}")
         return 0
+    if name.startswith("-"):
+        raise unknown("option", name, ("-h", "--help", "-V", "--version"))
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
     try:
-        # A word of the language cannot name a module that others import.
-        return int(import_module(f"hvae.cli.{name}{'_' * iskeyword(name)}").main(words[1:]) or 0)
+        return int(import_module(module_of(name)).main(words[1:]) or 0)
     except SystemExit as end:
-        # argparse leaves in this way after it has printed a help text.
+        # rich leaves in this way when its reader has gone, argparse after it has printed a help text.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
         return int(end.code or 0)
+
+
+def module_of(command: str) -> str:
+    """The module of a command; a word of the language cannot name a module that others import."""
+    return f"hvae.cli.{command}{'_' * iskeyword(command)}"
 
 
 def usage() -> str:

@@ -11,6 +11,7 @@ import ast
 import inspect
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -51,6 +52,10 @@ class Parser(argparse.ArgumentParser):
         # argparse says "argument -n/--number: ...".
         option = re.match(r"argument (?:-\w/)?(--[\w.-]+): ", message)
         raise HvaeError(f"{option[1]}: {message[option.end() :]}" if option else f"{message}; see {self.prog} --help")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # That of argparse drops what cannot be written.
+        (file or sys.stderr).write(message)
 
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """The words of a command line.  Raises HvaeError for the first that is wrong, and for empty ones."""

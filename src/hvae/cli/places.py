@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.screen.text import is_seen
 
 _LONGEST = 200
@@ -18,7 +18,10 @@ _LONGEST = 200
 
 def check_place(place: Path) -> None:
     """Raises HvaeError unless a file or folder can be made here; folders above it that are missing will be."""
-    parent = next(folder for folder in place.absolute().parents if os.path.exists(folder))
+    long = next((part for part in place.parts if len(os.fsencode(part)) > _LONGEST), None)
+    if long is not None:
+        raise HvaeError(f"could not write {short(long)}: expected a name of at most {_LONGEST} bytes; shorten it")
+    parent = next((folder for folder in place.absolute().parents if os.path.exists(folder)), place.absolute())
     if not parent.is_dir():
         raise HvaeError(f"could not write {place}: {parent} is no folder; choose another one")
     if not os.access(parent, os.W_OK | os.X_OK):

@@ -14,6 +14,7 @@ from hvae.capacity import check_memory
 from hvae.cli.evaluation.subject import safe_rows
 from hvae.cli.inspect import device_of
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
+from hvae.cli.places import check_place
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
 from hvae.errors import HvaeError, unknown
@@ -68,6 +69,8 @@ def main(argv: list[str]) -> None:
     seed = args.seed if args.seed is not None else torch.seed() % 2**32
     draw = sample_pixels if args.pixels else sample
     path = Path(args.out or run.folder / "samples.png")
+    check_suffix(path)
+    check_place(path)
     check_memory(4 * args.number * prod(run.model.shape), f"drawing {args.number:,} pictures", "draw fewer with -n")
     with voice.working():
         model, by_level = placed(run, where), every(temperature, run.model)
@@ -119,12 +122,16 @@ def every(temperature: dict[str, float], model: Any) -> dict[str, float]:
     return {**dict.fromkeys(names(model), rest), **{name: t for name, t in temperature.items() if name}}
 
 
+def check_suffix(path: Path) -> None:
+    """Raises HvaeError for the name of a file that is neither a picture nor numbers."""
+    if path.suffix not in (".png", ".npy"):
+        raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {path}")
+
+
 def write(path: Path, pictures: Tensor) -> None:
     """Pictures (N, C, H, W) in [0, 1] as one PNG, or as a NumPy file."""
     from hvae.explore.tiles import gallery
 
-    if path.suffix not in (".png", ".npy"):
-        raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {path}")
     if path.suffix == ".png":
         content = gallery(pictures.cpu(), columns=8)
         with replacing(path) as temporary:

@@ -31,7 +31,7 @@ def _named(source: str) -> RunConfig:
         return RunConfig.load(path)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise HvaeError(f"no file or folder at {source}; expected a configuration (YAML), a run folder, or a preset")
-    raise unknown("preset, file or folder", source, PRESETS)
+    raise unknown("preset, file or folder", source, PRESETS, "hvae models")
 
 
 def stored(folder: Path) -> RunConfig:

@@ -16,24 +16,24 @@ from hvae.cli.evaluate import evaluation
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import open_run
+from hvae.cli.levels import check_held, check_levels
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
+from hvae.cli.places import check_place
 from hvae.cli.provenance import begin, course, finish
+from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
 from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
 from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.cli.watch import watching
-from hvae.config.evaluate import EvaluateConfig
-from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError
 from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused
 
 if TYPE_CHECKING:
     from hvae.train import FitResult
-    from hvae.walk import Model
 
 DEFAULT = "digits"
 ABOUT = (
@@ -56,6 +56,8 @@ def parser(argv: list[str]) -> Parser:
     made.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
     made.add_argument("--resume", action="store_true", help="go on with the run in that folder where it stopped")
     add_trust(made)
+    made.add_argument("--dry-run", action="store_true", help="check what can be checked at once, and tell the plan")
+    made.add_argument("--print-config", action="store_true", help="print the complete configuration (YAML), no more")
     if wants_help(argv):
         config = shown_for_help(argv)
         family = f"the kind of model; hvae models lists them [{config.model.family}]"
@@ -68,9 +70,14 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     trust = trusted(args, dotted)
+    if args.print_config:
+        return show_config(resolve(args.source or DEFAULT, dotted), Voice(args.json))
     with Voice(args.json).working():
-        first = leads(plan(args, dotted))
+        job = plan(args, dotted)
+        first = leads(job)
     voice = Voice(args.json, quiet=not first)
+    if args.dry_run:
+        return rehearse(job.config, job.folder, job.resume, voice)
     with voice.working():
         if not first:
             fitted(plan(args, dotted), voice, None)
@@ -105,6 +112,7 @@ class Job:
 def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
     """What the words of the command mean."""
     folder = _folder(args)
+    check_place(folder)
     if args.resume and os.path.isfile(folder / CONFIG):
         _resumable(folder)
         return Job(_continued(args.source, folder, overrides), folder, True)
@@ -199,35 +207,6 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     if claim:
         finish(job.folder, result)
     return result
-
-
-def check_held(evaluate: EvaluateConfig, model: Model) -> None:
-    """Raises HvaeError if the evaluation is to hold more top levels than leave one to be drawn anew."""
-    from hvae.walk import names
-
-    depth = len(names(model.eval()))
-    if evaluate.held >= max(depth, 2):
-        raise HvaeError(
-            f"evaluate.held: expected at most {depth - 1} of the model's {depth} levels, got {evaluate.held}"
-        )
-
-
-def check_levels(objective: ObjectiveConfig, model: Model) -> None:
-    """Raises HvaeError if the objective speaks of a level that the model does not have, before a folder is made."""
-    from hvae.walk import names
-
-    known = names(model.eval())
-    by_level = {
-        "beta": objective.beta,
-        "warmup.start": objective.warmup.start,
-        "warmup.length": objective.warmup.length,
-        "free_bits.nats": objective.free_bits.nats,
-    }
-    for key, value in by_level.items():
-        for name in value if isinstance(value, dict) else ():
-            if name not in known:
-                advice = f"set --objective.{key} for the levels of this model"
-                raise HvaeError(f"objective.{key}: {unknown('level', name, known)}; {advice}")
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from pathlib import Path
 
 from hvae.cli.evaluation.subject import Subject
 from hvae.cli.form import SPLITS
+from hvae.cli.places import check_place
 from hvae.cli.scoring.images import some
 from hvae.errors import HvaeError, unknown
 
@@ -35,8 +35,7 @@ def writable(path: Path) -> None:
         raise HvaeError(f"--out: there is no folder {folder}; make it, or choose another")
     if path.is_dir():
         raise HvaeError(f"--out: expected a file to write, got the folder {path}; add a name, as in {path}/scores.csv")
-    if not os.access(folder, os.W_OK):
-        raise HvaeError(f"--out: nothing can be written into {folder}; choose another folder")
+    check_place(path)
 
 
 def pictured(maps: int, subject: Subject) -> None:

@@ -30,5 +30,5 @@ def preset(name: str, overrides: dict[str, Any] | None = None) -> RunConfig:
     10
     """
     if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
+        raise unknown("preset", name, PRESETS, "hvae models")
     return PRESETS[name].make().override(overrides or {})

@@ -1,0 +1,41 @@
+"""What a configuration says of levels, compared with those that its model has, before a folder is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvae.config.evaluate import EvaluateConfig
+from hvae.config.objective import ObjectiveConfig
+from hvae.errors import HvaeError, unknown
+
+if TYPE_CHECKING:
+    from hvae.walk import Model
+
+
+def check_held(evaluate: EvaluateConfig, model: Model) -> None:
+    """Raises HvaeError if the evaluation is to hold more top levels than leave one to be drawn anew."""
+    from hvae.walk import names
+
+    depth = len(names(model.eval()))
+    if evaluate.held >= max(depth, 2):
+        raise HvaeError(
+            f"evaluate.held: expected at most {depth - 1} of the model's {depth} levels, got {evaluate.held}"
+        )
+
+
+def check_levels(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError if the objective speaks of a level that the model does not have, before a folder is made."""
+    from hvae.walk import names
+
+    known = names(model.eval())
+    by_level = {
+        "beta": objective.beta,
+        "warmup.start": objective.warmup.start,
+        "warmup.length": objective.warmup.length,
+        "free_bits.nats": objective.free_bits.nats,
+    }
+    for key, value in by_level.items():
+        for name in value if isinstance(value, dict) else ():
+            if name not in known:
+                advice = f"set --objective.{key} for the levels of this model"
+                raise HvaeError(f"objective.{key}: {unknown('level', name, known)}; {advice}")

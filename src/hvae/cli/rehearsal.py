@@ -1,0 +1,43 @@
+"""hvae train --dry-run and --print-config: what a training would do, without doing any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hvae.cli.building import checked, parameters
+from hvae.cli.levels import check_held, check_levels
+from hvae.cli.source import expected_shape
+from hvae.cli.voice import Voice
+from hvae.config.run import RunConfig
+
+
+def show_config(config: RunConfig, voice: Voice) -> None:
+    """Print the complete configuration, as config.yaml would hold it."""
+    voice.answer({"config": config.to_dict()})
+    if not voice.machine:
+        print(config.to_yaml(), end="")
+
+
+def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> None:
+    """Check all that can be checked before weights exist, and tell what would be done."""
+    import torch
+
+    from hvae.walk import names
+
+    shape, bits = expected_shape(config)
+    with torch.device("meta"):
+        model = checked(config, shape, bits)
+        check_levels(config.objective, model)
+        check_held(config.evaluate, model)
+        levels = names(model)
+    train, evaluate = config.train, config.evaluate
+    lines = {
+        "data": f"{config.data.name} {config.data.path}".rstrip() + f", {shape} of {bits} bits",
+        "model": f"{config.model.family}, {len(levels)} levels, {parameters(model):,} parameters",
+        "training": f"{train.steps:,} steps of {train.batch:,} data, seed {train.seed}, {train.accelerator}",
+        "evaluation": f"{', '.join(evaluate.wanted)}; IW-{evaluate.draws}, {evaluate.split} data",
+        "run folder": f"{folder} ({'goes on' if resume else 'to be made'})",
+    }
+    voice.answer({"dry_run": True, "config": config.to_dict(), "parameters": parameters(model), "levels": levels})
+    if not voice.machine:
+        voice.show("\n".join([*(f"{name:<11} {text}" for name, text in lines.items()), "nothing was written"]))
