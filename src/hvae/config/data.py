@@ -76,6 +76,10 @@ class DataConfig(Section):
     """Images held out of training where the set has no validation split: a count, or a share below 1; 0 for none."""
     test: Held = 0.1
     """Images held out of training where the set has no test split: a count, or a share below 1; 0 for none."""
+    pages: Literal["first", "all"] = "first"
+    """Of a file with several pages or frames (TIFF, GIF): read the first, or all, each as an image of its own."""
+    bad: Literal["stop", "skip"] = "stop"
+    """Picture files that cannot be read: stop and name them all, or go on without them, counted and recorded."""
     download: bool = True
     """Fetch a known set that is found nowhere from its published address into the cache."""
 

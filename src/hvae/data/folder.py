@@ -1,88 +1,150 @@
-"""A folder of images: sub-folders are classes, and train / valid / test folders, where there are any, are splits."""
+"""A folder of images: sub-folders are classes, or, where all of them are named so, the splits."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from hvae.config.data import DataConfig
-from hvae.data.pictures import SUFFIXES, Picture, Plan, decoded
+from hvae.data.pictures import Decoded, Picture, decoded
 from hvae.data.raw import Part, Raw
+from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
+from hvae.picturefiles import SUFFIXES, Listed, Listing, listed, printable
 
 SPLIT_FOLDERS = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}
+SPLIT_OF = {title: split for split, titles in SPLIT_FOLDERS.items() for title in titles}
 
 
 def read_folder(config: DataConfig) -> Raw:
-    """All images below `config.path`, sorted by name, decoded once into the cache.
+    """All images below `config.path`, sorted by name, each real file once, decoded once into the cache.
 
-    A folder that holds `train` is read by splits.  Inside a split the first sub-folder names the class; labels are
-    given when every image lies in one.  EXIF orientation is obeyed, transparency is laid on white, and of moving
-    pictures the first frame counts; 16-bit colour is read at 8 bits, which is all that Pillow gives.  Raises
-    HvaeError when there is nothing to read.
+    A folder whose sub-folders all have the names of splits, `train` among them, is read by splits.  Inside a split the
+    first sub-folder names the class; labels are given when every image lies in one.  EXIF orientation is obeyed,
+    transparency is laid on white, of several pages or frames the first counts unless all are asked for; 16-bit colour
+    is read at 8 bits, which is all that Pillow gives.  Raises HvaeError when there is nothing to read.
     """
     root = Path(config.path).expanduser()
     if not root.is_dir():
         raise HvaeError(f"data.path={config.path}: no such folder (looked in {root.resolve()})")
-    files = {split: listed(folder) for split, folder in _splits(root).items()}
-    empty = [str(folder) for split, folder in _splits(root).items() if not files[split]]
+    listing = listed(root)
+    sources = _sources(root, listing)
+    splits = {split: [file for file in listing.files if _inside(file, place)] for split, place in sources.items()}
+    empty = [place for split, place in sources.items() if not splits[split]]
     if empty:
         raise HvaeError(f"no image found below {empty[0]}; expected files that end in {', '.join(SUFFIXES)}")
-    pictures = {split: [Picture(str(file), opener(file)) for file in some] for split, some in files.items()}
-    levels, plan = decoded(pictures, config, {split: [_stamp(file) for file in some] for split, some in files.items()})
-    labels, classes = _labels(_splits(root), files)
-    parts = {split: Part(array, labels.get(split)) for split, array in levels.items()}
-    return as_raw(parts, plan, str(root.resolve()), classes)
+    pictures = {split: [picture(file.path) for file in files] for split, files in splits.items()}
+    stamps = {split: [[str(f.path.absolute()), *f.stamp] for f in files] for split, files in splits.items()}
+    found = decoded(pictures, config, stamps)
+    folders = {split: [file.path.relative_to(sources[split]) for file in files] for split, files in splits.items()}
+    labels, classes = _labels(folders, found.account.rows)
+    loose = len(listing.files) - sum(map(len, splits.values()))
+    tally = tally_of(found, listing.seen, {**listing.passed_over, "beside the folders of the splits": loose}, classes)
+    names = {split: [printable(file.path.relative_to(root)) for file in files] for split, files in splits.items()}
+    return as_raw(found, names, str(root.resolve()), labels, classes, tally)
 
 
-def as_raw(parts: Mapping[str, Part], plan: Plan, source: str, classes: tuple[str, ...]) -> Raw:
+def picture(file: Path) -> Picture:
+    """A picture file by its name."""
+    return Picture(printable(file), lambda: file)
+
+
+def as_raw(
+    found: Decoded,
+    names: Mapping[str, Sequence[str]],
+    source: str,
+    labels: Mapping[str, Array],
+    classes: tuple[str, ...],
+    tally: Tally,
+) -> Raw:
     """Decoded pictures as a reader hands them over, with what decoding did to those not in that form already."""
+    plan, rows = found.plan, found.account.rows
     size = f"{plan.size[0]}x{plan.size[1]} by crop={plan.crop}"
     clear = ("transparency laid on white",) if plan.clear else ()
-    notes = (*clear, f"decoded to {size}, {plan.channels} channels, {plan.bits} bits")
-    # Encoded pictures never have fewer than 8 bits here, so a single one is always a cut.
-    thresholded = plan.bits == 1
-    return Raw(parts=parts, bits=plan.bits, source=source, classes=classes, transforms=notes, thresholded=thresholded)
+    files = {split: _each_named(names[split], some) for split, some in rows.items()}
+    return Raw(
+        parts={split: Part(array, labels.get(split), None, files[split]) for split, array in found.levels.items()},
+        # Encoded pictures never have fewer than 8 bits here, so a single one is always a cut.
+        thresholded=plan.bits == 1,
+        bits=plan.bits,
+        source=source,
+        classes=classes,
+        transforms=(*clear, f"decoded to {size}, {plan.channels} channels, {plan.bits} bits"),
+        tally=tally,
+    )
 
 
-def _splits(root: Path) -> dict[str, Path]:
-    named = {
-        split: root / title for split, titles in SPLIT_FOLDERS.items() for title in titles if (root / title).is_dir()
-    }
-    return named if "train" in named else {"train": root}
-
-
-def listed(folder: Path) -> list[Path]:
-    """Every image below a folder, in the order in which the images of a split come."""
+def _each_named(names: Sequence[str], rows: Sequence[int]) -> tuple[str, ...]:
+    """The name of each image; from the second page of a file on with its number, from 0."""
+    pages: Counter[int] = Counter()
     found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, n) for n in names if n.lower().endswith(SUFFIXES) and not n.startswith(".")]
-    # By parts, not by text: "a/2.png" comes before "a b/1.png" on every system.
-    return sorted(found, key=lambda file: file.parts)
+    for row in rows:
+        found.append(f"{names[row]}[{pages[row]}]" if pages[row] else names[row])
+        pages[row] += 1
+    return tuple(found)
 
 
-def opener(file: Path) -> Callable[[], Image.Image]:
-    """What opens a picture when it is wanted."""
-    return lambda: Image.open(file)
+def tally_of(found: Decoded, seen: int, unused: Mapping[str, int], classes: Sequence[str] = ()) -> Tally:
+    """What became of the files of a source of pictures."""
+    account = found.account
+    rows = list(account.rows.values())
+    return Tally(
+        files=seen,
+        used=sum(map(len, rows)),
+        unused={reason: n for reason, n in {**unused, UNREADABLE: len(account.bad)}.items() if n},
+        bad=tuple((name, why) for name, why in account.bad[:NAMED]),
+        pages=sum(len(some) - len(set(some)) for some in rows),
+        further=account.further,
+        classes=len(classes),
+        turned=account.turned,
+    )
 
 
-def _stamp(file: Path) -> list[str | int]:
-    state = file.stat()
-    return [str(file.resolve()), state.st_size, state.st_mtime_ns]
+def _sources(root: Path, listing: Listing) -> dict[str, Path]:
+    """The folder of each split: sub-folders if all that hold pictures have such names, else all is for training.
+
+    Raises HvaeError when some look like splits and others do not, or when two are of one split.
+    """
+    held = {file.path.relative_to(root).parts[0] for file in listing.files if file.path.parent != root}
+    empty = {place.name for place in root.iterdir() if place.name.lower() in SPLIT_OF and place.is_dir()} - held
+    named = sorted(name for name in held | empty if name.lower() in SPLIT_OF)
+    twice = [split for split, count in Counter(SPLIT_OF[name.lower()] for name in named).items() if count > 1]
+    others = sorted(held - set(named))
+    splits = {SPLIT_OF[name.lower()]: root / name for name in named}
+    if "train" not in splits or (others and len(splits) == 1):
+        return {"train": root}
+    if others:
+        raise HvaeError(
+            f"{root}: expected folders of splits alone or of classes alone, got {_shown(named)} beside "
+            f"{_shown(others)}; move or rename one kind"
+        )
+    if twice:
+        raise HvaeError(f"{root}: expected one folder a split, got {_shown(named)}; two are of {twice[0]}")
+    return splits
+
+
+def _shown(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
+
+
+def _inside(file: Listed, place: Path) -> bool:
+    return place in file.path.parents
 
 
 def _labels(
-    splits: Mapping[str, Path], files: Mapping[str, Sequence[Path]]
+    folders: Mapping[str, Sequence[Path]], rows: Mapping[str, Sequence[int]]
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    owners = {split: [file.relative_to(splits[split]).parts for file in some] for split, some in files.items()}
-    if any(len(parts) < 2 for some in owners.values() for parts in some):
+    """A label for each image by the first folder that its file lies in, where all lie in one."""
+
+    def owners(split: str) -> Iterable[str]:
+        return (printable(folders[split][row].parts[0]) for row in rows[split])
+
+    if any(len(folders[split][row].parts) < 2 for split in rows for row in rows[split]):
         return {}, ()
-    classes = sorted({parts[0] for some in owners.values() for parts in some})
+    classes = sorted({name for split in rows for name in owners(split)})
     number = {name: i for i, name in enumerate(classes)}
-    return {split: np.array([number[parts[0]] for parts in some]) for split, some in owners.items()}, tuple(classes)
+    return {split: np.array([number[name] for name in owners(split)]) for split in rows}, tuple(classes)

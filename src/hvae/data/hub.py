@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from hvae.config.data import DataConfig
-from hvae.data.folder import as_raw
+from hvae.data.folder import as_raw, tally_of
 from hvae.data.pictures import Picture, decoded
-from hvae.data.raw import Part, Raw
+from hvae.data.raw import Raw
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError, missing_extra
 
@@ -35,11 +35,13 @@ def read_hub(config: DataConfig) -> Raw:
         split: [Picture(f"{config.path}[{split}][{i}]", _opener(rows, i, column)) for i in range(len(rows))]
         for split, rows in raw.items()
     }
-    levels, plan = decoded(pictures, config, {split: rows._fingerprint for split, rows in sets.items()})
-    parts = {split: Part(array, _labels(sets[split], label)) for split, array in levels.items()}
+    found = decoded(pictures, config, {split: rows._fingerprint for split, rows in sets.items()})
     classes = tuple(sets["train"].features[label].names) if label else ()
     source = f"hub: {config.path}, fingerprint {sets['train']._fingerprint}"
-    return as_raw(parts, plan, source, classes)
+    tally = tally_of(found, sum(map(len, pictures.values())), {}, classes)
+    names = {split: [one.name for one in some] for split, some in pictures.items()}
+    labels = {split: _labels(sets[split], label, rows) for split, rows in found.account.rows.items()} if label else {}
+    return as_raw(found, names, source, labels, classes, tally)
 
 
 def _package() -> ModuleType:
@@ -77,13 +79,13 @@ def _columns(hub: ModuleType, features: Mapping[str, Any], path: str) -> tuple[s
     return images[0], labels[0] if labels else None
 
 
-def _opener(rows: Any, i: int, column: str) -> Callable[[], Image.Image]:
-    def opened() -> Image.Image:
+def _opener(rows: Any, i: int, column: str) -> Callable[[], Path | io.BytesIO]:
+    def source() -> Path | io.BytesIO:
         cell = rows[i][column]
-        return Image.open(io.BytesIO(cell["bytes"]) if cell["bytes"] else cell["path"])
+        return io.BytesIO(cell["bytes"]) if cell["bytes"] else Path(cell["path"])
 
-    return opened
+    return source
 
 
-def _labels(rows: Any, label: str | None) -> Array | None:
-    return None if label is None else np.array(rows[label][:], dtype=np.int64)
+def _labels(table: Any, label: str, rows: Sequence[int]) -> Array:
+    return np.array(table[label][:], dtype=np.int64)[list(rows)]

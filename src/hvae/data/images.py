@@ -29,7 +29,7 @@ class Split:
     Arguments: `store` (M, C, H, W), uint8 up to 8 bits and int32 above; `rows` (N,) int64, which of the store's images
     these are; `labels` (N,) int64 or None; `depth`, bits n of the store; `dynamic`, draw each pixel anew for each
     batch; `flip`, mirror each image with probability one half; `factors` (N, F) int64, what is known to have made each
-    image, or None.
+    image, or None; `files`, the names of the files that the store's images come from, M of them or none.
 
     >>> levels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
     >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).x.flatten()
@@ -43,6 +43,7 @@ class Split:
     dynamic: bool = False
     flip: bool = False
     factors: Tensor | None = None
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -84,14 +85,18 @@ class Split:
         chance = seeded(seed)
         drawn = [_drawn(part, self.depth, chance).byte() for part in self.chunks()]
         store = torch.cat(drawn) if drawn else self.store[:0]  # (N, C, H, W)
-        rows = torch.arange(len(store))
-        return Split(store=store, rows=rows, labels=self.labels, depth=1, factors=self.factors)
+        rows, files = torch.arange(len(store)), tuple(self.names())
+        return Split(store=store, rows=rows, labels=self.labels, depth=1, factors=self.factors, files=files)
 
     def some(self, indices: Sequence[int] | Tensor) -> Split:
         """These images alone, in this order, with their labels and factors."""
         at = torch.as_tensor(indices, dtype=torch.long)
         labels, factors = (None if told is None else told[at] for told in (self.labels, self.factors))
         return replace(self, rows=self.rows[at], labels=labels, factors=factors)
+
+    def names(self) -> list[str]:
+        """The name of the file of each image, in the split's order; empty where images are no files of their own."""
+        return [self.files[row] for row in self.rows.tolist()] if self.files else []
 
     def chunks(self) -> Iterator[Tensor]:
         """All levels in order, a few thousand images at a time."""

@@ -13,11 +13,12 @@ import numpy as np
 from hvae.config.data import KNOWN, DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
 from hvae.data.catalogue import SETS
-from hvae.data.folder import listed, opener
+from hvae.data.folder import picture
 from hvae.data.lookup import base
-from hvae.data.pictures import Picture, look_at
+from hvae.data.pictures import look_at
 from hvae.data.raw import Part
 from hvae.errors import HvaeError
+from hvae.picturefiles import listed
 
 READERS = {"npy": read_npy, "idx": read_idx_source}
 EIGHT = 8
@@ -63,8 +64,10 @@ def look(config: DataConfig) -> list[Form]:
 
 
 def _pictures(folder: Path) -> list[Form]:
-    found = look_at([Picture(str(file), opener(file)) for file in listed(folder)])
-    return list(dict.fromkeys(Form((3 if head.colour else 1, *head.size), head.depth) for _, head in found))
+    looked = look_at([picture(file.path) for file in listed(folder).files])
+    # Those that cannot be read are named when they are decoded, or left out.
+    headers = [header for one in looked for header in one.headers]
+    return list(dict.fromkeys(Form((3 if head.colour else 1, *head.size), head.depth) for head in headers))
 
 
 def _array(part: Part, bits: int) -> Form:

@@ -5,7 +5,9 @@ Shapes: `N` images; `C` channels; `H W` space.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import torch
@@ -47,6 +49,7 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         binarisation=binarisation,
         version="; ".join(filter(None, [raw.version, *notes["test"]])),
         transforms=(*raw.transforms, *_described(raw, shaped, config), *notes["valid"], *_draw_note(dynamic)),
+        tally=replace(raw.tally, duplicates=duplicates(splits) if config.name in SOURCES else {}),
     )
     return ImageData(
         **ready,
@@ -129,7 +132,26 @@ def _split(part: Part, bits: int) -> Split:
     # Some readers hand over views with foreign strides or read-only memory, which torch cannot share.
     store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
     labels, factors = (None if told is None else torch.from_numpy(told.copy()) for told in (part.labels, part.factors))
-    return Split(store=store, rows=torch.arange(len(store)), labels=labels, depth=bits, factors=factors)
+    rows = torch.arange(len(store))
+    return Split(store=store, rows=rows, labels=labels, depth=bits, factors=factors, files=part.files)
+
+
+def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
+    """How many images of a later split an earlier one has as well, by "train/test"; pairs that share none are left out.
+
+    >>> levels = torch.tensor([[1], [2], [1]], dtype=torch.uint8)
+    >>> whole = Split(store=levels, rows=torch.arange(3), labels=None, depth=8)
+    >>> duplicates({"train": whole.some([0, 1]), "test": whole.some([2])})
+    {'train/test': 1}
+    """
+    prints = {
+        name: [hash(one.tobytes()) for part in splits[name].chunks() for one in part.numpy()]
+        for name in SPLITS
+        if name in splits
+    }
+    known = {name: set(some) for name, some in prints.items()}
+    counts = {f"{a}/{b}": sum(one in known[a] for one in prints[b]) for a, b in combinations(prints, 2)}
+    return {pair: count for pair, count in counts.items() if count}
 
 
 def _task_name(config: DataConfig, binarisation: Binarisation) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from torch import Tensor
 
+from hvae.data.tally import Tally
 from hvae.errors import HvaeError
 
 Binarisation = Literal["none", "static", "dynamic", "threshold"]
@@ -23,7 +24,8 @@ class Provenance:
     Arguments: `name` of the task; `source`, the file, folder or address it was read from; `sizes` and `checksums` for
     train, valid and test (sha256 of the integer levels, little-endian, in order; before the draw for dynamic training
     data); `bits` a value; `shape` of one image; `binarisation`; `version`, what a reader must know before comparing
-    ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order.
+    ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order; `tally`, what was there
+    and what of it is used.
     """
 
     name: str
@@ -35,25 +37,33 @@ class Provenance:
     binarisation: Binarisation = "none"
     version: str = ""
     transforms: tuple[str, ...] = ()
+    tally: Tally = field(default_factory=Tally)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, ready for JSON."""
-        return {**asdict(self), "shape": list(self.shape), "transforms": list(self.transforms)}
+        plain = {"shape": list(self.shape), "transforms": list(self.transforms), "tally": self.tally.to_dict()}
+        return {**asdict(self), **plain}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Provenance:
-        """The inverse of `to_dict`; raises HvaeError when a field is missing or unknown."""
-        known = {field.name for field in fields(cls)}
+        """The inverse of `to_dict`, of older records too, which have no tally; raises HvaeError when a field is missing
+        or unknown."""
+        record = {"tally": {}, **record}
+        known = {one.name for one in fields(cls)}
         if set(record) != known:
             odd = ", ".join(sorted(set(record) ^ known))
             raise HvaeError(f"expected a provenance record with {', '.join(sorted(known))}; missing or unknown: {odd}")
-        return cls(**{**record, "shape": tuple(record["shape"]), "transforms": tuple(record["transforms"])})
+        plain = {"shape": tuple(record["shape"]), "transforms": tuple(record["transforms"])}
+        return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"])})
 
     def __str__(self) -> str:
         sizes = " / ".join(f"{self.sizes[split]:,}" for split in SPLITS)
         shape = "x".join(map(str, self.shape))
         note = f"; {self.version}" if self.version else ""
-        return f"{self.name}: {sizes} images of {shape}, {self.bits} bit, binarisation {self.binarisation}{note}"
+        counts = f"\n{self.tally}" if str(self.tally) else ""
+        return (
+            f"{self.name}: {sizes} images of {shape}, {self.bits} bit, binarisation {self.binarisation}{note}{counts}"
+        )
 
 
 def differences(a: Provenance, b: Provenance) -> list[str]:
@@ -67,6 +77,26 @@ def differences(a: Provenance, b: Provenance) -> list[str]:
     """
     odd = [field for field in TASK_FIELDS if getattr(a, field) != getattr(b, field)]
     return odd + ["test checksum"] * (a.checksums.get("test") != b.checksums.get("test"))
+
+
+def split_changes(then: Provenance, now: Provenance) -> list[str]:
+    """How the splits of a data set differ from what they were: each that has other images, or others in its place.
+
+    A run that goes on with other splits may test on what it was trained on.  Empty when every image of every split is
+    where it was.
+
+    >>> from dataclasses import replace
+    >>> one = dict(name="x", source="here", bits=8, shape=(1, 28, 28))
+    >>> then = Provenance(sizes={"train": 5, "test": 2}, checksums={"train": "0a", "test": "0b"}, **one)
+    >>> split_changes(then, replace(then, sizes={"train": 6, "test": 2}, checksums={"train": "1a", "test": "1b"}))
+    ['train: 5 images then, 6 now', 'test: 2 images then, 2 others now']
+    """
+    return [
+        f"{split}: {then.sizes.get(split, 0):,} images then, {now.sizes.get(split, 0):,} "
+        f"{'others ' * (then.sizes.get(split, 0) == now.sizes.get(split, 0))}now"
+        for split in SPLITS
+        if then.checksums.get(split) != now.checksums.get(split)
+    ]
 
 
 def checksum(chunks: Iterable[Tensor]) -> str:

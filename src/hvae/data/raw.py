@@ -6,28 +6,32 @@ Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors; `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
 
 
 class Part(NamedTuple):
-    """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None."""
+    """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None; and the
+    names of the files that the images come from, one each, or none."""
 
     levels: Array
     labels: Array | None = None
     factors: Array | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
     """A data set as found: `parts` by name (train always; valid and test where the source has them), `bits` a value.
 
-    `thresholded` when the reader itself compared grey values with one half; `factors`, the names of the parts' factors.
+    `thresholded` when the reader itself compared grey values with one half; `factors`, the names of the parts' factors;
+    `tally`, what was there and what of it is used.
     """
 
     parts: Mapping[str, Part]
@@ -38,6 +42,7 @@ class Raw:
     transforms: tuple[str, ...] = ()
     thresholded: bool = False
     factors: tuple[str, ...] = ()
+    tally: Tally = field(default_factory=Tally)
 
 
 def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:

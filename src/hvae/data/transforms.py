@@ -69,7 +69,7 @@ def fit_one(image: Array, size: tuple[int, int], crop: str, bits: int) -> Array:
         return image
     if crop == "pad":
         return _padded(image, size)
-    box = _centred(image.shape[1:], size) if crop == "center" else None
+    box = centred(image.shape[1:], size) if crop == "center" else None
     return np.stack([_scaled(plane, size, box, bits) for plane in image])
 
 
@@ -81,7 +81,8 @@ def _padded(image: Array, size: tuple[int, int]) -> Array:
     return np.pad(image, [(0, 0), *((m // 2, m - m // 2) for m in missing)])
 
 
-def _centred(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float, float, float]:
+def centred(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest box in the middle of a picture of `shape` that has the form of `size`: left, top, right, bottom."""
     height, width = shape
     tall, wide = min(height, width * size[0] / size[1]), min(width, height * size[1] / size[0])
     left, top = (width - wide) / 2, (height - tall) / 2

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.form import SPLITS, Brought, move
+from hvae.cli.form import Brought, move
 from hvae.cli.scoring.images import images, order, overlap
 from hvae.cli.scoring.judge import Judge
-from hvae.config.data import KNOWN
 from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
@@ -73,13 +71,7 @@ class Pair:
 
     def files(self) -> list[str]:
         """The name of each image, where it is a file of its own."""
-        from hvae.data.folder import listed
-
-        root, grey = Path(self.what).expanduser(), self.brought.grey
-        if self.what in (*SPLITS, *KNOWN) or not root.is_dir():
-            return []
-        names = [str(path.relative_to(root)) for path in listed(root)]
-        return [names[row] for row in grey.rows.tolist()] if len(names) == len(grey.store) else []
+        return self.brought.grey.names()
 
 
 def pair(judge: Judge, source: str) -> Pair:

@@ -1,0 +1,78 @@
+"""What was there and what of it is used: counted where data are read, told and recorded with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+SHOWN, NAMED = 8, 100
+"""Unreadable files that are named on a screen, and in a record."""
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """How what was found became what is used.
+
+    Arguments: `files` seen, 0 for sources that are no folders of pictures; `used`, images in all splits; `unused`,
+    files by the reason for which nothing of them is used; `bad`, the first that cannot be read, with why; `pages`,
+    images beyond the first of their file; `further`, files whose pages after the first are not read; `classes`;
+    `duplicates`, images of the later split that the earlier one has as well, by "train/test"; `turned`, pictures that
+    their EXIF orientation turned.
+    """
+
+    files: int = 0
+    used: int = 0
+    unused: Mapping[str, int] = field(default_factory=dict)
+    bad: Sequence[tuple[str, str]] = ()
+    pages: int = 0
+    further: int = 0
+    classes: int = 0
+    duplicates: Mapping[str, int] = field(default_factory=dict)
+    turned: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and dicts, ready for JSON."""
+        return {**asdict(self), "bad": [list(one) for one in self.bad]}
+
+    def __str__(self) -> str:
+        """One line; empty when there is nothing to say.
+
+        >>> print(Tally(files=9, used=6, unused={"hidden": 1, UNREADABLE: 2}, bad=[("a.png", "cut")], further=2))
+        9 files, 6 images used; not used: 1 hidden, 2 unreadable (a.png: cut, ...); 2 files have further pages, of which
+        the first is used (data.pages=all takes each)
+        """
+        seen = f"{self.files:,} files, {self.used:,} images used"
+        classes = f"{self.classes:,} classes"
+        parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
+        return "; ".join([*parts, *self._unused(), *self._changed(), *self._twice()])
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Tally:
+        """The inverse of `to_dict`; what it does not know is left out."""
+        kept = {one.name: record[one.name] for one in fields(cls) if one.name in record}
+        return cls(**{**kept, "bad": tuple((name, why) for name, why in kept.get("bad", ()))})
+
+    def _unused(self) -> list[str]:
+        counts = [f"{count:,} {reason}{self._named(reason, count)}" for reason, count in self.unused.items() if count]
+        return [f"not used: {', '.join(counts)}"] if counts else []
+
+    def _named(self, reason: str, count: int) -> str:
+        named = self.bad[:SHOWN]
+        if reason != UNREADABLE or not named:
+            return ""
+        return f" ({', '.join(f'{name}: {why}' for name, why in named)}{', ...' * (count > len(named))})"
+
+    def _changed(self) -> list[str]:
+        further = f"{self.further:,} files have further pages, of which the first is used (data.pages=all takes each)"
+        turned = f"{self.turned:,} pictures turned as their EXIF orientation says"
+        pages = f"{self.pages:,} of the images are further pages of their file"
+        return [further] * bool(self.further) + [pages] * bool(self.pages) + [turned] * bool(self.turned)
+
+    def _twice(self) -> list[str]:
+        return [
+            f"{count:,} images of {pair.split('/')[1]} are also in {pair.split('/')[0]}"
+            for pair, count in self.duplicates.items()
+            if count
+        ]

@@ -1,0 +1,242 @@
+"""Image files of others: which files below a folder are pictures, and how one is opened; the same at every door.
+
+No torch here: training, scoring and the codec ask the same questions.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader, BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, ImageOps
+
+from hvae.errors import HvaeError
+from hvae.files import open_regular
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
+# Pillow knows more formats; some of them start other programs, whatever the name of the file says.
+# What JPEG opens may turn out to be MPO: a photograph with its preview.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MOST_PIXELS = 89_478_485
+"""Pixels of the largest picture: a quarter of a gigabyte in colour."""
+MOST_FOLDERS_DEEP = 100
+MOST_PAGES = 10_000
+_TAIL = 1 << 16
+_ORIENTATION = 0x0112
+_QUARTER_TURNS = (5, 6, 7, 8)
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError),
+    *(AssertionError, RuntimeError, MemoryError, struct.error, Image.DecompressionBombError),
+)
+"""What Pillow raises for damaged files, beside its own errors."""
+
+# Pillow warns from the size on from which we refuse.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class Listed(NamedTuple):
+    """One picture file, and what tells its content from another one: size, time of change, number on its disk."""
+
+    path: Path
+    stamp: tuple[int, int, int]
+
+
+class Listing(NamedTuple):
+    """The picture files below a folder, sorted, each real file once; how many files there are in all, and how many of
+    them are none, by reason."""
+
+    files: tuple[Listed, ...]
+    seen: int
+    passed_over: Mapping[str, int]
+
+
+def listed(folder: Path) -> Listing:
+    """Every picture file below a folder, in the order in which the images of a split come.
+
+    Links are followed, and a file or folder that was reached before is not entered again.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> (place / "self").symlink_to(place)
+    >>> for name in ("b.png", "a.jpg", "notes.txt"):
+    ...     (place / name).touch()
+    >>> listing = listed(place)
+    >>> [file.path.name for file in listing.files], listing.seen, dict(listing.passed_over)
+    (['a.jpg', 'b.png'], 3, {'of another kind': 1})
+    """
+    walk = _Walk()
+    walk.down(folder)
+    # By parts, not by text: "a/2.png" comes before "a b/1.png" on every system.
+    files = sorted(walk.files, key=lambda file: file.path.parts)
+    return Listing(tuple(files), walk.seen, dict(sorted(walk.passed_over.items())))
+
+
+class _Walk:
+    """Goes through folders and keeps what it has entered.  With a stack of its own: trees may be deeper than calls."""
+
+    def __init__(self) -> None:
+        self.files: list[Listed] = []
+        self.seen = 0
+        self.passed_over: Counter[str] = Counter()
+        self.entered: set[tuple[int, int]] = set()
+
+    def down(self, root: Path) -> None:
+        self._is_new(os.stat(root))
+        waiting = [(root, 0)]
+        while waiting:
+            folder, depth = waiting.pop()
+            # Sorted, so that of two names of one file the first is taken on every machine.
+            inside = sorted(self._each(folder), key=lambda entry: entry.name)
+            below = [Path(entry.path) for entry in inside if self._is_folder(entry)]
+            if depth < MOST_FOLDERS_DEEP:
+                waiting += [(place, depth + 1) for place in reversed(below)]
+            else:
+                self.passed_over[f"folders more than {MOST_FOLDERS_DEEP} deep"] += len(below)
+
+    def _each(self, folder: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except OSError:
+            self.passed_over["folders that cannot be read"] += 1
+            return []
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        """Whether to go on below; a file is noted here."""
+        hidden = entry.name.startswith(".")
+        try:
+            state = entry.stat()
+        except OSError:  # a link to nothing: whoever opens it says so
+            state = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(state.st_mode):
+            return not hidden and self._is_new(state)
+        self.seen += 1
+        if hidden or not entry.name.lower().endswith(SUFFIXES):
+            self.passed_over["hidden" if hidden else "of another kind"] += 1
+        elif not self._is_new(state):
+            self.passed_over["linked twice"] += 1
+        else:
+            self.files.append(Listed(Path(entry.path), (state.st_size, state.st_mtime_ns, state.st_ino)))
+        return False
+
+    def _is_new(self, state: os.stat_result) -> bool:
+        # Some file systems number nothing: there every file counts as new.
+        key = (state.st_dev, state.st_ino)
+        is_new = not state.st_ino or key not in self.entered
+        self.entered.add(key)
+        return is_new
+
+
+def printable(name: str | Path) -> str:
+    """A file name as text that every file of ours can hold, whatever bytes it has.
+
+    >>> printable(os.fsdecode(b"caf\\xe9.png"))
+    'caf\\\\udce9.png'
+    """
+    return str(name).encode(errors="backslashreplace").decode()
+
+
+@contextmanager
+def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
+    """An image of a regular file or of bytes, not yet decoded; within the block every fault of Pillow is one line.
+
+    Raises HvaeError for what is no picture, is damaged, or has more than `MOST_PIXELS`.
+    """
+    name = name or printable(source if isinstance(source, Path) else "picture")
+    try:
+        with (
+            open_regular(source) if isinstance(source, Path) else source as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
+            _check_size(image)
+            yield image
+    except HvaeError:
+        raise
+    except UNREADABLE as fault:
+        why = " ".join(str(fault).split()) or type(fault).__name__
+        raise HvaeError(f"cannot read the picture {name}: {why}; replace it or take it out") from fault
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"expected at most {MOST_PIXELS:,} pixels, got {image.height:,} x {image.width:,}")
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; itself where that says nothing."""
+    image.load()  # a PNG may say it after its pixels
+    # Pillow's own function makes a copy of what stays as it is.
+    return ImageOps.exif_transpose(image) if is_turned(image) else image
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether its EXIF orientation turns or mirrors the image."""
+    return _orientation(image) != 1
+
+
+def size_upright(image: Image.Image) -> tuple[int, int]:
+    """Height and width once it is upright."""
+    return image.size if _orientation(image) in _QUARTER_TURNS else image.size[::-1]
+
+
+def _orientation(image: Image.Image) -> int:
+    # By the method of the base class: that of PNG would decode the pixels.
+    return Image.Image.getexif(image).get(_ORIENTATION, 1)
+
+
+def has_more_pages(image: Image.Image) -> bool:
+    """Whether a file holds further pages or frames; the preview of a phone's photograph is none."""
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+
+
+def pages(image: Image.Image) -> Iterator[int]:
+    """Turn to each page of a file, one after the other.  Raises ValueError when there are more than `MOST_PAGES`."""
+    yield 0
+    if not has_more_pages(image):
+        return
+    for page in range(1, MOST_PAGES + 1):
+        try:
+            image.seek(page)
+        except EOFError:
+            return
+        if page == MOST_PAGES:
+            raise ValueError(f"expected at most {MOST_PAGES:,} pages, got more; split the file")
+        _check_size(image)
+        yield page
+
+
+def must_be_decoded(image: Image.Image, file: BufferedReader | BytesIO) -> bool:
+    """Whether only decoding tells what a file holds: it seems cut, or is a PNG with EXIF data after its pixels."""
+    at, size = file.tell(), file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL))
+    tail = file.read()
+    file.seek(0)
+    head = file.read(8)
+    file.seek(at)
+    least = {
+        "WEBP": int.from_bytes(head[4:8], "little"),
+        "BMP": int.from_bytes(head[2:6], "little"),
+        "PPM": image.width * image.height // 8,
+    }
+    last = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b";"}
+    form = image.format or ""
+    return (
+        least.get(form, 0) > size or last.get(form, b"") not in tail or (form == "TIFF" and _strips_end(image) > size)
+    )
+
+
+def _strips_end(image: Image.Image) -> int:
+    """Where the last strip or tile of a TIFF ends."""
+    tags = getattr(image, "tag_v2", {})
+    ends = [(tags.get(place, ()), tags.get(size, ())) for place, size in ((273, 279), (324, 325))]
+    return max(
+        (start + count for starts, counts in ends for start, count in zip(starts, counts, strict=False)), default=0
+    )
