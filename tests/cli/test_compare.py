@@ -187,6 +187,8 @@ def test_the_page_is_whole_and_asks_nothing_of_a_network(
     compared(command, runs(a=record(90), b=record(95), c=record(50, data__name="<script>alert(1)</script>")))
     page = (tmp_path / "page.html").read_text()
     assert "<h1>Comparison of runs</h1>" in page and page.count("<table>") == 2
+    # Numbers do not break, and a table that is wider than the page scrolls in a box.
+    assert len(re.findall(r'<div class="scroll"[^>]*>\s*<table>', page)) == 2 and "td { font-variant-numeric" in page
     assert "90.00 ± 0.50" in page and '<span class="chip">best</span>' in page
     assert "<script" not in page and not re.search(r"(src|href)=.https?:", page)
     assert "2 different tasks" in page

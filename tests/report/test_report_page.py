@@ -118,7 +118,7 @@ def test_text_is_escaped_and_all_of_it_is_there(html: str) -> None:
     for words in ("17.93", "nats per image", "z2 is not used.", "Warm it up.", "model.note", "ab" * 32, "90 %"):
         assert words in page.text
     assert "hvae report runs/a && echo <done>" in page.text
-    assert "10.000" in page.text  # 6.93 nats are 10 bits
+    assert ">10.00</td>" in html  # 6.93 nats are 10 bits
 
 
 def test_every_picture_is_inside_and_described(html: str) -> None:
@@ -131,7 +131,37 @@ def test_every_picture_is_inside_and_described(html: str) -> None:
         assert abs(picture.width / int(attributes["width"]) - picture.height / int(attributes["height"])) < 0.02
     assert len(page.all("source")) == 4  # the charts have a dark version
     alts = " ".join(attributes["alt"] for attributes in shown)
-    assert "z1 6.93" in alts and "z2 0 of 16" in alts and 'four "images" <b>' in alts
+    assert "z1 6.931" in alts and "z2 0 of 16" in alts and 'four "images" <b>' in alts
+
+
+def test_numbers_never_break_and_tables_scroll_in_their_boxes(data: ReportData) -> None:
+    """A browser breaks a number only where a rule lets it; a table that is too wide has a box of its own."""
+    large = LevelNumbers(name="z1", shape=(16, 32, 32), nats=17224.2, active=1023, units=16384, more={"held": "1,644"})
+    page = render(replace(data, levels=[large], sheets=[Sheet(title="Top", heads=("a", "b"), rows=[("z1", "1")])]))
+    rules = dict(re.findall(r"^([^{}@/\n]+?) \{\s*([^}]*?)\s*\}", page, re.M))
+    assert "white-space: nowrap" in rules["td"] and "overflow-wrap" not in rules["td"]
+    assert "white-space: nowrap" in rules[".numbers .spread"] and "overflow-x: auto" in rules[".scroll"]
+    assert "white-space: nowrap" in re.search(r"\.numbers \.value \{ (white-space[^}]*)", page).group(1)
+    assert page.count("<table>") == len(re.findall(r'<div class="scroll"[^>]*>\s*<table>', page)) == 2
+    assert all(text in page for text in ("17,224</td>", "24,849</td>", "1,023 of 16,384</td>"))
+    assert "Nats per image: z1 17,224." in page, "one number for one thing, in the table and in the words of the chart"
+
+
+def test_the_configuration_is_folded(html: str) -> None:
+    folded = re.search(
+        r"<details class=\"card\">\s*<summary>Configuration \(2 settings\)</summary>(.*?)</details>", html, re.S
+    )
+    assert folded and "model.note" in folded.group(1)
+    assert "<summary>Environment</summary>" in html and "<details open" not in html
+
+
+def test_what_a_browser_would_follow_unseen_is_written_as_its_code() -> None:
+    hostile = "a\x1b[2J\u202eb\u2028\udcff"
+    page = render(
+        ReportData(title=hostile, summary=hostile, data={hostile: hostile}, commands=[hostile, "second line"])
+    )
+    assert all(line.isprintable() for line in page.split("\n")) and page.encode()
+    assert page.count("a\\x1b[2J\\u202eb\\u2028\\udcff") == 6 and "\nsecond line" in page
 
 
 def test_links_inside_lead_somewhere(html: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -138,7 +139,15 @@ def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
 def _headlines(found: Mapping[str, Any]) -> list[Headline]:
     from hvae.report import Headline
 
-    return [Headline(label=name, value=value, note=note) for name, value, note in headlines(found)]
+    cards = []
+    for name, text, note in headlines(found):
+        value, spread, unit = _PARTS.fullmatch(text).groups("")  # type: ignore[union-attr]
+        cards.append(Headline(label=name, value=value, unit=unit, spread=spread, note=note))
+    return cards
+
+
+_PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB))?")
+"""A value, its interval or error, and its unit: on a card they have lines of their own."""
 
 
 def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:

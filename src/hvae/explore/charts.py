@@ -18,6 +18,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from hvae.explore.theme import LIGHT, Theme
+from hvae.screen.numbers import number, short
 
 BARS, CURVES = 5.1, 10.2  # inches wide: half a page, a page
 MANY = 8
@@ -33,7 +34,7 @@ def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT) -> bytes:
     """
     with matplotlib.rc_context(theme.style()):
         figure, axes = _figure(1, BARS, _bars_height(len(rates)))
-        texts = [f" {nats:.2f} nats = {nats / math.log(2):.2f} bits" for nats in rates.values()]
+        texts = [f" {number(nats)} nats = {number(nats / math.log(2))} bits" for nats in rates.values()]
         _bars(axes[0], list(rates), list(rates.values()), texts, theme.shades(len(rates)))
         axes[0].set(xlabel="nats per image", xlim=(0, 1.55 * max([*rates.values(), 1e-9])))
         return _png(figure)
@@ -45,7 +46,7 @@ def unit_bars(units: Mapping[str, tuple[int, int]], theme: Theme = LIGHT) -> byt
         figure, axes = _figure(1, BARS, _bars_height(len(units)))
         shares = [100 * active / total for active, total in units.values()]
         axes[0].barh(list(units), [100] * len(units), color=theme.line, height=0.62)
-        texts = [f" {active} of {total}" for active, total in units.values()]
+        texts = [f" {active:,} of {total:,}" for active, total in units.values()]
         _bars(axes[0], list(units), shares, texts, theme.shades(len(units)), at=100)
         axes[0].set(xlabel="active units, % of the level", xlim=(0, 136), xticks=range(0, 101, 25))
         return _png(figure)
@@ -112,6 +113,7 @@ def loss_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], t
         for (name, (steps, values)), (hue, dash) in zip(curves.items(), hues, strict=False):
             axes[0].plot(steps, values, dash, color=hue, label=name)
         axes[0].set(xlabel="step", ylabel="nats per image", ylim=_usual([v for _, v in curves.values()]))
+        axes[0].yaxis.set_major_formatter(lambda value, _: short(value))
         axes[0].legend()
         return _png(figure)
 
@@ -119,7 +121,10 @@ def loss_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], t
 def _figure(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
+    panes = figure.subplots(1, panels, squeeze=False)[0]
+    for axes in panes:
+        axes.xaxis.set_major_formatter(lambda value, _: short(value))
+    return figure, panes
 
 
 def _bars_height(count: int) -> float:
@@ -142,6 +147,7 @@ def _stack(axes: Axes, steps: Sequence[float], values: np.ndarray, theme: Theme)
     # Reversed, so that the top level lies on top of the stack as it does in the model.
     axes.stackplot(steps, values[::-1].clip(0), colors=theme.shades(len(values))[::-1], linewidth=0)
     axes.set(title="All levels, stacked", ylabel="nats per image", ylim=(0, _usual([values.clip(0).sum(0)])[1]))
+    axes.yaxis.set_major_formatter(lambda value, _: short(value))
 
 
 def _lines(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from hvae.explore.charts import MANY, loss_curves, rate_bars, rate_curves, unit_bars, use_curves
 from hvae.explore.theme import DARK, LIGHT, Theme
 from hvae.report.data import Curve, History, LevelNumbers, Picture, ReportData, Section
+from hvae.screen.numbers import number
 
 DENSE = 1.5
 
@@ -48,7 +49,7 @@ def _rates(data: ReportData) -> Picture:
         "zero is collapsed: the model does not use it.",
         filename="rates.png",
         section="levels",
-        alt="Nats per image: " + ", ".join(f"{level.name} {level.nats:.2f}" for level in data.levels) + ".",
+        alt="Nats per image: " + ", ".join(f"{level.name} {number(level.nats)}" for level in data.levels) + ".",
     )
 
 
@@ -65,7 +66,7 @@ def _units(data: ReportData) -> Picture:
 
 
 def _units_text(level: LevelNumbers) -> str:
-    return f"{level.name} {level.active} of {level.units}"
+    return f"{level.name} {level.active:,} of {level.units:,}"
 
 
 def _common_steps(rates: Mapping[str, Curve]) -> list[float]:
@@ -74,7 +75,7 @@ def _common_steps(rates: Mapping[str, Curve]) -> list[float]:
 
 def _rate_history(rates: Mapping[str, Curve], steps: list[float]) -> Picture:
     common = {name: _at(curve, steps) for name, curve in rates.items()}
-    ends = ", ".join(f"{name} {values[-1]:.2f}" for name, values in common.items())
+    ends = ", ".join(f"{name} {number(values[-1])}" for name, values in common.items())
     many = len(rates) > MANY
     collapse = "A row that turns dark" if many else "A curve that falls to the dashed floor (0.01 nats)"
     return _chart(
@@ -84,7 +85,7 @@ def _rate_history(rates: Mapping[str, Curve], steps: list[float]) -> Picture:
         f"logarithmic scale. {collapse} has collapsed, at the step where it got there.",
         filename="rates-over-training.png",
         section="training",
-        alt=f"Rates over {steps[-1]:g} steps; at the end, in nats: {ends}.",
+        alt=f"Rates over {steps[-1]:,.0f} steps; at the end, in nats: {ends}.",
     )
 
 
@@ -99,7 +100,7 @@ def _use_history(history: History, steps: list[float]) -> Picture:
         "than the logarithm of the number of validation images). A level at zero on both sides is dead.",
         filename="use-over-training.png",
         section="training",
-        alt=f"Share in use over {steps[-1]:g} steps; at the end: {ends}.",
+        alt=f"Share in use over {steps[-1]:,.0f} steps; at the end: {ends}.",
     )
 
 
@@ -109,7 +110,7 @@ def _at(curve: Curve, steps: list[float]) -> list[float]:
 
 
 def _losses(losses: Mapping[str, Curve]) -> Picture:
-    ends = ", ".join(f"{name} {values[-1]:.2f}" for name, (_, values) in losses.items())
+    ends = ", ".join(f"{name} {number(values[-1])}" for name, (_, values) in losses.items())
     return _chart(
         lambda theme: loss_curves(losses, theme),
         title="Negative ELBO over training",

@@ -37,11 +37,12 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Headline:
-    """A number with its unit, what it is, and what it must not be confused with (which bound, which data)."""
+    """A number with its unit and its interval, what it is, and what it must not be confused with (bound, data)."""
 
     label: str
     value: str
     unit: str = ""
+    spread: str = ""
     note: str = ""
 
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from hvae.files import replacing, write_text
 from hvae.report.charts import charts
 from hvae.report.data import Picture, ReportData, Section
+from hvae.screen.numbers import number
 from hvae.screen.text import for_lines
 
 SECTIONS: dict[Section, tuple[str, str]] = {
@@ -100,7 +101,7 @@ def fill(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"uri": _uri, "bits": _bits, "flat": flat}
+    environment.filters |= {"uri": _uri, "number": number, "bits": _bits, "flat": flat}
     style = (here / "report.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, **values)
 

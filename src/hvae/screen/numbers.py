@@ -46,6 +46,17 @@ def interval(mean: float | None, low: float | None, high: float | None) -> str:
     return f"{estimate(mean)} [{_plain(low, digits)}, {_plain(high, digits)}]"
 
 
+def short(value: float) -> str:
+    """A round number, such as one beside an axis.
+
+    >>> short(0.25), short(2500), short(19_980), short(250_000), short(1e6)
+    ('0.25', '2,500', '19,980', '250 k', '1 M')
+    """
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:,g} M"
+    return f"{value / 1e3:,g} k" if abs(value) >= 1e5 else f"{value:,g}"
+
+
 def share(value: float) -> str:
     """A share in percent; what is not quite all or nothing is not rounded to it.
 

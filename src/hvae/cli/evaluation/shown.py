@@ -158,8 +158,8 @@ def _activity(found: Record) -> dict[str, dict[str, str]]:
     result = found.get("activity") or {"levels": {}}
     return {
         name: {
-            "active": f"{level['active_dims']} of {level['dims']}",
-            "used": str(level["used_dims"]),
+            "active": f"{level['active_dims']:,} of {level['dims']:,}",
+            "used": f"{level['used_dims']:,}",
             "verdict": level["state"],
         }
         for name, level in result["levels"].items()
