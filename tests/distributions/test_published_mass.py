@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -66,3 +68,10 @@ def test_the_clamped_gaussian_lives_on_data_in_0_1() -> None:
     p = head(torch.tensor([[[[100.0]], [[0.0]]]]))
     torch.testing.assert_close(p.loc, torch.full((1, 1, 1, 1), 3.0))  # 5 on [-1, 1]
     torch.testing.assert_close(p.scale, torch.full((1, 1, 1, 1), 1.01 / 2))
+
+
+def test_the_clamped_gaussian_is_log_2_a_value_above_the_published_one() -> None:
+    raw, x = torch.randn(2, 2, 3, 3, dtype=torch.float64), torch.rand(2, 1, 3, 3, dtype=torch.float64)
+    loc, log_scale = (5 * torch.tanh(part / 5) for part in raw.chunk(2, 1))
+    published = torch.distributions.Normal(loc, log_scale.exp() + 0.01).log_prob(2 * x - 1)
+    torch.testing.assert_close(GaussianClampedHead((1, 3, 3))(raw).log_prob(x), published + math.log(2))

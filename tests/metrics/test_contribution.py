@@ -71,6 +71,7 @@ def test_reconstructions_are_those_of_one_draw(side: int, scales: int) -> None:
     with torch.no_grad():
         torch.manual_seed(noise_seed(3))
         picture = run(model, posterior, model.evidence(x))["x"].p.mean().clamp(0, 1)
+    assert result.exact_mean, "of a Bernoulli"
     assert result.psnr_db.mean == pytest.approx(float(psnr(picture, x).mean())) and result.ms_ssim_scales == scales
     expected = None if not scales else pytest.approx(float(ms_ssim(picture, x).mean()))
     assert (result.ms_ssim and result.ms_ssim.mean) == expected

@@ -16,9 +16,12 @@ class Distribution(ABC):
 
     `density` says what `log_prob` is: True for the log of a density (its value depends on the unit of the
     data and may be positive), False for the log of a probability mass.  The two are never compared.
+
+    `has_exact_mean` says whether `mean` is the expected value itself or, as the subclass explains, near it.
     """
 
     density: bool = True
+    has_exact_mean: bool = True
 
     @abstractmethod
     def sample(self) -> Tensor:

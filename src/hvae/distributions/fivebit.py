@@ -95,7 +95,7 @@ class HighBits(Distribution):
     density = False
 
     def __init__(self, inner: Distribution) -> None:
-        self.inner = inner
+        self.inner, self.has_exact_mean = inner, inner.has_exact_mean
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.inner.log_prob((level_of(value, 256) / _GREYS).floor() / (_LEVELS - 1))

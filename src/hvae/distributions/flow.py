@@ -42,6 +42,8 @@ class Flowed(Distribution):
     True
     """
 
+    has_exact_mean = False
+
     def __init__(self, base: Distribution, forward: Map, inverse: Map | None = None) -> None:
         self.base, self.forward, self.inverse = base, forward, inverse
         self.density = base.density

@@ -22,6 +22,7 @@ class Masked(Distribution):
     def __init__(self, mask: Tensor, a: Distribution | None, b: Distribution | None) -> None:
         assert a is not None or b is not None
         self.mask, self.a, self.b = mask, a, b
+        self.has_exact_mean = all(d.has_exact_mean for d in (a, b) if d is not None)
 
     def _where(self, ask: Callable[[Distribution], Tensor]) -> Tensor:
         a = None if self.a is None else ask(self.a)

@@ -49,6 +49,7 @@ class LogisticMixture(Distribution):
     """
 
     density = False
+    has_exact_mean = False
 
     def __init__(
         self,

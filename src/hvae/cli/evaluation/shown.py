@@ -80,7 +80,8 @@ def task(found: Record) -> str:
 def _reconstruction(back: Record) -> Iterator[Headline]:
     alike = back["ms_ssim"]
     other = f"; MS-SSIM {alike['mean']:.3f} over {back['ms_ssim_scales']} scales" if alike else ""
-    yield "PSNR", f"{_spread(back['psnr_db'])} dB", f"reconstructions of {back['data']:,} data{other}"
+    means = "" if back.get("exact_mean", True) else "approximate means, "
+    yield "PSNR", f"{_spread(back['psnr_db'])} dB", f"{means}reconstructions of {back['data']:,} data{other}"
 
 
 def _hierarchical(bound: Record) -> Headline:
