@@ -28,10 +28,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.coding.bins import Grid
-from hvae.coding.numerics import noise
-from hvae.coding.stack import Stack
-from hvae.coding.symbols import data, latent
+from hvae.coding.entropy.bins import Grid
+from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.entropy.symbols import data, latent
 from hvae.distributions import DiscretizedLogistic, Normal
 
 LATENT, DATA = 8 * 16 * 16, 3 * 32 * 32

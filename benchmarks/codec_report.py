@@ -36,9 +36,9 @@ from hvae.checkpoints import load
 from hvae.cli.compress import _pictures, _tile, codec_of
 from hvae.cli.parser import split_dotted
 from hvae.coding import Book, Codec, Picture, Settings, read
-from hvae.coding.numerics import calm, noise
-from hvae.coding.pictures import split
-from hvae.coding.stack import Stack
+from hvae.coding.entropy.numerics import calm, noise
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.files.pictures import split
 from hvae.draw import posterior
 from hvae.walk import run
 

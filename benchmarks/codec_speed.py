@@ -19,9 +19,9 @@ import torch
 
 from hvae.checkpoints import load
 from hvae.cli.source import expected_shape
-from hvae.coding.codec import Codec
-from hvae.coding.coder import ORDERS, Coder, best_order, with_enough_noise
-from hvae.coding.stack import Stack
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.lossless.codec import Codec
+from hvae.coding.lossless.coder import ORDERS, Coder, best_order, with_enough_noise
 from hvae.config.presets import preset
 from hvae.draw import prior
 from hvae.walk import Model, run

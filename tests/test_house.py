@@ -14,6 +14,7 @@ GROUND = {
     "errors",
     "files",
     "heap",
+    "lazy",
     "picturefiles",
     "range",
     "records",
@@ -34,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": set(),
     "heap": set(),
     "records": set(),
+    "lazy": set(),
     "trust": set(),
     "screen": set(),
     "range": set(),
@@ -81,6 +83,11 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def modules(path: Path) -> set[str]:
+    """The modules that a file names after `from`."""
+    return {node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
+
+
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -91,6 +98,21 @@ def test_import_rule(path: Path) -> None:
         return
     forbidden = imports(path) - ALLOWED[own] - GROUND - {own}
     assert not forbidden, f"{path.name} in {own}/ may not import {sorted(forbidden)}: see the table in test_house.py"
+
+
+CODING = {  # what each folder of coding/ may import of the others
+    "entropy": set(),
+    "files": {"entropy"},
+    "lossless": {"entropy", "files"},
+    "lossy": {"entropy", "files"},
+}
+
+
+@pytest.mark.parametrize("folder", CODING)
+def test_the_two_codecs_share_bits_and_files_only(folder: str) -> None:
+    for path in (PACKAGE / "coding" / folder).glob("*.py"):
+        rooms = {name.split(".")[2] for name in modules(path) if name.startswith("hvae.coding.")}
+        assert rooms <= CODING[folder] | {folder}, f"{folder}/{path.name}: see the folders of coding/ above"
 
 
 def test_every_room_is_in_the_table() -> None:

@@ -149,8 +149,8 @@ def test_a_lack_of_memory_is_one_line(
 
     assert command("compress", run, grey(tmp_path / "a.png"), tmp_path / "a.hvz").code == 0
     for place, words in (
-        ("hvae.coding.reading.restore", ("decompress", tmp_path / "a.hvz", tmp_path / "b.png")),
-        ("hvae.coding.codec.squeeze", ("compress", run, tmp_path / "a.png", tmp_path / "b.hvz")),
+        ("hvae.coding.files.reading.restore", ("decompress", tmp_path / "a.hvz", tmp_path / "b.png")),
+        ("hvae.coding.lossless.codec.squeeze", ("compress", run, tmp_path / "a.png", tmp_path / "b.hvz")),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, full)
@@ -349,7 +349,7 @@ def test_sizes_that_a_file_claims_are_not_believed(
     from dataclasses import replace
 
     from hvae.coding import read
-    from hvae.coding.container import write
+    from hvae.coding.files.container import write
 
     file = read(data_file.read_bytes())
     item, block = file.header.items[0], file.header.blocks[0]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tiny_codecs import drawings, tiny
 
-from hvae.coding import block
-from hvae.coding.block import Account, _read, decode, encode, kept
-from hvae.coding.codec import Codec
-from hvae.coding.coder import Coder, fingerprint
+from hvae.coding.lossless import block
+from hvae.coding.lossless.block import Account, _read, decode, encode, kept
+from hvae.coding.lossless.codec import Codec
+from hvae.coding.lossless.coder import Coder, fingerprint
 from hvae.errors import HvaeError
 
 

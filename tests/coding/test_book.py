@@ -10,11 +10,11 @@ import torch
 from families import data, family
 from torch import Tensor
 
-from hvae.coding.bins import Grid, Relative, Scaled
-from hvae.coding.book import Book, calibrate
-from hvae.coding.coder import ORDERS, Coder, with_enough_noise
-from hvae.coding.numerics import still
-from hvae.coding.stack import Stack
+from hvae.coding.entropy.bins import Grid, Relative, Scaled
+from hvae.coding.entropy.numerics import still
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.lossless.book import Book, calibrate
+from hvae.coding.lossless.coder import ORDERS, Coder, with_enough_noise
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.errors import HvaeError

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from hvae.coding.classic import _packed, _unpacked, restore, sizes, squeeze
+from hvae.coding.files.classic import _packed, _unpacked, restore, sizes, squeeze
 from hvae.errors import HvaeError
 
 RNG = np.random.default_rng(0)

@@ -12,10 +12,10 @@ from tiny_codecs import drawings, tiny, tiny_model
 from torch import Tensor
 
 from hvae.coding import CLASSIC, Codec, Picture, Settings, read, without_model
-from hvae.coding import block as blocks
-from hvae.coding.classic import Levels
-from hvae.coding.coder import Coder
-from hvae.coding.container import write
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.container import write
+from hvae.coding.lossless import block as blocks
+from hvae.coding.lossless.coder import Coder
 from hvae.config.model import LadderConfig, LVAEConfig, VAEConfig
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, standard_normal

@@ -11,9 +11,9 @@ import pytest
 from tiny_codecs import drawings
 
 from hvae.coding import Codec
-from hvae.coding.bins import Grid, Relative, Scaled
-from hvae.coding.container import VERSION, Block, Header, Item, read, write
-from hvae.coding.header import pack, parse
+from hvae.coding.entropy.bins import Grid, Relative, Scaled
+from hvae.coding.files.container import VERSION, Block, Header, Item, read, write
+from hvae.coding.files.header import pack, parse
 from hvae.errors import HvaeError
 
 HEADER = Header(

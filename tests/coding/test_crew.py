@@ -11,11 +11,12 @@ import pytest
 from families import FAMILIES, family
 from tiny_codecs import drawings, tiny
 
-from hvae.coding import Codec, Settings, crew, read
-from hvae.coding import block as blocks
-from hvae.coding.book import Book
-from hvae.coding.classic import Levels
-from hvae.coding.coder import ORDERS, Coder
+from hvae.coding import Codec, Settings, read
+from hvae.coding.files.classic import Levels
+from hvae.coding.lossless import block as blocks
+from hvae.coding.lossless import crew
+from hvae.coding.lossless.book import Book
+from hvae.coding.lossless.coder import ORDERS, Coder
 from hvae.errors import HvaeError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hvae.coding.curves import UNIT, Curve, logistic, normal
+from hvae.coding.entropy.curves import UNIT, Curve, logistic, normal
 
 CURVES = {"normal": (normal, torch.special.ndtr), "logistic": (logistic, torch.sigmoid)}
 

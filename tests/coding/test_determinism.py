@@ -11,8 +11,8 @@ from processes import finished
 from tiny_codecs import drawings, tiny, tiny_model
 
 from hvae.coding import Codec, Settings, read
-from hvae.coding import block as blocks
-from hvae.coding.coder import fingerprint
+from hvae.coding.lossless import block as blocks
+from hvae.coding.lossless.coder import fingerprint
 
 HERE = Path(__file__).parent
 ELSEWHERE = """

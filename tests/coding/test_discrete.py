@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hvae.coding import Codec, Picture, Uncodable, bitsback, read
-from hvae.coding.book import calibrate
-from hvae.coding.numerics import calm, noise, still
-from hvae.coding.stack import Stack
-from hvae.coding.symbols import Certain, Table, discrete
+from hvae.coding import Codec, Picture, Uncodable, read
+from hvae.coding.entropy.numerics import calm, noise, still
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.entropy.symbols import Certain, Table, discrete
+from hvae.coding.lossless import bitsback
+from hvae.coding.lossless.book import calibrate
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Categorical, standard_normal
 from hvae.site import Site, Visit

@@ -18,11 +18,11 @@ from test_container import resealed
 from tiny_codecs import drawings, tiny
 
 from hvae.coding import CLASSIC, Codec, LossyCodec, Picture, opened, read, save_picture
-from hvae.coding.bins import Grid, Relative, Scaled
-from hvae.coding.classic import squeeze
-from hvae.coding.container import Block, Header, Item, write
-from hvae.coding.crew import entry
-from hvae.coding.pictures import MODES
+from hvae.coding.entropy.bins import Grid, Relative, Scaled
+from hvae.coding.files.classic import squeeze
+from hvae.coding.files.container import Block, Header, Item, write
+from hvae.coding.files.pictures import MODES
+from hvae.coding.lossless.crew import entry
 from hvae.errors import HvaeError
 
 SIZES = (0, 1, 2, 3, 4, 5, 8, 16, 17, 255, 2**14, 2**28, 2**31, 2**62)

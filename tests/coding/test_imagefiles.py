@@ -14,8 +14,8 @@ from PIL import Image
 from tiny_codecs import tiny
 
 from hvae.coding import CLASSIC, Codec, read, without_model
-from hvae.coding.imagefiles import _deep_png, open_picture, save_picture
-from hvae.coding.pictures import MODES, Picture
+from hvae.coding.files.imagefiles import _deep_png, open_picture, save_picture
+from hvae.coding.files.pictures import MODES, Picture
 from hvae.errors import HvaeError
 
 RNG = np.random.default_rng(0)

@@ -12,11 +12,11 @@ from tiny_codecs import tiny, tiny_model
 from tiny_lossy import CONFIG, LEVELS, SHAPE, codec, untrained, waves
 
 from hvae.coding import Codec, LossyCodec, Picture, Uncodable, opened, psnr, quantised, read
-from hvae.coding import lossy as levels_of
-from hvae.coding.curves import UNIT
-from hvae.coding.lossy import DITHERS, HALF, Dither, Residues, shaken
-from hvae.coding.lossy_layout import LOSSY
-from hvae.coding.queue import Reader, Writer
+from hvae.coding.entropy.curves import UNIT
+from hvae.coding.entropy.queue import Reader, Writer
+from hvae.coding.lossy import rounding as levels_of
+from hvae.coding.lossy.layout import LOSSY
+from hvae.coding.lossy.rounding import DITHERS, HALF, Dither, Residues, shaken
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.walk import run
@@ -125,7 +125,7 @@ def test_more_levels_are_larger_and_better() -> None:
 @pytest.mark.parametrize("dither", DITHERS)
 def test_fewer_levels_are_the_preview_of_more(dither: Dither, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of the top level shows what a file of all shows by its top level, unless its encoder chose otherwise."""
-    monkeypatch.setattr("hvae.coding.lossy_codec.DITHERS", (dither,))
+    monkeypatch.setattr("hvae.coding.lossy.codec.DITHERS", (dither,))
     pictures, same = several(), codec()
     few, all_of_it = same.compress(pictures, 1), same.compress(pictures)
     preview = same.decompress(opened(all_of_it.content), levels=1)
@@ -133,7 +133,7 @@ def test_fewer_levels_are_the_preview_of_more(dither: Dither, monkeypatch: pytes
 
 
 def test_large_pictures_are_cut_into_equal_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hvae.coding.lossy_layout.SIDE", 20)
+    monkeypatch.setattr("hvae.coding.lossy.layout.SIDE", 20)
     picture = waves(1, (45, 21))
     made = codec().compress(picture)
     file = opened(made.content)

@@ -14,8 +14,8 @@ from tiny_codecs import drawings, tiny
 from tiny_lossy import LEVELS, codec, untrained, waves
 
 from hvae.coding import File, opened, read
-from hvae.coding.container import Block, Item, write
-from hvae.coding.lossy_layout import groups
+from hvae.coding.files.container import Block, Item, write
+from hvae.coding.lossy.layout import groups
 from hvae.errors import HvaeError
 
 GROUPS = 4
@@ -161,7 +161,7 @@ def test_lossless_files_are_told_apart() -> None:
 
 def test_a_picture_that_does_not_come_back_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = torch.zeros(1, 3, 16, 16, dtype=torch.uint8).numpy()
-    monkeypatch.setattr("hvae.coding.lossy.decode", lambda *args: shown)
+    monkeypatch.setattr("hvae.coding.lossy.rounding.decode", lambda *args: shown)
     with pytest.raises(HvaeError, match="does not decode to what its encoder saw"):
         codec().compress(waves(1, (16, 16)))
     assert codec().compress(waves(1, (16, 16)), verify=False).check_seconds < 1e-3

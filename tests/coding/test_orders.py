@@ -10,12 +10,12 @@ import torch
 from families import FAMILIES, data, family
 from torch import Tensor, nn
 
-from hvae.coding import bitsback, bitswap
-from hvae.coding.bins import Relative
-from hvae.coding.book import Book, calibrate
-from hvae.coding.numerics import calm, noise, still
-from hvae.coding.stack import Exhausted, Stack
-from hvae.coding.steady import Uncodable
+from hvae.coding.entropy.bins import Relative
+from hvae.coding.entropy.numerics import calm, noise, still
+from hvae.coding.entropy.stack import Exhausted, Stack
+from hvae.coding.entropy.steady import Uncodable
+from hvae.coding.lossless import bitsback, bitswap
+from hvae.coding.lossless.book import Book, calibrate
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Distribution, Flowed, Normal, standard_normal
 from hvae.draw import posterior, replay
@@ -175,7 +175,7 @@ def test_data_inside_the_walk_are_coded_step_by_step() -> None:
 
 def test_a_thinned_walk_is_refused_with_advice() -> None:
     law = standard_normal(torch.zeros(1), (2,))
-    with pytest.raises(Uncodable, match="z3 stands for 10 variables"):
+    with pytest.raises(Uncodable, match="z3 stands for several variables"):
         bitsback.Sender(Stack.start(noise(9)), Book({"z3": Relative(4)}))(Site("z3", law, law, weight=10))
 
 

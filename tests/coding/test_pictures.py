@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hvae.coding.pictures import join, layout, split
+from hvae.coding.files.pictures import join, layout, split
 from hvae.errors import HvaeError
 
 RNG = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvae.coding.numerics import noise
-from hvae.coding.stack import Exhausted, Stack
+from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.stack import Exhausted, Stack
 from hvae.errors import HvaeError
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvae.coding.steady import Uncodable, gaussian, steady
+from hvae.coding.entropy.steady import Uncodable, gaussian, steady
 from hvae.distributions import Bernoulli, Flowed, Normal
 from hvae.errors import HvaeError
 

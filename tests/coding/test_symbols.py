@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from hvae.coding.bins import EqualMass, Even, Spread
-from hvae.coding.numerics import noise
-from hvae.coding.stack import Stack
-from hvae.coding.steady import Uncodable
-from hvae.coding.symbols import data, latent, levels_of
+from hvae.coding.entropy.bins import EqualMass, Even, Spread
+from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.entropy.steady import Uncodable
+from hvae.coding.entropy.symbols import data, latent, levels_of
 from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal
 from hvae.distributions.discrete import level_of
 from hvae.distributions.fivebit import HighBits, overlapping_mass

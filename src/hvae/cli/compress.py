@@ -128,7 +128,7 @@ def _out(paths: Sequence[str]) -> Path:
 
 def _check_use(args: Namespace, dotted: Mapping[str, str]) -> None:
     """Raises HvaeError for options that would say nothing, and names that a file cannot hold."""
-    from hvae.coding.pictures import check_name
+    from hvae.coding.files.pictures import check_name
 
     check_name(args.run)
     for name in LOSSLESS if args.quality is not None else ():
@@ -182,7 +182,7 @@ def _settings(args: Namespace) -> Settings:
 def _pictures(source: str, run: LoadedRun, number: int | None, dotted: Mapping[str, str]) -> list[Picture]:
     """The pictures of one input."""
     from hvae.coding import open_picture
-    from hvae.coding.pictures import check_name
+    from hvae.coding.files.pictures import check_name
 
     path = Path(source).expanduser()
     if _is_split(source):

@@ -106,7 +106,7 @@ def _check_dest(dest: Path, header: Header, only: int | None) -> None:
 def _suffixes(header: Header, only: int | None) -> list[str]:
     """One a file that will be written: neighbouring arrays of one name and size share one."""
     from hvae.coding import MODES
-    from hvae.coding.reading import chosen, each_item
+    from hvae.coding.files.reading import chosen, each_item
 
     items = each_item(header)
     wanted = [(items[i].name, items[i].mode, items[i].height, items[i].width) for i in chosen(only, len(items))]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import shlex
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,16 +1,44 @@
-"""Lossless compression with any model whose latents can be put into bins: bits-back coding that writes real files."""
+"""Compression with any model that can be coded: bits-back coding without loss, rounded latents with it, real files.
 
-from hvae.coding.book import FINENESS, Book, calibrate
-from hvae.coding.classic import sizes
-from hvae.coding.codec import CLASSIC, Codec, Compressed, Settings
-from hvae.coding.container import File, Header, read
-from hvae.coding.imagefiles import open_picture, save_picture
-from hvae.coding.lossy import psnr, quantised
-from hvae.coding.lossy_codec import Lossy, LossyCodec
-from hvae.coding.lossy_layout import opened
-from hvae.coding.pictures import MODES, Picture
-from hvae.coding.reading import without_model
-from hvae.coding.steady import Uncodable
+`entropy` turns distributions into bits, `lossless` and `lossy` are the two codecs, `files` are pictures and the
+container that both write.  Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvae.lazy import lazy
+
+if TYPE_CHECKING:
+    from hvae.coding.entropy.steady import Uncodable
+    from hvae.coding.files.classic import sizes
+    from hvae.coding.files.container import File, Header, read
+    from hvae.coding.files.imagefiles import open_picture, save_picture
+    from hvae.coding.files.pictures import MODES, Picture
+    from hvae.coding.files.reading import without_model
+    from hvae.coding.lossless.book import FINENESS, Book, calibrate
+    from hvae.coding.lossless.codec import CLASSIC, Codec, Compressed, Settings
+    from hvae.coding.lossy.codec import Lossy, LossyCodec
+    from hvae.coding.lossy.layout import opened
+    from hvae.coding.lossy.rounding import psnr, quantised
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "entropy.steady": ("Uncodable",),
+        "files.classic": ("sizes",),
+        "files.container": ("File", "Header", "read"),
+        "files.imagefiles": ("open_picture", "save_picture"),
+        "files.pictures": ("MODES", "Picture"),
+        "files.reading": ("without_model",),
+        "lossless.book": ("FINENESS", "Book", "calibrate"),
+        "lossless.codec": ("CLASSIC", "Codec", "Compressed", "Settings"),
+        "lossy.codec": ("Lossy", "LossyCodec"),
+        "lossy.layout": ("opened",),
+        "lossy.rounding": ("psnr", "quantised"),
+    },
+)
 
 __all__ = [
     "CLASSIC",

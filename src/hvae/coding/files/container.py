@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from hvae.coding.header import Block, Header, Item, pack, parse
+from hvae.coding.files.header import Block, Header, Item, pack, parse
 from hvae.errors import HvaeError
 
 __all__ = ["MAGIC", "VERSION", "Block", "File", "Header", "Item", "read", "read_part", "write"]

@@ -18,8 +18,8 @@ from functools import cache
 
 import numpy as np
 
-from hvae.coding.curves import UNIT_BITS, Floats, Ints, normal
-from hvae.coding.steady import gaussian
+from hvae.coding.entropy.curves import UNIT_BITS, Floats, Ints, normal
+from hvae.coding.entropy.steady import gaussian
 from hvae.distributions import Distribution
 from hvae.errors import HvaeError
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hvae.coding.classic import Levels
-from hvae.coding.container import File, Header, Item, read_part
-from hvae.coding.lossy import DITHERS
-from hvae.coding.pictures import KINDS, MODES, Picture, join, layout
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.container import File, Header, Item, read_part
+from hvae.coding.files.pictures import KINDS, MODES, Picture, join, layout
+from hvae.coding.lossy.rounding import DITHERS
 from hvae.errors import HvaeError
 
 LOSSY = 100

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from hvae.coding.header import IDENTITY
-from hvae.coding.stack import Words
+from hvae.coding.entropy.stack import Words
 from hvae.errors import HvaeError
 from hvae.walk import Model
 from hvae.weights import digest
 
+IDENTITY = 16
+"""Bytes that tell one model from another."""
 Build = Callable[[tuple[int, ...]], Model]
 """A shape (C, H, W) to an untrained model of a configuration."""
 

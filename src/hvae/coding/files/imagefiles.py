@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from hvae.coding.classic import Levels
-from hvae.coding.pictures import KINDS, MODES, Picture
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.pictures import KINDS, MODES, Picture
 from hvae.errors import HvaeError
 from hvae.files import replacing
 

@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from hvae.coding import block as blocks
-from hvae.coding import crew
-from hvae.coding.block import MOST_ROWS, Account
-from hvae.coding.book import FINENESS, Book, calibrate, check_fineness
-from hvae.coding.classic import Levels, squeeze
-from hvae.coding.coder import ORDERS, Coder, best_order, fingerprint
-from hvae.coding.container import Block, File, Header, Item, write
-from hvae.coding.crew import Coded
-from hvae.coding.numerics import Build, calm, identity, resized, still
-from hvae.coding.pictures import Picture, check_names, join, layout, split
-from hvae.coding.reading import Tick, Tiles, chosen, each_item, rests, shown, without_model
+from hvae.coding.entropy.numerics import Build, calm, identity, resized, still
+from hvae.coding.files.classic import Levels, squeeze
+from hvae.coding.files.container import Block, File, Header, Item, write
+from hvae.coding.files.pictures import Picture, check_names, join, layout, split
+from hvae.coding.files.reading import Tick, chosen, each_item, rests, shown, without_model
+from hvae.coding.lossless import block as blocks
+from hvae.coding.lossless import crew
+from hvae.coding.lossless.block import MOST_ROWS, Account
+from hvae.coding.lossless.book import FINENESS, Book, calibrate, check_fineness
+from hvae.coding.lossless.coder import ORDERS, Coder, best_order, fingerprint
+from hvae.coding.lossless.crew import Coded
+from hvae.coding.lossless.tiles import Tiles
 from hvae.errors import HvaeError
 from hvae.walk import Model
 

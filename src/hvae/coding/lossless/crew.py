@@ -21,11 +21,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
-from hvae.coding import block as blocks
-from hvae.coding.block import Account
-from hvae.coding.classic import Levels
-from hvae.coding.coder import Coder, with_enough_noise
-from hvae.coding.header import Block
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.header import Block
+from hvae.coding.lossless import block as blocks
+from hvae.coding.lossless.block import Account
+from hvae.coding.lossless.coder import Coder, with_enough_noise
 from hvae.errors import HvaeError
 
 _WORTH = 10.0

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from hvae.coding.curves import Floats
+from hvae.coding.entropy.curves import Floats
 from hvae.distributions import Distribution, Normal
 from hvae.errors import HvaeError
 

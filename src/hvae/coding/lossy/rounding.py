@@ -25,12 +25,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.coding.classic import Levels
-from hvae.coding.curves import UNIT, Floats, Ints, normal
-from hvae.coding.numerics import calm, noise
-from hvae.coding.queue import Reader, Writer
-from hvae.coding.steady import Parameters, Uncodable, flat, steady
-from hvae.coding.symbols import Cumulative
+from hvae.coding.entropy.curves import UNIT, Floats, Ints, normal
+from hvae.coding.entropy.numerics import calm, noise
+from hvae.coding.entropy.queue import Reader, Writer
+from hvae.coding.entropy.steady import Parameters, Uncodable, flat, steady
+from hvae.coding.entropy.symbols import Cumulative
+from hvae.coding.files.classic import Levels
 from hvae.distributions.quantised import BlurredNormal
 from hvae.draw import Draw, Drawn, mode
 from hvae.errors import HvaeError

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hvae.coding.curves import Floats, Ints
-from hvae.coding.stack import Words, categorical, coders
+from hvae.coding.entropy.curves import Floats, Ints
+from hvae.coding.entropy.stack import Words, categorical, coders
 from hvae.errors import HvaeError
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from hvae.coding.bins import MOST_BITS, Bins, EqualMass, Grid, Relative, Scaled
-from hvae.coding.curves import Floats
-from hvae.coding.steady import gaussian
+from hvae.coding.entropy.bins import MOST_BITS, Bins, EqualMass, Grid, Relative, Scaled
+from hvae.coding.entropy.curves import Floats
+from hvae.coding.entropy.steady import gaussian
 from hvae.distributions import Categorical, Distribution
 from hvae.draw import posterior
 from hvae.errors import HvaeError, unknown

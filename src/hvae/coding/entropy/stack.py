@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hvae.coding.curves import Floats, Ints
+from hvae.coding.entropy.curves import Floats, Ints
 from hvae.errors import HvaeError, missing_extra
 
 Words = NDArray[np.uint32]

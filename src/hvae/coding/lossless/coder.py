@@ -13,11 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hvae.coding import bitsback, bitswap
-from hvae.coding.book import Book
-from hvae.coding.classic import Levels
-from hvae.coding.numerics import calm, noise
-from hvae.coding.stack import Exhausted, Stack
+from hvae.coding.entropy.numerics import calm, noise
+from hvae.coding.entropy.stack import Exhausted, Stack
+from hvae.coding.files.classic import Levels
+from hvae.coding.lossless import bitsback, bitswap
+from hvae.coding.lossless.book import Book
 from hvae.errors import HvaeError
 from hvae.walk import Chain, Model, Trace
 

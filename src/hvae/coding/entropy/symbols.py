@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.coding.bins import Bins, EqualMass
-from hvae.coding.curves import UNIT, UNIT_BITS, Floats, Ints, logistic, normal
-from hvae.coding.stack import Stack
-from hvae.coding.steady import Parameters, Uncodable, flat, gaussian, steady
+from hvae.coding.entropy.bins import Bins, EqualMass
+from hvae.coding.entropy.curves import UNIT, UNIT_BITS, Floats, Ints, logistic, normal
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.entropy.steady import Parameters, Uncodable, flat, gaussian, steady
 from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture
 from hvae.distributions.logistic import bins as places
 from hvae.distributions.logistic import log_mass

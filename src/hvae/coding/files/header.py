@@ -19,12 +19,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from hvae.coding.bins import Grid, Relative, Scaled
-from hvae.coding.pictures import KINDS, MODES, MOST_PIXELS, check_name
+from hvae.coding.entropy.bins import Grid, Relative, Scaled
+from hvae.coding.entropy.numerics import IDENTITY
+from hvae.coding.files.pictures import KINDS, MODES, MOST_PIXELS, check_name
 from hvae.errors import HvaeError
 
-IDENTITY = 16
-"""Bytes that tell one model from another."""
 _OLD_IDENTITY = 32
 _T = TypeVar("_T")
 

@@ -1,6 +1,6 @@
-"""Pictures out of a file: which blocks hold which tiles, and no more of them decoded than are asked for.
+"""Pictures out of a file: which of them are asked for, what lies beside their levels, and those without a model.
 
-Shapes: `C H W` a picture; `N` tiles of the model's shape.
+Shapes: `C H W` a picture; `R` planes beside it.
 """
 
 from __future__ import annotations
@@ -10,57 +10,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hvae.coding import block as blocks
-from hvae.coding import crew
-from hvae.coding.classic import Levels, restore
-from hvae.coding.coder import Coder
-from hvae.coding.container import Block, File, Header, Item
-from hvae.coding.pictures import KINDS, MODES, Kind, Picture, layout
+from hvae.coding.files.classic import Levels, restore
+from hvae.coding.files.container import Block, File, Header, Item
+from hvae.coding.files.pictures import KINDS, MODES, Kind, Picture, layout
 from hvae.errors import HvaeError, short
 
 Tick = Callable[[int, int], None]
 """Told (done, total)."""
-
-
-class Tiles:
-    """The tiles of a file by number; a block is decoded when one of its tiles is asked for, and kept until the next.
-
-    `workers` processes decode when all are asked for; 0: as many as pay.
-    """
-
-    def __init__(
-        self, file: File, coder: Coder, shape: tuple[int, ...], tick: Tick | None = None, workers: int = 1
-    ) -> None:
-        self.file, self.coder, self.shape, self.tick, self.workers = file, coder, shape, tick, workers
-        self.known = [block for block in file.header.blocks if block.count]
-        self.starts = np.cumsum([0, *(block.count for block in self.known)])
-        self._held: dict[int, Levels] = {}
-
-    def between(self, start: int, end: int) -> Levels:
-        first, last = (int(np.searchsorted(self.starts, at, side="right")) - 1 for at in (start, end - 1))
-        parts = [self._block(b)[max(start - self.starts[b], 0) : end - self.starts[b]] for b in range(first, last + 1)]
-        return np.concatenate(parts)
-
-    def all(self) -> None:
-        """Decode every block now."""
-        counts = [block.count for block in self.known]
-        jobs = [(self.file.payload(index), self.shape, count) for index, count in enumerate(counts)]
-        workers = self.workers or crew.hands(self.coder, counts)
-        for index, found in enumerate(crew.each(blocks.decode, self.coder, jobs, workers)):
-            self._keep(index, found)
-
-    def _block(self, index: int) -> Levels:
-        if index not in self._held:
-            self._held.clear()
-            payload, count = self.file.payload(index), self.known[index].count
-            self._keep(index, blocks.decode(self.coder, payload, self.shape, count))
-        return self._held[index]
-
-    def _keep(self, index: int, found: Levels) -> None:
-        check_content(found, self.known[index], index)
-        self._held[index] = found
-        if self.tick is not None:
-            self.tick(index + 1, len(self.known))
 
 
 def rests(file: File, items: Sequence[Item], wanted: Sequence[int]) -> dict[int, Levels]:

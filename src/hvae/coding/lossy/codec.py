@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from hvae.coding import lossy
-from hvae.coding.classic import Levels
-from hvae.coding.container import Block, File, Header, Item, write
-from hvae.coding.lossy import DITHERS, Chunk, Dither, Sent
-from hvae.coding.lossy_layout import (
+from hvae.coding.entropy.numerics import Build, identity, resized, still
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.container import Block, File, Header, Item, write
+from hvae.coding.files.pictures import Picture, check_names, layout, split
+from hvae.coding.files.reading import Tick, chosen
+from hvae.coding.lossy import rounding as lossy
+from hvae.coding.lossy.layout import (
     LOSSY,
     ORDERS,
     Group,
@@ -38,9 +40,7 @@ from hvae.coding.lossy_layout import (
     tile_count,
     tile_shape,
 )
-from hvae.coding.numerics import Build, identity, resized, still
-from hvae.coding.pictures import Picture, check_names, layout, split
-from hvae.coding.reading import Tick, chosen
+from hvae.coding.lossy.rounding import DITHERS, Chunk, Dither, Sent
 from hvae.errors import HvaeError
 from hvae.walk import Model
 
@@ -84,7 +84,7 @@ class LossyCodec:
     and size) for pictures of that shape; `bits` of the data; `description` and `run` as for `Codec`.  Raises HvaeError
     for a model whose latents cannot be rounded.
 
-    >>> from hvae.coding.container import read
+    >>> from hvae.coding.files.container import read
     >>> from hvae.config.qresvae import QResVAEConfig
     >>> from hvae.zoo import build
     >>> config = QResVAEConfig(patch=2, groups=(1, 1), widths=(4, 4), latent=1)

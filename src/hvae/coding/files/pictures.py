@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hvae.coding.classic import Levels
+from hvae.coding.files.classic import Levels
 from hvae.errors import HvaeError
 
 MOST_PIXELS = 1 << 28

@@ -15,11 +15,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hvae.coding.book import Book
-from hvae.coding.curves import Ints
-from hvae.coding.stack import Stack
-from hvae.coding.steady import Uncodable
-from hvae.coding.symbols import Code, data, discrete, latent, levels_of
+from hvae.coding.entropy.curves import Ints
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.entropy.steady import Uncodable
+from hvae.coding.entropy.symbols import Code, data, discrete, latent, levels_of
+from hvae.coding.lossless.book import Book
 from hvae.distributions import Categorical, Distribution
 from hvae.distributions.discrete import level_of
 from hvae.draw import Draw, Drawn, replay

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hvae.coding.classic import Levels, restore, squeeze
-from hvae.coding.coder import Coder, with_enough_noise
-from hvae.coding.numerics import noise
-from hvae.coding.stack import STATE_BITS, Exhausted, Stack, Words
+from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.stack import STATE_BITS, Exhausted, Stack, Words
+from hvae.coding.files.classic import Levels, restore, squeeze
+from hvae.coding.lossless.coder import Coder, with_enough_noise
 from hvae.errors import HvaeError
 from hvae.walk import Trace
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from hvae.coding.bitsback import code_of, pop_data, pop_latent, push_data
-from hvae.coding.book import Book
-from hvae.coding.curves import Ints
-from hvae.coding.stack import Stack
+from hvae.coding.entropy.curves import Ints
+from hvae.coding.entropy.stack import Stack
+from hvae.coding.lossless.bitsback import code_of, pop_data, pop_latent, push_data
+from hvae.coding.lossless.book import Book
 from hvae.distributions import Distribution
 from hvae.site import Key, Site
 from hvae.walk import Chain, Evidence, Trace

@@ -1,0 +1,56 @@
+"""Tiles out of a file: no more blocks decoded than are asked for.
+
+Shapes: `N` tiles of the model's shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.container import File
+from hvae.coding.files.reading import Tick, check_content
+from hvae.coding.lossless import block as blocks
+from hvae.coding.lossless import crew
+from hvae.coding.lossless.coder import Coder
+
+
+class Tiles:
+    """The tiles of a file by number; a block is decoded when one of its tiles is asked for, and kept until the next.
+
+    `workers` processes decode when all are asked for; 0: as many as pay.
+    """
+
+    def __init__(
+        self, file: File, coder: Coder, shape: tuple[int, ...], tick: Tick | None = None, workers: int = 1
+    ) -> None:
+        self.file, self.coder, self.shape, self.tick, self.workers = file, coder, shape, tick, workers
+        self.known = [block for block in file.header.blocks if block.count]
+        self.starts = np.cumsum([0, *(block.count for block in self.known)])
+        self._held: dict[int, Levels] = {}
+
+    def between(self, start: int, end: int) -> Levels:
+        first, last = (int(np.searchsorted(self.starts, at, side="right")) - 1 for at in (start, end - 1))
+        parts = [self._block(b)[max(start - self.starts[b], 0) : end - self.starts[b]] for b in range(first, last + 1)]
+        return np.concatenate(parts)
+
+    def all(self) -> None:
+        """Decode every block now."""
+        counts = [block.count for block in self.known]
+        jobs = [(self.file.payload(index), self.shape, count) for index, count in enumerate(counts)]
+        workers = self.workers or crew.hands(self.coder, counts)
+        for index, found in enumerate(crew.each(blocks.decode, self.coder, jobs, workers)):
+            self._keep(index, found)
+
+    def _block(self, index: int) -> Levels:
+        if index not in self._held:
+            self._held.clear()
+            payload, count = self.file.payload(index), self.known[index].count
+            self._keep(index, blocks.decode(self.coder, payload, self.shape, count))
+        return self._held[index]
+
+    def _keep(self, index: int, found: Levels) -> None:
+        check_content(found, self.known[index], index)
+        self._held[index] = found
+        if self.tick is not None:
+            self.tick(index + 1, len(self.known))

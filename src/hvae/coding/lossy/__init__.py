@@ -1,0 +1,1 @@
+"""Rounded latents: levels sent top first, their layout in a file, and the codec that writes them."""
