@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from tiny_lossy import LEVELS, codec, untrained, waves
 from hvae.coding import File, opened, read
 from hvae.coding.files.container import Block, Item, write
 from hvae.coding.lossy.layout import groups
+from hvae.coding.bins import Relative
+from hvae.coding.container import Block, Item, write
+from hvae.coding.lossy_layout import groups
 from hvae.errors import HvaeError
 
 GROUPS = 4
@@ -139,6 +143,24 @@ def test_headers_that_contradict_themselves_are_refused(content: bytes) -> None:
     fewer = replace(header, blocks=header.blocks[:-1])
     with pytest.raises(HvaeError, match="damaged"):
         same.decompress(opened(write(fewer, payloads[:-1])))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"bits": bits} for bits in (1, 2, 4, 7)),
+        *({"shape": shape} for shape in ((1, 16, 16), (3, 8, 8), (3, 16, 1), (768,))),
+        {"levels": {"z1": Relative(3)}},
+    ],
+)
+def test_what_a_header_says_of_the_model_is_compared_with_it(content: bytes, changes: dict[str, Any]) -> None:
+    file = read(content)
+    header = replace(file.header, items=tuple(replace(item, mode=0) for item in file.header.items), **changes)
+    forged = opened(write(header, [bytes(p) for p in file.payloads]))
+    assert forged is not None
+    for show in (codec().decompress, codec().depth):
+        with pytest.raises(HvaeError, match="expected a file of 8 bits by a model of"):
+            show(forged)
 
 
 def test_another_model_and_another_machine_are_refused(content: bytes) -> None:

@@ -243,6 +243,11 @@ class LossyCodec:
                 f"this one is {self.identity.hex()[:12]}...); give the run it was made with"
                 + (f", once at {header.run}" if header.run else "")
             )
+        if (header.bits, header.shape) != (self.bits, self.shape) or header.levels:
+            raise HvaeError(
+                f"expected a file of {self.bits} bits by a model of {self.shape}, without bins; it says {header.bits} "
+                f"bits, {header.shape} and {len(header.levels)} levels with bins: it is damaged"
+            )
         if header.probabilities != self.probabilities:
             raise HvaeError(
                 "this machine or this version of torch computes other probabilities than the one that wrote the file; "
