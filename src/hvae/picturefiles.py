@@ -10,13 +10,13 @@ import stat
 import struct
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hvae.errors import HvaeError
 from hvae.files import open_regular
@@ -27,10 +27,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 89_478_485
 """Pixels of the largest picture: a quarter of a gigabyte in colour."""
+FURTHER, TURNED = "with further pages, of which the first is used", "turned as their EXIF orientation says"
+FLOATS = "it holds floats; save them as .npy"
+REPLACE = "replace it or take it out"
 MOST_FOLDERS_DEEP = 100
 MOST_PAGES = 10_000
 _TAIL = 1 << 16
-_ORIENTATION = 0x0112
+_WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
 UNREADABLE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, EOFError),
@@ -136,12 +139,36 @@ class _Walk:
 
 
 def printable(name: str | Path) -> str:
-    """A file name as text that every file of ours can hold, whatever bytes it has.
+    r"""A file name as text that every file and every screen can hold: what does not print is written as Python does.
 
-    >>> printable(os.fsdecode(b"caf\\xe9.png"))
-    'caf\\\\udce9.png'
+    >>> print(printable(os.fsdecode(b"caf\xe9 \xc3\xa9\n.png")))
+    caf\udce9 é\n.png
     """
-    return str(name).encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
+
+
+def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12) -> str:
+    """One line that names the pictures that cannot be read, each with why.
+
+    >>> named_at_once([("a.png", "it is cut"), ("b.png", "it holds floats")])
+    'cannot read 2 pictures: a.png (it is cut), b.png (it holds floats)'
+    """
+    if len(faults) == 1:
+        return f"cannot read the picture {faults[0][0]}: {faults[0][1]}"
+    each = ", ".join(f"{name} ({why})" for name, why in faults[:most])
+    return f"cannot read {len(faults):,} pictures: {each}{f' and {len(faults) - most:,} more' * (len(faults) > most)}"
+
+
+def reason(name: str, fault: Exception) -> str:
+    """Why a picture cannot be read, without its name, which is said elsewhere.
+
+    >>> reason("a.png", HvaeError("cannot read the picture a.png: it is cut; replace it or take it out"))
+    'it is cut'
+    """
+    text = " ".join(str(fault).split())
+    for around in (f"cannot read the picture {name}: ", f"cannot read {name}: ", f"{name}: ", f"{name} "):
+        text = text.removeprefix(around)
+    return text.removesuffix(f"; {REPLACE}")
 
 
 @contextmanager
@@ -162,7 +189,8 @@ def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
         raise
     except UNREADABLE as fault:
         why = " ".join(str(fault).split()) or type(fault).__name__
-        raise HvaeError(f"cannot read the picture {name}: {why}; replace it or take it out") from fault
+        why = f"it is none of {', '.join(FORMATS)}" if isinstance(fault, UnidentifiedImageError) else why
+        raise HvaeError(f"cannot read the picture {name}: {why}; {REPLACE}") from fault
 
 
 def _check_size(image: Image.Image) -> None:
@@ -179,15 +207,20 @@ def upright(image: Image.Image) -> Image.Image:
 
 def is_turned(image: Image.Image) -> bool:
     """Whether its EXIF orientation turns or mirrors the image."""
-    return _orientation(image) != 1
+    return orientation(image) in range(2, 9)
 
 
 def size_upright(image: Image.Image) -> tuple[int, int]:
     """Height and width once it is upright."""
-    return image.size if _orientation(image) in _QUARTER_TURNS else image.size[::-1]
+    if orientation(image) not in _QUARTER_TURNS:
+        return image.size[::-1]
+    if image.format == "TIFF":  # Pillow says the size after turning, its older versions the one before
+        return image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]  # type: ignore[attr-defined, no-any-return]
+    return image.size
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """By EXIF: 1, or anything but 2 to 8, as it is; 2 to 8 mirrored or turned."""
     # By the method of the base class: that of PNG would decode the pixels.
     return Image.Image.getexif(image).get(_ORIENTATION, 1)
 
@@ -224,19 +257,22 @@ def must_be_decoded(image: Image.Image, file: BufferedReader | BytesIO) -> bool:
     least = {
         "WEBP": int.from_bytes(head[4:8], "little"),
         "BMP": int.from_bytes(head[2:6], "little"),
-        "PPM": image.width * image.height // 8,
+        "PPM": image.width * image.height * len(image.getbands()) // (8 if image.mode == "1" else 1),
     }
-    last = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b";"}
+    last = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}
     form = image.format or ""
-    return (
-        least.get(form, 0) > size or last.get(form, b"") not in tail or (form == "TIFF" and _strips_end(image) > size)
-    )
+    late = form == "PNG" and b"eXIf" in tail
+    is_short = least.get(form, 0) > size or (form == "TIFF" and _strips_end(image) > size)
+    has_end = last.get(form, b"") in tail and (form != "GIF" or tail.rstrip(b"\0").endswith(b";"))
+    return late or is_short or not has_end
 
 
 def _strips_end(image: Image.Image) -> int:
     """Where the last strip or tile of a TIFF ends."""
     tags = getattr(image, "tag_v2", {})
-    ends = [(tags.get(place, ()), tags.get(size, ())) for place, size in ((273, 279), (324, 325))]
-    return max(
-        (start + count for starts, counts in ends for start, count in zip(starts, counts, strict=False)), default=0
-    )
+    pairs = [(_numbers(tags.get(place)), _numbers(tags.get(size))) for place, size in ((273, 279), (324, 325))]
+    return max((start + size for starts, sizes in pairs for start, size in zip(starts, sizes, strict=False)), default=0)
+
+
+def _numbers(tag: object) -> tuple[int, ...]:
+    return tag if isinstance(tag, tuple) else (tag,) if isinstance(tag, int) else ()

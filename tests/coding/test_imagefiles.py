@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from tiny_codecs import tiny
 
 from hvae.coding import CLASSIC, Codec, read, without_model
 from hvae.coding.files.imagefiles import _deep_png, open_picture, save_picture
 from hvae.coding.files.pictures import MODES, Picture
 from hvae.errors import HvaeError
+from hvae.picturefiles import FURTHER, TURNED
 
 RNG = np.random.default_rng(0)
 SIZE = (7, 9)
@@ -180,10 +181,8 @@ def test_dimensions_are_those_of_the_picture(tmp_path: Path) -> None:
 
 def test_what_would_lose_something_is_refused_in_one_line(tmp_path: Path) -> None:
     content = {
-        "cmyk.jpg": pillow(COLOUR.convert("CMYK"), "JPEG"),
         "float.tiff": pillow(Image.fromarray(np.zeros(SIZE, np.float32)), "TIFF"),
         "long.tiff": pillow(Image.fromarray(np.full(SIZE, 70_000, np.int32)), "TIFF"),
-        "moving.gif": pillow(GREY, "GIF", save_all=True, append_images=[COLOUR.convert("L")]),
         "colour.png": FILES["colour"][0],
         "grey.png": FILES["grey"][0],
         "text.png": b"no image",
@@ -197,25 +196,62 @@ def test_what_would_lose_something_is_refused_in_one_line(tmp_path: Path) -> Non
     for name, found in content.items():
         (tmp_path / name).write_bytes(found)
     for name, channels, bits, words in (
-        ("cmyk.jpg", 3, 8, "got mode CMYK; convert it first"),
-        ("float.tiff", 1, 8, "got mode F; convert it first"),
-        ("long.tiff", 1, 8, "got mode I; convert it first"),
-        ("moving.gif", 3, 8, "holds several images"),
+        ("float.tiff", 1, 8, "it holds floats; save them as .npy"),
+        ("long.tiff", 1, 8, "expected values from 0 to 65535, got 70000 to 70000"),
         ("colour.png", 1, 8, "has 3 channels and the model 1"),
         ("grey.png", 1, 1, "between the 2 levels that the model knows"),
-        ("text.png", 1, 8, "cannot be read as an image"),
-        ("empty.png", 1, 8, "cannot be read as an image"),
-        ("cut.png", 3, 8, "cannot be read as an image"),
-        ("cut-deep.png", 3, 8, "cannot be read as an image"),
-        ("veiled-deep.png", 3, 8, "cannot be read as an image"),
-        ("short-veil.png", 1, 8, "cannot be read as an image"),
-        ("huge.png", 3, 8, "cannot be read as an image"),
-        ("none.png", 1, 8, "cannot be read as an image"),
-        (".", 1, 8, "cannot be read as an image"),
+        ("text.png", 1, 8, "cannot read the picture"),
+        ("empty.png", 1, 8, "cannot read the picture"),
+        ("cut.png", 3, 8, "cannot read the picture"),
+        ("cut-deep.png", 3, 8, "cannot read the picture"),
+        ("veiled-deep.png", 3, 8, "cannot read the picture"),
+        ("short-veil.png", 1, 8, "cannot read the picture"),
+        ("huge.png", 3, 8, "cannot read the picture"),
+        ("none.png", 1, 8, "none.png: No such file"),
+        (".", 1, 8, "expected a regular file, got a folder"),
     ):
         with pytest.raises(HvaeError, match=words) as refused:
             open_picture(tmp_path / name, channels, bits)
         assert "\n" not in str(refused.value)
+
+
+def test_what_differs_from_the_file_is_said(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = {
+        "cmyk.jpg": (pillow(COLOUR.convert("CMYK"), "JPEG"), "converted from CMYK to RGB"),
+        "moving.gif": (pillow(GREY, "GIF", save_all=True, append_images=[COLOUR.convert("L")]), FURTHER),
+        "stack.tif": (pillow(GREY, "TIFF", save_all=True, append_images=[COLOUR.convert("L")]), FURTHER),
+        "phone.jpg": (pillow(COLOUR, "JPEG", exif=exif), TURNED),
+        "phone.tif": (pillow(COLOUR, "TIFF", exif=exif), TURNED),
+    }
+    for name, (found, words) in content.items():
+        (tmp_path / name).write_bytes(found)
+        picture = open_picture(tmp_path / name, 3, 8)
+        assert picture.changes == (words,), name
+        assert picture.levels.shape[1:] == (SIZE if words != TURNED else SIZE[::-1]), name
+
+
+@pytest.mark.parametrize("orient", range(1, 9))
+def test_pictures_lie_as_training_has_them(tmp_path: Path, orient: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orient
+    GREY.save(tmp_path / "grey.png", exif=exif)
+    whole = _deep_png(noisy(3, top=65536))
+    after = chunk(b"eXIf", exif.tobytes()[6:])
+    (tmp_path / "deep.png").write_bytes(whole[:33] + after + whole[33:])
+    (tmp_path / "plain.png").write_bytes(whole)
+    seen = ImageOps.exif_transpose(Image.open(tmp_path / "grey.png"))
+    assert np.array_equal(open_picture(tmp_path / "grey.png", 1, 8).levels[0], np.asarray(seen))
+    deep, plain = (open_picture(tmp_path / f"{name}.png", 3, 8).levels for name in ("deep", "plain"))
+    planes = [ImageOps.exif_transpose(with_exif(Image.fromarray(plane), exif)) for plane in plain]
+    assert np.array_equal(deep, np.stack([np.asarray(plane) for plane in planes]))
+
+
+def with_exif(image: Image.Image, exif: Image.Exif) -> Image.Image:
+    out = io.BytesIO()
+    image.save(out, "PNG", exif=exif)
+    return Image.open(out)
 
 
 def png(width: int, height: int, depth: int, kind: int) -> bytes:

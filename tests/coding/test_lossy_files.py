@@ -17,9 +17,6 @@ from tiny_lossy import LEVELS, codec, untrained, waves
 from hvae.coding import File, opened, read
 from hvae.coding.files.container import Block, Item, write
 from hvae.coding.lossy.layout import groups
-from hvae.coding.bins import Relative
-from hvae.coding.container import Block, Item, write
-from hvae.coding.lossy_layout import groups
 from hvae.errors import HvaeError
 
 GROUPS = 4

@@ -196,3 +196,25 @@ def test_a_folder_of_idx_files(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there(name: str, tmp_path: Path) -> None:
     with pytest.raises(HvaeError, match="no such file or folder"):
         read(tmp_path / "nothing", name)
+
+
+@pytest.mark.parametrize("bits", [4, 8, 10, 12, 16])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_floats_of_any_precision_fill_their_levels(tmp_path: Path, kind: type, bits: int) -> None:
+    array = np.linspace(0, 1, 9 * 16).astype(kind).reshape(9, 4, 4)
+    levels = read_array(array, tmp_path, bits=bits).train.levels(range(9)).numpy()[:, 0]
+    assert (levels == np.rint(array.astype(np.float64) * (2**bits - 1))).all() and levels.max() == 2**bits - 1
+
+
+def test_labels_beyond_what_counts_classes(tmp_path: Path) -> None:
+    for top in (2**64 - 1, 2**40):
+        np.savez(tmp_path / "x.npz", train=some(3, 4, 4), train_labels=np.array([0, 1, top], np.uint64))
+        with pytest.raises(HvaeError, match=f"expected labels up to 2,147,483,647, got {top}"):
+            read(tmp_path / "x.npz")
+
+
+def test_the_same_image_in_two_splits_is_counted(tmp_path: Path) -> None:
+    train = some(5, 4, 4)
+    np.savez(tmp_path / "x.npz", train=train, test=np.concatenate([train[3:], some(2, 4, 4)]))
+    record = read(tmp_path / "x.npz").provenance
+    assert record.tally.duplicates == {"train/test": 2} and "2 images of test are also in train" in str(record)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +11,10 @@ import pytest
 from PIL import Image
 
 from hvae.config.data import DataConfig
-from hvae.data import ImageData, load, pictures
+from hvae.data import ImageData, Provenance, load, pictures
+from hvae.data.transforms import fit_one
 from hvae.errors import HvaeError
+from hvae.picturefiles import listed, printable
 
 rng = np.random.default_rng(0)
 
@@ -192,3 +198,151 @@ def test_float_pictures_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "0.tif")
     with pytest.raises(HvaeError, match="it holds floats"):
         read(tmp_path)
+
+
+def test_each_real_file_is_read_once(tmp_path: Path) -> None:
+    for name in ("a/0.png", "a/1.png", "b/2.png"):
+        save(tmp_path / name)
+    for link, to in {"self": ".", "a/up": "..", "b/again.png": "../a/0.png", "c": "a"}.items():
+        (tmp_path / link).symlink_to(to)
+    os.link(tmp_path / "a/1.png", tmp_path / "b/hard.png")
+    data = read(tmp_path)
+    assert data.train.names() == ["a/0.png", "a/1.png", "b/2.png"] and data.classes == ("a", "b")
+    tally = data.provenance.tally
+    assert (tally.files, tally.used, tally.unused) == (5, 3, {"linked twice": 2})
+
+
+def test_a_class_named_like_a_split_is_a_class(tmp_path: Path) -> None:
+    for name in ("train", "bus", "car"):
+        save(tmp_path / name / "0.png")
+    data = read(tmp_path)
+    assert data.classes == ("bus", "car", "train") and len(data.train) == 3
+
+
+def test_splits_beside_classes_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "test", "car"):
+        save(tmp_path / name / "0.png")
+    with pytest.raises(HvaeError, match=r"got test, train beside car; move or rename"):
+        read(tmp_path)
+    (tmp_path / "car" / "0.png").rename(tmp_path / "loose.png")
+    data = read(tmp_path)
+    assert (len(data.train), len(data.test)) == (1, 1)
+    assert data.provenance.tally.unused == {"beside the folders of the splits": 1}
+    save(tmp_path / "Testing" / "0.png")
+    with pytest.raises(HvaeError, match=r"expected one folder a split.*two are of test"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "GIF", "WEBP", "PNG"])
+def test_pages_are_read_when_asked(tmp_path: Path, form: str) -> None:
+    pages = [Image.fromarray(np.full((4, 5), 9 * i % 256, np.uint8)) for i in range(70)]
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / f"stack.{form.lower()}"
+    pages[0].save(path, form, save_all=True, append_images=pages[1:], **({"lossless": True} if form == "WEBP" else {}))
+    save(tmp_path / "b" / "0.png", (4, 5))
+    first = read(tmp_path)
+    assert len(first.train) == 2 and first.provenance.tally.further == 1
+    assert "1 file with further pages, of which the first is used" in str(first.provenance)
+    data = read(tmp_path, pages="all", channels=1)
+    assert data.train.levels(range(70)).numpy()[:, 0, 0, 0].tolist() == [9 * i % 256 for i in range(70)]
+    assert data.train.labels is not None and data.train.labels.tolist() == [0] * 70 + [1]
+    assert data.train.names()[68:] == [f"{path.relative_to(tmp_path)}[{i}]" for i in (68, 69)] + ["b/0.png"]
+    assert data.provenance.tally.pages == 69
+
+
+def hostile(folder: Path) -> list[str]:
+    """Files that are no pictures, of many kinds, beside two good ones; their names."""
+    for name in ("good/0.png", "good/1.png"):
+        save(folder / name, (64, 64))
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    (folder / "gone.png").symlink_to("nowhere")
+    (folder / "text\n.png").write_text("no picture")
+    os.close(os.open(os.fsencode(folder) + b"/caf\xe9.png", os.O_CREAT))
+    for form in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"):
+        whole = folder / "whole"
+        Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(whole, form)
+        (folder / f"cut.{form.lower()}").write_bytes(whole.read_bytes()[:-200])
+    whole.unlink()
+    return [printable(file.path) for file in listed(folder).files if file.path.parent == folder]
+
+
+def test_unreadable_pictures_are_named_at_once_or_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = hostile(tmp_path)
+    assert len(names) == 12
+    with monkeypatch.context() as patched:
+        patched.setattr(pictures, "_levels", lambda *_: pytest.fail("decoded before all were looked at"))
+        with pytest.raises(HvaeError, match="cannot read 12 pictures") as caught:
+            read(tmp_path)
+    assert all(name in str(caught.value) for name in names) and "data.bad=skip" in str(caught.value)
+    data = read(tmp_path, bad="skip")
+    assert data.train.names() == ["good/0.png", "good/1.png"]
+    tally = data.provenance.tally
+    assert tally.unused == {"unreadable": 12} and sorted(name for name, _ in tally.bad) == sorted(names)
+    assert Provenance.from_dict(json.loads(json.dumps(data.provenance.to_dict()))) == data.provenance
+    with pytest.raises(HvaeError, match="cannot read 12 pictures"):
+        read(tmp_path)  # and not what is in the cache
+
+
+def test_what_only_decoding_tells_is_named_at_once_too(tmp_path: Path) -> None:
+    for i in range(5):
+        save(tmp_path / f"{i}.png", (40, 40))
+    for i in (1, 3):
+        content = bytearray((tmp_path / f"{i}.png").read_bytes())
+        content[300:320] = bytes(20)
+        (tmp_path / f"{i}.png").write_bytes(content)
+    with pytest.raises(HvaeError, match=r"cannot read 2 pictures: .*1.png .*3.png"):
+        read(tmp_path)
+    data = read(tmp_path, bad="skip")
+    assert data.train.names() == ["0.png", "2.png", "4.png"]
+    assert (data.train.levels([1]).numpy()[0, 0] == np.asarray(Image.open(tmp_path / "2.png"))).all()
+
+
+def test_pictures_too_large_are_refused_by_their_header(tmp_path: Path) -> None:
+    ends = b"\x00\x00\x00\x0d" + b"IHDR" + (13_300).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+    head = b"\x89PNG\r\n\x1a\n" + ends + zlib.crc32(ends[4:]).to_bytes(4, "big")
+    for i in range(4):
+        save(tmp_path / f"{i}.png")
+        (tmp_path / f"{i}.png").write_bytes(head + (tmp_path / f"{i}.png").read_bytes()[33:])
+    with pytest.raises(HvaeError, match=r"cannot read 4 pictures.*at most 89,478,485 pixels, got 13,300 x 13,300"):
+        read(tmp_path, size=(32, 32))
+
+
+def test_large_pictures_come_out_as_small_ones_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = save(tmp_path / "0.png", (90, 70, 3))
+    monkeypatch.setattr(pictures, "LARGE", 1000)
+    for crop in ("none", "center"):
+        plain = fit_one(pixels.transpose(2, 0, 1), (16, 24), crop, 8)
+        assert (read(tmp_path, size=(16, 24), crop=crop).train.levels([0]).numpy()[0] == plain).all()
+
+
+def test_folders_far_down_are_counted_and_left(tmp_path: Path) -> None:
+    save(tmp_path / "0.png")
+    save(tmp_path.joinpath(*("d" * 150)) / "1.png")
+    tally = read(tmp_path).provenance.tally
+    assert tally.used == 1 and tally.unused == {"folders more than 100 deep": 1}
+
+
+def test_the_same_picture_in_two_splits_is_counted(tmp_path: Path) -> None:
+    for name in ("train/0.png", "train/1.png", "test/0.png"):
+        save(tmp_path / name)
+    shutil.copy(tmp_path / "train/1.png", tmp_path / "test/1.png")
+    record = read(tmp_path).provenance
+    assert record.tally.duplicates == {"train/test": 1} and "1 image of test is also in train" in str(record)
+
+
+def test_names_that_are_not_text(tmp_path: Path) -> None:
+    for folder in (b"caf\xe9", b"a\nb"):
+        os.mkdir(os.fsencode(tmp_path) + b"/" + folder)
+        save(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + folder)) / "0.png")
+    data = read(tmp_path)
+    assert data.classes == ("a\\nb", "caf\\udce9")
+    assert all(name.isprintable() for name in data.train.names())
+    assert json.dumps(data.provenance.to_dict())
+
+
+def test_formats_are_told_by_content_and_few(tmp_path: Path) -> None:
+    Image.fromarray(rng.integers(0, 256, (4, 4), dtype=np.uint8)).save(tmp_path / "jpeg.png", "JPEG")
+    (tmp_path / "page.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+    data = read(tmp_path, bad="skip")
+    assert data.train.names() == ["jpeg.png"] and "none of PNG, JPEG" in data.provenance.tally.bad[0][1]

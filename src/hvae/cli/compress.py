@@ -6,11 +6,11 @@ import json
 import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli import lossy
+from hvae.cli.inputs import BAD, SPLITS, changes, is_split, pictures_of, split_of
 from hvae.cli.parser import Parser, real, split_dotted, whole
 from hvae.cli.places import check_place, enough_memory
 from hvae.cli.voice import Voice, table
@@ -23,7 +23,6 @@ from hvae.screen.text import for_screen
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.coding import Book, Codec, Compressed, Picture, Settings
-    from hvae.data import Split
 
 ABOUT = (
     "Compress pictures with a trained model, without loss: bits-back coding into one .hvz file, which hvae decompress "
@@ -43,11 +42,9 @@ EXAMPLES = (
     "hvae compress runs/photos folder-of-pictures all.hvz --tile 128",
     "hvae compress runs/photos-lossy holiday.png holiday.hvz --quality all",
 )
-SPLITS = ("test", "valid", "train")
 LOSSLESS = ("tile", "block", "batch", "fineness", "calibrate", "workers")
 """Options that mean something only without --quality."""
 WORKERS = "processes that share the blocks, which changes no bit [as many as pay, up to the number of cores]"
-SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 BINS = "bins.json"
 """The bins of a run's latents, calibrated on its training data."""
 _CHOICE = {"bits": int, "exponent?": int, "low?": float, "step?": float}
@@ -89,7 +86,10 @@ def main(argv: list[str]) -> None:
     with voice.working(), enough_memory():
         run = load(args.run)
         loses, codec = lossy.wanted(run, args.quality), codec_of(run, args.run)
-        pictures = [picture for source in args.paths[:-1] for picture in _pictures(source, run, args.number, dotted)]
+        sources = (pictures_of(source, run, args.number, dotted, voice) for source in args.paths[:-1])
+        pictures = [picture for some in sources for picture in some]
+    if notes := changes(pictures):
+        voice.tell(notes)
     if loses:
         with enough_memory():
             return lossy.compress(run, args, pictures, out, voice)
@@ -134,18 +134,14 @@ def _check_use(args: Namespace, dotted: Mapping[str, str]) -> None:
     for name in LOSSLESS if args.quality is not None else ():
         if getattr(args, name):
             raise HvaeError(f"--{name} is for compressing without loss; leave it out, or --quality")
-    own = any(map(_is_split, args.paths[:-1]))
+    own = any(map(is_split, args.paths[:-1]))
     if args.number is not None and not own:
         raise HvaeError(f"-n takes the first of the run's own data, and no input is {', '.join(SPLITS)}; leave it out")
     for key in dotted:
-        if not key.startswith("data.") or not (own or args.calibrate):
+        if key != BAD and (not key.startswith("data.") or not (own or args.calibrate)):
             raise HvaeError(
                 f"--{key} says nothing here: only --data.* counts, and for the run's own data; leave it out"
             )
-
-
-def _is_split(source: str) -> bool:
-    return source in SPLITS and not Path(source).exists()
 
 
 def _tile(asked: str, pictures: Sequence[Picture], own: tuple[int, ...]) -> tuple[int, ...]:
@@ -179,81 +175,13 @@ def _settings(args: Namespace) -> Settings:
     return Settings(verify=args.verify, **{name: value for name, value in known.items() if value is not None})
 
 
-def _pictures(source: str, run: LoadedRun, number: int | None, dotted: Mapping[str, str]) -> list[Picture]:
-    """The pictures of one input."""
-    from hvae.coding import open_picture
-    from hvae.coding.files.pictures import check_name
-
-    path = Path(source).expanduser()
-    if _is_split(source):
-        return _arrays(_split(source, run, dotted), source, number)
-    if not path.exists():
-        raise HvaeError(
-            f"nothing at {source}; expected an image, a folder of images, an .npy file, or {', '.join(SPLITS)}"
-        )
-    if path.suffix == ".npy":
-        return _array(path, run)
-    files = (
-        sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES and not f.is_dir())
-        if path.is_dir()
-        else [path]
-    )
-    if not files:
-        raise HvaeError(f"no image found below {source}; expected files that end in {', '.join(SUFFIXES)}")
-    if len(run.model.shape) != 3:
-        raise HvaeError(f"{run.folder} takes vectors {run.model.shape}, not images; give an .npy array of levels")
-    # The place below the folder is part of the name, so that two pictures of one name stay apart.
-    names = [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in files]
-    for name in names:
-        check_name(name)  # before any is read
-    opened = [open_picture(file, run.model.shape[0], run.bits) for file in files]
-    return [replace(picture, name=name) for picture, name in zip(opened, names, strict=True)]
-
-
-def _split(name: str, run: LoadedRun, dotted: Mapping[str, str]) -> Split:
-    from hvae.data import load
-
-    data = load(run.config.override(dotted).data)
-    if data.shape != run.model.shape or data.bits != run.bits:
-        raise HvaeError(
-            f"{run.folder} takes {run.model.shape} of {run.bits} bits, its data are {data.shape} of {data.bits}"
-        )
-    split: Split = getattr(data, name).fixed(0)
-    if not len(split):
-        raise HvaeError(f"the run's data have no {name} split; name another one")
-    return split
-
-
-def _arrays(split: Split, name: str, number: int | None) -> list[Picture]:
-    from hvae.coding import Picture
-
-    levels = split.levels(range(min(number or len(split), len(split)))).numpy()
-    return [Picture(name, one, 0) for one in levels]
-
-
-def _array(path: Path, run: LoadedRun) -> list[Picture]:
-    import numpy as np
-
-    from hvae.coding import Picture
-
-    try:
-        levels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as fault:
-        raise HvaeError(f"{path} cannot be read as an .npy array: {fault}") from fault
-    shape = run.model.shape
-    if levels.ndim != len(shape) + 1 or levels.dtype != np.uint8:
-        known = f"uint8 (N, {', '.join(map(str, shape))})"
-        raise HvaeError(f"expected {path} to be {known}, got {levels.dtype} {levels.shape}")
-    return [Picture(path.stem, one, 0) for one in levels]
-
-
 def _book(run: LoadedRun, codec: Codec, args: Namespace, fineness: float, dotted: Mapping[str, str]) -> Book | None:
     """The bins that were calibrated for this run, if they were."""
     from hvae.coding import Book
 
     place = run.folder / BINS
     if args.calibrate:
-        split = _split("train", run, dotted)
+        split = split_of("train", run, dotted)
         made = codec.calibrate(split.levels(range(min(_CALIBRATION, len(split)))).numpy(), fineness)
         write_text(place, json.dumps(made.to_dict(), indent=2) + "\n")
         return made

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hvae.cli import lossy
-from hvae.cli.compress import SUFFIXES, WORKERS, codec_of
+from hvae.cli.compress import WORKERS, codec_of
 from hvae.cli.parser import Parser, whole
 from hvae.cli.places import check_place, enough_memory, free_name, safe
 from hvae.cli.voice import Voice
@@ -89,6 +89,8 @@ def _opened(place: Path, args: Namespace) -> tuple[File, bool]:
 
 def _check_dest(dest: Path, header: Header, only: int | None) -> None:
     """Raises HvaeError, before any work, unless what will come out can go there."""
+    from hvae.picturefiles import SUFFIXES
+
     suffix, found = dest.suffix.lower(), _suffixes(header, only)
     if suffix in (".png", ".npy"):
         if len(found) > 1:

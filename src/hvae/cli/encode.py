@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.form import SPLITS, Brought, Change, bring, files, own
+from hvae.cli.form import PICTURES, SPLITS, Brought, bring, files, own
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.places import check_place
 from hvae.cli.sample import ACCELERATOR, placed
@@ -55,21 +56,21 @@ def main(argv: list[str]) -> None:
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
     check_place(path)
     with voice.working():
-        values, change = latents(args, dotted)
+        values, found = latents(args, dotted)
     from hvae.site import spelled
 
-    if change:
-        voice.tell(str(change))
+    for line in found.notes():
+        voice.tell(line)
     told = {"file": str(path), "number": len(next(iter(values.values()))), "levels": list(map(spelled, values))}
-    told |= {"brought": change.to_dict() if change else None}
+    told |= {"brought": found.change.to_dict() if found.change else None}
     voice.answer(told)
     if not args.json:
         count = f"{told['number']} images at {len(values)} levels"
         voice.show(f"{count} in {path}; back with: hvae decode {args.run} {path} --out FOLDER")
 
 
-def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[Pin, Tensor], Change | None]:
-    """The latents that the words of the command ask for, also written to their file, and what images went through."""
+def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[Pin, Tensor], Brought]:
+    """The latents that the words of the command ask for, also written to their file, and the images."""
     from hvae.checkpoints import load
     from hvae.draw import mode, posterior
     from hvae.explore import encode
@@ -82,7 +83,7 @@ def latents(args: Namespace, dotted: Mapping[str, str]) -> tuple[dict[Pin, Tenso
     values = encode(model, split.batch(range(len(split))), draw=mode if args.mode else posterior, seed=args.seed)
     about = {"weights": digest(model.state_dict()), "images": args.data, "mode": args.mode, "seed": args.seed}
     save(Path(args.out), values, about)
-    return values, found.change
+    return values, found
 
 
 def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int, command: str = "encode") -> Brought:
@@ -93,13 +94,14 @@ def images(run: LoadedRun, source: str, dotted: Mapping[str, str], number: int, 
     from hvae.data import load
 
     for key in dotted:
-        if not (source in SPLITS and key.startswith("data.")) and key != ACCELERATOR:
+        if not (source in SPLITS and key.startswith("data.")) and key not in (ACCELERATOR, *PICTURES):
             raise HvaeError(f"--{key} is not for {command}; with --data test the place can be told by --data.root")
     if source in SPLITS:
         data = load(run.config.override(dotted).data)
         found = own(run, data, data, source)
     else:
-        found = bring(run, files(run, source))
+        asked = run.config.override({key: value for key, value in dotted.items() if key in PICTURES})
+        found = bring(replace(run, config=asked), files(replace(run, config=asked), source))
     return found.some(range(min(number, len(found.split))))
 
 

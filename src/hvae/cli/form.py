@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("test", "valid", "train")
 READERS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
+PICTURES = ("data.pages", "data.bad")
+"""Options that say which of the user's pictures are read."""
 DYNAMIC = "-dynamic"
 EIGHT = 8
 
@@ -54,13 +56,19 @@ class Change:
 class Brought:
     """Images as a model takes them, `split`, and the same before any bits were drawn from grey, `grey`.
 
-    `told`, where they come from; `change`, what was done to them, None for nothing.
+    `told`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
+    of it is used, empty for the run's own data.
     """
 
     told: dict[str, Any]
     split: Split
     grey: Split
     change: Change | None = None
+    counts: str = ""
+
+    def notes(self) -> list[str]:
+        """What a user should know of them, a line each."""
+        return [line for line in (self.counts, str(self.change or "")) if line]
 
     def some(self, indices: Sequence[int] | Tensor) -> Brought:
         """These images alone, in this order."""
@@ -77,8 +85,9 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         )
     if path.is_file() and path.suffix not in READERS:
         raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
-    name = "folder" if path.is_dir() else READERS[path.suffix]
-    return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **picture(run))
+    name, asked = "folder" if path.is_dir() else READERS[path.suffix], run.config.data
+    wish = {"pages": asked.pages, "bad": asked.bad, **picture(run)}
+    return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **wish)
 
 
 def picture(run: LoadedRun) -> dict[str, Any]:
@@ -182,6 +191,7 @@ def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: Data
         split=replace(split, dynamic=split.dynamic or draw, flip=False),
         grey=split if draw else getattr(grey(config, data), name),
         change=Change(count=len(split), before=before, after=after, steps=steps) if steps else None,
+        counts=str(data.provenance.tally),
     )
 
 

@@ -114,8 +114,8 @@ def drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> dict[str,
         options |= {"chunk": at_once(model), "progress": tick}
         way = interpolate(model, first, second, args.steps, **options)  # (T, P, C, H, W)
     save(Path(args.out), way.cpu(), (first.x, second.x))
-    if found.change:
-        voice.tell(str(found.change))
+    for line in found.notes():
+        voice.tell(line)
     told = {"file": args.out, "pairs": args.pairs, "steps": args.steps, "levels": moved, "path": args.path}
     told |= {"temperature": temperature, "mode": args.mode, "seed": args.seed}
     return told | {"brought": found.change.to_dict() if found.change else None}

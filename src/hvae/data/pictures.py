@@ -28,14 +28,24 @@ from hvae.data.progress import progress
 from hvae.data.transforms import Array, centred, fit_one, level_type, quantise, recolour
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
-from hvae.picturefiles import has_more_pages, is_turned, must_be_decoded, opened, pages, size_upright, upright
+from hvae.picturefiles import (
+    FLOATS,
+    has_more_pages,
+    is_turned,
+    must_be_decoded,
+    named_at_once,
+    opened,
+    pages,
+    reason,
+    size_upright,
+    upright,
+)
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 # So many pages of one file are decoded by one thread after the other; finding a page takes longer the later it comes.
 TOGETHER = 64
 # Above so many pixels pictures are decoded one at a time: eight threads would take eight times the memory.
 LARGE = 1 << 24
-SHOWN = 12
 _large = Lock()
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -112,7 +122,7 @@ def decoded(splits: Mapping[str, Sequence[Picture]], config: DataConfig, listing
     _check_bad(account.bad, config)
     empty = [split for split, rows in account.rows.items() if not rows]
     if empty:
-        raise HvaeError(f"no picture of {' and '.join(empty)} can be read: {_listed(account.bad)}")
+        raise HvaeError(f"no picture of {' and '.join(empty)} can be read: {named_at_once(account.bad)}")
     return Decoded({split: np.load(folder / f"{split}.npy", mmap_mode="c") for split in splits}, plan, account)
 
 
@@ -139,7 +149,7 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
     _check_bad(bad, config)
     named = [(p.name, header) for p, one in zip(everything, looked, strict=True) for header in one.headers]
     if not named:
-        raise HvaeError(f"no picture can be read: {_listed(bad)}")
+        raise HvaeError(f"no picture can be read: {named_at_once(bad)}")
     plan, rows, start = settle(named, config), {}, 0
     for split, some in splits.items():
         found = _write(folder / f"{split}.npy", some, looked[start : start + len(some)], plan)
@@ -158,17 +168,7 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
 
 def _check_bad(bad: Sequence[tuple[str, str]], config: DataConfig) -> None:
     if bad and config.bad == "stop":
-        raise HvaeError(f"{_listed(bad)}; replace or remove, or set data.bad=skip")
-
-
-def _listed(bad: Sequence[tuple[str, str]]) -> str:
-    if not bad:
-        return "there is none"
-    if len(bad) == 1:
-        return f"cannot read the picture {bad[0][0]}: {bad[0][1]}"
-    each = ", ".join(f"{name} ({why})" for name, why in bad[:SHOWN])
-    more = f" and {len(bad) - SHOWN:,} more" * (len(bad) > SHOWN)
-    return f"cannot read {len(bad):,} pictures: {each}{more}"
+        raise HvaeError(f"{named_at_once(bad)}; replace or remove, or set data.bad=skip")
 
 
 def settle(headers: Sequence[tuple[str, Header]], config: DataConfig) -> Plan:
@@ -213,19 +213,12 @@ def _looked(picture: Picture, all_pages: bool) -> Looked:
             further = not all_pages and has_more_pages(image)
         return Looked(headers, further)
     except (HvaeError, OSError) as fault:
-        return Looked(fault=_why(picture, fault))
-
-
-def _why(picture: Picture, fault: Exception) -> str:
-    text = " ".join(str(fault).split())
-    for around in (f"cannot read the picture {picture.name}: ", f"cannot read {picture.name}: ", f"{picture.name}: "):
-        text = text.removeprefix(around)
-    return text.removesuffix("; replace it or take it out")
+        return Looked(fault=reason(picture.name, fault))
 
 
 def _header(image: Image.Image) -> Header:
     if image.mode == "F":
-        raise ValueError("it holds floats; save them as .npy")
+        raise ValueError(FLOATS)
     clear = "A" in image.mode or "transparency" in image.info
     depth = 16 if image.mode.startswith("I") else 8
     return Header(size_upright(image), image.mode not in GREY_MODES, depth, clear, is_turned(image))
@@ -313,7 +306,7 @@ def _pages(part: _Some, plan: Plan) -> tuple[list[Array], str]:
                     image.seek(page)
                 images.append(_levels(image, plan, part.picture.name))
     except (HvaeError, OSError) as fault:
-        return images, _why(part.picture, fault)
+        return images, reason(part.picture.name, fault)
     return images, ""
 
 

@@ -15,6 +15,9 @@ from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
 
+MOST_LABEL = 2**31 - 1
+"""More classes than there will be: what counts them would take memory for each."""
+
 
 class Part(NamedTuple):
     """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None; and the
@@ -77,7 +80,9 @@ def _from_floats(array: Array, bits: int, where: str) -> tuple[Array, int]:
             f"{where}: floats of 0 and 1 only; set data.bits=1 if they are binary, data.bits=8 if they are grey"
         )
     depth = bits or 8
-    return np.rint(array * (2**depth - 1)).astype(level_type(depth)), depth
+    # Half precision has eleven bits and no number above 65,504: widened first, and above 8 bits to doubles.
+    wide = array.astype(np.promote_types(array.dtype, np.float32 if depth <= 8 else np.float64), copy=False)
+    return np.rint(wide * (2**depth - 1)).astype(level_type(depth)), depth
 
 
 def _refuse(bad: Array, array: Array, where: str, expected: str) -> None:
@@ -115,4 +120,8 @@ def as_labels(array: Array | None, n: int, where: str) -> Array | None:
         return None
     if array.shape != (n,) or array.dtype.kind not in "bui":
         raise HvaeError(f"{where}: expected {n} whole-number labels, got {array.dtype} of shape {array.shape}")
+    if n and int(array.max()) > MOST_LABEL:
+        raise HvaeError(
+            f"{where}: expected labels up to {MOST_LABEL:,}, got {int(array.max())}; number the classes from 0"
+        )
     return array.astype(np.int64)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from hvae.picturefiles import FURTHER, TURNED
+
 SHOWN, NAMED = 8, 100
 """Unreadable files that are named on a screen, and in a record."""
 UNREADABLE = "unreadable"
@@ -40,10 +42,10 @@ class Tally:
         """One line; empty when there is nothing to say.
 
         >>> print(Tally(files=9, used=6, unused={"hidden": 1, UNREADABLE: 2}, bad=[("a.png", "cut")], further=2))
-        9 files, 6 images used; not used: 1 hidden, 2 unreadable (a.png: cut, ...); 2 files have further pages, of which
-        the first is used (data.pages=all takes each)
+        9 files, 6 images used; not used: 1 hidden, 2 unreadable (a.png: cut, ...); 2 files with further
+        pages, of which the first is used (data.pages=all takes each)
         """
-        seen = f"{self.files:,} files, {self.used:,} images used"
+        seen = f"{_counted(self.files, 'file')}, {_counted(self.used, 'image')} used"
         classes = f"{self.classes:,} classes"
         parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
         return "; ".join([*parts, *self._unused(), *self._changed(), *self._twice()])
@@ -65,14 +67,19 @@ class Tally:
         return f" ({', '.join(f'{name}: {why}' for name, why in named)}{', ...' * (count > len(named))})"
 
     def _changed(self) -> list[str]:
-        further = f"{self.further:,} files have further pages, of which the first is used (data.pages=all takes each)"
-        turned = f"{self.turned:,} pictures turned as their EXIF orientation says"
+        further = f"{_counted(self.further, 'file')} {FURTHER} (data.pages=all takes each)"
+        turned = f"{_counted(self.turned, 'picture')} {TURNED}"
         pages = f"{self.pages:,} of the images are further pages of their file"
         return [further] * bool(self.further) + [pages] * bool(self.pages) + [turned] * bool(self.turned)
 
     def _twice(self) -> list[str]:
         return [
-            f"{count:,} images of {pair.split('/')[1]} are also in {pair.split('/')[0]}"
+            f"{_counted(count, 'image')} of {pair.split('/')[1]} {'is' if count == 1 else 'are'} also in "
+            f"{pair.split('/')[0]}"
             for pair, count in self.duplicates.items()
             if count
         ]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hvae.datum import Datum
     from hvae.walk import Model
 
-FREE = ("data.root", "data.path", "data.download", "train.accelerator", "evaluate.")
+FREE = ("data.root", "data.path", "data.download", "data.bad", "data.pages", "train.accelerator", "evaluate.")
 MOST_ROWS, MOST_BYTES = 1024, 2**30
 KEPT_TENSORS = 6
 """A walk keeps the location and scale of p and of q, a value and its noise for each latent dimension."""

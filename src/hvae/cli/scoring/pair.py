@@ -61,13 +61,14 @@ class Pair:
         }
 
     def warnings(self) -> list[str]:
-        """Where the model has met these images, a line each."""
+        """What was left out of these images, and where the model has met them, a line each."""
         said = {
             "train": "training data: no test of anything",
             "valid": "the validation data that set the threshold: how many are foreign was chosen with it",
             "test": "the run's own test data: compared with themselves",
         }
-        return [f"{n:,} of these {len(self.split):,} images are {said[part]}" for part, n in self.seen.items() if n]
+        met = [f"{n:,} of these {len(self.split):,} images are {said[part]}" for part, n in self.seen.items() if n]
+        return [line for line in (self.brought.counts, *met) if line]
 
     def files(self) -> list[str]:
         """The name of each image, where it is a file of its own."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,57 +23,103 @@ from PIL.ImageFile import ImageFile
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.pictures import KINDS, MODES, Picture
 from hvae.errors import HvaeError
-from hvae.files import replacing
+from hvae.files import open_regular, replacing
+from hvae.picturefiles import (
+    FLOATS,
+    FURTHER,
+    TURNED,
+    has_more_pages,
+    is_turned,
+    opened,
+    orientation,
+    printable,
+    upright,
+)
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _DEEP = {"LA;16B": "LA;16", "RGB;16B": "RGB;16", "RGBA;16B": "RGBA;16"}
 _VEILED = {"1": "LA", "L": "LA", "RGB": "RGBA", "I;16": "LA;16", "RGB;16": "RGBA;16"}
-_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, MemoryError)
-"""What Pillow raises for damaged files, beside its own errors."""
 
 
 def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
     """An image file as levels that a model of so many channels and bits knows, and the rest of it.
 
-    Raises HvaeError for what would lose something: several frames, colour for a grey model, values between the levels
-    of a model of few bits, modes that are neither grey nor RGB.
+    It is turned as its EXIF orientation says, of several pages the first is taken, and colours in other spaces become
+    RGB; the picture's `changes` say so.  Raises HvaeError for what cannot be read and what would lose something: colour
+    for a grey model, values between the levels of a model of few bits.
     """
     path = Path(path)
-    try:
-        with Image.open(path) as image:
-            mode, pixels = _pixels(image, path)
-    except (*_UNREADABLE, Image.DecompressionBombError) as fault:
-        if isinstance(fault, HvaeError):
-            raise
-        raise HvaeError(f"{path} cannot be read as an image: {fault}") from fault
+    with opened(path) as image:
+        changes = [FURTHER] * has_more_pages(image)
+        found, mode, pixels = _pixels(image, path)
     colours, rest = _parted(pixels, mode)
+    name = printable(path)
     if len(colours) not in (1, channels):
         raise HvaeError(
-            f"{path} has {len(colours)} channels and the model {channels}; convert it, or use a model of such images"
+            f"{name} has {len(colours)} channels and the model {channels}; convert it, or use a model of such images"
         )
-    levels = _levels(colours, bits, path)
+    levels = _levels(colours, bits, name)
     whole = levels if len(levels) == channels else np.repeat(levels, channels, 0)
-    return Picture(path.name, whole, MODES.index(mode), rest)
+    return Picture(path.name, whole, MODES.index(mode), rest, (*changes, *found))
 
 
-def _pixels(image: Image.Image, path: Path) -> tuple[str, Pixels]:
-    """Mode and pixels (H, W, C)."""
-    # A second frame of MPO is a phone's preview of the first; of all others it is content.
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise HvaeError(f"{path} holds several images; split it into files of one each")
+def memory_of(path: str | Path) -> int:
+    """Bytes that the pixels of an image file take, by its header; 0 where it cannot be read."""
+    try:
+        with opened(Path(path)) as image:
+            return image.width * image.height * len(image.getbands()) * (2 if image.mode.startswith("I") else 1)
+    except HvaeError:
+        return 0  # whoever opens it says why
+
+
+def _pixels(image: Image.Image, path: Path) -> tuple[list[str], str, Pixels]:
+    """What was changed on the way, the mode, and pixels (H, W, C)."""
     depth, clear = _depth(path) if image.format == "PNG" else 8, image.info.get("transparency")
     if depth == 16 and image.mode != "I;16":
-        return _veiled(*_deep(image, path), clear, depth)
+        mode, pixels, orient = _deep(image, path)
+        return [TURNED] * (orient in TURNS), *_veiled(mode, TURNS.get(orient, np.asarray)(pixels), clear, depth)
+    is_tagged = is_turned(image)  # Pillow forgets it of some formats once they are turned
+    turned = upright(image)
+    changes = [TURNED] * (is_tagged or turned is not image)
+    plain = _plain(turned)
+    if plain.mode not in KINDS:
+        changes.append(f"converted from {plain.mode} to RGB")
+        plain = plain.convert("RGB")
+    if plain.mode == "I;16":
+        pixels = np.asarray(plain)[:, :, None]
+    else:
+        values = np.asarray(plain.convert("L") if plain.mode == "1" else plain, dtype=np.uint8)
+        pixels = values if values.ndim == 3 else values[:, :, None]
+    return changes, *_veiled(plain.mode, pixels, clear, depth)
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Palettes as the colours that they stand for, and whole numbers of 16 bits in one mode."""
+    if image.mode == "F":
+        raise ValueError(FLOATS)
     if image.mode in ("P", "PA"):
-        image = image.convert("RGBA" if clear is not None or image.mode == "PA" else "RGB")
-    if image.mode.startswith("I;16") or (image.mode == "I" and not (np.asarray(image) >> 16).any()):
-        return _veiled("I;16", np.asarray(image).astype(np.uint16)[:, :, None], clear, depth)
-    if image.mode not in KINDS:
-        raise HvaeError(f"expected {path} to be grey or RGB, of 8 or 16 bits, got mode {image.mode}; convert it first")
-    pixels = np.asarray(image.convert("L") if image.mode == "1" else image, dtype=np.uint8)
-    return _veiled(image.mode, pixels if pixels.ndim == 3 else pixels[:, :, None], clear, depth)
+        clear = image.mode == "PA" or image.info.get("transparency") is not None
+        return image.convert("RGBA" if clear else "RGB")
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"expected values from 0 to 65535, got {values.min()} to {values.max()}")
+    return Image.fromarray(values.astype(np.uint16))
+
+
+# What Pillow does to whole images, for pixels (H, W, C) that it does not know.
+TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels[::-1], 1),
+    8: lambda pixels: np.rot90(pixels, 1),
+}
 
 
 def _veiled(mode: str, pixels: Pixels, clear: int | tuple[int, ...] | None, depth: int) -> tuple[str, Pixels]:
@@ -88,30 +135,32 @@ def _veiled(mode: str, pixels: Pixels, clear: int | tuple[int, ...] | None, dept
 
 def _depth(path: Path) -> int:
     """Bits a channel, as the header of a PNG has them; Pillow does not say."""
-    with open(path, "rb") as f:
+    with open_regular(path) as f:
         return f.read(25)[-1]
 
 
-def _deep(image: Image.Image, path: Path) -> tuple[str, Pixels]:
-    """A PNG of 16 bits and several channels, of which Pillow gives the high bytes unless asked otherwise."""
+def _deep(image: Image.Image, path: Path) -> tuple[str, Pixels, int]:
+    """A PNG of 16 bits and several channels, of which Pillow gives the high bytes unless asked otherwise; and how it is
+    turned."""
     assert isinstance(image, ImageFile), "images of files are decoded tile by tile"
     raw = str(image.tile[0].args) if image.tile else ""
     if raw not in _DEEP:
         raise HvaeError(f"expected {path} to be grey or RGB if it has 16 bits, got another mode; convert it first")
     if raw == "LA;16B":
-        both = _raw(path, "RGBA")  # two channels of 16 bits lie as four of 8
+        both, orient = _raw(path, "RGBA")  # two channels of 16 bits lie as four of 8
         high, low = both[:, :, ::2], both[:, :, 1::2]
     else:
-        high, low = _raw(path, raw), _raw(path, raw[:-1] + "L")  # one order of bytes, and the other
-    return _DEEP[raw], (high.astype(np.uint16) << 8 | low).astype(np.uint16)
+        # One order of bytes, and the other.
+        (high, orient), (low, _) = _raw(path, raw), _raw(path, raw[:-1] + "L")
+    return _DEEP[raw], (high.astype(np.uint16) << 8 | low).astype(np.uint16), orient
 
 
-def _raw(path: Path, order: str) -> Levels:
-    """The pixels of a file as if its bytes lay in another order, (H, W, C)."""
-    with Image.open(path) as image:
+def _raw(path: Path, order: str) -> tuple[Levels, int]:
+    """The pixels of a file as if its bytes lay in another order, (H, W, C), and its EXIF orientation."""
+    with opened(path) as image:
         assert isinstance(image, ImageFile)
         image.tile = [part._replace(args=order) for part in image.tile]
-        return np.asarray(image, dtype=np.uint8)
+        return np.asarray(image, dtype=np.uint8), orientation(image)
 
 
 def _parted(pixels: Pixels, mode: str) -> tuple[Levels, Levels | None]:
@@ -124,11 +173,11 @@ def _parted(pixels: Pixels, mode: str) -> tuple[Levels, Levels | None]:
     return high[: kind.colours], rest if kind.rest else None
 
 
-def _levels(pixels: Levels, bits: int, path: Path) -> Levels:
+def _levels(pixels: Levels, bits: int, name: str) -> Levels:
     top = 2**bits - 1
     levels: Levels = np.rint(np.arange(256) * (top / 255)).astype(np.uint8)[pixels]
     if not np.array_equal(_bytes(levels, bits), pixels):
-        raise HvaeError(f"{path} has values between the {top + 1} levels that the model knows; use a model of 8 bits")
+        raise HvaeError(f"{name} has values between the {top + 1} levels that the model knows; use a model of 8 bits")
     return levels
 
 

@@ -52,7 +52,8 @@ MODES = tuple(KINDS)
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Levels (C, H, W) of a name; `mode` is an index into MODES; `rest`, planes (R, H, W) that the model does not code.
+    """Levels (C, H, W) of a name; `mode` is an index into MODES; `rest`, planes (R, H, W) that the model does not code;
+    `changes`, how it differs from what its file holds.
 
     A grey picture for a model of colour has the same levels three times.
     """
@@ -61,6 +62,7 @@ class Picture:
     levels: Levels
     mode: int
     rest: Levels | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
