@@ -44,7 +44,7 @@ SLIPS = {
     "train cifar100": "did you mean 'cifar10', 'nvae-cifar10' or 'biva-cifar10'? 40 are known: hvae models lists them",
     "train digits --train.seed 18446744073709551616": "train.seed: expected a whole number from 0 to 2^64 - 1",
     "train digits --model.latent 1e20": "model.latent: expected at most 1,000,000",
-    "train digits --model.groups 1000,1000 --model.width 10000 --dry-run": "parameters, trained with 4 numbers",
+    "train digits --model.groups 1,1 --model.width 1e6 --dry-run": "parameters, trained with 4 numbers",
     "train digits --train.batch 1e9 --dry-run": "a step of 1,000,000,000 data takes at least 256 GB of memory",
     "train digits --evaluate.held 99 --dry-run": "evaluate.held: expected at most 2 of the model's 3 levels, got 99",
     "train digits --train.betas 1,1": "train.betas[0]: expected a decay from 0 to below 1",
