@@ -63,7 +63,7 @@ SLIPS = {
     "decompress a.hvz b --only 1.5": "--only: expected int, got '1.5'",
     "compress run a.png b.hvz --batch 0": "--batch: expected at least 1, got 0",
     "compress run a.png b.hvz --fineness inf": "--fineness: expected a finite number, got inf",
-    "score run --data test --quantile 1": "--quantile: expected less than 1, got 1.0",
+    "score run --data test --quantile 1": "--quantile: expected a quantile between 0 and 1, got 1.0",
     "interpolate run --data test --out a.png --steps 1e30": "--steps: expected at most 1,000,000",
     "encode run --data test --out a.npz -n 0": "--number: expected at least 1, got 0",
     "evaluate nowhere --evaluate.samples 1e12": "no run at nowhere",

@@ -15,6 +15,7 @@ from tiny_codecs import drawings, tiny
 from tiny_lossy import LEVELS, codec, untrained, waves
 
 from hvae.coding import File, opened, read
+from hvae.coding.entropy.bins import Relative
 from hvae.coding.files.container import Block, Item, write
 from hvae.coding.lossy.layout import groups
 from hvae.errors import HvaeError

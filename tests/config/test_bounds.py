@@ -45,7 +45,7 @@ WRONG = [
     ("objective.warmup.length", -1, "expected at least 0, got -1"),
     ("evaluate.samples", 10**12, "expected at most 1,000,000, got 1000000000000"),
     ("evaluate.held", 0, "expected at least 1, got 0"),
-    ("evaluate.measures", (), "evaluate.measures: expected 1 to 100 entries, got none"),
+    ("evaluate.measures", (), "evaluate.measures: expected one or more of quick, all, likelihood"),
 ]
 
 

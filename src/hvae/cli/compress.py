@@ -66,7 +66,9 @@ def parser() -> Parser:
     made.add_argument("--verify", dest="verify", action="store_true", default=True, help="decode again (the default)")
     made.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
     fineness = f"bins to a standard deviation of a latent, where RUN/{BINS} has none: finer ones borrow more bits [2]"
-    made.add_argument("--fineness", type=real(Bound(above=0, most=1e6)), metavar="X", help=fineness)
+    made.add_argument(
+        "--fineness", type=real(Bound(above=0, most=1e6, expected="a fineness above 0")), metavar="X", help=fineness
+    )
     made.add_argument(
         "--block", type=whole(1, 10**6), metavar="N", help="tiles that can only be decoded together [512]"
     )

@@ -40,7 +40,13 @@ def parser() -> Parser:
     by = "the score that decides: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, regret"
     made.add_argument("--by", default="", metavar="SCORE", help=f"{by} [llr>1; one level: typicality]")
     share = "share of the validation data that is called normal"
-    made.add_argument("--quantile", type=real(Bound(above=0, below=1)), default=0.95, metavar="Q", help=share)
+    made.add_argument(
+        "--quantile",
+        type=real(Bound(above=0, below=1, expected="a quantile between 0 and 1")),
+        default=0.95,
+        metavar="Q",
+        help=share,
+    )
     made.add_argument(
         "--samples", type=whole(1, 10**6), default=1, metavar="K", help="1: the ELBO; more: the IW-K bound"
     )

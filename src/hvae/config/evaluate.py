@@ -115,7 +115,7 @@ class EvaluateConfig(Section):
     """The data scored: test, or valid while settings are still being chosen."""
     samples: Count | None = None
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
-    measures: Annotated[tuple[str, ...], Length(1, 100)] = ("quick",)
+    measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, contribution, maps,
     coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.  What is named must be
     possible."""
@@ -153,6 +153,8 @@ class EvaluateConfig(Section):
         for measure in self.measures:
             if measure not in (*GROUPS, *MEASURES):
                 raise HvaeError(f"evaluate.measures: {unknown('measure', measure, (*GROUPS, *MEASURES))}")
+        if not self.measures:
+            raise HvaeError(f"evaluate.measures: expected one or more of {', '.join((*GROUPS, *MEASURES))}")
 
     @property
     def draws(self) -> int:
