@@ -60,7 +60,7 @@ def test_a_folder_of_noise_is_foreign(copy: Path, noise: Path, command: Command)
 def test_own_test_data_are_mostly_normal_and_scored_the_same_twice(copy: Path, command: Command) -> None:
     said = command("score", copy, "--data", "test", "-n", 60, "--quantile", 0.9, "-o", copy / "a.csv")
     assert said.code == 0, said.err
-    assert "of 60 images are foreign" in said.out and "llr>1 above" in said.out
+    assert "of 60 images are foreign" in said.out and "inside of all of them lie 90% of normal data" in said.out
     command("score", copy, "--data", "test", "-n", 60, "--quantile", 0.9, "-o", copy / "b.csv")
     assert (copy / "a.csv").read_text() == (copy / "b.csv").read_text()
     assert sum(row["decision"] == "foreign" for row in table(copy / "a.csv")) <= 20
@@ -70,7 +70,29 @@ def test_own_test_data_are_mostly_normal_and_scored_the_same_twice(copy: Path, c
 def test_decisions_follow_from_validation_data_alone(copy: Path, noise: Path, command: Command) -> None:
     first = command("score", copy, "--data", "test", "-n", 30, "--json").json
     second = command("score", copy, "--data", noise, "--json").json
-    assert first["threshold"] == second["threshold"] and first["by"] == second["by"] == "llr>1"
+    assert first["threshold"] == second["threshold"] and first["by"] == second["by"] == "outside"
+    spans = [{name: (row["low"], row["high"]) for name, row in found["ranges"].items()} for found in (first, second)]
+    assert spans[0] == spans[1] and list(spans[0]) == ["nll", "llr>1", "kl", "complexity"]
+
+
+def test_the_default_rule_looks_at_both_sides_of_several_scores(copy: Path, noise: Path, command: Command) -> None:
+    """Noise has a likelihood far off; what is wrong with a blank image is another score."""
+    for i in range(5):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(noise / "a" / f"9{i}.png")
+    said = command("score", copy, "--data", noise, "--json").json
+    written = table(said["csv"])
+    assert said["foreign"] == 17 and all(row["decision"] == "foreign" and row["reason"] for row in written)
+    assert all("nll above" in row["reason"] for row in written[:12])
+    assert all("complexity above" in row["reason"] for row in written[12:]), "a blank image has no bits of its own"
+    assert all(float(row["outside"]) > 1 for row in written)
+    assert said["ranges"]["nll"]["above"] == 12
+
+
+def test_one_named_score_decides_alone_and_says_so(copy: Path, noise: Path, command: Command) -> None:
+    said = command("score", copy, "--data", noise, "--by", "llr>1", "--accept", 0.9, "--json").json
+    for row in table(said["csv"]):
+        assert (row["decision"] == "foreign") == (float(row["llr>1"]) > said["threshold"]) == bool(row["reason"])
+        assert row["reason"] in ("", f"llr>1 above {said['threshold']:.4g}")
 
 
 def test_several_samples_make_another_bound(copy: Path, command: Command) -> None:
@@ -121,8 +143,8 @@ def test_faults_come_before_the_work(
 
 
 def test_rows_keep_what_is_not_finite_readable() -> None:
-    text = rows({"nll": torch.tensor([float("inf"), 0.5])}, ["foreign", "normal"], [])
-    assert text.splitlines() == ["index,decision,nll", "0,foreign,inf", "1,normal,0.5"]
+    text = rows({"nll": torch.tensor([float("inf"), 0.5])}, ["nll above 1", ""], [])
+    assert text.splitlines() == ["index,decision,reason,nll", "0,foreign,nll above 1,inf", "1,normal,,0.5"]
 
 
 def test_levels_are_left_out_evenly() -> None:

@@ -121,7 +121,7 @@ def test_both_directions_of_a_pair(copy: Path, stranger: Path, command: Command)
     assert set(found["detection"]) == set(found["reverse"]["detection"])
     forth, back = found["detection"]["nll"], found["reverse"]["detection"]["nll"]
     assert forth["foreign"] == back["foreign"] == forth["normal"] == back["normal"] == 20
-    assert found["reverse"]["run"] == str(stranger) and found["reverse"]["by"] == "llr>1"
+    assert found["reverse"]["run"] == str(stranger) and found["reverse"]["by"] == "outside"
     assert found["reverse"]["data"]["name"] == found["normal"]["name"] == "digits"
     assert found["reverse"]["data"]["split"] == "test" and found["reverse"]["normal"]["name"] == "npy:noise.npy"
     text = "20 images of 1x8x8, 4 bits, brought to 1x5x6, 3 bits (cropped to 5:6, scaled, cut to 3 bits)"

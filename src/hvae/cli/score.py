@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from hvae.cli.scoring.pair import Pair
 
 ABOUT = (
-    "Score images by how foreign they are to a model: one row an image with every score, and a decision whose "
-    "threshold comes from the validation data of the run alone. Higher is more foreign, for every score. Images of "
-    "another form than the model's are brought to it, and what was done is told."
+    "Score images by how foreign they are to a model: one row an image with every score, a decision and "
+    "its reason. What is normal comes from the validation data of the run alone. Higher is more foreign, for every "
+    "score. Images of another form than the model's are brought to it, and what was done is told."
 )
 EXAMPLES = (
     "hvae score runs/fashion --data ~/new-images",
@@ -37,16 +37,12 @@ def parser() -> Parser:
     made.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
     source = "a folder of images; an .npy, .npz or IDX file; a known data set (hvae data); test, valid or train"
     made.add_argument("--data", required=True, metavar="X", help=source)
-    by = "the score that decides: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, regret"
-    made.add_argument("--by", default="", metavar="SCORE", help=f"{by} [llr>1; one level: typicality]")
-    share = "share of the validation data that is called normal"
-    made.add_argument(
-        "--quantile",
-        type=real(Bound(above=0, below=1, expected="a quantile between 0 and 1")),
-        default=0.95,
-        metavar="Q",
-        help=share,
-    )
+    by = "one score that decides alone, when it is high: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, "
+    by += "regret [any of a few that leaves its normal range, on either side]"
+    made.add_argument("--by", default="", metavar="SCORE", help=by)
+    share = "share of normal data that is called normal, by all scores that decide together"
+    quantile = real(Bound(above=0, below=1, expected="a quantile between 0 and 1"))
+    made.add_argument("--quantile", "--accept", type=quantile, default=0.95, metavar="Q", help=share)
     made.add_argument(
         "--samples", type=whole(1, 10**6), default=1, metavar="K", help="1: the ELBO; more: the IW-K bound"
     )
@@ -126,22 +122,22 @@ def _other(judge: Judge, dotted: Mapping[str, str]) -> Judge:
 
 def _decided(pair: Pair, path: Path) -> dict[str, Any]:
     """The decisions on the images, written to their file, and all that is told of them."""
-    from hvae.cli.scoring.shown import rows
+    from hvae.cli.scoring.shown import ranges, rows
     from hvae.files import write_text
 
     judge, args = pair.judge, pair.judge.args
-    score = pair.found[judge.by]
-    decisions = ["foreign" if bool(value > judge.limit) else "normal" for value in score]
-    write_text(path, rows(pair.found, decisions, pair.files()))
+    score, reasons = pair.found[judge.by], judge.reasons(pair.found)
+    write_text(path, rows(pair.found, reasons, pair.files()))
     return {
         "csv": str(path),
-        "rows": len(decisions),
+        "rows": len(reasons),
         "threshold": judge.limit,
         "quantile": args.quantile,
-        "foreign": decisions.count("foreign"),
+        "foreign": len(reasons) - reasons.count(""),
         "positive": POSITIVE,
         "bound": "ELBO" if args.samples == 1 else f"IW-{args.samples}",
         "regret_steps": args.regret,
         **pair.told(),
+        "ranges": ranges(judge.ranges, pair.found),
         "maps": judge.maps(pair.split, score, path) if args.maps else None,
     }

@@ -36,7 +36,8 @@ from hvae.metrics.information import ActivityResult, LevelActivity, activity, ve
 from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
 from hvae.metrics.maps import UsualMaps, heat, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
-from hvae.metrics.outliers import Measured, Reference, measure, prior_mode, scores, usual
+from hvae.metrics.normality import NormalRanges, normal_ranges
+from hvae.metrics.outliers import Measured, Reference, deciding, measure, prior_mode, scores, usual
 from hvae.metrics.probe import ClassesResult, LevelClasses, classes
 from hvae.metrics.quality import (
     ClassScore,
@@ -74,6 +75,7 @@ __all__ = [
     "LikelihoodResult",
     "Measured",
     "MutualResult",
+    "NormalRanges",
     "Progress",
     "QualityResult",
     "ReconstructionResult",
@@ -89,6 +91,7 @@ __all__ = [
     "coarse_to_fine",
     "codes",
     "contribution",
+    "deciding",
     "density_coverage",
     "detection",
     "disentanglement",
@@ -103,6 +106,7 @@ __all__ = [
     "measure",
     "ms_ssim",
     "mutual",
+    "normal_ranges",
     "pairwise_agreement",
     "precision_recall",
     "prior_mode",

@@ -10,7 +10,7 @@ Shapes: `B` data of one batch; `N` data in all; `K` draws for each; `L` levels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -213,6 +213,17 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
         "typicality": (log_p - reference.log_p).abs(),
         **complexity,
     }
+
+
+def deciding(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The few scores by which a datum is judged unless one is named: each sees what the others miss.
+
+    The likelihood, what the lowest level and the lower half of the levels add to it, what the levels spend, and the
+    likelihood beside the bits of a PNG where it is a mass.  Their ranges have two sides: too likely is foreign too.
+    """
+    half = max(1, sum(name.startswith("kl/") for name in found) // 2)
+    wanted = dict.fromkeys(["nll", "llr>1", f"llr>{half}", "kl", "complexity"])
+    return {name: found[name] for name in wanted if name in found}
 
 
 def _mahalanobis(off: Tensor, correlation: Tensor) -> Tensor:

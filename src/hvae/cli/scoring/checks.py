@@ -12,6 +12,8 @@ from hvae.cli.scoring.images import some
 from hvae.errors import HvaeError, unknown
 
 REGRET = "regret"
+OUTSIDE = "outside"
+"""How far the worst of several scores lies outside of its normal range."""
 
 
 def words(args: Namespace) -> None:
@@ -50,6 +52,7 @@ def enough(subject: Subject, args: Namespace) -> None:
     import torch
 
     from hvae.metrics.detection import threshold
+    from hvae.metrics.normality import enough_normal
     from hvae.metrics.outliers import enough
     from hvae.walk import names
 
@@ -57,7 +60,9 @@ def enough(subject: Subject, args: Namespace) -> None:
     enough(min(len(data.train), args.normal), len(names(subject.run.model)))
     if not len(data.valid):
         raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
-    threshold(torch.zeros(min(len(data.valid), args.normal)), args.quantile)
+    valid = min(len(data.valid), args.normal)
+    threshold(torch.zeros(valid), args.quantile)
+    enough_normal(valid, args.quantile)
     if args.foreign and len(data.test) < 2:
         raise HvaeError("--foreign: expected test data of the run to compare with, got none; set data.test above 0")
 
@@ -73,11 +78,11 @@ def deciding(by: str, subject: Subject, regret: int) -> str:
     with torch.no_grad():
         density = any(record.law.density for record in run(subject.run.model, prior()).observed)
     cuts = range(1, len(levels) + 1)
-    known = ["nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
+    known = [OUTSIDE, "nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
     known += ["typicality"] + ["complexity"] * (not density) + [REGRET] * (regret > 0)
     if by and by not in known:
         raise unknown("score", by, known)
-    return by or ("llr>1" if len(levels) > 1 else "typicality")
+    return by or OUTSIDE
 
 
 def improvable(subject: Subject, steps: int) -> None:

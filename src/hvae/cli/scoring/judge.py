@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data import ImageData, Split
+    from hvae.metrics.normality import NormalRanges
     from hvae.metrics.outliers import Measured, Reference
 
 LEANER = 8
@@ -58,15 +59,36 @@ class Judge:
         return usual(self._measured(self.train, f"training data of {self.name}"))
 
     @cached_property
+    def ranges(self) -> NormalRanges:
+        """The ranges in which a few scores of normal data lie together, from validation data."""
+        from hvae.metrics.normality import normal_ranges
+        from hvae.metrics.outliers import deciding
+
+        return normal_ranges(deciding(self._normal), self.args.quantile)
+
+    @cached_property
     def limit(self) -> float:
         """The threshold of the deciding score, from validation data."""
         from hvae.metrics.detection import threshold
 
-        scores = self.scores(self.valid, f"validation data of {self.name}")
-        return threshold(scores[self.by], self.args.quantile)
+        return 1.0 if self.by == checks.OUTSIDE else threshold(self._normal[self.by], self.args.quantile)
 
     def scores(self, split: Split, what: str) -> dict[str, Tensor]:
         """Every score of each datum, (N,) each."""
+        found = self._scored(split, what)
+        return {checks.OUTSIDE: self.ranges.outside(found), **found}
+
+    def reasons(self, found: Mapping[str, Tensor]) -> list[str]:
+        """Why each datum of these scores is foreign, as "nll above 131.7"; empty for normal ones."""
+        if self.by == checks.OUTSIDE:
+            return self.ranges.reasons(found)
+        return [f"{self.by} above {self.limit:.4g}" if bool(score > self.limit) else "" for score in found[self.by]]
+
+    @cached_property
+    def _normal(self) -> dict[str, Tensor]:
+        return self._scored(self.valid, f"validation data of {self.name}")
+
+    def _scored(self, split: Split, what: str) -> dict[str, Tensor]:
         from hvae.metrics.outliers import scores
 
         reference = self.reference

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hvae.cli.scoring.checks import OUTSIDE
 from hvae.cli.voice import table
 from hvae.screen.numbers import number
 from hvae.screen.text import for_cell
@@ -14,43 +15,74 @@ from hvae.screen.text import for_cell
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.metrics.normality import NormalRanges
+
 SHOWN = 20
 ORACLE = "'decides' was chosen without foreign labels; to pick the best row would be to pick with them (an oracle)"
 ONE_WAY = "the reverse pair needs a model of the other data (--reverse RUN2): a score can flip"
 
 
-def rows(found: Mapping[str, Tensor], decisions: list[str], files: list[str]) -> str:
-    """One line an image: its place, its file where it has one, the decision, and every score.
+def rows(found: Mapping[str, Tensor], reasons: list[str], files: list[str]) -> str:
+    """One line an image: its place, its file where it has one, the decision, its reason if it is foreign, all scores.
 
     A name that a spreadsheet would run, or that is no text, is written as `hvae.screen.text.for_cell` says.
 
     >>> import torch
-    >>> print(rows({"nll": torch.tensor([1.5])}, ["normal"], ["a.png"]).replace("\\r", ""), end="")
-    index,file,decision,nll
-    0,a.png,normal,1.5
+    >>> print(rows({"nll": torch.tensor([1.5])}, ["nll above 1"], ["a.png"]).replace("\\r", ""), end="")
+    index,file,decision,reason,nll
+    0,a.png,foreign,nll above 1,1.5
     """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["index", *(["file"] if files else []), "decision", *found])
+    writer.writerow(["index", *(["file"] if files else []), "decision", "reason", *found])
     columns = [column.tolist() for column in found.values()]
-    for i, (decision, *values) in enumerate(zip(decisions, *columns, strict=True)):
-        writer.writerow([i, *map(for_cell, files[i : i + 1]), decision, *(f"{value:.6g}" for value in values)])
+    for i, (reason, *values) in enumerate(zip(reasons, *columns, strict=True)):
+        decision = "foreign" if reason else "normal"
+        writer.writerow([i, *map(for_cell, files[i : i + 1]), decision, reason, *(f"{value:.6g}" for value in values)])
     return text.getvalue()
 
 
 def shown(told: Mapping[str, Any]) -> list[Any]:
     """The result for people: lines and tables."""
     share = f"{told['foreign']:,} of {told['rows']:,} images are foreign"
-    rule = (
-        f"{told['by']} above {number(told['threshold'])}, the {percent(told['quantile'])} quantile of validation data"
-    )
     parts: list[Any] = [told["brought"]["text"]] if told["brought"] else []
-    parts += [f"{share} ({rule})", f"every score of each image: {told['csv']}"]
+    parts += [f"{share} ({_rule(told)})"]
+    parts += [_range_table(told["ranges"])] if told["by"] == OUTSIDE else []
+    parts += [f"every score of each image: {told['csv']}"]
     if told["maps"]:
         parts.append(f"heat maps: {told['maps']}")
     if told["detection"]:
         parts += [_table(told, "Telling X from the run's test data"), *_reversed(told["reverse"]), ORACLE]
     return parts
+
+
+def ranges(normal: NormalRanges, found: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+    """The normal range of each score, and how many images lie below and above it."""
+    return {
+        name: {
+            "low": normal.low[name],
+            "high": normal.high[name],
+            "below": int((found[name] < normal.low[name]).sum()),
+            "above": int((found[name] > normal.high[name]).sum()),
+        }
+        for name in normal.middle
+    }
+
+
+def _rule(told: Mapping[str, Any]) -> str:
+    share = percent(told["quantile"])
+    if told["by"] != OUTSIDE:
+        return f"{told['by']} above {number(told['threshold'])}, the {share} quantile of validation data"
+    return (
+        f"any score outside of its normal range; inside of all of them lie {share} of normal data, by validation data"
+    )
+
+
+def _range_table(found: Mapping[str, Mapping[str, float]]) -> Any:
+    made = table("score", "normal from", "to", "images below", "above", title="What decides")
+    for name, row in found.items():
+        made.add_row(name, number(row["low"]), number(row["high"]), f"{row['below']:,}", f"{row['above']:,}")
+    return made
 
 
 def _reversed(told: Mapping[str, Any] | None) -> list[Any]:
