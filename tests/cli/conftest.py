@@ -65,6 +65,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Sa
 
 
 @pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """The options of a run of moments."""
+    return TINY
+
+
+@pytest.fixture
 def run(trained: tuple[Path, Said]) -> Path:
     """The run folder; tests that change it work on a copy."""
     return trained[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,105 @@ def test_the_rest_of_a_killed_start_blocks_nothing(tmp_path: Path, command: Comm
     (tmp_path / "run" / "thesis.txt").touch()
     said = command("train", "digits", "--out", tmp_path / "run")
     assert said.code == 2 and "already exists" in said.err
+
+
+# A folder that goes away, and starts that are refused
+
+
+@pytest.fixture
+def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+    """Something that happens in the middle of the training that a command starts."""
+    from hvae.train.learner import Learner
+
+    def arrange(number: int, happening: Callable[[], None]) -> None:
+        steps, step = iter(range(10**6)), Learner.step
+
+        def watched(self: Learner, *words: Any, **named: Any) -> Any:
+            if next(steps) == number:
+                happening()
+            return step(self, *words, **named)
+
+        monkeypatch.setattr(Learner, "step", watched)
+
+    return arrange
+
+
+def fail() -> None:
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_a_folder_that_goes_while_it_is_trained(
+    tmp_path: Path, command: Command, at_step: Callable[..., None], how: str, tiny: tuple[str, ...]
+) -> None:
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    at_step(3, lambda: shutil.rmtree(folder) if how == "deleted" else folder.rename(elsewhere) and None)
+    said = command("train", "digits", "--out", folder, *tiny, "--train.save_every=2", "--train.log_every=1")
+    assert said.code == 2 and f"{folder} was deleted or moved during its training" in said.err.splitlines()[-1]
+    assert not folder.exists()
+    if how == "moved":
+        assert command("train", elsewhere, "--resume").code == 0
+
+
+def test_a_folder_that_goes_while_it_is_measured(copy: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hvae.metrics
+
+    bounds = hvae.metrics.bounds
+
+    def gone(*words: Any, **named: Any) -> Any:
+        shutil.rmtree(copy)
+        return bounds(*words, **named)
+
+    monkeypatch.setattr("hvae.metrics.bounds", gone)
+    said = command("evaluate", copy, "--evaluate.limit=5", "--evaluate.measures=likelihood")
+    assert said.code == 2 and "was deleted or moved during its evaluation" in said.err and not copy.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--train.accelerator=mps",), "cannot train with train.accelerator=mps"),
+        (("--train.strategy=nonsense",), "strategy=nonsense"),
+        (("--train.strategy=deepspeed",), "strategy=deepspeed"),
+        (("--train.strategy=fsdp",), "strategy=fsdp"),
+        (("--train.loggers=wandb",), "wandb"),
+        (("--train.devices=9999",), "train.devices: expected at most"),
+        (("--train.strategy=ddp_spawn", "--train.devices=2"), "train.strategy=ddp_spawn"),
+        (("--objective.beta=z9=2",), "no level named 'z9'"),
+    ],
+)
+def test_a_refused_start_leaves_no_folder(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...], words: tuple[str, ...], message: str
+) -> None:
+    if words == ("--train.loggers=wandb",) and find_spec("wandb"):
+        pytest.skip("wandb is installed here")
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, *words)
+    assert said.code == 2 and message in said.err and said.err.count("\n") <= 3
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_fails_late_leaves_no_folder(
+    tmp_path: Path, command: Command, at_step: Callable[..., None], tiny: tuple[str, ...]
+) -> None:
+    at_step(2, fail)
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny)
+    assert said.code == 2 and "not enough memory" in said.err and not (tmp_path / "run").exists()
+    assert command("train", "digits", "--out", tmp_path / "run", *tiny).code == 0
+
+
+def test_a_resumed_run_that_fails_does_not_repeat_it(
+    copy: Path, command: Command, at_step: Callable[..., None]
+) -> None:
+    before = contents(copy)
+    at_step(2, fail)
+    said = command("train", copy, "--resume", "--train.steps=12", "--train.lr=0.5")
+    assert said.code == 2 and contents(copy) == before
+
+
+def test_what_was_saved_is_kept(
+    tmp_path: Path, command: Command, at_step: Callable[..., None], tiny: tuple[str, ...]
+) -> None:
+    at_step(5, fail)
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, "--train.save_every=4")
+    assert said.code == 2 and {"config.yaml", "last.ckpt"} <= set(contents(tmp_path / "run"))
+    assert command("train", tmp_path / "run", "--resume").code == 0

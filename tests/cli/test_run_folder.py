@@ -193,7 +193,12 @@ def test_an_interrupted_run_says_how_to_go_on(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    monkeypatch.setattr("hvae.train.fit", lambda *_, **__: RESULT)
+
+    def interrupted(*_: object, on_start: Callable[[], None], **__: object) -> FitResult:
+        on_start()
+        return RESULT
+
+    monkeypatch.setattr("hvae.train.fit", interrupted)
     said = command("train", "digits", "--out", folder)
     assert said.code == 130
     assert said.err.splitlines()[-1] == f"hvae: stopped; at step 3; go on with: hvae train {folder} --resume"

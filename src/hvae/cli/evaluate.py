@@ -19,7 +19,7 @@ from hvae.cli.source import shown_for_help
 from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
-from hvae.runs import MEASURING, claiming
+from hvae.runs import MEASURING, Claim, claiming
 
 NAME = "evaluation.json"
 ABOUT = (
@@ -69,22 +69,22 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     with voice.working():
         subject = open_run(args.run, dotted, voice, trusted(args, dotted))
-        with claiming(subject.run.folder, MEASURING, tell=voice.tell):
-            found = evaluation(subject, voice)
+        with claiming(subject.run.folder, MEASURING, tell=voice.tell) as measuring:
+            found = evaluation(subject, voice, measuring)
     voice.answer(found)
     if not args.json:
         voice.show(summary(found))
         voice.show(f"written to {subject.run.folder / NAME}")
 
 
-def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
+def evaluation(subject: Subject, voice: Voice, measuring: Claim) -> dict[str, Any]:
     """Every number, with what it is and where it comes from; also written to the run folder.
 
     What can be refused is refused before anything takes time.
     """
     check_source(subject.config, subject.trust)
     run, work = subject.run, Work(subject, voice)
-    partial = Partial(run.folder, fingerprint(subject))
+    partial = Partial(measuring, fingerprint(subject))
     taken, left = possible(work, measures(partial))
     if partial.found:
         voice.tell("going on with an interrupted evaluation")
@@ -92,6 +92,7 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
     earlier = _earlier(run.folder / NAME, settings, voice)
     with partial.kept_on_any_end():
         for name, measure in taken.items():
+            measuring.check()
             if name not in partial.stages:
                 partial.keep(name, measure.take(work))
     numbers = {**earlier, **partial.stages}
@@ -110,6 +111,7 @@ def evaluation(subject: Subject, voice: Voice) -> dict[str, Any]:
         "seconds": round(partial.seconds, 2),
         "device": next(run.model.parameters()).device.type,
     }
+    measuring.check()
     write_json(run.folder / NAME, found)
     partial.close()
     return found

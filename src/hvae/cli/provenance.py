@@ -25,10 +25,10 @@ NAME = "provenance.json"
 PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillow", "rich", "matplotlib", "jinja2")
 
 
-def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> None:
-    """Write what is known before training; a resumed run keeps the commands of its earlier parts."""
+def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> dict[str, Any]:
+    """What is known before training; a resumed run keeps the commands of its earlier parts."""
     earlier = read_provenance(folder)
-    record = {
+    return {
         "hvae": __version__,
         "packages": packages(),
         "python": platform.python_version(),
@@ -41,13 +41,11 @@ def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> 
         "data": dict(data),
         "training": earlier.get("training"),
     }
-    write_json(folder / NAME, record)
 
 
-def finish(folder: Path, result: FitResult) -> None:
-    """Add how training went: steps, wall time, speed, memory, what was skipped."""
-    record = read_json(folder / NAME, FORM)
-    if record.get("training") and not result.samples_per_second:
+def finish(folder: Path, record: Mapping[str, Any], result: FitResult) -> None:
+    """Write how training went beside what `begin` knew: steps, wall time, speed, memory, what was skipped."""
+    if record["training"] and not result.samples_per_second:
         return  # a finished run was only looked at again
     write_json(folder / NAME, {**record, "training": course(result), "finished": now()})
 

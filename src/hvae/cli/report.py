@@ -28,7 +28,7 @@ from hvae.cli.provenance import read_provenance, retyped
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
-from hvae.runs import MEASURING, claiming
+from hvae.runs import MEASURING, Claim, claiming
 from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
@@ -53,14 +53,15 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     with voice.working():
         subject = open_run(args.run, dotted, voice, trusted(args, dotted))
-        with claiming(subject.run.folder, MEASURING, tell=voice.tell):
-            path = write(subject, _numbers(subject, fresh=bool(dotted), voice=voice), voice)
+        with claiming(subject.run.folder, MEASURING, tell=voice.tell) as measuring:
+            found = _numbers(subject, bool(dotted), voice, measuring)
+            path = write(subject, found, voice, measuring)
     voice.answer({"report": str(path)})
     if not args.json:
         voice.show(f"report: {path}")
 
 
-def _numbers(subject: Subject, fresh: bool, voice: Voice) -> dict[str, Any]:
+def _numbers(subject: Subject, fresh: bool, voice: Voice, measuring: Claim) -> dict[str, Any]:
     from hvae.walk import names
 
     path = subject.run.folder / EVALUATION
@@ -68,7 +69,7 @@ def _numbers(subject: Subject, fresh: bool, voice: Voice) -> dict[str, Any]:
     # Numbers of an earlier state of the weights would be a lie on the page of this one.
     whole = found.get("step") == subject.run.step and found.get("likelihood") and found.get("activity")
     known = whole and set(found["activity"]["levels"]) == set(names(subject.run.model))
-    return found if known else evaluation(measured_for(subject), voice)
+    return found if known else evaluation(measured_for(subject), voice, measuring)
 
 
 def measured_for(subject: Subject) -> Subject:
@@ -78,7 +79,7 @@ def measured_for(subject: Subject) -> Subject:
     return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": measures})))
 
 
-def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
+def write(subject: Subject, found: Mapping[str, Any], voice: Voice, measuring: Claim) -> Path:
     """Draw the pictures and write the page; the path of it."""
     from hvae.report import ReportData, read_history, write_report
     from hvae.walk import names
@@ -102,6 +103,7 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice) -> Path:
         environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
         commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
     )
+    measuring.check()
     return write_report(folder, page)
 
 

@@ -19,7 +19,8 @@ from hvae.cli.evaluation.subject import open_run
 from hvae.cli.levels import check_held, check_levels
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.places import check_place
-from hvae.cli.provenance import begin, course, finish
+from hvae.cli.provenance import NAME as PROVENANCE
+from hvae.cli.provenance import begin, course, finish, write_json
 from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
@@ -90,10 +91,10 @@ def main(argv: list[str]) -> None:
             result = fitted(job, voice, training)
             if result.stopped == "interrupt":
                 raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
-            with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell):
+            with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell) as measuring:
                 subject = open_run(job.folder, {}, voice, trust)
-                found = evaluation(measured_for(subject), voice)
-                page = write_report(subject, found, voice)
+                found = evaluation(measured_for(subject), voice, measuring)
+                page = write_report(subject, found, voice, measuring)
     voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})
     if not args.json:
         voice.show(summary(found))
@@ -186,12 +187,16 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     model = trainable(config, data.shape, data.bits)
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
-    record, size = data.provenance.to_dict(), sum(p.numel() for p in model.parameters())
-    if claim:
+    size = sum(p.numel() for p in model.parameters())
+    description = describe(config, data.shape, data.bits, data.provenance.to_dict())
+    record = begin(job.folder, description["data"], config.train.seed, size)
+    voice.tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
+
+    def start() -> None:
         config.save(job.folder / CONFIG)
-        begin(job.folder, record, config.train.seed, size)
-        voice.tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
-    with enough_memory(job):
+        write_json(job.folder / PROVENANCE, record)
+
+    with plain_faults(job):
         result = fit(
             model,
             objective(config.objective, average=over_processes),
@@ -199,33 +204,42 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
             config.train,
             job.folder,
             valid=data.valid,
-            description=describe(config, data.shape, data.bits, record),
+            description=description,
             resume=job.resume,
             on_evaluate=watching(data.valid, config.train.seed, max(1, config.train.batch // config.train.accumulate)),
+            on_start=start,
             claim=claim,
         )
     if claim:
-        finish(job.folder, result)
+        claim.check()
+        finish(job.folder, record, result)
     return result
 
 
 @contextmanager
-def enough_memory(job: Job) -> Iterator[None]:
-    """Turn a lack of memory, and a stop at an awkward moment, into a line that says what to do."""
-    import torch
-
+def plain_faults(job: Job) -> Iterator[None]:
+    """Turn a lack of memory, a failing compiler and an interruption into a line that says what to do."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as fault:
-        if (
-            isinstance(fault, RuntimeError)
-            and "allocate memory" not in str(fault)
-            and "out of memory" not in str(fault)
-        ):
-            raise
-        raise HvaeError(
-            f"not enough memory for a step of {job.config.train.batch} data; hvae inspect {job.folder} tells what it "
-            "takes; raise --train.accumulate (same result, less memory), or set --model.checkpoint true for a ladder"
-        ) from fault
+    except (MemoryError, RuntimeError) as fault:
+        if line := _plain(fault, job):
+            raise HvaeError(line) from fault
+        raise
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with: hvae train {job.folder} --resume") from None
+        # Before the first file there is nothing to go on with.
+        words = [f"go on with: hvae train {job.folder} --resume"] * (job.folder / CONFIG).is_file()
+        raise KeyboardInterrupt(*words) from None
+
+
+def _plain(fault: Exception, job: Job) -> str:
+    """What to do about a fault; empty where it is not known."""
+    text, origin = str(fault), type(fault).__module__
+    if isinstance(fault, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return (
+            f"not enough memory for a step of {job.config.train.batch} data; hvae inspect tells what it takes; raise "
+            "--train.accumulate (same result, less memory), or set --model.checkpoint true for a ladder"
+        )
+    if job.config.train.compile and origin.startswith(("torch._dynamo", "torch._inductor")):
+        why = " ".join(text.split())[:200]
+        return f"train.compile: this model cannot be compiled here ({why}); a C++ compiler is needed, or leave it out"
+    return ""

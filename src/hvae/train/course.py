@@ -6,6 +6,8 @@ All processes of a run make the same decisions, since they decide on numbers ave
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import torch
 from hvae.data.order import StepSampler
 from hvae.data.sources import Batches
 from hvae.errors import HvaeError
+from hvae.runs import ClaimLost
 from hvae.train.display import Progress
 from hvae.train.engine import StopSign, loggers, stop_sign
 from hvae.train.faults import Patience, culprit
@@ -26,7 +29,7 @@ from hvae.train.learning_rate import learning_rate
 from hvae.train.loss import score
 from hvae.train.memory import MemoryMeter
 from hvae.train.rows import Meter, Row
-from hvae.train.saving import LAST, WEIGHTS, clear_remains, read_checkpoint, write_checkpoint
+from hvae.train.saving import LAST, WEIGHTS, clear_remains, read_checkpoint, state, write_checkpoint
 from hvae.train.start import prepare
 from hvae.weights import save_weights
 
@@ -55,18 +58,34 @@ class Course:
         self.best = Best(used=job.config.keep == "best")
         self.meter, self.journal = Meter(), Journal(fabric, job.folder, loggers(job.config, job.folder))
         self.began, self.busy, self.done = time.monotonic(), 0.0, 0
-        self.culprit, self.stopped = "", ""
+        self.culprit, self.stopped, self.has_saved = "", "", False
 
     def run(self) -> FitResult:
         """The whole course."""
         self.job.model.train()
-        with self.journal.display.open(), stop_sign() as sign:
+        with self._nothing_or_something(), self.journal.display.open(), stop_sign() as sign:
             self._begin()
             while not self.stopped:
                 self._advance(sign)
         self.job.model.load_state_dict(self.best.weights(self.learner.average.model))
         self.job.model.eval()
         return self._result()
+
+    @contextmanager
+    def _nothing_or_something(self) -> Iterator[None]:
+        """Leave the folder as it was if this part of the run fails before it has saved a step."""
+        if not self.fabric.is_global_zero:
+            yield
+            return
+        before = state(self.job.folder)
+        try:
+            yield
+        except ClaimLost:
+            raise
+        except Exception:
+            if not self.has_saved:
+                before.restore()
+            raise
 
     # Steps
 
@@ -117,6 +136,9 @@ class Course:
     def _milestones(self, outcome: Outcome, lr: float) -> None:
         step, config = self.history.step, self.config
         self.stopped = self._why_stop(outcome)
+        is_due = bool(self.stopped) or any(_is_due(step, n) for n in (config.log_every, config.save_every))
+        if is_due and self.job.claim:
+            self.job.claim.check()
         # An interrupted run leaves its means to the checkpoint, so that a resumed one writes the same rows.
         ending = self.stopped in ("steps", "minutes")
         row = self._train_row(lr) if ending or _is_due(step, config.log_every) else {}
@@ -172,11 +194,14 @@ class Course:
             raise HvaeError(f"{self.job.folder} already holds a run; resume it, or choose another folder")
         if self.fabric.is_global_zero:
             clear_remains(self.job.folder)
+            if self.job.on_start:
+                self.job.on_start()
         if self.found:
             self._take_up(read_checkpoint(self.job.folder / LAST))
         else:
             self._from(0)
             self._save(must=True)
+            self.has_saved = False
 
     def _take_up(self, content: dict[str, Any]) -> None:
         self._restore(content)
@@ -209,6 +234,7 @@ class Course:
             if not self.learner.sound():
                 raise HvaeError("the weights are not finite; resume from it with a lower train.lr")
             self._write_files()
+            self.has_saved = True
         except HvaeError as fault:
             if must:
                 raise

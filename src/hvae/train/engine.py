@@ -53,7 +53,7 @@ def engine(config: TrainConfig) -> Fabric:
             strategy=config.strategy,
             precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         )
-    except (RuntimeError, ValueError, TypeError) as fault:
+    except Exception as fault:  # each strategy has packages and wishes of its own, and faults to match
         where = f"accelerator={config.accelerator}, devices={config.devices}, strategy={config.strategy}"
         raise HvaeError(f"cannot train with train.{where}: {' '.join(str(fault).split())}") from fault
 
@@ -63,6 +63,10 @@ def _check_devices(config: TrainConfig) -> None:
     most = max(_PROCESSES, os.cpu_count() or 1)
     if config.devices != "auto" and config.devices > most:
         raise HvaeError(f"train.devices: expected at most {most} on this machine, got {config.devices}")
+    if config.strategy.endswith("_spawn"):
+        raise HvaeError(
+            f"train.strategy={config.strategy} cannot pass on a run to its processes; set train.strategy ddp"
+        )
 
 
 def is_first(fabric: Fabric) -> bool:

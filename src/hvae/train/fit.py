@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ def fit(
     description: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_evaluate: OnEvaluate | None = None,
+    on_start: Callable[[], None] | None = None,
     claim: Claim | None = None,
 ) -> FitResult:
     """Train `model` in place; it ends with the averaged weights, in evaluation mode.
@@ -48,8 +49,11 @@ def fit(
     `hvae.data.sources.as_batches` takes them); `valid`, data for validations;
     `description`, anything JSON can hold, stored in model.safetensors with the step; `resume` goes on from last.ckpt,
     or starts when there is none yet; `on_evaluate(averaged model, step)` is called at each validation, in the first
-    process, and the numbers it returns become columns of metrics.csv; `claim`, the folder's claim for training where
-    the caller has it already (`hvae.runs`): otherwise it is taken here, by the first process.
+    process, and the numbers it returns become columns of metrics.csv; `on_start()` is called once, in the first
+    process, when everything is built and before the first file is written; `claim`, the folder's claim for training
+    where the caller has it already (`hvae.runs`): otherwise it is taken here, by the first process.
+
+    A part of a run that fails before it has saved a step leaves the folder as it was, and no new one behind.
 
     With several devices this starts the other processes by running the program again, up to this call: do nothing
     before it that only one process may do without asking `first_process(config)`.  All return, and all have the result.
@@ -64,7 +68,9 @@ def fit(
     data, validation = as_batches(split), None if valid is None else as_batches(valid)
     if len(data) == 0:
         raise HvaeError("expected training data, got an empty split; check data.name and data.root")
-    job = Job(model, objective, data, config, folder, validation, dict(description or {}), resume, on_evaluate)
+    job = Job(
+        model, objective, data, config, folder, validation, dict(description or {}), resume, on_evaluate, on_start
+    )
     fabric = engine(config)
     if claim is None and is_first(fabric):
         with claiming(folder, TRAINING) as own:

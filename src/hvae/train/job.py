@@ -30,6 +30,7 @@ class Job:
     description: dict[str, Any]
     resume: bool
     on_evaluate: OnEvaluate | None
+    on_start: Callable[[], None] | None = None
     claim: Claim | None = None
     """The right to write into the folder; none in all processes but the first."""
 

@@ -17,8 +17,10 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.files import replacing
 from hvae.records import Each, check
+from hvae.runs import FolderState
 
 LAST, WEIGHTS, METRICS = "last.ckpt", "model.safetensors", "metrics.csv"
+CONFIG, PROVENANCE = "config.yaml", "provenance.json"
 _FORMAT = 2
 
 
@@ -91,8 +93,13 @@ def _is_setting(value: object) -> bool:
     return value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) < 1000)
 
 
+def state(folder: Path) -> FolderState:
+    """What a run folder holds now of all that training writes."""
+    return FolderState(folder, small=(CONFIG, PROVENANCE, METRICS), large=(LAST, WEIGHTS))
+
+
 def clear_remains(folder: Path) -> None:
-    """Remove the unfinished files that killed runs left; only one run at a time writes to a folder."""
+    """Remove the unfinished files that killed runs left; the claim of the folder must be ours."""
     for name in (LAST, WEIGHTS, METRICS):
         for remains in folder.glob(f".{name}.*.part"):
             remains.unlink(missing_ok=True)

@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae import __version__
@@ -20,6 +19,7 @@ from hvae.cli.evaluation.record import FORMS, check_stage
 from hvae.cli.evaluation.subject import Subject
 from hvae.errors import HvaeError
 from hvae.records import Each, check
+from hvae.runs import Claim
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,8 +49,8 @@ def fingerprint(subject: Subject, *apart: str) -> str:
 class Partial:
     """The results so far: `stages`, finished measures by name, and `batches`, sums of batches of the likelihood."""
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self.path, self.key = folder / NAME, key
+    def __init__(self, measuring: Claim, key: str) -> None:
+        self.measuring, self.path, self.key = measuring, measuring.folder / NAME, key
         self.stages: dict[str, Any] = {}
         self.batches: list[dict[str, Tensor]] = []
         self.earlier, self.began, self.written = 0.0, time.monotonic(), -PAUSE
@@ -77,6 +77,7 @@ class Partial:
 
         tensors = {f"{n:06d}/{key}": t for n, part in enumerate(self.batches) for key, t in part.items()}
         description = {"key": self.key, "stages": self.stages, "seconds": self.seconds, "batches": len(self.batches)}
+        self.measuring.check()
         save_weights(self.path, tensors, description)
         self.written = time.monotonic()
 
