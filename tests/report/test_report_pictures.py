@@ -61,9 +61,11 @@ def test_two_images_are_enough_and_held_levels_are_named() -> None:
     assert drawn["traversal-z2.png"].caption == "z3 held, z2 moves, z1 free."
 
 
+def test_one_image_leaves_the_samples_alone() -> None:
+    assert {p.section for p in pictures(Chain(GREY), images(GREY, 1))} == {"samples"}
+
+
 def test_bad_input() -> None:
-    with pytest.raises(HvaeError, match="at least 2 images, got 1"):
-        pictures(Ladder(GREY), images(GREY, 1))
     with pytest.raises(HvaeError, match="between 0 and 3 top levels"):
         pictures(Ladder(GREY), images(GREY), held=4)
     with pytest.raises(HvaeError, match=r"expected images \(N, C, H, W\)"):

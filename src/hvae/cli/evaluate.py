@@ -19,6 +19,7 @@ from hvae.cli.source import shown_for_help
 from hvae.cli.trusting import add_trust, trusted
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
+from hvae.errors import HvaeError
 from hvae.runs import MEASURING, Claim, claiming
 
 NAME = "evaluation.json"
@@ -69,6 +70,8 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     with voice.working():
         subject = open_run(args.run, dotted, voice, trusted(args, dotted))
+        if line := subject.no_data():
+            raise HvaeError(line)
         with claiming(subject.run.folder, MEASURING, tell=voice.tell) as measuring:
             found = evaluation(subject, voice, measuring)
     voice.answer(found)
@@ -106,6 +109,7 @@ def evaluation(subject: Subject, voice: Voice, measuring: Claim) -> dict[str, An
         "skipped": left,
         "units": UNITS,
         "data": subject.data.provenance.to_dict(),
+        "data_changes": list(run.description.get("data_changes", [])),
         "unlike_training": list(subject.unlike),
         "settings": settings,
         "seconds": round(partial.seconds, 2),

@@ -25,9 +25,13 @@ NAME = "provenance.json"
 PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillow", "rich", "matplotlib", "jinja2")
 
 
-def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> dict[str, Any]:
+def earlier_parts(folder: Path) -> dict[str, Any]:
+    """The record of the earlier parts of a run; empty where there are none."""
+    return read_provenance(folder)
+
+
+def begin(earlier: Mapping[str, Any], description: Mapping[str, Any], seed: int, parameters: int) -> dict[str, Any]:
     """What is known before training; a resumed run keeps the commands of its earlier parts."""
-    earlier = read_provenance(folder)
     return {
         "hvae": __version__,
         "packages": packages(),
@@ -38,7 +42,8 @@ def begin(folder: Path, data: Mapping[str, Any], seed: int, parameters: int) -> 
         "commands": [*earlier.get("commands", []), command()],
         "seed": seed,
         "parameters": parameters,
-        "data": dict(data),
+        "data": dict(description["data"]),
+        "data_changes": description["data_changes"],
         "training": earlier.get("training"),
     }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.evaluate import evaluation, parser
+from hvae.cli.evaluation.measures import with_measures
 from hvae.cli.evaluation.quick import MAPS
 from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.evaluation.shown import (
@@ -67,16 +67,16 @@ def _numbers(subject: Subject, fresh: bool, voice: Voice, measuring: Claim) -> d
     path = subject.run.folder / EVALUATION
     found = read_evaluation(path) if path.exists() and not fresh else {}
     # Numbers of an earlier state of the weights would be a lie on the page of this one.
-    whole = found.get("step") == subject.run.step and found.get("likelihood") and found.get("activity")
-    known = whole and set(found["activity"]["levels"]) == set(names(subject.run.model))
-    return found if known else evaluation(measured_for(subject), voice, measuring)
+    asked = {name for name, result in found.items() if result} | set(found.get("skipped", {}))
+    whole = found.get("step") == subject.run.step and {"likelihood", "activity"} <= asked
+    levels = (found.get("activity") or {}).get("levels")
+    is_known = whole and (levels is None or set(levels) == set(names(subject.run.model)))
+    return found if is_known else evaluation(measured_for(subject, voice), voice, measuring)
 
 
-def measured_for(subject: Subject) -> Subject:
-    """The subject with the measures added that a page cannot do without."""
-    config = subject.run.config
-    measures = ",".join(dict.fromkeys([*config.evaluate.measures, "likelihood", "activity"]))
-    return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": measures})))
+def measured_for(subject: Subject, voice: Voice) -> Subject:
+    """The subject with the measures added that a page is poor without."""
+    return with_measures(subject, ("likelihood", "activity"), voice)
 
 
 def write(subject: Subject, found: Mapping[str, Any], voice: Voice, measuring: Claim) -> Path:
@@ -90,7 +90,7 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice, measuring: C
         title=f"{run.config.model.family} on {found['data']['name']}",
         summary=_summary(subject, provenance),
         headlines=_headlines(found),
-        conclusion=found["activity"]["verdict"],
+        conclusion=found["activity"]["verdict"] if "activity" in found else "",
         verdicts=_verdicts(found),
         levels=_levels(subject, found),
         history=read_history(folder / "metrics.csv", names(run.model)),
@@ -142,10 +142,15 @@ def _headlines(found: Mapping[str, Any]) -> list[Headline]:
     from hvae.report import Headline
 
     cards = []
-    for name, text, note in headlines(found):
+    for name, text, note in [*headlines(found), *_missing(found)]:
         value, spread, unit = _PARTS.fullmatch(text).groups("")  # type: ignore[union-attr]
         cards.append(Headline(label=name, value=value, unit=unit, spread=spread, note=note))
     return cards
+
+
+def _missing(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What was left out of an evaluation, and why."""
+    return ((name, "not measured", line) for name, line in found.get("skipped", {}).items())
 
 
 _PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB))?")
@@ -163,8 +168,14 @@ def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
             f"{number(level['rate_nats'])} nats an image.",
             advice=ADVICE.get(level["state"], ""),
         )
-        for name, level in found["activity"]["levels"].items()
+        for name, level in _active(found).items()
     ]
+
+
+def _active(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The activity of each level; empty where there were too few data for it."""
+    levels: Mapping[str, Any] = found["activity"]["levels"] if "activity" in found else {}
+    return levels
 
 
 def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
@@ -186,7 +197,7 @@ def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
             units=level["dims"],
             more={title: text for title, text in columns[name].items() if title not in _SHOWN_ALREADY},
         )
-        for name, level in found["activity"]["levels"].items()
+        for name, level in _active(found).items()
     ]
 
 
@@ -259,7 +270,8 @@ def _pictures(subject: Subject, voice: Voice) -> list[Picture]:
 
     if len(subject.data.shape) != 3:
         return []
-    model, split = subject.run.model, subject.split
+    model = subject.run.model
+    split = getattr(subject.data, subject.config.split) if subject.no_data() else subject.split
     images = split.batch(range(min(IMAGES, len(split))))
     held = max(1, min(subject.config.held, len(names(model)) - 1))
     with voice.bar("pictures") as tick:

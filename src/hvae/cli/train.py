@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hvae.cli.building import trainable
 from hvae.cli.evaluate import evaluation
+from hvae.cli.evaluation.measures import measures, possible
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
-from hvae.cli.evaluation.subject import open_run
+from hvae.cli.evaluation.subject import Subject, open_run
+from hvae.cli.evaluation.work import Work
 from hvae.cli.levels import check_held, check_levels
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.places import check_place
 from hvae.cli.provenance import NAME as PROVENANCE
-from hvae.cli.provenance import begin, course, finish, write_json
+from hvae.cli.provenance import begin, course, earlier_parts, finish, write_json
 from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
@@ -31,12 +34,16 @@ from hvae.cli.watch import watching
 from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
-from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused
+from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused, refuse_changes, split_changes
 
 if TYPE_CHECKING:
     from hvae.train import FitResult
+    from hvae.walk import Model
 
 DEFAULT = "digits"
+COPIES = 6
+"""Tensors of the size of a model that a run folder holds."""
+REPORT_BYTES = 10_000_000
 ABOUT = (
     "Train a model on images, measure it, and write a report with pictures. Everything lands in one folder: "
     "config.yaml, model.safetensors, metrics.csv, evaluation.json, report.html. Any key of the configuration can be "
@@ -59,6 +66,8 @@ def parser(argv: list[str]) -> Parser:
     add_trust(made)
     made.add_argument("--dry-run", action="store_true", help="check what can be checked at once, and tell the plan")
     made.add_argument("--print-config", action="store_true", help="print the complete configuration (YAML), no more")
+    accept = "go on though the images are not those of before; every later number says so"
+    made.add_argument("--accept-changed-data", action="store_true", help=accept)
     if wants_help(argv):
         config = shown_for_help(argv)
         family = f"the kind of model; hvae models lists them [{config.model.family}]"
@@ -93,7 +102,7 @@ def main(argv: list[str]) -> None:
                 raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
             with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell) as measuring:
                 subject = open_run(job.folder, {}, voice, trust)
-                found = evaluation(measured_for(subject), voice, measuring)
+                found = evaluation(measured_for(subject, voice), voice, measuring)
                 page = write_report(subject, found, voice, measuring)
     voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})
     if not args.json:
@@ -108,6 +117,8 @@ class Job:
     config: RunConfig
     folder: Path
     resume: bool
+    accepts_changes: bool = False
+    """Whether a resumed run goes on though its images are others."""
 
 
 def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
@@ -116,7 +127,7 @@ def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
     check_place(folder)
     if args.resume and os.path.isfile(folder / CONFIG):
         _resumable(folder)
-        return Job(_continued(args.source, folder, overrides), folder, True)
+        return Job(_continued(args.source, folder, overrides), folder, True, args.accept_changed_data)
     if args.resume and args.source is None:
         raise HvaeError(f"nothing to resume in {folder}; name the run folder, as in: hvae train runs/NAME --resume")
     return Job(resolve(args.source or DEFAULT, overrides), folder, False)
@@ -176,7 +187,7 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
     import torch
 
-    from hvae.checkpoints import describe
+    from hvae.checkpoints import LoadedRun, describe
     from hvae.data import load
     from hvae.objectives import build as objective
     from hvae.train import fit, over_processes
@@ -188,8 +199,12 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
     size = sum(p.numel() for p in model.parameters())
-    description = describe(config, data.shape, data.bits, data.provenance.to_dict())
-    record = begin(job.folder, description["data"], config.train.seed, size)
+    earlier, description = earlier_parts(job.folder), describe(config, data.shape, data.bits, data.provenance.to_dict())
+    description["data_changes"] = changes_of_data(job, earlier, description["data"])
+    record = begin(earlier, description, config.train.seed, size)
+    if claim:
+        check_measures(Subject(LoadedRun(model, config, {**description, "step": 0}, job.folder), data), voice)
+        check_space(job.folder, model)
     voice.tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
 
     def start() -> None:
@@ -214,6 +229,33 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
         claim.check()
         finish(job.folder, record, result)
     return result
+
+
+def check_measures(subject: Subject, voice: Voice) -> None:
+    """Say what will not be measured, before training.  Raises HvaeError for what was asked for by its name."""
+    _, left = possible(Work(subject, voice), measures())
+    for name, line in left.items():
+        voice.tell(f"will not be measured: {name}: {line}")
+
+
+def check_space(folder: Path, model: Model) -> None:
+    """Raises HvaeError unless the disk has room for the files of a run, each of which is replaced by a new one."""
+    weights = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    # Weights, their average and two moments in last.ckpt, the best ones twice; the report.
+    needed, free = 2 * (COPIES * weights + REPORT_BYTES), shutil.disk_usage(folder).free
+    if free < needed:
+        raise HvaeError(
+            f"{folder}: {free / 1e6:,.0f} MB are free, and the files of this run take {needed / 1e6:,.0f} MB; "
+            "free some space or choose another folder"
+        )
+
+
+def changes_of_data(job: Job, earlier: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    """Every accepted change of the images of a run.  Raises HvaeError for one that is not accepted."""
+    changes = split_changes(earlier.get("data") or {}, data)
+    if not job.accepts_changes:
+        refuse_changes(job.folder, changes)
+    return [*earlier.get("data_changes", []), *changes]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from hvae.data.images import ImageData, Split
 from hvae.data.lookup import listing, read_known
 from hvae.data.order import MicroBatch, StepSampler, epoch_order, generator, subset
 from hvae.data.prepare import prepare
-from hvae.data.provenance import Provenance, differences, split_changes
+from hvae.data.provenance import Provenance, differences
 from hvae.data.raw import Raw
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "generator",
     "known_sets",
     "load",
-    "split_changes",
     "subset",
 ]
 

@@ -79,26 +79,6 @@ def differences(a: Provenance, b: Provenance) -> list[str]:
     return odd + ["test checksum"] * (a.checksums.get("test") != b.checksums.get("test"))
 
 
-def split_changes(then: Provenance, now: Provenance) -> list[str]:
-    """How the splits of a data set differ from what they were: each that has other images, or others in its place.
-
-    A run that goes on with other splits may test on what it was trained on.  Empty when every image of every split is
-    where it was.
-
-    >>> from dataclasses import replace
-    >>> one = dict(name="x", source="here", bits=8, shape=(1, 28, 28))
-    >>> then = Provenance(sizes={"train": 5, "test": 2}, checksums={"train": "0a", "test": "0b"}, **one)
-    >>> split_changes(then, replace(then, sizes={"train": 6, "test": 2}, checksums={"train": "1a", "test": "1b"}))
-    ['train: 5 images then, 6 now', 'test: 2 images then, 2 others now']
-    """
-    return [
-        f"{split}: {then.sizes.get(split, 0):,} images then, {now.sizes.get(split, 0):,} "
-        f"{'others ' * (then.sizes.get(split, 0) == now.sizes.get(split, 0))}now"
-        for split in SPLITS
-        if then.checksums.get(split) != now.checksums.get(split)
-    ]
-
-
 def checksum(chunks: Iterable[Tensor]) -> str:
     """The sha256 of integer tensors, one after the other.
 

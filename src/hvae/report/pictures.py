@@ -15,7 +15,7 @@ from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
 from hvae.explore import from_top, reconstruct, sample, top_held, top_redrawn, top_swapped, traverse
-from hvae.explore.frame import at_least, context_of, levels
+from hvae.explore.frame import context_of, levels
 from hvae.explore.resample import has_offsets
 from hvae.explore.tiles import gallery, grid
 from hvae.report.data import Picture
@@ -50,16 +50,16 @@ def pictures(
 
     Arguments: `temperatures` of the samples; `held`, the number of top levels held and redrawn in the coarse-to-fine
     experiment; `directions` shown for each level; `seed`, the same pictures again; `progress(done, total, title)`.
-    The first 10 images are shown; all of them (2 at least, some hundred is plenty) say which directions are used.
-    Raises HvaeError for data that are no images, too few of them, or a number of levels the model does not have.
+    The first 10 images are shown; all of them (some hundred is plenty) say which directions are used.  With fewer than
+    two there are samples alone.  Raises HvaeError for data that are no images, or a number of levels the model does
+    not have.
     """
     datum = as_datum(images)
     if datum.x.ndim != 4:
         raise HvaeError(f"expected images (N, C, H, W) to draw, got shape {tuple(datum.x.shape)}; give image data")
-    at_least(2, len(datum), "images")
     easel = _Easel(model, datum, tuple(levels(model)), tuple(temperatures), held, directions, seed)
     drawn: list[Picture] = []
-    jobs = easel.jobs()
+    jobs = easel.jobs() if len(images) > 1 else easel.samples_alone()
     for number, (title, job) in enumerate(jobs):
         progress(number, len(jobs), title)
         drawn.extend(job())
@@ -79,13 +79,16 @@ class _Easel:
     directions: int
     seed: int
 
+    def samples_alone(self) -> list[tuple[str, Callable[[], Iterator[Picture]]]]:
+        """What needs no images."""
+        return [("samples", self.samples), ("temperatures", self.by_temperature)]
+
     def jobs(self) -> list[tuple[str, Callable[[], Iterator[Picture]]]]:
         coarse = [("top held", self.top_held), ("top redrawn", self.top_redrawn)]
         if has_offsets(self.model):
             coarse.append(("top swapped", self.top_swapped))
         return [
-            ("samples", self.samples),
-            ("temperatures", self.by_temperature),
+            *self.samples_alone(),
             ("reconstructions", self.reconstructions),
             ("top levels", self.top_levels),
             *(coarse if len(self.names) > 1 else []),

@@ -15,8 +15,9 @@ GROUPS, REDRAWS = 200, 8
 MAPS = "rate-maps.png"
 
 
-def likelihood(work: Work, partial: Partial) -> dict[str, Any]:
+def likelihood(work: Work, partial: Partial | None) -> dict[str, Any]:
     from hvae.metrics import bounds
+    from hvae.metrics.likelihood import forget
 
     config = work.config
     with work.bar(f"likelihood, K = {config.draws}") as tick:
@@ -27,8 +28,8 @@ def likelihood(work: Work, partial: Partial) -> dict[str, Any]:
             chunk_rows=work.rows,
             seed=config.seed,
             progress=tick,
-            done=tuple(partial.batches),
-            keep=partial.keep_batch,
+            done=tuple(partial.batches) if partial else (),
+            keep=partial.keep_batch if partial else forget,
         ).to_dict()
 
 

@@ -31,6 +31,8 @@ def summary(found: Record) -> Group:
 
 def headlines(found: Record) -> Iterator[Headline]:
     """Name, value with unit, and what it is, of each number that stands for the whole."""
+    for change in found.get("data_changes", ()):
+        yield "data changed", "during training", f"{change}; some of what is scored may have been trained on"
     if result := found.get("likelihood"):
         yield from _likelihood(found, result)
     # Records of before protocols had names lack it.

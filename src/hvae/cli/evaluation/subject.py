@@ -52,12 +52,18 @@ class Subject:
         import torch
 
         split: Split = getattr(self.data, self.config.split)
-        if not len(split):
-            part = self.config.split
-            own = f"give data with a part {part} of their own" if "imported" in self.run.description else ""
-            raise HvaeError(f"no {part} data to evaluate on; {own or f'set data.{part} above 0'}")
+        if line := self.no_data():
+            raise HvaeError(line)
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[: self.config.limit or None]
         return split.some(order)
+
+    def no_data(self) -> str:
+        """Why there is nothing to score; empty when there is."""
+        part: str = self.config.split
+        if len(getattr(self.data, part)):
+            return ""
+        own = f"give data with a part {part} of their own" if "imported" in self.run.description else ""
+        return f"no {part} data to evaluate on; {own or f'set data.{part} above 0'}"
 
 
 class Batches:

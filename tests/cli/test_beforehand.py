@@ -1,0 +1,119 @@
+"""What a run needs at its end is looked at before its first step; what is not possible is left out, with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Command = Callable[..., Any]
+
+
+def pictures(folder: Path, count: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        levels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(levels).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def evaluation(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "evaluation.json").read_text())
+    return record
+
+
+@pytest.fixture
+def never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step may be taken."""
+
+    def step(*_: object, **__: object) -> None:
+        raise AssertionError("a step was taken")
+
+    monkeypatch.setattr("hvae.train.learner.Learner.step", step)
+
+
+def test_a_dozen_pictures_are_trained_on_and_measured_as_far_as_it_goes(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...]
+) -> None:
+    source = ("--data.name=folder", "--data.path", pictures(tmp_path / "images", 12), "--train.batch=4")
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, *source)
+    assert said.code == 0, said.err
+    record, page = evaluation(tmp_path / "run"), (tmp_path / "run" / "report.html").read_text()
+    assert record["likelihood"]["data"] == 1 and "activity" not in record
+    assert record["skipped"]["activity"] == "2 data or more are needed, got 1"
+    assert "will not be measured: activity: 2 data or more" in said.err and "2 data or more are needed" in page
+    again = command("report", tmp_path / "run")
+    assert again.code == 0 and evaluation(tmp_path / "run") == record
+
+
+def test_without_test_data_there_is_a_page_of_samples(tmp_path: Path, command: Command, tiny: tuple[str, ...]) -> None:
+    source = ("--data.name=folder", "--data.path", pictures(tmp_path / "images", 12), "--train.batch=4")
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, *source, "--data.test=0")
+    assert said.code == 0, said.err
+    assert set(evaluation(tmp_path / "run")["skipped"].values()) == {
+        "no test data to evaluate on; set data.test above 0"
+    }
+    assert (tmp_path / "run" / "pictures" / "samples.png").is_file()
+    refused = command("evaluate", tmp_path / "run")
+    assert refused.code == 2 and "no test data to evaluate on" in refused.err
+
+
+@pytest.mark.usefixtures("never")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--evaluate.measures=disentanglement",), "disentanglement cannot be measured: factors are needed"),
+        (("--evaluate.measures=disentanglement", "--evaluate.factors=none.npz"), "none.npz"),
+        (("--evaluate.measures=quality", "--evaluate.features=none.pth"), "no weights of the Inception at none.pth"),
+        (("--evaluate.measures=quality", "--evaluate.generated=5"), "quality cannot be measured"),
+        (("--evaluate.measures=likelihood", "--evaluate.split=valid", "--data.valid=0"), "no valid data"),
+    ],
+)
+def test_what_is_asked_for_by_name_is_refused_before_training(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...], words: tuple[str, ...], message: str
+) -> None:
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, *words)
+    assert said.code == 2 and message in said.err.splitlines()[-1] and not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("never")
+def test_a_full_disk_is_seen_before_training(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 10**9, 10**6))
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny)
+    assert said.code == 2 and "1 MB are free" in said.err and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("source", ["folder", "npy"])
+def test_images_that_changed_are_refused_or_every_number_says_so(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...], source: str
+) -> None:
+    folder, place = tmp_path / "run", tmp_path / "images"
+
+    def write(count: int) -> Path:
+        if source == "folder":
+            return pictures(place, count)
+        np.save(place.with_suffix(".npy"), np.random.default_rng(0).integers(0, 256, (count, 8, 8), dtype=np.uint8))
+        return place.with_suffix(".npy")
+
+    data = (f"--data.name={source}", "--data.path", write(60), "--train.batch=8")
+    assert command("train", "digits", "--out", folder, *tiny, *data).code == 0
+    write(61)
+    before = (folder / "last.ckpt").read_bytes()
+    said = command("train", folder, "--resume", "--train.steps=9")
+    assert said.code == 2 and "(train of 48 images now has 49; " in said.err and "--accept-changed-data" in said.err
+    assert (folder / "last.ckpt").read_bytes() == before and evaluation(folder)["data_changes"] == []
+    said = command("train", folder, "--resume", "--train.steps=9", "--accept-changed-data")
+    assert said.code == 0, said.err
+    assert "train of 48 images now has 49" in evaluation(folder)["data_changes"] and "data changed" in said.out
+    assert "train of 48 images now has 49" in (folder / "report.html").read_text()
+    assert command("train", folder, "--resume", "--train.steps=12").code == 0
+    assert "train of 48 images now has 49" in evaluation(folder)["data_changes"]
