@@ -29,9 +29,9 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.bins import Grid
+from hvae.coding.entropy.laws import data, latent
 from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.stack import Stack
-from hvae.coding.entropy.symbols import data, latent
 from hvae.distributions import DiscretizedLogistic, Normal
 
 LATENT, DATA = 8 * 16 * 16, 3 * 32 * 32

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from hvae.coding import Codec, Picture, Uncodable, read
+from hvae.coding.entropy.laws import symbolic
 from hvae.coding.entropy.numerics import calm, noise, still
 from hvae.coding.entropy.stack import Stack
-from hvae.coding.entropy.symbols import Certain, Table, discrete
+from hvae.coding.entropy.symbols import Certain, Table
 from hvae.coding.lossless import bitsback
 from hvae.coding.lossless.book import calibrate
 from hvae.datum import Datum
@@ -81,7 +82,7 @@ def test_files_of_discrete_latents_come_back() -> None:
 
 def test_what_is_certain_touches_no_bit() -> None:
     known = Categorical(torch.eye(4, dtype=torch.float64)[None].log())  # (1, 4, 4)
-    code, stack = discrete(known), Stack.start(noise(8))
+    code, stack = symbolic(known).latent(), Stack.start(noise(8))
     before = stack.words()
     assert isinstance(code, Certain)
     found = code.pop(stack)
@@ -91,7 +92,7 @@ def test_what_is_certain_touches_no_bit() -> None:
 
 def test_a_symbol_costs_its_logarithm_and_none_beyond_the_last_is_drawn() -> None:
     law = Categorical(torch.tensor([[3.0, 0.0, -2.0]], dtype=torch.float64)[:, :, None].expand(1, 3, 4000))
-    code, stack = discrete(law), Stack.start(noise(4000))
+    code, stack = symbolic(law).latent(), Stack.start(noise(4000))
     assert isinstance(code, Table)
     before = stack.bits
     symbols = code.pop(stack)

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvae.coding.entropy.steady import Uncodable, gaussian, steady
+from hvae.coding.entropy.laws import continuous
+from hvae.coding.entropy.steady import Uncodable, steady
 from hvae.distributions import Bernoulli, Flowed, Normal
 from hvae.errors import HvaeError
 
@@ -45,7 +46,7 @@ def test_impossible_scales_are_refused(bad: float) -> None:
 
 def test_only_gaussian_latents_can_be_coded() -> None:
     plain = Normal(torch.zeros(1, 2), torch.ones(1, 2))
-    assert gaussian(plain).loc.shape == (2,)
+    assert continuous(plain).parameters.loc.shape == (2,)
     for law in (Flowed(plain, lambda z: (z, torch.zeros_like(z))), Bernoulli(torch.zeros(1, 2))):
         with pytest.raises(Uncodable, match="train with a Gaussian posterior"):
-            gaussian(law)
+            continuous(law)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.bins import EqualMass, Even, Spread
+from hvae.coding.entropy.laws import continuous, data, latent, levels_of
 from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
-from hvae.coding.entropy.symbols import data, latent, levels_of
 from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal
 from hvae.distributions.discrete import level_of
 from hvae.distributions.fivebit import HighBits, overlapping_mass
@@ -98,8 +98,8 @@ def test_pops_from_noise_are_draws() -> None:
 
 
 LATENTS = {
-    "prior-relative": lambda p: EqualMass(p, 9),
-    "even on p's scale": lambda p: Spread(p, 2.0**-5, 9),
+    "prior-relative": lambda p: EqualMass(p, continuous(p), 9),
+    "even on p's scale": lambda p: Spread(continuous(p), 2.0**-5, 9),
     "even": lambda p: Even(-6.0, 2.0**-5, 9),
 }
 
@@ -125,7 +125,7 @@ def test_equal_bins_cost_exactly_their_bits() -> None:
     p = Normal(rand(2, 10), rand(2, 10).exp())
     stack = Stack.start(noise(2))
     before = stack.bits
-    latent(p, EqualMass(p, 7)).push(stack, np.arange(20))
+    latent(p, EqualMass(p, continuous(p), 7)).push(stack, np.arange(20))
     assert stack.bits - before == 140
 
 

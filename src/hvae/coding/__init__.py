@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from hvae.lazy import lazy
 
 if TYPE_CHECKING:
+    from hvae.coding.entropy.curves import curve
+    from hvae.coding.entropy.forms import GAUSSIAN, LOGISTIC, Continuous, Form, Rounded, Standard
+    from hvae.coding.entropy.laws import Discrete, masses, register
     from hvae.coding.entropy.steady import Uncodable
     from hvae.coding.files.classic import sizes
     from hvae.coding.files.container import File, Header, read
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
+        "entropy.curves": ("curve",),
+        "entropy.forms": ("GAUSSIAN", "LOGISTIC", "Continuous", "Form", "Rounded", "Standard"),
+        "entropy.laws": ("Discrete", "masses", "register"),
         "entropy.steady": ("Uncodable",),
         "files.classic": ("sizes",),
         "files.container": ("File", "Header", "read"),
@@ -43,23 +49,33 @@ __getattr__ = lazy(
 __all__ = [
     "CLASSIC",
     "FINENESS",
+    "GAUSSIAN",
+    "LOGISTIC",
     "MODES",
     "Book",
     "Codec",
     "Compressed",
+    "Continuous",
+    "Discrete",
     "File",
+    "Form",
     "Header",
     "Lossy",
     "LossyCodec",
     "Picture",
+    "Rounded",
     "Settings",
+    "Standard",
     "Uncodable",
     "calibrate",
+    "curve",
+    "masses",
     "open_picture",
     "opened",
     "psnr",
     "quantised",
     "read",
+    "register",
     "save_picture",
     "sizes",
     "without_model",

@@ -1,8 +1,8 @@
 """Probability without parameters."""
 
-from hvae.distributions.base import Distribution, full, sum_rest
+from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
 from hvae.distributions.discrete import Bernoulli, Categorical
-from hvae.distributions.divergence import divergence, normal_kl
+from hvae.distributions.divergence import divergence, normal_kl, register_kl
 from hvae.distributions.flow import Flowed
 from hvae.distributions.logistic import DiscretizedLogistic
 from hvae.distributions.mixture import LogisticMixture
@@ -15,12 +15,14 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "Flowed",
+    "LocationScale",
     "LogisticMixture",
     "Normal",
     "Steps",
     "divergence",
     "full",
     "normal_kl",
+    "register_kl",
     "standard_normal",
     "sum_rest",
 ]

@@ -53,6 +53,27 @@ class Distribution(ABC):
         return mode.new_zeros(mode.shape[0])
 
 
+class LocationScale(Distribution):
+    r"""A distribution of $\mu + \sigma \epsilon$, where $\epsilon$ has one law whatever the location and the scale.
+
+    `loc` and `scale` (> 0) are both (B, ...), in the unit of the value.  What moves a value with its distribution, or a
+    distribution by parameters of its own, serves each of this kind.
+    """
+
+    loc: Tensor
+    scale: Tensor
+
+    @abstractmethod
+    def at(self, loc: Tensor, scale: Tensor) -> LocationScale:
+        """The distribution of the same kind at another location and scale, both (B, ...)."""
+
+    def tempered(self, t: float) -> LocationScale:
+        return self.at(self.loc, self.scale * t)
+
+    def detach(self) -> LocationScale:
+        return self.at(self.loc.detach(), self.scale.detach())
+
+
 def sum_rest(t: Tensor) -> Tensor:
     """Sum over everything but the batch: (B, ...) -> (B,).
 

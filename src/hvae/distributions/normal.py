@@ -10,12 +10,12 @@ import math
 import torch
 from torch import Tensor
 
-from hvae.distributions.base import Distribution, full
+from hvae.distributions.base import LocationScale, full
 
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
-class Normal(Distribution):
+class Normal(LocationScale):
     r"""A Gaussian with independent coordinates.
 
     $$\log p(z) = -\tfrac12 \Big(\frac{z-\mu}{\sigma}\Big)^2 - \log\sigma - \tfrac12\log 2\pi$$
@@ -43,11 +43,8 @@ class Normal(Distribution):
     def mean(self) -> Tensor:
         return self.loc
 
-    def tempered(self, t: float) -> Normal:
-        return Normal(self.loc, self.scale * t)
-
-    def detach(self) -> Normal:
-        return Normal(self.loc.detach(), self.scale.detach())
+    def at(self, loc: Tensor, scale: Tensor) -> Normal:
+        return Normal(loc, scale)
 
     def __repr__(self) -> str:
         return f"Normal{tuple(self.loc.shape)}"

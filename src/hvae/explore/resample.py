@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Datum
-from hvae.distributions import Normal
+from hvae.distributions import LocationScale
 from hvae.draw import Draw, Drawn, given, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Holding, at_least, context_of, decode, encode, levels, of_levels, top, traces
@@ -109,7 +109,7 @@ def offsets(model: Model, x: Tensor | Datum, chunk: int = CHUNK) -> dict[Pin, Te
     r"""The offset $(z - \mu_p) / \sigma_p$ of every latent of the data from its prior, {name: (N, ...)}."""
     parts = []
     for trace in traces(model, x, chunk=chunk):
-        laws = [(record, _gaussian(record)) for record in trace.latents]
+        laws = [(record, _movable(record)) for record in trace.latents]
         parts.append({pin(record.key): (record.value - p.loc) / p.scale for record, p in laws})
     return {variable: torch.cat([part[variable] for part in parts]) for variable in parts[0]}
 
@@ -122,7 +122,7 @@ class _AtOffsets(Draw):
     def __call__(self, site: Site) -> Drawn:
         if site.key not in self.values:
             return self.otherwise(site)
-        p = _gaussian(site)
+        p = _movable(site)
         return Drawn(p.loc + p.scale * self.values[site.key], p)
 
     def keys(self) -> frozenset[Key]:
@@ -138,13 +138,13 @@ def at_offsets(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: D
 
 
 def has_offsets(model: Model) -> bool:
-    """Whether every level has a Gaussian prior, and so `top_swapped` a meaning."""
+    """Whether every level has a prior with a location and a scale, and so `top_swapped` a meaning."""
     with still(model, seed=0):
-        return all(isinstance(record.p, Normal) for record in glimpse(model).latents)
+        return all(isinstance(record.p, LocationScale) for record in glimpse(model).latents)
 
 
-def _gaussian(site: Site) -> Normal:
-    if not isinstance(site.p, Normal):
+def _movable(site: Site) -> LocationScale:
+    if not isinstance(site.p, LocationScale):
         kind = type(site.p).__name__
         raise HvaeError(f"expected a Gaussian prior at {site.name} to offset from, got {kind}; use top_redrawn")
     return site.p

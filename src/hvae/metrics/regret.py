@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Datum
-from hvae.distributions import Normal
+from hvae.distributions import LocationScale
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
@@ -30,7 +30,7 @@ class Nudged(Draw):
     def __call__(self, site: Site) -> Drawn:
         if site.value is not None or site.q is None:
             return posterior(site)
-        if not isinstance(site.q, Normal):
+        if not isinstance(site.q, LocationScale):
             raise HvaeError(
                 f"expected Gaussian posteriors to improve upon, got {type(site.q).__name__} at {site.name}; "
                 "leave the likelihood regret out"
@@ -38,7 +38,7 @@ class Nudged(Draw):
         if site.key not in self.moves:
             self.moves[site.key] = (_zeros(site.q.loc), _zeros(site.q.loc))
         shift, spread = self.moves[site.key]
-        q = Normal(site.q.loc + shift * site.q.scale, site.q.scale * spread.exp())
+        q = site.q.at(site.q.loc + shift * site.q.scale, site.q.scale * spread.exp())
         return Drawn(q.sample(), q)
 
 

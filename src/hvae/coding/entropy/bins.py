@@ -18,8 +18,8 @@ from functools import cache
 
 import numpy as np
 
-from hvae.coding.entropy.curves import UNIT_BITS, Floats, Ints, normal
-from hvae.coding.entropy.steady import gaussian
+from hvae.coding.entropy.curves import UNIT_BITS, Curve, Floats, Ints
+from hvae.coding.entropy.forms import Continuous
 from hvae.distributions import Distribution
 from hvae.errors import HvaeError
 
@@ -46,24 +46,25 @@ class Bins(ABC):
 
 
 class EqualMass(Bins):
-    r"""Bins that all hold the mass $2^{-b}$ of a Gaussian: edge j is $\mu + \sigma\,\Phi^{-1}(j\,2^{-b})$."""
+    r"""Bins that all hold the mass $2^{-b}$ of a law of this `form`: edge j is $\mu + \sigma\,F^{-1}(j\,2^{-b})$."""
 
-    def __init__(self, law: Distribution, bits: int) -> None:
-        self.law, self.p, self.bits = law, gaussian(law), bits
+    def __init__(self, law: Distribution, form: Continuous, bits: int) -> None:
+        self.law, self.p, self.bits = law, form.parameters, bits
+        self.standard = _quantiles(form.standard.curve(), bits)
 
     def edges(self, index: Ints) -> Floats:
-        return self.p.loc[:, None] + self.p.scale[:, None] * _quantiles(self.bits)[0].take(index)
+        return self.p.loc[:, None] + self.p.scale[:, None] * self.standard[0].take(index)
 
     def centres(self, index: Ints) -> Floats:
-        return self.p.loc + self.p.scale * _quantiles(self.bits)[1][index]
+        return self.p.loc + self.p.scale * self.standard[1][index]
 
 
 @cache
-def _quantiles(bits: int) -> tuple[Floats, Floats]:
-    """Edges, 2^b + 1 of them, and centres, of equally probable bins of the standard Gaussian."""
+def _quantiles(curve: Curve, bits: int) -> tuple[Floats, Floats]:
+    """Edges, 2^b + 1 of them, and centres, of equally probable bins of a standard distribution."""
     step = 1 << (UNIT_BITS - bits)
     at = np.arange(1 << bits, dtype=np.int64) * step
-    inner, centres = normal().inverse(at[1:]), normal().inverse(at + step // 2)
+    inner, centres = curve.inverse(at[1:]), curve.inverse(at + step // 2)
     return np.concatenate([[-np.inf], inner, [np.inf]]), centres
 
 
@@ -83,10 +84,10 @@ class Even(Bins):
 
 
 class Spread(Bins):
-    r"""Even bins on the scale of a Gaussian: edge j is $\mu + \sigma\,w\,(j - 2^{b-1})$."""
+    r"""Even bins on the scale of a law: edge j is $\mu + \sigma\,w\,(j - 2^{b-1})$."""
 
-    def __init__(self, law: Distribution, step: float, bits: int) -> None:
-        self.p, self.bits = gaussian(law), bits
+    def __init__(self, form: Continuous, step: float, bits: int) -> None:
+        self.p, self.bits = form.parameters, bits
         self.even = Even(-step * (1 << bits - 1), step, bits)
 
     def edges(self, index: Ints) -> Floats:
@@ -118,8 +119,8 @@ class Scaled:
         if abs(self.exponent) > MOST_EXPONENT:
             raise HvaeError(f"expected bins of 2^-{MOST_EXPONENT} to 2^{MOST_EXPONENT} deviations, got {self}")
 
-    def bins(self, law: Distribution) -> Spread:
-        return Spread(law, math.ldexp(1.0, self.exponent), self.bits)
+    def bins(self, form: Continuous) -> Spread:
+        return Spread(form, math.ldexp(1.0, self.exponent), self.bits)
 
 
 @dataclass(frozen=True)

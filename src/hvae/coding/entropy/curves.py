@@ -14,9 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hvae.errors import HvaeError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -72,7 +75,7 @@ def normal() -> Curve:
     >>> [round(float(t), 2) for t in normal().inverse(np.array([UNIT // 40, UNIT // 2]))]
     [-1.96, 0.0]
     """
-    return _curve(_gaussian, reach=7, per=128)
+    return curve(_gaussian, reach=7, per=128)
 
 
 @cache
@@ -82,13 +85,28 @@ def logistic() -> Curve:
     >>> int(logistic()(np.array([0.0]))[0]) == UNIT // 2
     True
     """
-    return _curve(lambda t: 1 / (1 + (-t).exp()), reach=22, per=64)
+    return curve(lambda t: 1 / (1 + (-t).exp()), reach=22, per=64)
 
 
-def _curve(f: Callable[[Decimal], Decimal], reach: int, per: int) -> Curve:
+def curve(f: Callable[[Decimal], Decimal], reach: int, per: int) -> Curve:
+    """The table of a distribution function of one's own: symmetric about 0, and f(t) given for t >= 0 alone.
+
+    Outside -reach .. reach it is 0 or 1; points lie `per` to a unit.  Raises HvaeError for what does not rise from 1/2.
+
+    >>> laplace = curve(lambda t: 1 - (-t).exp() / 2, reach=22, per=64)
+    >>> round(float(laplace.inverse(np.array([3 * UNIT // 4]))[0]), 2)
+    0.69
+    """
+    points = _points(f, reach, per)
+    if points[0] != UNIT // 2 or points[-1] > UNIT or any(b < a for a, b in pairwise(points)):
+        raise HvaeError("expected a distribution function that is 1/2 at 0, never falls, and is 1 at most")
+    return Curve(points, per)
+
+
+def _points(f: Callable[[Decimal], Decimal], reach: int, per: int) -> list[int]:
     with localcontext() as context:
         context.prec = _DIGITS
-        return Curve([int((f(Decimal(i) / per) * UNIT).to_integral_value()) for i in range(reach * per + 1)], per)
+        return [int((f(Decimal(i) / per) * UNIT).to_integral_value()) for i in range(reach * per + 1)]
 
 
 def _gaussian(t: Decimal) -> Decimal:

@@ -17,7 +17,6 @@ import numpy as np
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Floats
-from hvae.distributions import Distribution, Normal
 from hvae.errors import HvaeError
 
 _BITS = 10
@@ -49,16 +48,6 @@ def steady(loc: Tensor, scale: Tensor) -> Parameters:
     mantissa, exponent = np.frexp(sigma)
     unit = np.ldexp(1.0, exponent - 1 - _BITS)
     return Parameters(np.rint(mu / unit) * unit, np.ldexp(np.rint(np.ldexp(mantissa, _BITS)), exponent - _BITS))
-
-
-def gaussian(law: Distribution) -> Parameters:
-    """Location and scale of a latent's law.  Raises Uncodable unless it is a Gaussian."""
-    if type(law) is not Normal:
-        raise Uncodable(
-            f"expected Gaussian or categorical latents, got {law!r}, whose mass in a bin has no closed form; "
-            "train with a Gaussian posterior (no flow) to compress"
-        )
-    return steady(law.loc, law.scale)
 
 
 def flat(t: Tensor) -> Floats:

@@ -22,19 +22,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.coding.entropy.bins import Bins, EqualMass
-from hvae.coding.entropy.curves import UNIT, UNIT_BITS, Floats, Ints, logistic, normal
+from hvae.coding.entropy.bins import Bins
+from hvae.coding.entropy.curves import UNIT, UNIT_BITS, Curve, Floats, Ints, logistic
 from hvae.coding.entropy.stack import Stack
-from hvae.coding.entropy.steady import Parameters, Uncodable, flat, gaussian, steady
-from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture
+from hvae.coding.entropy.steady import Parameters, flat, steady
+from hvae.distributions import LogisticMixture
 from hvae.distributions.logistic import bins as places
 from hvae.distributions.logistic import log_mass
 
 _DIGIT_BITS = 3
 _LEAST = UNIT >> 30
-_WEIGHT_BITS = 20
-_TO_UNIT = UNIT_BITS - _WEIGHT_BITS
-assert UNIT_BITS + _WEIGHT_BITS < 63, "sums of weighted masses must fit 64-bit integers"
+WEIGHT_BITS = 20
+TO_UNIT = UNIT_BITS - WEIGHT_BITS
+assert UNIT_BITS + WEIGHT_BITS < 63, "sums of weighted masses must fit 64-bit integers"
 
 
 class Code(ABC):
@@ -110,17 +110,17 @@ def _digits(size: int) -> list[tuple[int, int]]:
 
 
 class Binned(Cumulative):
-    """A Gaussian over bins."""
+    """A standard distribution, moved and scaled, over bins."""
 
-    def __init__(self, law: Parameters, bins: Bins) -> None:
-        self.law, self.bins, self.size = law, bins, bins.size
+    def __init__(self, law: Parameters, curve: Curve, bins: Bins) -> None:
+        self.law, self.curve, self.bins, self.size = law, curve, bins, bins.size
         self.total = np.full(len(law.loc), UNIT)
 
     def cumulative(self, index: Ints) -> Ints:
         t = self.bins.edges(index)
         t -= self.law.loc[:, None]
         t /= self.law.scale[:, None]
-        return normal()(t)
+        return self.curve(t)
 
 
 class Counted(Cumulative):
@@ -168,7 +168,7 @@ class Logistics(Cumulative):
 
     def __init__(self, weights: Ints, parts: Sequence[Parameters], levels: int) -> None:
         self.weights, self.parts, self.size = weights, parts, levels
-        self.total = weights.sum(1) << _TO_UNIT
+        self.total = weights.sum(1) << TO_UNIT
 
     def cumulative(self, index: Ints) -> Ints:
         edges = (2 * index - 1) / (self.size - 1) - 1.0
@@ -178,7 +178,7 @@ class Logistics(Cumulative):
             t = edges - part.loc[:, None]
             t /= part.scale[:, None]
             total += self.weights[:, m, None] * logistic()(t)
-        return total >> _WEIGHT_BITS
+        return total >> WEIGHT_BITS
 
 
 class Channels(Code):
@@ -212,7 +212,7 @@ class Channels(Code):
             logits = logits + log_mass(self._loc(seen, c), law.log_scale[:, :, c].double(), where, levels)
         loc, scale = self._loc(seen, len(earlier)), law.log_scale[:, :, len(earlier)].double().exp()
         return Logistics(
-            _integers(logits.softmax(1)), [steady(loc[:, m], scale[:, m]) for m in range(loc.shape[1])], levels
+            integers(logits.softmax(1)), [steady(loc[:, m], scale[:, m]) for m in range(loc.shape[1])], levels
         )
 
     def _loc(self, seen: Sequence[tuple[Tensor, ...]], c: int) -> Tensor:
@@ -223,45 +223,7 @@ class Channels(Code):
         return loc
 
 
-def _integers(probabilities: Tensor) -> Ints:
+def integers(probabilities: Tensor) -> Ints:
     """Probabilities (B, K, ...) in units of 2^-20, (N, K)."""
     rows = probabilities.movedim(1, -1).reshape(-1, probabilities.shape[1])
-    return np.rint(flat(rows) * (1 << _WEIGHT_BITS)).astype(np.int64).reshape(rows.shape)
-
-
-def latent(law: Distribution, bins: Bins) -> Code:
-    """The code of a latent over bins.  Raises Uncodable unless it is a Gaussian."""
-    known = gaussian(law)
-    if isinstance(bins, EqualMass) and bins.law is law:
-        return Flat(len(known.loc), bins.bits)
-    return Binned(known, bins)
-
-
-def discrete(law: Categorical) -> Code:
-    """The code of a latent of levels; of one that is certain, as that of a vector-quantised model under its q."""
-    masses = _integers(law.logits.double().softmax(1))  # (N, K)
-    certain = (masses == 1 << _WEIGHT_BITS).any(1).all()
-    return Certain(masses.argmax(1)) if certain else Table(masses)
-
-
-def data(law: Distribution) -> Code:
-    """The code of data, whose symbols are their levels.  Raises Uncodable for a density, and for laws of fewer bits."""
-    if type(law) is Bernoulli:
-        ones = law.logits.double().sigmoid()
-        return Counted(_integers(torch.stack([1 - ones, ones], 1)) << _TO_UNIT)
-    if type(law) is Categorical:
-        return Counted(_integers(law.logits.double().softmax(1)) << _TO_UNIT)
-    if type(law) is DiscretizedLogistic:
-        part = steady(law.loc, law.log_scale.double().exp())
-        return Logistics(np.full((len(part.loc), 1), 1 << _WEIGHT_BITS), [part], law.levels)
-    if type(law) is LogisticMixture:
-        return Channels(law)
-    raise Uncodable(
-        f"{law!r} gives no probability to each level of the data, so it codes nothing losslessly; "
-        "train with --model.likelihood dmol (bernoulli for binary data)"
-    )
-
-
-def levels_of(law: Distribution) -> int:
-    """How many values each datum of a codable law can take."""
-    return law.levels if isinstance(law, Categorical | DiscretizedLogistic | LogisticMixture) else 2
+    return np.rint(flat(rows) * (1 << WEIGHT_BITS)).astype(np.int64).reshape(rows.shape)

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
+from hvae.coding.entropy.laws import Discrete, continuous, form, latent, symbolic
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
-from hvae.coding.entropy.symbols import Code, data, discrete, latent, levels_of
+from hvae.coding.entropy.symbols import Code
 from hvae.coding.lossless.book import Book
-from hvae.distributions import Categorical, Distribution
+from hvae.distributions import Distribution
 from hvae.distributions.discrete import level_of
 from hvae.draw import Draw, Drawn, replay
 from hvae.site import Key, Site
@@ -63,32 +64,31 @@ def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple
         raise Uncodable(f"{site.name} stands for several variables of which one is drawn; visit all to compress")
     if site.mask is not None:
         raise Uncodable(f"{site.name} exists in some rows only; compress sequences of one length")
-    symbols = code_of(site, law, book).pop(stack)
-    if type(law) is Categorical:
-        return symbols, _valued(symbols, law.mode(), law.levels)
-    like = law.mean()
-    return symbols, torch.from_numpy(book.bins(site).centres(symbols)).reshape(like.shape).to(like.dtype)
+    own = form(law)
+    if isinstance(own, Discrete):
+        symbols = own.latent().pop(stack)
+        return symbols, own.values(symbols)
+    bins, like = book.bins(site), continuous(law).loc
+    symbols = latent(law, bins).pop(stack)
+    return symbols, torch.from_numpy(bins.centres(symbols)).reshape(like.shape).to(like.dtype)
 
 
 def code_of(site: Site, law: Distribution, book: Book) -> Code:
     """The code of a latent by `law`, its p or its q: over the bins of its level, or by levels of its own."""
-    return discrete(law) if type(law) is Categorical else latent(law, book.bins(site))
+    own = form(law)
+    return own.latent() if isinstance(own, Discrete) else latent(law, book.bins(site))
 
 
 def pop_data(stack: Stack, law: Distribution) -> Tensor:
     """Data in [0, 1] by their p."""
-    return _valued(data(law).pop(stack), law.mode(), levels_of(law))
-
-
-def _valued(symbols: Ints, like: Tensor, levels: int) -> Tensor:
-    """Levels (N,) as values in [0, 1]."""
-    return torch.from_numpy(symbols).reshape(like.shape).to(like.dtype) / (levels - 1)
+    own = symbolic(law)
+    return own.values(own.data().pop(stack))
 
 
 def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
     """Data in [0, 1] by their p."""
-    code = data(law)  # first of all, because it refuses what has no levels
-    code.push(stack, level_of(value, levels_of(law)).long().reshape(-1).numpy())
+    own = symbolic(law)
+    own.data().push(stack, level_of(value, own.levels).long().reshape(-1).numpy())
 
 
 def encode(model: Model, stack: Stack, x: Tensor, book: Book) -> Trace:

@@ -15,14 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hvae.coding.entropy.bins import MOST_BITS, Bins, EqualMass, Grid, Relative, Scaled
 from hvae.coding.entropy.curves import Floats
-from hvae.coding.entropy.steady import gaussian
-from hvae.distributions import Categorical, Distribution
+from hvae.coding.entropy.forms import Continuous, Standard
+from hvae.coding.entropy.laws import Discrete, continuous, form
 from hvae.draw import posterior
 from hvae.errors import HvaeError, unknown
 from hvae.site import Site
@@ -32,7 +32,6 @@ FINENESS = 2.0
 MOST_FINENESS = 1 << 16
 _MARGIN = 8.0
 _FEW = 0.01
-_REACH = 6.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ class Book:
             return choice.bins()
         if site.p is None:
             raise HvaeError(f"level {site.name} is drawn before its prior is known and has no grid; calibrate again")
-        return choice.bins(site.p) if isinstance(choice, Scaled) else EqualMass(site.p, choice.bits)
+        own = continuous(site.p)
+        return choice.bins(own) if isinstance(choice, Scaled) else EqualMass(site.p, own, choice.bits)
 
 
 def _kind(choice: Mapping[str, Any]) -> Callable[..., Relative | Scaled | Grid]:
@@ -73,14 +73,27 @@ def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> B
     """Bins for each level of a model, from what its posterior does with some data.
 
     `fineness`: bins to a standard deviation of q.  Latents that have levels themselves need no bins.  Raises HvaeError
-    (Uncodable) for latents that are neither these nor Gaussian.
+    (Uncodable) for latents that are neither these nor continuous, or of one kind under p and of another under q.
     """
     check_fineness(fineness)
-    found: dict[str, list[Record]] = {}
+    levels: dict[str, list[_Pair]] = {}
     for record in run(model, posterior, evidence).latents:
-        if not (type(record.law) is Categorical and type(record.q) is Categorical):
-            found.setdefault(record.name, []).append(record)
-    return Book({name: _choice(records, fineness) for name, records in found.items()})
+        if not _has_symbols(record):
+            levels.setdefault(record.name, []).append(_Pair(continuous(record.q), continuous(record.law), record.late))
+    return Book({name: _choice(pairs, fineness) for name, pairs in levels.items()})
+
+
+class _Pair(NamedTuple):
+    """What inference and generation say of one variable, and whether generation says it after the value is drawn."""
+
+    q: Continuous
+    p: Continuous
+    late: bool
+
+
+def _has_symbols(record: Record) -> bool:
+    assert record.q is not None, "a walk on data knows the q of each latent"
+    return isinstance(form(record.law), Discrete) and isinstance(form(record.q), Discrete)
 
 
 def check_fineness(fineness: float) -> None:
@@ -92,22 +105,21 @@ def check_fineness(fineness: float) -> None:
         )
 
 
-def _choice(records: list[Record], fineness: float) -> Relative | Scaled | Grid:
-    q = [gaussian(_inferred(record)) for record in records]
-    p = [gaussian(record.law) for record in records]
+def _choice(pairs: list[_Pair], fineness: float) -> Relative | Scaled | Grid:
+    q, p = [pair.q.parameters for pair in pairs], [pair.p.parameters for pair in pairs]
     q_loc, q_scale, p_loc, p_scale = (
         np.concatenate(parts)
         for parts in ([a.loc for a in q], [a.scale for a in q], [a.loc for a in p], [a.scale for a in p])
     )
-    if any(record.late for record in records):
+    if any(pair.late for pair in pairs):
         return _grid(np.concatenate([q_loc, p_loc]), np.concatenate([q_scale, p_scale]), q_scale, fineness)
-    return _by_prior(np.abs(q_loc - p_loc) / p_scale, q_scale / p_scale, fineness)
+    return _by_prior(np.abs(q_loc - p_loc) / p_scale, q_scale / p_scale, pairs[0].p.standard, fineness)
 
 
-def _by_prior(distance: Floats, width: Floats, fineness: float) -> Relative | Scaled:
+def _by_prior(distance: Floats, width: Floats, standard: Standard, fineness: float) -> Relative | Scaled:
     """Bins by p, for a q so far from its middle and so wide, in deviations of p."""
     # A bin of mass m at distance d from the middle of p is m sigma_p / phi(d) wide.
-    density = np.exp(-0.5 * np.minimum(distance, _REACH) ** 2) / math.sqrt(2 * math.pi)  # (N,)
+    density = standard.density(distance)  # (N,)
     mass = Relative(_bits(fineness / np.quantile(density * width, _FEW)))
     exponent = math.floor(math.log2(float(np.quantile(width, _FEW)) / fineness))
     # Twice as far as any of these lies: data like these are rare, and their like lies farther out.
@@ -120,11 +132,6 @@ def _by_prior(distance: Floats, width: Floats, fineness: float) -> Relative | Sc
 def _lost(ratio: Floats | float) -> float:
     """Nats an element, for bins of so many deviations of q: r^2 / 24 of small ones, log r of those wider than q."""
     return float(np.mean(np.log1p(np.square(ratio) / 12))) / 2
-
-
-def _inferred(record: Record) -> Distribution:
-    assert record.q is not None, "a walk on data knows the q of each latent"
-    return record.q
 
 
 def _grid(loc: Floats, scale: Floats, q_scale: Floats, fineness: float) -> Grid:

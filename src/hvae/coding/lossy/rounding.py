@@ -26,12 +26,13 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.curves import UNIT, Floats, Ints, normal
+from hvae.coding.entropy.forms import Rounded
+from hvae.coding.entropy.laws import form
 from hvae.coding.entropy.numerics import calm, noise
 from hvae.coding.entropy.queue import Reader, Writer
-from hvae.coding.entropy.steady import Parameters, Uncodable, flat, steady
+from hvae.coding.entropy.steady import Parameters, Uncodable, flat
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.files.classic import Levels
-from hvae.distributions.quantised import BlurredNormal
 from hvae.draw import Draw, Drawn, mode
 from hvae.errors import HvaeError
 from hvae.site import Site
@@ -183,7 +184,7 @@ def quantised(model: Model) -> list[str]:
     """The levels of a model, top first, if all of them can be rounded and sent; none if the model is no lossy codec."""
     with torch.no_grad():
         latents = run(model, mode).latents
-    lossy = all(type(record.p) is BlurredNormal and record.p.width == 1.0 and not record.late for record in latents)
+    lossy = all(isinstance(form(record.p), Rounded) and not record.late for record in latents)
     return [record.name for record in latents] if lossy else []
 
 
@@ -199,9 +200,10 @@ def psnr(a: Sequence[Levels], b: Sequence[Levels], bits: int) -> float:
 
 
 def _law(site: Site) -> Parameters:
-    if type(site.p) is not BlurredNormal or site.p.width != 1.0:
+    own = form(site.p)
+    if not isinstance(own, Rounded):
         raise Uncodable(f"expected level {site.name} to be made for rounding, got {site.p!r}; train a qresvae model")
-    return steady(site.p.loc, site.p.scale)
+    return own.parameters
 
 
 def _middle(site: Site, law: Parameters) -> Drawn:
