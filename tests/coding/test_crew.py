@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ def test_files_and_pictures_are_the_same_from_any_number_of_processes() -> None:
     codec, pictures, told = tiny("chain"), drawings(150), list[tuple[int, int]]()
     alone = codec.compress(pictures, Settings(block=40))
     shared = codec.compress(pictures, Settings(block=40, workers=3), tick=lambda *at: told.append(at))
-    assert alone.content == shared.content and alone.account == shared.account
+    assert alone.content == shared.content  # the bytes are promised; what is reported of them is a sum of floats
+    assert asdict(shared.account) == pytest.approx(asdict(alone.account))
     assert told == [(40, 150), (80, 150), (120, 150), (150, 150)]
     told.clear()
     file = read(shared.content)

@@ -187,7 +187,7 @@ def test_one_batch_of_everything_needs_no_estimate() -> None:
 def test_chunks_and_repetition_change_nothing(model: LinearGaussian) -> None:
     x = drawn_from(model, 60).split(20)
     whole, pieces = mutual(model, x), mutual(model, x, chunk_rows=1)
-    assert whole.levels["z1"].rate_nats == pieces.levels["z1"].rate_nats
+    assert pieces.levels["z1"].rate_nats == pytest.approx(whole.levels["z1"].rate_nats)
     assert pieces.total.held_nats.stratified.mean == pytest.approx(whole.total.held_nats.stratified.mean)
     assert whole == mutual(model, x)
 
