@@ -86,10 +86,10 @@ def _described(path: Path, stored: Stored) -> tuple[RunConfig, Model]:
         check_description(description)
         config, shape, bits = RunConfig.from_dict(description["config"]), description["shape"], description["bits"]
         check_weights(stored.tensors, config.model, shape, bits, str(path))
-    except HvaeError as fault:
-        raise fault if str(fault).startswith(str(path)) else HvaeError(f"{where}: {fault}") from fault
     except Exception as fault:  # sizes that fit no model can make its layers fail in any way
-        raise HvaeError(f"{where}: {' '.join(str(fault).split())[:200] or type(fault).__name__}") from fault
+        # Names and values of the file are repeated in it, and may be of any length.
+        line = " ".join(str(fault).split())[:500] or type(fault).__name__
+        raise HvaeError(line if line.startswith(str(path)) else f"{where}: {line}") from fault
     model = build(config.model, shape=shape, bits=bits)
     model.load_state_dict(stored.tensors)
     return config, model

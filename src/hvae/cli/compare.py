@@ -14,9 +14,8 @@ from hvae.cli.parser import Parser
 from hvae.cli.places import check_place
 from hvae.cli.provenance import read_provenance
 from hvae.cli.ranked import measures
-from hvae.cli.source import CONFIG
+from hvae.cli.source import stored
 from hvae.cli.voice import Voice, table
-from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def _facts(folder: Path, record: Mapping[str, Any]) -> dict[str, str]:
 
 def _family(folder: Path) -> str:
     try:
-        return RunConfig.load(folder / CONFIG).model.family
+        return stored(folder).model.family
     except (HvaeError, OSError):
         return ""
 

@@ -58,6 +58,8 @@ _FORM: dict[str, Any] = {
 
 
 def _checked(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError("expected a regular file")
     # torch.load hands out tensors without looking at the checksums that its own format keeps of them.
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
