@@ -51,12 +51,40 @@ def record(elbo: float = 90.0, **changes: Any) -> dict[str, Any]:
     return made
 
 
+RATE = {"rate_nats": 1.0, "rate_nats_per_dim": 0.5}
+REST: dict[str, dict[str, Any]] = {
+    "likelihood": {"effective_samples": 3.0, "levels": {"z1": RATE}},
+    "activity": {"verdict": ""},
+    "data": {"source": "here", "sizes": {"test": 1000}, "transforms": []},
+    "protocol": {"name": "hvae", "about": "", "kept": True, "likelihood": "dmol", "stated": ""},
+    "reconstruction": {"ms_ssim_scales": 0},
+    "classes": {"chance": 0.1, "dims_at_most": 8},
+    "quality": {"kid_deviation": 0.1, "samples": "", "resizing": "none", "note": "", "inception_score": None},
+}
+OF_LEVELS: dict[str, dict[str, Any]] = {
+    "activity": {**RATE, "dims": 2, "active_dims": 1, "used_dims": 1},
+    "classes": {"nmi": 0.1, "ari": 0.1},
+    "disentanglement": {"carries": {}},
+}
+
+
+def complete(made: dict[str, Any]) -> dict[str, Any]:
+    """A record with all that these tests say nothing of."""
+    whole = {key: {**REST.get(key, {}), **part} if isinstance(part, dict) else part for key, part in made.items()}
+    for key, rest in OF_LEVELS.items():
+        if key in whole:
+            whole[key] = {**whole[key], "levels": {n: {**rest, **level} for n, level in whole[key]["levels"].items()}}
+    for bound in whole.get("hierarchical", {"bounds": []})["bounds"]:
+        bound["gap_below_nats"] = estimate(1.0)
+    return whole
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> Callable[..., list[Path]]:
     def write(**records: dict[str, Any]) -> list[Path]:
         for name, made in records.items():
             (tmp_path / name).mkdir()
-            (tmp_path / name / "evaluation.json").write_text(json.dumps(made))
+            (tmp_path / name / "evaluation.json").write_text(json.dumps(complete(made)))
         return [tmp_path / name for name in records]
 
     return write
@@ -220,7 +248,7 @@ def test_faults_are_one_line(command: Command, runs: Callable[..., list[Path]], 
         ([a, a], "got one twice"),
         ([a, tmp_path / "nowhere"], "no run at"),
         ([a, tmp_path / "empty"], "has no evaluation.json; measure it first: hvae evaluate"),
-        ([a, tmp_path / "odd"], "has no data, likelihood; measure the run again"),
+        ([a, tmp_path / "odd"], "is damaged or cannot be read (step is missing)"),
         ([a, tmp_path / "odd", "-o", "x.txt"], "ends in .html"),
     ):
         said = command("compare", *words)
