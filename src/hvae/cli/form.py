@@ -57,7 +57,7 @@ class Brought:
     """Images as a model takes them, `split`, and the same before any bits were drawn from grey, `grey`.
 
     `told`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
-    of it is used, empty for the run's own data.
+    of it is used, empty where that is all as it is.
     """
 
     told: dict[str, Any]
@@ -83,7 +83,7 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         raise HvaeError(
             f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, or an array file"
         )
-    if path.is_file() and path.suffix not in READERS:
+    if not path.is_dir() and path.suffix not in READERS:
         raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
     name, asked = "folder" if path.is_dir() else READERS[path.suffix], run.config.data
     wish = {"pages": asked.pages, "bad": asked.bad, **picture(run)}
@@ -191,7 +191,7 @@ def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: Data
         split=replace(split, dynamic=split.dynamic or draw, flip=False),
         grey=split if draw else getattr(grey(config, data), name),
         change=Change(count=len(split), before=before, after=after, steps=steps) if steps else None,
-        counts=str(data.provenance.tally),
+        counts=str(data.provenance.tally) if data.provenance.tally.remarks() else "",
     )
 
 

@@ -48,7 +48,11 @@ class Tally:
         seen = f"{_counted(self.files, 'file')}, {_counted(self.used, 'image')} used"
         classes = f"{self.classes:,} classes"
         parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
-        return "; ".join([*parts, *self._unused(), *self._changed(), *self._twice()])
+        return "; ".join([*parts, *self.remarks()])
+
+    def remarks(self) -> list[str]:
+        """What sets what is used apart from what was there; empty when every file is one image as it is."""
+        return [*self._unused(), *self._changed(), *self._twice()]
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Tally:

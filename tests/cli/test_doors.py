@@ -1,0 +1,115 @@
+"""Every command that takes pictures takes the same ones, with the same words, and never waits for one."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Command = Callable[..., Any]
+ODD = os.fsdecode(b"caf\xe9.png")
+
+
+def doors(run: Path, source: Path, out: Path) -> dict[str, tuple[object, ...]]:
+    """The words of each command that reads pictures, what it writes being in `out`."""
+    return {
+        "encode": ("encode", run, "--data", source, "--out", out / "z.npz"),
+        "interpolate": ("interpolate", run, "--data", source, "--out", out / "way.npy", "--pairs", 1),
+        "score": ("score", run, "--data", source, "--out", out / "scores.csv"),
+        "compress": ("compress", run, source, out / "a.hvz", "--no-verify"),
+        "train": ("train", "digits", "--data.name", "folder", "--data.path", source, "--out", out / "run"),
+    }
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Four pictures of 8x8 in the greys of the digits: one turned, one of two pages, one not named in UTF-8."""
+    folder, rng, exif = tmp_path / "mine", np.random.default_rng(0), Image.Exif()
+    folder.mkdir()
+    some = [Image.fromarray(rng.integers(0, 16, (8, 8), dtype=np.uint8) * np.uint8(17)) for _ in range(4)]
+    exif[0x0112] = 6
+    some[2].save(folder / "stack.tif", save_all=True, append_images=some[:1])
+    some[0].save(folder / "plain.png")
+    some[1].save(folder / "phone.png", exif=exif)
+    some[3].save(folder / "cafe.png")
+    (folder / "cafe.png").rename(folder / ODD)
+    return folder
+
+
+def spoil(folder: Path) -> list[str]:
+    """Four files that are no pictures; their names."""
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "cut.png").write_bytes((folder / "plain.png").read_bytes()[:-40])
+    return ["pipe.png", "zero.png", "text.jpg", "cut.png"]
+
+
+@pytest.mark.parametrize("door", ["encode", "interpolate", "score", "compress", "train"])
+def test_bad_pictures_are_named_at_once(run: Path, pictures: Path, tmp_path: Path, command: Command, door: str) -> None:
+    names = spoil(pictures)
+    (pictures / ODD).unlink()  # such a name no .hvz file can hold
+    (tmp_path / "out").mkdir()
+    said = command(*doors(run, pictures, tmp_path / "out")[door])
+    assert said.code == 2 and "cannot read 4 pictures" in said.err and said.err.count("\n") == 1
+    assert all(name in said.err for name in names) and "data.bad" in said.err
+
+
+@pytest.mark.parametrize("door", ["encode", "interpolate", "score"])
+def test_bad_pictures_are_left_out_when_asked(
+    run: Path, pictures: Path, tmp_path: Path, command: Command, door: str
+) -> None:
+    spoil(pictures)
+    (tmp_path / "out").mkdir()
+    said = command(*doors(run, pictures, tmp_path / "out")[door], "--data.bad", "skip")
+    assert said.code == 0, said.err
+    for words in ("4 unreadable", "1 file with further pages", "1 picture turned as their EXIF orientation says"):
+        assert words in said.err
+
+
+def test_compress_says_the_same(run: Path, pictures: Path, tmp_path: Path, command: Command) -> None:
+    (pictures / ODD).rename(pictures / "cafe.png")
+    spoil(pictures)
+    said = command(*doors(run, pictures, tmp_path)["compress"], "--data.bad", "skip")
+    assert said.code == 0, said.err
+    for words in ("cannot read 4 pictures", "1 picture with further pages", "1 picture turned as their EXIF"):
+        assert words in said.err
+    assert command("decompress", tmp_path / "a.hvz", tmp_path / "back").code == 0
+    turned = np.asarray(Image.open(pictures / "phone.png").transpose(Image.Transpose.ROTATE_270))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "back" / "phone.png")), turned)
+
+
+def test_a_name_that_is_not_text_is_scored(run: Path, pictures: Path, tmp_path: Path, command: Command) -> None:
+    said = command(*doors(run, pictures, tmp_path)["score"])
+    assert said.code == 0, said.err
+    with open(tmp_path / "scores.csv", newline="", encoding="utf-8") as file:
+        names = [row["file"] for row in csv.DictReader(file)]
+    assert sorted(names) == ["caf\\udce9.png", "phone.png", "plain.png", "stack.tif"]
+
+
+@pytest.mark.parametrize("door", ["encode", "interpolate", "score", "compress", "train"])
+def test_a_pipe_is_not_waited_for(run: Path, tmp_path: Path, command: Command, door: str) -> None:
+    for name in ("x.png", "x.npy", "x.npz", "x.gz"):
+        os.mkfifo(tmp_path / name)
+        said = command(*doors(run, tmp_path / name, tmp_path)[door])
+        assert said.code == 2 and said.err.count("\n") == 1, said.err
+
+
+def test_latents_that_unpack_without_end(run: Path, tmp_path: Path, command: Command) -> None:
+    with zipfile.ZipFile(tmp_path / "z.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("z1.npy", bytes(80 << 20))
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "dir.npz").mkdir()
+    (tmp_path / "a.npz").write_bytes(gzip.compress(bytes(1000)))
+    for name in ("z.npz", "pipe.npz", "dir.npz", "a.npz"):
+        said = command("decode", run, tmp_path / name, "--out", tmp_path / "x")
+        assert said.code == 2 and "expected an .npz file of latents" in said.err and said.err.count("\n") == 1
+        assert not (tmp_path / "x").exists()
