@@ -213,3 +213,11 @@ def test_the_real_commands_fit(monkeypatch: pytest.MonkeyPatch, command: Callabl
     paths = (str(run), "/")
     lines = [line for line in out.getvalue().splitlines() if not any(path in line for path in paths)]
     assert lines and all(len(line) <= 80 for line in lines), [line for line in lines if len(line) > 80]
+
+
+def test_a_loaded_run_fits_a_screen(run: Path) -> None:
+    from hvae.checkpoints import load
+
+    text = repr(load(run))
+    assert "\n" not in text and len(text) < 160 + len(str(run))
+    assert text.startswith("LoadedRun(lvae, ") and "1x8x8 of 4 bit, step 6" in text and str(run) in text

@@ -34,6 +34,15 @@ class LoadedRun:
     verified: bool = True
     """Whether a digest in the file vouches for every bit of it."""
 
+    def __repr__(self) -> str:
+        """One line: the networks and the description, which are long, are asked for by name."""
+        size = sum(p.numel() for p in self.model.parameters())
+        shape = "x".join(map(str, self.model.shape))
+        return (
+            f"LoadedRun({self.config.model.family}, {size:,} parameters, {shape} of {self.bits} bit, "
+            f"step {self.step:,}, {str(self.folder)!r})"
+        )
+
     @property
     def step(self) -> int:
         """Steps of training behind the weights."""
