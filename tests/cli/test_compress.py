@@ -51,9 +51,12 @@ def test_the_report_says_what_was_spent(command: Callable, run: Path, tmp_path: 
     assert found["bytes"] == (tmp_path / "a.hvz").stat().st_size
     assert {"png", "webp"} == set(found["rivals"])
     assert found["kept"] == 0 and found["dims"] == 60 * 64
+    assert found["bytes_in"] == 60 * 64 * 4 / 8 and found["bytes_out"] == found["bytes"]
+    assert found["ratio"] == found["bytes_in"] / found["bytes_out"]
     assert set(found["account"]) == {"images", "seeds", "elbo", "trace", "net", "start", "first", "squares"}
     spoken = command("compress", run, "test", tmp_path / "b.hvz", "-n", "60")
     assert "the file" in spoken.out and "PNG, one by one" in spoken.out and "check" in spoken.out
+    assert f"1,920 bytes in (3,840 values of 4 bits), {found['bytes']:,} bytes out: ratio" in spoken.out
 
 
 def test_the_runs_own_data_come_back_as_an_array(command: Callable, data_file: Path, tmp_path: Path) -> None:

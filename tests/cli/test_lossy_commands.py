@@ -60,6 +60,8 @@ def test_a_picture_becomes_a_small_file_and_comes_back(command: Callable, lossy_
     assert abs(said.json["psnr"] + 10 * np.log10(mse)) < 1e-6
     spoken = command("compress", lossy_run, tmp_path / "in.png", out, "--quality", "1")
     assert "bits a pixel" in spoken.out and "PSNR" in spoken.out and "z1" not in spoken.out
+    came, left = (tmp_path / "in.png").stat().st_size, out.stat().st_size
+    assert f"{came:,} bytes in (1 file), {left:,} bytes out: ratio {came / left:.2f}" in spoken.out
 
 
 def test_a_cut_file_is_a_preview_with_a_note(command: Callable, lossy_run: Path, tmp_path: Path) -> None:

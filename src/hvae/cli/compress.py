@@ -13,6 +13,7 @@ from hvae.cli import lossy
 from hvae.cli.inputs import BAD, SPLITS, changes, is_split, pictures_of, split_of
 from hvae.cli.parser import Parser, real, split_dotted, whole
 from hvae.cli.places import check_place, enough_memory
+from hvae.cli.ratio import line, weighed
 from hvae.cli.voice import Voice, table
 from hvae.config.bounds import Bound
 from hvae.errors import HvaeError, short
@@ -104,7 +105,8 @@ def main(argv: list[str]) -> None:
             temporary.write_bytes(made.content)
         each = [{} if p.rest is not None else sizes(p.levels[: p.kind.colours or None], codec.bits) for p in pictures]
     rivals = {name: sum(one[name] for one in each) for name in ("png", "webp") if all(name in one for one in each)}
-    found = {"file": str(out), "pictures": len(pictures), **made.to_dict(), "rivals": rivals}
+    weights = weighed(args.paths[:-1], SUFFIXES, made.dims, run.bits, len(made.content))
+    found = {"file": str(out), "pictures": len(pictures), **weights, **made.to_dict(), "rivals": rivals}
     voice.answer(found)
     if not args.json:
         _show(voice, found, made)
@@ -212,6 +214,7 @@ def _show(voice: Voice, found: Mapping[str, Any], made: Compressed) -> None:
         title = {"png": "PNG", "webp": "WebP lossless"}[name]
         rows.add_row(f"{title}, one by one", f"{8 * size / dims:.4f}", f"{size:,}")
     voice.show(rows)
+    voice.show(line(found))
     voice.show(_notes(made))
 
 

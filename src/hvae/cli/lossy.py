@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.cli.ratio import line, weighed
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import replacing
@@ -57,6 +58,8 @@ def codec_of(run: LoadedRun, place: str) -> LossyCodec:
 
 def compress(run: LoadedRun, args: Namespace, pictures: Sequence[Picture], out: Path, voice: Voice) -> None:
     """Write one file, and say what it holds."""
+    from hvae.cli.compress import SUFFIXES
+
     codec = codec_of(run, args.run)
     keep = _keep(args.quality, codec.levels)
     with voice.working():
@@ -64,9 +67,11 @@ def compress(run: LoadedRun, args: Namespace, pictures: Sequence[Picture], out: 
             made = codec.compress(pictures, keep, verify=args.verify, tick=tick)
         with replacing(out) as temporary:
             temporary.write_bytes(made.content)
-    voice.answer({"file": str(out), "pictures": len(pictures), **made.to_dict()})
+    weights = weighed(args.paths[:-1], SUFFIXES, made.pixels * run.model.shape[0], run.bits, len(made.content))
+    voice.answer({"file": str(out), "pictures": len(pictures), **weights, **made.to_dict()})
     if not args.json:
         _show(voice, made, f"{len(pictures)} pictures in {for_screen(out)}")
+        voice.show(line(weights))
 
 
 def decompress(file: File, run: LoadedRun, place: str, args: Namespace, voice: Voice) -> tuple[list[Picture], int, int]:
