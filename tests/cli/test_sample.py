@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hvae.explore import frame
 
@@ -83,3 +84,47 @@ def test_a_device_that_is_not_here(run: Path, command: Command) -> None:
     said = command("sample", run, "--train.accelerator", "cuda")
     assert said.code == 2 and "no cuda device here; add --train.accelerator cpu" in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["some.png", "some.jpg", "some.JPEG"])
+def test_a_sheet_holds_every_picture_and_enlarges_tiny_ones(
+    name: str, run: Path, tmp_path: Path, command: Command
+) -> None:
+    said = command("sample", run, "-n", 11, "-o", tmp_path / name)
+    assert said.code == 0, said.err
+    sheet = Image.open(tmp_path / name)
+    # Eight of nine times 8 pixels and their gaps wide, and a second row for the three that are left.
+    assert sheet.size == (8 * 72 + 9 * 4, 2 * 72 + 3 * 4)
+    assert sheet.format == ("PNG" if name.endswith("png") else "JPEG")
+    corner = sheet.convert("RGBA").getpixel((sheet.width - 10, sheet.height - 10))
+    assert corner[3] == 0 or min(corner[:3]) > 245, "nothing is drawn where there is no picture"
+
+
+def test_one_picture_keeps_its_pixels_unless_asked(run: Path, tmp_path: Path, command: Command) -> None:
+    sizes = {}
+    for times in ("auto", "3"):
+        command("sample", run, "-n", 1, "--seed", 1, "-o", tmp_path / f"{times}.png", "--enlarge", times)
+        sizes[times] = np.asarray(Image.open(tmp_path / f"{times}.png"))
+    assert sizes["auto"].shape == (8, 8, 3)
+    assert np.array_equal(sizes["3"], sizes["auto"].repeat(3, 0).repeat(3, 1)), "pixels become squares, none is blurred"
+    numbers = tmp_path / "one.npy"
+    command("sample", run, "-n", 1, "--seed", 1, "-o", numbers)
+    assert np.array_equal(sizes["auto"][..., 0], np.rint(255 * np.load(numbers)[0, 0]).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("-o", "a.gif"), "--out: expected a file name that ends in .png, .jpg, .jpeg, .npy, got a.gif"),
+        (("--enlarge", "0"), "--enlarge: expected auto, or 1 to 64 times, got 0"),
+        (("--enlarge", "x"), "--enlarge: expected auto, or 1 to 64 times, got x"),
+        (("--enlarge", "9" * 5000), "--enlarge: expected auto, or 1 to 64 times, got 999"),
+        (("--enlarge", "64", "-n", "100000"), "--enlarge 64: expected at most 200,000,000 pixels"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_first(
+    words: tuple[str, ...], line: str, run: Path, command: Command, walked: list[int]
+) -> None:
+    said = command("sample", run, *words)
+    assert said.code == 2 and line in said.err and said.err.count("\n") == 1 and len(said.err) < 400
+    assert not walked

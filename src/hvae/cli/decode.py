@@ -11,6 +11,7 @@ from hvae.cli.inspect import device_of
 from hvae.cli.parser import SEED, Parser, split_dotted
 from hvae.cli.places import check_place
 from hvae.cli.sample import every, temperatures, write
+from hvae.cli.sheets import SUFFIXES, write
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.files import making
@@ -86,7 +87,7 @@ def opened(path: Path) -> tuple[dict[Pin, Tensor], dict[str, Any]]:
 
 def keep(path: Path, pictures: Tensor) -> None:
     """One PNG a picture in a new folder, or all of them in one file."""
-    if path.suffix in (".png", ".npy"):
+    if path.suffix.lower() in SUFFIXES:
         return write(path, pictures)
     from PIL import Image
 

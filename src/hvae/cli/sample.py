@@ -15,26 +15,25 @@ from hvae.cli.evaluation.subject import safe_rows
 from hvae.cli.inspect import device_of
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.places import check_place
+from hvae.cli.sheets import ENLARGE, check_suffix, times, write
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
 from hvae.errors import HvaeError, unknown
-from hvae.files import replacing
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hvae.checkpoints import LoadedRun
     from hvae.walk import Model
 
 ABOUT = (
-    "Draw pictures from a trained model and write them side by side into a PNG file (or, with a name that ends in "
-    ".npy, as numbers). A temperature below 1 gives cleaner pictures that are more alike; each level can have its own."
+    "Draw pictures from a trained model and write them side by side into a PNG or JPEG file (or, with a name that ends "
+    "in .npy, as numbers); one alone keeps its own pixels. A temperature below 1 gives cleaner pictures that are more "
+    "alike; each level can have its own."
 )
 EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
-    "hvae sample runs/photos --train.accelerator cpu",
+    "hvae sample runs/photos -n 1 --out one.jpg --enlarge 4 --train.accelerator cpu",
 )
 ACCELERATOR = "train.accelerator"
 
@@ -45,7 +44,10 @@ def parser() -> Parser:
     made.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="how many pictures")
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
-    made.add_argument("-o", "--out", default="", metavar="FILE", help="where to write; .png or .npy [RUN/samples.png]")
+    made.add_argument(
+        "-o", "--out", default="", metavar="FILE", help="where to write; .png, .jpg or .npy [RUN/samples.png]"
+    )
+    made.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
     again = "the same pictures again, on the same kind of device [drawn anew, and told]"
     made.add_argument("--seed", type=SEED, metavar="S", help=again)
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
@@ -72,12 +74,13 @@ def main(argv: list[str]) -> None:
     check_suffix(path)
     check_place(path)
     check_memory(4 * args.number * prod(run.model.shape), f"drawing {args.number:,} pictures", "draw fewer with -n")
+    times(args.enlarge, args.number, run.model.shape)  # refused now rather than when all is drawn
     with voice.working():
         model, by_level = placed(run, where), every(temperature, run.model)
         if args.recalibrate:
             model = recalibrate(model, temperature=by_level, iterations=args.recalibrate, seed=seed)
         rows = at_once(model)
-        write(path, draw(model, args.number, temperature=by_level, seed=seed, chunk=rows))
+        write(path, draw(model, args.number, temperature=by_level, seed=seed, chunk=rows), args.enlarge)
     told = {"file": str(path), "number": args.number, "temperature": temperature, "seed": seed, "rows": rows}
     voice.answer({**told, "recalibrate": args.recalibrate})
     if not args.json:
@@ -120,24 +123,3 @@ def every(temperature: dict[str, float], model: Any) -> dict[str, float]:
 
     rest = temperature.get("", 1.0)
     return {**dict.fromkeys(names(model), rest), **{name: t for name, t in temperature.items() if name}}
-
-
-def check_suffix(path: Path) -> None:
-    """Raises HvaeError for the name of a file that is neither a picture nor numbers."""
-    if path.suffix not in (".png", ".npy"):
-        raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {path}")
-
-
-def write(path: Path, pictures: Tensor) -> None:
-    """Pictures (N, C, H, W) in [0, 1] as one PNG, or as a NumPy file."""
-    from hvae.explore.tiles import gallery
-
-    if path.suffix == ".png":
-        content = gallery(pictures.cpu(), columns=8)
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-        return
-    import numpy as np
-
-    with replacing(path) as temporary, open(temporary, "wb") as f:
-        np.save(f, pictures.cpu().numpy())

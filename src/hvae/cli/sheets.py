@@ -1,0 +1,108 @@
+"""Pictures as a file: one alone with its own pixels, several side by side on a sheet, or all of them as numbers."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvae.errors import HvaeError
+from hvae.files import replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
+COLUMNS = 8
+MOST_TIMES, MOST_PIXELS = 64, 200_000_000
+QUALITY = 95
+ENLARGE = (
+    "pictures of a sheet N times as large, each pixel a square; auto: tiny ones; one picture alone: as asked [auto]"
+)
+
+
+def check_suffix(path: Path) -> None:
+    """Raises HvaeError for the name of a file that is neither a picture nor numbers."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise HvaeError(f"--out: expected a file name that ends in {', '.join(SUFFIXES)}, got {path}")
+
+
+def times(asked: str, number: int, shape: tuple[int, ...]) -> int:
+    """How many times as large pictures (C, H, W) become.  Raises HvaeError for what would be no picture any more.
+
+    >>> times("auto", 16, (1, 8, 8)), times("auto", 16, (3, 64, 64)), times("auto", 1, (1, 8, 8))
+    (9, 1, 1)
+    """
+    from hvae.explore.tiles import magnification
+
+    if asked == "auto":
+        return magnification(shape[1]) if number > 1 and len(shape) == 3 else 1
+    if not asked.isdecimal() or not 1 <= int(asked[:9]) <= MOST_TIMES:
+        raise HvaeError(f"--enlarge: expected auto, or 1 to {MOST_TIMES} times, got {asked[:40]}")
+    if int(asked) ** 2 * number * shape[-2] * shape[-1] > MOST_PIXELS:
+        raise HvaeError(
+            f"--enlarge {asked}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of "
+            f"{int(asked) * shape[-2]:,}x{int(asked) * shape[-1]:,}; enlarge less, or draw fewer"
+        )
+    return int(asked)
+
+
+def write(path: Path, pictures: Tensor, enlarge: str = "auto") -> None:
+    """Pictures (N, C, H, W) in [0, 1] as one PNG or JPEG, `enlarge` times as large, or as a NumPy file."""
+    check_suffix(path)
+    content = _numbers(pictures) if path.suffix.lower() == ".npy" else _image(path, pictures, enlarge)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _numbers(pictures: Tensor) -> bytes:
+    import numpy as np
+
+    out = io.BytesIO()
+    np.save(out, pictures.cpu().numpy())
+    return out.getvalue()
+
+
+def _image(path: Path, pictures: Tensor, enlarge: str) -> bytes:
+    import numpy as np
+    from PIL import Image
+
+    from hvae.explore.tiles import pixels
+
+    size = times(enlarge, len(pictures), tuple(pictures.shape[1:]))
+    if len(pictures) == 1:
+        drawn = np.kron(pixels(pictures[0]), np.ones((size, size, 1), np.uint8))
+    else:
+        drawn = sheet(pictures, size)
+    image, out = Image.fromarray(drawn), io.BytesIO()
+    if path.suffix.lower() == ".png":
+        image.save(out, "PNG", optimize=True)
+    else:
+        _on_white(image).save(out, "JPEG", quality=QUALITY, subsampling=0)
+    return out.getvalue()
+
+
+def sheet(pictures: Tensor, magnify: int) -> np.ndarray:
+    """Pictures (N, C, H, W) in rows of 8, (height, width, 4) uint8; the last row may be shorter: none is left out."""
+    import numpy as np
+
+    from hvae.explore.tiles import GAP, tiled
+
+    rows = [tiled(row[None], magnify) for row in pictures.cpu().split(COLUMNS)]
+    width = rows[0].shape[1]
+    whole = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    # Each row brings a gap above and below; between two rows one is enough.
+    return np.concatenate([whole[0], *(row[GAP:] for row in whole[1:])])
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """What JPEG can hold: no transparency."""
+    from PIL import Image
+
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    page = Image.new("RGB", image.size, "white")
+    page.paste(image, mask=image.getchannel("A"))
+    return page
