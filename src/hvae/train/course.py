@@ -148,7 +148,7 @@ class Course:
             self.journal.write({"step": step, "seconds": self._seconds(), **row})
         if self.stopped or (_is_due(step, config.save_every) and not self.patience.row):
             self._save(must=bool(self.stopped))
-        if self.stopped or (self.journal.newest and self.journal.display.due()):
+        if self.stopped or self.journal.display.due():
             self.journal.display.show(self._progress())
 
     def _why_stop(self, outcome: Outcome) -> str:

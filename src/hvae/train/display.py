@@ -5,19 +5,23 @@ Everything goes to the error stream, so that a command's own output stays clean.
 
 from __future__ import annotations
 
+import io
+import math
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
+from hvae.screen.numbers import clock, number
+from hvae.screen.table import Table, table
 from hvae.screen.text import for_lines
 
 _RATE = "rate/"
@@ -25,7 +29,7 @@ _RATE = "rate/"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; `row` is the newest row of metrics.csv."""
+    """Where a run stands; `row` is the newest row of metrics.csv, empty before the first."""
 
     step: int
     steps: int
@@ -37,29 +41,17 @@ class Progress:
         """One line for people.
 
         >>> Progress(50, 100, 65.0, 1234.5, {"loss": 81.25}).headline()
-        'step 50/100 · loss 81.25 · 1,234 data/s · 1:05 left'
+        'step 50/100, 50 % · loss 81.25 nats · 1,234 data/s · 1:05 left'
         """
-        loss = [f"loss {self.row['loss']:.2f}"] if "loss" in self.row else []
-        valid = [f"valid elbo {self.row['valid/elbo']:.2f}"] if "valid/elbo" in self.row else []
+        loss = [f"loss {number(self.row['loss'])} nats"] if "loss" in self.row else []
+        valid = [f"valid -ELBO {number(-self.row['valid/elbo'])} nats"] if "valid/elbo" in self.row else []
         speed = [f"{self.per_second:,.0f} data/s", f"{clock(self.seconds_left)} left"]
-        return " · ".join([f"step {self.step}/{self.steps}", *loss, *valid, *speed])
+        share = f"{100 * self.step // max(1, self.steps)} %"
+        return " · ".join([f"step {self.step:,}/{self.steps:,}, {share}", *loss, *valid, *speed])
 
     def rates(self) -> dict[str, float]:
         """Nats of each level, in the order of the walk."""
         return {name.removeprefix(_RATE): nats for name, nats in self.row.items() if name.startswith(_RATE)}
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss.
-
-    >>> clock(65), clock(3600 * 5 + 61), clock(float("inf"))
-    ('1:05', '5:01:01', '?')
-    """
-    if seconds == float("inf"):
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Display(ABC):
@@ -106,21 +98,50 @@ class LiveDisplay(Display):
             yield self
 
     def _show(self, progress: Progress) -> None:
-        bar = ProgressBar(total=progress.steps, completed=progress.step, width=60)
-        self._live.update(Group(Text(progress.headline()), bar, *_table(progress.rates())), refresh=True)
+        self._live.update(_drawn(progress), refresh=True)
 
     def note(self, text: str) -> None:
         self._live.console.print(Text(for_lines(text), style="yellow"))
 
 
+def _drawn(progress: Progress) -> Group:
+    bar = ProgressBar(total=progress.steps, completed=progress.step, width=60)
+    # The bar ends no line of its own.
+    return Group(Text(progress.headline()), bar, Text(""), *_table(progress.rates()))
+
+
 def _table(rates: Mapping[str, float], most: int = 24) -> list[Table | Text]:
     if not rates:
         return []
-    table, largest = Table("level", "nats", "", box=None, pad_edge=False), max(*rates.values(), 1e-9)
+    made, largest = table("level", "nats", ""), max(*rates.values(), 1e-9)
     for name, nats in list(rates.items())[:most]:
-        table.add_row(name, f"{nats:.3f}", "█" * round(30 * max(0.0, nats) / largest))
+        made.add_row(name, number(nats), "█" * round(30 * max(0.0, nats) / largest) if nats < math.inf else "")
     hidden = len(rates) - most
-    return [table, Text(f"... and {hidden} more levels")] if hidden > 0 else [table]
+    return [made, Text(f"... and {hidden} more levels")] if hidden > 0 else [made]
+
+
+class NotebookDisplay(Display):
+    """The same bar and table in the output of a notebook's cell, renewed in place."""
+
+    pause = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place: Any = None
+
+    def _show(self, progress: Progress) -> None:
+        from IPython.display import display as place
+
+        page = Console(file=io.StringIO(), width=100, force_jupyter=False, markup=False)
+        page.print(_drawn(progress))
+        text = {"text/plain": page.file.getvalue()}  # type: ignore[attr-defined]
+        if self._place is None:
+            self._place = place(text, raw=True, display_id=True)
+        else:
+            self._place.update(text, raw=True)
+
+    def note(self, text: str) -> None:
+        print(for_lines(text))
 
 
 class PlainDisplay(Display):
@@ -130,7 +151,7 @@ class PlainDisplay(Display):
 
     def _show(self, progress: Progress) -> None:
         rates = list(progress.rates().items())
-        shown = " ".join(f"{name} {nats:.2f}" for name, nats in rates[:8])
+        shown = " ".join(f"{name} {number(nats)}" for name, nats in rates[:8])
         more = f" and {len(rates) - 8} more" if len(rates) > 8 else ""
         self.note(progress.headline() + (f" · nats: {shown}{more}" if rates else ""))
 
@@ -155,4 +176,6 @@ def display(speaks: bool) -> Display:
     console = Console(stderr=True)
     if not speaks:
         return NoDisplay()
+    if console.is_jupyter:
+        return NotebookDisplay()
     return LiveDisplay(console) if console.is_terminal else PlainDisplay()
