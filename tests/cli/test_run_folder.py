@@ -159,7 +159,7 @@ def test_sampling_tells_file_and_seed(copy: Path, command: Command) -> None:
 
 def test_sampling_refuses_what_the_model_has_not(run: Path, command: Command) -> None:
     assert "no level named 'z9'" in command("sample", run, "--temperature.z9", 1).err
-    assert "expected a file name that ends in .png or .npy" in command("sample", run, "-o", "x.jpg").err
+    assert "expected a file name that ends in .png, .jpg, .jpeg, .npy" in command("sample", run, "-o", "x.gif").err
     assert "--number: expected at least 1, got 0" in command("sample", run, "-n", 0).err
 
 

@@ -105,7 +105,7 @@ def main(argv: list[str]) -> None:
             temporary.write_bytes(made.content)
         each = [{} if p.rest is not None else sizes(p.levels[: p.kind.colours or None], codec.bits) for p in pictures]
     rivals = {name: sum(one[name] for one in each) for name in ("png", "webp") if all(name in one for one in each)}
-    weights = weighed(args.paths[:-1], SUFFIXES, made.dims, run.bits, len(made.content))
+    weights = weighed(args.paths[:-1], made.dims, run.bits, len(made.content))
     found = {"file": str(out), "pictures": len(pictures), **weights, **made.to_dict(), "rivals": rivals}
     voice.answer(found)
     if not args.json:

@@ -58,7 +58,6 @@ def codec_of(run: LoadedRun, place: str) -> LossyCodec:
 
 def compress(run: LoadedRun, args: Namespace, pictures: Sequence[Picture], out: Path, voice: Voice) -> None:
     """Write one file, and say what it holds."""
-    from hvae.cli.compress import SUFFIXES
 
     codec = codec_of(run, args.run)
     keep = _keep(args.quality, codec.levels)
@@ -67,7 +66,7 @@ def compress(run: LoadedRun, args: Namespace, pictures: Sequence[Picture], out: 
             made = codec.compress(pictures, keep, verify=args.verify, tick=tick)
         with replacing(out) as temporary:
             temporary.write_bytes(made.content)
-    weights = weighed(args.paths[:-1], SUFFIXES, made.pixels * run.model.shape[0], run.bits, len(made.content))
+    weights = weighed(args.paths[:-1], made.pixels * run.model.shape[0], run.bits, len(made.content))
     voice.answer({"file": str(out), "pictures": len(pictures), **weights, **made.to_dict()})
     if not args.json:
         _show(voice, made, f"{len(pictures)} pictures in {for_screen(out)}")

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 
-def weighed(sources: Sequence[str], suffixes: Sequence[str], values: int, bits: int, out: int) -> dict[str, Any]:
+def weighed(sources: Sequence[str], values: int, bits: int, out: int) -> dict[str, Any]:
     """Bytes in (of the files; where an input is none, of the values at their bit depth), bytes out, and the ratio.
 
-    >>> weighed(["test"], [".png"], values=600, bits=4, out=100)
+    >>> weighed(["test"], values=600, bits=4, out=100)
     {'bytes_in': 300, 'bytes_in_of': '600 values of 4 bits', 'bytes_out': 100, 'ratio': 3.0}
     """
     paths = [Path(source).expanduser() for source in sources]
     if all(path.exists() for path in paths):
-        files = [file for path in paths for file in _files(path, suffixes)]
+        files = [file for path in paths for file in _files(path)]
         came, what = sum(file.stat().st_size for file in files), f"{len(files):,} file{'s' * (len(files) != 1)}"
     else:
         came, what = -(-values * bits // 8), f"{values:,} values of {bits} bits"
     return {"bytes_in": came, "bytes_in_of": what, "bytes_out": out, "ratio": came / out}
 
 
-def _files(path: Path, suffixes: Sequence[str]) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return [file for file in path.rglob("*") if file.suffix.lower() in suffixes and not file.is_dir()]
+def _files(path: Path) -> list[Path]:
+    from hvae.picturefiles import listed
+
+    return [entry.path for entry in listed(path).files] if path.is_dir() else [path]
 
 
 def line(weights: Mapping[str, Any]) -> str:
