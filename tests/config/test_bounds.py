@@ -42,7 +42,7 @@ WRONG = [
     ("data.bits", 17, r"expected 1 to 16 bits, or 0 \(as found\), got 17"),
     ("data.crop", "middle", "no choice named 'middle'"),
     ("objective.beta", {"z1": -1}, "objective.beta.z1: expected at least 0, got -1"),
-    ("objective.warmup.length", -1, "expected at least 0, got -1"),
+    ("objective.warmup.length", -1, "expected a number of steps, or a share of train.steps from 0 to below 1, got -1"),
     ("evaluate.samples", 10**12, "expected at most 1,000,000, got 1000000000000"),
     ("evaluate.held", 0, "expected at least 1, got 0"),
     ("evaluate.measures", (), "evaluate.measures: expected one or more of quick, all, likelihood"),

@@ -35,6 +35,24 @@ def test_every_shape_of_warm_up() -> None:
         assert float(build(config)(trace, 3).terms["warmup/z1"]) == pytest.approx(1e-4)
 
 
+@pytest.mark.parametrize("length", [0.25, {"z1": 0.25}])
+def test_a_warm_up_can_be_a_share_of_the_steps(length: float | dict[str, float]) -> None:
+    config = ObjectiveConfig(warmup=WarmUpConfig(length=length, start=0.5))
+    trace = TopDownGaussian(1)(torch.randn(8, 5, dtype=torch.float64))
+    objective = build(config.over(40))
+    found = [float(objective(trace, step).terms["warmup/z1"]) for step in (20, 25, 30, 39)]
+    assert found == pytest.approx([1e-4, 0.5, 1.0, 1.0])
+    with pytest.raises(HvaeError, match=r"got shares of them; give config.over\(steps\)"):
+        build(config)
+    assert read(ObjectiveConfig, plain(config)) == config
+
+
+@pytest.mark.parametrize("value", [1.0, 1.5, -0.1, "0.5x"])
+def test_a_share_lies_below_one(value: object) -> None:
+    with pytest.raises(HvaeError, match="warmup.length: expected"):
+        read(ObjectiveConfig, {"warmup": {"length": value}})
+
+
 def test_balance_sees_the_warm_up_and_all_processes() -> None:
     trace = TopDownGaussian(2).loosened()(torch.randn(8, 5, dtype=torch.float64))
     config = ObjectiveConfig(balance=True, warmup=WarmUpConfig(length=10))
@@ -82,7 +100,10 @@ def test_configurations_survive_text() -> None:
         ({"balance": True}, "objective.balance: .*set objective.warmup.length"),
         ({"balance": True, "warmup": {"length": 5}, "free_bits": {"nats": 1}}, "choose one of the two"),
         ({"warmup": {"floor": 1.0}}, r"objective.warmup.floor: expected a weight in \[0, 1\), got 1.0"),
-        ({"warmup": {"length": -5}}, "objective.warmup.length: expected at least 0, got -5"),
+        (
+            {"warmup": {"length": -5}},
+            "objective.warmup.length: expected a number of steps, or a share of .*, got -5",
+        ),
         ({"warmup": {"cycles": 0}}, "objective.warmup.cycles: expected at least 1, got 0"),
         ({"free_bits": {"nats": -1}}, "objective.free_bits.nats: expected at least 0, got -1"),
         ({"free_bits": {"per": "levle"}}, "objective.free_bits.per: .*did you mean 'level'"),

@@ -188,6 +188,7 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     import torch
 
     from hvae.checkpoints import LoadedRun, describe
+    from hvae.cli.warm_up import warm_up_warning
     from hvae.data import load
     from hvae.objectives import build as objective
     from hvae.train import fit, over_processes
@@ -206,6 +207,8 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
         check_measures(Subject(LoadedRun(model, config, {**description, "step": 0}, job.folder), data), voice)
         check_space(job.folder, model)
     voice.tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
+    if line := warm_up_warning(config, model):
+        voice.tell(line)
 
     def start() -> None:
         config.save(job.folder / CONFIG)
@@ -214,7 +217,7 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     with plain_faults(job):
         result = fit(
             model,
-            objective(config.objective, average=over_processes),
+            objective(config.objective.over(config.train.steps), average=over_processes),
             data.train,
             config.train,
             job.folder,

@@ -91,6 +91,11 @@ MOST = 10**12
 Seed = Annotated[int, Bound(least=0, most=LARGEST_SEED, expected="a whole number from 0 to 2^64 - 1")]
 Steps = Annotated[int, Bound(least=1, most=MOST)]
 StepsOrNone = Annotated[int, Bound(least=0, most=MOST)]
+_STEPS_OR_SHARE = "a number of steps, or a share of train.steps from 0 to below 1"
+StepsOrShare = (
+    Annotated[int, Bound(least=0, most=MOST, expected=_STEPS_OR_SHARE)]
+    | Annotated[float, Bound(least=0, below=1, expected=_STEPS_OR_SHARE)]
+)
 Count = Annotated[int, Bound(least=1, most=10**6)]
 CountOrNone = Annotated[int, Bound(least=0, most=10**6)]
 Data = Annotated[int, Bound(least=1, most=10**9)]

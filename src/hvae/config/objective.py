@@ -7,10 +7,10 @@ stays as it is: beta 1, no warm-up, no free bits.  Names the model does not have
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Count, NonNegative, StepsOrNone
+from hvae.config.bounds import Bound, Count, NonNegative, StepsOrShare
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
@@ -24,6 +24,20 @@ def _any(value: float | Mapping[str, float]) -> bool:
     return any(value.values()) if isinstance(value, Mapping) else bool(value)
 
 
+def _each(value: float | Mapping[str, float]) -> list[float]:
+    return list(value.values()) if isinstance(value, Mapping) else [value]
+
+
+def _in_steps(value: float | dict[str, int | float], steps: int) -> float | dict[str, int | float]:
+    if isinstance(value, Mapping):
+        return {name: _steps(one, steps) for name, one in value.items()}
+    return _steps(value, steps)
+
+
+def _steps(value: float, steps: int) -> int:
+    return round(value * steps) if isinstance(value, float) else value
+
+
 @dataclass(frozen=True, kw_only=True)
 class WarmUpConfig(Section):
     """How the weight of each level's rate grows from `floor` to 1, by training step."""
@@ -32,10 +46,11 @@ class WarmUpConfig(Section):
 
     shape: Shape = "linear"
     """linear; sigmoid (slow, fast, slow); cyclical (several linear rises, each followed by a rest at 1)."""
-    start: StepsOrNone | dict[str, StepsOrNone] = 0
-    """Step at which the weight begins to grow; one number, or one for each level, as in z1=0,z2=500."""
-    length: StepsOrNone | dict[str, StepsOrNone] = 0
-    """Steps from the start until the weight is 1, all cycles together; 0: at once.  One number or one a level."""
+    start: StepsOrShare | dict[str, StepsOrShare] = 0
+    """Step at which the weight begins to grow, or a share of train.steps; one number, or one a level: z1=0,z2=500."""
+    length: StepsOrShare | dict[str, StepsOrShare] = 0
+    """Steps from the start until the weight is 1, all cycles together, or a share of train.steps (0.1: a tenth); 0: at
+    once.  One number or one a level."""
     cycles: Count = 4
     """How often a cyclical warm-up rises within its length."""
     floor: Annotated[float, Bound(least=0, below=1, expected="a weight in [0, 1)")] = 1e-4
@@ -44,6 +59,19 @@ class WarmUpConfig(Section):
     @property
     def used(self) -> bool:
         return _any(self.start) or _any(self.length)
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether a start or length is a share of the steps, so that they must be known."""
+        return any(isinstance(value, float) and value > 0 for value in (*_each(self.start), *_each(self.length)))
+
+    def over(self, steps: int) -> WarmUpConfig:
+        """The same with shares turned into numbers of so many steps.
+
+        >>> WarmUpConfig(length={"z2": 0.1, "z1": 50}).over(3000).length
+        {'z2': 300, 'z1': 50}
+        """
+        return replace(self, start=_in_steps(self.start, steps), length=_in_steps(self.length, steps))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +150,10 @@ class ObjectiveConfig(Section):
             raise HvaeError("objective.balance: both it and free bits reweigh low rates; choose one of the two")
         if self.kind != "elbo":
             self._check_weighed()
+
+    def over(self, steps: int) -> ObjectiveConfig:
+        """The same with the shares of its warm-up turned into numbers of so many steps."""
+        return replace(self, warmup=self.warmup.over(steps))
 
     def _check_weighed(self) -> None:
         if self.kind == "iwae" and self.samples < 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hvae.config.objective import ObjectiveConfig, WarmUpConfig
+from hvae.errors import HvaeError
 from hvae.objectives.elbo import ELBO
 from hvae.objectives.gradients import STL, DReG
 from hvae.objectives.importance import IWAE
@@ -31,6 +32,7 @@ __all__ = [
     "first_nonfinite",
     "linear",
     "sigmoid",
+    "warm_up",
 ]
 
 WEIGHED: dict[str, type[IWAE | STL | DReG]] = {"iwae": IWAE, "stl": STL, "dreg": DReG}
@@ -40,14 +42,15 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     """The objective of a configuration.
 
     `average` is the mean of a detached tensor over all processes that share a batch: free bits on the batch mean and
-    balancing look at the whole batch, so that the loss does not depend on how many processes compute it.
+    balancing look at the whole batch, so that the loss does not depend on how many processes compute it.  Raises
+    HvaeError for a warm-up in shares of steps that nobody has counted: `config.over(steps)` turns them into steps.
 
     >>> build(ObjectiveConfig(kind="iwae", samples=5)).samples
     5
     >>> build(ObjectiveConfig(kind="dreg", samples=5)).samples  # every draw has a twin
     10
     """
-    warmup = _warmup(config.warmup)
+    warmup = warm_up(config.warmup)
     regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup)
     if config.kind != "elbo":
         return WEIGHED[config.kind](config.samples, regulariser=regulariser)
@@ -62,7 +65,10 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser)
 
 
-def _warmup(config: WarmUpConfig) -> WarmUp:
+def warm_up(config: WarmUpConfig) -> WarmUp:
+    """The weights of a warm-up by step.  Raises HvaeError for one in shares of steps that nobody has counted."""
+    if config.has_shares:
+        raise HvaeError("objective.warmup: expected numbers of steps, got shares of them; give config.over(steps)")
     shapes: dict[str, Shape] = {
         "linear": linear,
         "sigmoid": sigmoid,
