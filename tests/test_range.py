@@ -93,3 +93,25 @@ def test_where_there_are_no_values_only_the_type_is_looked_at() -> None:
 class _Checked(torch.nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return 2 * check_values(x)
+
+
+def test_every_entry_of_a_family_refuses_data_out_of_range() -> None:
+    import hvae
+    from hvae.config.model import LVAEConfig
+
+    model = hvae.build(LVAEConfig(latents=(2,), widths=(8,)), shape=(1, 4, 4), bits=1).eval()
+    x = torch.rand(4, 1, 4, 4)
+    entries = (
+        model,
+        model.evidence,
+        lambda data: hvae.bounds(model, [data]),
+        lambda data: hvae.encode(model, data),
+        lambda data: hvae.reconstruct(model, data),
+        lambda data: hvae.activity(model, [data]),
+    )
+    for entry in entries:
+        entry(x.double())
+        for odd in (255 * x, 2 * x - 1, x.where(x > 0.1, torch.nan), (255 * x).to(torch.uint8)):
+            with pytest.raises(HvaeError, match=r"expected values in \[0, 1\]"):
+                entry(odd)
+    assert model(3 * x, check=False).elbo().shape == (4,)

@@ -28,6 +28,7 @@ from hvae.datum import rows as context_rows
 from hvae.distributions import Distribution, divergence, sum_rest
 from hvae.draw import Draw, posterior, prior
 from hvae.errors import HvaeError, unknown
+from hvae.range import Limits, check_values
 from hvae.seeds import noise_seed
 from hvae.site import Key, Pin, Site, Visit, as_key, pin, spelled
 
@@ -279,12 +280,14 @@ class Model(nn.Module, ABC):
     """A generative model with inference, as one walk over its random variables.
 
     A subclass sets `shape`, the shape of one datum, and writes `features` (every deterministic thing inference
-    computes from the data) and `walk`.  `conditions` says what it asks of the context by name; none unless it says
-    otherwise.  Training, sampling, evaluation and coding are draws; none of them is a method here.
+    computes from the data) and `walk`.  `conditions` says what it asks of the context by name, `limits` the range that
+    its data must lie in, as its likelihood wants it; none unless it says otherwise.  Training, sampling, evaluation and
+    coding are draws; none of them is a method here.
     """
 
     shape: tuple[int, ...]
     conditions: Conditions = MappingProxyType({})
+    limits: Limits | None = None
 
     @abstractmethod
     def features(self, datum: Datum) -> dict[str, Tensor]:
@@ -294,11 +297,13 @@ class Model(nn.Module, ABC):
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Visit every variable once it is known; return the data.  Without data, `evidence.n` of them are generated."""
 
-    def evidence(self, data: Tensor | Datum, context: Context | None = None) -> Evidence:
+    def evidence(self, data: Tensor | Datum, context: Context | None = None, *, check: bool = True) -> Evidence:
         """What a walk may see of the data, (B, *shape), and their context.
 
         A datum's own context may hold more than the model asks for; `context` speaks to this model, and takes the
-        place of the datum's.  Raises HvaeError for data of another shape and for a context that does not fit.
+        place of the datum's.  Values are converted to the floating type of the weights; without `check` nobody looks
+        whether they lie in the `limits` of the model.  Raises HvaeError for data of another shape or range, for NaN,
+        for integers, and for a context that does not fit.
         """
         datum = as_datum(data)
         if tuple(datum.x.shape[1:]) != tuple(self.shape):
@@ -309,10 +314,14 @@ class Model(nn.Module, ABC):
         if observed is not None:
             # What is not observed may be NaN, which no mask takes out of a gradient.
             x = torch.where(observed, x, 0.0)
+        x = check_values(x, self.limits if check else None, self._dtype())
         # Not len(x): an exported program keeps its batch open.
         n = x.shape[0]
         datum = Datum(x, context_rows(self.conditions, said, n, x.device), observed, datum.lengths)
         return Evidence(n, x, datum.context, self.features(datum), observed, datum.lengths)
+
+    def _dtype(self) -> torch.dtype | None:
+        return next((w.dtype for w in self.parameters() if w.is_floating_point()), None)
 
     def nothing(self, n: int | None = None, context: Context | None = None) -> Evidence:
         """What a walk may see in generation: n rows, and their context; n is the context's length if left out."""
@@ -342,8 +351,10 @@ class Model(nn.Module, ABC):
         """Scalar terms that depend on the weights alone, by name; none unless a model has some."""
         return {}
 
-    def forward(self, data: Tensor | Datum, draw: Draw = posterior, *, context: Context | None = None) -> Trace:
-        return run(self, draw, self.evidence(data, context))
+    def forward(
+        self, data: Tensor | Datum, draw: Draw = posterior, *, context: Context | None = None, check: bool = True
+    ) -> Trace:
+        return run(self, draw, self.evidence(data, context, check=check))
 
 
 class Chain(Model, ABC):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.nn.weightnorm import initialise
+from hvae.range import UNIT
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
 
@@ -68,6 +69,8 @@ class Bidirectional(Model):
     name, "z1-up", "z1-down", ..., "zL"; `top`, shape of zL; `leave`, last d -> raw likelihood parameters; `head`,
     raw -> distribution of x.
     """
+
+    limits = UNIT
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from hvae.distributions import Normal, standard_normal
 from hvae.levels import Positive, gaussian
 from hvae.levels.heads import Head
 from hvae.nn.mlp import begin
+from hvae.range import UNIT
 from hvae.site import Site, Visit
 from hvae.walk import Chain, Evidence
 
@@ -30,6 +31,8 @@ class Markov(Chain):
     a level from the level above, z1 first, for all but the top; `top`, the shape of z_L; `leave`, z1 -> raw likelihood
     parameters; `head`, raw -> distribution of x; `positive`, raw scale -> scale.
     """
+
+    limits = UNIT
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.nn.mlp import begin
 from hvae.nn.weightnorm import initialise
+from hvae.range import UNIT
 from hvae.site import Visit
 from hvae.walk import Evidence, Model
 
@@ -26,6 +27,8 @@ class TopDown(Model):
     `levels`, top first, each with a `name`, (state, its feature or None, visit) -> state; `leave`, last state -> raw
     likelihood parameters; `head`, raw -> distribution of x.
     """
+
+    limits = UNIT
 
     def __init__(
         self,

@@ -49,7 +49,9 @@ class LossStep(nn.Module):
 
 def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
     """The trace that training looks at: K rows for each datum of a batch, drawn as the objective wants them."""
-    return run(model, objective.draw, model.evidence(datum).repeat(objective.samples))
+    # On a GPU the look at the values would make every step wait for the one before it.
+    check = datum.x.device.type == "cpu"
+    return run(model, objective.draw, model.evidence(datum, check=check).repeat(objective.samples))
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from hvae.nn import Shape
 from hvae.nn.kernels import Convolution
 from hvae.nn.masked import Shifts
 from hvae.nn.spectral import Spectral
+from hvae.range import UNIT
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
 
@@ -81,6 +82,8 @@ class NVAE(Model):
     Arguments: `shape` of one datum; `factor`; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
     `groups`, top first; `leave`, last state -> raw likelihood parameters; `head`, raw -> distribution of x.
     """
+
+    limits = UNIT
 
     def __init__(
         self,
