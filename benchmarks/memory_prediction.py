@@ -36,7 +36,7 @@ def measure(name: str, overrides: dict[str, str], steps: int) -> dict[str, float
     from hvae.data.images import Split
     from hvae.inspection import inspect
     from hvae.objectives import build as objective
-    from hvae.train import fit
+    from hvae.training import fit
     from hvae.zoo import build
 
     torch.set_num_threads(1)

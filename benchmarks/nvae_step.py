@@ -34,9 +34,9 @@ from hvae.config.presets import preset
 from hvae.config.train import TrainConfig
 from hvae.draw import mode, prior
 from hvae.objectives import build as objective
-from hvae.train.loss import LossStep
-from hvae.train.memory import MemoryMeter
-from hvae.train.optimisers import optimiser
+from hvae.training.loss import LossStep
+from hvae.training.memory import MemoryMeter
+from hvae.training.optimisers import optimiser
 from hvae.walk import run
 from hvae.zoo.nvae import NVAE, build
 

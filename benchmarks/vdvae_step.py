@@ -34,10 +34,10 @@ from hvae.config.train import TrainConfig
 from hvae.config.vdvae import PUBLISHED, VDVAEConfig
 from hvae.draw import mode, prior
 from hvae.objectives import ELBO
-from hvae.train.average import Average
-from hvae.train.loss import LossStep
-from hvae.train.memory import MemoryMeter
-from hvae.train.optimisers import optimiser
+from hvae.training.average import Average
+from hvae.training.loss import LossStep
+from hvae.training.memory import MemoryMeter
+from hvae.training.optimisers import optimiser
 from hvae.walk import run
 from hvae.zoo import build
 

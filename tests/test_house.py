@@ -24,7 +24,7 @@ GROUND = {
     "weights",
 }
 HALL = {"site", "draw", "walk", "distributions"}
-ROOF = {"__main__", "cli", "report", "inspection", "__init__"}
+ROOF = {"__main__", "cli", "reporting", "inspection", "__init__"}
 READERS = {"objectives", "metrics", "explore", "coding"}
 
 # Each room may import the ground floor, itself, and the rooms named here.
@@ -57,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "explore": {"config", *HALL},
     "coding": {*HALL},
     "runs": {"config"},
-    "train": {"objectives", "metrics", "data", "runs", "config", *HALL},
+    "training": {"objectives", "metrics", "data", "runs", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},
 }
 

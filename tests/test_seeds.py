@@ -15,7 +15,7 @@ from hvae.explore import encode, reconstruct, sample, sample_pixels
 from hvae.metrics import activity, bounds, codes, contribution, hierarchical_bounds, measure, mutual, regret
 from hvae.seeds import noise_seed
 from hvae.site import Site
-from hvae.train.seeds import seed_posterior, seed_valid
+from hvae.training.seeds import seed_posterior, seed_valid
 from hvae.walk import Evidence, Model, Visit, run, still
 
 NOISE = 0.35

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hvae.metrics import activity, bounds, extractor
     from hvae.objectives import ELBO, IWAE
     from hvae.site import Site
-    from hvae.train import FitResult, fit
+    from hvae.training import FitResult, fit
     from hvae.walk import Evidence, Model, Record, Trace, names, run
     from hvae.zoo import build
 
@@ -68,7 +68,7 @@ _PLACES = {
     "metrics": ("activity", "bounds", "extractor"),
     "objectives": ("ELBO", "IWAE"),
     "site": ("Site",),
-    "train": ("FitResult", "fit"),
+    "training": ("FitResult", "fit"),
     "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
     "zoo": ("build",),
 }

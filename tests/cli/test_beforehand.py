@@ -35,7 +35,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     def step(*_: object, **__: object) -> None:
         raise AssertionError("a step was taken")
 
-    monkeypatch.setattr("hvae.train.learner.Learner.step", step)
+    monkeypatch.setattr("hvae.training.learner.Learner.step", step)
 
 
 def test_a_dozen_pictures_are_trained_on_and_measured_as_far_as_it_goes(

@@ -71,7 +71,7 @@ def test_the_rest_of_a_killed_start_blocks_nothing(tmp_path: Path, command: Comm
 @pytest.fixture
 def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
     """Something that happens in the middle of the training that a command starts."""
-    from hvae.train.learner import Learner
+    from hvae.training.learner import Learner
 
     def arrange(number: int, happening: Callable[[], None]) -> None:
         steps, step = iter(range(10**6)), Learner.step

@@ -15,7 +15,7 @@ import torch
 
 import hvae
 from hvae.config import RunConfig
-from hvae.train import FitResult
+from hvae.training import FitResult
 
 Command = Callable[..., Any]
 
@@ -198,7 +198,7 @@ def test_an_interrupted_run_says_how_to_go_on(
         on_start()
         return RESULT
 
-    monkeypatch.setattr("hvae.train.fit", interrupted)
+    monkeypatch.setattr("hvae.training.fit", interrupted)
     said = command("train", "digits", "--out", folder)
     assert said.code == 130
     assert said.err.splitlines()[-1] == f"hvae: stopped; at step 3; go on with: hvae train {folder} --resume"
@@ -208,7 +208,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     def impatient(*_: object, **__: object) -> FitResult:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hvae.train.fit", impatient)
+    monkeypatch.setattr("hvae.training.fit", impatient)
     said = command("train", folder, "--resume")
     assert said.code == 130 and f"go on with: hvae train {folder} --resume" in said.err
 
@@ -217,14 +217,14 @@ def test_too_little_memory_is_advice(tmp_path: Path, command: Command, monkeypat
     def greedy(*_: object, **__: object) -> FitResult:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr("hvae.train.fit", greedy)
+    monkeypatch.setattr("hvae.training.fit", greedy)
     said = command("train", "digits", "--out", tmp_path / "run")
     assert said.code == 2 and "raise --train.accumulate" in said.err
 
     def faulty(*_: object, **__: object) -> FitResult:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr("hvae.train.fit", faulty)
+    monkeypatch.setattr("hvae.training.fit", faulty)
     with pytest.raises(RuntimeError, match="a bug of ours"):
         command("train", "digits", "--out", tmp_path / "other")
 
@@ -236,7 +236,7 @@ def test_a_second_process_neither_speaks_nor_measures(
     folder.mkdir()
     (folder / "config.yaml").write_text("made by the first process")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr("hvae.train.fit", lambda *_, **__: replace(RESULT, stopped="steps"))
+    monkeypatch.setattr("hvae.training.fit", lambda *_, **__: replace(RESULT, stopped="steps"))
     said = command("train", "digits", "--out", folder, "--json", "--train.accelerator=cpu", "--train.devices=2")
     assert said == (0, "", "")
     assert [path.name for path in folder.iterdir()] == ["config.yaml"]

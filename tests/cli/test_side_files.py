@@ -15,7 +15,7 @@ from hvae.cli.evaluation.record import name_of, read_evaluation
 from hvae.cli.provenance import read_provenance
 from hvae.errors import HvaeError
 from hvae.records import read_rows
-from hvae.train.saving import read_checkpoint
+from hvae.training.saving import read_checkpoint
 
 Command = Callable[..., Any]
 READERS: dict[str, Callable[[Path], Any]] = {

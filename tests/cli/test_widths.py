@@ -19,8 +19,8 @@ from hvae.cli.evaluation.shown import headlines, level_columns, summary, top_row
 from hvae.cli.models import _families, _presets, _published
 from hvae.cli.scoring.shown import shown as scores
 from hvae.cli.voice import Voice
-from hvae.report.comparison import Group as Task
-from hvae.report.comparison import Measure, Row
+from hvae.reporting.comparison import Group as Task
+from hvae.reporting.comparison import Measure, Row
 from hvae.screen.table import Table
 
 WIDTHS = (80, 120, 200)

@@ -19,9 +19,9 @@ from hvae.distributions.logistic import Bins, log_mass
 from hvae.draw import given, prior
 from hvae.models import TopDown
 from hvae.objectives import ELBO
-from hvae.train.average import Average
-from hvae.train.loss import LossStep
-from hvae.train.optimisers import optimiser
+from hvae.training.average import Average
+from hvae.training.loss import LossStep
+from hvae.training.optimisers import optimiser
 from hvae.walk import Trace, run
 from hvae.zoo.vdvae import level_names
 

@@ -19,7 +19,7 @@ from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
-    from hvae.report.comparison import Group, Row
+    from hvae.reporting.comparison import Group, Row
 
 ABOUT = (
     "Put the evaluations of several runs side by side: a table for each task, and one HTML page. Numbers of different "
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
     check_place(Path(args.out))
     if len(args.runs) < 2:
         raise HvaeError("expected two runs or more to compare, got 1; hvae evaluate shows the numbers of one")
-    from hvae.report.comparison import write_comparison
+    from hvae.reporting.comparison import write_comparison
 
     groups = grouped([Path(run) for run in args.runs])
     path = write_comparison(args.out, groups)
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> None:
 
 def grouped(folders: Sequence[Path]) -> list[Group]:
     """The runs by task, tasks in the order of their first run."""
-    from hvae.report.comparison import Group
+    from hvae.reporting.comparison import Group
 
     found: dict[str, list[Row]] = {}
     tasks: dict[str, dict[str, str]] = {}
@@ -130,7 +130,7 @@ def _apart(tasks: Mapping[str, Mapping[str, str]], key: str) -> dict[str, str]:
 
 def row(folder: Path, name: str, record: Mapping[str, Any]) -> Row:
     """One run as a row of its table."""
-    from hvae.report.comparison import Row
+    from hvae.reporting.comparison import Row
 
     return Row(run=name, facts=_facts(folder, record), measures=measures(record))
 
@@ -172,7 +172,7 @@ _SIGNS = {"best": " best", "tied": " tied", "behind": "", "unranked": ""}
 
 
 def _table(group: Group) -> Any:
-    from hvae.report.comparison import cell
+    from hvae.reporting.comparison import cell
 
     apart = "; ".join(f"{key}: {value}" for key, value in group.apart.items())
     made = table(

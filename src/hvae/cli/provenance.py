@@ -19,7 +19,7 @@ from hvae.files import write_text
 from hvae.records import read_json
 
 if TYPE_CHECKING:
-    from hvae.train import FitResult
+    from hvae.training import FitResult
 
 NAME = "provenance.json"
 PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillow", "rich", "matplotlib", "jinja2")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hvae.report.comparison import Measure
+    from hvae.reporting.comparison import Measure
 
 Record = Mapping[str, Any]
 Titled = Iterator[tuple[str, "Measure"]]
@@ -21,13 +21,13 @@ def measures(record: Record) -> dict[str, Measure]:
 
 
 def _estimated(estimate: Mapping[str, float], *, low: bool = True) -> Measure:
-    from hvae.report.comparison import Measure
+    from hvae.reporting.comparison import Measure
 
     return Measure(value=estimate["mean"], error=estimate["standard_error"], low=low)
 
 
 def _number(value: float, *, low: bool = False) -> Measure:
-    from hvae.report.comparison import Measure
+    from hvae.reporting.comparison import Measure
 
     return Measure(value=value, low=low)
 

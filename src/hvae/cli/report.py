@@ -32,7 +32,7 @@ from hvae.runs import MEASURING, Claim, claiming
 from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
-    from hvae.report import Agreement, Headline, LevelNumbers, Picture, Sheet, Verdict
+    from hvae.reporting import Agreement, Headline, LevelNumbers, Picture, Sheet, Verdict
 
 ABOUT = (
     "Write RUN/report.html again: samples, reconstructions, what each level does, and a verdict, in one file that "
@@ -81,7 +81,7 @@ def measured_for(subject: Subject, voice: Voice) -> Subject:
 
 def write(subject: Subject, found: Mapping[str, Any], voice: Voice, measuring: Claim) -> Path:
     """Draw the pictures and write the page; the path of it."""
-    from hvae.report import ReportData, read_history, write_report
+    from hvae.reporting import ReportData, read_history, write_report
     from hvae.walk import names
 
     run = subject.run
@@ -139,7 +139,7 @@ def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
 
 
 def _headlines(found: Mapping[str, Any]) -> list[Headline]:
-    from hvae.report import Headline
+    from hvae.reporting import Headline
 
     cards = []
     for name, text, note in [*headlines(found), *_missing(found)]:
@@ -158,7 +158,7 @@ _PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB))?")
 
 
 def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
-    from hvae.report import Verdict
+    from hvae.reporting import Verdict
 
     return [
         Verdict(
@@ -182,7 +182,7 @@ def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
     import torch
 
     from hvae.draw import prior
-    from hvae.report import LevelNumbers
+    from hvae.reporting import LevelNumbers
     from hvae.walk import run
 
     columns = level_columns(found)
@@ -205,7 +205,7 @@ _SHOWN_ALREADY = ("nats", "active")
 
 
 def _sheets(found: Mapping[str, Any]) -> list[Sheet]:
-    from hvae.report import Sheet
+    from hvae.reporting import Sheet
 
     rows = top_rows(found)
     title = "What the top levels are worth"
@@ -214,7 +214,7 @@ def _sheets(found: Mapping[str, Any]) -> list[Sheet]:
 
 def _maps(subject: Subject, found: Mapping[str, Any]) -> list[Picture]:
     """The rate maps, as the evaluation has drawn them."""
-    from hvae.report import Picture
+    from hvae.reporting import Picture
 
     path = subject.run.folder / "pictures" / MAPS
     if not found.get("maps") or not path.is_file():
@@ -243,7 +243,7 @@ def _png(path: Path) -> bytes:
 
 
 def _agreement(found: Mapping[str, Any] | None) -> Agreement | None:
-    from hvae.report import Agreement
+    from hvae.reporting import Agreement
 
     if found is None:
         return None
@@ -265,7 +265,7 @@ _EXPERIMENTS = {
 
 
 def _pictures(subject: Subject, voice: Voice) -> list[Picture]:
-    from hvae.report import pictures
+    from hvae.reporting import pictures
     from hvae.walk import names
 
     if len(subject.data.shape) != 3:

@@ -37,7 +37,7 @@ from hvae.errors import HvaeError
 from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused, refuse_changes, split_changes
 
 if TYPE_CHECKING:
-    from hvae.train import FitResult
+    from hvae.training import FitResult
     from hvae.walk import Model
 
 DEFAULT = "digits"
@@ -135,7 +135,7 @@ def plan(args: Namespace, overrides: Mapping[str, str]) -> Job:
 
 def leads(job: Job) -> bool:
     """Whether this process writes the files of the run.  Raises HvaeError for devices or loggers that are not here."""
-    from hvae.train import first_process
+    from hvae.training import first_process
 
     return first_process(job.config.train)
 
@@ -148,7 +148,7 @@ def refuse_used(job: Job) -> None:
 
 def _resumable(folder: Path) -> None:
     """Raises HvaeError for weights without the state of their training: starting anew would write over them."""
-    from hvae.train.saving import LAST, WEIGHTS
+    from hvae.training.saving import LAST, WEIGHTS
 
     if (folder / WEIGHTS).is_file() and not (folder / LAST).is_file():
         raise HvaeError(f"{folder} holds weights but no {LAST} to resume from (imported?); train into another folder")
@@ -191,7 +191,7 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     from hvae.cli.warm_up import warm_up_warning
     from hvae.data import load
     from hvae.objectives import build as objective
-    from hvae.train import fit, over_processes
+    from hvae.training import fit, over_processes
 
     config = job.config
     data = load(config.data)

@@ -1,0 +1,310 @@
+"""The course of a run: step after step, with rows, validations, checkpoints and returns to them.
+
+All processes of a run make the same decisions, since they decide on numbers averaged over all; the first one writes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hvae.data.order import StepSampler
+from hvae.data.sources import Batches
+from hvae.errors import HvaeError
+from hvae.runs import ClaimLost
+from hvae.training.display import Progress
+from hvae.training.engine import StopSign, loggers, stop_sign
+from hvae.training.faults import Patience, culprit
+from hvae.training.feed import feed, resident
+from hvae.training.job import FitResult, History, Job
+from hvae.training.journal import Journal
+from hvae.training.keeper import Best
+from hvae.training.learner import Fate, Learner, Outcome
+from hvae.training.learning_rate import learning_rate
+from hvae.training.loss import score
+from hvae.training.memory import MemoryMeter
+from hvae.training.rows import Meter, Row
+from hvae.training.saving import LAST, WEIGHTS, clear_remains, read_checkpoint, state, write_checkpoint
+from hvae.training.start import prepare
+from hvae.weights import save_weights
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+# What a resumed run may change without leaving the course of the first.
+_FREE = {"minutes", "log_every", "save_every", "valid_every", "valid_size", "loggers"}
+_FREE |= {"accelerator", "devices", "nodes", "strategy"}
+
+
+class Course:
+    """One part of a run, from its start or a checkpoint to its end or an interruption."""
+
+    def __init__(self, fabric: Fabric, job: Job) -> None:
+        self.fabric, self.job, self.config = fabric, job, job.config
+        self.memory = MemoryMeter(fabric.device)
+        self.sampler = self._sampler()
+        # Asked once, since the first process soon writes what the others would find.
+        self.found: bool = fabric.broadcast((job.folder / LAST).is_file())
+        if not self.found:
+            prepare(fabric, job, self.sampler)
+        self.learner = Learner(fabric, job.model, job.objective, job.config)
+        self.split = resident(job.split, fabric.device)
+        self.history, self.patience = History(), Patience(job.config)
+        self.best = Best(used=job.config.keep == "best")
+        self.meter, self.journal = Meter(), Journal(fabric, job.folder, loggers(job.config, job.folder))
+        self.began, self.busy, self.done = time.monotonic(), 0.0, 0
+        self.culprit, self.stopped, self.has_saved = "", "", False
+
+    def run(self) -> FitResult:
+        """The whole course."""
+        self.job.model.train()
+        with self._nothing_or_something(), self.journal.display.open(), stop_sign() as sign:
+            self._begin()
+            while not self.stopped:
+                self._advance(sign)
+        self.job.model.load_state_dict(self.best.weights(self.learner.average.model))
+        self.job.model.eval()
+        return self._result()
+
+    @contextmanager
+    def _nothing_or_something(self) -> Iterator[None]:
+        """Leave the folder as it was if this part of the run fails before it has saved a step."""
+        if not self.fabric.is_global_zero:
+            yield
+            return
+        before = state(self.job.folder)
+        try:
+            yield
+        except ClaimLost:
+            raise
+        except Exception:
+            if not self.has_saved:
+                before.restore()
+            raise
+
+    # Steps
+
+    def _advance(self, sign: StopSign) -> None:
+        began = time.monotonic()
+        lr = self.history.scale * learning_rate(self.config, self.history.step)
+        outcome = self.learner.step(self.batches, lr, late=self._late(), asked=sign.asked)
+        self.busy, self.done = self.busy + time.monotonic() - began, self.done + 1
+        self.history.step += 1
+        if outcome.fate is not Fate.DROPPED:
+            self._took(outcome)
+        elif self._dropped():
+            return
+        self._milestones(outcome, lr)
+
+    def _took(self, outcome: Outcome) -> None:
+        self.patience.went_well()
+        self.history.skipped += outcome.fate is Fate.SKIPPED
+        self.meter.add(outcome.names, outcome.values)
+
+    def _dropped(self) -> bool:
+        """Deal with a step that was not finite; True when training went back to a checkpoint."""
+        step = self.history.step - 1
+        self.history.dropped += 1
+        if self.patience.row == 0:
+            sampler = replace(self.sampler, start_step=step, steps=step + 1)
+            self.culprit = culprit(self.learner, self.split, sampler)
+            self.journal.note(f"step {step} dropped, not finite: {self.culprit}")
+        # Batch norm takes in what it sees, whatever becomes of the step.
+        self.learner.average.mend()
+        back = self.patience.failed()
+        if back:
+            self._go_back()
+        return back
+
+    def _go_back(self) -> None:
+        failed, content = self.history, read_checkpoint(self.job.folder / LAST)
+        self.patience.went_back(content["history"]["step"], self.culprit)
+        self._restore(content)
+        self.history = replace(failed, step=self.history.step, scale=failed.scale / 2, returns=failed.returns + 1)
+        self.journal.note(
+            f"{self.config.retries} steps in a row were not finite: back to step {self.history.step}, "
+            f"learning rate times {self.history.scale:g}"
+        )
+
+    # Milestones
+
+    def _milestones(self, outcome: Outcome, lr: float) -> None:
+        step, config = self.history.step, self.config
+        self.stopped = self._why_stop(outcome)
+        is_due = bool(self.stopped) or any(_is_due(step, n) for n in (config.log_every, config.save_every))
+        if is_due and self.job.claim:
+            self.job.claim.check()
+        # An interrupted run leaves its means to the checkpoint, so that a resumed one writes the same rows.
+        ending = self.stopped in ("steps", "minutes")
+        row = self._train_row(lr) if ending or _is_due(step, config.log_every) else {}
+        if ending or _is_due(step, config.valid_every):
+            row |= self._valid_row()
+        if row:
+            self.journal.write({"step": step, "seconds": self._seconds(), **row})
+        if self.stopped or (_is_due(step, config.save_every) and not self.patience.row):
+            self._save(must=bool(self.stopped))
+        if self.stopped or self.journal.display.due():
+            self.journal.display.show(self._progress())
+
+    def _why_stop(self, outcome: Outcome) -> str:
+        if self.history.step >= self.config.steps:
+            return "steps"
+        return "minutes" if outcome.late else "interrupt" if outcome.asked else ""
+
+    def _train_row(self, lr: float) -> Row:
+        history = self.history
+        return {"lr": lr, **self.meter.means(), "skipped": history.skipped, "dropped": history.dropped}
+
+    def _valid_row(self) -> Row:
+        job = self.job
+        row = self._scores(job.valid) if job.valid is not None and len(job.valid) else {}
+        if "valid/elbo" in row:
+            self.best.offer(row["valid/elbo"], self.history.step, self.learner.average.model)
+        if job.on_evaluate and self.fabric.is_global_zero:
+            row |= job.on_evaluate(self.learner.average.model, self.history.step) or {}
+        self.fabric.barrier()
+        return row
+
+    def _scores(self, valid: Batches) -> Row:
+        config, fabric = self.config, self.fabric
+        count = min(len(valid), config.valid_size or len(valid))
+        part, parts = fabric.global_rank, fabric.world_size
+        with fabric.autocast():
+            sums = score(
+                self.learner.average.model,
+                valid,
+                seed=config.seed,
+                size=config.batch,
+                count=count,
+                part=part,
+                parts=parts,
+            )
+        totals = self.learner.over_processes(torch.tensor(list(sums.values()), device=fabric.device)) * parts
+        return {f"valid/{name}": total / count for name, total in zip(sums, totals.tolist(), strict=True)}
+
+    # Files
+
+    def _begin(self) -> None:
+        if self.found and not self.job.resume:
+            raise HvaeError(f"{self.job.folder} already holds a run; resume it, or choose another folder")
+        if self.fabric.is_global_zero:
+            clear_remains(self.job.folder)
+            if self.job.on_start:
+                self.job.on_start()
+        if self.found:
+            self._take_up(read_checkpoint(self.job.folder / LAST))
+        else:
+            self._from(0)
+            self._save(must=True)
+            self.has_saved = False
+
+    def _take_up(self, content: dict[str, Any]) -> None:
+        self._restore(content)
+        self.journal.notes = list(content["notes"])
+        now, then = self._course(), content["course"]
+        changed = [f"{key}={now[key]} (was {then[key]})" for key in now if key in then and now[key] != then[key]]
+        self.journal.note(f"resumed at step {self.history.step}" + (f" with {', '.join(changed)}" if changed else ""))
+        # A finished run has nothing left but to say so.
+        self.stopped = "steps" if self.history.step >= self.config.steps else ""
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        self.learner.restore(content["learner"])
+        self.best.restore(content["best"], self.learner.average.model)
+        self.meter.restore(content["meter"], self.fabric.device)
+        self.history = History(**content["history"])
+        self._from(self.history.step)
+
+    def _from(self, step: int) -> None:
+        self.batches = feed(self.split, replace(self.sampler, start_step=step), self.fabric.device)
+        self.journal.go_to(step)
+
+    def _save(self, must: bool) -> None:
+        if self.fabric.broadcast(self._saved(must)):
+            self.patience.saved()
+
+    def _saved(self, must: bool) -> bool:
+        if not self.fabric.is_global_zero:
+            return False
+        try:
+            if not self.learner.sound():
+                raise HvaeError("the weights are not finite; resume from it with a lower train.lr")
+            self._write_files()
+            self.has_saved = True
+        except HvaeError as fault:
+            if must:
+                raise
+            self.journal.note(f"step {self.history.step} was not saved, the checkpoint before it stays: {fault}")
+            return False
+        return True
+
+    def _write_files(self) -> None:
+        learner, step = self.learner, self.history.step
+        content = {
+            "course": self._course(),
+            "history": {**asdict(self.history), "seconds": self._seconds()},
+            "meter": self.meter.state(),
+            "notes": self.journal.notes,
+            "learner": learner.state(),
+            "best": self.best.state(),
+        }
+        write_checkpoint(self.job.folder / LAST, content)
+        weights = self.best.weights(learner.average.model)
+        save_weights(self.job.folder / WEIGHTS, weights, {**self.job.description, "step": self.best.step or step})
+
+    # Answers
+
+    def _sampler(self) -> StepSampler:
+        config, fabric = self.config, self.fabric
+        return StepSampler(
+            n=len(self.job.split),
+            batch=config.batch,
+            seed=config.seed,
+            steps=config.steps,
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+            accumulate=config.accumulate,
+        )
+
+    def _course(self) -> dict[str, Any]:
+        settings = {key: value for key, value in asdict(self.config).items() if key not in _FREE}
+        return {**settings, "shards": self.sampler.shards, "data": self.sampler.n}
+
+    def _seconds(self) -> float:
+        return self.history.seconds + time.monotonic() - self.began
+
+    def _late(self) -> bool:
+        return 0 < 60 * self.config.minutes <= self._seconds()
+
+    def _progress(self) -> Progress:
+        spent = time.monotonic() - self.began
+        left = (self.config.steps - self.history.step) * spent / max(1, self.done)
+        if self.config.minutes:
+            left = min(left, max(0.0, 60 * self.config.minutes - self._seconds()))
+        return Progress(self.history.step, self.config.steps, left, self._speed(), self.journal.newest)
+
+    def _speed(self) -> float:
+        return self.config.batch * self.done / self.busy if self.busy else 0.0
+
+    def _result(self) -> FitResult:
+        history = self.history
+        return FitResult(
+            step=history.step,
+            seconds=self._seconds(),
+            samples_per_second=self._speed(),
+            peak_memory=self.memory.peak(),
+            skipped=history.skipped,
+            dropped=history.dropped,
+            rollbacks=history.returns,
+            stopped=self.stopped,
+            last=self.journal.newest,
+            notes=tuple(self.journal.notes),
+        )
+
+
+def _is_due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

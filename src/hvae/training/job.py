@@ -1,0 +1,76 @@
+"""What is asked of a run, what it remembers of itself, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hvae.config.train import TrainConfig
+from hvae.data.sources import Batches
+from hvae.objectives import Objective
+from hvae.runs import Claim
+from hvae.training.rows import Row
+from hvae.walk import Model
+
+OnEvaluate = Callable[[Model, int], Mapping[str, float] | None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be fitted, to what, how and where."""
+
+    model: Model
+    objective: Objective
+    split: Batches
+    config: TrainConfig
+    folder: Path
+    valid: Batches | None
+    description: dict[str, Any]
+    resume: bool
+    on_evaluate: OnEvaluate | None
+    on_start: Callable[[], None] | None = None
+    claim: Claim | None = None
+    """The right to write into the folder; none in all processes but the first."""
+
+
+@dataclass
+class History:
+    """What a run remembers of itself, over resumes and returns."""
+
+    step: int = 0
+    """Steps finished."""
+    seconds: float = 0.0
+    """Wall time of earlier parts of the run."""
+    scale: float = 1.0
+    """What the learning rate is multiplied with: halved at each return to a checkpoint."""
+    skipped: int = 0
+    dropped: int = 0
+    returns: int = 0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a run went."""
+
+    step: int
+    """Steps finished, over all parts of the run."""
+    seconds: float
+    """Wall time, over all parts of the run."""
+    samples_per_second: float
+    """Training data per second of this part, validations and checkpoints left out."""
+    peak_memory: int
+    """Bytes at the peak, above what was held before: on the GPU, or of the process (0 where that is unknown)."""
+    skipped: int
+    """Steps not taken because their gradient norm was far above the recent ones."""
+    dropped: int
+    """Steps not taken because their loss or gradient was not finite."""
+    rollbacks: int
+    """Returns to a checkpoint after repeated non-finite losses."""
+    stopped: str
+    """Why it ended: "steps", "minutes" or "interrupt"."""
+    last: Row
+    """The newest value of every column of metrics.csv."""
+    notes: tuple[str, ...]
+    """What was worth saying on the way."""

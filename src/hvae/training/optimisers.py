@@ -1,0 +1,44 @@
+"""Optimisers by name, each in the implementation that costs least per step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from torch import nn
+from torch.optim import Adam, Adamax, AdamW, Optimizer
+
+from hvae.config.train import TrainConfig
+from hvae.training.lamb import Lamb
+
+
+def optimiser(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimiser of a configuration.  Its learning rate is set before each step by the trainer.
+
+    adamw: Loshchilov and Hutter 2019, arXiv 1711.05101; adam and adamax: Kingma and Ba 2015, arXiv 1412.6980,
+    algorithms 1 and 2; lamb: You et al. 2020, arXiv 1904.00962, algorithm 2.
+
+    >>> import torch
+    >>> type(optimiser(TrainConfig(optimiser="lamb"), [nn.Parameter(torch.ones(2))])).__name__
+    'Lamb'
+    """
+    trainable = [p for p in parameters if p.requires_grad]
+    make: dict[str, Callable[..., Optimizer]] = {"adamw": AdamW, "adam": Adam, "adamax": Adamax, "lamb": Lamb}
+    # With 400 small tensors on one core: fused 2.8 ms, foreach 10.9, the default loop 28.8.
+    fast = {"adamw": {"fused": True}, "adam": {"fused": True}, "adamax": {"foreach": True}, "lamb": {}}
+    return make[config.optimiser](
+        trainable,
+        lr=config.lr,
+        betas=tuple(config.betas),
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        **fast[config.optimiser],
+    )
+
+
+MOMENTS = {
+    "adamw": ("step", "exp_avg", "exp_avg_sq"),
+    "adam": ("step", "exp_avg", "exp_avg_sq"),
+    "adamax": ("step", "exp_avg", "exp_inf"),
+    "lamb": ("step", "mean", "square"),
+}
+"""What each optimiser remembers of a weight: a count of steps, and tensors of the shape of the weight."""

@@ -1,0 +1,30 @@
+"""The start of a run: a model that starts from data is shown some, before anything is made of its weights.
+
+Shapes: `B` data of one micro-batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hvae.data.order import StepSampler
+from hvae.datum import as_datum
+from hvae.training.job import Job
+from hvae.training.seeds import seed_posterior
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> None:
+    """Show the model the first micro-batch of the first step, (B, ...), in training mode.
+
+    Every process shows the same one, the first process's, with the same noise, so that all start with one model; and
+    since it is a micro-batch, it fits wherever a step does.
+    """
+    micro = replace(sampler, rank=0, start_step=0).micro(0)
+    datum = as_datum(job.split.batch(micro.indices, micro.generator())).to(fabric.device)
+    fabric.to_device(job.model).train()
+    seed_posterior(fabric.device, job.config.seed, micro.step, micro.shard)
+    job.model.prepare(datum)

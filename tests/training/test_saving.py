@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import errno
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from hvae.errors import HvaeError
+from hvae.training.saving import clear_remains, read_checkpoint, write_checkpoint
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "last.ckpt"
+    write_checkpoint(path, {"weights": torch.arange(1000.0), "state": {"step": 3, "norms": [1.0, 2.0]}})
+    return path
+
+
+def test_round_trip(path: Path) -> None:
+    content = read_checkpoint(path)
+    assert torch.equal(content["weights"], torch.arange(1000.0))
+    assert content["state"] == {"step": 3, "norms": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty", "missing"])
+def test_damage_is_one_clear_line(path: Path, damage: str) -> None:
+    raw = path.read_bytes()
+    middle = len(raw) // 2  # inside the tensor, where torch.load itself notices nothing
+    changed = {
+        "cut": raw[:middle],
+        "flipped": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
+        "text": b"not a checkpoint",
+        "empty": b"",
+    }
+    path.unlink() if damage == "missing" else path.write_bytes(changed[damage])
+    with pytest.raises(HvaeError, match=r"last\.ckpt is damaged") as caught:
+        read_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+class Trap:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (self.marker,)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("way", ["torch", "pickle"])
+def test_loading_never_executes_code(path: Path, way: str) -> None:
+    marker = path.with_name("executed")
+    trap = {"hvae": 1, "weights": Trap(marker)}
+    torch.save(trap, path) if way == "torch" else path.write_bytes(pickle.dumps(trap))
+    with pytest.raises(HvaeError):
+        read_checkpoint(path)
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(trap))
+    assert marker.exists(), "the trap works where it is let"
+
+
+def test_a_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = path.read_bytes()
+
+    def full(content: object, f: object) -> None:
+        f.write(b"half")  # type: ignore[attr-defined]
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(HvaeError, match="No space left"):
+        write_checkpoint(path, {"weights": torch.zeros(1)})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_remains_of_killed_runs_are_cleared(path: Path) -> None:
+    (path.parent / ".last.ckpt.123.part").write_text("half")
+    (path.parent / "mine.part").write_text("kept")
+    clear_remains(path.parent)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["last.ckpt", "mine.part"]
