@@ -15,6 +15,7 @@ from warnings import warn
 from hvae.checkpoints.description import check_description, check_weights
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError, HvaeWarning
+from hvae.trust import trusting
 from hvae.walk import Model
 from hvae.weights import Stored, read_weights
 from hvae.zoo import build
@@ -63,14 +64,19 @@ def describe(config: RunConfig, shape: Sequence[int], bits: int, data: Mapping[s
     return {"config": config.to_dict(), "shape": list(shape), "bits": bits, "data": dict(data)}
 
 
-def load(run: str | Path) -> LoadedRun:
+def load(run: str | Path, *, trust: Sequence[str] = ()) -> LoadedRun:
     """The model of a run folder (or of a weight file).  Tensors and text are read; nothing is executed.
 
+    The family of somebody else's run may be code of theirs: it is imported only from the packages that `trust` names.
     Every name and shape of the weights is checked against the model that the description asks for.  Raises HvaeError
     when the file is missing, damaged, of another version, or does not fit its own description; warns (HvaeWarning)
     where nothing vouches for its bits.
     """
-    run = Path(run)
+    with trusting(*trust):
+        return _load(Path(run))
+
+
+def _load(run: Path) -> LoadedRun:
     path = run / WEIGHTS if run.is_dir() or run.suffix != ".safetensors" else run
     if not run.exists():
         raise HvaeError(f"no run at {run}; expected a folder that 'hvae train' has written, or a .safetensors file")
@@ -79,7 +85,7 @@ def load(run: str | Path) -> LoadedRun:
         warn(
             f"{path} carries no digest: nothing says whether its bits are those that were written",
             HvaeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     config, model = _described(path, stored)
     return LoadedRun(model.eval(), config, stored.description, path.parent, verified=stored.verified)

@@ -16,7 +16,7 @@ from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.protocol import told
 from hvae.cli.provenance import write_json
 from hvae.cli.source import shown_for_help
-from hvae.cli.trusting import add_trust, trusted
+from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
 from hvae.errors import HvaeError
@@ -60,7 +60,6 @@ def parser(argv: list[str], command: str = "evaluate", about: str = ABOUT, examp
     if wants_help(argv):
         add_keys(made, {"evaluate": shown_for_help(argv).evaluate})
         made.add_argument("--data.root", metavar="FOLDER", help="where known data sets lie now, if they have moved")
-    add_trust(made)
     return made
 
 

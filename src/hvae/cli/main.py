@@ -19,8 +19,10 @@ from typing import Any
 
 from hvae import __version__, heap
 from hvae.cli import streams
+from hvae.cli.trusting import said
 from hvae.errors import HvaeError, HvaeWarning, short, unknown
 from hvae.screen.text import for_lines, for_screen
+from hvae.trust import trusting
 
 COMMANDS = {
     "train": "train a model on images, evaluate it, and write its report",
@@ -64,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
     try:
-        with _spoken_warnings():
+        with _spoken_warnings(), trusting(*said(words)):
             code = _dispatch(words)
         # Here rather than when the process ends, where nobody could answer a full disk.
         sys.stdout.flush()

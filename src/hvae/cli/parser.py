@@ -22,6 +22,7 @@ from hvae.config.bounds import Bound
 from hvae.config.parse import hints, plain, typed
 from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_lines
+from hvae.trust import FLAG
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +38,9 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument("--json", action="store_true", help="one JSON object on standard output, for programs")
+        about_trust = "let this package of Python, or this .pt2, .pt or .ts file, run where a run folder or YAML file "
+        about_trust += "names it: its code can do anything that you can; may be given again"
+        self.add_argument(FLAG, action="append", default=[], metavar="NAME", help=about_trust)
 
     def format_help(self) -> str:
         """The help text; values of a file from elsewhere are part of it."""

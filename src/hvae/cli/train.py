@@ -28,7 +28,7 @@ from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
 from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
-from hvae.cli.trusting import add_trust, trusted
+from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.cli.watch import watching
 from hvae.config.presets import PRESETS
@@ -63,7 +63,6 @@ def parser(argv: list[str]) -> Parser:
     made.add_argument("source", nargs="?", metavar="PRESET|CONFIG", help=f"{source} [{DEFAULT}]")
     made.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
     made.add_argument("--resume", action="store_true", help="go on with the run in that folder where it stopped")
-    add_trust(made)
     made.add_argument("--dry-run", action="store_true", help="check what can be checked at once, and tell the plan")
     made.add_argument("--print-config", action="store_true", help="print the complete configuration (YAML), no more")
     accept = "go on though the images are not those of before; every later number says so"

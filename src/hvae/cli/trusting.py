@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from hvae.cli.parser import Parser
 from hvae.trust import FLAG, Trust
 
-CODE = ("evaluate.features",)
+CODE = ("evaluate.features", "model.family")
 """The keys whose values may name code."""
-
-
-def add_trust(parser: Parser) -> None:
-    """Let the user say whose code may run."""
-    about = "let this package of Python, or this .pt2, .pt or .ts file, run where a run folder or YAML file names it: "
-    about += "its code can do anything that you can; may be given again"
-    parser.add_argument(FLAG, action="append", default=[], metavar="NAME", help=about)
 
 
 def trusted(args: Namespace, dotted: Mapping[str, str]) -> Trust:
     """What the user vouches for: each NAME, and what options of the command name; a file's words are never in it."""
     return Trust((*args.trust, *(dotted[key] for key in CODE if dotted.get(key))))
+
+
+def said(words: Sequence[str]) -> tuple[str, ...]:
+    """The same of the words of a command line, before any of them is read further.
+
+    >>> said(["runs/mine", "--trust", "mypackage", "--model.family=other.models:Config", "--json"])
+    ('mypackage', 'other.models:Config')
+    """
+    return tuple(_values(words, {FLAG, *(f"--{key}" for key in CODE)}))
+
+
+def _values(words: Sequence[str], options: set[str]) -> Iterator[str]:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in options and (value if equals else following):
+            yield value if equals else following
