@@ -193,8 +193,8 @@ def _shown(value: object) -> str:
         return f"{_NAMES[type(value)]} of {len(value)}"
     if isinstance(value, int) and not -(10**9) < value < 10**9:
         return "a very large number"
-    return json.dumps(value)
+    return json.dumps(value) if value is None or isinstance(value, (bool, int, float)) else f"a {type(value).__name__}"
 
 
-def _printed(key: str) -> str:
-    return key.encode("unicode_escape").decode()[:40]
+def _printed(key: object) -> str:
+    return str(key).encode("unicode_escape").decode()[:40]

@@ -45,6 +45,7 @@ WORDS: dict[str, Callable[[Path, Path], list[Any]]] = {
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_one_line(name: str, run: Path, tmp_path: Path) -> None:
     path, refused = tmp_path / "copy" / name, 0
+    READERS[name](run / name)
     for what, damage in damages(run / name, 40):
         damaged(run, name, damage, path.parent)
         try:
