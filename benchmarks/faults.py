@@ -55,7 +55,7 @@ def command(*words: object) -> Outcome:
     if "Traceback" in ended.stderr:
         return Outcome("traceback", ended.stderr.strip().splitlines()[-1][:200])
     if ended.returncode == 2 and ended.stderr.strip().splitlines()[-1].startswith("hvae: "):
-        return Outcome("refused")
+        return Outcome("refused", ended.stderr.strip().splitlines()[-1][:200])
     return Outcome("done" if ended.returncode == 0 else f"exit code {ended.returncode}", ended.stderr[-200:])
 
 
@@ -79,6 +79,7 @@ def side_files(count: int, work: Path) -> Iterator[tuple[str, Outcome]]:
     """A run folder with one damaged file, read by the commands that read it."""
     run, copy = work / "run", work / "copy"
     tiny = ("--model.family", "lvae", "--model.latents", "4,2", "--model.widths", "16,16", "--train.steps", 6)
+    tiny += ("--objective.free_bits.nats", 0, "--objective.warmup.length", 0)
     begun = command("train", "digits", "--out", run, *tiny, "--evaluate.measures", "likelihood", "--evaluate.limit", 20)
     assert begun.kind == "done", begun
     words: dict[str, tuple[object, ...]] = {

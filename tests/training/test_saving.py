@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import pickle
 from pathlib import Path
 
@@ -11,17 +12,46 @@ from hvae.errors import HvaeError
 from hvae.training.saving import clear_remains, read_checkpoint, write_checkpoint
 
 
+HISTORY = {"step": 3, "seconds": 1.0, "scale": 1.0, "skipped": 0, "dropped": 0, "returns": 0}
+WEIGHTS = {"w": torch.arange(1000.0)}
+LEARNER = {"model": WEIGHTS, "average": WEIGHTS, "updates": 3, "optimiser": {"state": {}}}
+CONTENT = {
+    **{"course": {"betas": (0.9, 0.99)}, "history": HISTORY, "meter": {"names": [], "total": None, "count": 0}},
+    **{"notes": [], "best": {"elbo": -math.inf, "step": 0, "weights": None}},
+    "learner": {**LEARNER, "guard": {"norms": [1.0, 2.0], "streak": 0}},
+}
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "last.ckpt"
-    write_checkpoint(path, {"weights": torch.arange(1000.0), "state": {"step": 3, "norms": [1.0, 2.0]}})
+    write_checkpoint(path, CONTENT)
     return path
 
 
 def test_round_trip(path: Path) -> None:
     content = read_checkpoint(path)
-    assert torch.equal(content["weights"], torch.arange(1000.0))
-    assert content["state"] == {"step": 3, "norms": [1.0, 2.0]}
+    assert torch.equal(content["learner"]["model"]["w"], torch.arange(1000.0))
+    assert content["learner"]["guard"] == {"norms": [1.0, 2.0], "streak": 0}
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "line"),
+    [
+        ("history", {"step": None}, "history.step is missing|seconds is missing|expected int"),
+        ("history", {**HISTORY, "step": -1}, "expected settings and counts"),
+        ("history", {**HISTORY, "odd": 1}, "expected settings and counts"),
+        ("course", {"betas": ((((1,),),),)}, "expected settings and counts"),
+        ("meter", {"names": ["loss"], "total": torch.zeros(2), "count": 1}, "do not fit their names"),
+        ("notes", "none", "notes: expected a list"),
+        ("best", {"elbo": "high", "step": 0, "weights": None}, "expected settings and counts"),
+        ("learner", None, "learner: expected an object, got null"),
+    ],
+)
+def test_parts_of_another_form_are_one_line(path: Path, part: str, wrong: object, line: str) -> None:
+    write_checkpoint(path, {**CONTENT, part: wrong})
+    with pytest.raises(HvaeError, match=line):
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty", "missing"])
