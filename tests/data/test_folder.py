@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hvae.config.data import DataConfig
-from hvae.data import ImageData, Provenance, load, pictures
+from hvae.data import ImageData, Provenance, decoding, load
 from hvae.data.transforms import fit_one
 from hvae.errors import HvaeError
 from hvae.picturefiles import listed, printable
@@ -78,7 +78,7 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.
         pytest.fail("decoded again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pictures, "_levels", fail)
+        patched.setattr(decoding, "_levels", fail)
         again = read(tmp_path)
         assert again.provenance == first.provenance
         with pytest.raises(pytest.fail.Exception, match="decoded again"):
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path, cache: Path, monkeypatc
             raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(pictures, "_levels", lambda *_: Full())
+        patched.setattr(decoding, "_levels", lambda *_: Full())
         with pytest.raises(HvaeError, match="No space left on device; free some space"):
             read(tmp_path)
     assert not [file for file in cache.rglob("*") if file.is_file()]
@@ -271,7 +271,7 @@ def test_unreadable_pictures_are_named_at_once_or_left_out(tmp_path: Path, monke
     names = hostile(tmp_path)
     assert len(names) == 12
     with monkeypatch.context() as patched:
-        patched.setattr(pictures, "_levels", lambda *_: pytest.fail("decoded before all were looked at"))
+        patched.setattr(decoding, "_levels", lambda *_: pytest.fail("decoded before all were looked at"))
         with pytest.raises(HvaeError, match="cannot read 12 pictures") as caught:
             read(tmp_path)
     assert all(name in str(caught.value) for name in names) and "data.bad=skip" in str(caught.value)
@@ -310,7 +310,7 @@ def test_pictures_too_large_are_refused_by_their_header(tmp_path: Path) -> None:
 
 def test_large_pictures_come_out_as_small_ones_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = save(tmp_path / "0.png", (90, 70, 3))
-    monkeypatch.setattr(pictures, "LARGE", 1000)
+    monkeypatch.setattr(decoding, "LARGE", 1000)
     for crop in ("none", "center"):
         plain = fit_one(pixels.transpose(2, 0, 1), (16, 24), crop, 8)
         assert (read(tmp_path, size=(16, 24), crop=crop).train.levels([0]).numpy()[0] == plain).all()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hvae.data.provenance import Provenance, checksum, differences
+from hvae.data.provenance import Provenance, checksum, differences, split_changes
 from hvae.errors import HvaeError
 
 RECORD = Provenance(
@@ -23,6 +23,17 @@ RECORD = Provenance(
 
 def test_a_record_survives_json() -> None:
     assert Provenance.from_dict(json.loads(json.dumps(RECORD.to_dict()))) == RECORD
+
+
+def test_a_record_of_before_the_tally_is_read() -> None:
+    old = {key: value for key, value in RECORD.to_dict().items() if key != "tally"}
+    assert Provenance.from_dict(old) == RECORD
+
+
+def test_what_has_changed_in_the_splits() -> None:
+    assert split_changes(RECORD, replace(RECORD, source="elsewhere")) == []
+    other = replace(RECORD, sizes={**RECORD.sizes, "train": 10}, checksums={"train": "ab", "valid": "bb", "test": "cd"})
+    assert split_changes(RECORD, other) == ["train: 9 images then, 10 now", "test: 2 images then, 2 others now"]
 
 
 @pytest.mark.parametrize("broken", [{}, {"name": "mnist"}, {**RECORD.to_dict(), "colour": "red"}])

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from hvae.config.data import DataConfig
-from hvae.data.pictures import Decoded, Picture, decoded
+from hvae.data.decoding import Decoded, decoded
+from hvae.data.pictures import Picture
 from hvae.data.raw import Part, Raw
 from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array

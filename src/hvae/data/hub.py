@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from hvae.config.data import DataConfig
+from hvae.data.decoding import decoded
 from hvae.data.folder import as_raw, tally_of
-from hvae.data.pictures import Picture, decoded
+from hvae.data.pictures import Picture
 from hvae.data.raw import Raw
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError, missing_extra

@@ -29,6 +29,7 @@ from hvae.data.transforms import Array
 from hvae.data.unpacking import DAMAGED, check_entries
 from hvae.errors import HvaeError
 from hvae.files import open_regular, read_regular
+from hvae.picturefiles import opened
 
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NUMERALS = tuple("0123456789")
@@ -151,13 +152,14 @@ def _drawings(files: Sequence[tuple[str, Callable[[], bytes]]]) -> tuple[Array, 
     if not files:
         raise ValueError("no drawing is there")
     numbers = np.array([[int(n) for n in name.removesuffix(".png").split("_")] for name, _ in files])
-    images = np.stack([_shrunk(read()) for _, read in progress(files, "reading Omniglot", total=len(files))])
+    images = np.stack([_shrunk(read(), name) for name, read in progress(files, "reading Omniglot", total=len(files))])
     return images, numbers[:, 1], numbers[:, 0]
 
 
-def _shrunk(png: bytes) -> Array:
+def _shrunk(png: bytes, name: str) -> Array:
     # Ink is black in the files; here, as in MNIST, ink is high.  A box average keeps the amount of ink.
-    ink = Image.fromarray(255 - np.asarray(Image.open(io.BytesIO(png)).convert("L")))
+    with opened(io.BytesIO(png), name) as image:
+        ink = Image.fromarray(255 - np.asarray(image.convert("L")))
     return np.asarray(ink.resize((28, 28), Image.Resampling.BOX))
 
 
@@ -233,10 +235,8 @@ def _tiles(files: Sequence[Path], labels: Array) -> Part:
 
 
 def _mosaic(file: Path) -> Array:
-    try:
-        grid = np.asarray(Image.open(file).convert("RGB"))
-    except (OSError, ValueError) as fault:
-        raise HvaeError(f"cannot read {file}: {fault}; fetch it again") from fault
+    with opened(file) as image:
+        grid = np.asarray(image.convert("RGB"))
     rows, columns = grid.shape[0] // 32, grid.shape[1] // 32
     tiles = grid.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3)  # (rows, columns, 3, 32, 32)
     return tiles.reshape(-1, 3, 32, 32)
