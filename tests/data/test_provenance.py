@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hvae.data.provenance import Provenance, checksum, differences, split_changes
+from hvae.data.provenance import Provenance, checksum, differences
 from hvae.errors import HvaeError
 
 RECORD = Provenance(
@@ -30,10 +30,12 @@ def test_a_record_of_before_the_tally_is_read() -> None:
     assert Provenance.from_dict(old) == RECORD
 
 
-def test_what_has_changed_in_the_splits() -> None:
-    assert split_changes(RECORD, replace(RECORD, source="elsewhere")) == []
-    other = replace(RECORD, sizes={**RECORD.sizes, "train": 10}, checksums={"train": "ab", "valid": "bb", "test": "cd"})
-    assert split_changes(RECORD, other) == ["train: 9 images then, 10 now", "test: 2 images then, 2 others now"]
+@pytest.mark.parametrize(
+    "wrong", [{"shape": 3}, {"shape": ["a"]}, {"tally": 4}, {"tally": {"bad": [1]}}, {"transforms": None}]
+)
+def test_a_record_of_another_form_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(HvaeError, match="expected a provenance record"):
+        Provenance.from_dict({**RECORD.to_dict(), **wrong})
 
 
 @pytest.mark.parametrize("broken", [{}, {"name": "mnist"}, {**RECORD.to_dict(), "colour": "red"}])

@@ -95,5 +95,5 @@ def _bare(found: Mapping[str, Array], path: Path) -> Array:
         return named
     if len(found) == 1:
         return next(iter(found.values()))
-    got = ", ".join(found) or "nothing"
+    got = ", ".join([*found][:10]) + ", ..." * (len(found) > 10) or "nothing"
     raise HvaeError(f"{path}: expected an array named train or images (or a single array), got {got}; rename one")

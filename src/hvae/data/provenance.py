@@ -53,8 +53,14 @@ class Provenance:
         if set(record) != known:
             odd = ", ".join(sorted(set(record) ^ known))
             raise HvaeError(f"expected a provenance record with {', '.join(sorted(known))}; missing or unknown: {odd}")
-        plain = {"shape": tuple(record["shape"]), "transforms": tuple(record["transforms"])}
-        return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"])})
+        try:
+            plain = {
+                "shape": tuple(int(n) for n in record["shape"]),
+                "transforms": tuple(map(str, record["transforms"])),
+            }
+            return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"])})
+        except (TypeError, ValueError, AttributeError) as fault:
+            raise HvaeError(f"expected a provenance record, got another form of one ({fault})") from fault
 
     def __str__(self) -> str:
         sizes = " / ".join(f"{self.sizes[split]:,}" for split in SPLITS)

@@ -14,7 +14,9 @@ import numpy as np
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
+from hvae.heap import check_memory
 
+CHUNK = 1024
 MOST_LABEL = 2**31 - 1
 """More classes than there will be: what counts them would take memory for each."""
 
@@ -81,8 +83,17 @@ def _from_floats(array: Array, bits: int, where: str) -> tuple[Array, int]:
         )
     depth = bits or 8
     # Half precision has eleven bits and no number above 65,504: widened first, and above 8 bits to doubles.
-    wide = array.astype(np.promote_types(array.dtype, np.float32 if depth <= 8 else np.float64), copy=False)
-    return np.rint(wide * (2**depth - 1)).astype(level_type(depth)), depth
+    wide = np.promote_types(array.dtype, np.float32 if depth <= 8 else np.float64)
+    levels = np.empty(array.shape, level_type(depth))
+    check_memory(levels.nbytes, where)
+    for some, filled in zip(_pieces(array), _pieces(levels), strict=True):
+        filled[...] = np.rint(some.astype(wide, copy=False) * (2**depth - 1))
+    return levels, depth
+
+
+def _pieces(array: Array) -> list[Array]:
+    """Views of some images each, so that what is computed of them stays small."""
+    return [array[at : at + CHUNK] for at in range(0, len(array), CHUNK)] if array.ndim else [array]
 
 
 def _refuse(bad: Array, array: Array, where: str, expected: str) -> None:
