@@ -7,6 +7,7 @@ import torch
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 from torch import Tensor, nn
 
+from hvae.config.objective import FreeBitsConfig, ObjectiveConfig
 from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.draw import posterior, prior
@@ -104,6 +105,18 @@ def test_verdicts_name_levels_and_advise() -> None:
     assert "leave these out" in low
     assert "objective.beta" in verdict({"z1": gone})
     assert "z2 is weak" in verdict({"z2": weak, "z1": alive}) and "No level is collapsed" in verdict({"z2": weak})
+
+
+def test_nobody_is_advised_to_do_what_was_done() -> None:
+    gone, alive = level("collapsed"), level("alive")
+    free = ObjectiveConfig(free_bits=FreeBitsConfig(nats=1.0))
+    for levels in ({"z2": gone, "z1": alive}, {"z2": alive, "z1": gone}):
+        assert "free bits" in verdict(levels) and "free bits" not in verdict(levels, objective=free)
+
+
+def test_what_speaks_against_a_level_is_said_and_it_is_not_called_used() -> None:
+    said = verdict({"z2": level("alive"), "z1": level("alive")}, {"z1": "the bound is worse with it"})
+    assert said == "No level is collapsed. z1 is in doubt: the bound is worse with it."
 
 
 def test_results_are_plain_json_and_progress_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hvae.cli.evaluation.judgement import verdict_of
 from hvae.cli.evaluation.measures import measures, possible
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.partial import Partial, fingerprint
@@ -114,6 +115,8 @@ def evaluation(subject: Subject, voice: Voice, measuring: Claim) -> dict[str, An
         "seconds": round(partial.seconds, 2),
         "device": next(run.model.parameters()).device.type,
     }
+    if "activity" in found:
+        found["verdict"] = verdict_of(run, found)
     measuring.check()
     write_json(run.folder / NAME, found)
     partial.close()

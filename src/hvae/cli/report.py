@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.evaluate import evaluation, parser
+from hvae.cli.evaluation.judgement import tells, verdict_of
 from hvae.cli.evaluation.measures import with_measures
 from hvae.cli.evaluation.quick import MAPS
 from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.evaluation.shown import (
     TOP_HEADS,
+    conclusion,
     headlines,
     level_columns,
     notes,
@@ -41,10 +43,6 @@ ABOUT = (
 EXAMPLES = ("hvae report runs/digits",)
 IMAGES = 256
 PNG, MOST_PICTURE = b"\x89PNG\r\n\x1a\n", 2**25
-ADVICE = {
-    "collapsed": "Warm its rate up for longer, give it free bits, or leave it out.",
-    "weak": "Make it narrower, or give it free bits.",
-}
 
 
 def main(argv: list[str]) -> None:
@@ -85,12 +83,14 @@ def write(subject: Subject, found: Mapping[str, Any], voice: Voice, measuring: C
     from hvae.walk import names
 
     run = subject.run
+    # Judged anew: records of earlier versions knew less.
+    found = {**found, "verdict": verdict_of(run, found)} if "activity" in found else found
     folder, provenance = run.folder, read_provenance(run.folder)
     page = ReportData(
         title=f"{run.config.model.family} on {found['data']['name']}",
         summary=_summary(subject, provenance),
         headlines=_headlines(found),
-        conclusion=found["activity"]["verdict"] if "activity" in found else "",
+        conclusion=conclusion(found) if "activity" in found else "",
         verdicts=_verdicts(found),
         levels=_levels(subject, found),
         history=read_history(folder / "metrics.csv", names(run.model)),
@@ -161,14 +161,8 @@ def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
     from hvae.reporting import Verdict
 
     return [
-        Verdict(
-            level=name,
-            status=level["state"],
-            sentence=f"{level['used_dims']:,} of {level['dims']:,} dimensions carry information, "
-            f"{number(level['rate_nats'])} nats an image.",
-            advice=ADVICE.get(level["state"], ""),
-        )
-        for name, level in _active(found).items()
+        Verdict(level=name, status=level["state"], sentence=level["sentence"], advice=level["advice"])
+        for name, level in found.get("verdict", {"levels": {}})["levels"].items()
     ]
 
 
@@ -245,7 +239,7 @@ def _png(path: Path) -> bytes:
 def _agreement(found: Mapping[str, Any] | None) -> Agreement | None:
     from hvae.reporting import Agreement
 
-    if found is None:
+    if found is None or not tells(found):
         return None
     shares = {label: found[key] for key, label in _EXPERIMENTS.items() if key in found}
     note = (

@@ -103,6 +103,8 @@ class TopLevels:
     bits_per_dim: Estimate | None
     """The same in bits per dimension; None for a density."""
     psnr_db: Estimate
+    gain_nats: Estimate | None
+    """How much the bound is better than that of the row before, datum by datum; None for the first row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +159,10 @@ def contribution(
                 meter.add(1)
     density = any(record.law.density for record in trace.observed)
     bits = None if density else evidence.data[0].numel() * math.log(2)
-    top = tuple(_row(k, levels[:k], parts, bits) for k, parts in found.items())
+    bounds = {k: torch.cat([log_likelihood - spent for log_likelihood, spent, _ in found[k]]) for k in found}
+    before: dict[int, Tensor] = dict(zip([*found][1:], bounds.values(), strict=False))
+    gains = {k: estimate(bounds[k] - bound) for k, bound in before.items()}
+    top = tuple(_row(k, levels[:k], parts, bits, gains.get(k)) for k, parts in found.items())
     return ContributionResult(data=sum(len(part[0]) for part in found[min(found)]), seed=seed, top=top)
 
 
@@ -187,7 +192,9 @@ def _scores(model: Model, trace: Trace, evidence: Evidence) -> tuple[Tensor, Ten
     return (*kept, _decibels(model.picture(trace).clamp(0, 1), evidence.data))  # type: ignore[return-value]
 
 
-def _row(k: int, kept: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None) -> TopLevels:
+def _row(
+    k: int, kept: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None, gain: Estimate | None
+) -> TopLevels:
     log_likelihood, spent, noise = (torch.cat(column) for column in zip(*parts, strict=True))
     return TopLevels(
         levels=k,
@@ -196,4 +203,5 @@ def _row(k: int, kept: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bi
         negative_bound_nats=estimate(spent - log_likelihood),
         bits_per_dim=estimate(spent - log_likelihood, bits) if bits else None,
         psnr_db=estimate(noise),
+        gain_nats=gain,
     )

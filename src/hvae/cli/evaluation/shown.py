@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Group
 
+from hvae.cli.evaluation.judgement import tells
 from hvae.cli.protocol import sentence
 from hvae.cli.voice import table
 from hvae.screen.numbers import interval, number
@@ -21,12 +22,17 @@ def summary(found: Record) -> Group:
     made = table("", "", "")
     for name, value, note in headlines(found):
         made.add_row(name, value, note)
-    if active := found.get("activity"):
-        made.add_row("verdict", "", active["verdict"])
+    if "activity" in found:
+        made.add_row("verdict", "", conclusion(found))
     for name, line in found.get("skipped", {}).items():
         made.add_row("not measured", name, line)
     parts = (part for group in (_levels(found), _tops(found)) if group for part in group.renderables)
     return Group(made, *parts)
+
+
+def conclusion(found: Record) -> str:
+    """What is made of all the levels together; records of earlier versions have that of their activity alone."""
+    return str(found["verdict"]["text"] if "verdict" in found else found["activity"]["verdict"])
 
 
 def headlines(found: Record) -> Iterator[Headline]:
@@ -43,7 +49,7 @@ def headlines(found: Record) -> Iterator[Headline]:
             yield "stated", value, f"{whose}, by the same protocol"
     if back := found.get("reconstruction"):
         yield from _reconstruction(back)
-    if coarse := found.get("coarse_to_fine"):
+    if (coarse := found.get("coarse_to_fine")) and tells(coarse):
         mirror = coarse.get("top_swapped", coarse["top_redrawn"])
         note = f"redraws agree on the class with the top {coarse['held']} held; mirror {mirror:.0%}"
         yield "coarse to fine", f"{coarse['top_held']:.0%}", f"{note}; chance {coarse['chance']:.0%}"
@@ -163,7 +169,7 @@ def _activity(found: Record) -> dict[str, dict[str, str]]:
         name: {
             "active": f"{level['active_dims']:,} of {level['dims']:,}",
             "used": f"{level['used_dims']:,}",
-            "verdict": level["state"],
+            "verdict": (found["verdict"]["levels"][name] if "verdict" in found else level)["state"],
         }
         for name, level in result["levels"].items()
     }

@@ -1,0 +1,127 @@
+"""The verdict on a run: what its levels are worth by all that is known of them, and what to change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from hvae.config.objective import ObjectiveConfig
+from hvae.screen.numbers import number
+
+if TYPE_CHECKING:
+    from hvae.checkpoints.runs import LoadedRun
+    from hvae.metrics.information import LevelActivity
+
+Record = Mapping[str, Any]
+NEAR_FREE = 1.2
+"""A level that spends less than so many times what it may spend for nothing is held up by that alone."""
+TELLING = 0.05
+"""The least by which redraws with the top held must agree more than chance does, for the experiment to tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """What to make of one level: "alive", "weak" or "collapsed", the sentence that says why, and what to change."""
+
+    state: str
+    sentence: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The whole in a few sentences, and each level, top first."""
+
+    text: str
+    levels: Mapping[str, Level] = field(default_factory=dict)
+
+
+def verdict_of(run: LoadedRun, found: Record) -> dict[str, Any]:
+    """The verdict on a run by an evaluation's record, for the record."""
+    from hvae.cli.warm_up import last_weights
+
+    return asdict(judged(found, run.config.objective, last_weights(run.config, run.model, run.step)))
+
+
+def judged(found: Record, objective: ObjectiveConfig, low: Mapping[str, float]) -> Judgement:
+    """The verdict of an evaluation's record, on a run that minimised `objective`.
+
+    `low`, the weights of rates that were still below 1 when training ended.
+    """
+    from hvae.metrics.information import verdict
+
+    levels = {name: _activity(level) for name, level in found["activity"]["levels"].items()}
+    doubts = {**_harm(found.get("contribution"), list(levels)), **_held_up(levels, objective)}
+    text = verdict(levels, doubts, objective)
+    return Judgement(
+        text=f"{_unfinished(low)} {text}" if low else text,
+        levels={name: _level(level, doubts.get(name, ""), objective) for name, level in levels.items()},
+    )
+
+
+def tells(coarse: Record) -> bool:
+    """Whether the coarse-to-fine experiment tells anything: where chance agrees as often as the top, it does not."""
+    return bool(coarse["top_held"] - coarse["chance"] >= TELLING)
+
+
+def _activity(level: Record) -> LevelActivity:
+    from hvae.metrics.information import LevelActivity
+
+    kept: dict[str, Any] = {f.name: level[f.name] for f in fields(LevelActivity)}
+    # What was not a number is null in a record.
+    readable: dict[str, Any] = {name: math.nan if value is None else value for name, value in kept.items()}
+    return LevelActivity(**readable)
+
+
+def _unfinished(low: Mapping[str, float]) -> str:
+    from hvae.cli.warm_up import weights_text
+
+    return (
+        f"The warm-up outlasted the training, which ended with {weights_text(dict(low))}: what was minimised is not "
+        "yet the ELBO, and what the levels spend says little."
+    )
+
+
+def _held_up(levels: Mapping[str, LevelActivity], objective: ObjectiveConfig) -> dict[str, str]:
+    """Levels that spend what they may spend for nothing."""
+    free = {name: _free(name, level, objective) for name, level in levels.items()}
+    return {
+        name: f"it spends {number(level.rate_nats)} nats, of which {number(free[name])} are free: no sign of use"
+        for name, level in levels.items()
+        if free[name] and level.state != "collapsed" and level.rate_nats <= NEAR_FREE * free[name]
+    }
+
+
+def _free(name: str, level: LevelActivity, objective: ObjectiveConfig) -> float:
+    """The nats that a level may spend for nothing."""
+    nats = objective.free_bits.nats
+    each = nats.get(name, 0.0) if isinstance(nats, Mapping) else nats
+    return each * {"level": 1, "channel": level.channels, "dimension": level.dims}[objective.free_bits.per]
+
+
+def _harm(contribution: Record | None, names: list[str]) -> dict[str, str]:
+    """Levels that make the bound worse when they are inferred too; several at once, where a deep model skips some."""
+    doubts: dict[str, str] = {}
+    rows = contribution["top"] if contribution else []
+    for before, row in pairwise(rows):
+        gain = row.get("gain_nats")  # records of earlier versions lack it
+        if gain and gain["high95"] is not None and gain["high95"] < 0:
+            worse, better = (number(r["negative_bound_nats"]["mean"]) for r in (row, before))
+            text = f"with it the bound is worse, {worse} nats for {better} with the levels above alone"
+            doubts |= dict.fromkeys(names[before["levels"] : row["levels"]], text)
+    return doubts
+
+
+def _level(level: LevelActivity, doubt: str, objective: ObjectiveConfig) -> Level:
+    spent = f"{level.used_dims:,} of {level.dims:,} dimensions spend nats, {number(level.rate_nats)} an image in all"
+    if level.state != "collapsed" and doubt:
+        return Level(state="weak", sentence=f"{spent}; {doubt}.", advice="Leave it out, or train for longer.")
+    others = "" if objective.free_bits.used else " give it free bits,"
+    advice = {
+        "collapsed": f"Warm its rate up for longer,{others} or leave it out.",
+        "weak": "Make it narrower." if objective.free_bits.used else "Make it narrower, or give it free bits.",
+    }
+    return Level(state=level.state, sentence=f"{spent}.", advice=advice.get(level.state, ""))
