@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_a_dozen_pictures_are_trained_on_and_measured_as_far_as_it_goes(
     assert "will not be measured: activity: 2 data or more" in said.err and "2 data or more are needed" in page
     again = command("report", tmp_path / "run")
     assert again.code == 0 and evaluation(tmp_path / "run") == record
+
+
+def test_images_in_a_folder_of_any_name_get_their_report(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...]
+) -> None:
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        pictures(place, 12)
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    data = ("--data.name=folder", "--data.path", place, "--train.batch=4", "--data.test=0")
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, *data)
+    assert said.code == 0, said.err
+    assert "caf\\udce9" in (tmp_path / "run" / "report.html").read_text()
+    assert command("train", tmp_path / "run", "--resume").code == 0
 
 
 def test_without_test_data_there_is_a_page_of_samples(tmp_path: Path, command: Command, tiny: tuple[str, ...]) -> None:

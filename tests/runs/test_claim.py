@@ -149,7 +149,7 @@ def test_a_damaged_claim_is_nobodys(folder: Path, text: bytes) -> None:
         training.check()
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "file/below"])
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "file/below", "bad\udce9", "/".join(["d" * 200] * 20)])
 def test_places_that_cannot_be_are_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HvaeError, match="could not write .*; choose another folder"):

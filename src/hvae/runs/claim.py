@@ -31,6 +31,8 @@ LONG_AGO = 3600.0
 PAUSE = 1.0
 """Seconds after which a claim without a lock is read again: of two made together, the later one stays."""
 TRIES = 20
+LONGEST = 100
+"""Letters of the longest name that a run writes, with room for its temporary form."""
 
 
 class ClaimLost(HvaeError):
@@ -91,13 +93,14 @@ def claiming(
     path, is_new = claim_file(folder, what), not os.path.exists(folder)
     holder, until = this_process(), time.monotonic() + patience
     try:
+        _check_name(folder)
         descriptor = _taken(path, what, holder, until, tell)
     except (OSError, ValueError) as fault:
         if is_new:
             _remove_empty(folder)
         if isinstance(fault, HvaeError):
             raise
-        why = fault.strerror if isinstance(fault, OSError) else fault
+        why = fault.strerror if isinstance(fault, OSError) else "its name is not text in UTF-8"
         raise HvaeError(f"could not write {str(folder)!r}: {why}; choose another folder") from fault
     try:
         with _heartbeat(descriptor, path):
@@ -106,6 +109,13 @@ def claiming(
         _release(descriptor, path, holder)
         if is_new:
             _remove_empty(folder)
+
+
+def _check_name(folder: Path) -> None:
+    """Raises OSError or ValueError for a place whose later files could not be written, or not be read again."""
+    str(folder).encode()  # libraries read weights by names in UTF-8 alone
+    with suppress(FileNotFoundError):
+        os.lstat(folder / "pictures" / ("x" * LONGEST))
 
 
 def _taken(path: Path, what: str, holder: Holder, until: float, tell: Callable[[str], None]) -> int:
