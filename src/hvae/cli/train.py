@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.evaluation.work import Work
 from hvae.cli.levels import check_held, check_levels
+from hvae.cli.beforehand import check_levels, check_measures, check_space
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.places import check_place
 from hvae.cli.provenance import NAME as PROVENANCE
@@ -39,11 +39,9 @@ from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused, refuse_ch
 if TYPE_CHECKING:
     from hvae.training import FitResult
     from hvae.walk import Model
+    from hvae.train import FitResult
 
 DEFAULT = "digits"
-COPIES = 6
-"""Tensors of the size of a model that a run folder holds."""
-REPORT_BYTES = 10_000_000
 ABOUT = (
     "Train a model on images, measure it, and write a report with pictures. Everything lands in one folder: "
     "config.yaml, model.safetensors, metrics.csv, evaluation.json, report.html. Any key of the configuration can be "
@@ -231,25 +229,6 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
         claim.check()
         finish(job.folder, record, result)
     return result
-
-
-def check_measures(subject: Subject, voice: Voice) -> None:
-    """Say what will not be measured, before training.  Raises HvaeError for what was asked for by its name."""
-    _, left = possible(Work(subject, voice), measures())
-    for name, line in left.items():
-        voice.tell(f"will not be measured: {name}: {line}")
-
-
-def check_space(folder: Path, model: Model) -> None:
-    """Raises HvaeError unless the disk has room for the files of a run, each of which is replaced by a new one."""
-    weights = sum(t.numel() * t.element_size() for t in model.state_dict().values())
-    # Weights, their average and two moments in last.ckpt, the best ones twice; the report.
-    needed, free = 2 * (COPIES * weights + REPORT_BYTES), shutil.disk_usage(folder).free
-    if free < needed:
-        raise HvaeError(
-            f"{folder}: {free / 1e6:,.0f} MB are free, and the files of this run take {needed / 1e6:,.0f} MB; "
-            "free some space or choose another folder"
-        )
 
 
 def changes_of_data(job: Job, earlier: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:

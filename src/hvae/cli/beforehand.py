@@ -1,0 +1,58 @@
+"""What is looked at before a run takes its first step: everything that its end will need."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvae.cli.evaluation.measures import measures, possible
+from hvae.cli.evaluation.subject import Subject
+from hvae.cli.evaluation.work import Work
+from hvae.cli.voice import Voice
+from hvae.config.objective import ObjectiveConfig
+from hvae.errors import HvaeError, unknown
+
+if TYPE_CHECKING:
+    from hvae.walk import Model
+
+COPIES = 6
+"""Tensors of the size of a model that a run folder holds."""
+REPORT_BYTES = 10_000_000
+
+
+def check_measures(subject: Subject, voice: Voice) -> None:
+    """Say what will not be measured, before training.  Raises HvaeError for what was asked for by its name."""
+    _, left = possible(Work(subject, voice), measures())
+    for name, line in left.items():
+        voice.tell(f"will not be measured: {name}: {line}")
+
+
+def check_space(folder: Path, model: Model) -> None:
+    """Raises HvaeError unless the disk has room for the files of a run, each of which is replaced by a new one."""
+    weights = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    # Weights, their average and two moments in last.ckpt, the best ones twice; the report.
+    needed, free = 2 * (COPIES * weights + REPORT_BYTES), shutil.disk_usage(folder).free
+    if free < needed:
+        raise HvaeError(
+            f"{folder}: {free / 1e6:,.0f} MB are free, and the files of this run take {needed / 1e6:,.0f} MB; "
+            "free some space or choose another folder"
+        )
+
+
+def check_levels(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError if the objective speaks of a level that the model does not have, before a folder is made."""
+    from hvae.walk import names
+
+    known = names(model.eval())
+    by_level = {
+        "beta": objective.beta,
+        "warmup.start": objective.warmup.start,
+        "warmup.length": objective.warmup.length,
+        "free_bits.nats": objective.free_bits.nats,
+    }
+    for key, value in by_level.items():
+        for name in value if isinstance(value, dict) else ():
+            if name not in known:
+                advice = f"set --objective.{key} for the levels of this model"
+                raise HvaeError(f"objective.{key}: {unknown('level', name, known)}; {advice}")
