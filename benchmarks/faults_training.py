@@ -1,6 +1,6 @@
 """Kills in the middle of training, and trainings started together in one folder: counts what was survived.
 
-    python benchmarks/faults_training.py                    40 kills with resume, 10 pairs: six minutes on two cores
+    python benchmarks/faults_training.py                    40 kills with resume, 10 pairs
     python benchmarks/faults_training.py kills --count 100
 
 A run is killed at a random moment, start, evaluation and report included, and resumed, again and again; at its end it
