@@ -10,8 +10,7 @@ from hvae.cli.evaluation.measures import measures, possible
 from hvae.cli.evaluation.subject import Subject
 from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
-from hvae.config.objective import ObjectiveConfig
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
     from hvae.walk import Model
@@ -38,21 +37,3 @@ def check_space(folder: Path, model: Model) -> None:
             f"{folder}: {free / 1e6:,.0f} MB are free, and the files of this run take {needed / 1e6:,.0f} MB; "
             "free some space or choose another folder"
         )
-
-
-def check_levels(objective: ObjectiveConfig, model: Model) -> None:
-    """Raises HvaeError if the objective speaks of a level that the model does not have, before a folder is made."""
-    from hvae.walk import names
-
-    known = names(model.eval())
-    by_level = {
-        "beta": objective.beta,
-        "warmup.start": objective.warmup.start,
-        "warmup.length": objective.warmup.length,
-        "free_bits.nats": objective.free_bits.nats,
-    }
-    for key, value in by_level.items():
-        for name in value if isinstance(value, dict) else ():
-            if name not in known:
-                advice = f"set --objective.{key} for the levels of this model"
-                raise HvaeError(f"objective.{key}: {unknown('level', name, known)}; {advice}")

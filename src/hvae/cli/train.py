@@ -11,15 +11,13 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.cli.beforehand import check_measures, check_space
 from hvae.cli.building import trainable
 from hvae.cli.evaluate import evaluation
-from hvae.cli.evaluation.measures import measures, possible
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import Subject, open_run
-from hvae.cli.evaluation.work import Work
 from hvae.cli.levels import check_held, check_levels
-from hvae.cli.beforehand import check_levels, check_measures, check_space
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.places import check_place
 from hvae.cli.provenance import NAME as PROVENANCE
@@ -38,8 +36,6 @@ from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused, refuse_ch
 
 if TYPE_CHECKING:
     from hvae.training import FitResult
-    from hvae.walk import Model
-    from hvae.train import FitResult
 
 DEFAULT = "digits"
 ABOUT = (
