@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hvae.train.saving import clear_remains, read_checkpoint, write_checkpoint
 
 from hvae.errors import HvaeError
 from hvae.training.saving import clear_remains, read_checkpoint, write_checkpoint
-from hvae.train.saving import clear_remains, read_checkpoint, write_checkpoint
 
 HISTORY = {"step": 3, "seconds": 1.0, "scale": 1.0, "skipped": 0, "dropped": 0, "returns": 0}
 WEIGHTS = {"w": torch.arange(1000.0)}

@@ -24,6 +24,7 @@ def parser(argv: list[str]) -> Parser:
     made.add_argument(
         "source", metavar="RUN|PRESET|CONFIG", help="a run folder, a preset (hvae models), or a YAML file"
     )
+    made.add_argument("--parameters", action="store_true", help="name every parameter, as --train.only takes them")
     if wants_help(argv):
         config = shown_for_help(argv)
         add_keys(made, {"model": config.model, "data": config.data})
@@ -34,11 +35,23 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
-    found = inspected(resolve(args.source, dotted))
+    config = resolve(args.source, dotted)
+    if args.parameters:
+        return show_parameters(config, voice)
+    found = inspected(config)
     voice.answer({**found.to_dict(), "process_bytes": resident()})
     if not args.json:
         voice.show(found)
         voice.show(f"this process, with torch and without data: {resident() / 1e6:.0f} MB")
+
+
+def show_parameters(config: RunConfig, voice: Voice) -> None:
+    """Name, shape and size of every parameter."""
+    shape, bits = expected_shape(config)
+    parameters = {name: tuple(w.shape) for name, w in built(config.model, shape, bits).named_parameters()}
+    voice.answer({"parameters": {name: list(size) for name, size in parameters.items()}})
+    if not voice.machine:
+        voice.show("\n".join(f"{name}  {'x'.join(map(str, size)) or 'scalar'}" for name, size in parameters.items()))
 
 
 def inspected(config: RunConfig) -> Any:

@@ -15,6 +15,7 @@ from hvae.config.bounds import (
     Fraction,
     Line,
     NonNegative,
+    Place,
     Seed,
     Steps,
     StepsOrNone,
@@ -48,6 +49,12 @@ class TrainConfig(Section):
     """Micro-batches each process splits its part of a step into: less memory, the same step."""
     seed: Seed = 0
     """Seed of the data order and of all noise; each is a pure function of (seed, step, shard)."""
+
+    init: Place = ""
+    """A run folder, or a .safetensors file, whose weights training begins with wherever their names fit."""
+    only: tuple[Line, ...] = ()
+    """Parameters that are trained, by name (levels.z3, *.bias; hvae inspect --parameters shows them); others are
+    frozen."""
 
     optimiser: Optimiser = "adamw"
     """adamw, adam, adamax (NVAE's), or lamb for large batches."""

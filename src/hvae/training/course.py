@@ -28,6 +28,7 @@ from hvae.training.learner import Fate, Learner, Outcome
 from hvae.training.learning_rate import learning_rate
 from hvae.training.loss import score
 from hvae.training.memory import MemoryMeter
+from hvae.training.parts import Parts
 from hvae.training.rows import Meter, Row
 from hvae.training.saving import LAST, WEIGHTS, clear_remains, read_checkpoint, state, write_checkpoint
 from hvae.training.start import prepare
@@ -50,19 +51,24 @@ class Course:
         self.sampler = self._sampler()
         # Asked once, since the first process soon writes what the others would find.
         self.found: bool = fabric.broadcast((job.folder / LAST).is_file())
-        if not self.found:
-            prepare(fabric, job, self.sampler)
+        begun = "" if self.found else prepare(fabric, job, self.sampler)
+        self.parts = Parts(job.model, job.config.only)
         self.learner = Learner(fabric, job.model, job.objective, job.config)
         self.split = resident(job.split, fabric.device)
         self.history, self.patience = History(), Patience(job.config)
         self.best = Best(used=job.config.keep == "best")
-        self.meter, self.journal = Meter(), Journal(fabric, job.folder, loggers(job.config, job.folder))
+        self.meter, self.journal = (
+            Meter(),
+            Journal(fabric, job.folder, [*loggers(job.config, job.folder), *job.loggers]),
+        )
         self.began, self.busy, self.done = time.monotonic(), 0.0, 0
         self.culprit, self.stopped, self.has_saved = "", "", False
+        if begun:
+            self.journal.note(begun)
 
     def run(self) -> FitResult:
         """The whole course."""
-        self.job.model.train()
+        self.parts.train()
         with self._nothing_or_something(), self.journal.display.open(), stop_sign() as sign:
             self._begin()
             while not self.stopped:
@@ -99,6 +105,8 @@ class Course:
             self._took(outcome)
         elif self._dropped():
             return
+        if self.job.on_step and self.fabric.is_global_zero:
+            self.job.on_step(self.history.step, dict(zip(outcome.names, outcome.values.unbind(), strict=True)))
         self._milestones(outcome, lr)
 
     def _took(self, outcome: Outcome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,13 @@ from hvae.objectives import Objective
 from hvae.runs import TRAINING, Claim, claiming
 from hvae.training.course import Course
 from hvae.training.engine import engine, is_first
-from hvae.training.job import FitResult, Job, OnEvaluate
+from hvae.training.job import FitResult, Job, OnEvaluate, OnStep
+from hvae.training.parts import matching
 from hvae.walk import Model
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+    from lightning.fabric.loggers import Logger
 
 
 def fit(
@@ -35,6 +37,8 @@ def fit(
     description: Mapping[str, Any] | None = None,
     resume: bool = False,
     on_evaluate: OnEvaluate | None = None,
+    on_step: OnStep | None = None,
+    loggers: Sequence[Logger] = (),
     on_start: Callable[[], None] | None = None,
     claim: Claim | None = None,
 ) -> FitResult:
@@ -49,7 +53,8 @@ def fit(
     `hvae.data.sources.as_batches` takes them); `valid`, data for validations;
     `description`, anything JSON can hold, stored in model.safetensors with the step; `resume` goes on from last.ckpt,
     or starts when there is none yet; `on_evaluate(averaged model, step)` is called at each validation, in the first
-    process, and the numbers it returns become columns of metrics.csv; `on_start()` is called once, in the first
+    process, and the numbers it returns become columns of metrics.csv; `on_step(step, terms)` after each step that was
+    finite, in the first process; `loggers`, any of Lightning Fabric's, beside those of the configuration; `on_start()` is called once, in the first
     process, when everything is built and before the first file is written; `claim`, the folder's claim for training
     where the caller has it already (`hvae.runs`): otherwise it is taken here, by the first process.
 
@@ -68,8 +73,20 @@ def fit(
     data, validation = as_batches(split), None if valid is None else as_batches(valid)
     if len(data) == 0:
         raise HvaeError("expected training data, got an empty split; check data.name and data.root")
+    matching([name for name, _ in model.named_parameters()], config.only)  # a slip is said before anything begins
     job = Job(
-        model, objective, data, config, folder, validation, dict(description or {}), resume, on_evaluate, on_start
+        model=model,
+        objective=objective,
+        split=data,
+        config=config,
+        folder=folder,
+        valid=validation,
+        description=dict(description or {}),
+        resume=resume,
+        on_evaluate=on_evaluate,
+        on_start=on_start,
+        on_step=on_step,
+        loggers=loggers,
     )
     fabric = engine(config)
     if claim is None and is_first(fabric):

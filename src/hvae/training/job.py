@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from hvae.config.train import TrainConfig
 from hvae.data.sources import Batches
@@ -14,7 +16,12 @@ from hvae.runs import Claim
 from hvae.training.rows import Row
 from hvae.walk import Model
 
+if TYPE_CHECKING:
+    from lightning.fabric.loggers import Logger
+
 OnEvaluate = Callable[[Model, int], Mapping[str, float] | None]
+OnStep = Callable[[int, Mapping[str, Tensor]], object]
+"""Told the steps finished, and the terms of the last one by name: scalars on the device, detached."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Job:
     resume: bool
     on_evaluate: OnEvaluate | None
     on_start: Callable[[], None] | None = None
+    on_step: OnStep | None = None
+    loggers: Sequence[Logger] = ()
     claim: Claim | None = None
     """The right to write into the folder; none in all processes but the first."""
 

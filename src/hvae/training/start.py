@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 from hvae.data.order import StepSampler
 from hvae.datum import as_datum
 from hvae.training.job import Job
+from hvae.training.parts import begin_from
 from hvae.training.seeds import seed_posterior
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 
-def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> None:
-    """Show the model the first micro-batch of the first step, (B, ...), in training mode.
+def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> str:
+    """Show the model the first micro-batch of the first step, (B, ...), in training mode; what is said of its start.
+
+    Weights of another run (`train.init`) take the place of what the model has made of these data.
 
     Every process shows the same one, the first process's, with the same noise, so that all start with one model; and
     since it is a micro-batch, it fits wherever a step does.
@@ -28,3 +31,4 @@ def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> None:
     fabric.to_device(job.model).train()
     seed_posterior(fabric.device, job.config.seed, micro.step, micro.shard)
     job.model.prepare(datum)
+    return begin_from(job.model, job.config.init) if job.config.init else ""

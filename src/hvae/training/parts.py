@@ -1,0 +1,109 @@
+"""Training some parts of a model while the rest stays as it is, and starting from the weights of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from hvae.errors import HvaeError, unknown
+from hvae.weights import load_weights
+
+_SHOWN = 6
+
+
+def matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The names that a pattern fits: whole, by `*` and `?`, or by the part of a model that they belong to.
+
+    Raises HvaeError for a pattern that fits none, with the nearest name.
+
+    >>> matching(["levels.z2.prior.weight", "levels.z1.prior.weight", "head.bias"], ["levels.z2", "*.bias"])
+    ['levels.z2.prior.weight', 'head.bias']
+    """
+    for pattern in patterns:
+        if not any(_fits(name, pattern) for name in names):
+            raise unknown("parameter", pattern, [*names, *_parts(names)], "hvae inspect RUN --parameters")
+    return [name for name in names if any(_fits(name, pattern) for pattern in patterns)]
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
+
+
+def _parts(names: Sequence[str]) -> list[str]:
+    """Every part of a model that has a parameter, by its dotted name."""
+    return list(dict.fromkeys(name[:at] for name in names for at in range(len(name)) if name[at] == "."))
+
+
+class Parts:
+    """The parts of a model that are trained: those of the patterns, all of it where there are none.
+
+    Other parameters have no gradient, and modules without any trained parameter stay in evaluation mode, so that their
+    batch norms keep their statistics: after training they are the same to the last bit.  Raises HvaeError for a
+    pattern that fits no parameter.
+
+    >>> layers = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
+    >>> Parts(layers, ["0.bias"]).train()
+    >>> [name for name, w in layers.named_parameters() if w.requires_grad], layers[0].training, layers[1].training
+    (['0.bias'], True, False)
+    """
+
+    def __init__(self, model: nn.Module, patterns: Sequence[str]) -> None:
+        self.model, self.frozen = model, list[nn.Module]()
+        if not patterns:
+            return
+        free = set(matching([name for name, _ in model.named_parameters()], patterns))
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(name in free and weight.requires_grad)
+        self.frozen = [module for name, module in model.named_modules() if _is_frozen(name, module, patterns)]
+
+    def train(self) -> None:
+        """Training mode for what is trained, evaluation mode for the rest."""
+        self.model.train()
+        for module in self.frozen:
+            module.eval()
+
+
+def _is_frozen(name: str, module: nn.Module, patterns: Sequence[str]) -> bool:
+    weights = list(module.parameters())
+    holds_state = bool(weights) or any(True for _ in module.buffers())
+    return holds_state and not any(w.requires_grad for w in weights) and not any(_fits(name, p) for p in patterns)
+
+
+def begin_from(model: nn.Module, run: str | Path) -> str:
+    """Give a model the weights of a run folder (or of a weight file) where their names fit; what was done, in words.
+
+    Tensors whose names only one of the two has are left as they are, and named.  Raises HvaeError when no name fits,
+    and for a tensor of another shape.
+    """
+    place = Path(run)
+    path = place if place.suffix == ".safetensors" else place / "model.safetensors"
+    given, own = load_weights(path)[0], model.state_dict()
+    shared = [name for name in own if name in given]
+    if not shared:
+        raise HvaeError(f"train.init: no tensor of {path} has a name of this model; expected a run of a like model")
+    _check_shapes(path, {name: own[name] for name in shared}, given)
+    model.load_state_dict({name: given[name] for name in shared}, strict=False)
+    rest = _named("start anew", [name for name in own if name not in given])
+    rest += _named("of it left out", [name for name in given if name not in own])
+    return f"{len(shared)} of {len(own)} tensors begin as in {run}{rest}"
+
+
+def _check_shapes(path: Path, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    odd = [
+        f"{name} {tuple(given[name].shape)} for {tuple(t.shape)}"
+        for name, t in own.items()
+        if given[name].shape != t.shape
+    ]
+    if odd:
+        raise HvaeError(f"train.init: tensors of {path} have other shapes than this model's: {_some(odd)}")
+
+
+def _named(what: str, names: Sequence[str]) -> str:
+    return f"; {what}: {_some(names)}" if names else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
