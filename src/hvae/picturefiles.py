@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hvae.errors import HvaeError
 from hvae.files import open_regular
+from hvae.screen.text import for_screen
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 # Pillow knows more formats; some of them start other programs, whatever the name of the file says.
@@ -138,15 +139,6 @@ class _Walk:
         return is_new
 
 
-def printable(name: str | Path) -> str:
-    r"""A file name as text that every file and every screen can hold: what does not print is written as Python does.
-
-    >>> print(printable(os.fsdecode(b"caf\xe9 \xc3\xa9\n.png")))
-    caf\udce9 é\n.png
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(name))
-
-
 def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12) -> str:
     """One line that names the pictures that cannot be read, each with why.
 
@@ -177,7 +169,7 @@ def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
 
     Raises HvaeError for what is no picture, is damaged, or has more than `MOST_PIXELS`.
     """
-    name = name or printable(source if isinstance(source, Path) else "picture")
+    name = name or for_screen(source if isinstance(source, Path) else "picture")
     try:
         with (
             open_regular(source) if isinstance(source, Path) else source as file,

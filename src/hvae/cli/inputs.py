@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.heap import check_memory
+from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -67,7 +68,7 @@ def _files(path: Path, run: LoadedRun, bad: str, voice: Voice) -> list[Picture]:
 def _opened(files: Sequence[Path], run: LoadedRun, bad: str, voice: Voice) -> list[Picture | None]:
     """Each file as a picture, None for those that are left out."""
     from hvae.coding import open_picture
-    from hvae.picturefiles import REPLACE, named_at_once, printable, reason
+    from hvae.picturefiles import REPLACE, named_at_once, reason
 
     pictures: list[Picture | None] = []
     faults: list[tuple[str, str]] = []
@@ -76,7 +77,7 @@ def _opened(files: Sequence[Path], run: LoadedRun, bad: str, voice: Voice) -> li
             pictures.append(open_picture(file, run.model.shape[0], run.bits))
         except HvaeError as fault:
             pictures.append(None)
-            faults.append((printable(file), reason(printable(file), fault)))
+            faults.append((for_screen(file), reason(for_screen(file), fault)))
     if faults and (bad != "skip" or len(faults) == len(files)):
         raise HvaeError(f"{named_at_once(faults)}; {REPLACE}, or set --{BAD} skip")
     if faults:

@@ -15,7 +15,8 @@ from hvae.data.raw import Part, Raw
 from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
-from hvae.picturefiles import SUFFIXES, Listed, Listing, listed, printable
+from hvae.picturefiles import SUFFIXES, Listed, Listing, listed
+from hvae.screen.text import for_screen
 
 SPLIT_FOLDERS = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}
 SPLIT_OF = {title: split for split, titles in SPLIT_FOLDERS.items() for title in titles}
@@ -45,13 +46,13 @@ def read_folder(config: DataConfig) -> Raw:
     labels, classes = _labels(folders, found.account.rows)
     loose = len(listing.files) - sum(map(len, splits.values()))
     tally = tally_of(found, listing.seen, {**listing.passed_over, "beside the folders of the splits": loose}, classes)
-    names = {split: [printable(file.path.relative_to(root)) for file in files] for split, files in splits.items()}
+    names = {split: [str(file.path.relative_to(root)) for file in files] for split, files in splits.items()}
     return as_raw(found, names, str(root.resolve()), labels, classes, tally)
 
 
 def picture(file: Path) -> Picture:
     """A picture file by its name."""
-    return Picture(printable(file), lambda: file)
+    return Picture(for_screen(file), lambda: file)
 
 
 def as_raw(
@@ -142,7 +143,7 @@ def _labels(
     """A label for each image by the first folder that its file lies in, where all lie in one."""
 
     def owners(split: str) -> Iterable[str]:
-        return (printable(folders[split][row].parts[0]) for row in rows[split])
+        return (for_screen(folders[split][row].parts[0]) for row in rows[split])
 
     if any(len(folders[split][row].parts) < 2 for split in rows for row in rows[split]):
         return {}, ()

@@ -32,9 +32,9 @@ from hvae.picturefiles import (
     is_turned,
     opened,
     orientation,
-    printable,
     upright,
 )
+from hvae.screen.text import for_screen
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -55,7 +55,7 @@ def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
         changes = [FURTHER] * has_more_pages(image)
         found, mode, pixels = _pixels(image, path)
     colours, rest = _parted(pixels, mode)
-    name = printable(path)
+    name = for_screen(path)
     if len(colours) not in (1, channels):
         raise HvaeError(
             f"{name} has {len(colours)} channels and the model {channels}; convert it, or use a model of such images"
