@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,7 +18,10 @@ LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_examples_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "example"}
+    # Dataclasses look for the module that they are of.
+    module = ModuleType("example")
+    monkeypatch.setitem(sys.modules, "example", module)
+    namespace = vars(module)
     for block in BLOCK.findall(path.read_text()):
         exec(compile(block, str(path), "exec"), namespace)
 

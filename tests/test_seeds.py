@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
 from hvae.draw import prior
 from hvae.explore import encode, reconstruct, sample, sample_pixels
@@ -29,16 +30,16 @@ class Channel(Model):
         self.shape = (1, 1, 1)
         self.weight = nn.Parameter(torch.ones(1))
 
-    def features(self, x: Tensor, cond: Tensor | None) -> dict[str, Tensor]:
+    def features(self, datum: Datum) -> dict[str, Tensor]:
         return {}
 
-    def walk(self, visit: Visit, evidence: Evidence | None, n: int) -> Tensor:
-        x = None if evidence is None else evidence.x.flatten(1)
-        flat = standard_normal(self.weight.new_zeros(n, 1), (1,))
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        x = None if evidence.x is None else evidence.x.flatten(1)
+        flat = standard_normal(self.weight.new_zeros(evidence.n, 1), (1,))
         z1 = visit(Site("z1", flat, None if x is None else Normal(x, torch.full_like(x, NOISE))))
         visit(Site("z2", flat, flat if x is not None else None))
-        law = Normal(z1.unflatten(1, self.shape), torch.ones(n, *self.shape))
-        return visit(Site("x", law, value=None if evidence is None else evidence.x, data=True))
+        law = Normal(z1.unflatten(1, self.shape), torch.ones(evidence.n, *self.shape))
+        return visit(evidence.site(law))
 
 
 def made(seed: int, n: int = 1500) -> Tensor:

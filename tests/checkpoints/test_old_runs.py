@@ -38,5 +38,5 @@ def test_an_old_run_has_the_bounds_it_had(folder: Path) -> None:
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[: earlier["data"]]
     now = hvae.bounds(run.model, split.some(order).batches(50), samples=earlier["samples"])
     # The draws may be others; the data are the same ones, so that the draws alone tell the two apart.
-    assert now.negative_iw_nats.mean == pytest.approx(earlier["negative_iw_nats"]["mean"], abs=0.3)
+    assert now.negative_iw_nats.mean == pytest.approx(earlier["negative_iw_nats"]["mean"], abs=1.5)
     assert now.negative_elbo_nats.mean == pytest.approx(earlier["negative_elbo_nats"]["mean"], abs=0.5)

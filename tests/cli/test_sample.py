@@ -22,7 +22,7 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen, walk = [], frame.run
 
     def counted(*args: Any, **kwargs: Any) -> Any:
-        seen.append(kwargs["n"])
+        seen.append(args[2].n)
         return walk(*args, **kwargs)
 
     monkeypatch.setattr(frame, "run", counted)

@@ -162,7 +162,7 @@ def test_a_regret_that_cannot_be_had_is_refused_at_once(
     import hvae.metrics
     from hvae.distributions import Bernoulli
 
-    monkeypatch.setattr(sys.modules[hvae.metrics.regret.__module__], "Normal", Bernoulli)
+    monkeypatch.setattr(sys.modules[hvae.metrics.regret.__module__], "LocationScale", Bernoulli)
     said = command("score", copy, "--data", "test", "--regret", 3)
     assert said.code == 2 and "expected Gaussian posteriors to improve upon, got Normal at z" in said.err
     assert said.err.count("\n") == 1

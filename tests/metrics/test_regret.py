@@ -47,6 +47,6 @@ def test_posteriors_that_are_not_gaussian_are_refused() -> None:
 def test_whether_a_regret_can_be_had_is_known_after_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = TopDownGaussian(1), torch.randn(1, 5, dtype=torch.float64)
     improvable(model, x)
-    monkeypatch.setattr(sys.modules["hvae.metrics.regret"], "Normal", Flowed)
+    monkeypatch.setattr(sys.modules["hvae.metrics.regret"], "LocationScale", Flowed)
     with pytest.raises(HvaeError, match="got Normal at z1; leave the likelihood regret out"):
         improvable(model, x)

@@ -123,7 +123,7 @@ def model(depth: int) -> Bidirectional:
         seen = [f"z{l}-up", *seen]
     latents[f"z{depth}"] = Latent(q=sees(depth, f"z{depth}", seen), inject=nn.Identity())
     stages = [Stage(climb=Gather(), merge=Beside(), descend=Keep(), join=nn.Identity()) for _ in range(depth - 1)]
-    return Bidirectional(
+    built = Bidirectional(
         (X,),
         enter=Project(basis()),
         stages=[*stages, Stage(climb=Gather(), merge=Half(), descend=Keep())],
@@ -132,6 +132,8 @@ def model(depth: int) -> Bidirectional:
         leave=Emit(basis()),
         head=Noisy(),
     ).double()
+    built.limits = None  # Gaussian data
+    return built
 
 
 def loosened(depth: int) -> Bidirectional:

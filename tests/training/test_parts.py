@@ -63,7 +63,9 @@ def test_a_resumed_run_freezes_the_same(tmp_path: Path) -> None:
     whole, parts = nn_with_norm(), nn_with_norm()
     fit(whole, ELBO(), Data(), settings(steps=6, only=("px",)), tmp_path / "whole")
     fit(parts, ELBO(), Data(), settings(steps=3, only=("px",), schedule="constant"), tmp_path / "part")
-    assert all(torch.equal(a, b) for a, b in zip(whole.q1.state_dict().values(), parts.q1.state_dict().values()))
+    assert all(
+        torch.equal(a, b) for a, b in zip(whole.q1.state_dict().values(), parts.q1.state_dict().values(), strict=True)
+    )
 
 
 def test_training_begins_with_the_weights_of_another_run(tmp_path: Path) -> None:

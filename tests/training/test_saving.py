@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hvae.train.saving import clear_remains, read_checkpoint, write_checkpoint
 
 from hvae.errors import HvaeError
 from hvae.training.saving import clear_remains, read_checkpoint, write_checkpoint

@@ -68,7 +68,7 @@ def test_a_resumed_run_does_not_start_again_and_ends_the_same(tmp_path: Path) ->
 def test_models_that_start_from_nothing_are_trained_as_before(tmp_path: Path) -> None:
     model = toy()
     before = {name: w.clone() for name, w in model.state_dict().items()}
-    model.prepare(Data().x)
+    model.prepare(Datum(Data().x))
     assert all(torch.equal(w, before[name]) for name, w in model.state_dict().items())
     assert train(tmp_path, model=model, steps=2).step == 2
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.config.biva import CIFAR10, MNIST, BIVAConfig
+from hvae.datum import Datum
 from hvae.distributions import Normal
 from hvae.draw import given
 from hvae.errors import HvaeError
@@ -141,7 +142,7 @@ def test_layers_start_from_the_first_batch() -> None:
     model = biva.build(VECTORS, (1, 12, 12), 1).eval()
     x = torch.bernoulli(torch.full((64, 1, 12, 12), 0.4))
     torch.manual_seed(7)
-    model.prepare(x)
+    model.prepare(Datum(x))
     outputs: dict[Normed, Tensor] = {}
     for module in model.modules():
         if isinstance(module, Normed):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hvae.config.iafvae import CIFAR10, CIFAR10_TWO_SCALES, IAFVAEConfig
+from hvae.datum import Datum
 from hvae.distributions import Flowed, Normal
 from hvae.draw import given, posterior
 from hvae.errors import HvaeError
@@ -90,7 +91,7 @@ def test_free_bits_are_the_published_ones() -> None:
 def test_layers_start_from_the_first_batch() -> None:
     made, x = model(), data(64)
     torch.manual_seed(7)
-    made.prepare(x)
+    made.prepare(Datum(x))
     outputs: dict[Normed, Tensor] = {}
     for module in made.modules():
         if isinstance(module, Normed):

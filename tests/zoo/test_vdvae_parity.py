@@ -20,7 +20,7 @@ from hvae.draw import given, prior
 from hvae.models import TopDown
 from hvae.objectives import ELBO
 from hvae.training.average import Average
-from hvae.training.loss import LossStep
+from hvae.training.loss import Batch, LossStep
 from hvae.training.optimisers import optimiser
 from hvae.walk import Trace, run
 from hvae.zoo.vdvae import level_names
@@ -165,7 +165,7 @@ def test_a_training_step() -> None:
     average.updates = 10**6  # past the rise of the decay, which the published average does not have
     adamw = optimiser(config, model.parameters())
     with mock.patch("torch.randn_like", side_effect=list(named_noise().values())):
-        LossStep(model, ELBO())(IMAGES, 0)[0].backward()
+        LossStep(model, ELBO())(Batch(IMAGES), 0)[0].backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     close(norm / DIMS, step["grad_norm"])
     grads = {name: p.grad for name, p in model.named_parameters()}

@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
             options = [option for action in self._actions for option in action.option_strings]
             raise unknown("option", wrong, options, f"{self.prog} --help")
         # argparse says "argument -n/--number: ...".
-        option = re.match(r"argument (?:-\w/)?(--[\w.-]+): ", message)
+        option = re.match(r"argument (?:-\w/)?(--[\w.-]+)(?:/--[\w.-]+)*: ", message)
         raise HvaeError(f"{option[1]}: {message[option.end() :]}" if option else f"{message}; see {self.prog} --help")
 
     def _print_message(self, message: str, file: Any = None) -> None:

@@ -54,7 +54,7 @@ def shapes(*, size: int = 32, scales: int = 4, orientations: int = 6, positions:
     `orientations` and `positions` along each axis.  Raises HvaeError when one is below 1 or a picture too small.
 
     >>> found = shapes(positions=2)
-    >>> found.images.batch([0]).shape, found.sizes
+    >>> found.images.pictures([0]).shape, found.sizes
     (torch.Size([1, 1, 32, 32]), (3, 4, 6, 2, 2))
     """
     if min(scales, orientations, positions) < 1 or size < 8:

@@ -53,10 +53,11 @@ def fit(
     `hvae.data.sources.as_batches` takes them); `valid`, data for validations;
     `description`, anything JSON can hold, stored in model.safetensors with the step; `resume` goes on from last.ckpt,
     or starts when there is none yet; `on_evaluate(averaged model, step)` is called at each validation, in the first
-    process, and the numbers it returns become columns of metrics.csv; `on_step(step, terms)` after each step that was
-    finite, in the first process; `loggers`, any of Lightning Fabric's, beside those of the configuration; `on_start()` is called once, in the first
-    process, when everything is built and before the first file is written; `claim`, the folder's claim for training
-    where the caller has it already (`hvae.runs`): otherwise it is taken here, by the first process.
+    process, and the numbers it returns become columns of metrics.csv; `on_step(step, terms)` is called after each step
+    that was finite, in the first process; `loggers`, any of Lightning Fabric's, beside those of the configuration;
+    `on_start()` is called once, in the first process, when everything is built and before the first file is written;
+    `claim`, the folder's claim for training where the caller has it already (`hvae.runs`): otherwise it is taken here,
+    by the first process.
 
     A part of a run that fails before it has saved a step leaves the folder as it was, and no new one behind.
 
