@@ -15,6 +15,7 @@ from PIL import Image
 import hvae
 from hvae.cli.heat import evenly
 from hvae.cli.scoring.shown import rows
+from hvae.screen.numbers import number
 
 Command = Callable[..., Any]
 
@@ -92,7 +93,7 @@ def test_one_named_score_decides_alone_and_says_so(copy: Path, noise: Path, comm
     said = command("score", copy, "--data", noise, "--by", "llr>1", "--accept", 0.9, "--json").json
     for row in table(said["csv"]):
         assert (row["decision"] == "foreign") == (float(row["llr>1"]) > said["threshold"]) == bool(row["reason"])
-        assert row["reason"] in ("", f"llr>1 above {said['threshold']:.4g}")
+        assert row["reason"] in ("", f"llr>1 above {number(said['threshold'])}")
 
 
 def test_several_samples_make_another_bound(copy: Path, command: Command) -> None:

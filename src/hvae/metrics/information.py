@@ -20,6 +20,7 @@ from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import plain
+from hvae.screen.numbers import number
 from hvae.site import Key
 from hvae.walk import Evidence, Model, Record, Trace, run, still
 
@@ -230,14 +231,14 @@ def _headline(levels: Mapping[str, LevelActivity], collapsed: list[str]) -> str:
     else:
         verb = "is" if len(collapsed) == 1 else "are"
         who = f"{len(collapsed)} of {len(levels)} levels {verb} collapsed ({', '.join(collapsed)})"
-    spent = ", ".join(f"{levels[name].rate_nats:.2g}" for name in collapsed)
+    spent = ", ".join(number(levels[name].rate_nats) for name in collapsed)
     return f"{who}: no unit is in use ({spent} nats a datum), so the decoder learns nothing about the data there."
 
 
 def _weakness(name: str, level: LevelActivity) -> str:
     return (
-        f"{name} is weak: {level.used_dims} of its {level.dims} dimensions are used ({level.rate_nats:.3g} nats); "
-        f"a narrower level would do as well."
+        f"{name} is weak: {level.used_dims:,} of its {level.dims:,} dimensions are used "
+        f"({number(level.rate_nats)} nats); a narrower level would do as well."
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError
+from hvae.screen.numbers import number
 
 TAIL = 0.1
 """Each side of a score is measured in the distance of its median from this quantile: a moderate one, so that a few
@@ -51,8 +52,8 @@ class NormalRanges:
 
     def _side(self, name: str, score: float) -> str:
         if score < self.low[name]:
-            return f"{name} below {self.low[name]:.4g}"
-        return f"{name} above {self.high[name]:.4g}" if score > self.high[name] else f"{name} no number"
+            return f"{name} below {number(self.low[name])}"
+        return f"{name} above {number(self.high[name])}" if score > self.high[name] else f"{name} no number"
 
     def _range(self, name: str) -> tuple[float, float, float]:
         return self.low[name], self.middle[name], self.high[name]
@@ -76,7 +77,7 @@ def normal_ranges(scores: Mapping[str, Tensor], accept: float = 0.95) -> NormalR
     >>> round(ranges.low["nll"], 6), ranges.middle["nll"], round(ranges.high["nll"], 6)
     (5.0, 50.0, 95.0)
     >>> ranges.reasons({"nll": torch.tensor([3.0, 50.0])})
-    ['nll below 5', '']
+    ['nll below 5.000', '']
     """
     data = len(next(iter(scores.values())))
     place = enough_normal(data, accept)

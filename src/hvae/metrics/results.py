@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
+from hvae.screen import numbers
+
 Z95 = 1.959964
 """Half width of a central 95 % interval of the standard normal."""
 
@@ -29,7 +31,7 @@ class Estimate:
     high95: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {Z95 * self.standard_error:.2g}"
+        return numbers.estimate(self.mean, Z95 * self.standard_error)
 
 
 def estimate(values: Tensor, unit: float = 1.0) -> Estimate:

@@ -31,7 +31,7 @@ def estimate(mean: float | None, error: float | None = None) -> str:
     if mean is None or not math.isfinite(mean):
         return NONE
     digits = _means(mean)
-    return _plain(mean, digits) + (f" ± {_plain(error, digits)}" if error is not None else "")
+    return _plain(mean, digits) + (f" ± {_plain(error, digits)}" if error is not None and math.isfinite(error) else "")
 
 
 def interval(mean: float | None, low: float | None, high: float | None) -> str:

@@ -14,6 +14,7 @@ from hvae.cli.form import grey
 from hvae.cli.scoring import checks
 from hvae.cli.scoring.images import some
 from hvae.cli.voice import Voice
+from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +83,7 @@ class Judge:
         """Why each datum of these scores is foreign, as "nll above 131.7"; empty for normal ones."""
         if self.by == checks.OUTSIDE:
             return self.ranges.reasons(found)
-        return [f"{self.by} above {self.limit:.4g}" if bool(score > self.limit) else "" for score in found[self.by]]
+        return [f"{self.by} above {number(self.limit)}" if bool(score > self.limit) else "" for score in found[self.by]]
 
     @cached_property
     def _normal(self) -> dict[str, Tensor]:
