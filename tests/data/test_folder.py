@@ -299,6 +299,7 @@ def test_what_only_decoding_tells_is_named_at_once_too(tmp_path: Path) -> None:
     assert (data.train.levels([1]).numpy()[0, 0] == np.asarray(Image.open(tmp_path / "2.png"))).all()
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # as hvae does outside of tests
 def test_pictures_too_large_are_refused_by_their_header(tmp_path: Path) -> None:
     ends = b"\x00\x00\x00\x0d" + b"IHDR" + (13_300).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     head = b"\x89PNG\r\n\x1a\n" + ends + zlib.crc32(ends[4:]).to_bytes(4, "big")
