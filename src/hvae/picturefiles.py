@@ -42,8 +42,8 @@ UNREADABLE = (
 )
 """What Pillow raises for damaged files, beside its own errors."""
 
-# Pillow warns from the size on from which we refuse.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of what is refused here, and of odd tags in files that it reads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class Listed(NamedTuple):
