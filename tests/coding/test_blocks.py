@@ -9,7 +9,7 @@ import pytest
 from tiny_codecs import drawings, tiny
 
 from hvae.coding.lossless import block
-from hvae.coding.lossless.block import Account, _read, decode, encode, kept
+from hvae.coding.lossless.block import Account, _read, classic, decode, encode
 from hvae.coding.lossless.codec import Codec
 from hvae.coding.lossless.coder import Coder, fingerprint
 from hvae.errors import HvaeError
@@ -28,7 +28,7 @@ def test_blocks_come_back(kind: str, count: int) -> None:
     payload, account = encode(coder, tiles)
     assert np.array_equal(decode(coder, payload, codec.shape, count), tiles)
     assert account.images == count
-    assert len(payload) <= len(kept(tiles, codec.bits)[0])
+    assert len(payload) <= len(classic(tiles, codec.bits)[0])
 
 
 def test_steps_grow_with_the_stack() -> None:

@@ -107,4 +107,4 @@ def test_blocks_are_coded_alike_wherever_they_are() -> None:
     coder = codec.coder(codec.calibrate(tiles[:16]))
     found = crew.code(coder, tiles, 16, verify=True)
     assert found.payload == blocks.encode(coder, tiles, 16)[0]
-    assert not found.kept and found.check_seconds > 0 == crew.code(coder, tiles, 16, verify=False).check_seconds
+    assert not found.is_classic and found.check_seconds > 0 == crew.code(coder, tiles, 16, verify=False).check_seconds

@@ -213,8 +213,8 @@ def test_lossless_models_and_lossy_ones_are_told_apart() -> None:
     ("pictures", "message"),
     [
         ([], "at least one picture"),
-        ([Picture("a", np.zeros((1, 4, 4), np.uint8), 2)], r"expected uint8 levels \(3, H, W\)"),
-        ([Picture("a", np.zeros((3, 4, 4), np.float32), 3)], "expected uint8 levels"),
+        ([Picture("a", np.zeros((1, 4, 4), np.uint8), 2)], r"expected levels of a shape like \(3, 16, 16\)"),
+        ([Picture("a", np.zeros((3, 4, 4), np.float32), 3)], "expected levels 0 to 255 as uint8"),
         ([Picture("a", np.zeros((3, 0, 4), np.uint8), 3)], "1 to 268435456 pixels"),
     ],
 )

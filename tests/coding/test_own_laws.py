@@ -19,6 +19,8 @@ from hvae.coding.lossless.book import calibrate
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Distribution, LocationScale, Normal, divergence, standard_normal
 from hvae.errors import HvaeError
+from hvae.explore.resample import has_offsets, offsets
+from hvae.metrics.regret import improvable
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
 
@@ -251,6 +253,14 @@ def test_a_subclass_is_never_taken_for_its_parent() -> None:
         Codec(Own(cold, Bernoulli, 6), bits=1).compress([Picture("a", x, 0)])
     q, p = Cold(torch.zeros(1, 2), torch.ones(1, 2)), standard_normal(torch.zeros(1), (2,))
     assert divergence(q, p, torch.zeros(1, 2))[1] == "sampled"
+
+
+def test_laws_of_a_location_and_a_scale_can_be_moved_by_others() -> None:
+    model, x = Own(laplaces, Bernoulli, 6), torch.rand(3, 1, 4, 4).round()
+    assert has_offsets(model) and offsets(model, x)["z1"].shape == (3, 6)
+    improvable(model, x)
+    tempered = Laplace(torch.zeros(1, 2), torch.ones(1, 2)).tempered(0.5)
+    assert isinstance(tempered, Laplace) and tempered.scale[0, 0] == 0.5
 
 
 def test_what_cannot_be_registered_is_named() -> None:

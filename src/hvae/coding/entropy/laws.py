@@ -33,7 +33,7 @@ from hvae.coding.entropy.symbols import (
     Table,
     integers,
 )
-from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal
+from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal, Steps
 from hvae.distributions.quantised import BlurredNormal
 from hvae.errors import HvaeError
 
@@ -205,6 +205,18 @@ def _mixture(law: LogisticMixture) -> Form:
     return Discrete(
         law.levels, lambda: Channels(law), lambda: Channels(law), lambda k: _on_grid(k, law.mode(), law.levels)
     )
+
+
+@register(Steps)
+def _steps(law: Steps) -> Form:
+    if law.count != law.total:
+        raise Uncodable(f"a walk that visits {law.count} of {law.total} steps cannot be decoded; visit all to compress")
+    every = law.sample()  # (B, T), the same in each row
+
+    def code() -> Code:
+        return Certain(every.reshape(-1).numpy())
+
+    return Discrete(law.total, code, code, lambda symbols: every)
 
 
 _BUILT_IN.update(_FORMS)

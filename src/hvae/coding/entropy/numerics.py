@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hvae.coding.entropy.stack import Words
+from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 from hvae.weights import digest
@@ -43,22 +45,31 @@ def calm() -> Iterator[None]:
 
 def still(model: Model) -> Model:
     """A copy of the model for coding: double precision, evaluation mode, on the CPU.  The model itself is untouched."""
-    made: Model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
-    return made
+    own: Model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
+    return own
+
+
+def settled(model: Model, context: Context | None) -> dict[str, Tensor]:
+    """The context of every picture of a file as a still model takes it, {name: (1, ...)}, in double precision.
+
+    Raises HvaeError when the model asks for a context that is not there, or the context has more than one value.
+    """
+    rows = model.nothing(1, context or {}).context
+    return {name: row.double() if row.is_floating_point() else row for name, row in rows.items()}
 
 
 def resized(model: Model, build: Build | None, shape: tuple[int, ...]) -> Model:
     """The model with the same weights for data of another shape.  Raises HvaeError when they do not serve it."""
     with torch.random.fork_rng(devices=[]):
-        made = None if build is None else build(shape).double()
+        other = None if build is None else build(shape).double()
     own = model.state_dict()
-    if made is None or {k: v.shape for k, v in made.state_dict().items()} != {k: v.shape for k, v in own.items()}:
+    if other is None or {k: v.shape for k, v in other.state_dict().items()} != {k: v.shape for k, v in own.items()}:
         raise HvaeError(
             f"the weights of this model are those of images of {tuple(model.shape)} alone; leave the size of tiles as "
             "it is, or train a ladder with --model.start everywhere"
         )
-    made.load_state_dict(own)
-    return still(made)
+    other.load_state_dict(own)
+    return still(other)
 
 
 def identity(model: Model, description: Mapping[str, Any]) -> bytes:

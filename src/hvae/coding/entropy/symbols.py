@@ -199,8 +199,8 @@ class Channels(Code):
     def pop(self, stack: Stack) -> Ints:
         values: list[Tensor] = []
         for _ in range(self.channels):
-            found = self._channel(values).pop(stack)
-            values.append(torch.from_numpy(found.reshape(self.batch, *self.space)))
+            symbols = self._channel(values).pop(stack)
+            values.append(torch.from_numpy(symbols.reshape(self.batch, *self.space)))
         return torch.stack(values, 1).reshape(-1).numpy()
 
     def _channel(self, earlier: list[Tensor]) -> Logistics:

@@ -46,12 +46,12 @@ def restore(blob: bytes, shape: Sequence[int], bits: int) -> Levels:
     if not blob or blob[0] not in (_ZLIB, _PNG, _WEBP):
         raise HvaeError("an image kept without the model is of no known format; the file is damaged")
     try:
-        found = _unpacked(blob[1:], shape, bits) if blob[0] == _ZLIB else _unstrip(blob[1:], blob[0], shape)
+        levels = _unpacked(blob[1:], shape, bits) if blob[0] == _ZLIB else _unstrip(blob[1:], blob[0], shape)
     except (OSError, ValueError, zlib.error, SyntaxError, Image.DecompressionBombError) as fault:
         raise HvaeError(f"an image kept without the model cannot be read ({fault}); the file is damaged") from fault
-    if found.size and int(found.max()) >> bits:
+    if levels.size and int(levels.max()) >> bits:
         raise HvaeError(f"an image kept without the model has more than {bits} bits; the file is damaged")
-    return found
+    return levels
 
 
 def sizes(levels: Levels, bits: int) -> dict[str, int]:
@@ -59,9 +59,9 @@ def sizes(levels: Levels, bits: int) -> dict[str, int]:
     if levels.ndim != 3 or levels.shape[0] not in _MODES:
         return {}
     strip = _strip(levels[None])
-    found = {"png": len(png(strip, bits))}
+    counts = {"png": len(png(strip, bits))}
     fits = max(strip.shape[:2]) <= _WEBP_SIDE and features.check("webp")
-    return found | ({"webp": len(webp(strip))} if fits else {})
+    return counts | ({"webp": len(webp(strip))} if fits else {})
 
 
 def png(strip: Levels, bits: int) -> bytes:
@@ -126,10 +126,10 @@ def _unpacked(body: bytes, shape: Sequence[int], bits: int) -> Levels:
     packed = np.frombuffer(raw, dtype=np.uint8)
     if bits == 8:
         return packed.reshape(tuple(shape))
-    found = np.empty(count, dtype=np.uint8)
+    levels = np.empty(count, dtype=np.uint8)
     for at in range(0, count, _PIECE):
-        found[at : at + _PIECE] = _wide(packed[at * bits // 8 :], min(_PIECE, count - at), bits)
-    return found.reshape(tuple(shape))
+        levels[at : at + _PIECE] = _wide(packed[at * bits // 8 :], min(_PIECE, count - at), bits)
+    return levels.reshape(tuple(shape))
 
 
 def _wide(packed: Levels, count: int, bits: int) -> Levels:

@@ -43,10 +43,10 @@ class File:
 
     def payload(self, index: int) -> bytes:
         """The bytes of one block.  Raises HvaeError when a bit of them has flipped."""
-        found = bytes(self.payloads[index])
-        if zlib.crc32(found) != self.header.blocks[index].crc:
+        content = bytes(self.payloads[index])
+        if zlib.crc32(content) != self.header.blocks[index].crc:
             raise HvaeError(f"block {index} of the file is damaged (its checksum differs); restore it from a copy")
-        return found
+        return content
 
 
 def write(header: Header, payloads: Iterable[bytes]) -> bytes:

@@ -130,13 +130,13 @@ def _numbers(*values: int) -> bytes:
     >>> _numbers(5, 300).hex()
     '05ac02'
     """
-    found = bytearray()
+    content = bytearray()
     for value in values:
         while value >= 128:
-            found.append(value & 127 | 128)
+            content.append(value & 127 | 128)
             value >>= 7
-        found.append(value)
-    return bytes(found)
+        content.append(value)
+    return bytes(content)
 
 
 def _either(value: int) -> int:

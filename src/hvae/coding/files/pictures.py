@@ -97,6 +97,20 @@ def check_name(name: str) -> None:
         raise HvaeError(f"expected a name of less than 65,536 bytes, got {size}")
 
 
+def check_levels(picture: Picture, shape: Sequence[int], bits: int) -> Levels:
+    """The levels of a picture.  Raises HvaeError unless they are uint8, of the channels of `shape` and of so many bits.
+
+    >>> check_levels(Picture("a", np.zeros((1, 5, 7), dtype=np.uint8), 0), (1, 8, 8), 1).shape
+    (1, 5, 7)
+    """
+    levels = picture.levels
+    if levels.ndim != len(shape) or levels.shape[0] != shape[0]:
+        raise HvaeError(f"expected levels of a shape like {tuple(shape)}, got {levels.shape} for {picture.name}")
+    if levels.dtype != np.uint8 or int(levels.max(initial=0)) >> bits:
+        raise HvaeError(f"expected levels 0 to {2**bits - 1} as uint8, got others in {picture.name}")
+    return levels
+
+
 class Layout(NamedTuple):
     """How a picture lies in tiles: its rows and columns of them."""
 

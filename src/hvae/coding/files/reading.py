@@ -6,7 +6,7 @@ Shapes: `C H W` a picture; `R` planes beside it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -26,21 +26,21 @@ def rests(file: File, items: Sequence[Item], wanted: Sequence[int]) -> dict[int,
     total = len(file.header.blocks)
     if len(having) != len(places) or places != list(range(total - len(places), total)):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-    found = {}
+    planes = {}
     for i, index in zip(having, places, strict=True):
         if i in wanted:
             shape = (_kind(items[i]).rest, 1, items[i].height, items[i].width)
-            found[i] = restore(file.payload(index), shape, 8)[:, 0]
-            check_content(found[i], file.header.blocks[index], index)
-    return found
+            planes[i] = restore(file.payload(index), shape, 8)[:, 0]
+            check_content(planes[i], file.header.blocks[index], index)
+    return planes
 
 
 def _kind(item: Item) -> Kind:
     return KINDS[MODES[item.mode]]
 
 
-def check_content(found: Levels, known: Block, index: int) -> None:
-    if zlib.crc32(np.ascontiguousarray(found).data) != known.content:
+def check_content(levels: Levels, block: Block, index: int) -> None:
+    if zlib.crc32(np.ascontiguousarray(levels).data) != block.content:
         raise HvaeError(f"block {index} decodes to other images than were compressed; nothing of it was written")
 
 
@@ -50,15 +50,15 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
     items = each_item(header)
     if [block.count for block in header.blocks if block.count] != [1] * len(items):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-    wanted, found = chosen(only, len(items)), []
-    kept = rests(file, items, wanted)
+    wanted, pictures = chosen(only, len(items)), []
+    planes = rests(file, items, wanted)
     for i in wanted:
         item, vector = items[i], len(header.shape) == 1
         shape = header.shape if vector else (header.shape[0], item.height, item.width)
         levels = restore(file.payload(i), (1, *shape), header.bits)[0]
         check_content(levels, header.blocks[i], i)
-        found.append(shown(item, levels, kept.get(i)))
-    return found
+        pictures.append(shown(item, levels, planes.get(i)))
+    return pictures
 
 
 def shown(item: Item, levels: Levels, rest: Levels | None) -> Picture:
@@ -71,12 +71,32 @@ def shown(item: Item, levels: Levels, rest: Levels | None) -> Picture:
 def each_item(header: Header) -> list[Item]:
     """One item a picture.  Raises HvaeError for none, for more of them than the blocks can hold, and for sizes that no
     picture has."""
-    known, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
-    if not 0 < count <= known:
+    held, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
+    if not 0 < count <= held:
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     for item in header.items:
         layout(item.height, item.width, header.shape)
     return [item for item in header.items for _ in range(item.count)]
+
+
+def check_model(header: Header, identity: bytes) -> None:
+    """Raises HvaeError unless the file was made with the model of this identity."""
+    if header.model != identity:
+        raise HvaeError(
+            f"this file was made with another model (sha256 {header.model.hex()[:12]}..., "
+            f"this one is {identity.hex()[:12]}...); give the run it was made with"
+            + (f", once at {header.run}" if header.run else "")
+        )
+
+
+def check_probabilities(header: Header, fingerprint: bytes, context: Collection[str]) -> None:
+    """Raises HvaeError unless the reader computes what the writer did; the names of its `context` may be why."""
+    if header.probabilities != fingerprint:
+        other = f"under this context ({', '.join(context)}) " if context else ""
+        raise HvaeError(
+            f"{other}this machine or this version of torch computes other probabilities than the one that wrote the "
+            f"file; decompress it there{', under the context of then' if context else ''}"
+        )
 
 
 def chosen(only: int | None, count: int) -> Sequence[int]:

@@ -1,7 +1,7 @@
 r"""Bits-back coding in the BB-ANS order, for every walk.
 
     encode:  walk on the data, popping each latent with its q;      then push every site with its p, last known first
-    decode:  walk on nothing, popping each site with its p;         walk again on what was found, everything given;
+    decode:  walk on nothing, popping each site with its p;         walk again on the result, everything given;
              push every latent with its q, last known first
 
 Net bits a datum are $-\log_2 p(x, z) + \log_2 q(z \mid x)$, whose mean is minus the ELBO.  Townsend, Bird and Barber
@@ -21,6 +21,7 @@ from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Code
 from hvae.coding.lossless.book import Book
+from hvae.datum import Context
 from hvae.distributions import Distribution
 from hvae.distributions.discrete import level_of
 from hvae.draw import Draw, Drawn, replay
@@ -29,7 +30,7 @@ from hvae.walk import Model, Record, Trace, run
 
 
 class Sender(Draw):
-    """Takes each latent off the stack with its q; keeps what is known."""
+    """Takes each latent off the stack with its q, or its p where inference says nothing; keeps what is decided."""
 
     def __init__(self, stack: Stack, book: Book) -> None:
         self.stack, self.book = stack, book
@@ -38,9 +39,9 @@ class Sender(Draw):
     def __call__(self, site: Site) -> Drawn:
         if site.value is not None:
             return Drawn(site.value, site.proposal)
-        assert site.q is not None, f"a walk on data knows the q of {site.name}"
-        self.symbols[site.key], value = pop_latent(self.stack, site, site.q, self.book)
-        return Drawn(value, site.q)
+        law = _proposal(site)
+        self.symbols[site.key], value = pop_latent(self.stack, site, law, self.book)
+        return Drawn(value, law)
 
 
 class Receiver(Draw):
@@ -56,6 +57,13 @@ class Receiver(Draw):
             return Drawn(pop_data(self.stack, site.p), site.p)
         self.symbols[site.key], value = pop_latent(self.stack, site, site.p, self.book)
         return Drawn(value, site.p)
+
+
+def _proposal(site: Site) -> Distribution:
+    """What a latent is drawn by, as `posterior` draws it: such a level without a q gives back all that it borrows."""
+    law = site.q or site.p
+    assert law is not None, f"a walk on data knows the p or the q of {site.name}"
+    return law
 
 
 def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple[Ints, Tensor]:
@@ -91,11 +99,11 @@ def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
     own.data().push(stack, level_of(value, own.levels).long().reshape(-1).numpy())
 
 
-def encode(model: Model, stack: Stack, x: Tensor, book: Book) -> Trace:
+def encode(model: Model, stack: Stack, x: Tensor, book: Book, context: Context | None = None) -> Trace:
     """Put x, (B, *shape) in [0, 1], on the stack.  Raises Exhausted when the stack is too low to borrow from."""
     sender = Sender(stack, book)
-    trace = run(model, sender, model.evidence(x))
-    for record in reversed(_known(trace, "p")):
+    trace = run(model, sender, model.evidence(x, context))
+    for record in reversed(_in_order(trace, "p")):
         if record.data:
             push_data(stack, record.law, record.value)
         else:
@@ -103,18 +111,19 @@ def encode(model: Model, stack: Stack, x: Tensor, book: Book) -> Trace:
     return trace
 
 
-def decode(model: Model, stack: Stack, n: int, book: Book) -> Tensor:
+def decode(model: Model, stack: Stack, n: int, book: Book, context: Context | None = None) -> Tensor:
     """Take n rows off the stack, (n, *shape) in [0, 1], and give the borrowed bits back."""
     receiver = Receiver(stack, book)
-    seen = run(model, receiver, n=n)
-    assert seen.x is not None
-    again = run(model, replay(seen.values()), model.evidence(seen.x))
-    for record in reversed(_known(again, "q")):
-        assert record.q is not None
-        code_of(record, record.q, book).push(stack, receiver.symbols[record.key])
-    return seen.x
+    first = run(model, receiver, n=n, context=context)
+    assert first.x is not None
+    again = run(model, replay(first.values()), model.evidence(first.x, context))
+    for record in reversed(_in_order(again, "q")):
+        if not record.data:
+            code_of(record, _proposal(record), book).push(stack, receiver.symbols[record.key])
+    return first.x
 
 
-def _known(trace: Trace, side: str) -> list[Record]:
-    """The records of a trace in the order in which their p or q became known."""
-    return [trace.records[key] for key, known in trace.visits if known == side]
+def _in_order(trace: Trace, side: str) -> list[Record]:
+    """The records of a trace in the order in which their p or q became known; those without a q by their p."""
+    visits = [(trace.records[key], visited) for key, visited in trace.visits]
+    return [record for record, visited in visits if visited == ("p" if record.q is None else side)]

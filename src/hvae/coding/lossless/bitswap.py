@@ -17,9 +17,10 @@ from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.lossless.bitsback import code_of, pop_data, pop_latent, push_data
 from hvae.coding.lossless.book import Book
+from hvae.datum import Context
 from hvae.distributions import Distribution
 from hvae.site import Key, Site
-from hvae.walk import Chain, Evidence, Trace
+from hvae.walk import Chain, Trace
 
 
 class _Swap:
@@ -72,13 +73,13 @@ class _Receiving(_Swap):
         return value
 
 
-def encode(model: Chain, stack: Stack, x: Tensor, book: Book) -> Trace:
+def encode(model: Chain, stack: Stack, x: Tensor, book: Book, context: Context | None = None) -> Trace:
     """Put x, (B, *shape) in [0, 1], on the stack.  Raises Exhausted when the stack is too low to borrow from."""
     sending = _Sending(stack, book)
-    sending.trace.x = model.swap(sending, model.evidence(x))
+    sending.trace.x = model.swap(sending, model.evidence(x, context))
     return sending.trace
 
 
-def decode(model: Chain, stack: Stack, n: int, book: Book) -> Tensor:
+def decode(model: Chain, stack: Stack, n: int, book: Book, context: Context | None = None) -> Tensor:
     """Take n rows off the stack, (n, *shape) in [0, 1], and give the borrowed bits back."""
-    return model.swap(_Receiving(stack, book), Evidence(n))
+    return model.swap(_Receiving(stack, book), model.nothing(n, context))

@@ -74,28 +74,28 @@ class Start(NamedTuple):
         return _whitened(_LENGTH.pack(len(self.blob)) + self.blob, self.length) if self.seeds else noise(self.length)
 
 
-Told = Callable[[int], object]
-"""Told how many images are done."""
+Listener = Callable[[int], object]
+"""Called with how many images are done."""
 
 
-def encode(coder: Coder, levels: Levels, most: int = 16, told: Told = bool) -> tuple[bytes, Account]:
+def encode(coder: Coder, levels: Levels, most: int = 16, listen: Listener = bool) -> tuple[bytes, Account]:
     """A block of images, (N, *shape) of integers, at most `most` of them a step: its payload, and its account."""
     start = _start(coder, levels, _trial(coder, levels[:1]))
     while start.seeds < len(levels):
         try:
-            payload, account = _chained(coder, levels, start, most, told)
+            payload, account = _chained(coder, levels, start, most, listen)
             break
         except Exhausted:
             start = start._replace(length=start.length + start.length // 32 + 1)
     else:
-        return kept(levels, coder.bits)
+        return classic(levels, coder.bits)
     # Only where the model does badly is it worth the time to see what a classic format makes of all of them.
     if 8 * len(payload) < 0.7 * _classic_bits(levels, coder.bits) * len(levels):
         return payload, account
-    return min((payload, account), kept(levels, coder.bits), key=lambda found: len(found[0]))
+    return min((payload, account), classic(levels, coder.bits), key=lambda choice: len(choice[0]))
 
 
-def kept(levels: Levels, bits: int) -> tuple[bytes, Account]:
+def classic(levels: Levels, bits: int) -> tuple[bytes, Account]:
     """A block that keeps all of its images in a classic format."""
     start = _seeded(levels, bits, len(levels), 0)
     stack = Stack.start(start.words())
@@ -144,7 +144,7 @@ def _seeded(levels: Levels, bits: int, seeds: int, loan: float) -> Start:
     return Start(seeds, blob, max(lowest, int(loan // 32) + 1 if loan else 0))
 
 
-def _chained(coder: Coder, levels: Levels, start: Start, most: int, told: Told) -> tuple[bytes, Account]:
+def _chained(coder: Coder, levels: Levels, start: Start, most: int, listen: Listener) -> tuple[bytes, Account]:
     stack = Stack.start(start.words())
     account = Account(images=len(levels), seeds=start.seeds, start=stack.bits)
     steps: list[int] = []
@@ -164,7 +164,7 @@ def _chained(coder: Coder, levels: Levels, start: Start, most: int, told: Told) 
         account = _noted(account, trace, after.bits - stack.bits, 0.0 if steps else after.bits)
         stack, done = after, done + rows
         steps.append(rows)
-        told(done)
+        listen(done)
     return _payload(start, steps, stack), account
 
 
@@ -194,12 +194,12 @@ def decode(coder: Coder, payload: bytes, shape: tuple[int, ...], n: int) -> Leve
     """The n images of a block, (n, *shape).  Raises HvaeError unless every part fits every other."""
     seeds, count, steps, words = _read(payload, n)
     stack = Stack.resume(words)
-    found = [coder.decode(stack, rows) for rows in reversed(steps)]
+    parts = [coder.decode(stack, rows) for rows in reversed(steps)]
     ending = stack.ending()
     if len(ending) != count:
         raise HvaeError("the stack does not end where it began; the file is damaged, or of another model")
     first = _unseeded(ending, seeds, shape, coder.bits)
-    return np.concatenate([first, *reversed(found)])
+    return np.concatenate([first, *reversed(parts)])
 
 
 def _read(payload: bytes, n: int) -> tuple[int, int, bytes, Words]:

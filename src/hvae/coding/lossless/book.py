@@ -41,10 +41,10 @@ class Book:
     levels: Mapping[str, Relative | Scaled | Grid] = field(default_factory=dict)
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Book:
+    def from_dict(cls, choices: Mapping[str, Any]) -> Book:
         """The inverse of `to_dict`.  Raises HvaeError for anything else."""
         try:
-            return cls({name: _kind(choice)(**choice) for name, choice in found.items()})
+            return cls({name: _kind(choice)(**choice) for name, choice in choices.items()})
         except (TypeError, AttributeError, OverflowError) as fault:
             raise HvaeError(f"these are no calibrated bins ({fault}); calibrate again") from fault
 
@@ -77,9 +77,10 @@ def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> B
     """
     check_fineness(fineness)
     levels: dict[str, list[_Pair]] = {}
-    for record in run(model, posterior, evidence).latents:
-        if not _has_symbols(record):
-            levels.setdefault(record.name, []).append(_Pair(continuous(record.q), continuous(record.law), record.late))
+    for record in run(model, posterior, evidence).records.values():
+        if not (record.data or _has_symbols(record)):
+            pair = _Pair(continuous(record.q or record.law), continuous(record.law), record.late)
+            levels.setdefault(record.name, []).append(pair)
     return Book({name: _choice(pairs, fineness) for name, pairs in levels.items()})
 
 
@@ -92,8 +93,7 @@ class _Pair(NamedTuple):
 
 
 def _has_symbols(record: Record) -> bool:
-    assert record.q is not None, "a walk on data knows the q of each latent"
-    return isinstance(form(record.law), Discrete) and isinstance(form(record.q), Discrete)
+    return all(isinstance(form(law), Discrete) for law in (record.law, record.q or record.law))
 
 
 def check_fineness(fineness: float) -> None:

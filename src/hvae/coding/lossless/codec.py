@@ -15,11 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from hvae.coding.entropy.numerics import Build, calm, identity, resized, still
+from hvae.coding.entropy.numerics import Build, calm, identity, resized, settled, still
 from hvae.coding.files.classic import Levels, squeeze
 from hvae.coding.files.container import Block, File, Header, Item, write
-from hvae.coding.files.pictures import Picture, check_names, join, layout, split
-from hvae.coding.files.reading import Tick, chosen, each_item, rests, shown, without_model
+from hvae.coding.files.pictures import Picture, check_levels, check_names, join, layout, split
+from hvae.coding.files.reading import (
+    Tick,
+    check_model,
+    check_probabilities,
+    chosen,
+    each_item,
+    rests,
+    shown,
+    without_model,
+)
 from hvae.coding.lossless import block as blocks
 from hvae.coding.lossless import crew
 from hvae.coding.lossless.block import MOST_ROWS, Account
@@ -27,6 +36,7 @@ from hvae.coding.lossless.book import FINENESS, Book, calibrate, check_fineness
 from hvae.coding.lossless.coder import ORDERS, Coder, best_order, fingerprint
 from hvae.coding.lossless.crew import Coded
 from hvae.coding.lossless.tiles import Tiles
+from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 
@@ -83,14 +93,14 @@ class Compressed:
     """Of them, spent on decoding again; by all workers together."""
 
     def to_dict(self) -> dict[str, Any]:
-        found = {name: value for name, value in asdict(self).items() if name != "content"}
-        found |= {"bytes": len(self.content), "bits_per_dim": 8 * len(self.content) / self.dims}
+        summary = {name: value for name, value in asdict(self).items() if name != "content"}
+        summary |= {"bytes": len(self.content), "bits_per_dim": 8 * len(self.content) / self.dims}
         if self.chained and self.order != "classic":
             net, elbo = (bits / self.chained for bits in (self.account.net, self.account.elbo))
-            return {**found, "net_bits_per_dim": net, "elbo_bits_per_dim": elbo}
+            return {**summary, "net_bits_per_dim": net, "elbo_bits_per_dim": elbo}
         # Where the model coded nothing there is no rate of it, and no order of pops and pushes.
         none = {"net_bits_per_dim": None, "elbo_bits_per_dim": None}
-        return {**found, **none, "order": "classic" if self.order == "classic" else None}
+        return {**summary, **none, "order": "classic" if self.order == "classic" else None}
 
     @property
     def chained(self) -> int:
@@ -103,14 +113,15 @@ class Codec:
 
     Arguments: `model`, which is copied; `bits` of its data, at most 8; `description`, anything JSON can hold that
     belongs to the model's identity; `run`, where a reader may look for the model first; `build`, a shape (C, H, W) to
-    an untrained model of the same kind, for tiles of other sizes.
+    an untrained model of the same kind, for tiles of other sizes; `context`, one value for all pictures of each
+    condition of a conditional model, which a reader must give again.  Raises HvaeError when it does not fit.
 
     >>> import hvae
     >>> from hvae.coding import read
     >>> from hvae.config.model import VAEConfig
     >>> codec = hvae.Codec(hvae.build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=1), bits=1)
-    >>> made = codec.compress([Picture("a", np.eye(8, dtype=np.uint8)[None], 0)])
-    >>> bool((codec.decompress(read(made.content))[0].levels == np.eye(8)).all())
+    >>> file = codec.compress([Picture("a", np.eye(8, dtype=np.uint8)[None], 0)])
+    >>> bool((codec.decompress(read(file.content))[0].levels == np.eye(8)).all())
     True
     """
 
@@ -122,11 +133,13 @@ class Codec:
         description: Mapping[str, Any] | None = None,
         run: str = "",
         build: Build | None = None,
+        context: Context | None = None,
     ) -> None:
         if bits > 8:
             raise HvaeError(f"expected a model of 1 to 8 bits, got {bits}; more than 8 bits are not coded yet")
         self.identity, self.model = identity(model, description or {}), still(model)
         self.bits, self.shape, self.run, self.build = bits, tuple(model.shape), run, build
+        self.context = settled(self.model, context)
 
     def sized(self, shape: tuple[int, ...]) -> Codec:
         """The codec of the same weights for tiles of another shape (C, H, W), up to a whole picture.
@@ -138,9 +151,9 @@ class Codec:
         if len(shape) != 3 or shape[0] != self.shape[0] or not all(1 <= side <= MOST_SIDE for side in shape[1:]):
             channels = self.shape[0]
             raise HvaeError(f"expected tiles of {channels} channels and 1 to {MOST_SIDE} pixels a side, got {shape}")
-        made = copy.copy(self)
-        made.shape, made.model = shape, resized(self.model, self.build, shape)
-        return made
+        codec = copy.copy(self)
+        codec.shape, codec.model = shape, resized(self.model, self.build, shape)
+        return codec
 
     def calibrate(self, tiles: Levels, fineness: float = FINENESS) -> Book:
         """Bins for each level, from what the posterior does with some tiles, (N, *shape) of integers.
@@ -150,7 +163,7 @@ class Codec:
         with calm(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             x = torch.from_numpy(tiles).double() / (2**self.bits - 1)
-            return calibrate(self.model, self.model.evidence(x), fineness)
+            return calibrate(self.model, self.model.evidence(x, self.context), fineness)
 
     def compress(
         self,
@@ -169,21 +182,21 @@ class Codec:
         tiles = np.concatenate([split(self._checked(picture), self.shape) for picture in pictures])  # (N, *shape)
         coder = self.coder(book or self.calibrate(tiles[:_CALIBRATION], settings.fineness))
         settings = replace(settings, rows=max(1, min(settings.rows, _AT_ONCE // int(np.prod(self.shape[1:])))))
-        made = list(_coded(coder, tiles, settings, tick))
+        coded = list(_coded(coder, tiles, settings, tick))
         aside = _aside(pictures)
-        header = self._header(_items(pictures), [*(m.block for m in made), *(block for block, _ in aside)], coder)
-        whole = write(header, [*(m.payload for m in made), *(payload for _, payload in aside)])
+        header = self._header(_items(pictures), [*(m.block for m in coded), *(block for block, _ in aside)], coder)
+        whole = write(header, [*(m.payload for m in coded), *(payload for _, payload in aside)])
         content, order = self._smaller(whole, coder.order.name, pictures)
         return Compressed(
             content,
             order=order,
-            account=sum((m.account for m in made), Account()),
+            account=sum((m.account for m in coded), Account()),
             dims=sum(picture.values for picture in pictures),
             tile=int(np.prod(self.shape)),
-            blocks=len(made),
-            kept=sum(m.kept for m in made),
+            blocks=len(coded),
+            kept=sum(m.is_classic for m in coded),
             seconds=time.perf_counter() - started,
-            check_seconds=sum(m.check_seconds for m in made),
+            check_seconds=sum(m.check_seconds for m in coded),
         )
 
     def decompress(
@@ -203,19 +216,11 @@ class Codec:
         if only is None:
             file.check()  # before any time is spent on decoding
         coder = self.coder(Book(header.levels), header.order)
-        if fingerprint(coder) != header.probabilities:
-            raise HvaeError(
-                "this machine or this version of torch computes other probabilities than the one that wrote the file; "
-                "decompress it there"
-            )
+        check_probabilities(header, fingerprint(coder), self.context)
         return self._pictures(file, coder, only, Tiles(file, coder, self.shape, tick, workers))
 
     def _checked(self, picture: Picture) -> Levels:
-        levels = picture.levels
-        if levels.ndim != len(self.shape) or levels.shape[0] != self.shape[0]:
-            raise HvaeError(f"expected levels of a shape like {self.shape}, got {levels.shape} for {picture.name}")
-        if levels.dtype != np.uint8 or int(levels.max(initial=0)) >> self.bits:
-            raise HvaeError(f"expected levels 0 to {2**self.bits - 1} as uint8, got others in {picture.name}")
+        levels = check_levels(picture, self.shape, self.bits)
         rest = np.zeros((0, *levels.shape[1:]), np.uint8) if picture.rest is None else picture.rest
         if rest.shape != (picture.kind.rest, *levels.shape[1:]) or rest.dtype != np.uint8:
             raise HvaeError(f"expected {picture.kind.rest} planes of uint8 beside the levels of {picture.name}")
@@ -224,9 +229,9 @@ class Codec:
     def coder(self, book: Book, order: int | None = None) -> Coder:
         """What puts images on a stack with these bins, in the best order for this model or a given one."""
         chosen_order = best_order(self.model) if order is None else order
-        return Coder(self.model, ORDERS[chosen_order], book, self.bits)
+        return Coder(self.model, ORDERS[chosen_order], book, self.bits, self.context)
 
-    def _header(self, items: Iterable[Item], made: Sequence[Block], coder: Coder | None) -> Header:
+    def _header(self, items: Iterable[Item], entries: Sequence[Block], coder: Coder | None) -> Header:
         return Header(
             order=CLASSIC if coder is None else ORDERS.index(coder.order),
             bits=self.bits,
@@ -236,7 +241,7 @@ class Codec:
             run=self.run,
             levels={} if coder is None else coder.book.levels,
             items=tuple(items),
-            blocks=tuple(made),
+            blocks=tuple(entries),
         )
 
     def _smaller(self, content: bytes, order: str, pictures: Sequence[Picture]) -> tuple[bytes, str]:
@@ -245,27 +250,22 @@ class Codec:
         guess = sum(len(squeeze(picture.levels[None], self.bits)) for picture in some) / len(some)
         if len(content) < 0.7 * guess * len(pictures) and len(some) < len(pictures):
             return content, order
-        return min((content, order), (self._classic(pictures), "classic"), key=lambda found: len(found[0]))
+        return min((content, order), (self._classic(pictures), "classic"), key=lambda choice: len(choice[0]))
 
     def _classic(self, pictures: Sequence[Picture]) -> bytes:
         """A file that keeps each picture in a classic format."""
         payloads = [squeeze(picture.levels[None], self.bits) for picture in pictures]
-        made = [
+        parts = [
             (crew.entry(1, payload, picture.levels), payload)
             for payload, picture in zip(payloads, pictures, strict=True)
         ]
-        known, contents = zip(*made, *_aside(pictures), strict=True)
-        return write(self._header(_items(pictures), known, None), contents)
+        entries, contents = zip(*parts, *_aside(pictures), strict=True)
+        return write(self._header(_items(pictures), entries, None), contents)
 
     def _check(self, header: Header) -> None:
         if header.order >= len(ORDERS):
             raise HvaeError(f"expected an order of coding below {len(ORDERS)}, got {header.order}; update hvae")
-        if header.model != self.identity:
-            raise HvaeError(
-                f"this file was made with another model (sha256 {header.model.hex()[:12]}..., "
-                f"this one is {self.identity.hex()[:12]}...); give the run it was made with"
-                + (f", once at {header.run}" if header.run else "")
-            )
+        check_model(header, self.identity)
         if header.order > best_order(self.model):
             raise HvaeError(f"the file says order {ORDERS[header.order].name}, which this model has not; it is damaged")
         if header.bits != self.bits:
@@ -279,38 +279,38 @@ class Codec:
             raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
         if only is None:
             tiles.all()
-        wanted, found = chosen(only, len(items)), []
-        kept = rests(file, items, wanted)
+        wanted, pictures = chosen(only, len(items)), []
+        planes = rests(file, items, wanted)
         for i in wanted:
             item = items[i]
             levels = join(tiles.between(ends[i], ends[i + 1]), item.height, item.width)
-            found.append(shown(item, levels, kept.get(i)))
-        return found
+            pictures.append(shown(item, levels, planes.get(i)))
+        return pictures
 
 
 def _coded(coder: Coder, tiles: Levels, settings: Settings, tick: Tick | None) -> Iterator[Coded]:
-    """The blocks of a file, in their order; `tick` is told of every step here, or of every block from elsewhere."""
+    """The blocks of a file, in their order; `tick` hears of every step here, or of every block from elsewhere."""
     parts = [tiles[at : at + settings.block] for at in range(0, len(tiles), settings.block)]
     starts = np.cumsum([0, *(len(part) for part in parts)])
     workers = settings.workers or crew.hands(coder, [len(part) for part in parts])
-    told = [_shifted(tick, int(at), len(tiles)) if workers == 1 else bool for at in starts[:-1]]
-    jobs = [(part, settings.rows, settings.verify, hear) for part, hear in zip(parts, told, strict=True)]
-    for end, found in zip(starts[1:], crew.each(crew.code, coder, jobs, workers), strict=True):
+    listeners = [_shifted(tick, int(at), len(tiles)) if workers == 1 else bool for at in starts[:-1]]
+    jobs = [(part, settings.rows, settings.verify, listen) for part, listen in zip(parts, listeners, strict=True)]
+    for end, coded in zip(starts[1:], crew.each(crew.code, coder, jobs, workers), strict=True):
         if tick is not None:
             tick(int(end), len(tiles))
-        yield found
+        yield coded
 
 
 def _aside(pictures: Sequence[Picture]) -> list[tuple[Block, bytes]]:
     """What the model does not code: a block of no tiles for each picture that has such."""
-    found = []
+    entries = []
     for rest in (picture.rest for picture in pictures if picture.rest is not None):
         payload = squeeze(rest[:, None], 8)  # (R, 1, H, W)
-        found.append((crew.entry(0, payload, rest), payload))
-    return found
+        entries.append((crew.entry(0, payload, rest), payload))
+    return entries
 
 
-def _shifted(tick: Tick | None, start: int, total: int) -> blocks.Told:
+def _shifted(tick: Tick | None, start: int, total: int) -> blocks.Listener:
     return bool if tick is None else lambda done: tick(start + done, total)
 
 

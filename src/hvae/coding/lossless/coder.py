@@ -6,8 +6,8 @@ Shapes: `B` rows of a step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -45,21 +45,22 @@ def best_order(model: Model) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Coder:
-    """A still model, the order of its pops and pushes, its bins, and the bits of its data."""
+    """A still model, the order of its pops and pushes, its bins, the bits of its data, and their context, (1, ...)."""
 
     model: Model
     order: Order
     book: Book
     bits: int
+    context: Mapping[str, Tensor] = field(default_factory=dict)
 
     def encode(self, stack: Stack, levels: Levels) -> Trace:
         x = torch.from_numpy(levels).double() / (2**self.bits - 1)
         with calm():
-            return self.order.encode(self.model, stack, x, self.book)
+            return self.order.encode(self.model, stack, x, self.book, self.context)
 
     def decode(self, stack: Stack, n: int) -> Levels:
         with calm():
-            x = self.order.decode(self.model, stack, n, self.book)
+            x = self.order.decode(self.model, stack, n, self.book, self.context)
         return (x * (2**self.bits - 1)).round().to(torch.uint8).numpy()
 
 

@@ -42,20 +42,20 @@ class Coded(NamedTuple):
     block: Block
     payload: bytes
     account: Account
-    kept: bool
+    is_classic: bool
     """It did not come back, so it is in a classic format."""
     check_seconds: float
 
 
-def code(coder: Coder, tiles: Levels, rows: int, verify: bool, told: blocks.Told = bool) -> Coded:
+def code(coder: Coder, tiles: Levels, rows: int, verify: bool, listen: blocks.Listener = bool) -> Coded:
     """A block of tiles (N, *shape), at most `rows` of them walked at once; `verify` decodes it again."""
-    payload, account = blocks.encode(coder, tiles, rows, told)
+    payload, account = blocks.encode(coder, tiles, rows, listen)
     started = time.perf_counter()
-    kept = verify and not _comes_back(coder, payload, tiles)
-    if kept:
-        payload, account = blocks.kept(tiles, coder.bits)
+    is_classic = verify and not _comes_back(coder, payload, tiles)
+    if is_classic:
+        payload, account = blocks.classic(tiles, coder.bits)
     seconds = time.perf_counter() - started if verify else 0.0
-    return Coded(entry(len(tiles), payload, tiles), payload, account, kept, seconds)
+    return Coded(entry(len(tiles), payload, tiles), payload, account, is_classic, seconds)
 
 
 def entry(count: int, payload: bytes, content: Levels) -> Block:

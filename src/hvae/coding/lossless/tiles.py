@@ -25,8 +25,8 @@ class Tiles:
         self, file: File, coder: Coder, shape: tuple[int, ...], tick: Tick | None = None, workers: int = 1
     ) -> None:
         self.file, self.coder, self.shape, self.tick, self.workers = file, coder, shape, tick, workers
-        self.known = [block for block in file.header.blocks if block.count]
-        self.starts = np.cumsum([0, *(block.count for block in self.known)])
+        self.blocks = [block for block in file.header.blocks if block.count]
+        self.starts = np.cumsum([0, *(block.count for block in self.blocks)])
         self._held: dict[int, Levels] = {}
 
     def between(self, start: int, end: int) -> Levels:
@@ -36,21 +36,21 @@ class Tiles:
 
     def all(self) -> None:
         """Decode every block now."""
-        counts = [block.count for block in self.known]
+        counts = [block.count for block in self.blocks]
         jobs = [(self.file.payload(index), self.shape, count) for index, count in enumerate(counts)]
         workers = self.workers or crew.hands(self.coder, counts)
-        for index, found in enumerate(crew.each(blocks.decode, self.coder, jobs, workers)):
-            self._keep(index, found)
+        for index, levels in enumerate(crew.each(blocks.decode, self.coder, jobs, workers)):
+            self._keep(index, levels)
 
     def _block(self, index: int) -> Levels:
         if index not in self._held:
             self._held.clear()
-            payload, count = self.file.payload(index), self.known[index].count
+            payload, count = self.file.payload(index), self.blocks[index].count
             self._keep(index, blocks.decode(self.coder, payload, self.shape, count))
         return self._held[index]
 
-    def _keep(self, index: int, found: Levels) -> None:
-        check_content(found, self.known[index], index)
-        self._held[index] = found
+    def _keep(self, index: int, levels: Levels) -> None:
+        check_content(levels, self.blocks[index], index)
+        self._held[index] = levels
         if self.tick is not None:
-            self.tick(index + 1, len(self.known))
+            self.tick(index + 1, len(self.blocks))

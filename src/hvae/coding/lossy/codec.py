@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from hvae.coding.entropy.numerics import Build, identity, resized, still
+from hvae.coding.entropy.numerics import Build, identity, resized, settled, still
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.container import Block, File, Header, Item, write
-from hvae.coding.files.pictures import Picture, check_names, layout, split
-from hvae.coding.files.reading import Tick, chosen
+from hvae.coding.files.pictures import Picture, check_levels, check_names, layout, split
+from hvae.coding.files.reading import Tick, check_model, check_probabilities, chosen
 from hvae.coding.lossy import rounding as lossy
 from hvae.coding.lossy.layout import (
     LOSSY,
@@ -41,6 +41,7 @@ from hvae.coding.lossy.layout import (
     tile_shape,
 )
 from hvae.coding.lossy.rounding import DITHERS, Chunk, Dither, Sent
+from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 
@@ -81,17 +82,17 @@ class LossyCodec:
     """Compresses pictures with a model of rounded latents, and decompresses them with the same one.
 
     Arguments: `model`, which is copied; `build`, a shape (C, H, W) to an untrained model of the same weights (by name
-    and size) for pictures of that shape; `bits` of the data; `description` and `run` as for `Codec`.  Raises HvaeError
-    for a model whose latents cannot be rounded.
+    and size) for pictures of that shape; `bits` of the data; `description`, `run` and `context` as for `Codec`.  Raises
+    HvaeError for a model whose latents cannot be rounded.
 
     >>> from hvae.coding.files.container import read
     >>> from hvae.config.qresvae import QResVAEConfig
     >>> from hvae.zoo import build
     >>> config = QResVAEConfig(patch=2, groups=(1, 1), widths=(4, 4), latent=1)
     >>> codec = LossyCodec(build(config, (1, 8, 8)), build=lambda shape: build(config, shape), bits=8)
-    >>> made = codec.compress([Picture("a", np.eye(9, dtype=np.uint8)[None], 0)])
-    >>> back = codec.decompress(read(made.content))
-    >>> bool((back[0].levels == made.pictures[0].levels).all())
+    >>> file = codec.compress([Picture("a", np.eye(9, dtype=np.uint8)[None], 0)])
+    >>> back = codec.decompress(read(file.content))
+    >>> bool((back[0].levels == file.pictures[0].levels).all())
     True
     """
 
@@ -103,6 +104,7 @@ class LossyCodec:
         bits: int,
         description: Mapping[str, Any] | None = None,
         run: str = "",
+        context: Context | None = None,
     ) -> None:
         self.levels = lossy.quantised(model)
         if not self.levels or not 1 <= bits <= 8 or len(model.shape) != 3:
@@ -113,7 +115,8 @@ class LossyCodec:
         self.identity, self.model = identity(model, description or {}), still(model)
         self.build, self.bits, self.run = build, bits, run
         self.shape: Shape = tuple(model.shape)
-        self.probabilities = lossy.fingerprint(self.model)
+        self.context = settled(self.model, context)
+        self.probabilities = lossy.fingerprint(self.model, self.context)
         self._held = self.model
 
     def compress(
@@ -166,8 +169,8 @@ class LossyCodec:
         chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in asked}
         dither, tiles = DITHERS[file.header.order - LOSSY], dict[int, Levels]()
         for done, g in enumerate(asked):
-            found = lossy.decode(self.sized(parts[g].shape), chunks[g], parts[g].tiles, self.bits, dither)
-            tiles |= {parts[g].start + i: one for i, one in enumerate(found)}
+            shown = lossy.decode(self.sized(parts[g].shape), chunks[g], parts[g].tiles, self.bits, dither, self.context)
+            tiles |= {parts[g].start + i: one for i, one in enumerate(shown)}
             if tick is not None:
                 tick(done + 1, len(asked))
         return joined([items[i] for i in wanted], [tiles[t] for t in range(first, last)])
@@ -188,14 +191,10 @@ class LossyCodec:
         return self._held
 
     def _checked(self, picture: Picture) -> Levels:
-        levels = picture.levels
-        if levels.ndim != 3 or levels.shape[0] != self.shape[0] or levels.dtype != np.uint8:
-            raise HvaeError(f"expected uint8 levels ({self.shape[0]}, H, W), got {levels.shape} for {picture.name}")
+        levels = check_levels(picture, self.shape, self.bits)
         layout(levels.shape[1], levels.shape[2], self.shape)  # refuses sizes that no picture has
         if picture.kind.rest:
             raise HvaeError(f"{picture.name} has transparency or 16 bits, which only lossless files keep; convert it")
-        if int(levels.max(initial=0)) >> self.bits:
-            raise HvaeError(f"expected levels 0 to {2**self.bits - 1}, got others in {picture.name}")
         return levels
 
     def _best(
@@ -207,7 +206,7 @@ class LossyCodec:
             tried.append([])
             for group in parts:
                 x = np.stack(tiles[group.start : group.start + group.tiles])  # (N, C, h, w)
-                tried[-1].append(lossy.encode(self.sized(group.shape), x, names, self.bits, dither))
+                tried[-1].append(lossy.encode(self.sized(group.shape), x, names, self.bits, dither, self.context))
                 if tick is not None:
                     tick(sum(map(len, tried)), len(DITHERS) * len(parts))
         bounds = [sum(sent.elbo for sent in one) for one in tried]
@@ -216,7 +215,7 @@ class LossyCodec:
 
     def _verify(self, parts: Sequence[Group], sent: Sequence[Sent], dither: Dither) -> None:
         for group, s in zip(parts, sent, strict=True):
-            shown = lossy.decode(self.sized(group.shape), s.chunks, group.tiles, self.bits, dither)
+            shown = lossy.decode(self.sized(group.shape), s.chunks, group.tiles, self.bits, dither, self.context)
             if not np.array_equal(shown, s.levels):
                 raise HvaeError("a picture does not decode to what its encoder saw; nothing was written: report this")
 
@@ -237,22 +236,13 @@ class LossyCodec:
     def _check(self, header: Header) -> None:
         if header.order not in ORDERS:
             raise HvaeError("this file was compressed without loss: it has no levels to choose from")
-        if header.model != self.identity:
-            raise HvaeError(
-                f"this file was made with another model (sha256 {header.model.hex()[:12]}..., "
-                f"this one is {self.identity.hex()[:12]}...); give the run it was made with"
-                + (f", once at {header.run}" if header.run else "")
-            )
+        check_model(header, self.identity)
         if (header.bits, header.shape) != (self.bits, self.shape) or header.levels:
             raise HvaeError(
                 f"expected a file of {self.bits} bits by a model of {self.shape}, without bins; it says {header.bits} "
                 f"bits, {header.shape} and {len(header.levels)} levels with bins: it is damaged"
             )
-        if header.probabilities != self.probabilities:
-            raise HvaeError(
-                "this machine or this version of torch computes other probabilities than the one that wrote the file; "
-                "decompress it there"
-            )
+        check_probabilities(header, self.probabilities, self.context)
 
     def _chunks(self, file: File, count: int, g: int, depth: int) -> dict[str, Chunk]:
         """The top `depth` chunks of one of `count` groups, by level."""

@@ -33,10 +33,11 @@ from hvae.coding.entropy.queue import Reader, Writer
 from hvae.coding.entropy.steady import Parameters, Uncodable, flat
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.files.classic import Levels
+from hvae.datum import Context
 from hvae.draw import Draw, Drawn, mode
 from hvae.errors import HvaeError
 from hvae.site import Site
-from hvae.walk import Model, run
+from hvae.walk import Evidence, Model, device_of, run
 
 HALF = 1 << 11
 """Symbols lie between -HALF and HALF - 1: a residue beyond is cut off to them, in the encoder's walk too."""
@@ -90,9 +91,9 @@ class Residues(Cumulative):
 
     def write(self, writer: Writer, symbols: Ints) -> None:
         def digit(masses: Floats, shift: int) -> Ints:
-            found = (symbols >> shift) & (masses.shape[1] - 1)
-            writer.write(masses, found)
-            return found
+            digits = (symbols >> shift) & (masses.shape[1] - 1)
+            writer.write(masses, digits)
+            return digits
 
         self._walk(digit)
 
@@ -101,14 +102,14 @@ class Residues(Cumulative):
 
 
 class _Sending(Draw):
-    """Rounds the levels of `kept`; every other one is at the middle of its prior, as the decoder will have it."""
+    """Rounds the levels of `names`; every other one is at the middle of its prior, as the decoder will have it."""
 
-    def __init__(self, kept: Collection[str], dither: Dither) -> None:
-        self.kept, self.dither, self.chunks = kept, dither, dict[str, Chunk]()
+    def __init__(self, names: Collection[str], dither: Dither) -> None:
+        self.names, self.dither, self.chunks = names, dither, dict[str, Chunk]()
 
     def __call__(self, site: Site) -> Drawn:
         law = _law(site)
-        if site.name not in self.kept:
+        if site.name not in self.names:
             return _middle(site, law)
         assert site.q is not None, f"a walk on data knows the q of {site.name}"
         dither = self.dither(site.name, len(law.loc))
@@ -154,37 +155,53 @@ class _Drawing(Draw):
         return Drawn(_value(site, law.loc + residue), site.p)
 
 
-def encode(model: Model, levels: Levels, kept: Collection[str], bits: int, dither: Dither = plain) -> Sent:
-    """Pictures, (B, C, H, W) of integers, as the chunks of the levels `kept`; `model` is still, of their shape."""
-    sending = _Sending(kept, dither)
+def encode(
+    model: Model,
+    levels: Levels,
+    names: Collection[str],
+    bits: int,
+    dither: Dither = plain,
+    context: Context | None = None,
+) -> Sent:
+    """Pictures, (B, C, H, W) of integers, as the chunks of the levels `names`; `model` is still, of their shape."""
+    sending = _Sending(names, dither)
     with calm():
         x = torch.from_numpy(levels).double() / (2**bits - 1)
-        trace = run(model, sending, model.evidence(x))
+        trace = run(model, sending, model.evidence(x, context))
         nats = {name: float(rate.sum()) for name, rate in trace.rates().items() if name in sending.chunks}
         shown = _levels(trace.observed[-1].law.mean(), bits)
         return Sent(sending.chunks, shown, nats, float(trace.log_likelihood().sum()) - sum(nats.values()))
 
 
-def decode(model: Model, chunks: Mapping[str, Chunk], n: int, bits: int, dither: Dither = plain) -> Levels:
+def decode(
+    model: Model,
+    chunks: Mapping[str, Chunk],
+    n: int,
+    bits: int,
+    dither: Dither = plain,
+    context: Context | None = None,
+) -> Levels:
     """The pictures, (n, C, H, W), that the chunks of any upper levels show.  Raises HvaeError for damaged ones."""
     with calm():
-        trace = run(model, _Receiving(chunks, dither), n=n)
+        trace = run(model, _Receiving(chunks, dither), n=n, context=context)
         return _levels(trace.observed[-1].law.mean(), bits)
 
 
-def fingerprint(model: Model) -> bytes:
+def fingerprint(model: Model, context: Context | None = None) -> bytes:
     """8 bytes that differ on a machine that computes other probabilities, of any level, or another picture."""
     drawing = _Drawing()
     with calm():
-        run(model, drawing, n=1)
+        run(model, drawing, n=1, context=context)
     return drawing.seen.digest()[:8]
 
 
 def quantised(model: Model) -> list[str]:
-    """The levels of a model, top first, if all of them can be rounded and sent; none if the model is no lossy codec."""
+    """The levels of a model, top first; empty if the model cannot be used for lossy coding."""
+    device = device_of(model)
+    context = {name: condition.placeholder(1, device) for name, condition in model.conditions.items()}
     with torch.no_grad():
-        latents = run(model, mode).latents
-    lossy = all(isinstance(form(record.p), Rounded) and not record.late for record in latents)
+        latents = run(model, mode, Evidence(1, context=context)).latents
+    lossy = all(isinstance(form(r.p), Rounded) and not r.late and r.step is None for r in latents)
     return [record.name for record in latents] if lossy else []
 
 
@@ -220,13 +237,13 @@ def _residue(chunk: Chunk, code: Residues, name: str) -> Ints:
     if len(chunk.payload) % 4:
         raise HvaeError(f"level {name} is no whole number of words; the file is damaged")
     reader = Reader(np.frombuffer(chunk.payload, dtype="<u4").astype(np.uint32))
-    found = code.read(reader) - HALF
+    residue = code.read(reader) - HALF
     reader.check_end()
-    if _crc(found) != chunk.content:
+    if _crc(residue) != chunk.content:
         raise HvaeError(
             f"level {name} decodes to other values than were sent; the file is damaged, or of another model"
         )
-    return found
+    return residue
 
 
 def _crc(residue: Ints) -> int:
