@@ -61,6 +61,8 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoints": {"zoo", "config", *HALL},
 }
 
+ALLOWED["study"] = {*ALLOWED, "inspection"}  # everything but the commands and the pages
+
 
 def room(module: str) -> str:
     """hvae.levels.prior -> levels; hvae -> __init__."""

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from hvae.metrics import activity, bounds, extractor
     from hvae.objectives import ELBO, IWAE
     from hvae.site import Site
+    from hvae.study.compress import compress
+    from hvae.study.decompress import decompress
     from hvae.training import FitResult, fit
     from hvae.walk import Evidence, Model, Record, Trace, names, run
     from hvae.zoo import build
@@ -68,6 +70,8 @@ _PLACES = {
     "metrics": ("activity", "bounds", "extractor"),
     "objectives": ("ELBO", "IWAE"),
     "site": ("Site",),
+    "study.compress": ("compress",),
+    "study.decompress": ("decompress",),
     "training": ("FitResult", "fit"),
     "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
     "zoo": ("build",),
@@ -114,6 +118,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "ELBO",
     "IWAE",
     "Site",
+    "compress",
+    "decompress",
     "FitResult",
     "fit",
     "Evidence",

@@ -8,7 +8,8 @@ on two cores that was 6 %.
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hvae.errors import HvaeError
@@ -16,6 +17,7 @@ from hvae.errors import HvaeError
 # The names and numbers of <malloc.h>.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 _NEVER, _NONE = -1, 0
+_PICTURES = "for these pictures; take fewer at once, or a larger machine"
 
 
 def keep() -> bool:
@@ -64,3 +66,24 @@ def _of_container(place: Path = Path("/sys/fs/cgroup")) -> int | None:
 def _field(text: str, name: str, unit: int) -> int | None:
     lines = (line.split() for line in text.splitlines())
     return next((int(words[1]) * unit for words in lines if words and words[0] == name), None)
+
+
+@contextmanager
+def enough_memory(purpose: str = _PICTURES) -> Iterator[None]:
+    """Turn a lack of memory, of the machine or of its accelerator, into an HvaeError: "not enough memory PURPOSE".
+
+    >>> with enough_memory("for 8 images; take fewer"):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: not enough memory for 8 images; take fewer
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as fault:
+        # torch has no class of its own for the machine's memory; that for the accelerator's is a RuntimeError too.
+        if isinstance(fault, RuntimeError) and not any(
+            part in str(fault) for part in ("allocate memory", "out of memory")
+        ):
+            raise
+        raise HvaeError(f"not enough memory {purpose}") from fault

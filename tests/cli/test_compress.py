@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_names_that_are_not_utf8_are_refused_before_any_work(
     folder = tmp_path / "in"
     folder.mkdir()
     odd = grey(folder / os.fsdecode(b"\xff.png"))
-    monkeypatch.setattr("hvae.coding.open_picture", lambda *_: pytest.fail("nothing is read"))
+    monkeypatch.setattr("hvae.study.inputs.open_picture", lambda *_: pytest.fail("nothing is read"))
     for source in (folder, odd):
         said = command("compress", run, source, tmp_path / "a.hvz")
         assert said.code == 2 and "is not UTF-8" in said.err and said.err.strip().count("\n") == 0
@@ -123,7 +124,8 @@ def test_destinations_are_looked_at_first(
     for name in ("is.npy", "file"):
         (tmp_path / name).write_text("kept")
     (tmp_path / "dir.hvz").mkdir()
-    monkeypatch.setattr("hvae.checkpoints.load", lambda *_: pytest.fail("nothing is loaded"))
+    for name in ("compress", "decompress"):
+        monkeypatch.setattr(import_module(f"hvae.study.{name}"), "load", lambda *_: pytest.fail("nothing is loaded"))
     for words, message in (
         (["compress", run, "test", tmp_path / "dir.hvz"], "is a folder; name the .hvz file"),
         (["compress", run, "test", tmp_path / "file" / "a.hvz"], "could not write"),
@@ -278,8 +280,8 @@ def test_faults_of_decompress_leave_nothing(command: Callable, data_file: Path, 
 
 
 def test_names_in_a_file_cannot_leave_the_folder(tmp_path: Path) -> None:
-    from hvae.cli.decompress import _written
     from hvae.coding import Picture
+    from hvae.study.writing import write_pictures
 
     names = (
         "../../etc/passwd",
@@ -294,7 +296,7 @@ def test_names_in_a_file_cannot_leave_the_folder(tmp_path: Path) -> None:
         "\1C:d:z",
     )
     pictures = [Picture(name, np.zeros((1, 2, 2), dtype=np.uint8), 2) for name in names]
-    found = [str(p.relative_to(tmp_path / "to")) for p in _written(pictures, tmp_path / "to", 8)]
+    found = [str(p.relative_to(tmp_path / "to")) for p in write_pictures(pictures, tmp_path / "to", 8)]
     assert found[:5] == ["etc/passwd.png", "root/x.png", "0002.png", "0003.png", "a/b.png"]
     assert found[5:] == ["a/b-0005.png", "x/y.png", "n" * 200 + ".png", "a/0008.png", "z.png"]
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.png")) == sorted(f"to/{f}" for f in found)

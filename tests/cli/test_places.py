@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvae.cli.places import check_place, free_name, safe
 from hvae.errors import HvaeError
+from hvae.study.places import check_place, free_name, safe
 
 NAMES = st.text(st.sampled_from("ab./\\:C\0\n \udcff"), max_size=12) | st.text(max_size=20)
 

@@ -54,6 +54,14 @@ class LoadedRun:
         """Bits a value of the data."""
         return int(self.description["bits"])
 
+    def check_form(self, shape: Sequence[int], bits: int, source: str) -> None:
+        """Raises HvaeError for data from a `source` that do not have the shape and the bits of the model's."""
+        if tuple(shape) != self.model.shape or bits != self.bits:
+            raise HvaeError(
+                f"{self.folder} takes images of {self.model.shape} with {self.bits} bits, got {tuple(shape)} with "
+                f"{bits} bits from {source}; give the data it was trained on, or others of that form"
+            )
+
     def build(self, shape: Sequence[int]) -> Model:
         """An untrained model of the run's configuration for data of another shape."""
         return build(self.config.model, shape=shape, bits=self.bits)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.parser import Parser
-from hvae.cli.places import check_place
 from hvae.cli.provenance import read_provenance
 from hvae.cli.ranked import measures
 from hvae.cli.source import stored
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
+from hvae.study.places import check_place
 
 if TYPE_CHECKING:
     from hvae.reporting.comparison import Group, Row

@@ -126,11 +126,7 @@ def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> Brought
 
 def fits(run: LoadedRun, shape: Sequence[int], bits: int, source: str) -> None:
     """Raises HvaeError for images that do not have the form of the model's."""
-    if tuple(shape) != run.model.shape or bits != run.bits:
-        raise HvaeError(
-            f"{run.folder} takes images of {run.model.shape} with {run.bits} bits, got {tuple(shape)} with {bits} "
-            f"from {source}"
-        )
+    run.check_form(shape, bits, source)
 
 
 def bring(run: LoadedRun, config: DataConfig) -> Brought:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from hvae import __version__
 from hvae.cli.models import size
 from hvae.cli.parser import Parser, split_dotted
-from hvae.cli.places import check_place
 from hvae.cli.protocol import UNSEEN, held_out, layout
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import command, machine, now, packages, write_json
@@ -26,6 +25,7 @@ from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
+from hvae.study.places import check_place
 
 if TYPE_CHECKING:
     from hvae.checkpoints.imports import Converted

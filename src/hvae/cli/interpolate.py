@@ -16,12 +16,12 @@ from hvae.capacity import check_memory
 from hvae.cli.encode import images
 from hvae.cli.form import SPLITS
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
-from hvae.cli.places import check_place
 from hvae.cli.sample import ACCELERATOR, at_once, every, placed, temperatures
 from hvae.cli.sheets import write
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError, unknown
 from hvae.files import replacing
+from hvae.study.places import check_place
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,7 +19,6 @@ from hvae.cli.evaluation.shown import summary
 from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.levels import check_held, check_levels
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
-from hvae.cli.places import check_place
 from hvae.cli.provenance import NAME as PROVENANCE
 from hvae.cli.provenance import begin, course, earlier_parts, finish, write_json
 from hvae.cli.rehearsal import rehearse, show_config
@@ -33,6 +32,7 @@ from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused, refuse_changes, split_changes
+from hvae.study.places import check_place
 
 if TYPE_CHECKING:
     from hvae.training import FitResult

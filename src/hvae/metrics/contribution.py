@@ -16,7 +16,7 @@ from torch import Tensor
 from hvae.datum import Datum
 from hvae.draw import Draw, each, posterior, prior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
@@ -188,8 +188,8 @@ def _scores(model: Model, trace: Trace, evidence: Evidence) -> tuple[Tensor, Ten
     spent = sum((record.rate() for record in trace.latents), torch.zeros(len(evidence), device=evidence.data.device))
     log_likelihood = trace.log_likelihood()
     # A reduced precision has too few digits for sums of thousands of nats.
-    kept = (t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double() for t in (log_likelihood, spent))
-    return (*kept, _decibels(model.picture(trace).clamp(0, 1), evidence.data))  # type: ignore[return-value]
+    decibels = _decibels(model.picture(trace).clamp(0, 1), evidence.data)
+    return double(log_likelihood), double(spent), decibels
 
 
 def _row(

@@ -48,6 +48,11 @@ def seen(model: Model, batches: Iterable[Tensor | Datum]) -> Iterator[Evidence]:
         raise HvaeError("expected data to measure the model on, got no batch; check the data set and its limit")
 
 
+def double(t: Tensor) -> Tensor:
+    """Nats as float64 on the CPU, where sums of many are kept; halves become float32 on their way."""
+    return t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double()
+
+
 def levels_of(trace: Trace) -> list[str]:
     """The latent variables in the order in which the model generates them, top first."""
     latent = {record.name for record in trace.latents}

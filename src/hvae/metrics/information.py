@@ -18,7 +18,7 @@ from hvae.config.objective import ObjectiveConfig
 from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
 from hvae.metrics.results import plain
 from hvae.screen.numbers import number
 from hvae.site import Key
@@ -117,17 +117,13 @@ def _take(model: Model, evidence: Evidence, samples: int, sums: _Sums, meter: Me
     for _ in range(samples):
         trace = run(model, posterior, evidence)
         for record in trace.latents:
-            draws.setdefault(record.key, []).append(_double((record.q or record.law).mean()))
-            sums.spend(record.key, _double(record.divergence()[0]) / samples)
+            draws.setdefault(record.key, []).append(double((record.q or record.law).mean()))
+            sums.spend(record.key, double(record.divergence()[0]) / samples)
         meter.add(1)
     for key, means in draws.items():
         sums.move(key, torch.stack(means))
     sums.data += len(evidence)
     return trace
-
-
-def _double(t: Tensor) -> Tensor:
-    return t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double()
 
 
 class _Sums:

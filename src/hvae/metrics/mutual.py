@@ -28,7 +28,7 @@ from hvae.datum import Datum
 from hvae.distributions import sum_rest
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.site import Key, Site
 from hvae.walk import Evidence, Model, Trace, run, still
@@ -176,8 +176,8 @@ def _scored(model: Model, trace: Trace, evidence: Evidence, chunk_rows: int, met
     itself = torch.eye(size, dtype=torch.bool)[:, :, None]
     return _Scores(
         own=pairs.diagonal().T,
-        prior=torch.stack([_double(record.log_prob()) for record in records], 1),
-        rate=torch.stack([_double(record.rate()) for record in records], 1),
+        prior=torch.stack([double(record.log_prob()) for record in records], 1),
+        rate=torch.stack([double(record.rate()) for record in records], 1),
         held=pairs.masked_fill(itself, -math.inf).logsumexp(0),
         joint=pairs.cumsum(2).masked_fill(itself, -math.inf).logsumexp(0),
         others=torch.full((size, 1), float(size - 1), dtype=torch.float64),
@@ -222,14 +222,10 @@ class _Asked(Draw):
             return posterior(site)
         value, law = self.values[site.key], site.q if site.key in self.inferred else site.p
         if law is not None and site.key not in self.found:
-            self.found[site.key] = _double(sum_rest(law.log_prob(value)))
+            self.found[site.key] = double(sum_rest(law.log_prob(value)))
             if len(self.found) == len(self.values):
                 raise _Enough
         return Drawn(value, site.q or site.proposal)
-
-
-def _double(t: Tensor) -> Tensor:
-    return t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double()
 
 
 def _result(scores: _Scores, trace: Trace, population: int, seed: int) -> MutualResult:

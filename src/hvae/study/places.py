@@ -1,11 +1,9 @@
-"""Where compressed files and their pictures go: places checked before the work, and names that stay inside them."""
+"""Where files go: places checked before the work, and names that stay inside them."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +12,21 @@ from hvae.screen.text import is_seen
 
 _LONGEST = 200
 """Bytes of a name that leave room, in the 255 of most file systems, for a number and the name of a temporary file."""
+
+
+SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
+"""What the names of image files end in."""
+
+
+def check_file(path: str | Path) -> Path:
+    """The place of a compressed file.  Raises HvaeError for another kind of name, or where none can be written."""
+    place = Path(path)
+    if place.suffix != ".hvz":
+        raise HvaeError(f"expected a file name that ends in .hvz, got {place}; name the .hvz file to write last")
+    if place.is_dir():
+        raise HvaeError(f"{place} is a folder; name the .hvz file to write last")
+    check_place(place)
+    return place
 
 
 def check_place(place: Path) -> None:
@@ -58,14 +71,3 @@ def free_name(folder: Path, name: PurePosixPath, number: int) -> PurePosixPath:
         name = next(others)
     assert (folder / name).resolve().is_relative_to(folder.resolve()), "nothing is written outside"
     return name
-
-
-@contextmanager
-def enough_memory() -> Iterator[None]:
-    """Turn a lack of memory into a line."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as fault:
-        if isinstance(fault, RuntimeError) and "allocate memory" not in str(fault):
-            raise
-        raise HvaeError("not enough memory for these pictures; take fewer at once, or a larger machine") from fault

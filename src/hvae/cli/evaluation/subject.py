@@ -94,11 +94,7 @@ def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice, tru
     run = load(folder)
     run = read_by(replace(run, config=run.config.override(overrides)))
     data = load_data(run.config.data)
-    if data.shape != run.model.shape or data.bits != run.bits:
-        raise HvaeError(
-            f"{run.folder} was trained on images of {run.model.shape} with {run.bits} bits, "
-            f"but {data.provenance.name} now has {data.shape} with {data.bits}; give the data it was trained on"
-        )
+    run.check_form(data.shape, data.bits, data.provenance.name)
     known = run.description["data"]
     odd = differences(Provenance.from_dict(known), data.provenance) if known else []
     if odd:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hvae.cli.evaluation.subject import Subject
 from hvae.cli.form import SPLITS
-from hvae.cli.places import check_place
 from hvae.cli.scoring.images import some
 from hvae.errors import HvaeError, unknown
+from hvae.study.places import check_place
 
 REGRET = "regret"
 OUTSIDE = "outside"

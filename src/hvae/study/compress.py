@@ -1,0 +1,175 @@
+"""Pictures to one small file, with the model of a run: what `hvae compress` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hvae.checkpoints import LoadedRun, load
+from hvae.coding import Compressed, Lossy, Picture, Settings, sizes
+from hvae.coding.files.pictures import check_name
+from hvae.datum import Context
+from hvae.errors import HvaeError
+from hvae.files import replacing
+from hvae.heap import enough_memory
+from hvae.study.codecs import (
+    Quality,
+    Tile,
+    calibrated,
+    codec_of,
+    depth_of,
+    is_lossy,
+    lossy_codec_of,
+    stored_book,
+    tile_shape,
+)
+from hvae.study.inputs import BAD, Input, Source, check_sources, gathered, is_split
+from hvae.study.places import check_file
+from hvae.study.progress import Count, Tell, quiet, silent
+
+_RIVALS = ("png", "webp")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Compression:
+    """A file that was written, and what went into it."""
+
+    file: Path
+    pictures: int
+    bytes_in: int
+    """Of the files, where all inputs are some; else of the values at their bit depth."""
+    bytes_in_of: str
+    """What these bytes are of, in words."""
+    result: Compressed | Lossy
+    rivals: Mapping[str, int] = field(default_factory=dict)
+    """Bytes that other lossless formats take, by name, picture by picture; empty for a lossy file."""
+
+    @property
+    def bytes_out(self) -> int:
+        """Of the file."""
+        return len(self.result.content)
+
+    @property
+    def ratio(self) -> float:
+        """Bytes in for each byte out."""
+        return self.bytes_in / self.bytes_out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        sizes: dict[str, Any] = {"bytes_in": self.bytes_in, "bytes_in_of": self.bytes_in_of}
+        sizes |= {"bytes_out": self.bytes_out, "ratio": self.ratio}
+        rivals = {"rivals": dict(self.rivals)} if isinstance(self.result, Compressed) else {}
+        return {"file": str(self.file), "pictures": self.pictures, **sizes, **self.result.to_dict(), **rivals}
+
+
+def compress(
+    run: LoadedRun | str | Path,
+    pictures: Source | Sequence[Source],
+    path: str | Path,
+    *,
+    number: int | None = None,
+    quality: Quality | None = None,
+    tile: Tile | None = None,
+    fineness: float | None = None,
+    calibrate: bool = False,
+    settings: Settings | None = None,
+    context: Context | None = None,
+    data: Mapping[str, str] | None = None,
+    progress: Count = silent,
+    tell: Tell = quiet,
+) -> Compression:
+    """Compress pictures with the model of a run into one .hvz file, whole or not at all.
+
+    Arguments: `run`, one that is loaded, or its folder; `pictures`, image files, folders, .npy files, arrays
+    (N, *shape) of uint8 levels, or "test", "valid" or "train" for the run's own data, of which the first `number`;
+    `quality`, for a lossy run alone: how many of its levels to keep, or "all"; `tile`, what pictures are cut into;
+    `fineness` and `calibrate`, how fine the bins are and whether to keep them in the run's folder; `settings` of the
+    blocks; `context`, one value for all pictures of each condition of a conditional model; `data`, keys of the run's
+    data configuration, as in {"data.root": "..."}, and "data.bad": "skip" to go on without files that cannot be read;
+    `tell`, called with what was left out or changed.
+
+    Raises HvaeError before any work for a place that cannot be written and for options that say nothing.
+    """
+    job = _Job(number, quality, tile, fineness, calibrate, settings or Settings(), context or {}, data or {})
+    sources = [pictures] if isinstance(pictures, str | Path | np.ndarray) else list(pictures)
+    file = check_file(path)
+    _check(job, sources, run)
+    with enough_memory():
+        loaded = run if isinstance(run, LoadedRun) else load(run)
+        place = str(run.folder if isinstance(run, LoadedRun) else run)
+        pack = _lossy if is_lossy(loaded, quality) else _lossless
+        result = pack(loaded, place, sources, job, progress, tell)
+        with replacing(file) as temporary:
+            temporary.write_bytes(result.result.content)
+    return replace(result, file=file)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """The options of one call."""
+
+    number: int | None
+    quality: Quality | None
+    tile: Tile | None
+    fineness: float | None
+    calibrate: bool
+    settings: Settings
+    context: Context
+    data: Mapping[str, str]
+
+
+def _check(job: _Job, sources: Sequence[Source], run: LoadedRun | str | Path) -> None:
+    check_name(str(run.folder if isinstance(run, LoadedRun) else run))
+    check_sources(sources, job.number)
+    lossless = {"tile": job.tile, "fineness": job.fineness, "calibrate": job.calibrate}
+    for name in (name for name, value in lossless.items() if value and job.quality is not None):
+        raise HvaeError(f"--{name} is for compressing without loss; leave it out, or --quality")
+    own = job.calibrate or any(map(is_split, sources))
+    for key in (key for key in job.data if key != BAD and not (own and key.startswith("data."))):
+        raise HvaeError(f"--{key} says nothing here: only --data.* counts, and for the run's own data; leave it out")
+
+
+def _lossless(
+    run: LoadedRun, place: str, sources: Sequence[Source], job: _Job, progress: Count, tell: Tell
+) -> Compression:
+    settings = job.settings if job.fineness is None else replace(job.settings, fineness=job.fineness)
+    codec = codec_of(run, place, job.context)
+    given = gathered(sources, run, job.number, job.data, tell)
+    codec = codec.sized(tile_shape(job.tile, given.pictures, codec.shape))
+    book = calibrated(run, codec, settings.fineness, job.data) if job.calibrate else stored_book(run, job.fineness)
+    result = codec.compress(given.pictures, settings, book=book, tick=progress)
+    return _compression(given, result, run.bits, _rivals(given.pictures, codec.bits))
+
+
+def _compression(
+    given: Input, result: Compressed | Lossy, bits: int, rivals: Mapping[str, int] | None = None
+) -> Compression:
+    size, of = given.weight(bits)
+    return Compression(
+        file=Path(),
+        pictures=len(given.pictures),
+        bytes_in=size,
+        bytes_in_of=of,
+        result=result,
+        rivals=rivals or {},
+    )
+
+
+def _lossy(
+    run: LoadedRun, place: str, sources: Sequence[Source], job: _Job, progress: Count, tell: Tell
+) -> Compression:
+    assert job.quality is not None, "a lossy run has a quality by now"
+    codec = lossy_codec_of(run, place, job.context)
+    keep = depth_of(job.quality, codec.levels)
+    given = gathered(sources, run, job.number, job.data, tell)
+    result = codec.compress(given.pictures, keep, verify=job.settings.verify, tick=progress)
+    return _compression(given, result, run.bits)
+
+
+def _rivals(pictures: Sequence[Picture], bits: int) -> dict[str, int]:
+    each = [{} if p.rest is not None else sizes(p.levels[: p.kind.colours or None], bits) for p in pictures]
+    return {name: sum(one[name] for one in each) for name in _RIVALS if all(name in one for one in each)}

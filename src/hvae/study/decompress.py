@@ -1,0 +1,150 @@
+"""The pictures of a file, with the model of the run that wrote it: what `hvae decompress` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hvae.checkpoints import LoadedRun, load
+from hvae.coding import CLASSIC, File, Picture, opened, read, without_model
+from hvae.datum import Context
+from hvae.errors import HvaeError
+from hvae.files import read_regular
+from hvae.heap import enough_memory
+from hvae.study.codecs import codec_of, lossy_codec_of
+from hvae.study.places import check_place
+from hvae.study.progress import Count, Tell, quiet, silent
+from hvae.study.writing import check_destination, write_pictures
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Decompression:
+    """The files that were written; of a lossy file, by how many of its levels each picture is shown."""
+
+    out: Path
+    files: tuple[Path, ...]
+    pictures: int
+    seconds: float
+    levels: int | None
+    levels_written: int | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every level that was written is shown; always of a file without loss."""
+        return self.levels == self.levels_written
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        depth = {"levels": self.levels, "levels_written": self.levels_written, "complete": self.complete}
+        files = [*map(str, self.files)]
+        return {"out": str(self.out), "files": files, "pictures": self.pictures, "seconds": self.seconds, **depth}
+
+
+def decompress(
+    path: str | Path,
+    folder: str | Path,
+    run: LoadedRun | str | Path | None = None,
+    *,
+    only: int | None = None,
+    levels: int | None = None,
+    workers: int = 1,
+    context: Context | None = None,
+    progress: Count = silent,
+    tell: Tell = quiet,
+) -> Decompression:
+    """Write the pictures of an .hvz file: one to a .png (an array to a .npy), any number to a new folder.
+
+    Arguments: `run`, the run that wrote the file, where the file says it was if left out; `only`, the picture of this
+    index alone; `levels`, of a lossy file, by its top so many levels; `workers`, processes that share the blocks (0: as
+    many as pay); `context`, that of the compression.
+
+    Raises HvaeError, and writes nothing, unless all that would be written is what was compressed.
+    """
+    started, file, out = time.perf_counter(), Path(path), Path(folder)
+    check_place(out)
+    if workers < 0:
+        raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {workers}")
+    with enough_memory():
+        part = _opened(file, levels)
+        check_destination(out, part.file.header, only)
+        job = _Job(file, run, only, levels, workers, context or {}, progress, tell)
+        shown = _decoded(part, job)
+        files = write_pictures(shown.pictures, out, part.file.header.bits)
+    return Decompression(
+        out=out,
+        files=tuple(files),
+        pictures=len(shown.pictures),
+        seconds=time.perf_counter() - started,
+        levels=shown.levels,
+        levels_written=shown.written,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """The options of one call."""
+
+    path: Path
+    run: LoadedRun | str | Path | None
+    only: int | None
+    levels: int | None
+    workers: int
+    context: Context
+    progress: Count
+    tell: Tell
+
+
+class _Part(NamedTuple):
+    """A file, whole or the beginning of a lossy one."""
+
+    file: File
+    is_lossy: bool
+
+
+class _Shown(NamedTuple):
+    """What comes out of a file; how many levels of how many it shows, where it has levels."""
+
+    pictures: Sequence[Picture]
+    levels: int | None = None
+    written: int | None = None
+
+
+def _opened(path: Path, levels: int | None) -> _Part:
+    content = read_regular(path)
+    part = opened(content)
+    if part is None and levels is not None:
+        raise HvaeError(f"--levels: {path} was compressed without loss and has no previews; leave it out")
+    return _Part(part, True) if part is not None else _Part(read(content), False)
+
+
+def _decoded(part: _Part, job: _Job) -> _Shown:
+    if part.file.header.order == CLASSIC and not job.run:
+        return _Shown(without_model(part.file, job.only))
+    run = job.run or _place_of(part.file, job.path)
+    loaded = run if isinstance(run, LoadedRun) else load(run)
+    place = str(run.folder if isinstance(run, LoadedRun) else run)
+    if part.is_lossy:
+        return _previewed(part.file, loaded, place, job)
+    codec = codec_of(loaded, place, job.context)
+    return _Shown(codec.decompress(part.file, job.only, job.progress, job.workers))
+
+
+def _previewed(file: File, run: LoadedRun, place: str, job: _Job) -> _Shown:
+    """The pictures of a lossy file, as far as it goes."""
+    codec = lossy_codec_of(run, place, job.context)
+    here, whole = codec.depth(file, job.only, job.levels)
+    if job.levels is None and here < whole:
+        job.tell(f"note: the file was cut; a preview by the top {here} of its {whole} levels")
+    return _Shown(codec.decompress(file, job.only, job.levels, job.progress), here, whole)
+
+
+def _place_of(file: File, path: Path) -> str:
+    """Where the run was when the file was made, seen from here or from the file."""
+    name = file.header.run
+    for candidate in (Path(name), path.parent / name, path.parent / Path(name).name):
+        if name and "\0" not in name and candidate.exists():
+            return str(candidate)
+    raise HvaeError(f"{path} was made with the run {name or '(untold)'}, which is not here; give it with --run RUN")

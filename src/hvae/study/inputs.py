@@ -1,0 +1,168 @@
+"""The pictures to compress: image files, folders of them, arrays of levels, or a run's own data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hvae.checkpoints import LoadedRun
+from hvae.coding import Picture, open_picture
+from hvae.coding.files.classic import Levels
+from hvae.coding.files.imagefiles import memory_of
+from hvae.coding.files.pictures import check_name
+from hvae.data import Split, load
+from hvae.data.formats import read_arrays
+from hvae.errors import HvaeError
+from hvae.heap import check_memory
+from hvae.picturefiles import REPLACE, SUFFIXES, listed, named_at_once, reason
+from hvae.screen.text import for_screen
+from hvae.study.progress import Tell
+
+SPLITS = ("test", "valid", "train")
+BAD = "data.bad"
+"""The key that says what becomes of pictures that cannot be read: stop, or skip."""
+
+Source = str | Path | Levels
+"""An image file, a folder of them, an .npy file or one of SPLITS; or levels, an array (N, *shape) of uint8."""
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """Pictures, of how many files, and the bytes of those; no files for arrays in memory and for a run's own data."""
+
+    pictures: tuple[Picture, ...]
+    files: int = 0
+    size: int = 0
+
+    def weight(self, bits: int) -> tuple[int, str]:
+        """Bytes of the pictures before compression, and of what: files, or values of so many bits."""
+        if self.files:
+            return self.size, f"{self.files:,} file{'s' * (self.files != 1)}"
+        values = sum(picture.values for picture in self.pictures)
+        return -(-values * bits // 8), f"{values:,} values of {bits} bits"
+
+
+def is_split(source: Source) -> bool:
+    """Whether an input names a part of the run's own data."""
+    return isinstance(source, str) and source in SPLITS and not Path(source).exists()
+
+
+def check_sources(sources: Sequence[Source], number: int | None) -> None:
+    """Raises HvaeError, before any work, for what is no source, and for a number that says nothing."""
+    for source in sources:
+        if not isinstance(source, str | Path | np.ndarray):
+            raise HvaeError(f"expected paths, names of splits or NumPy arrays to compress, got {type(source).__name__}")
+    if number is not None and number < 1:
+        raise HvaeError(f"expected at least 1 image to compress, got {number}")
+    if number is not None and not any(map(is_split, sources)):
+        raise HvaeError(
+            f"a number takes the first of the run's own data, and no input is {', '.join(SPLITS)}; leave it out"
+        )
+
+
+def gathered(
+    sources: Iterable[Source], run: LoadedRun, number: int | None, data: Mapping[str, str], tell: Tell
+) -> Input:
+    """The pictures of all inputs; of the run's own data, which `data` may redirect, the first `number`.
+
+    Says what was left out or changed.  Raises HvaeError for inputs that are not there or do not fit the model,
+    and, unless `data.bad` is to skip them, with the names of all that cannot be read.
+    """
+    parts = [_pictures(source, run, number, data, tell) for source in sources]
+    pictures = tuple(picture for part in parts for picture in part.pictures)
+    if notes := _changes(pictures):
+        tell(notes)
+    # Where some have no files, bytes of files would be those of others.
+    if not all(part.files for part in parts):
+        return Input(pictures)
+    return Input(pictures, sum(part.files for part in parts), sum(part.size for part in parts))
+
+
+def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[str, str], tell: Tell) -> Input:
+    if isinstance(source, np.ndarray):
+        return Input(_levels(source, "array", run, "the array"))
+    if is_split(source):
+        return _own(str(source), run, number, data)
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise HvaeError(
+            f"nothing at {source}; expected an image, a folder of images, an .npy file, or {', '.join(SPLITS)}"
+        )
+    return _array(path, run) if path.suffix == ".npy" else _files(path, run, data.get(BAD, "stop"), tell)
+
+
+def _files(path: Path, run: LoadedRun, bad: str, tell: Tell) -> Input:
+    files = [file.path for file in listed(path).files] if path.is_dir() else [path]
+    if not files:
+        raise HvaeError(f"no image found below {path}; expected files that end in {', '.join(SUFFIXES)}")
+    if len(run.model.shape) != 3:
+        raise HvaeError(f"{run.folder} takes vectors {run.model.shape}, not images; give an .npy array of levels")
+    # The place below the folder is part of the name, so that two pictures of one name stay apart.
+    names = [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in files]
+    for name in names:
+        check_name(name)  # before any is read
+    check_memory(sum(map(memory_of, files)), str(path))
+    opened = zip(_opened(files, run, bad, tell), names, files, strict=True)
+    taken = [
+        (replace(picture, name=name), file.stat().st_size) for picture, name, file in opened if picture is not None
+    ]
+    return Input(tuple(picture for picture, _ in taken), len(taken), sum(size for _, size in taken))
+
+
+def _opened(files: Sequence[Path], run: LoadedRun, bad: str, tell: Tell) -> list[Picture | None]:
+    """Each file as a picture, None for those that are left out."""
+    pictures: list[Picture | None] = []
+    faults: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            pictures.append(open_picture(file, run.model.shape[0], run.bits))
+        except HvaeError as fault:
+            pictures.append(None)
+            faults.append((for_screen(file), reason(for_screen(file), fault)))
+    if faults and (bad != "skip" or len(faults) == len(files)):
+        raise HvaeError(f"{named_at_once(faults)}; {REPLACE}, or set --{BAD} skip")
+    if faults:
+        tell(f"left out: {named_at_once(faults)}")
+    return pictures
+
+
+def _changes(pictures: Sequence[Picture]) -> str:
+    """How the pictures differ from what their files hold, in a line; empty where they do not."""
+    counts = Counter(change for picture in pictures for change in picture.changes)
+    return "; ".join(f"{count:,} picture{'s' * (count != 1)} {change}" for change, count in counts.items())
+
+
+def split_of(name: str, run: LoadedRun, data: Mapping[str, str]) -> Split:
+    """A part of the run's own data, without chance.  Raises HvaeError where the data are not those of the run."""
+    images = load(run.config.override(data).data)
+    run.check_form(images.shape, images.bits, images.provenance.name)
+    split: Split = getattr(images, name).fixed(0)
+    if not len(split):
+        raise HvaeError(f"the run's data have no {name} split; name another one")
+    return split
+
+
+def _own(name: str, run: LoadedRun, number: int | None, data: Mapping[str, str]) -> Input:
+    split = split_of(name, run, data)
+    levels = split.levels(range(min(number or len(split), len(split)))).numpy()
+    return Input(tuple(Picture(name, one, 0) for one in levels))
+
+
+def _array(path: Path, run: LoadedRun) -> Input:
+    levels = read_arrays(path).get(path.stem)
+    if levels is None:
+        raise HvaeError(f"expected {path} to be uint8 (N, {', '.join(map(str, run.model.shape))}), got an archive")
+    return Input(_levels(levels, path.stem, run, str(path)), 1, path.stat().st_size)
+
+
+def _levels(levels: Levels, name: str, run: LoadedRun, place: str) -> tuple[Picture, ...]:
+    shape = run.model.shape
+    if levels.ndim != len(shape) + 1 or levels.dtype != np.uint8:
+        form = f"uint8 (N, {', '.join(map(str, shape))})"
+        raise HvaeError(f"expected {place} to be {form}, got {levels.dtype} {levels.shape}")
+    check_memory(levels.nbytes, place)
+    return tuple(Picture(name, np.array(one), 0) for one in levels)
