@@ -9,7 +9,7 @@ import torch
 
 from hvae.config.data import DataConfig
 from hvae.data import load
-from hvae.data.factors import read_factors
+from hvae.data.factors import _sprites, read_factors
 from hvae.data.shapes import shapes
 from hvae.errors import HvaeError
 
@@ -108,3 +108,21 @@ def test_factors_of_other_images_are_refused() -> None:
     dark = shapes(size=9, positions=2)
     with pytest.raises(HvaeError, match="got images of another set"):
         made.of(dark.images)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"idx": np.full((6, 2, 2), 9, np.uint8)},
+        {"idx": np.zeros((6, 2, 2))},
+        {"palette": np.zeros(3, np.uint8)},
+        {"factor_sizes": np.array([2.0, 3.0])},
+        {"factor_sizes": np.array([[2, 3]])},
+        {"idx": np.zeros((0, 2, 2), np.uint8), "factor_sizes": np.array([0, 3])},
+        {"idx": np.zeros((6, 20_000, 2), np.uint8), "palette": np.broadcast_to(np.uint8(0), (1, 1 << 40))},
+    ],
+)
+def test_sprites_that_lie_are_refused_before_they_are_painted(wrong: dict[str, np.ndarray]) -> None:
+    whole = {"idx": np.zeros((6, 2, 2), np.uint8), "palette": np.zeros((1, 3), np.uint8)}
+    with pytest.raises(HvaeError, match=r"x.npz: (expected|needs)"):
+        _sprites({**whole, "factor_sizes": np.array([2, 3]), **wrong}, "x.npz")
