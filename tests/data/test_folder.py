@@ -235,7 +235,8 @@ def test_splits_beside_classes_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["TIFF", "GIF", "WEBP", "PNG"])
-def test_pages_are_read_when_asked(tmp_path: Path, form: str) -> None:
+def test_pages_are_read_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setattr(decoding, "TOGETHER", 16)
     pages = [Image.fromarray(np.full((4, 5), 9 * i % 256, np.uint8)) for i in range(70)]
     (tmp_path / "a").mkdir()
     path = tmp_path / "a" / f"stack.{form.lower()}"

@@ -24,7 +24,7 @@ from hvae.files import replacing, write_text
 from hvae.picturefiles import named_at_once, opened, reason, upright
 
 # So many pages of one file are decoded by one thread after the other; finding a page takes longer the later it comes.
-TOGETHER = 64
+TOGETHER = 256
 # Above so many pixels pictures are decoded one at a time: eight threads would take eight times the memory.
 LARGE = 1 << 24
 

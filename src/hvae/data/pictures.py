@@ -136,7 +136,7 @@ def pooled(
             ahead = deque[Future[Result]]()
             for item in items:
                 ahead.append((alone if is_large(item) else pool).submit(work, item))
-                if len(ahead) == 8 * threads:  # few ahead, so that results never outrun the writer
+                if len(ahead) == 2 * threads:  # few ahead, so that results never outrun the writer
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
