@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from toys import StateSpace
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
@@ -12,6 +13,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.vdvae import VDVAEConfig
+from hvae.distributions import Bernoulli
 from hvae.walk import Model
 from hvae.zoo import build
 
@@ -55,13 +57,18 @@ FAMILIES: dict[str, ModelConfig] = {
 
 # The quickest family of each kind of walk, and of what a graph may trip over: recomputed networks, flows.  What
 # takes seconds a family (compile, export) is tested on these by `make test` and on all by `make test-all`.
-KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae")
-EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+IN_TIME = "in-time"
+"""Not a family of the library: a walk whose names recur in time, so that each promise is tested on one."""
+MODELS = [*FAMILIES, IN_TIME]
+KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae", IN_TIME)
+EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 
 
 def family(name: str) -> Model:
     """The named model in float64, in evaluation mode."""
     torch.manual_seed(1)
+    if name == IN_TIME:
+        return StateSpace(SHAPE, Bernoulli).eval()
     return build(FAMILIES[name], shape=SHAPE, bits=1).double().eval()
 
 

@@ -6,19 +6,20 @@ import io
 
 import pytest
 import torch
-from families import EACH_KIND, FAMILIES, KINDS, SHAPE, data, family
+from families import EACH_KIND, FAMILIES, KINDS, MODELS, SHAPE, data, family
 from torch import Tensor, nn
 
 from hvae.distributions import Flowed, Normal
 from hvae.distributions.quantised import BlurredNormal
 from hvae.draw import each, given, masked, mode, posterior, prior, replay
 from hvae.errors import HvaeError
-from hvae.walk import Evidence, Model, names, run
+from hvae.site import pin
+from hvae.walk import Evidence, Model, glimpse, names, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(params=list(FAMILIES))
+@pytest.fixture(params=MODELS)
 def model(request: pytest.FixtureRequest) -> Model:
     return family(request.param)
 
@@ -32,6 +33,7 @@ def test_gradients_reach_each_parameter(model: Model) -> None:
     assert not silent
 
 
+@pytest.mark.parametrize("model", list(FAMILIES), indirect=True)
 def test_top_level_comes_first(model: Model) -> None:
     walk = names(model)
     # A stage of bidirectional inference has two latents, "z2-down" and "z2-up"; every other level is "z2".
@@ -51,8 +53,8 @@ def test_temperature_narrows_each_level(model: Model) -> None:
     cold = run(model, prior(0.5), n=2)
     torch.manual_seed(3)
     warm = run(model, prior(1.0), n=2)
-    top = names(model)[0]
-    torch.testing.assert_close(cold[top].value - cold[top].p.mean(), 0.5 * (warm[top].value - warm[top].p.mean()))
+    first, other = cold.latents[0], warm.latents[0]
+    torch.testing.assert_close(first.value - first.p.mean(), 0.5 * (other.value - other.p.mean()))
     for record in cold.latents:
         torch.testing.assert_close(record.proposal.scale, 0.5 * record.p.scale)
 
@@ -65,32 +67,33 @@ def test_temperature_of_one_level_spares_the_others(model: Model) -> None:
 
 
 def test_data_are_never_tempered(model: Model) -> None:
-    record = run(model, prior(0.1), n=2)["x"]
-    assert record.proposal is record.p
+    assert all(record.proposal is record.p for record in run(model, prior(0.1), n=2).observed)
 
 
 def test_pinned_levels_stay_pinned(model: Model) -> None:
-    top, value = names(model)[0], run(model, prior(), n=4).latents[0].value
-    pinned = run(model, given({top: value}, prior()), n=4)
-    assert torch.equal(pinned[top].value, value)
+    top = run(model, prior(), n=4).latents[0]
+    pinned = run(model, given({pin(top.key): top.value}, prior()), n=4)
+    assert torch.equal(pinned.latents[0].value, top.value)
 
 
 def test_resampling_one_level_keeps_the_rest(model: Model) -> None:
     x = data()
     trace = model(x)
     low = names(model)[-1]
-    kept = {record.name: record.value for record in trace.latents if record.name != low}
-    mixed = run(model, each({low: prior()}, given(kept)), model.evidence(x))
-    assert all(torch.equal(mixed[name].value, value) for name, value in kept.items())
-    assert not torch.equal(mixed[low].value, trace[low].value)
+    others = {pin(record.key): record.value for record in trace.latents if record.name != low}
+    mixed = run(model, each({low: prior()}, given(others)), model.evidence(x))
+    assert all(torch.equal(mixed[name].value, value) for name, value in others.items())
+    redrawn = [record.key for record in trace.latents if record.name == low]
+    assert not any(torch.equal(mixed[key].value, trace[key].value) for key in redrawn)
 
 
 def test_a_level_redrawn_from_its_prior_costs_zero(model: Model) -> None:
-    trace = run(model, each({names(model)[0]: prior()}, posterior), model.evidence(data()))
-    record = trace[names(model)[0]]
-    assert record.divergence()[1] == "prior"
-    assert torch.equal(record.rate(), torch.zeros(4, dtype=torch.float64))
-    assert torch.equal(record.log_weight(), torch.zeros(4, dtype=torch.float64))
+    top = names(model)[0]
+    trace = run(model, each({top: prior()}, posterior), model.evidence(data()))
+    for record in (record for record in trace.latents if record.name == top):
+        assert record.divergence()[1] == "prior"
+        assert torch.equal(record.rate(), torch.zeros(4, dtype=torch.float64))
+        assert torch.equal(record.log_weight(), torch.zeros(4, dtype=torch.float64))
 
 
 def test_mode_is_deterministic(model: Model) -> None:
@@ -100,8 +103,8 @@ def test_mode_is_deterministic(model: Model) -> None:
 
 
 def test_masked_draws_meet_in_one_value(model: Model) -> None:
-    top = names(model)[0]
-    first = run(model, prior(), n=4)[top].value
+    record = run(model, prior(), n=4).latents[0]
+    top, first = pin(record.key), record.value
     mask = torch.zeros_like(first, dtype=torch.bool)
     mask[:, 0] = True
     trace = run(model, each({top: masked(mask, given({top: first}, prior()), prior())}, prior()), n=4)
@@ -173,6 +176,7 @@ def test_save_and_load_keep_the_model(model: Model, request: pytest.FixtureReque
     assert torch.equal(model(x, mode).elbo(), other(x, mode).elbo())
 
 
+@pytest.mark.parametrize("model", list(FAMILIES), indirect=True)
 def test_repr_names_each_level(model: Model) -> None:
     assert all(name in repr(model) for name in names(model))
 
@@ -185,7 +189,7 @@ def test_wrong_shapes_and_unknown_levels_are_one_line(model: Model) -> None:
 
 
 def test_every_kind_of_walk_has_a_quick_family() -> None:
-    walks = {name: type(family(name)).walk for name in FAMILIES}
+    walks = {name: type(family(name)).walk for name in MODELS}
     assert set(walks.values()) == {walks[name] for name in KINDS}, "add the quickest family of this walk to KINDS"
 
 
@@ -207,8 +211,9 @@ class Decoder(nn.Module):
         self.model = model
 
     def forward(self, *latents: Tensor) -> Tensor:
-        values = dict(zip(names(self.model), latents, strict=True))
-        return run(self.model, given(values, mode), n=len(latents[0]))["x"].p.mean()
+        pins = [pin(record.key) for record in glimpse(self.model).latents]
+        trace = run(self.model, given(dict(zip(pins, latents, strict=True)), mode), n=len(latents[0]))
+        return self.model.picture(trace)
 
 
 @pytest.mark.parametrize("model", EACH_KIND, indirect=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import platform
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
