@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from hvae.checkpoints import load
-from hvae.cli.source import expected_shape
+from hvae.runs.source import expected_shape
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.lossless.codec import Codec
 from hvae.coding.lossless.coder import ORDERS, Coder, best_order, with_enough_noise

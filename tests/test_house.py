@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "hvae"
 GROUND = {
+    "__version__",
     "capacity",
     "datum",
     "errors",
@@ -56,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"config", *HALL},
     "explore": {"config", *HALL},
     "coding": {*HALL},
-    "runs": {"config"},
+    "runs": {"config", "data", "checkpoints", "metrics", *HALL},
     "training": {"objectives", "metrics", "data", "runs", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},
 }

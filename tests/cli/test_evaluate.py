@@ -17,12 +17,12 @@ import hvae
 from hvae.checkpoints import describe
 from hvae.cli.evaluation.partial import NAME
 from hvae.cli.evaluation.shown import level_columns, notes
-from hvae.cli.evaluation.subject import open_run, safe_rows
 from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES, QUICK, EvaluateConfig
 from hvae.data import load as load_data
 from hvae.data.shapes import shapes
+from hvae.runs.subject import open_run, safe_rows
 from hvae.weights import save_weights
 
 Command = Callable[..., Any]
@@ -291,10 +291,10 @@ def test_measures_are_told_in_the_help(command: Command) -> None:
 
 
 def test_rows_that_are_walked_at_once_fit_into_memory(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Work(open_run(run, {}, Voice()), Voice())
+    work = Work(open_run(run, {}, print), Voice())
     assert work.rows == 1024 and work.batches().size == work.config.batch == 100
-    monkeypatch.setattr("hvae.cli.evaluation.subject.MOST_BYTES", 8_000)
-    few = Work(open_run(run, {}, Voice()), Voice())
+    monkeypatch.setattr("hvae.runs.subject.MOST_BYTES", 8_000)
+    few = Work(open_run(run, {}, print), Voice())
     model, x = few.model, few.split.batch([0])
     row = sum(t.nbytes for t in model.evidence(x).features.values()) + 6 * (4 + 2) * 4
     assert few.rows == safe_rows(model, x) == few.batches().size == 8_000 // row

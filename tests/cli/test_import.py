@@ -430,15 +430,15 @@ def test_the_weights_are_read_by_the_likelihood_of_the_protocol(
 
 
 def test_published_and_corrected_are_the_same_weights() -> None:
-    from hvae.cli.protocol import read_by, told
+    from hvae.runs.protocol import convention, read_by
 
     config = RunConfig(model=hvae.config.nvae.NVAEConfig(likelihood="dmol-nvae", groups=(1, 1), latent=2, blocks=1))
     config = config.override({"model.encoder_width": "4", "model.decoder_width": "4", "evaluate.protocol": "nvae"})
     model = build(config.model, shape=(3, 8, 8), bits=8).eval()
     run = hvae.LoadedRun(model, config, {"bits": 8, "step": 0}, Path())
-    assert read_by(run) is run and told(run)["reading"] == "published"
+    assert read_by(run) is run and convention(run).reading == "published"
     corrected = read_by(replace(run, config=config.override({"evaluate.protocol": "hvae"})))
-    assert told(corrected)["likelihood"] == "dmol" and told(corrected)["reading"] == "corrected"
+    assert convention(corrected).likelihood == "dmol" and convention(corrected).reading == "corrected"
     ours, theirs = corrected.model.state_dict(), model.state_dict()
     assert list(ours) == list(theirs) and all(torch.equal(ours[name], theirs[name]) for name in theirs)
     bright = torch.full((2, 3, 8, 8), 254 / 255)

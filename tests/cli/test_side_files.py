@@ -12,9 +12,9 @@ from damage import damaged, damages
 
 from hvae.checkpoints import load
 from hvae.cli.evaluation.record import name_of, read_evaluation
-from hvae.cli.provenance import read_provenance
 from hvae.errors import HvaeError
 from hvae.records import read_rows
+from hvae.runs.provenance import read_provenance
 from hvae.training.saving import read_checkpoint
 
 Command = Callable[..., Any]

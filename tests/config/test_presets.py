@@ -7,7 +7,6 @@ import torch
 
 from hvae import objectives
 from hvae.cli.models import size
-from hvae.cli.source import expected_shape
 from hvae.config import PRESETS, RunConfig, preset
 from hvae.config.presets import YOUR_FOLDER
 from hvae.config.presets.biva import BIVA
@@ -15,6 +14,7 @@ from hvae.config.presets.first import FIRST
 from hvae.config.presets.sizes import SIZES
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
+from hvae.runs.source import expected_shape
 from hvae.walk import run
 from hvae.zoo import build
 

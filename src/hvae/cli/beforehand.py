@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.cli.evaluation.measures import measures, possible
-from hvae.cli.evaluation.subject import Subject
 from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
+from hvae.runs.subject import Subject
 
 if TYPE_CHECKING:
     from hvae.walk import Model

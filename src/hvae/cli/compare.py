@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from hvae.cli.evaluate import NAME as EVALUATION
 from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.parser import Parser
-from hvae.cli.provenance import read_provenance
 from hvae.cli.ranked import measures
-from hvae.cli.source import stored
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
+from hvae.runs.provenance import read_provenance
+from hvae.runs.source import stored
 from hvae.study.places import check_place
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,17 @@ from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.partial import Partial, fingerprint
 from hvae.cli.evaluation.record import key, name_of, read_evaluation
 from hvae.cli.evaluation.shown import summary
-from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.evaluation.work import Work
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
-from hvae.cli.protocol import told
-from hvae.cli.provenance import write_json
-from hvae.cli.source import shown_for_help
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
 from hvae.errors import HvaeError
 from hvae.runs import MEASURING, Claim, claiming
+from hvae.runs.protocol import convention
+from hvae.runs.provenance import write_json
+from hvae.runs.source import shown_for_help
+from hvae.runs.subject import Subject, open_run
 
 NAME = "evaluation.json"
 ABOUT = (
@@ -69,7 +70,7 @@ def main(argv: list[str]) -> None:
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
     with voice.working():
-        subject = open_run(args.run, dotted, voice, trusted(args, dotted))
+        subject = open_run(args.run, dotted, voice.tell, trusted(args, dotted))
         if line := subject.no_data():
             raise HvaeError(line)
         with claiming(subject.run.folder, MEASURING, tell=voice.tell) as measuring:
@@ -103,7 +104,7 @@ def evaluation(subject: Subject, voice: Voice, measuring: Claim) -> dict[str, An
         "step": run.step,
         "weights": _weights(subject),
         "verified": run.verified,
-        "protocol": told(run),
+        "protocol": asdict(convention(run)),
         "split": subject.config.split,
         **{key(name): numbers[name] for name in MEASURES if name in numbers},
         "skipped": left,

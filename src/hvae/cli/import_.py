@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any
 from hvae import __version__
 from hvae.cli.models import size
 from hvae.cli.parser import Parser, split_dotted
-from hvae.cli.protocol import UNSEEN, held_out, layout
-from hvae.cli.provenance import NAME as PROVENANCE
-from hvae.cli.provenance import command, machine, now, packages, write_json
-from hvae.cli.source import CONFIG, expected_shape
 from hvae.cli.voice import Voice
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.evaluate import EvaluateConfig
@@ -25,6 +21,10 @@ from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
+from hvae.runs.protocol import UNSEEN, held_out, layout
+from hvae.runs.provenance import NAME as PROVENANCE
+from hvae.runs.provenance import command, machine, now, packages, write_json
+from hvae.runs.source import CONFIG, expected_shape
 from hvae.study.places import check_place
 
 if TYPE_CHECKING:

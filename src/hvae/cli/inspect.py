@@ -7,10 +7,11 @@ from typing import Any
 
 from hvae.cli.building import built
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
-from hvae.cli.source import expected_shape, resolve, shown_for_help
 from hvae.cli.voice import Voice
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.run import RunConfig
+from hvae.runs.source import expected_shape, resolve, shown_for_help
+from hvae.runs.subject import device_of
 
 ABOUT = (
     "Show the levels of a model, their shapes and parameters, the FLOPs of an image, and the memory of a training "
@@ -70,14 +71,6 @@ def inspected(config: RunConfig) -> Any:
         precision=train.precision,
         device=device_of(config),
     )
-
-
-def device_of(config: RunConfig) -> str:
-    """The kind of device that a configuration means on this machine."""
-    import torch
-
-    wanted = config.train.accelerator
-    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def resident() -> int:

@@ -10,12 +10,12 @@ from rich.console import Group
 
 from hvae.cli.building import outline, parameters
 from hvae.cli.parser import Parser
-from hvae.cli.source import expected_shape
 from hvae.cli.voice import Voice, table
 from hvae.config.data import DataConfig
 from hvae.config.families import FAMILIES
 from hvae.config.presets import PRESETS, YOUR_FOLDER, Preset
 from hvae.config.presets.sizes import SIZES
+from hvae.runs.source import expected_shape
 from hvae.screen.table import Table
 
 ABOUT = (

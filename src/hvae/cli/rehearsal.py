@@ -6,9 +6,9 @@ from pathlib import Path
 
 from hvae.cli.building import checked, parameters
 from hvae.cli.levels import check_held, check_levels
-from hvae.cli.source import expected_shape
 from hvae.cli.voice import Voice
 from hvae.config.run import RunConfig
+from hvae.runs.source import expected_shape
 
 
 def show_config(config: RunConfig, voice: Voice) -> None:

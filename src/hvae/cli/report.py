@@ -24,13 +24,13 @@ from hvae.cli.evaluation.shown import (
     top_note,
     top_rows,
 )
-from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.parser import split_dotted
-from hvae.cli.provenance import read_provenance, retyped
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.runs import MEASURING, Claim, claiming
+from hvae.runs.provenance import read_provenance, retyped
+from hvae.runs.subject import Subject, open_run
 from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     args = parser(rest, "report", ABOUT, EXAMPLES).parse_args(rest)
     voice = Voice(args.json)
     with voice.working():
-        subject = open_run(args.run, dotted, voice, trusted(args, dotted))
+        subject = open_run(args.run, dotted, voice.tell, trusted(args, dotted))
         with claiming(subject.run.folder, MEASURING, tell=voice.tell) as measuring:
             found = _numbers(subject, bool(dotted), voice, measuring)
             path = write(subject, found, voice, measuring)

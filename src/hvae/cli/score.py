@@ -93,13 +93,13 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> tuple[d
 
 def _ready(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> tuple[Pair, Pair | None, Path]:
     """Everything that can be wrong is found here, before anything takes time."""
-    from hvae.cli.evaluation.subject import open_run
     from hvae.cli.scoring import checks
     from hvae.cli.scoring.judge import Judge
     from hvae.cli.scoring.pair import pair, reverse
+    from hvae.runs.subject import open_run
 
     checks.words(args)
-    subject = open_run(args.run, dotted, voice)
+    subject = open_run(args.run, dotted, voice.tell)
     checks.pictured(args.maps, subject)
     judge = Judge(args, subject, voice)
     path = Path(args.out) if args.out else subject.run.folder / f"scores-{Path(args.data).stem}.csv"
@@ -110,12 +110,12 @@ def _ready(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> tuple[Pa
 
 def _other(judge: Judge, dotted: Mapping[str, str]) -> Judge:
     """The model of the reverse pair."""
-    from hvae.cli.evaluation.subject import open_run
     from hvae.cli.scoring import checks
+    from hvae.runs.subject import open_run
 
     # The place of the one run's files is not that of the other's.
     shared = {key: value for key, value in dotted.items() if key != "data.path"}
-    subject = open_run(judge.args.reverse, shared, judge.voice)
+    subject = open_run(judge.args.reverse, shared, judge.voice.tell)
     checks.other_data(judge.args.data, subject)
     return replace(judge, subject=subject)
 

@@ -16,15 +16,11 @@ from hvae.cli.building import trainable
 from hvae.cli.evaluate import evaluation
 from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
-from hvae.cli.evaluation.subject import Subject, open_run
 from hvae.cli.levels import check_held, check_levels
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
-from hvae.cli.provenance import NAME as PROVENANCE
-from hvae.cli.provenance import begin, course, earlier_parts, finish, write_json
 from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.report import measured_for
 from hvae.cli.report import write as write_report
-from hvae.cli.source import CONFIG, resolve, shown_for_help, stored
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.cli.watch import watching
@@ -32,6 +28,10 @@ from hvae.config.presets import PRESETS
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 from hvae.runs import MEASURING, TRAINING, Claim, claiming, is_unused, refuse_changes, split_changes
+from hvae.runs.provenance import NAME as PROVENANCE
+from hvae.runs.provenance import begin, course, earlier_parts, finish, write_json
+from hvae.runs.source import CONFIG, resolve, shown_for_help, stored
+from hvae.runs.subject import Subject, open_run
 from hvae.study.places import check_place
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def main(argv: list[str]) -> None:
             if result.stopped == "interrupt":
                 raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
             with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell) as measuring:
-                subject = open_run(job.folder, {}, voice, trust)
+                subject = open_run(job.folder, {}, voice.tell, trust)
                 found = evaluation(measured_for(subject, voice), voice, measuring)
                 page = write_report(subject, found, voice, measuring)
     voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})

@@ -5,15 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 
+from hvae.runs.subject import CODE, vouched
 from hvae.trust import FLAG, Trust
-
-CODE = ("evaluate.features", "model.family")
-"""The keys whose values may name code."""
 
 
 def trusted(args: Namespace, dotted: Mapping[str, str]) -> Trust:
     """What the user vouches for: each NAME, and what options of the command name; a file's words are never in it."""
-    return Trust((*args.trust, *(dotted[key] for key in CODE if dotted.get(key))))
+    return vouched(args.trust, dotted)
 
 
 def said(words: Sequence[str]) -> tuple[str, ...]:

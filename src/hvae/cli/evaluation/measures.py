@@ -9,11 +9,11 @@ from typing import Any
 
 from hvae.cli.evaluation import costly, hierarchy, quick
 from hvae.cli.evaluation.partial import Partial
-from hvae.cli.evaluation.subject import Subject
 from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES
 from hvae.errors import HvaeError
+from hvae.runs.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from hvae import __version__
 from hvae.cli.evaluation.record import FORMS, check_stage
-from hvae.cli.evaluation.subject import Subject
 from hvae.errors import HvaeError
 from hvae.records import Each, check
 from hvae.runs import Claim
+from hvae.runs.subject import Subject
 
 if TYPE_CHECKING:
     from torch import Tensor

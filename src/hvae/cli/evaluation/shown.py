@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Group
 
 from hvae.cli.evaluation.judgement import tells
-from hvae.cli.protocol import sentence
 from hvae.cli.voice import table
+from hvae.runs.protocol import Convention
 from hvae.screen.numbers import interval, number
 
 Record = Mapping[str, Any]
@@ -43,7 +43,7 @@ def headlines(found: Record) -> Iterator[Headline]:
         yield from _likelihood(found, result)
     # Records of before protocols had names lack it.
     if (protocol := found.get("protocol")) and "likelihood" in found:
-        yield "protocol", protocol["name"], sentence(protocol, found["likelihood"])
+        yield "protocol", protocol["name"], _sentence(protocol, found["likelihood"])
         if protocol["stated"]:
             value, _, whose = protocol["stated"].partition(", ")
             yield "stated", value, f"{whose}, by the same protocol"
@@ -57,6 +57,10 @@ def headlines(found: Record) -> Iterator[Headline]:
         yield from map(_hierarchical, hierarchical["bounds"])
     if quality := found.get("quality"):
         yield from _quality(quality)
+
+
+def _sentence(protocol: Record, result: Record) -> str:
+    return Convention(**{"reading": "exact", **protocol}).sentence(result["samples"], result["data"])
 
 
 def _likelihood(found: Record, result: Record) -> Iterator[Headline]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.evaluation.subject import Batches, Subject, safe_rows
 from hvae.cli.voice import Tick, Voice
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
+from hvae.runs.subject import Batches, Subject, safe_rows
 
 if TYPE_CHECKING:
     from hvae.data import Split

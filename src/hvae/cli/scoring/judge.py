@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.evaluation.subject import Batches, Subject, safe_rows
 from hvae.cli.form import grey
 from hvae.cli.scoring import checks
 from hvae.cli.scoring.images import some
 from hvae.cli.voice import Voice
+from hvae.runs.subject import Batches, Subject, safe_rows
 from hvae.screen.numbers import number
 
 if TYPE_CHECKING:

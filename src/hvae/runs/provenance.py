@@ -8,21 +8,24 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from hvae import __version__
 from hvae.files import write_text
 from hvae.records import read_json
 
-if TYPE_CHECKING:
-    from hvae.training import FitResult
-
 NAME = "provenance.json"
 PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillow", "rich", "matplotlib", "jinja2")
+
+
+class Trained(Protocol):
+    """What a training leaves, a dataclass of plain values; `hvae.fit` gives it."""
+
+    @property
+    def samples_per_second(self) -> float: ...
 
 
 def earlier_parts(folder: Path) -> dict[str, Any]:
@@ -48,19 +51,19 @@ def begin(earlier: Mapping[str, Any], description: Mapping[str, Any], seed: int,
     }
 
 
-def finish(folder: Path, record: Mapping[str, Any], result: FitResult) -> None:
+def finish(folder: Path, record: Mapping[str, Any], result: Trained) -> None:
     """Write how training went beside what `begin` knew: steps, wall time, speed, memory, what was skipped."""
     if record["training"] and not result.samples_per_second:
         return  # a finished run was only looked at again
     write_json(folder / NAME, {**record, "training": course(result), "finished": now()})
 
 
-def course(result: FitResult) -> dict[str, Any]:
+def course(result: Trained) -> dict[str, Any]:
     """How training went, in values that JSON can hold; the newest row is that of metrics.csv."""
     from hvae.metrics.results import plain
 
-    found: dict[str, Any] = plain({**asdict(result), "notes": list(result.notes)})
-    return found
+    values: dict[str, Any] = plain(result)
+    return values
 
 
 def packages() -> dict[str, str]:

@@ -1,10 +1,9 @@
-"""By whose convention a model is measured: which likelihood its weights are read with, on which images, and how that
-is told."""
+"""By whose convention a model is measured: which likelihood its weights are read with, on which images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ def read_by(run: LoadedRun) -> LoadedRun:
     Raises HvaeError when the weights were imported and their folder of images brings none to test on: any that were
     drawn from it, the model has probably been trained on.
     """
-    from hvae.zoo import build
+    from hvae.walk import device_of
 
     if "imported" in run.description:
         _check_folder(run)
@@ -33,7 +32,7 @@ def read_by(run: LoadedRun) -> LoadedRun:
     if wanted == model.likelihood:
         return run
     config = run.config.override({"model.likelihood": wanted})
-    other = build(config.model, shape=run.model.shape, bits=run.bits)
+    other = replace(run, config=config).build(run.model.shape).to(device_of(run.model))
     other.load_state_dict(run.model.state_dict())
     return replace(run, model=other.eval(), config=config)
 
@@ -64,19 +63,42 @@ def held_out(data: DataConfig, split: str) -> bool:
     return bool(data.valid if split == "valid" else data.test)
 
 
-def told(run: LoadedRun) -> dict[str, Any]:
-    """The convention of an evaluation, for its record."""
+@dataclass(frozen=True, kw_only=True)
+class Convention:
+    """By which protocol numbers were measured, as their record says it."""
+
+    name: str
+    about: str
+    kept: bool
+    """Whether its number of samples and its data were used."""
+    likelihood: str
+    reading: str
+    """"published", "corrected", or "exact" where there is but one."""
+    stated: str
+    """What the authors state, where it compares with these numbers."""
+    unlike: str = ""
+    """Why it does not compare."""
+
+    def sentence(self, samples: int, data: int) -> str:
+        """The convention in a line, and how an evaluation by K `samples` of so many `data` differs from it."""
+        changed = "" if self.kept else f"; here K = {samples} on {data:,} data"
+        unlike = f"; {self.unlike}" if self.unlike else ""
+        return f"{self.about}{changed}; likelihood {self.likelihood} ({self.reading}){unlike}"
+
+
+def convention(run: LoadedRun) -> Convention:
+    """The convention that an evaluation of this run follows, for its record."""
     evaluate, model, source = run.config.evaluate, run.config.model, run.description.get("imported", {})
     stated, unlike = _stated(run.config.data, evaluate, source)
-    return {
-        "name": evaluate.protocol,
-        "about": PROTOCOLS[evaluate.protocol].about,
-        "kept": _kept(evaluate, source.get("split", "test")),
-        "likelihood": model.likelihood,
-        "reading": verdict(model.family, model.likelihood),
-        "stated": stated,
-        "unlike": unlike,
-    }
+    return Convention(
+        name=evaluate.protocol,
+        about=PROTOCOLS[evaluate.protocol].about,
+        kept=_kept(evaluate, source.get("split", "test")),
+        likelihood=model.likelihood,
+        reading=verdict(model.family, model.likelihood),
+        stated=stated,
+        unlike=unlike,
+    )
 
 
 def _stated(data: DataConfig, evaluate: EvaluateConfig, source: Mapping[str, Any]) -> tuple[str, str]:
@@ -98,11 +120,3 @@ def _stated(data: DataConfig, evaluate: EvaluateConfig, source: Mapping[str, Any
 def _kept(evaluate: EvaluateConfig, split: str) -> bool:
     """Whether the convention was kept: its number of samples, and every test datum."""
     return (evaluate.draws, evaluate.limit, evaluate.split) == (PROTOCOLS[evaluate.protocol].samples, 0, split)
-
-
-def sentence(protocol: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    """The convention in a line, and how this evaluation differs from it."""
-    changed = "" if protocol["kept"] else f"; here K = {result['samples']} on {result['data']:,} data"
-    # Records of before it was told lack it.
-    unlike = f"; {protocol['unlike']}" if protocol.get("unlike") else ""
-    return f"{protocol['about']}{changed}; likelihood {protocol['likelihood']} ({protocol['reading']}){unlike}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hvae.cli.inspect import device_of
-from hvae.cli.protocol import read_by
-from hvae.cli.voice import Voice
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
+from hvae.runs.protocol import read_by
 from hvae.trust import NOBODY, Trust
 
 if TYPE_CHECKING:
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
     from hvae.datum import Datum
     from hvae.walk import Model
 
+Tell = Callable[[str], object]
+"""Hears a line on how it is going."""
+CODE = ("evaluate.features", "model.family")
+"""The keys whose values may name code."""
 FREE = ("data.root", "data.path", "data.download", "data.bad", "data.pages", "train.accelerator", "evaluate.")
 MOST_ROWS, MOST_BYTES = 1024, 2**30
 KEPT_TENSORS = 6
@@ -79,31 +82,59 @@ class Batches:
         return self.split.batches(self.size)
 
 
-def open_run(folder: str | Path, overrides: Mapping[str, str], voice: Voice, trust: Trust = NOBODY) -> Subject:
-    """A run and its data; `trust` says whose code it may name.
+def open_run(run: str | Path | LoadedRun, overrides: Mapping[str, Any], tell: Tell, trust: Trust = NOBODY) -> Subject:
+    """A run and its data; `trust` says whose code it may name, `tell` hears where the data are not those of before.
 
-    Raises HvaeError when a key would make it another run, or the data are not its data.
+    A folder's model goes to the device that its configuration means; a loaded one stays where it is.  Raises HvaeError
+    when a key would make it another run, or the data are not its data.
     """
-    from hvae.checkpoints import load
     from hvae.data import Provenance, differences
     from hvae.data import load as load_data
 
     for key in overrides:
         if not key.startswith(FREE):
             raise HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
-    run = load(folder)
-    run = read_by(replace(run, config=run.config.override(overrides)))
+    run = _placed(run, overrides)
     data = load_data(run.config.data)
     run.check_form(data.shape, data.bits, data.provenance.name)
-    known = run.description["data"]
-    odd = differences(Provenance.from_dict(known), data.provenance) if known else []
-    if odd:
-        voice.tell(f"these are not the data of the training: {', '.join(odd)} differ; do not compare the numbers")
+    record = run.description["data"]
+    unlike = differences(Provenance.from_dict(record), data.provenance) if record else []
+    if unlike:
+        tell(f"these are not the data of the training: {', '.join(unlike)} differ; do not compare the numbers")
+    return Subject(run, data, tuple(unlike), trust)
+
+
+def _placed(run: str | Path | LoadedRun, overrides: Mapping[str, Any]) -> LoadedRun:
+    """The run with the changed keys, its weights read by its protocol, on its device."""
+    from hvae.checkpoints import LoadedRun, load
+    from hvae.walk import device_of as place_of
+
+    loaded = run if isinstance(run, LoadedRun) else load(run)
+    place = place_of(loaded.model) if isinstance(run, LoadedRun) else None
+    changed = read_by(replace(loaded, config=loaded.config.override(overrides)))
+    device = place or device_of(changed.config)
     try:
-        run.model.to(device_of(run.config))
+        changed.model.to(device)
     except (RuntimeError, AssertionError) as fault:
-        raise HvaeError(f"no {device_of(run.config)} device here; add --train.accelerator cpu") from fault
-    return Subject(run, data, tuple(odd), trust)
+        raise HvaeError(f"no {device} device here; add --train.accelerator cpu") from fault
+    return changed
+
+
+def device_of(config: RunConfig) -> str:
+    """The kind of device that a configuration means on this machine."""
+    import torch
+
+    wanted = config.train.accelerator
+    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def vouched(words: Iterable[str], overrides: Mapping[str, Any]) -> Trust:
+    """What a user vouches for: each of these words, and what keys of their own name; a file's words are never in it.
+
+    >>> vouched(["mypackage"], {"evaluate.features": "./net.pt2"}).words
+    ('mypackage', './net.pt2')
+    """
+    return Trust((*words, *(str(overrides[key]) for key in CODE if overrides.get(key))))
 
 
 def safe_rows(model: Model, one: Tensor | Datum) -> int:
@@ -113,8 +144,7 @@ def safe_rows(model: Model, one: Tensor | Datum) -> int:
     deepest published models, where 1024 rows would take more memory than most machines have.  `one` datum.
     """
     from hvae.draw import posterior
-    from hvae.metrics.evaluating import device_of
-    from hvae.walk import run, still
+    from hvae.walk import device_of, run, still
 
     with still(model, seed=0):
         evidence = model.evidence(one.to(device_of(model)))
