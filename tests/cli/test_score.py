@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 import hvae
-from hvae.cli.heat import evenly
 from hvae.cli.scoring.shown import rows
 from hvae.screen.numbers import number
+from hvae.study.heat import evenly
 
 Command = Callable[..., Any]
 

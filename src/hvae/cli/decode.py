@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from hvae.cli.encode import ABOUT_KEY
 from hvae.cli.parser import SEED, Parser, split_dotted
 from hvae.cli.sample import every, temperatures
-from hvae.cli.sheets import SUFFIXES, write
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.files import making
 from hvae.runs.subject import device_of
 from hvae.study.places import check_place
+from hvae.study.sheets import SUFFIXES, write
 
 if TYPE_CHECKING:
     from torch import Tensor

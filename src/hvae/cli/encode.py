@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.form import PICTURES, SPLITS, Brought, bring, files, own
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.sample import ACCELERATOR, placed
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.files import replacing
+from hvae.runs.form import PICTURES, SPLITS, Brought, bring, files, own
 from hvae.study.places import check_place
 
 if TYPE_CHECKING:

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
 from hvae.cli.encode import images
-from hvae.cli.form import SPLITS
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.sample import ACCELERATOR, at_once, every, placed, temperatures
-from hvae.cli.sheets import write
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError, unknown
 from hvae.files import replacing
+from hvae.runs.form import SPLITS
 from hvae.study.places import check_place
+from hvae.study.sheets import write
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.cli.form import Brought
+    from hvae.runs.form import Brought
     from hvae.walk import Model
 
 ABOUT = (

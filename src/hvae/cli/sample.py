@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
-from hvae.cli.sheets import ENLARGE, check_suffix, times, write
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
 from hvae.errors import HvaeError, unknown
 from hvae.runs.subject import device_of, safe_rows
 from hvae.study.places import check_place
+from hvae.study.sheets import ENLARGE, check_suffix, times, write
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun

@@ -85,8 +85,8 @@ def contribution(work: Work) -> dict[str, Any]:
 
 def maps(work: Work) -> dict[str, Any]:
     """Mean nats at each place of each level, drawn; levels without places are left out."""
-    from hvae.cli.heat import draw_rates
     from hvae.metrics import usual_maps
+    from hvae.study.heat import draw_rates
 
     with work.bar("rate maps") as tick:
         batches = work.batches(MAP_DATA)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from hvae.cli.form import SPLITS
 from hvae.cli.scoring.images import some
 from hvae.errors import HvaeError, unknown
+from hvae.runs.form import SPLITS
 from hvae.runs.subject import Subject
 from hvae.study.places import check_place
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from math import lcm
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, own
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
+from hvae.runs.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, own
 from hvae.runs.subject import Subject
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.form import grey
 from hvae.cli.scoring import checks
 from hvae.cli.scoring.images import some
 from hvae.cli.voice import Voice
+from hvae.runs.form import grey
 from hvae.runs.subject import Batches, Subject, safe_rows
 from hvae.screen.numbers import number
 
@@ -106,8 +106,8 @@ class Judge:
 
     def maps(self, split: Split, score: Tensor, path: Path) -> str:
         """Heat maps of the most foreign images beside them, in a picture."""
-        from hvae.cli.heat import draw
         from hvae.metrics.maps import heat, usual_maps
+        from hvae.study.heat import draw
 
         model, order = self.subject.run.model, score.argsort(descending=True)[: self.args.maps]
         with self.voice.bar("heat maps") as tick:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.form import Brought, move
 from hvae.cli.scoring.images import images, order, overlap
 from hvae.cli.scoring.judge import Judge
 from hvae.errors import HvaeError
+from hvae.runs.form import Brought, move
 
 if TYPE_CHECKING:
     from torch import Tensor
