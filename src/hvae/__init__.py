@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hvae.site import Site
     from hvae.study.compress import compress
     from hvae.study.decompress import decompress
+    from hvae.study.score import Scores, score
     from hvae.training import FitResult, fit
     from hvae.walk import Evidence, Model, Record, Trace, names, run
     from hvae.zoo import build
@@ -72,6 +73,7 @@ _PLACES = {
     "site": ("Site",),
     "study.compress": ("compress",),
     "study.decompress": ("decompress",),
+    "study.score": ("Scores", "score"),
     "training": ("FitResult", "fit"),
     "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
     "zoo": ("build",),
@@ -120,6 +122,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "Site",
     "compress",
     "decompress",
+    "Scores",
+    "score",
     "FitResult",
     "fit",
     "Evidence",

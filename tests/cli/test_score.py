@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 import hvae
-from hvae.cli.scoring.shown import rows
 from hvae.screen.numbers import number
 from hvae.study.heat import evenly
+from hvae.study.scoring.scores import Scores, as_csv
 
 Command = Callable[..., Any]
 
@@ -144,7 +144,13 @@ def test_faults_come_before_the_work(
 
 
 def test_rows_keep_what_is_not_finite_readable() -> None:
-    text = rows({"nll": torch.tensor([float("inf"), 0.5])}, ["nll above 1", ""], [])
+    scores = Scores(
+        scores={"nll": torch.tensor([float("inf"), 0.5])},
+        reasons=("nll above 1", ""),
+        **{"files": (), "threshold": 1.0, "quantile": 0.95, "ranges": {}, "bound": "ELBO", "regret_steps": 0},
+        comparison=None,  # type: ignore[arg-type]
+    )
+    text = as_csv(scores.rows(), None)
     assert text.splitlines() == ["index,decision,reason,nll", "0,foreign,nll above 1,inf", "1,normal,,0.5"]
 
 
@@ -153,3 +159,47 @@ def test_levels_are_left_out_evenly() -> None:
     chosen = evenly(names, 8)
     assert len(chosen) == 8 and chosen[0] == "z40" and chosen[-1] == "data"
     assert hvae.__version__
+
+
+def test_python_gives_what_the_command_gives(copy: Path, noise: Path, command: Command) -> None:
+    words = ("--by", "llr>1", "--foreign", "--normal", 60, "-n", 8, "--seed", 3, "-o", copy / "a.csv", "--json")
+    said = command("score", copy, "--data", noise, *words)
+    lines: list[str] = []
+    scores = hvae.score(
+        *(copy, noise), by="llr>1", foreign=True, normal=60, number=8, seed=3, out=copy / "b.csv", tell=lines.append
+    )
+    assert {**scores.to_dict(), "csv": str(copy / "a.csv")} == said.json
+    assert (copy / "a.csv").read_bytes() == (copy / "b.csv").read_bytes()
+    assert len(scores) == len(scores.decisions) == len(scores.rows()) - 1 == 8
+    assert scores.foreign == scores.decisions.count("foreign") == said.json["foreign"] and not lines
+
+
+def test_data_in_memory_are_scored_as_those_of_a_file(copy: Path, tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(16, size=(12, 1, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "levels.npy", levels * 17)
+    x, few = torch.from_numpy(levels) / 15, {"normal": 40, "by": "nll"}
+    run = hvae.load(copy)
+    of_file = hvae.score(copy, tmp_path / "levels.npy", **few)
+    sources = (x, x.numpy(), hvae.Datum(x), torch.utils.data.TensorDataset(x))
+    for scores in (hvae.score(run, source, **few) for source in sources):
+        assert torch.equal(scores.scores["nll"], of_file.scores["nll"]) and scores.csv is None
+    assert not list(copy.glob("scores*")) and scores.comparison.data.provenance.source == "the TensorDataset"
+    maps = hvae.score(run, x, maps=2, **few).maps
+    assert maps.file is None and maps.heat["data"].shape == (2, 8, 8) and len(maps.places) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (torch.zeros(3, 8, 8), r"takes images of \(1, 8, 8\) with 4 bits, got \(8, 8\)"),
+        (torch.full((3, 1, 8, 8), 0.5), "expected values k / 15 .* got others in the Tensor"),
+        (torch.full((3, 1, 8, 8), 255.0), r"expected values in \[0, 1\], got 255 to 255; divide them by 255"),
+        (torch.full((3, 1, 8, 8), torch.nan), "values that are not numbers"),
+        (torch.zeros(0, 1, 8, 8), "expected at least one image"),
+        (3, "got int, which has no items by index"),
+    ],
+    ids=["shape", "levels", "range", "nan", "empty", "kind"],
+)
+def test_data_in_memory_of_another_form_are_refused(data: Any, line: str, copy: Path) -> None:
+    with pytest.raises(hvae.HvaeError, match=line):
+        hvae.score(copy, data, normal=40)

@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 
 from hvae.cli.main import main
-from hvae.cli.scoring.images import overlap
-from hvae.cli.scoring.shown import ONE_WAY, ORACLE, shown
+from hvae.cli.shown_scores import ONE_WAY, ORACLE, shown
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.data.images import Split
+from hvae.study.score import score
+from hvae.study.scoring.images import overlap
 
 Command = Callable[..., Any]
 MODEL = (
@@ -63,12 +64,12 @@ def copy(run: Path, tmp_path: Path) -> Path:
 
 def test_what_is_done_to_images_of_another_form_is_told(copy: Path, tmp_path: Path, command: Command) -> None:
     colour = saved(tmp_path / "colour.npy", 12, 48, 64, 3)
-    found = command("score", copy, "--data", colour, *FEW, "--by", "nll", "--json").json
+    scores = score(copy, colour, normal=40, number=20, by="nll")
     text = (
         "12 images of 3x48x64, 8 bits, brought to 1x8x8, 4 bits (cropped to a square, scaled, to grey, cut to 4 bits)"
     )
-    assert shown(found)[0] == text
-    told = found["brought"]
+    assert shown(scores)[0] == text
+    told = scores.to_dict()["brought"]
     assert told["from"] == [{"shape": [3, 48, 64], "bits": 8}] and told["to"] == {"shape": [1, 8, 8], "bits": 4}
     assert told["images"] == 12 and told["text"] == text
     assert told["steps"] == ["cropped to a square", "scaled", "to grey", "cut to 4 bits"]
@@ -117,7 +118,8 @@ def test_own_validation_data_are_told_and_test_data_are_not(copy: Path, command:
 
 def test_both_directions_of_a_pair(copy: Path, stranger: Path, command: Command) -> None:
     noise = stranger.parent / "noise.npy"
-    found = command("score", copy, "--data", noise, "--foreign", "--reverse", stranger, *FEW, "--json").json
+    scores = score(copy, noise, foreign=True, reverse=stranger, normal=40, number=20)
+    found = scores.to_dict()
     assert set(found["detection"]) == set(found["reverse"]["detection"])
     forth, back = found["detection"]["nll"], found["reverse"]["detection"]["nll"]
     assert forth["foreign"] == back["foreign"] == forth["normal"] == back["normal"] == 20
@@ -126,9 +128,9 @@ def test_both_directions_of_a_pair(copy: Path, stranger: Path, command: Command)
     assert found["reverse"]["data"]["split"] == "test" and found["reverse"]["normal"]["name"] == "npy:noise.npy"
     text = "20 images of 1x8x8, 4 bits, brought to 1x5x6, 3 bits (cropped to 5:6, scaled, cut to 3 bits)"
     assert found["reverse"]["brought"]["text"] == text
-    forward, said, back, last = shown(found)[-4:]
+    forward, said, back, last = shown(scores)[-4:]
     assert said == text and back.title.startswith(f"The reverse, by {stranger}: 20 foreign (positive)")
-    assert len(forward.rows) == len(back.rows) and last == ORACLE and ONE_WAY not in shown(found)
+    assert len(forward.rows) == len(back.rows) and last == ORACLE and ONE_WAY not in shown(scores)
 
 
 def test_one_direction_says_so_and_who_chose(copy: Path, stranger: Path, command: Command) -> None:
@@ -153,7 +155,8 @@ def test_regret_is_a_score_like_any_other(copy: Path, stranger: Path, command: C
     assert said.json["by"] == "regret" and said.json["regret_steps"] == 2 and "regret" in said.json["detection"]
     assert Path(said.json["csv"]).read_text().splitlines()[0].endswith(",regret")
     assert "likelihood regret of validation data of copy ..." in said.err
-    assert "(regret above" in (line := shown(said.json)[1]) and "the 92.5% quantile of validation data" in line
+    scores = score(copy, stranger.parent / "noise.npy", by="regret", normal=20, number=6, regret=2, quantile=0.925)
+    assert "(regret above" in (line := shown(scores)[1]) and "the 92.5% quantile of validation data" in line
 
 
 def test_a_regret_that_cannot_be_had_is_refused_at_once(

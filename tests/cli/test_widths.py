@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console, Group
 
 from hvae.cli import voice as module
@@ -17,11 +18,13 @@ from hvae.cli.compare import _table as compared
 from hvae.cli.data import _table as sets
 from hvae.cli.evaluation.shown import headlines, level_columns, summary, top_rows
 from hvae.cli.models import _families, _presets, _published
-from hvae.cli.scoring.shown import shown as scores
+from hvae.cli.shown_scores import shown as scores
 from hvae.cli.voice import Voice
+from hvae.metrics.detection import Detection
 from hvae.reporting.comparison import Group as Task
 from hvae.reporting.comparison import Measure, Row
 from hvae.screen.table import Table
+from hvae.study.scoring.scores import Comparison, Scores
 
 WIDTHS = (80, 120, 200)
 LEVELS = {f"z{i}": 17224.2 / i for i in range(12, 0, -1)}
@@ -100,12 +103,20 @@ TASK = Task(
         for i in range(3)
     ],
 )
-DETECTION = {"auroc": 0.98765, "auprc": 0.9876, "auprc_normal": 0.9876, "fpr80": 0.01234, "foreign": 300, "normal": 300}
-SCORED: dict[str, Any] = {
-    **{"foreign": 1234, "rows": 17224, "by": "typicality", "threshold": 17224.2, "quantile": 0.95, "brought": None},
-    **{"csv": "runs/a/scores-x.csv", "maps": None, "reverse": None},
-    "detection": {"typicality": DETECTION, "complexity of the compressed picture": DETECTION},
-}
+DETECTION = Detection(
+    **{"auroc": 0.98765, "auprc": 0.9876, "auprc_normal": 0.9876, "fpr80": 0.01234, "foreign": 300, "normal": 300},
+    positive="foreign",
+)
+SCORED = Scores(
+    scores={"typicality": torch.zeros(17224)},
+    reasons=("typicality above 17224.2",) * 1234 + ("",) * 15990,
+    **{"files": (), "threshold": 17224.2, "quantile": 0.95, "ranges": {}, "bound": "ELBO", "regret_steps": 0},
+    comparison=Comparison(
+        **{"run": "runs/a", "by": "typicality", "data": None, "change": None, "normal": None, "seen": {}},
+        detection={"typicality": DETECTION, "complexity of the compressed picture": DETECTION},
+    ),
+    csv=Path("runs/a/scores-x.csv"),
+)
 
 
 def tables(parts: Any) -> Iterator[Table]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 
 if TYPE_CHECKING:
-    from hvae.cli.scoring.judge import Judge
-    from hvae.cli.scoring.pair import Pair
+    from hvae.study.score import Scores
 
 ABOUT = (
     "Score images by how foreign they are to a model: one row an image with every score, a decision and "
@@ -29,7 +27,6 @@ EXAMPLES = (
     'hvae score runs/photos --data test --by "llr>2" --quantile 0.99',
 )
 USAGE = "RUN --data X [--by SCORE] [--quantile Q] [--foreign [--reverse RUN2]] [--regret STEPS] [--maps N]"
-POSITIVE = "foreign"
 
 
 def parser() -> Parser:
@@ -74,70 +71,40 @@ def main(argv: list[str]) -> None:
     args = parser().parse_args(rest)
     voice = Voice(args.json)
     with voice.working():
-        told, shown = _scored(args, dotted, voice)
-    voice.answer(told)
+        scores = _scored(args, dotted, voice)
+    voice.answer(scores.to_dict())
     if not args.json:
-        for part in shown:
+        from hvae.cli.shown_scores import shown
+
+        for part in shown(scores):
             voice.show(part)
 
 
-def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> tuple[dict[str, Any], list[Any]]:
-    from hvae.cli.scoring.shown import shown
+def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
+    from hvae.study.score import score
 
-    pair, other, path = _ready(args, dotted, voice)
-    for line in [*pair.warnings(), *(f"the reverse: {one}" for one in (other.warnings() if other else []))]:
-        voice.tell(line)
-    told = {**_decided(pair, path), "reverse": {"run": args.reverse, **other.told()} if other else None}
-    return told, shown(told)
-
-
-def _ready(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> tuple[Pair, Pair | None, Path]:
-    """Everything that can be wrong is found here, before anything takes time."""
-    from hvae.cli.scoring import checks
-    from hvae.cli.scoring.judge import Judge
-    from hvae.cli.scoring.pair import pair, reverse
-    from hvae.runs.subject import open_run
-
-    checks.words(args)
-    subject = open_run(args.run, dotted, voice.tell)
-    checks.pictured(args.maps, subject)
-    judge = Judge(args, subject, voice)
-    path = Path(args.out) if args.out else subject.run.folder / f"scores-{Path(args.data).stem}.csv"
-    checks.writable(path)
-    other = _other(judge, dotted) if args.reverse else None
-    return pair(judge, args.data), reverse(other, judge) if other else None, path
+    return score(
+        args.run,
+        args.data,
+        by=args.by,
+        quantile=args.quantile,
+        samples=args.samples,
+        normal=args.normal,
+        number=args.number,
+        foreign=args.foreign,
+        reverse=args.reverse or None,
+        regret=args.regret,
+        maps=args.maps,
+        out=args.out or _default(Path(args.run), args.data),
+        seed=args.seed,
+        overrides=dotted,
+        trust=args.trust,
+        progress=voice,
+        tell=voice.tell,
+    )
 
 
-def _other(judge: Judge, dotted: Mapping[str, str]) -> Judge:
-    """The model of the reverse pair."""
-    from hvae.cli.scoring import checks
-    from hvae.runs.subject import open_run
-
-    # The place of the one run's files is not that of the other's.
-    shared = {key: value for key, value in dotted.items() if key != "data.path"}
-    subject = open_run(judge.args.reverse, shared, judge.voice.tell)
-    checks.other_data(judge.args.data, subject)
-    return replace(judge, subject=subject)
-
-
-def _decided(pair: Pair, path: Path) -> dict[str, Any]:
-    """The decisions on the images, written to their file, and all that is told of them."""
-    from hvae.cli.scoring.shown import ranges, rows
-    from hvae.files import write_text
-
-    judge, args = pair.judge, pair.judge.args
-    score, reasons = pair.found[judge.by], judge.reasons(pair.found)
-    write_text(path, rows(pair.found, reasons, pair.files()))
-    return {
-        "csv": str(path),
-        "rows": len(reasons),
-        "threshold": judge.limit,
-        "quantile": args.quantile,
-        "foreign": len(reasons) - reasons.count(""),
-        "positive": POSITIVE,
-        "bound": "ELBO" if args.samples == 1 else f"IW-{args.samples}",
-        "regret_steps": args.regret,
-        **pair.told(),
-        "ranges": ranges(judge.ranges, pair.found),
-        "maps": judge.maps(pair.split, score, path) if args.maps else None,
-    }
+def _default(run: Path, data: str) -> Path | None:
+    """The table of a run's folder; None where there is no run, which is said when it is read."""
+    folder = run.parent if run.suffix == ".safetensors" and not run.is_dir() else run
+    return folder / f"scores-{Path(data).stem}.csv" if folder.is_dir() else None

@@ -5,8 +5,8 @@ Shapes: `C` channels; `H W` space.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data import ImageData, Provenance, Split
     from hvae.data.look import Form
+    from hvae.data.sources import Source
 
 SPLITS = ("test", "valid", "train")
 READERS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
@@ -26,6 +27,8 @@ PICTURES = ("data.pages", "data.bad")
 """Options that say which of the user's pictures are read."""
 DYNAMIC = "-dynamic"
 EIGHT = 8
+OFF = 1e-5
+"""How far from a level the rounding of floats may bring a value."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,19 +55,34 @@ class Change:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where images come from: a data set, and which part of it they are."""
+
+    provenance: Provenance
+    split: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**self.provenance.to_dict(), "split": self.split}
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Brought:
     """Images as a model takes them, `split`, and the same before any bits were drawn from grey, `grey`.
 
-    `told`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
-    of it is used, empty where that is all as it is.
+    `origin`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
+    of it is used, empty where that is all as it is; `classes`, what each label of theirs means, where that is known;
+    `context`, what is said of them beside their labels, {name: (N, ...)}.
     """
 
-    told: dict[str, Any]
+    origin: Origin
     split: Split
     grey: Split
     change: Change | None = None
     counts: str = ""
+    classes: tuple[str, ...] = ()
+    context: Mapping[str, Tensor] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """What a user should know of them, a line each."""
@@ -73,7 +91,10 @@ class Brought:
     def some(self, indices: Sequence[int] | Tensor) -> Brought:
         """These images alone, in this order."""
         change = replace(self.change, count=len(indices)) if self.change else None
-        return replace(self, split=self.split.some(indices), grey=self.grey.some(indices), change=change)
+        context = {name: rows[indices] for name, rows in self.context.items()}
+        return replace(
+            self, split=self.split.some(indices), grey=self.grey.some(indices), change=change, context=context
+        )
 
 
 def files(run: LoadedRun, source: str) -> DataConfig:
@@ -121,7 +142,8 @@ def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> Brought
     split: Split = getattr(data, name)
     if not len(split):
         raise HvaeError(f"this run has no {name} data; choose another split, or set data.{name} above 0")
-    return Brought(told={**data.provenance.to_dict(), "split": name}, split=split, grey=getattr(plain, name))
+    origin = Origin(data.provenance, name)
+    return Brought(origin=origin, split=split, grey=getattr(plain, name), classes=data.classes)
 
 
 def fits(run: LoadedRun, shape: Sequence[int], bits: int, source: str) -> None:
@@ -156,19 +178,64 @@ def move(run: LoadedRun, data: ImageData, plain: ImageData) -> Brought:
     # Bits that were drawn are a task of their own: a model of fixed bits gets them as they are.
     test = (plain if drawn(run.config.data) or run.bits > 1 else data).test
     levels, draw = test.levels(range(len(test))).numpy(), drawn(run.config.data) and test.depth > 1
+    labels = None if test.labels is None else test.labels.numpy()
     origin = data.provenance
     wish = DataConfig(name="npy", path=origin.name, bits=0 if draw else run.bits, valid=0, test=0, **picture(run))
-    moved = prepare(Raw(parts={"train": Part(levels)}, bits=test.depth, source=origin.source), wish)
+    moved = prepare(Raw(parts={"train": Part(levels, labels)}, bits=test.depth, source=origin.source), wish)
     found = fitted(run, moved, [Form(tuple(levels.shape[1:]), test.depth)], wish, draw=draw)
-    return replace(found, told=_moved(origin, found.told))
+    return replace(found, origin=Origin(_moved(origin, found.origin.provenance), "test"), classes=data.classes)
 
 
-def _moved(origin: Provenance, told: dict[str, Any]) -> dict[str, Any]:
+def in_memory(run: LoadedRun, source: Source) -> Brought:
+    """Data of the user's in memory, which have the form of the model already: (N, *shape) in [0, 1].
+
+    Raises HvaeError for data of another shape, and for values that are no levels of the model's depth.
+    """
+    import torch
+
+    from hvae.data.prepare import prepare
+    from hvae.data.raw import Part, Raw
+    from hvae.data.sources import as_batches
+    from hvae.datum import as_datum
+
+    batches = as_batches(source)
+    datum = as_datum(batches.batch(torch.arange(len(batches)), torch.Generator().manual_seed(0)))
+    name = f"the {type(source).__name__}"
+    if not len(datum):
+        raise HvaeError(f"expected at least one image, got none from {name}")
+    fits(run, datum.x.shape[1:], run.bits, name)
+    part = Part(_levels(datum.x, run.bits, name).numpy())
+    wish = DataConfig(name="npy", path=name, bits=run.bits, valid=0, test=0)
+    data = prepare(Raw(parts={"train": part}, bits=run.bits, source=name), wish)
+    return Brought(origin=Origin(data.provenance, "train"), split=data.train, grey=data.train, context=datum.context)
+
+
+def _levels(x: Tensor, bits: int, name: str) -> Tensor:
+    """The levels of values in [0, 1], (N, ...)."""
+    import torch
+
+    from hvae.range import check_values
+
+    top = 2**bits - 1
+    levels = (check_values(x).double() * top).round()
+    if not torch.allclose(levels, x.double() * top, rtol=0, atol=OFF * top):
+        raise HvaeError(
+            f"expected values k / {top} (the model takes {bits} bit{'s' * (bits > 1)}), got others in {name}; "
+            "round them, or give a folder or an array file, which is brought to the form of the model"
+        )
+    return levels.to(torch.uint8 if bits <= EIGHT else torch.int32)
+
+
+def _moved(before: Provenance, after: Provenance) -> Provenance:
     """Where data came from that were moved: what they are, and what they have become."""
-    kept = {key: told[key] for key in ("shape", "bits")}
-    cut = told["binarisation"] if told["binarisation"] != "none" or told["bits"] > 1 else origin.binarisation
-    steps = [*origin.transforms, *told["transforms"]]
-    return {**origin.to_dict(), **kept, "binarisation": cut, "transforms": steps, "split": "test"}
+    is_cut = after.binarisation != "none" or after.bits > 1
+    return replace(
+        before,
+        shape=after.shape,
+        bits=after.bits,
+        binarisation=after.binarisation if is_cut else before.binarisation,
+        transforms=(*before.transforms, *after.transforms),
+    )
 
 
 def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: DataConfig, *, draw: bool) -> Brought:
@@ -181,13 +248,14 @@ def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: Data
     split = getattr(data, name)
     after = Form(data.shape, bits)
     steps = list(dict.fromkeys(step for form in before for step in _steps(form, after, config.crop, draw)))
-    told = {**data.provenance.to_dict(), "split": name}
+    provenance = replace(data.provenance, bits=1, binarisation="dynamic") if draw else data.provenance
     return Brought(
-        told={**told, "bits": 1, "binarisation": "dynamic"} if draw else told,
+        origin=Origin(provenance, name),
         split=replace(split, dynamic=split.dynamic or draw, flip=False),
         grey=split if draw else getattr(grey(config, data), name),
         change=Change(count=len(split), before=before, after=after, steps=steps) if steps else None,
         counts=str(data.provenance.tally) if data.provenance.tally.remarks() else "",
+        classes=data.classes,
     )
 
 

@@ -2,29 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import lcm
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, own
+from hvae.runs.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, in_memory, own
 from hvae.runs.subject import Subject
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data import ImageData, Split
+    from hvae.data.sources import Source
+    from hvae.datum import Datum
 
 
-def images(subject: Subject, plain: ImageData, source: str) -> Brought:
-    """The images to score, in the form of the model's data: a split of its own, a known set, or the user's files.
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images without chance, and what is said of their context beside what the split knows, {name: (N, ...)}."""
+
+    split: Split
+    context: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def batch(self, indices: Sequence[int] | Tensor) -> Datum:
+        """Some of the images with their context."""
+        import torch
+
+        datum, rows = self.split.batch(indices), torch.as_tensor(indices, dtype=torch.long)
+        return replace(datum, context={**datum.context, **{name: one[rows] for name, one in self.context.items()}})
+
+    def batches(self, size: int) -> ImageBatches:
+        """All of the images in order, `size` at a time."""
+        return ImageBatches(self, size)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBatches:
+    """Images in batches, with a length: progress can tell how much is left."""
+
+    images: Images
+    size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.size)
+
+    def __iter__(self) -> Iterator[Datum]:
+        total = len(self.images)
+        return (self.images.batch(range(start, min(start + self.size, total))) for start in range(0, total, self.size))
+
+
+def is_split(source: object) -> TypeGuard[str]:
+    """Whether these are a part of the run's own data."""
+    return isinstance(source, str) and source in SPLITS
+
+
+def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> Brought:
+    """The images to score, in the form of the model's data: a split of its own, a known set, files, or data in memory.
 
     `plain`, the run's data before any draw.
     """
-    if source in SPLITS:
+    if is_split(source):
         return own(subject.run, subject.data, plain, source)
-    return bring(subject.run, known(subject, source) if source in KNOWN else files(subject.run, source))
+    if not isinstance(source, str | Path):
+        return in_memory(subject.run, source)
+    is_known = isinstance(source, str) and source in KNOWN
+    return bring(subject.run, known(subject, str(source)) if is_known else files(subject.run, str(source)))
 
 
 def known(subject: Subject, name: str) -> DataConfig:

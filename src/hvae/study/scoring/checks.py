@@ -1,33 +1,32 @@
-"""Everything that can be wrong with the wish to score, before it takes time."""
+"""Everything that can be wrong with a request to score, before it takes time."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 
-from hvae.cli.scoring.images import some
 from hvae.errors import HvaeError, unknown
-from hvae.runs.form import SPLITS
 from hvae.runs.subject import Subject
 from hvae.study.places import check_place
+from hvae.study.scoring.images import is_split, some
+from hvae.study.scoring.request import Request
 
 REGRET = "regret"
 OUTSIDE = "outside"
 """How far the worst of several scores lies outside of its normal range."""
 
 
-def words(args: Namespace) -> None:
-    """Raises HvaeError for words of the command that can never be meant."""
-    if args.by == REGRET and not args.regret:
+def options(request: Request) -> None:
+    """Raises HvaeError for options that contradict each other."""
+    if request.by == REGRET and not request.regret:
         raise HvaeError("--by regret needs the steps that each image may take, as in --regret 100")
-    if args.foreign and args.data in SPLITS:
-        raise HvaeError(f"--foreign: nothing is foreign about the run's own {args.data} data; name other data")
-    if args.reverse and not args.foreign:
+    if request.foreign and is_split(request.data):
+        raise HvaeError(f"--foreign: nothing is foreign about the run's own {request.data} data; name other data")
+    if request.reverse and not request.foreign:
         raise HvaeError("--reverse is the other direction of a pair; add --foreign")
-    if args.maps and args.out.endswith(".png"):
-        raise HvaeError(f"--out: expected a .csv file, beside which the maps are written as .png, got {args.out}")
-    if args.out:
-        writable(Path(args.out))
+    if request.maps and request.out is not None and request.out.suffix == ".png":
+        raise HvaeError(f"--out: expected a .csv file, beside which the maps are written as .png, got {request.out}")
+    if request.out is not None:
+        writable(request.out)
 
 
 def writable(path: Path) -> None:
@@ -47,7 +46,7 @@ def pictured(maps: int, subject: Subject) -> None:
         raise HvaeError(f"--maps: expected a model of images, got one of vectors of shape {shape}; leave --maps out")
 
 
-def enough(subject: Subject, args: Namespace) -> None:
+def enough(subject: Subject, request: Request) -> None:
     """Raises HvaeError when the run has too few data to say what is usual, to set the threshold, or to compare with."""
     import torch
 
@@ -57,13 +56,13 @@ def enough(subject: Subject, args: Namespace) -> None:
     from hvae.walk import names
 
     data = subject.data
-    enough(min(len(data.train), args.normal), len(names(subject.run.model)))
+    enough(min(len(data.train), request.normal), len(names(subject.run.model)))
     if not len(data.valid):
         raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
-    valid = min(len(data.valid), args.normal)
-    threshold(torch.zeros(valid), args.quantile)
-    enough_normal(valid, args.quantile)
-    if args.foreign and len(data.test) < 2:
+    valid = min(len(data.valid), request.normal)
+    threshold(torch.zeros(valid), request.quantile)
+    enough_normal(valid, request.quantile)
+    if request.foreign and len(data.test) < 2:
         raise HvaeError("--foreign: expected test data of the run to compare with, got none; set data.test above 0")
 
 
@@ -93,11 +92,13 @@ def improvable(subject: Subject, steps: int) -> None:
         improvable(subject.run.model, some(subject.data.valid, 1).fixed(0).batch([0]))
 
 
-def other_data(data: str, subject: Subject) -> None:
+def other_data(data: object, subject: Subject) -> None:
     """Raises HvaeError for the model of a reverse pair that was trained on another known set than the foreign one."""
     from hvae.config.data import KNOWN
     from hvae.data.lookup import base
 
     theirs = subject.run.config.data.name
-    if data in KNOWN and theirs in KNOWN and base(data).removesuffix("-static") != base(theirs).removesuffix("-static"):
+    if not isinstance(data, str) or data not in KNOWN or theirs not in KNOWN:
+        return
+    if base(data).removesuffix("-static") != base(theirs).removesuffix("-static"):
         raise HvaeError(f"--reverse: expected a run that was trained on {base(data)}, got one of {theirs}")

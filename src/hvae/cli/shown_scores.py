@@ -1,0 +1,77 @@
+"""The result of a scoring for people: lines and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hvae.screen.numbers import number
+from hvae.screen.table import Table, table
+from hvae.study.scoring.checks import OUTSIDE
+
+if TYPE_CHECKING:
+    from hvae.study.scoring.scores import Comparison, Range, Scores
+
+SHOWN = 20
+ORACLE = "'decides' was chosen without foreign labels; to pick the best row would be to pick with them (an oracle)"
+ONE_WAY = "the reverse pair needs a model of the other data (--reverse RUN2): a score can flip"
+
+
+def shown(scores: Scores) -> list[str | Table]:
+    """The result for people: lines and tables."""
+    comparison = scores.comparison
+    share = f"{scores.foreign:,} of {len(scores):,} images are foreign"
+    parts: list[str | Table] = [str(comparison.change)] if comparison.change else []
+    parts += [f"{share} ({_rule(scores)})"]
+    parts += [_range_table(scores.ranges)] if comparison.by == OUTSIDE else []
+    parts += [f"every score of each image: {scores.csv}"]
+    if scores.maps:
+        parts.append(f"heat maps: {scores.maps.file}")
+    if comparison.detection:
+        parts += [_table(comparison, "Telling X from the run's test data"), *_reversed(scores.reverse), ORACLE]
+    return parts
+
+
+def _rule(scores: Scores) -> str:
+    by, share = scores.comparison.by, percent(scores.quantile)
+    if by != OUTSIDE:
+        return f"{by} above {number(scores.threshold)}, the {share} quantile of validation data"
+    return (
+        f"any score outside of its normal range; inside of all of them lie {share} of normal data, by validation data"
+    )
+
+
+def _range_table(ranges: Mapping[str, Range]) -> Table:
+    rows = table("score", "normal from", "to", "images below", "above", title="What decides")
+    for name, row in ranges.items():
+        rows.add_row(name, number(row.low), number(row.high), f"{row.below:,}", f"{row.above:,}")
+    return rows
+
+
+def _reversed(reverse: Comparison | None) -> list[str | Table]:
+    if reverse is None:
+        return [ONE_WAY]
+    change: list[str | Table] = [str(reverse.change)] if reverse.change else []
+    return [*change, _table(reverse, f"The reverse, by {reverse.run}")]
+
+
+def percent(share: float) -> str:
+    """A share in percent, with as many digits as it has.
+
+    >>> percent(0.995), percent(0.95), percent(0.29)
+    ('99.5%', '95%', '29%')
+    """
+    return f"{100 * share:.10g}%"
+
+
+def _table(comparison: Comparison, title: str) -> Table:
+    detection, by = comparison.detection or {}, comparison.by
+    first = next(iter(detection.values()))
+    sizes = f"{first.foreign:,} foreign (positive) and {first.normal:,} normal images, balanced"
+    rows = table("score", "AUROC", "AUPRC", "AUPRC normal", "FPR80", "", title=f"{title}: {sizes}")
+    best = {by, *sorted(detection, key=lambda name: -detection[name].auroc)[:SHOWN]}
+    for name, one in detection.items():
+        if name in best:
+            numbers = (f"{value:.3f}" for value in (one.auroc, one.auprc, one.auprc_normal, one.fpr80))
+            rows.add_row(name, *numbers, "decides" if name == by else "")
+    return rows

@@ -1,0 +1,88 @@
+"""A model and the images it scores; with out-of-distribution ones, one direction of a pair of data sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hvae.errors import HvaeError
+from hvae.runs.form import Brought, move
+from hvae.study.scoring.images import Images, images, order, overlap
+from hvae.study.scoring.judge import Judge
+from hvae.study.scoring.scores import Comparison
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MEANING = {
+    "train": "training data: no test of anything",
+    "valid": "the validation data that set the threshold: how many are foreign was chosen with it",
+    "test": "the run's own test data: compared with themselves",
+}
+"""What it means that images are among these data of the run."""
+
+
+@dataclass(eq=False)
+class Pair:
+    """A model, the images it scores, and what they are called."""
+
+    judge: Judge
+    brought: Brought
+    what: str
+
+    def __post_init__(self) -> None:
+        request, brought = self.judge.request, self.brought
+        count = len(brought.split)
+        number = min(count, request.number or count)
+        if request.foreign and number < 2:
+            raise HvaeError(f"--foreign: expected 2 images or more to compare, got {number} from {self.what}")
+        self.brought = brought.some(order(count, number))
+        self.images = Images(self.brought.split.fixed(0), self.brought.context)
+        self.seen = {part: overlap(getattr(self.judge.plain, part), self.brought.grey) for part in self._suspects()}
+
+    def _suspects(self) -> list[str]:
+        """The data of the run that these images should not be among."""
+        if self.what == "test":
+            return ["train"]
+        return ["train", "valid"] + ["test"] * self.judge.request.foreign
+
+    @cached_property
+    def scores(self) -> dict[str, Tensor]:
+        """Every score of the images."""
+        return self.judge.scores(self.images, self.what)
+
+    def comparison(self, name: str) -> Comparison:
+        """What is compared, and how well, with the run under this name."""
+        judge = self.judge
+        scores = self.scores
+        return Comparison(
+            run=name,
+            by=judge.by,
+            data=self.brought.origin,
+            change=self.brought.change,
+            normal=judge.subject.data.provenance,
+            seen=self.seen,
+            detection=judge.detection(scores) if judge.request.foreign else None,
+        )
+
+    def warnings(self) -> list[str]:
+        """What was left out of these images, and where the model has met them, a line each."""
+        count = len(self.images)
+        met = [f"{n:,} of these {count:,} images are {_MEANING[part]}" for part, n in self.seen.items() if n]
+        return [line for line in (self.brought.counts, *met) if line]
+
+    def files(self) -> list[str]:
+        """The name of each image, where it is a file of its own."""
+        return self.brought.grey.names()
+
+
+def pair_of(judge: Judge) -> Pair:
+    """The images that are asked about, before a model."""
+    request = judge.request
+    return Pair(judge, images(judge.subject, judge.plain, request.data), request.source)
+
+
+def reverse_of(judge: Judge, own: Judge) -> Pair:
+    """The other direction: the test data of `own` before the model of the other data."""
+    return Pair(judge, move(judge.subject.run, own.subject.data, own.plain), f"test data of {own.name}")
