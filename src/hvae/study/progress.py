@@ -1,47 +1,59 @@
-"""How far work is, and what is said meanwhile: two small protocols instead of a screen."""
+"""How far a long piece of work is, for whoever watches it: bars by name, or one plain callable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
-
-Tell = Callable[[str], object]
-"""Called with a line for people that is no result."""
-
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, runtime_checkable
 
 Count = Callable[[int, int], None]
-"""Called with (done, total); a total of 0 is not known yet."""
+"""Hears (done, total); total is 0 where it cannot be known."""
+Tell = Callable[[str], object]
+"""Hears a line for people that is no result."""
+Tick = Callable[..., None]
+"""Hears (done, total) or (done, total, what is next)."""
+Progress = Callable[[int, int, str], object]
+"""Hears (done, total, name) after each piece of work; total is 0 where it cannot be known."""
 
 
-class Tick(Protocol):
-    """Called with (done, total), or with what is next as well; a total of 0 is not known yet."""
-
-    def __call__(self, done: int, total: int, name: str = "") -> None: ...
-
-
-class Progress(Protocol):
-    """Shows how far pieces of work are."""
+@runtime_checkable
+class Bars(Protocol):
+    """Shows how far each of several pieces of work is, under its name."""
 
     def bar(self, what: str) -> AbstractContextManager[Tick]:
-        """A piece of work, for as long as the context is open."""
+        """The time that one piece of work takes."""
+        ...
 
 
-class Silent:
-    """Shows nothing.
+class Counted:
+    """Bars for a callable: it hears (done, total, name).
 
-    >>> with Silent().bar("scores") as tick:
+    >>> with Counted(print).bar("likelihood") as tick:
     ...     tick(1, 2)
+    1 2 likelihood
     """
 
-    def bar(self, what: str) -> AbstractContextManager[Tick]:
-        """A context whose tick does nothing."""
-        return nullcontext(silent)
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[Tick]:
+        """The time that one piece of work takes."""
+
+        def tick(done: int, total: int, name: str = "") -> None:
+            self.progress(done, total, f"{what} {name}".rstrip())
+
+        yield tick
 
 
-def silent(done: int, total: int, name: str = "") -> None:
-    """No-op tick."""
+def silent(*_: object) -> None:
+    """Nobody listens."""
 
 
 def quiet(text: str) -> None:
-    """No-op callback for lines."""
+    """Nobody hears the lines."""
+
+
+def bars(progress: Progress | Bars | None) -> Bars:
+    """Whatever the caller gave as bars."""
+    return progress if isinstance(progress, Bars) else Counted(progress or silent)

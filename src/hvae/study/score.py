@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.runs.subject import open_run, vouched
-from hvae.study.progress import Progress, Silent, Tell, quiet
+from hvae.runs.subject import Tell, open_run, vouched
+from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.scoring import checks
 from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.pair import Pair, pair_of, reverse_of
@@ -40,7 +40,7 @@ def score(
     seed: int = 0,
     overrides: Mapping[str, Any] | None = None,
     trust: Sequence[str] = (),
-    progress: Progress | None = None,
+    progress: Progress | Bars | None = None,
     tell: Tell | None = None,
 ) -> Scores:
     """Score images by how far out of the distribution of a run's data they are; higher is farther, for every score.
@@ -56,7 +56,8 @@ def score(
     that was trained on them, the other direction of the pair; `regret`, steps of the likelihood regret (0: leave it
     out); `maps`, heat maps of so many images with the highest score; `out`, a .csv file to write, with a .png of the
     maps beside it; `seed` of every draw; `overrides`, dotted keys of where the data are, as in {"data.root": "sets"};
-    `trust`, packages whose code the run may name; `progress` and `tell`, what shows how far it is and hears remarks.
+    `trust`, packages whose code the run may name; `progress`, which hears (done, total, what), and `tell`, which hears
+    remarks.
 
     Raises HvaeError in one line, before the work, for what cannot be scored.
     """
@@ -77,10 +78,10 @@ def score(
         trust=vouched(trust, overrides or {}),
     )
     with trusting(*trust):
-        return _scored(run, request, progress or Silent(), tell or quiet)
+        return _scored(run, request, bars(progress), tell or silent)
 
 
-def _scored(run: str | Path | LoadedRun, request: Request, progress: Progress, tell: Tell) -> Scores:
+def _scored(run: str | Path | LoadedRun, request: Request, progress: Bars, tell: Tell) -> Scores:
     one, other = _ready(run, request, progress, tell)
     for line in [*one.warnings(), *(f"the reverse: {line}" for line in (other.warnings() if other else []))]:
         tell(line)
@@ -88,7 +89,7 @@ def _scored(run: str | Path | LoadedRun, request: Request, progress: Progress, t
     return replace(scores, reverse=other.comparison(_name(request.reverse))) if other else scores
 
 
-def _ready(run: str | Path | LoadedRun, request: Request, progress: Progress, tell: Tell) -> tuple[Pair, Pair | None]:
+def _ready(run: str | Path | LoadedRun, request: Request, progress: Bars, tell: Tell) -> tuple[Pair, Pair | None]:
     """The images before the model, and the other direction; what can be wrong is said before anything takes time."""
     checks.options(request)
     subject = open_run(run, request.overrides, tell, request.trust)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hvae.runs.form import grey
 from hvae.runs.subject import Subject, safe_rows
 from hvae.screen.numbers import number
-from hvae.study.progress import Progress
+from hvae.study.progress import Bars
 from hvae.study.scoring import checks
 from hvae.study.scoring.images import Images, some
 from hvae.study.scoring.request import Request
@@ -35,7 +35,7 @@ class Judge:
 
     request: Request
     subject: Subject
-    progress: Progress
+    progress: Bars
 
     def __post_init__(self) -> None:
         request, data = self.request, self.subject.data
