@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from hvae.site import Site
     from hvae.study.compress import compress
     from hvae.study.decompress import decompress
+    from hvae.study.evaluate import evaluate
+    from hvae.study.evaluation import Evaluation
     from hvae.study.score import Scores, score
     from hvae.training import FitResult, fit
     from hvae.walk import Evidence, Model, Record, Trace, names, run
@@ -74,6 +76,8 @@ _PLACES = {
     "study.compress": ("compress",),
     "study.decompress": ("decompress",),
     "study.score": ("Scores", "score"),
+    "study.evaluate": ("evaluate",),
+    "study.evaluation": ("Evaluation",),
     "training": ("FitResult", "fit"),
     "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
     "zoo": ("build",),
@@ -124,6 +128,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "decompress",
     "Scores",
     "score",
+    "evaluate",
+    "Evaluation",
     "FitResult",
     "fit",
     "Evidence",

@@ -52,19 +52,34 @@ def record(elbo: float = 90.0, **changes: Any) -> dict[str, Any]:
 
 
 RATE = {"rate_nats": 1.0, "rate_nats_per_dim": 0.5}
+COUNTS = {"data": 1000, "seed": 0}
 REST: dict[str, dict[str, Any]] = {
-    "likelihood": {"effective_samples": 3.0, "levels": {"z1": RATE}},
-    "activity": {"verdict": ""},
+    "likelihood": {
+        **{"effective_samples": 3.0, "seed": 0, "nonfinite_data": 0, "reconstruction_nats": estimate(80.0)},
+        "levels": {"z1": {**RATE, "dims": 2, "estimator": "analytic"}},
+    },
+    "activity": {**COUNTS, "samples": 4, "verdict": ""},
     "data": {"source": "here", "sizes": {"test": 1000}, "transforms": []},
     "protocol": {"name": "hvae", "about": "", "kept": True, "likelihood": "dmol", "stated": ""},
-    "reconstruction": {"ms_ssim_scales": 0},
-    "classes": {"chance": 0.1, "dims_at_most": 8},
-    "quality": {"kid_deviation": 0.1, "samples": "", "resizing": "none", "note": "", "inception_score": None},
+    "reconstruction": {**COUNTS, "ms_ssim": None, "ms_ssim_scales": 0},
+    "coarse_to_fine": dict.fromkeys(("top_held_pairwise", "top_redrawn_pairwise", "chance_pairwise"), 0.5),
+    "classes": {**COUNTS, "classes": 10, "chance": 0.1, "dims_at_most": 8},
+    "quality": {"kid_deviation": 0.1, "features": 9, "samples": "", "resizing": "none", "note": ""},
+    "disentanglement": {**COUNTS, "factors": {}},
 }
 OF_LEVELS: dict[str, dict[str, Any]] = {
-    "activity": {**RATE, "dims": 2, "active_dims": 1, "used_dims": 1},
+    "activity": {**RATE, **dict.fromkeys(("dims", "channels", "active_dims", "active_channels", "used_dims"), 2)},
     "classes": {"nmi": 0.1, "ari": 0.1},
-    "disentanglement": {"carries": {}},
+    "disentanglement": {
+        **{"carries": {}, "dims": 2, "dims_used": 2, "mig_by_factor": {}, "factor_vae_chance": 0.1},
+        **{"dci_completeness": 0.1, "dci_informativeness": 0.1},
+    },
+}
+OF_LEVELS["activity"]["used_channels"] = 1
+OF_BOUNDS: dict[str, Any] = {
+    **{"dims": 784, "seed": 0, "likelihood": "mass", "effective_groups": 2.0, "nonfinite_data": 0},
+    **dict.fromkeys(("negative_group_nats", "negative_elbo_nats", "gap_below_nats"), estimate(1.0)),
+    "hiw_bits_per_dim": None,
 }
 
 
@@ -75,7 +90,7 @@ def complete(made: dict[str, Any]) -> dict[str, Any]:
         if key in whole:
             whole[key] = {**whole[key], "levels": {n: {**rest, **level} for n, level in whole[key]["levels"].items()}}
     for bound in whole.get("hierarchical", {"bounds": []})["bounds"]:
-        bound["gap_below_nats"] = estimate(1.0)
+        bound |= {key: value for key, value in OF_BOUNDS.items() if key not in bound}
     return whole
 
 

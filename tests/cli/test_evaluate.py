@@ -15,14 +15,14 @@ from test_run_folder import resaved
 
 import hvae
 from hvae.checkpoints import describe
-from hvae.cli.evaluation.partial import NAME
-from hvae.cli.evaluation.shown import level_columns, notes
-from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
 from hvae.config.evaluate import MEASURES, QUICK, EvaluateConfig
 from hvae.data import load as load_data
 from hvae.data.shapes import shapes
 from hvae.runs.subject import open_run, safe_rows
+from hvae.study import Evaluation
+from hvae.study.partial import NAME
+from hvae.study.work import Work
 from hvae.weights import save_weights
 
 Command = Callable[..., Any]
@@ -70,7 +70,7 @@ def test_one_table_has_every_number_of_a_level(copy: Path, command: Command) -> 
         *("verdict", "probe", "NMI", "ARI"),
     }
     record = json.loads((copy / "evaluation.json").read_text())
-    columns = level_columns(record)
+    columns = Evaluation.from_dict(record).levels()
     assert list(columns) == ["z2", "z1"] and all(set(cells) == titles for cells in columns.values())
     assert all(title in said.out for title in titles) and "minibatch-stratified" in said.out
     assert 0.05 < record["classes"]["chance"] < 0.3
@@ -85,16 +85,18 @@ def without(measured: Any) -> Any:
     """A record in which no mean and no rate is a number."""
     if isinstance(measured, dict):
         lost = ("mean", "rate_nats", "rate_nats_per_dim")
-        return {key: None if key in lost else without(value) for key, value in measured.items()}
+        return {key: None if key in lost and not isinstance(v, dict) else without(v) for key, v in measured.items()}
     return measured
 
 
 def test_what_is_not_a_number_is_shown_as_such(copy: Path, command: Command) -> None:
     """Numbers of a level that overflow, which a file holds as nothing, spoil no table."""
     found = command("evaluate", copy, *FEW, *only("activity", "mutual"), "--json").json
-    shown = level_columns({**found, "activity": without(found["activity"]), "mutual": without(found["mutual"])})
+    lost = {name: without(found[name]) for name in ("activity", "mutual")}
+    evaluation = Evaluation.from_dict({**found, **lost})
+    shown = evaluation.levels()
     assert shown["z1"]["nats"] == shown["z1"]["I(x; z)"] == shown["z1"]["KL(q(z) || p)"] == "not finite"
-    assert "not finite" in next(iter(notes({"mutual": without(found["mutual"])})))
+    assert "not finite" in next(iter(evaluation.notes()))
 
 
 def test_samples_are_compared_and_say_by_what(copy: Path, command: Command) -> None:
@@ -226,10 +228,10 @@ def test_what_is_kept_of_other_weights_or_settings_is_left_alone(
 
 
 def test_a_power_cut_costs_seconds(copy: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hvae.cli.evaluation.partial.PAUSE", 0.0)
+    monkeypatch.setattr("hvae.study.partial.PAUSE", 0.0)
     written = []
     with monkeypatch.context() as patch:
-        patch.setattr("hvae.cli.evaluation.partial.Partial.write", lambda self: written.append(taken(self.batches)))
+        patch.setattr("hvae.study.partial.Partial.write", lambda self: written.append(taken(self.batches)))
         command("evaluate", copy, *FEW, "--evaluate.rows", 20, "--evaluate.samples", 5, *only("likelihood"))
     assert written[:4] == [[2], [4], [5], [5, 2]], "after each chunk of draws, in the middle of a batch too"
     assert written[-2:] == [[5, 5, 5, 5]] * 2, "and when the measure is complete"
@@ -275,7 +277,7 @@ def test_factors_of_a_file_and_of_other_images(untrained: tuple[Path, Path], tmp
     assert found.code == 0, found.err
     result = found.json["disentanglement"]
     assert list(result["factors"]) == ["shape", "scale", "orientation", "x", "y"] and result["data"] >= 500
-    assert {"MIG", "DCI d", "carries"} <= set(level_columns(found.json)["z2"])
+    assert {"MIG", "DCI d", "carries"} <= set(Evaluation.from_dict(found.json).levels()["z2"])
     shapes(size=8, positions=4, orientations=4, scales=2).save(tmp_path / "other.npz")
     said = command("evaluate", folder, *wish, tmp_path / "other.npz")
     assert said.code == 2 and "expected a split of the" in said.err

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hvae.cli.evaluation.network import _weights
-from hvae.cli.evaluation.shown import headlines
 from hvae.errors import HvaeError
 from hvae.metrics.inception_network import InceptionV3
+from hvae.study import Evaluation
+from hvae.study.network import _weights
 
 Command = Callable[..., Any]
 WISH = ("--evaluate.measures", "quality", "--evaluate.limit", 150, "--evaluate.generated", 140, "--evaluate.features")
@@ -54,7 +54,8 @@ def test_the_numbers_name_the_network(
     monkeypatch.setattr(InceptionV3, "classify", lambda self, features: features[:, :5].softmax(1))
     said = command("evaluate", copy, *WISH, file)
     assert said.code == 0, said.err
-    found = json.loads((copy / "evaluation.json").read_text())["quality"]
+    record = json.loads((copy / "evaluation.json").read_text())
+    found = record["quality"]
     assert (
         found["extractor"] == f"Inception of 2015-12-05 (inception.pth, sha256 {found['sha256'][:12]}), 2048 features"
     )
@@ -64,7 +65,9 @@ def test_the_numbers_name_the_network(
     text = " ".join(said.out.split())
     assert "140 samples" in text and "by the same network and samples" in text and "not the Inception" not in text
     few = {**found, "inception_score": None, "no_inception_score": "expected 10,080 pictures"}
-    assert ("inception score", "not measured", "expected 10,080 pictures") in list(headlines({"quality": few}))
+    assert ("inception score", "not measured", "expected 10,080 pictures") in list(
+        Evaluation.from_dict({**record, "quality": few}).headlines()
+    )
 
 
 def test_both_kinds_of_files_are_read(tmp_path: Path) -> None:

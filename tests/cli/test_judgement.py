@@ -1,33 +1,50 @@
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hvae.cli.evaluation.judgement import judged, tells
-from hvae.cli.evaluation.shown import headlines
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig
+from hvae.metrics import ActivityResult, ContributionResult, Estimate, LevelActivity, TopLevels
+from hvae.metrics.information import State
+from hvae.study import Evaluation
+from hvae.study.judgement import Judgement, judged
+from hvae.study.measures.coarse_to_fine import CoarseToFineResult
 
+FOLDER = Path(__file__).parents[1] / "fixtures" / "run-before-evidence"
 PLAIN = ObjectiveConfig()
 
 
-def level(nats: float | None, used: int = 8, state: str = "alive") -> dict[str, Any]:
+def level(nats: float, used: int = 8, state: State = "alive") -> LevelActivity:
     counts = dict.fromkeys(("active_dims", "active_channels", "used_dims", "used_channels"), used)
-    return {**counts, "dims": 10, "channels": 10, "rate_nats": nats, "rate_nats_per_dim": nats, "state": state}
+    return LevelActivity(**counts, dims=10, channels=10, rate_nats=nats, rate_nats_per_dim=nats, state=state)
 
 
-def row(levels: int, nats: float, gain: tuple[float, float] | None) -> dict[str, Any]:
-    found = None if gain is None else {"mean": sum(gain) / 2, "low95": gain[0], "high95": gain[1]}
-    return {"levels": levels, "negative_bound_nats": {"mean": nats}, "gain_nats": found}
+def estimate(mean: float, low: float = math.nan, high: float = math.nan) -> Estimate:
+    return Estimate(mean, math.nan, low, high)
 
 
-def record(*rows: dict[str, Any], **levels: dict[str, Any]) -> dict[str, Any]:
-    return {"activity": {"levels": levels}, "contribution": {"top": list(rows)} if rows else None}
+def row(levels: int, nats: float, gain: tuple[float, float] | None) -> TopLevels:
+    return TopLevels(
+        **{"levels": levels, "lowest": "", "rate_nats": 0.0, "bits_per_dim": None, "psnr_db": estimate(20.0)},
+        negative_bound_nats=estimate(nats),
+        gain_nats=gain and estimate(sum(gain) / 2, *gain),
+    )
+
+
+def judge(*rows: TopLevels, objective: ObjectiveConfig = PLAIN, low: Any = None, **levels: LevelActivity) -> Judgement:
+    activity = ActivityResult(data=9, samples=1, seed=0, levels=levels, verdict="")
+    contribution = ContributionResult(data=9, seed=0, top=rows) if rows else None
+    return judged(activity, contribution, objective, low or {})
 
 
 def test_a_level_that_makes_the_bound_worse_is_not_used() -> None:
     rows = row(0, 3e5, None), row(1, 2e4, (1e5, 3e5)), row(2, 16781, (2e3, 4e3)), row(3, 17224, (-500, -400))
-    found = judged(record(*rows, z3=level(90.0), z2=level(80.0), z1=level(70.0)), PLAIN, {})
+    found = judge(*rows, z3=level(90.0), z2=level(80.0), z1=level(70.0))
     assert {name: one.state for name, one in found.levels.items()} == {"z3": "alive", "z2": "alive", "z1": "weak"}
     assert "are used" not in found.text and "z1 is in doubt: with it the bound is worse, 17,224" in found.text
     assert "16,781" in found.levels["z1"].sentence and found.levels["z1"].advice
@@ -35,13 +52,13 @@ def test_a_level_that_makes_the_bound_worse_is_not_used() -> None:
 
 @pytest.mark.parametrize("gain", [(-30.0, 10.0), (5.0, 9.0), None])
 def test_a_loss_within_its_error_is_none(gain: tuple[float, float] | None) -> None:
-    found = judged(record(row(0, 90, None), row(1, 95, gain), z1=level(9.0)), PLAIN, {})
+    found = judge(row(0, 90, None), row(1, 95, gain), z1=level(9.0))
     assert found.levels["z1"].state == "alive" and found.text == "The level z1 is used."
 
 
 def test_levels_that_a_deep_model_adds_at_once_share_their_doubt() -> None:
-    levels = {f"z{i}": level(9.0) for i in (4, 3, 2, 1)}
-    found = judged(record(row(0, 90, None), row(2, 50, (30, 50)), row(4, 60, (-12, -8)), **levels), PLAIN, {})
+    levels: dict[str, Any] = {f"z{i}": level(9.0) for i in (4, 3, 2, 1)}
+    found = judge(row(0, 90, None), row(2, 50, (30, 50)), row(4, 60, (-12, -8)), **levels)
     assert [found.levels[name].state for name in levels] == ["alive", "alive", "weak", "weak"]
 
 
@@ -57,33 +74,36 @@ def test_levels_that_a_deep_model_adds_at_once_share_their_doubt() -> None:
     ],
 )
 def test_what_is_spent_for_nothing_is_no_life(free: FreeBitsConfig, nats: float, state: str) -> None:
-    found = judged(record(z1=level(nats)), ObjectiveConfig(free_bits=free), {})
+    found = judge(z1=level(nats), objective=ObjectiveConfig(free_bits=free))
     assert found.levels["z1"].state == state
     assert ("are free: no sign of use" in found.text) == (state == "weak")
     assert "free bits" not in found.levels["z1"].advice
 
 
 def test_advice_is_nothing_that_was_done() -> None:
-    gone = record(z2=level(0.0, used=0, state="collapsed"), z1=level(9.0))
+    gone = {"z2": level(0.0, used=0, state="collapsed"), "z1": level(9.0)}
     free = ObjectiveConfig(free_bits=FreeBitsConfig(nats=0.1))
-    plain, advised = (judged(gone, objective, {}) for objective in (PLAIN, free))
+    plain, advised = (judge(objective=objective, **gone) for objective in (PLAIN, free))
     assert "free bits" in plain.text and "free bits" in plain.levels["z2"].advice
     assert "free bits" not in advised.text and "free bits" not in advised.levels["z2"].advice
 
 
 def test_a_warm_up_that_was_not_over_comes_first() -> None:
-    found = judged(record(z1=level(9.0)), PLAIN, {"z1": 0.055})
+    found = judge(low={"z1": 0.055}, z1=level(9.0))
     assert found.text.startswith(
         "The warm-up outlasted the training, which ended with the rate of z1 at a weight of 0.055"
     )
 
 
 def test_a_rate_that_is_no_number_is_no_fault() -> None:
-    assert judged(record(z1=level(None)), PLAIN, {}).levels["z1"].state == "alive"
+    assert judge(z1=level(math.nan)).levels["z1"].state == "alive"
 
 
 @pytest.mark.parametrize(("held", "chance", "is_shown"), [(1.0, 1.0, False), (0.97, 0.95, False), (0.9, 0.2, True)])
 def test_an_experiment_that_tells_nothing_is_not_shown(held: float, chance: float, is_shown: bool) -> None:
-    coarse = {"top_held": held, "chance": chance, "top_redrawn": 0.5, "held": 1}
-    assert tells(coarse) == is_shown
-    assert any(name == "coarse to fine" for name, _, _ in headlines({"coarse_to_fine": coarse})) == is_shown
+    pairs = dict.fromkeys(("top_held_pairwise", "top_redrawn_pairwise", "chance_pairwise"), 0.5)
+    result = CoarseToFineResult(top_held=held, chance=chance, top_redrawn=0.5, held=1, groups=9, redraws=8, **pairs)
+    record = json.loads((FOLDER / "evaluation.json").read_text())
+    evaluation = replace(Evaluation.from_dict(record), results={"coarse-to-fine": result})
+    assert result.tells == is_shown
+    assert any(line.name == "coarse to fine" for line in evaluation.headlines()) == is_shown

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import hvae
-from hvae.cli.warm_up import last_weights, warm_up_warning
 from hvae.config import RunConfig
+from hvae.study.warm_up import last_weights, warm_up_warning
 
 Command = Callable[..., Any]
 SMALL = (

@@ -16,74 +16,105 @@ from rich.console import Console, Group
 from hvae.cli import voice as module
 from hvae.cli.compare import _table as compared
 from hvae.cli.data import _table as sets
-from hvae.cli.evaluation.shown import headlines, level_columns, summary, top_rows
+from hvae.cli.evaluation.shown import summary
 from hvae.cli.models import _families, _presets, _published
 from hvae.cli.shown_scores import shown as scores
 from hvae.cli.voice import Voice
+from hvae.data import Provenance
+from hvae.metrics import (
+    ActivityResult,
+    ContributionResult,
+    Estimate,
+    Information,
+    LevelActivity,
+    LevelClasses,
+    LevelInformation,
+    LevelRate,
+    LikelihoodResult,
+    MutualResult,
+    TopLevels,
+)
 from hvae.metrics.detection import Detection
 from hvae.reporting.comparison import Group as Task
 from hvae.reporting.comparison import Measure, Row
 from hvae.screen.table import Table
+from hvae.study import Evaluation
+from hvae.study.measures.classes import ProbeResult
 from hvae.study.scoring.scores import Comparison, Scores
 
 WIDTHS = (80, 120, 200)
 LEVELS = {f"z{i}": 17224.2 / i for i in range(12, 0, -1)}
 
 
-def estimate(mean: float) -> dict[str, float]:
-    return {"mean": mean, "standard_error": 31.25, "low95": mean - 61.25, "high95": mean + 61.25}
+def estimate(mean: float) -> Estimate:
+    return Estimate(mean, 31.25, mean - 61.25, mean + 61.25)
 
 
-def information(nats: float) -> dict[str, Any]:
-    return {"stratified": estimate(nats), "at_least": estimate(nats)}
+def information(nats: float) -> Information:
+    return Information(**dict.fromkeys(("stratified", "weighted", "at_least", "at_most"), estimate(nats)))
 
 
-RECORD: dict[str, Any] = {
-    "likelihood": {
-        **{"data": 10000, "dims": 12288, "samples": 1000, "likelihood": "mass", "effective_samples": 1023.4},
-        **{"negative_elbo_nats": estimate(17224.2), "negative_iw_nats": estimate(16781.35)},
-        **{"elbo_bits_per_dim": estimate(6.572), "iw_bits_per_dim": estimate(6.403)},
-        "levels": {name: {"rate_nats": nats, "rate_nats_per_dim": nats / 1024} for name, nats in LEVELS.items()},
+def said(nats: float) -> LevelInformation:
+    return LevelInformation(
+        rate_nats=estimate(nats),
+        information_nats=information(nats),
+        marginal_kl_nats=estimate(nats),
+        saturated=True,
+        held_nats=information(nats),
+    )
+
+
+def used(nats: float) -> LevelActivity:
+    counts = {"dims": 1024, "channels": 16, "active_dims": 1023, "active_channels": 16, "used_dims": 1022}
+    return LevelActivity(**counts, used_channels=16, rate_nats=nats, rate_nats_per_dim=nats / 1024, state="alive")
+
+
+def top(count: int, name: str, nats: float) -> TopLevels:
+    return TopLevels(
+        **{"lowest": name, "levels": count, "rate_nats": nats, "negative_bound_nats": estimate(15749.35)},
+        **{"bits_per_dim": estimate(6.57), "psnr_db": estimate(21.53)},
+    )
+
+
+def rate(nats: float) -> LevelRate:
+    return LevelRate(rate_nats=nats, rate_nats_per_dim=nats / 1024, dims=1024, estimator="analytic")
+
+
+EVALUATION = Evaluation(
+    step=100_000,
+    split="test",
+    results={
+        "likelihood": LikelihoodResult(
+            **{"data": 10000, "dims": 12288, "samples": 1000, "seed": 0, "likelihood": "mass"},
+            **{"negative_elbo_nats": estimate(17224.2), "negative_iw_nats": estimate(16781.35)},
+            **{"elbo_bits_per_dim": estimate(6.572), "iw_bits_per_dim": estimate(6.403)},
+            **{"reconstruction_nats": estimate(9000.0), "effective_samples": 1023.4, "nonfinite_data": 0},
+            levels={name: rate(nats) for name, nats in LEVELS.items()},
+        ),
+        "activity": ActivityResult(
+            verdict="z1 is weak: 1,023 of its 1,024 dimensions are used, and it spends 1,644 nats of all an image has.",
+            levels={name: used(nats) for name, nats in LEVELS.items()},
+            **{"data": 2000, "samples": 4, "seed": 0},
+        ),
+        "mutual": MutualResult(
+            **{"ceiling_nats": 9.21, "saturated": True, "data": 512, "batch": 512, "population": 10000, "seed": 0},
+            total=said(16000.5),
+            levels={name: said(nats) for name, nats in LEVELS.items()},
+        ),
+        "classes": ProbeResult(
+            **{"chance": 0.1, "codes": "means", "data": 10000, "classes": 10, "seed": 0, "dims_at_most": 64},
+            levels=dict.fromkeys(LEVELS, LevelClasses(probe_accuracy=0.981, nmi=0.5, ari=0.25)),
+        ),
+        "contribution": ContributionResult(
+            data=10000, seed=0, top=tuple(top(1 + i, name, nats) for i, (name, nats) in enumerate(LEVELS.items()))
+        ),
     },
-    "activity": {
-        "verdict": "z1 is weak: 1,023 of its 1,024 dimensions are used, and it spends 1,644 nats of all an image has.",
-        "levels": {
-            name: {"rate_nats": nats, "active_dims": 1023, "dims": 1024, "used_dims": 1022, "state": "alive"}
-            for name, nats in LEVELS.items()
-        },
-    },
-    "mutual": {
-        **{"ceiling_nats": 9.21, "saturated": True, "batch": 512, "population": 10000},
-        "total": {"information_nats": information(16000.5), "marginal_kl_nats": estimate(15749.35)},
-        "levels": {
-            name: {
-                **{"information_nats": information(nats), "held_nats": information(nats)},
-                "marginal_kl_nats": estimate(nats),
-            }
-            for name, nats in LEVELS.items()
-        },
-    },
-    "classes": {
-        **{"chance": 0.1, "codes": "means", "data": 10000, "dims": 64, "dims_at_most": 64},
-        "levels": {name: {"probe_accuracy": 0.981, "nmi": 0.5, "ari": 0.25} for name in LEVELS},
-    },
-    "contribution": {
-        "data": 10000,
-        "top": [
-            {
-                **{"lowest": name, "levels": 1 + i, "rate_nats": nats, "negative_bound_nats": estimate(15749.35)},
-                **{"bits_per_dim": estimate(6.57), "psnr_db": estimate(21.53)},
-            }
-            for i, (name, nats) in enumerate(LEVELS.items())
-        ],
-    },
-    "data": {
-        **{"name": "photographs-of-a-long-name", "version": "", "shape": [3, 64, 64], "bits": 8},
-        "binarisation": "none",
-    },
-    "split": "test",
-    "skipped": {"quality": "expected 2,049 pictures or more on both sides, got 1,000"},
-}
+    data=Provenance(
+        **{"name": "photographs-of-a-long-name", "source": "here", "sizes": {}, "checksums": {}, "bits": 8},
+        shape=(3, 64, 64),
+    ),
+    skipped={"quality": "expected 2,049 pictures or more on both sides, got 1,000"},
+)
 TASK = Task(
     task="photographs, 10,000 test data, 3x64x64, 8 bit",
     apart={},
@@ -155,7 +186,7 @@ def made() -> dict[str, list[Table]]:
         for n, p in PRESETS.items()
     ]
     return {
-        "evaluate": list(tables([summary(RECORD)])),
+        "evaluate": list(tables([summary(EVALUATION)])),
         "compare": [compared(TASK)],
         "score": list(tables(scores(SCORED))),
         "data": [sets([known] * 3)],
@@ -186,11 +217,11 @@ def test_no_table_cuts_anything(
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_headlines_and_measures_are_whole_at_every_width(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = on_terminal(summary(RECORD), width, monkeypatch)
+    text = on_terminal(summary(EVALUATION), width, monkeypatch)
     assert "17,224.20 [17,162.95, 17,285.45] nats" in text and "e+0" not in text
     assert all(re.search(rf"^{name} +17?[\d,.]+|^{name} +[\d,.]+", text, re.M) for name in LEVELS)
     flat = " ".join(text.split())
-    assert RECORD["activity"]["verdict"].split()[5] in flat and "2,049 pictures" in flat
+    assert EVALUATION.conclusion.split()[5] in flat and "2,049 pictures" in flat
     text = on_terminal(compared(TASK), width, monkeypatch)
     assert all(row.run in text for row in TASK.rows), "names are whole"
     assert all(number in text for number in ("17,224.20 ± 31.25 best", "17,225.20", "17,226.20"))
@@ -201,18 +232,19 @@ def test_narrower_than_anyone_has(width: int, monkeypatch: pytest.MonkeyPatch) -
     """Rows become blocks, and still no number is broken."""
     text = on_terminal(compared(TASK), width, monkeypatch)
     assert "17,224.20" in text and "31.25" in text
-    assert "17,224.20" in on_terminal(summary(RECORD), width, monkeypatch)
+    assert "17,224.20" in on_terminal(summary(EVALUATION), width, monkeypatch)
 
 
 def test_a_pipe_has_no_width(capsys: pytest.CaptureFixture[str]) -> None:
-    Voice().show(summary(RECORD))
+    Voice().show(summary(EVALUATION))
     Voice().show(compared(TASK))
     out = capsys.readouterr().out
     assert "left out" not in out
-    for cells in level_columns(RECORD).values():
+    for cells in EVALUATION.levels().values():
         assert all(cell in out for cell in cells.values())
     assert all(title in out for title in TASK.measures)
-    assert all(value in out for _, value, _ in headlines(RECORD)) and all(row[2] in out for row in top_rows(RECORD))
+    assert all(value in out for _, value, _ in EVALUATION.headlines())
+    assert all(row[2] in out for sheet in EVALUATION.sheets() for row in sheet.rows)
 
 
 def test_the_real_commands_fit(

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.evaluation.measures import measures, possible
-from hvae.cli.evaluation.work import Work
 from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
 from hvae.runs.subject import Subject
@@ -22,9 +20,12 @@ REPORT_BYTES = 10_000_000
 
 def check_measures(subject: Subject, voice: Voice) -> None:
     """Say what will not be measured, before training.  Raises HvaeError for what was asked for by its name."""
-    _, left = possible(Work(subject, voice), measures())
-    for name, line in left.items():
-        voice.tell(f"will not be measured: {name}: {line}")
+    from hvae.study.evaluate import possible
+    from hvae.study.work import Work
+
+    _, skipped = possible(Work(subject, voice))
+    for name, reason in skipped.items():
+        voice.tell(f"will not be measured: {name}: {reason}")
 
 
 def check_space(folder: Path, model: Model) -> None:

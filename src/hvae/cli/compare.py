@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.evaluate import NAME as EVALUATION
-from hvae.cli.evaluation.record import read_evaluation
 from hvae.cli.parser import Parser
-from hvae.cli.ranked import measures
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.runs.provenance import read_provenance
@@ -19,7 +18,9 @@ from hvae.runs.source import stored
 from hvae.study.places import check_place
 
 if TYPE_CHECKING:
-    from hvae.reporting.comparison import Group, Row
+    from hvae.reporting.comparison import Group, Measure, Row
+    from hvae.study import Evaluation
+    from hvae.study.measure import Ranked
 
 ABOUT = (
     "Put the evaluations of several runs side by side: a table for each task, and one HTML page. Numbers of different "
@@ -61,15 +62,15 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
     """The runs by task, tasks in the order of their first run."""
     from hvae.reporting.comparison import Group
 
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     tasks: dict[str, dict[str, str]] = {}
     for folder, name in zip(folders, _names(folders), strict=True):
-        record = evaluation(folder)
-        task = task_of(record)
+        evaluation = evaluated(folder)
+        task = task_of(evaluation)
         key = json.dumps(task)
         tasks[key] = task
-        found.setdefault(key, []).append(row(folder, name, record))
-    return [Group(task=_headline(tasks[key]), apart=_apart(tasks, key), rows=rows) for key, rows in found.items()]
+        groups.setdefault(key, []).append(row(folder, name, evaluation))
+    return [Group(task=_headline(tasks[key]), apart=_apart(tasks, key), rows=rows) for key, rows in groups.items()]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -81,36 +82,43 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(parts[-count:]) for parts in whole]
 
 
-def evaluation(folder: Path) -> dict[str, Any]:
-    """The record of an evaluation.  Raises HvaeError when there is none, or when it is none."""
+def evaluated(folder: Path) -> Evaluation:
+    """The evaluation of a run.  Raises HvaeError when there is none, when it is none, or when it has no bound."""
+    from hvae.study import read_evaluation
+    from hvae.study.measures.likelihood import Likelihood
+
     path = folder / EVALUATION
     if not folder.is_dir():
         raise HvaeError(f"no run at {folder}; expected a folder that 'hvae train' has written")
     if not path.is_file():
         raise HvaeError(f"{folder} has no {EVALUATION}; measure it first: hvae evaluate {folder}")
-    record = read_evaluation(path)
-    missing = [key for key in ("data", "split", "likelihood") if not isinstance(record.get(key), dict | str)]
-    if missing:
-        raise HvaeError(f"{path} has no {', '.join(missing)}; measure the run again: hvae evaluate {folder}")
-    return record
+    evaluation = read_evaluation(path)
+    if evaluation.of(Likelihood) is None:
+        why = evaluation.unreadable.get(Likelihood.name, "")
+        reason = f" that can be read ({why})" if why else ""
+        raise HvaeError(f"{path} has no likelihood{reason}; measure the run again: hvae evaluate {folder}")
+    return evaluation
 
 
-def task_of(record: Mapping[str, Any]) -> dict[str, str]:
+def task_of(evaluation: Evaluation) -> dict[str, str]:
     """What numbers must share to be compared, by title."""
-    data, result, split = record["data"], record["likelihood"], record["split"]
+    from hvae.study.measures.likelihood import Likelihood
+
+    data, result, split = evaluation.data, evaluation.of(Likelihood), evaluation.split
+    assert result
     return {
-        "data": data["name"],
-        "version": data["version"] or "as published",
-        "shape": "x".join(map(str, data["shape"])),
-        "bits": str(data["bits"]),
-        "binarisation": data["binarisation"],
+        "data": data.name,
+        "version": data.version or "as published",
+        "shape": "x".join(map(str, data.shape)),
+        "bits": str(data.bits),
+        "binarisation": data.binarisation,
         "split": split,
-        "data scored": f"{result['data']:,}",
-        "likelihood": result["likelihood"],
+        "data scored": f"{result.data:,}",
+        "likelihood": result.likelihood,
         # Records of before protocols had names hold likelihoods that were read in one way alone.
-        "reading": record.get("protocol", {}).get("reading", "exact"),
-        "checksum": data["checksums"].get(split, "")[:12],
-        "data of the training": ", ".join(record.get("unlike_training", [])) or "the same",
+        "reading": evaluation.protocol.reading if evaluation.protocol else "exact",
+        "checksum": data.checksums.get(split, "")[:12],
+        "data of the training": ", ".join(evaluation.unlike_training) or "the same",
     }
 
 
@@ -128,22 +136,32 @@ def _apart(tasks: Mapping[str, Mapping[str, str]], key: str) -> dict[str, str]:
     }
 
 
-def row(folder: Path, name: str, record: Mapping[str, Any]) -> Row:
+def row(folder: Path, name: str, evaluation: Evaluation) -> Row:
     """One run as a row of its table."""
     from hvae.reporting.comparison import Row
 
-    return Row(run=name, facts=_facts(folder, record), measures=measures(record))
+    measures = {number.title: _measure(number) for number in evaluation.ranked()}
+    return Row(run=name, facts=_facts(folder, evaluation), measures=measures)
 
 
-def _facts(folder: Path, record: Mapping[str, Any]) -> dict[str, str]:
-    levels = record.get("activity", {}).get("levels", {})
-    used = sum(level["state"] != "collapsed" for level in levels.values())
-    made = read_provenance(folder)
+def _measure(number: Ranked) -> Measure:
+    from hvae.reporting.comparison import Measure
+
+    value, error = (one if one is not None and isfinite(one) else None for one in (number.value, number.error))
+    return Measure(value=value, error=error, low=number.is_low_better)
+
+
+def _facts(folder: Path, evaluation: Evaluation) -> dict[str, str]:
+    from hvae.study.measures.activity import Activity
+
+    activity, provenance = evaluation.of(Activity), read_provenance(folder)
+    states = [level.state for level in activity.levels.values()] if activity else []
+    used = sum(state != "collapsed" for state in states)
     facts = {
         "family": _family(folder),
-        "parameters": f"{made['parameters'] / 1e6:.2f} M" if made.get("parameters") else "",
-        "steps": f"{record['step']:,}" if record.get("step") else "",
-        "levels": f"{used} of {len(levels)} used" if levels else "",
+        "parameters": f"{provenance['parameters'] / 1e6:.2f} M" if provenance.get("parameters") else "",
+        "steps": f"{evaluation.step:,}" if evaluation.step else "",
+        "levels": f"{used} of {len(states)} used" if states else "",
     }
     return {title: text for title, text in facts.items() if text}
 

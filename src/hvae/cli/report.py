@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.cli.evaluate import NAME as EVALUATION
-from hvae.cli.evaluate import evaluation, parser
-from hvae.cli.evaluation.judgement import tells, verdict_of
-from hvae.cli.evaluation.measures import with_measures
-from hvae.cli.evaluation.quick import MAPS
-from hvae.cli.evaluation.record import read_evaluation
-from hvae.cli.evaluation.shown import (
-    TOP_HEADS,
-    conclusion,
-    headlines,
-    level_columns,
-    notes,
-    top_note,
-    top_rows,
-)
+from hvae.cli.evaluate import parser
 from hvae.cli.parser import split_dotted
 from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
@@ -31,10 +17,11 @@ from hvae.errors import HvaeError
 from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject, open_run
-from hvae.screen.numbers import number
 
 if TYPE_CHECKING:
-    from hvae.reporting import Agreement, Headline, LevelNumbers, Picture, Sheet, Verdict
+    from hvae.reporting import Agreement, Headline, LevelNumbers, Picture, Verdict
+    from hvae.study import Evaluation
+    from hvae.study.measures.coarse_to_fine import CoarseToFineResult
 
 ABOUT = (
     "Write RUN/report.html again: samples, reconstructions, what each level does, and a verdict, in one file that "
@@ -52,53 +39,70 @@ def main(argv: list[str]) -> None:
     with voice.working():
         subject = open_run(args.run, dotted, voice.tell, trusted(args, dotted))
         with claiming(subject.run.folder, MEASURING, tell=voice.tell) as measuring:
-            found = _numbers(subject, bool(dotted), voice, measuring)
-            path = write(subject, found, voice, measuring)
+            evaluation = _numbers(subject, bool(dotted), voice, measuring)
+            path = write(subject, evaluation, voice, measuring)
     voice.answer({"report": str(path)})
     if not args.json:
         voice.show(f"report: {path}")
 
 
-def _numbers(subject: Subject, fresh: bool, voice: Voice, measuring: Claim) -> dict[str, Any]:
-    from hvae.walk import names
+def _numbers(subject: Subject, fresh: bool, voice: Voice, measuring: Claim) -> Evaluation:
+    from hvae.study import read_evaluation
+    from hvae.study.evaluate import measure_all
 
     path = subject.run.folder / EVALUATION
-    found = read_evaluation(path) if path.exists() and not fresh else {}
-    # Numbers of an earlier state of the weights would be a lie on the page of this one.
-    asked = {name for name, result in found.items() if result} | set(found.get("skipped", {}))
-    whole = found.get("step") == subject.run.step and {"likelihood", "activity"} <= asked
-    levels = (found.get("activity") or {}).get("levels")
-    is_known = whole and (levels is None or set(levels) == set(names(subject.run.model)))
-    return found if is_known else evaluation(measured_for(subject, voice), voice, measuring)
+    last = read_evaluation(path) if path.exists() and not fresh else None
+    if last and _serves(last, subject):
+        return last
+    return measure_all(measured_for(subject), voice, voice.tell, measuring)
 
 
-def measured_for(subject: Subject, voice: Voice) -> Subject:
+def _serves(evaluation: Evaluation, subject: Subject) -> bool:
+    """Whether a page can be written from it: numbers of an earlier state of the weights would be a lie there."""
+    from hvae.study.measures.activity import Activity
+    from hvae.walk import names
+
+    is_whole = {*evaluation.results, *evaluation.skipped} >= NEEDED and not evaluation.unreadable
+    activity = evaluation.of(Activity)
+    is_of_these = not activity or set(activity.levels) == set(names(subject.run.model))
+    return is_whole and evaluation.step == subject.run.step and is_of_these
+
+
+NEEDED = {"likelihood", "activity"}
+"""The measures that a page is poor without."""
+
+
+def measured_for(subject: Subject) -> Subject:
     """The subject with the measures added that a page is poor without."""
-    return with_measures(subject, ("likelihood", "activity"), voice)
+    from hvae.study.evaluate import with_measures
+
+    return with_measures(subject, sorted(NEEDED, reverse=True))
 
 
-def write(subject: Subject, found: Mapping[str, Any], voice: Voice, measuring: Claim) -> Path:
+def write(subject: Subject, evaluation: Evaluation, voice: Voice, measuring: Claim) -> Path:
     """Draw the pictures and write the page; the path of it."""
-    from hvae.reporting import ReportData, read_history, write_report
+    from hvae.reporting import ReportData, Sheet, read_history, write_report
+    from hvae.study.evaluate import judged
+    from hvae.study.measures.coarse_to_fine import CoarseToFine
     from hvae.walk import names
 
     run = subject.run
     # Judged anew: records of earlier versions knew less.
-    found = {**found, "verdict": verdict_of(run, found)} if "activity" in found else found
+    evaluation = judged(subject, evaluation)
     folder, provenance = run.folder, read_provenance(run.folder)
     page = ReportData(
-        title=f"{run.config.model.family} on {found['data']['name']}",
+        title=f"{run.config.model.family} on {evaluation.data.name}",
         summary=_summary(subject, provenance),
-        headlines=_headlines(found),
-        conclusion=conclusion(found) if "activity" in found else "",
-        verdicts=_verdicts(found),
-        levels=_levels(subject, found),
+        headlines=_headlines(evaluation),
+        conclusion=evaluation.conclusion,
+        verdicts=_verdicts(evaluation),
+        levels=_levels(subject, evaluation),
         history=read_history(folder / "metrics.csv", names(run.model)),
-        level_notes=notes(found),
-        sheets=_sheets(found),
-        agreement=_agreement(found.get("coarse_to_fine")),
-        pictures=[*_pictures(subject, voice), *_maps(subject, found)],
-        data=found["data"],
+        level_notes=evaluation.notes(),
+        sheets=[Sheet(title=s.title, heads=s.heads, rows=s.rows, note=s.note) for s in evaluation.sheets()],
+        agreement=_agreement(evaluation.of(CoarseToFine)),
+        pictures=[*_pictures(subject, voice), *_figures(folder, evaluation)],
+        data=evaluation.data.to_dict(),
         configuration=run.config.to_dict(),
         environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
         commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
@@ -138,93 +142,73 @@ def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
     )
 
 
-def _headlines(found: Mapping[str, Any]) -> list[Headline]:
+def _headlines(evaluation: Evaluation) -> list[Headline]:
     from hvae.reporting import Headline
 
     cards = []
-    for name, text, note in [*headlines(found), *_missing(found)]:
+    missing = ((name, "not measured", reason) for name, reason in evaluation.skipped.items())
+    for name, text, note in [*evaluation.headlines(), *missing]:
         value, spread, unit = _PARTS.fullmatch(text).groups("")  # type: ignore[union-attr]
         cards.append(Headline(label=name, value=value, unit=unit, spread=spread, note=note))
     return cards
-
-
-def _missing(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What was left out of an evaluation, and why."""
-    return ((name, "not measured", line) for name, line in found.get("skipped", {}).items())
 
 
 _PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB))?")
 """A value, its interval or error, and its unit: on a card they have lines of their own."""
 
 
-def _verdicts(found: Mapping[str, Any]) -> list[Verdict]:
+def _verdicts(evaluation: Evaluation) -> list[Verdict]:
     from hvae.reporting import Verdict
 
+    levels = evaluation.verdict.levels if evaluation.verdict else {}
     return [
-        Verdict(level=name, status=level["state"], sentence=level["sentence"], advice=level["advice"])
-        for name, level in found.get("verdict", {"levels": {}})["levels"].items()
+        Verdict(level=name, status=level.state, sentence=level.sentence, advice=level.advice)
+        for name, level in levels.items()
     ]
 
 
-def _active(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The activity of each level; empty where there were too few data for it."""
-    levels: Mapping[str, Any] = found["activity"]["levels"] if "activity" in found else {}
-    return levels
-
-
-def _levels(subject: Subject, found: Mapping[str, Any]) -> list[LevelNumbers]:
+def _levels(subject: Subject, evaluation: Evaluation) -> list[LevelNumbers]:
     import torch
 
     from hvae.draw import prior
     from hvae.reporting import LevelNumbers
+    from hvae.study.measures.activity import Activity
     from hvae.walk import run
 
-    columns = level_columns(found)
+    columns, activity = evaluation.levels(), evaluation.of(Activity)
     with torch.no_grad():
         shapes = {r.name: tuple(r.value.shape[1:]) for r in run(subject.run.model, prior()).latents}
     return [
         LevelNumbers(
             name=name,
             shape=shapes[name],
-            nats=math.nan if level["rate_nats"] is None else level["rate_nats"],
-            active=level["active_dims"],
-            units=level["dims"],
+            nats=level.rate_nats,
+            active=level.active_dims,
+            units=level.dims,
             more={title: text for title, text in columns[name].items() if title not in _SHOWN_ALREADY},
         )
-        for name, level in _active(found).items()
+        for name, level in (activity.levels.items() if activity else ())
     ]
 
 
 _SHOWN_ALREADY = ("nats", "active")
 
 
-def _sheets(found: Mapping[str, Any]) -> list[Sheet]:
-    from hvae.reporting import Sheet
-
-    rows = top_rows(found)
-    title = "What the top levels are worth"
-    return [Sheet(title=title, heads=TOP_HEADS, rows=rows, note=top_note(found))] if rows else []
-
-
-def _maps(subject: Subject, found: Mapping[str, Any]) -> list[Picture]:
-    """The rate maps, as the evaluation has drawn them."""
+def _figures(folder: Path, evaluation: Evaluation) -> list[Picture]:
+    """The pictures that the evaluation has drawn."""
     from hvae.reporting import Picture
 
-    path = subject.run.folder / "pictures" / MAPS
-    if not found.get("maps") or not path.is_file():
-        return []
-    most = ", ".join(f"{name} {number(level['most_nats'])}" for name, level in found["maps"]["levels"].items())
     return [
         Picture(
-            title="Where each level spends its nats",
-            caption=f"Mean rate at each place over {found['maps']['data']} images, summed over channels; each map from "
-            "black (0) to its brightest place, whose nats stand above it. The last is the data themselves: what is "
-            "left to the likelihood.",
-            png=_png(path),
-            filename=MAPS,
+            title=figure.title,
+            caption=figure.caption,
+            png=_png(folder / "pictures" / figure.filename),
+            filename=figure.filename,
             section="levels",
-            alt=f"One map a level; nats at the brightest place: {most}.",
+            alt=figure.alt,
         )
+        for figure in evaluation.figures()
+        if (folder / "pictures" / figure.filename).is_file()
     ]
 
 
@@ -236,18 +220,18 @@ def _png(path: Path) -> bytes:
     return content
 
 
-def _agreement(found: Mapping[str, Any] | None) -> Agreement | None:
+def _agreement(result: CoarseToFineResult | None) -> Agreement | None:
     from hvae.reporting import Agreement
 
-    if found is None or not tells(found):
+    if result is None or not result.tells:
         return None
-    shares = {label: found[key] for key, label in _EXPERIMENTS.items() if key in found}
+    values = result.to_dict()
     note = (
-        f"Share of the most frequent class among {found['redraws']} redraws of an image, mean over {found['groups']} "
-        f"images; {found['held']} top level{'s' * (found['held'] > 1)} held or redrawn. "
-        f"Judge: {found.get('classifier', 'unknown')}."
+        f"Share of the most frequent class among {result.redraws} redraws of an image, mean over {result.groups} "
+        f"images; {result.held} top level{'s' * (result.held > 1)} held or redrawn. "
+        f"Judge: {result.classifier or 'unknown'}."
     )
-    return Agreement(shares=shares, note=note)
+    return Agreement(shares={label: values[key] for key, label in _EXPERIMENTS.items() if key in values}, note=note)
 
 
 _EXPERIMENTS = {

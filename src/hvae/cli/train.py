@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.cli.beforehand import check_measures, check_space
 from hvae.cli.building import trainable
-from hvae.cli.evaluate import evaluation
-from hvae.cli.evaluation.network import check_source
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.levels import check_held, check_levels
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
@@ -82,6 +80,9 @@ def main(argv: list[str]) -> None:
     if args.dry_run:
         return rehearse(job.config, job.folder, job.resume, voice)
     with voice.working():
+        from hvae.study.evaluate import measure_all
+        from hvae.study.network import check_source
+
         if not first:
             fitted(plan(args, dotted), voice, None)
             return
@@ -95,11 +96,12 @@ def main(argv: list[str]) -> None:
                 raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
             with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell) as measuring:
                 subject = open_run(job.folder, {}, voice.tell, trust)
-                found = evaluation(measured_for(subject, voice), voice, measuring)
-                page = write_report(subject, found, voice, measuring)
-    voice.answer({"run": str(job.folder), "report": str(page), "training": course(result), "evaluation": found})
+                evaluation = measure_all(measured_for(subject), voice, voice.tell, measuring)
+                page = write_report(subject, evaluation, voice, measuring)
+    numbers = {"training": course(result), "evaluation": evaluation.to_dict()}
+    voice.answer({"run": str(job.folder), "report": str(page), **numbers})
     if not args.json:
-        voice.show(summary(found))
+        voice.show(summary(evaluation))
         voice.show(f"report: {page}")
 
 
@@ -181,9 +183,9 @@ def fitted(job: Job, voice: Voice, claim: Claim | None) -> FitResult:
     import torch
 
     from hvae.checkpoints import LoadedRun, describe
-    from hvae.cli.warm_up import warm_up_warning
     from hvae.data import load
     from hvae.objectives import build as objective
+    from hvae.study.warm_up import warm_up_warning
     from hvae.training import fit, over_processes
 
     config = job.config

@@ -40,7 +40,7 @@ class ReconstructionResult:
     """None for pictures of fewer than 11 pixels a side, and for vectors."""
     ms_ssim_scales: int
     """Scales that the pictures are large enough for; numbers of different ones are not comparable."""
-    exact_mean: bool
+    exact_mean: bool = True
     """Whether the likelihood's mean is exact; mixtures of logistics have one that is near it."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class TopLevels:
     bits_per_dim: Estimate | None
     """The same in bits per dimension; None for a density."""
     psnr_db: Estimate
-    gain_nats: Estimate | None
+    gain_nats: Estimate | None = None
     """How much the bound is better than that of the row before, datum by datum; None for the first row."""
 
 

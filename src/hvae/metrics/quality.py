@@ -46,7 +46,7 @@ class QualityResult:
     """Distances and coverage between real and generated pictures, and what they must be quoted with."""
 
     extractor: str
-    sha256: str
+    sha256: str = ""
     """Of the extractor's file of weights; empty where there is none."""
     note: str
     resizing: str
@@ -59,7 +59,7 @@ class QualityResult:
     """Squared MMD with a cubic kernel: unbiased, so it may be a little below 0."""
     kid_deviation: float
     """Standard deviation over its 100 subsets."""
-    kid_subset: int
+    kid_subset: int = 0
     """Pictures of each side in a subset."""
     precision: float
     """Share of generated pictures within reach of a real one (k = 3)."""
@@ -69,9 +69,9 @@ class QualityResult:
     """How many real balls (k = 5) a generated picture lies in, divided by k: 1 for equal sets, can exceed it."""
     coverage: float
     """Share of real balls (k = 5) with a generated picture inside."""
-    inception_score: ClassScore | None
+    inception_score: ClassScore | None = None
     """By the extractor's own classes; None where it knows none, or there are too few pictures."""
-    no_inception_score: str
+    no_inception_score: str = ""
     """Why an extractor that knows classes has not told it."""
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
+from hvae.errors import HvaeError
+from hvae.records import Each, Form, check
 from hvae.screen import numbers
+
+R = TypeVar("R")
 
 Z95 = 1.959964
 """Half width of a central 95 % interval of the standard normal."""
@@ -26,9 +32,9 @@ class Estimate:
     """
 
     mean: float
-    standard_error: float
-    low95: float
-    high95: float
+    standard_error: float = math.nan
+    low95: float = math.nan
+    high95: float = math.nan
 
     def __str__(self) -> str:
         return numbers.estimate(self.mean, Z95 * self.standard_error)
@@ -61,3 +67,69 @@ def plain(result: Any) -> Any:
     if isinstance(result, (list, tuple)):
         return [plain(value) for value in result]
     return None if isinstance(result, float) and not math.isfinite(result) else result
+
+
+def read_result(kind: type[R], values: object, at: str = "") -> R:
+    """The inverse of `plain`: a result of this dataclass, of whose fields those with a default may be missing.
+
+    A number that was not finite, stored as null, comes back as NaN; what is of no field is left out.  Raises HvaeError,
+    naming the place, for values of other types.
+
+    >>> read_result(Estimate, plain(Estimate(1.0, float("nan"), 0.5, 1.5)))
+    Estimate(mean=1.0, standard_error=nan, low95=0.5, high95=1.5)
+    >>> read_result(Estimate, {"mean": "one"}, "loss")
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: loss.mean: expected float, got a text of 3
+    """
+    whole: Any = kind
+    check(values, _form(whole), at)
+    result: R = _read(kind, values, at)
+    return result
+
+
+@cache
+def _form(kind: Any) -> Form:
+    """The form of what `plain` makes of a type."""
+    if is_dataclass(kind):
+        types = get_type_hints(kind)
+        return {f"{f.name}{'?' * _has_default(f)}": _form(types[f.name]) for f in fields(kind)}
+    if kind is float:
+        return (None, float)
+    outer, inner = get_origin(kind), get_args(kind)
+    if outer in (Union, UnionType):
+        return tuple(None if one is type(None) else _form(one) for one in sorted(inner, key=_is_something))
+    if outer is Literal:
+        return str
+    if outer is tuple:
+        return [_form(inner[0])]
+    return Each(_form(inner[1])) if outer in _MAPPINGS else kind
+
+
+_MAPPINGS = (dict, Mapping)
+
+
+def _has_default(one: Field[Any]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
+
+
+def _is_something(kind: Any) -> bool:
+    return kind is not type(None)
+
+
+def _read(kind: Any, value: Any, at: str) -> Any:
+    """A value of this form as the type says."""
+    if is_dataclass(kind):
+        types = get_type_hints(kind)
+        inside = {f.name: value[f.name] for f in fields(kind) if f.name in value}
+        return kind(**{name: _read(types[name], one, f"{at}.{name}") for name, one in inside.items()})  # type: ignore[operator]
+    if kind is float:
+        return math.nan if value is None else float(value)
+    outer, inner = get_origin(kind), get_args(kind)
+    if outer in (Union, UnionType):
+        return None if value is None else _read(next(filter(_is_something, inner)), value, at)
+    if outer is Literal and value not in inner:
+        raise HvaeError(f"{at}: expected one of {', '.join(map(str, inner))}, got a text of {len(value)}")
+    if outer is tuple:
+        return tuple(_read(inner[0], one, at) for one in value)
+    return {key: _read(inner[1], one, at) for key, one in value.items()} if outer in _MAPPINGS else value

@@ -72,11 +72,11 @@ class Convention:
     kept: bool
     """Whether its number of samples and its data were used."""
     likelihood: str
-    reading: str
+    reading: str = "exact"
     """"published", "corrected", or "exact" where there is but one."""
-    stated: str
+    stated: str | None = None
     """What the authors state, where it compares with these numbers."""
-    unlike: str = ""
+    unlike: str | None = None
     """Why it does not compare."""
 
     def sentence(self, samples: int, data: int) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hvae.datum import Datum
     from hvae.walk import Model
 
-Tell = Callable[[str], object]
+Tell = Callable[[str], None]
 """Hears a line on how it is going."""
 CODE = ("evaluate.features", "model.family")
 """The keys whose values may name code."""

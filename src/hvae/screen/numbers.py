@@ -6,6 +6,7 @@ No exponents, commas between thousands, and never a minus before a zero.  What i
 from __future__ import annotations
 
 import math
+from typing import TypeGuard
 
 NONE = "not finite"
 _MOST = 8
@@ -31,19 +32,23 @@ def estimate(mean: float | None, error: float | None = None) -> str:
     if mean is None or not math.isfinite(mean):
         return NONE
     digits = _means(mean)
-    return _plain(mean, digits) + (f" ± {_plain(error, digits)}" if error is not None and math.isfinite(error) else "")
+    return _plain(mean, digits) + (f" ± {_plain(error, digits)}" if _is_finite(error) else "")
 
 
 def interval(mean: float | None, low: float | None, high: float | None) -> str:
     """A mean with its 95 % interval, where it has one.
 
-    >>> interval(17224.2, 17190.125, 17258.0), interval(3.25, None, None)
-    ('17,224.20 [17,190.12, 17,258.00]', '3.250')
+    >>> interval(17224.2, 17190.125, 17258.0), interval(3.25, None, None), interval(3.25, math.nan, math.nan)
+    ('17,224.20 [17,190.12, 17,258.00]', '3.250', '3.250')
     """
-    if low is None or high is None:
+    if not (_is_finite(mean) and _is_finite(low) and _is_finite(high)):
         return estimate(mean)
-    digits = _means(mean or 0.0)
+    digits = _means(mean)
     return f"{estimate(mean)} [{_plain(low, digits)}, {_plain(high, digits)}]"
+
+
+def _is_finite(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value)
 
 
 def short(value: float) -> str:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae import __version__
-from hvae.cli.evaluation.record import FORMS, check_stage
 from hvae.errors import HvaeError
 from hvae.records import Each, check
 from hvae.runs import Claim
 from hvae.runs.subject import Subject
+from hvae.study.measure import Result
+from hvae.study.measures import MEASURES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +53,13 @@ class Partial:
 
     def __init__(self, measuring: Claim, key: str) -> None:
         self.measuring, self.path, self.key = measuring, measuring.folder / NAME, key
-        self.stages: dict[str, Any] = {}
+        self.stages: dict[str, Result] = {}
         self.batches: list[dict[str, Tensor]] = []
         self.earlier, self.began, self.written = 0.0, time.monotonic(), -PAUSE
         self._read()
 
     @property
-    def found(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether there was something to go on with."""
         return self.earlier > 0
 
@@ -67,7 +68,7 @@ class Partial:
         """Time spent so far, that of interrupted evaluations included."""
         return self.earlier + time.monotonic() - self.began
 
-    def keep(self, name: str, result: Any) -> None:
+    def keep(self, name: str, result: Result) -> None:
         """One more measure is finished."""
         self.stages[name] = result
         self.write()
@@ -77,7 +78,8 @@ class Partial:
         from hvae.weights import save_weights
 
         tensors = {f"{n:06d}/{key}": t for n, part in enumerate(self.batches) for key, t in part.items()}
-        description = {"key": self.key, "stages": self.stages, "seconds": self.seconds, "batches": len(self.batches)}
+        stages = {name: result.to_dict() for name, result in self.stages.items()}
+        description = {"key": self.key, "stages": stages, "seconds": self.seconds, "batches": len(self.batches)}
         self.measuring.check()
         save_weights(self.path, tensors, description)
         self.written = time.monotonic()
@@ -108,12 +110,12 @@ class Partial:
             return
         try:
             tensors, description = _checked(self.path)
+            if description["key"] != self.key:
+                return
+            self.stages = {name: _stage(name, values) for name, values in description["stages"].items()}
         except HvaeError:
             return
-        if description["key"] != self.key:
-            return
-        self.stages, self.earlier = description["stages"], description["seconds"]
-        self.batches = [{} for _ in range(description["batches"])]
+        self.earlier, self.batches = description["seconds"], [{} for _ in range(description["batches"])]
         for name, tensor in tensors.items():
             number, _, key = name.partition("/")
             self.batches[int(number)][key] = tensor
@@ -131,8 +133,11 @@ def _checked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     numbers = {name.partition("/")[0] for name in stored.tensors}
     if not stored.verified or numbers != {f"{n:06d}" for n in range(min(stored.description["batches"], 10**6))}:
         raise HvaeError(f"{path} is damaged")
-    for name, stage in stored.description["stages"].items():
-        if name not in FORMS:
-            raise HvaeError(f"{path} is damaged: no measure is named {name}")
-        check_stage(name, stage, path)
     return stored.tensors, stored.description
+
+
+def _stage(name: str, values: object) -> Result:
+    if name not in MEASURES:
+        raise HvaeError(f"no measure is named {name}")
+    result: Result = MEASURES[name].read(values)
+    return result

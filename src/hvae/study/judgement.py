@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.config.objective import ObjectiveConfig
+from hvae.metrics.contribution import ContributionResult, TopLevels
+from hvae.metrics.information import ActivityResult, LevelActivity, verdict
 from hvae.screen.numbers import number
+from hvae.study.warm_up import last_weights, weights_text
 
 if TYPE_CHECKING:
-    from hvae.checkpoints.runs import LoadedRun
-    from hvae.metrics.information import LevelActivity
+    from hvae.checkpoints import LoadedRun
 
-Record = Mapping[str, Any]
 NEAR_FREE = 1.2
 """A level that spends less than so many times what it may spend for nothing is held up by that alone."""
-TELLING = 0.05
-"""The least by which redraws with the top held must agree more than chance does, for the experiment to tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +37,24 @@ class Judgement:
     levels: Mapping[str, Level] = field(default_factory=dict)
 
 
-def verdict_of(run: LoadedRun, found: Record) -> dict[str, Any]:
-    """The verdict on a run by an evaluation's record, for the record."""
-    from hvae.cli.warm_up import last_weights
+def verdict_of(run: LoadedRun, activity: ActivityResult, contribution: ContributionResult | None) -> Judgement:
+    """The verdict on a run by what was measured of it."""
+    low = last_weights(run.config, run.model, run.step)
+    return judged(activity, contribution, run.config.objective, low)
 
-    return asdict(judged(found, run.config.objective, last_weights(run.config, run.model, run.step)))
 
-
-def judged(found: Record, objective: ObjectiveConfig, low: Mapping[str, float]) -> Judgement:
-    """The verdict of an evaluation's record, on a run that minimised `objective`.
+def judged(
+    activity: ActivityResult,
+    contribution: ContributionResult | None,
+    objective: ObjectiveConfig,
+    low: Mapping[str, float],
+) -> Judgement:
+    """The verdict on a run that minimised `objective`.
 
     `low`, the weights of rates that were still below 1 when training ended.
     """
-    from hvae.metrics.information import verdict
-
-    levels = {name: _activity(level) for name, level in found["activity"]["levels"].items()}
-    doubts = {**_harm(found.get("contribution"), list(levels)), **_held_up(levels, objective)}
+    levels = activity.levels
+    doubts = {**_harm(contribution.top if contribution else (), list(levels)), **_held_up(levels, objective)}
     text = verdict(levels, doubts, objective)
     return Judgement(
         text=f"{_unfinished(low)} {text}" if low else text,
@@ -62,23 +62,7 @@ def judged(found: Record, objective: ObjectiveConfig, low: Mapping[str, float]) 
     )
 
 
-def tells(coarse: Record) -> bool:
-    """Whether the coarse-to-fine experiment tells anything: where chance agrees as often as the top, it does not."""
-    return bool(coarse["top_held"] - coarse["chance"] >= TELLING)
-
-
-def _activity(level: Record) -> LevelActivity:
-    from hvae.metrics.information import LevelActivity
-
-    kept: dict[str, Any] = {f.name: level[f.name] for f in fields(LevelActivity)}
-    # What was not a number is null in a record.
-    readable: dict[str, Any] = {name: math.nan if value is None else value for name, value in kept.items()}
-    return LevelActivity(**readable)
-
-
 def _unfinished(low: Mapping[str, float]) -> str:
-    from hvae.cli.warm_up import weights_text
-
     return (
         f"The warm-up outlasted the training, which ended with {weights_text(dict(low))}: what was minimised is not "
         "yet the ELBO, and what the levels spend says little."
@@ -102,16 +86,15 @@ def _free(name: str, level: LevelActivity, objective: ObjectiveConfig) -> float:
     return each * {"level": 1, "channel": level.channels, "dimension": level.dims}[objective.free_bits.per]
 
 
-def _harm(contribution: Record | None, names: list[str]) -> dict[str, str]:
+def _harm(rows: Sequence[TopLevels], names: list[str]) -> dict[str, str]:
     """Levels that make the bound worse when they are inferred too; several at once, where a deep model skips some."""
     doubts: dict[str, str] = {}
-    rows = contribution["top"] if contribution else []
     for before, row in pairwise(rows):
-        gain = row.get("gain_nats")  # records of earlier versions lack it
-        if gain and gain["high95"] is not None and gain["high95"] < 0:
-            worse, better = (number(r["negative_bound_nats"]["mean"]) for r in (row, before))
+        # Records of earlier versions lack the gain; one that is not a number is no loss.
+        if row.gain_nats and row.gain_nats.high95 < 0:
+            worse, better = (number(r.negative_bound_nats.mean) for r in (row, before))
             text = f"with it the bound is worse, {worse} nats for {better} with the levels above alone"
-            doubts |= dict.fromkeys(names[before["levels"] : row["levels"]], text)
+            doubts |= dict.fromkeys(names[before.levels : row.levels], text)
     return doubts
 
 

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.evaluation.work import Work
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError, unknown
+from hvae.study.work import Work
 from hvae.trust import Trust, is_module
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def extractor(work: Work) -> Extractor:
 
 def _inception(work: Work, path: Path) -> Extractor:
     """The network of published numbers, from a file of its weights, where the model is."""
-    from hvae.metrics.evaluating import device_of
     from hvae.metrics.inception import inception_features
+    from hvae.walk import device_of
 
     device = device_of(work.model)
     weights = {name: value.to(device) for name, value in _weights(path).items()}

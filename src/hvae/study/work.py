@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hvae.cli.voice import Tick, Voice
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
+from hvae.metrics.likelihood import forget
 from hvae.runs.subject import Batches, Subject, safe_rows
+from hvae.study.progress import Bars, Tick
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hvae.data import Split
-    from hvae.metrics import Extractor
+    from hvae.metrics import Classifier, Extractor
     from hvae.walk import Model
 
 CLASSIFIED = 10_000
@@ -26,7 +30,11 @@ class Work:
     """One evaluation on its way."""
 
     subject: Subject
-    voice: Voice
+    bars: Bars
+    earlier_draws: Sequence[dict[str, Tensor]] = ()
+    """Sums over the draws of each batch that an interrupted likelihood has left."""
+    keep_draws: Callable[[int, dict[str, Tensor]], object] = forget
+    """Hears of such sums as they grow."""
 
     @property
     def model(self) -> Model:
@@ -53,13 +61,16 @@ class Work:
         """Rows walked at once."""
         return self.config.rows or safe_rows(self.model, self.split.batch([0]))
 
-    @property
-    def images(self) -> bool:
-        """Whether the data are pictures."""
-        return len(self.subject.data.shape) == 3
+    def no_images(self) -> str:
+        """Why the data are no pictures; empty when they are."""
+        return "" if len(self.subject.data.shape) == 3 else "images are needed, and these data are vectors"
+
+    def too_few(self) -> str:
+        """Why nothing can be seen to vary; empty when there are two data or more."""
+        return "" if len(self.split) > 1 else f"2 data or more are needed, got {len(self.split)}"
 
     def bar(self, what: str) -> AbstractContextManager[Tick]:
-        return self.voice.bar(what)
+        return self.bars.bar(what)
 
     def batches(self, most: int | None = None) -> Batches:
         """The data in batches; the first `most` of them."""
@@ -68,23 +79,23 @@ class Work:
         return Batches(split, min(self.config.batch, self.rows))
 
     @cached_property
-    def classifier(self) -> Any:
+    def classifier(self) -> Classifier:
         """A small classifier of the data's own classes, and how good it is."""
         from hvae.data import subset
         from hvae.metrics import train_classifier
 
         train, test = self.subject.data.train, self.split
-        known = train.some(subset(len(train), CLASSIFIED)).fixed(self.config.seed)
-        told, asked = known.labels, test.labels
-        assert told is not None and asked is not None
+        some = train.some(subset(len(train), CLASSIFIED)).fixed(self.config.seed)
+        labels, other_labels = some.labels, test.labels
+        assert labels is not None and other_labels is not None
         with self.bar("a classifier of the data"):
-            images, others = known.pictures(range(len(known))), test.pictures(range(len(test)))
-            return train_classifier(images, told, others, asked, seed=self.config.seed)
+            images, others = some.pictures(range(len(some))), test.pictures(range(len(test)))
+            return train_classifier(images, labels, others, other_labels, seed=self.config.seed)
 
     @cached_property
     def extractor(self) -> Extractor:
         """The network that samples are compared by."""
-        from hvae.cli.evaluation.network import extractor
+        from hvae.study.network import extractor
 
         return extractor(self)
 
@@ -103,6 +114,6 @@ def fault(check: Any, *given: Any) -> str:
     """The line of the HvaeError that a check raises; empty when it raises none."""
     try:
         check(*given)
-    except HvaeError as found:
-        return str(found)
+    except HvaeError as reason:
+        return str(reason)
     return ""

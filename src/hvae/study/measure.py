@@ -1,0 +1,144 @@
+"""A measure of a finished model: one class in one file, with all that is said and shown of it.
+
+Adding one: a file in `measures/` with its class, a line in the registry there and one in `hvae.config.evaluate`, whose
+names the help of a command shows without torch; its test; its row in docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from hvae.metrics.results import Estimate, read_result
+from hvae.screen.numbers import interval
+
+if TYPE_CHECKING:
+    from hvae.study.evaluation import Evaluation
+    from hvae.study.work import Work
+
+
+class Result(Protocol):
+    """What a measure gives: a frozen dataclass."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        ...
+
+
+R = TypeVar("R", bound=Result)
+
+
+class Headline(NamedTuple):
+    """A number that stands for the whole: its name, its value with unit and interval, and what it is."""
+
+    name: str
+    value: str
+    note: str
+
+
+class Column(NamedTuple):
+    """One column of the table of levels."""
+
+    title: str
+    cells: Mapping[str, str]
+    """By level."""
+    leaves: int = 0
+    """Columns with a larger number are left out earlier where a window is narrow; 0: last."""
+
+
+class Ranked(NamedTuple):
+    """A number that has a better and a worse, under a title that says all it depends on."""
+
+    title: str
+    value: float
+    error: float | None = None
+    is_low_better: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """A table of its own: its heads, its rows of as many texts, and what it must be read with."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture that a measure has drawn into the folder `pictures` of a run."""
+
+    title: str
+    caption: str
+    filename: str
+    alt: str
+    """What a reader who cannot see it is told."""
+
+
+class Measure(ABC, Generic[R]):
+    """What is measured, what stands in its way, and what is shown of it.
+
+    `take` is all a measure needs; the other methods say nothing unless a measure has something to say.
+    """
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    cost: ClassVar[Literal["quick", "costly"]]
+    """Quick ones are taken unless others are asked for."""
+    result: type[R]
+    units: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What the keys of its record mean, with their units."""
+
+    @abstractmethod
+    def take(self, work: Work) -> R:
+        """Measure."""
+
+    def obstacle(self, work: Work) -> str:
+        """Why it cannot be taken, quickly and before any other is taken; empty when it can."""
+        return ""
+
+    def read(self, values: object) -> R:
+        """The result of a record.  Raises HvaeError, naming the place, when it is none."""
+        return read_result(self.result, values, self.name)
+
+    def headlines(self, result: R, evaluation: Evaluation) -> Iterable[Headline]:
+        """The numbers that stand for the whole."""
+        return ()
+
+    def conclusion(self, result: R) -> str:
+        """What is made of all levels together; empty for most."""
+        return ""
+
+    def columns(self, result: R, evaluation: Evaluation) -> Iterable[Column]:
+        """What it says of each level."""
+        return ()
+
+    def notes(self, result: R) -> Iterable[str]:
+        """What its columns must be read with."""
+        return ()
+
+    def sheets(self, result: R) -> Iterable[Sheet]:
+        """Tables of its own."""
+        return ()
+
+    def ranked(self, result: R, evaluation: Evaluation) -> Iterable[Ranked]:
+        """The numbers by which runs can be ranked."""
+        return ()
+
+    def figures(self, result: R) -> Iterable[Figure]:
+        """The pictures that it has drawn."""
+        return ()
+
+    @classmethod
+    def key(cls) -> str:
+        """Under which key of a record it stands."""
+        return cls.name.replace("-", "_")
+
+
+def spread(measured: Estimate) -> str:
+    """A mean with its 95 % interval."""
+    return interval(measured.mean, measured.low95, measured.high95)

@@ -1,0 +1,48 @@
+"""How much of each level is in use, and what to make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hvae.metrics.information import ActivityResult, activity
+from hvae.screen.numbers import number
+from hvae.study.measure import Column, Measure
+
+if TYPE_CHECKING:
+    from hvae.study.evaluation import Evaluation
+    from hvae.study.work import Work
+
+DATA = 2_000
+
+
+class Activity(Measure[ActivityResult]):
+    """Active and used units."""
+
+    name = "activity"
+    about = "active and used units of each level, and a verdict"
+    cost = "quick"
+    result = ActivityResult
+
+    def take(self, work: Work) -> ActivityResult:
+        """On the first data."""
+        with work.bar("activity of the levels") as tick:
+            return activity(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
+
+    def obstacle(self, work: Work) -> str:
+        """Of one datum nothing varies."""
+        return work.too_few()
+
+    def conclusion(self, result: ActivityResult) -> str:
+        """The verdict by activity alone."""
+        return result.verdict
+
+    def columns(self, result: ActivityResult, evaluation: Evaluation) -> Iterator[Column]:
+        """Units, and the state of each level: by all that is known where that was judged."""
+        levels = result.levels.items()
+        judged = evaluation.verdict.levels if evaluation.verdict else {}
+        yield Column("nats", {name: number(level.rate_nats) for name, level in levels})
+        yield Column("nats/dim", {name: number(level.rate_nats_per_dim) for name, level in levels}, leaves=2)
+        yield Column("active", {name: f"{level.active_dims:,} of {level.dims:,}" for name, level in levels})
+        yield Column("used", {name: f"{level.used_dims:,}" for name, level in levels}, leaves=3)
+        yield Column("verdict", {name: judged[name].state if name in judged else level.state for name, level in levels})

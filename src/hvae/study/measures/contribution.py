@@ -1,0 +1,49 @@
+"""What comes back when only the top levels are inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from hvae.metrics.contribution import ContributionResult, TopLevels, contribution
+from hvae.screen.numbers import number
+from hvae.study.measure import Measure, Sheet, spread
+
+if TYPE_CHECKING:
+    from hvae.study.work import Work
+
+DATA = 300
+
+
+class Contribution(Measure[ContributionResult]):
+    """The bound and the PSNR of the top k levels, for some k."""
+
+    name = "contribution"
+    about = "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior"
+    cost = "quick"
+    result = ContributionResult
+    units: ClassVar[Mapping[str, str]] = {
+        "contribution": "top k levels inferred, the others drawn from the prior: -bound in nats and bits/dim, PSNR in "
+        "dB"
+    }
+
+    def take(self, work: Work) -> ContributionResult:
+        """On the first data."""
+        with work.bar("contribution of the levels") as tick:
+            return contribution(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
+
+    def sheets(self, result: ContributionResult) -> Iterator[Sheet]:
+        """A row for each k."""
+        yield Sheet(
+            title="What the top levels are worth",
+            heads=("levels inferred", "rate, nats", "-bound, nats", "bits/dim", "PSNR, dB"),
+            rows=[_row(top) for top in result.top],
+            note=f"top levels from the data, the others drawn from the prior; {result.data:,} data",
+        )
+
+
+def _row(top: TopLevels) -> tuple[str, ...]:
+    lowest, bits = top.lowest, top.bits_per_dim
+    name = "none" if not lowest else lowest if top.levels == 1 else f"top {top.levels}, to {lowest}"
+    numbers = (spread(top.negative_bound_nats), spread(bits) if bits else "", spread(top.psnr_db))
+    return name, number(top.rate_nats), *numbers

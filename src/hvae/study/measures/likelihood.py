@@ -1,0 +1,99 @@
+"""The bounds on the likelihood, and what each level spends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from hvae.metrics.likelihood import LikelihoodResult, bounds
+from hvae.metrics.results import Estimate
+from hvae.screen.numbers import number
+from hvae.study.measure import Column, Headline, Measure, Ranked, spread
+
+if TYPE_CHECKING:
+    from hvae.data import Provenance
+    from hvae.study.evaluation import Evaluation
+    from hvae.study.work import Work
+
+
+class Likelihood(Measure[LikelihoodResult]):
+    """The ELBO, the importance-weighted bound with K samples, and the rate of each level."""
+
+    name = "likelihood"
+    about = "-ELBO and IW-K with their intervals, effective samples, and the rate of each level"
+    cost = "quick"
+    result = LikelihoodResult
+    units: ClassVar[Mapping[str, str]] = {
+        "negative_elbo_nats": "nats a datum; above -log p(x) in expectation",
+        "negative_iw_nats": "nats a datum; the importance-weighted bound with K = samples, between -log p(x) and -ELBO",
+        "reconstruction_nats": "nats a datum; -E_q[log p(x given z)]",
+        "bits_per_dim": "bits a value of a datum; none for densities",
+        "rate_nats": "nats a datum; KL(q || p) of a level",
+    }
+
+    def take(self, work: Work) -> LikelihoodResult:
+        """The bounds; an interrupted one goes on from the draws that were taken."""
+        config = work.config
+        with work.bar(f"likelihood, K = {config.draws}") as tick:
+            return bounds(
+                work.model,
+                work.batches(),
+                config.draws,
+                chunk_rows=work.rows,
+                seed=config.seed,
+                progress=tick,
+                done=work.earlier_draws,
+                keep=work.keep_draws,
+            )
+
+    def headlines(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Headline]:
+        """Each bound with its interval, K, and the data that it is of: without them it compares with nothing."""
+        k, of = result.samples, task(result, evaluation.split, evaluation.data)
+        yield Headline("-ELBO", f"{spread(result.negative_elbo_nats)} nats", f"upper bound on -log p(x), K = {k}, {of}")
+        draws = f"effective samples {number(result.effective_samples)} of {k}"
+        bound = f"-IW-{k}"
+        yield Headline(bound, f"{spread(result.negative_iw_nats)} nats", f"tighter bound, K = {k}, {draws}, {of}")
+        if result.iw_bits_per_dim and result.elbo_bits_per_dim and evaluation.data.bits > 1:
+            # With one sample the bound is the ELBO, whose rates are closed forms.
+            whose, bits = (bound, result.iw_bits_per_dim) if k > 1 else ("-ELBO", result.elbo_bits_per_dim)
+            yield Headline("bits/dim", spread(bits), f"from {whose}, {result.dims} values a datum, {of}")
+        yield from _protocol(result, evaluation)
+
+    def columns(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Column]:
+        """The rate of each level."""
+        yield Column("nats", {name: number(level.rate_nats) for name, level in result.levels.items()})
+        yield Column("nats/dim", {n: number(level.rate_nats_per_dim) for n, level in result.levels.items()}, leaves=2)
+
+    def ranked(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Ranked]:
+        """A bound and its K are of the title: columns of other bounds are not ranked with it."""
+        yield from _bound("-ELBO", result.negative_elbo_nats, "nats")
+        if result.samples > 1:
+            yield from _bound(f"-IW-{result.samples}", result.negative_iw_nats, "nats")
+        if evaluation.data.bits > 1:
+            yield from _bound("-ELBO", result.elbo_bits_per_dim, "bits/dim")
+        if evaluation.data.bits > 1 and result.samples > 1:
+            yield from _bound(f"-IW-{result.samples}", result.iw_bits_per_dim, "bits/dim")
+
+
+def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
+    """The data of a number: how many of which, in which version, depth and binarisation."""
+    drawn = f"{data.binarisation} binarisation" if data.binarisation != "none" else "not binarised"
+    form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {drawn}, {data.version or 'as published'}"
+    density = "; a density, not comparable with bits" if result.likelihood == "density" else ""
+    return f"{result.data:,} {split} data of {data.name} ({form}){density}"
+
+
+def _protocol(result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Headline]:
+    # Records of before protocols had names lack it.
+    protocol = evaluation.protocol
+    if not protocol:
+        return
+    yield Headline("protocol", protocol.name, protocol.sentence(result.samples, result.data))
+    if protocol.stated:
+        value, _, whose = protocol.stated.partition(", ")
+        yield Headline("stated", value, f"{whose}, by the same protocol")
+
+
+def _bound(title: str, estimate: Estimate | None, unit: str) -> Iterator[Ranked]:
+    if estimate:
+        yield Ranked(f"{title}, {unit}", estimate.mean, estimate.standard_error, is_low_better=True)
