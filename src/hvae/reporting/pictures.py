@@ -101,7 +101,9 @@ class _Easel:
 
     def context(self, n: int) -> dict[str, Tensor]:
         """The context of the images, over and over, for n samples of a conditional model."""
-        rows = torch.arange(n) % len(self.images)
+        if not self.model.conditions:
+            return {}
+        rows = torch.arange(n) % max(1, len(self.images))
         return {name: value[rows] for name, value in context_of(self.model, self.images).items()}
 
     def samples(self) -> Iterator[Picture]:
