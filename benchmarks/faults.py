@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import faults_data
 from damage import damaged, damages
 
 SECONDS, BYTES = 300, 8 * 2**30
@@ -98,8 +99,14 @@ def side_files(count: int, work: Path) -> Iterator[tuple[str, Outcome]]:
             yield f"{verb} with {name}: {what}", command(*words[verb])
 
 
+def data(count: int, work: Path) -> Iterator[tuple[str, Outcome]]:
+    """Hostile folders and files of data, trained on."""
+    return faults_data.faults(count, work, command)
+
+
 PARTS: dict[str, tuple[Callable[[int, Path], Iterator[tuple[str, Outcome]]], int]] = {
     "side-files": (side_files, 120),
+    "data": (data, len(faults_data.FOLDERS) + len(faults_data.FILES)),
 }
 """Each part, and how many faults it brings by itself."""
 
