@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 import hvae
-from hvae.cli.watch import watching
 from hvae.config.model import LVAEConfig
 from hvae.data import ImageData, load
+from hvae.study.watch import watching
 from hvae.walk import Model
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
-from hvae.cli.building import built
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.voice import Voice
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape, resolve, shown_for_help
 from hvae.runs.subject import device_of
+from hvae.study.building import built
 
 ABOUT = (
     "Show the levels of a model, their shapes and parameters, the FLOPs of an image, and the memory of a training "

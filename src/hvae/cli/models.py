@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Group
 
-from hvae.cli.building import outline, parameters
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
 from hvae.config.data import DataConfig
@@ -17,6 +16,7 @@ from hvae.config.presets import PRESETS, YOUR_FOLDER, Preset
 from hvae.config.presets.sizes import SIZES
 from hvae.runs.source import expected_shape
 from hvae.screen.table import Table
+from hvae.study.building import outline, parameters
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "

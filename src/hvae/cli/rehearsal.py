@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvae.cli.building import checked, parameters
-from hvae.cli.levels import check_held, check_levels
 from hvae.cli.voice import Voice
 from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape
+from hvae.study.building import checked, parameters
+from hvae.study.levels import check_held, check_levels
 
 
 def show_config(config: RunConfig, voice: Voice) -> None:

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.voice import Voice
 from hvae.errors import HvaeError
-from hvae.runs.subject import Subject
+from hvae.runs.subject import Subject, Tell
+from hvae.study.progress import bars
 
 if TYPE_CHECKING:
     from hvae.walk import Model
@@ -18,14 +18,14 @@ COPIES = 6
 REPORT_BYTES = 10_000_000
 
 
-def check_measures(subject: Subject, voice: Voice) -> None:
+def check_measures(subject: Subject, tell: Tell) -> None:
     """Say what will not be measured, before training.  Raises HvaeError for what was asked for by its name."""
     from hvae.study.evaluate import possible
     from hvae.study.work import Work
 
-    _, skipped = possible(Work(subject, voice))
+    _, skipped = possible(Work(subject, bars(None)))
     for name, reason in skipped.items():
-        voice.tell(f"will not be measured: {name}: {reason}")
+        tell(f"will not be measured: {name}: {reason}")
 
 
 def check_space(folder: Path, model: Model) -> None:

@@ -1,0 +1,136 @@
+"""One part of a training: data, model, checks, fit, and what the run folder records of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hvae.checkpoints import LoadedRun, describe
+from hvae.config.run import RunConfig
+from hvae.data import load
+from hvae.errors import HvaeError
+from hvae.objectives import build as objective
+from hvae.runs import Claim, refuse_changes, split_changes
+from hvae.runs.provenance import NAME as PROVENANCE
+from hvae.runs.provenance import begin, earlier_parts, finish, write_json
+from hvae.runs.source import CONFIG
+from hvae.runs.subject import Subject, Tell
+from hvae.study.beforehand import check_measures, check_space
+from hvae.study.building import trainable
+from hvae.study.levels import check_held, check_levels
+from hvae.study.warm_up import warm_up_warning
+from hvae.study.watch import watching
+from hvae.training import fit, over_processes
+
+if TYPE_CHECKING:
+    from hvae.data import ImageData
+    from hvae.training import FitResult
+    from hvae.walk import Model
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and where it goes."""
+
+    config: RunConfig
+    folder: Path
+    resume: bool
+    accepts_changes: bool = False
+    """Whether a resumed run goes on though its images are others."""
+
+
+def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
+    """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
+    config = job.config
+    data = load(config.data)
+    torch.manual_seed(config.train.seed)
+    model = trainable(config, data.shape, data.bits)
+    check_levels(config.objective, model)
+    check_held(config.evaluate, model)
+    size = sum(p.numel() for p in model.parameters())
+    earlier, description = earlier_parts(job.folder), describe(config, data.shape, data.bits, data.provenance.to_dict())
+    description["data_changes"] = _changes_of_data(job, earlier, description["data"])
+    record = begin(earlier, description, config.train.seed, size)
+    if claim:
+        check_measures(Subject(LoadedRun(model, config, {**description, "step": 0}, job.folder), data), tell)
+        check_space(job.folder, model)
+    tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
+    if line := warm_up_warning(config, model):
+        tell(line)
+    result = _fit(job, model, data, description, record, claim)
+    if claim:
+        claim.check()
+        finish(job.folder, record, result)
+    return result
+
+
+def _fit(
+    job: Job,
+    model: Model,
+    data: ImageData,
+    description: Mapping[str, Any],
+    record: Mapping[str, Any],
+    claim: Claim | None,
+) -> FitResult:
+    config = job.config
+
+    def start() -> None:
+        config.save(job.folder / CONFIG)
+        write_json(job.folder / PROVENANCE, record)
+
+    with plain_faults(job):
+        return fit(
+            model,
+            objective(config.objective.over(config.train.steps), average=over_processes),
+            data.train,
+            config.train,
+            job.folder,
+            valid=data.valid,
+            description=description,
+            resume=job.resume,
+            on_evaluate=watching(data.valid, config.train.seed, max(1, config.train.batch // config.train.accumulate)),
+            on_start=start,
+            claim=claim,
+        )
+
+
+def _changes_of_data(job: Job, earlier: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    """Every accepted change of the images of a run.  Raises HvaeError for one that is not accepted."""
+    changes = split_changes(earlier.get("data") or {}, data)
+    if not job.accepts_changes:
+        refuse_changes(job.folder, changes)
+    return [*earlier.get("data_changes", []), *changes]
+
+
+@contextmanager
+def plain_faults(job: Job) -> Iterator[None]:
+    """Turn a lack of memory, a failing compiler and an interruption into a line that says what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as fault:
+        if line := _plain(fault, job):
+            raise HvaeError(line) from fault
+        raise
+    except KeyboardInterrupt:
+        # Before the first file there is nothing to go on with.
+        words = [f"go on with: hvae train {job.folder} --resume"] * (job.folder / CONFIG).is_file()
+        raise KeyboardInterrupt(*words) from None
+
+
+def _plain(fault: Exception, job: Job) -> str:
+    """What to do about a fault; empty where it is not known."""
+    text, origin = str(fault), type(fault).__module__
+    if isinstance(fault, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return (
+            f"not enough memory for a step of {job.config.train.batch} data; hvae inspect tells what it takes; raise "
+            "--train.accumulate (same result, less memory), or set --model.checkpoint true for a ladder"
+        )
+    if job.config.train.compile and origin.startswith(("torch._dynamo", "torch._inductor")):
+        why = " ".join(text.split())[:200]
+        return f"train.compile: this model cannot be compiled here ({why}); a C++ compiler is needed, or leave it out"
+    return ""

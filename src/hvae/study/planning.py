@@ -1,0 +1,87 @@
+"""What a training is to be, and whether it may begin: a new run, or one that goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hvae.config.presets import PRESETS
+from hvae.config.run import RunConfig
+from hvae.errors import HvaeError
+from hvae.runs import is_unused
+from hvae.runs.source import CONFIG, resolve, stored
+from hvae.study.fitting import Job
+from hvae.study.places import check_place
+
+DEFAULT = "digits"
+MOVED = ("root", "path", "download")
+"""Keys of the data that may change on the way: where they lie, not what they are."""
+
+Source = str | RunConfig
+"""A preset, a YAML file or a run folder; or a configuration."""
+
+
+def plan(
+    source: Source | None,
+    out: str | Path,
+    resume: bool,
+    overrides: Mapping[str, Any],
+    *,
+    accepts_changes: bool = False,
+) -> Job:
+    """The training that these words mean."""
+    folder = Path(out) if out else _folder(source)
+    check_place(folder)
+    if resume and os.path.isfile(folder / CONFIG):
+        _check_resumable(folder)
+        return Job(_continued(source, folder, overrides), folder, True, accepts_changes)
+    if resume and source is None:
+        raise HvaeError(f"nothing to resume in {folder}; name the run folder, as in: hvae train runs/NAME --resume")
+    return Job(_config(source, overrides), folder, False)
+
+
+def refuse_used(job: Job) -> None:
+    """Raises HvaeError rather than write over an earlier run."""
+    if not job.resume and not is_unused(job.folder):
+        raise HvaeError(f"{job.folder} already exists; go on with it by --resume, or name another folder with --out")
+
+
+def _config(source: Source | None, overrides: Mapping[str, Any]) -> RunConfig:
+    return source.override(overrides) if isinstance(source, RunConfig) else resolve(source or DEFAULT, overrides)
+
+
+def _check_resumable(folder: Path) -> None:
+    """Raises HvaeError for weights without the state of their training: starting anew would write over them."""
+    from hvae.training.saving import LAST, WEIGHTS
+
+    if (folder / WEIGHTS).is_file() and not (folder / LAST).is_file():
+        raise HvaeError(f"{folder} holds weights but no {LAST} to resume from (imported?); train into another folder")
+
+
+def _folder(source: Source | None) -> Path:
+    if isinstance(source, RunConfig):
+        return Path("runs") / source.data.name
+    name = source or DEFAULT
+    return Path(name) if name not in PRESETS and os.path.isdir(name) else Path("runs") / Path(name).stem
+
+
+def _continued(source: Source | None, folder: Path, overrides: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a run that goes on: its own, with what may still change."""
+    own = stored(folder)
+    config = own.override(overrides)
+    _check_same(own, config, folder)
+    if isinstance(source, RunConfig) or (source is not None and Path(source) != folder):
+        _check_same(own, _config(source, overrides), folder)
+    return config
+
+
+def _check_same(own: RunConfig, other: RunConfig, folder: Path) -> None:
+    """Raises HvaeError where another model or other data are asked for; data may have moved."""
+    for section in ("model", "data"):
+        mine, theirs = own.to_dict()[section], other.to_dict()[section]
+        for key in dict.fromkeys([*mine, *theirs]):
+            was, now = mine.get(key), theirs.get(key)
+            if was != now and key not in MOVED:
+                raise HvaeError(f"{folder} has {section}.{key} {was}, not {now}; a resumed run keeps it: use --out")
