@@ -130,7 +130,7 @@ def test_data_that_are_not_the_trainings_are_refused_or_named(copy: Path, comman
     loaded = hvae.load(copy)
     other = config.override({"data.bits": 2, "evaluate.limit": 5})
     resaved(copy, {**loaded.description, "config": other.to_dict()})
-    assert "was trained on images of (1, 8, 8) with 4 bits, but digits now has (1, 8, 8) with 2" in (
+    assert "takes images of (1, 8, 8) with 4 bits, got (1, 8, 8) with 2 bits from digits" in (
         command("evaluate", copy).err
     )
     other = config.override({"data.test": 50, "evaluate.samples": 1})
