@@ -25,7 +25,6 @@ from hvae.study.building import trainable
 from hvae.study.levels import check_held, check_levels
 from hvae.study.warm_up import warm_up_warning
 from hvae.study.watch import watching
-from hvae.training import fit, over_processes
 
 if TYPE_CHECKING:
     from hvae.data import ImageData
@@ -77,6 +76,9 @@ def _fit(
     record: Mapping[str, Any],
     claim: Claim | None,
 ) -> FitResult:
+    # Here, so that a plan does not load the engine.
+    from hvae.training import fit, over_processes
+
     config = job.config
 
     def start() -> None:
