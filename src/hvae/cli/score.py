@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, add_context, contexts, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 
@@ -53,6 +53,7 @@ def parser() -> Parser:
     )
     made.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
     made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
+    add_context(made)
     return made
 
 
@@ -97,6 +98,7 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
         maps=args.maps,
         out=args.out or _default(Path(args.run), args.data),
         seed=args.seed,
+        context=contexts(args.context),
         overrides=dotted,
         trust=args.trust,
         progress=voice,

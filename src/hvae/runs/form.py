@@ -73,7 +73,7 @@ class Brought:
 
     `origin`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
     of it is used, empty where that is all as it is; `classes`, what each label of theirs means, where that is known;
-    `context`, what is said of them beside their labels, {name: (N, ...)}.
+    `context`, what is said of them beside their labels, {name: (N, ...)}; `remark`, what else a user should know.
     """
 
     origin: Origin
@@ -83,10 +83,11 @@ class Brought:
     counts: str = ""
     classes: tuple[str, ...] = ()
     context: Mapping[str, Tensor] = field(default_factory=dict)
+    remark: str = ""
 
     def notes(self) -> list[str]:
         """What a user should know of them, a line each."""
-        return [line for line in (self.counts, str(self.change or "")) if line]
+        return [line for line in (self.counts, str(self.change or ""), self.remark) if line]
 
     def some(self, indices: Sequence[int] | Tensor) -> Brought:
         """These images alone, in this order."""

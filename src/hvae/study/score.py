@@ -19,6 +19,7 @@ from hvae.trust import trusting
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
+    from hvae.study.conditions import Named
 
 __all__ = ["Scores", "score"]
 
@@ -38,6 +39,7 @@ def score(
     maps: int = 0,
     out: str | Path | None = None,
     seed: int = 0,
+    context: Named | None = None,
     overrides: Mapping[str, Any] | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
@@ -55,7 +57,9 @@ def score(
     out-of-distribution: also how well each score separates them from the run's test data, and with `reverse`, a run
     that was trained on them, the other direction of the pair; `regret`, steps of the likelihood regret (0: leave it
     out); `maps`, heat maps of so many images with the highest score; `out`, a .csv file to write, with a .png of the
-    maps beside it; `seed` of every draw; `overrides`, dotted keys of where the data are, as in {"data.root": "sets"};
+    maps beside it; `seed` of every draw; `context` of the images before a conditional model,
+    by name, one value for all or one for each: a number, or the name of a class of the run's data (their own labels by
+    default); `overrides`, dotted keys of where the data are, as in {"data.root": "sets"};
     `trust`, packages whose code the run may name; `progress`, which hears (done, total, what), and `tell`, which hears
     remarks.
 
@@ -74,6 +78,7 @@ def score(
         maps=maps,
         out=None if out is None else Path(out),
         seed=seed,
+        context=context or {},
         overrides=overrides or {},
         trust=vouched(trust, overrides or {}),
     )

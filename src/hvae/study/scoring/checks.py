@@ -68,14 +68,11 @@ def enough(subject: Subject, request: Request) -> None:
 
 def deciding(by: str, subject: Subject, regret: int) -> str:
     """The score that decides.  Raises HvaeError for one that this model does not have."""
-    import torch
+    from hvae.walk import glimpse, names
 
-    from hvae.draw import prior
-    from hvae.walk import names, run
-
+    trace = glimpse(subject.run.model)
     levels = names(subject.run.model)
-    with torch.no_grad():
-        density = any(record.law.density for record in run(subject.run.model, prior()).observed)
+    density = any(record.law.density for record in trace.observed)
     cuts = range(1, len(levels) + 1)
     known = [OUTSIDE, "nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
     known += ["typicality"] + ["complexity"] * (not density) + [REGRET] * (regret > 0)

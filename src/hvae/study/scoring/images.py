@@ -12,6 +12,7 @@ from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
 from hvae.runs.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, in_memory, own
 from hvae.runs.subject import Subject
+from hvae.study.conditions import by_name, other_classes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,8 +73,11 @@ def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> B
         return own(subject.run, subject.data, plain, source)
     if not isinstance(source, str | Path):
         return in_memory(subject.run, source)
-    is_known = isinstance(source, str) and source in KNOWN
-    return bring(subject.run, known(subject, str(source)) if is_known else files(subject.run, str(source)))
+    model, classes = subject.run.model, subject.data.classes
+    if isinstance(source, str) and source in KNOWN:
+        brought = bring(subject.run, known(subject, source))
+        return replace(brought, remark=other_classes(brought, model, classes))
+    return by_name(bring(subject.run, files(subject.run, str(source))), model, lambda: classes)
 
 
 def known(subject: Subject, name: str) -> DataConfig:

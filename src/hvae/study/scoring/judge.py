@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hvae.runs.form import grey
 from hvae.runs.subject import Subject, safe_rows
 from hvae.screen.numbers import number
+from hvae.study.conditions import complete_data
 from hvae.study.progress import Bars
 from hvae.study.scoring import checks
 from hvae.study.scoring.images import Images, some
@@ -41,6 +42,7 @@ class Judge:
         request, data = self.request, self.subject.data
         self.by = checks.deciding(request.by, self.subject, request.regret)
         checks.enough(self.subject, request)
+        complete_data(self.subject.run.model, data.train)
         checks.improvable(self.subject, request.regret)
         self.train, self.valid = (some(split.fixed(0), request.normal) for split in (data.train, data.valid))
 

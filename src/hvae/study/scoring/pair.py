@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
 from hvae.runs.form import Brought, move
+from hvae.study.conditions import numbers, other_classes, under
 from hvae.study.scoring.images import Images, images, order, overlap
 from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.scores import Comparison
@@ -70,7 +71,7 @@ class Pair:
         """What was left out of these images, and where the model has met them, a line each."""
         count = len(self.images)
         met = [f"{n:,} of these {count:,} images are {_MEANING[part]}" for part, n in self.seen.items() if n]
-        return [line for line in (self.brought.counts, *met) if line]
+        return [line for line in (self.brought.counts, self.brought.remark, *met) if line]
 
     def files(self) -> list[str]:
         """The name of each image, where it is a file of its own."""
@@ -79,10 +80,15 @@ class Pair:
 
 def pair_of(judge: Judge) -> Pair:
     """The images that are asked about, before a model."""
-    request = judge.request
-    return Pair(judge, images(judge.subject, judge.plain, request.data), request.source)
+    request, model = judge.request, judge.subject.run.model
+    context = numbers(model, request.context, lambda: judge.subject.data.classes)
+    brought = images(judge.subject, judge.plain, request.data)
+    return Pair(judge, under(brought, model, context), request.source)
 
 
 def reverse_of(judge: Judge, own: Judge) -> Pair:
     """The other direction: the test data of `own` before the model of the other data."""
-    return Pair(judge, move(judge.subject.run, own.subject.data, own.plain), f"test data of {own.name}")
+    model = judge.subject.run.model
+    brought = move(judge.subject.run, own.subject.data, own.plain)
+    brought = replace(brought, remark=other_classes(brought, model, judge.subject.data.classes))
+    return Pair(judge, under(brought, model, {}), f"test data of {own.name}")

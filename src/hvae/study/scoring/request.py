@@ -12,7 +12,7 @@ from hvae.trust import NOBODY, Trust
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
-    from hvae.datum import Context
+    from hvae.study.conditions import Named
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,7 +31,7 @@ class Request:
     maps: int = 0
     out: Path | None = None
     seed: int = 0
-    context: Context = field(default_factory=dict)
+    context: Named = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     trust: Trust = NOBODY
 

@@ -1,0 +1,154 @@
+"""The context of a conditional model: values that a user names, and labels that images bring.
+
+Shapes: `N` images; `...` one row of a condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hvae.errors import HvaeError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.data import Split
+    from hvae.datum import Condition, Context
+    from hvae.runs.form import Brought
+    from hvae.walk import Model
+
+    Named = Mapping[str, Tensor | float | Sequence[float] | str]
+    """A context whose values may be texts: numbers, or names of classes, with commas between them."""
+
+LABEL = "label"
+Classes = Callable[[], Sequence[str]]
+"""The names of the classes of a run's data, which are read when they are asked for."""
+
+
+def classes_of(run: LoadedRun) -> Classes:
+    """The names of the classes of the data that a run's configuration names."""
+    from hvae.data import load
+
+    return lambda: load(run.config.data).classes
+
+
+def numbers(model: Model, named: Named, classes: Classes) -> Context:
+    """The context in numbers.
+
+    A whole number is the number of a class, any other text its name.  Raises HvaeError for a condition that the model
+    does not have, and a value that is no number and no class.
+    """
+    for name in named:
+        if name not in model.conditions:
+            raise _unasked(name, model)
+    return {
+        name: _read(name, value, model.conditions[name], classes) if isinstance(value, str) else value
+        for name, value in named.items()
+    }
+
+
+def _unasked(name: str, model: Model) -> HvaeError:
+    if not model.conditions:
+        return HvaeError(f"this model has no conditions, got '{name}'; leave --context out")
+    return unknown("condition", name, model.conditions)
+
+
+def _read(name: str, text: str, condition: Condition, classes: Classes) -> Sequence[float] | float:
+    words = [word.strip() for word in text.split(",")]
+    values = [_class(name, word, classes) if condition.classes else _real(name, word) for word in words]
+    return values if len(values) > 1 or condition.shape else values[0]
+
+
+def _class(name: str, word: str, classes: Classes) -> int:
+    if word.lstrip("-").isdecimal():
+        return int(word)
+    titles = list(classes())
+    if word in titles:
+        return titles.index(word)
+    if not titles:
+        raise HvaeError(f"{name}: the run's data name no classes, got '{word}'; give the number of the class")
+    raise unknown("class", word, titles)
+
+
+def _real(name: str, word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise HvaeError(f"{name}: expected a number, got '{word}'") from None
+
+
+def complete(model: Model, context: Context) -> None:
+    """Raises HvaeError where a condition that the model must have is left out: what to give, and how."""
+    for name, condition in model.conditions.items():
+        if name not in context and not condition.optional:
+            raise _missing(name, condition)
+
+
+def _missing(name: str, condition: Condition, why: str = "") -> HvaeError:
+    example = f"{name}=0" if condition.classes else f"{name}=0.5"
+    return HvaeError(
+        f"this model is conditional: '{name}' is {condition}{why}; give it as --context {example} "
+        f"(in Python context={{'{name}': ...}})"
+    )
+
+
+def complete_data(model: Model, split: Split) -> None:
+    """Raises HvaeError where a run's own data do not bring the context that its model must have."""
+    for name, condition in model.conditions.items():
+        if not condition.optional and (name != LABEL or split.labels is None):
+            raise HvaeError(
+                f"this model is conditional: '{name}' is {condition}, and the run's own data bring none; give data "
+                "with labels"
+            )
+
+
+def under(brought: Brought, model: Model, context: Context) -> Brought:
+    """The images with the context that a model asks for, {name: (N, ...)}: the user's, else what they bring themselves.
+
+    Raises HvaeError where neither says enough, and where values do not fit.
+    """
+    import torch
+
+    n, cpu = len(brought.split), torch.device("cpu")
+    labels = {} if brought.split.labels is None else {LABEL: brought.split.labels}
+    said: Context = {**labels, **brought.context, **context}
+    rows = {}
+    for name, condition in model.conditions.items():
+        if name in said:
+            rows[name] = condition.rows(name, said[name], n, cpu)
+        elif not condition.optional:
+            raise _missing(name, condition, ", and the images bring none")
+    return replace(brought, context=rows)
+
+
+def by_name(brought: Brought, model: Model, classes: Classes) -> Brought:
+    """A user's images with their labels by the names of the run's classes; without any where they name others.
+
+    Labels without names stay as they are.
+    """
+    import torch
+
+    labels = brought.split.labels
+    if LABEL not in model.conditions or labels is None or not brought.classes:
+        return brought
+    titles = list(classes())
+    if not titles or list(brought.classes) == titles:
+        return brought
+    if not set(brought.classes) <= set(titles):
+        return replace(brought, split=replace(brought.split, labels=None))
+    places = torch.tensor([titles.index(title) for title in brought.classes])
+    return replace(brought, split=replace(brought.split, labels=places[labels]))
+
+
+def other_classes(brought: Brought, model: Model, classes: Sequence[str]) -> str:
+    """The remark that labels of a data set mean other classes than the run's; empty where they do not."""
+    used = LABEL in model.conditions and brought.split.labels is not None
+    if not used or not brought.classes or list(brought.classes) == list(classes):
+        return ""
+    return (
+        f"the labels of {brought.origin.provenance.name} mean other classes than those of the run; they are taken as "
+        "they are: name one for all with --context"
+    )

@@ -1,0 +1,133 @@
+"""A conditional model behind the commands: under the context of the data, or the one that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+import hvae
+from hvae.checkpoints.runs import describe
+from hvae.config.families import FAMILIES
+from hvae.data import load
+from hvae.distributions import Bernoulli, Normal, standard_normal
+from hvae.errors import HvaeError
+from hvae.site import Visit
+
+Command = Callable[..., Any]
+FEW = {"normal": 60, "number": 20}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyConfig(hvae.ModelConfig):
+    """A class-conditional VAE."""
+
+    dims: int = 3
+
+
+class Toy(hvae.Model):
+    def __init__(self, config: ToyConfig, shape: tuple[int, ...], bits: int) -> None:
+        super().__init__()
+        self.shape, self.dims = tuple(shape), config.dims
+        self.conditions = {"label": hvae.Condition(classes=10)}
+        pixels = torch.Size(shape).numel()
+        self.read, self.write = nn.Linear(pixels + 10, 2 * self.dims), nn.Linear(self.dims + 10, pixels)
+
+    def features(self, datum: hvae.Datum) -> dict[str, Tensor]:
+        return {"z1": self.read(torch.cat([datum.x.flatten(1), self.one_hot(datum.context["label"])], 1))}
+
+    def walk(self, visit: Visit, evidence: hvae.Evidence) -> Tensor:
+        y, raw = self.one_hot(evidence.context["label"]), evidence.feature("z1")
+        q = None if raw is None else Normal(raw[:, : self.dims], raw[:, self.dims :].clamp(-5, 3).exp())
+        z = visit(hvae.Site("z1", standard_normal(y, (self.dims,)), q))
+        return visit(evidence.site(Bernoulli(self.write(torch.cat([z, y], 1)).unflatten(1, self.shape))))
+
+    def one_hot(self, label: Tensor) -> Tensor:
+        return F.one_hot(label, 10).to(self.read.weight)
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run of moments on binary digits."""
+    hvae.family(ToyConfig, name="conditional-toy")(Toy)
+    folder = tmp_path_factory.mktemp("conditional") / "run"
+    keys = {"model.family": "conditional-toy", "data.bits": 1, "objective.free_bits.nats": 0}
+    config = hvae.preset("digits", {**keys, "train.steps": 4, "train.batch": 16, "train.accelerator": "cpu"})
+    data = load(config.data)
+    description = describe(config, data.shape, data.bits, data.provenance.to_dict())
+    model = hvae.build(config.model, shape=data.shape, bits=data.bits)
+    hvae.fit(model, hvae.ELBO(), data.train, config.train, folder, description=description)
+    yield folder
+    FAMILIES.pop("conditional-toy")
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
+    """A folder of images without labels."""
+    (tmp_path / "blank").mkdir()
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(2, size=(8, 8), dtype=np.uint8)
+        Image.fromarray(255 * pixels).save(tmp_path / "blank" / f"{i:02d}.png")
+    return tmp_path / "blank"
+
+
+def test_own_data_are_scored_under_their_labels(conditional: Path) -> None:
+    scores = hvae.score(conditional, "test", **FEW)
+    data = hvae.load(conditional)
+    assert len(scores) == 20 and scores.scores["nll"].isfinite().all()
+    under_seven = hvae.score(conditional, "test", context={"label": 7}, **FEW)
+    assert not torch.equal(scores.scores["nll"], under_seven.scores["nll"])
+    assert data.model.conditions
+
+
+def test_images_without_labels_need_a_context(conditional: Path, blank: Path, command: Command) -> None:
+    said = command("score", conditional, "--data", blank)
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert "this model is conditional: 'label' is a class from 0 to 9, and the images bring none" in said.err
+    assert "--context label=0" in said.err
+    said = command("score", conditional, "--data", blank, "--context", "label=7", "--json")
+    assert said.code == 0, said.err
+    named = hvae.score(conditional, blank, context={"label": "7"})
+    numbered = hvae.score(conditional, blank, context={"label": torch.full((12,), 7)})
+    assert named.to_dict() == numbered.to_dict() == {**said.json, "csv": None}
+
+
+def test_folders_name_classes_of_the_run(conditional: Path, blank: Path, tmp_path: Path) -> None:
+    for title, of in (("3", "named"), ("9", "named"), ("cat", "strange")):
+        (tmp_path / of / title).mkdir(parents=True)
+        for path in sorted(blank.iterdir())[:6]:
+            Image.open(path).save(tmp_path / of / title / path.name)
+    named = hvae.score(conditional, tmp_path / "named")
+    context = {"label": [3] * 6 + [9] * 6}
+    assert torch.equal(named.scores["nll"], hvae.score(conditional, tmp_path / "named", context=context).scores["nll"])
+    with pytest.raises(HvaeError, match="this model is conditional"):
+        hvae.score(conditional, tmp_path / "strange")
+
+
+def test_data_in_memory_bring_their_labels(conditional: Path) -> None:
+    x, y = torch.zeros(12, 1, 8, 8), torch.arange(12) % 10
+    scores = hvae.score(conditional, hvae.Datum(x, {"label": y}))
+    assert torch.equal(scores.scores["nll"], hvae.score(conditional, x, context={"label": y}).scores["nll"])
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("label", "--context: expected NAME=VALUE, as in --context label=7, got label"),
+        ("label=11", "context['label']: expected a class from 0 to 9 (-1: unknown), got 11 to 11"),
+        ("label=cat", "no class named 'cat'"),
+        ("labl=3", "no condition named 'labl'; did you mean 'label'?"),
+        ("label=1,2,3", "context['label']: expected shape"),
+    ],
+)
+def test_contexts_that_say_nothing(word: str, line: str, conditional: Path, blank: Path, command: Command) -> None:
+    said = command("score", conditional, "--data", blank, "--context", word)
+    assert said.code == 2 and line in said.err and said.err.count("\n") == 1, said.err
