@@ -131,3 +131,45 @@ def test_data_in_memory_bring_their_labels(conditional: Path) -> None:
 def test_contexts_that_say_nothing(word: str, line: str, conditional: Path, blank: Path, command: Command) -> None:
     said = command("score", conditional, "--data", blank, "--context", word)
     assert said.code == 2 and line in said.err and said.err.count("\n") == 1, said.err
+
+
+def test_samples_are_drawn_under_a_context(conditional: Path, tmp_path: Path, command: Command) -> None:
+    said = command("sample", conditional, "-o", tmp_path / "x.npy")
+    assert said.code == 2 and "this model is conditional" in said.err and "--context label=0" in said.err
+    # The class named "7" of digits has the number 7.
+    words = ("sample", conditional, "-n", 2, "--seed", 1, "-o", tmp_path / "x.npy")
+    assert command(*words, "--context", "label=7").code == 0
+    expected = hvae.sample(hvae.load(conditional).model, 2, context={"label": 7}, seed=1)
+    torch.testing.assert_close(torch.from_numpy(np.load(tmp_path / "x.npy")), expected)
+    assert command(*words, "--context", "label=7,3").code == 0
+    assert not np.array_equal(np.load(tmp_path / "x.npy")[1], expected[1])
+
+
+def test_latents_keep_the_context_of_their_images(
+    conditional: Path, blank: Path, tmp_path: Path, command: Command
+) -> None:
+    latents, out = tmp_path / "z.npz", tmp_path / "x.npy"
+    assert command("encode", conditional, "--data", "test", "-n", 5, "--mode", "--out", latents).code == 0
+    assert command("decode", conditional, latents, "--out", out).code == 0
+    run = hvae.load(conditional)
+    data = load(run.config.data).test.batch(range(5))
+    values = hvae.encode(run.model, data, draw=hvae.mode)
+    expected = hvae.decode(run.model, values, context={"label": data.context["label"]})
+    torch.testing.assert_close(torch.from_numpy(np.load(out)), expected)
+    assert command("decode", conditional, latents, "--out", out, "--context", "label=2").code == 0
+    assert not np.array_equal(np.load(out), expected)
+    assert command("encode", conditional, "--data", blank, "--out", latents).code == 2
+    assert command("encode", conditional, "--data", blank, "--out", latents, "--context", "label=2").code == 0
+
+
+def test_ways_go_under_the_context_of_their_first_end(conditional: Path, tmp_path: Path, command: Command) -> None:
+    words = ("interpolate", conditional, "--data", "test", "--pairs", 2, "--steps", 3, "--out", tmp_path / "way.npy")
+    assert command(*words).code == 0 and np.load(tmp_path / "way.npy").shape == (3, 2, 1, 8, 8)
+    labelled = np.load(tmp_path / "way.npy")
+    assert command(*words, "--context", "label=0").code == 0
+    assert not np.array_equal(np.load(tmp_path / "way.npy"), labelled)
+
+
+def test_models_without_conditions_say_so(run: Path, tmp_path: Path, command: Command) -> None:
+    said = command("sample", run, "-o", tmp_path / "x.npy", "--context", "label=7")
+    assert said.code == 2 and "this model has no conditions, got 'label'; leave --context out" in said.err

@@ -45,12 +45,12 @@ def test_small_models_are_drawn_from_at_once(run: Path, tmp_path: Path, command:
 def test_large_models_are_drawn_from_in_parts(
     run: Path, tmp_path: Path, command: Command, walked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hvae.cli.sample.safe_rows", lambda model, x: 2 if x.shape == (1, *model.shape) else 1)
+    monkeypatch.setattr("hvae.study.placing.safe_rows", lambda model, one: 2 if len(one) == 1 else 1)
     first = drawn(command, run, tmp_path / "some.npy")
     assert walked == [2, 2, 1]
     # The rows are part of what a seed determines, and so are the same on every machine.
     assert np.array_equal(first, drawn(command, run, tmp_path / "same.npy"))
-    monkeypatch.setattr("hvae.cli.sample.safe_rows", lambda model, x: 1024)
+    monkeypatch.setattr("hvae.study.placing.safe_rows", lambda model, one: 1024)
     said = command("sample", run, "-n", 65, "-o", tmp_path / "many.npy", "--json")
     assert said.json["rows"] == 64 and walked[-2:] == [64, 1]
 

@@ -1,34 +1,17 @@
-"""hvae interpolate: pictures on the way from one image to another.
-
-Shapes: `T` stations of the way; `P` pairs of images; `C H W` an image.
-"""
+"""hvae interpolate: pictures on the way from one image to another."""
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from math import prod
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hvae.capacity import check_memory
-from hvae.cli.encode import images
-from hvae.cli.parser import SEED, Parser, split_dotted, whole
-from hvae.cli.sample import ACCELERATOR, at_once, every, placed, temperatures
+from hvae.cli.parser import SEED, Parser, add_context, contexts, split_dotted, whole
+from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
-from hvae.errors import HvaeError, unknown
-from hvae.files import replacing
-from hvae.runs.form import SPLITS
-from hvae.study.places import check_place
-from hvae.study.sheets import write
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from hvae.checkpoints import LoadedRun
-    from hvae.runs.form import Brought
-    from hvae.walk import Model
+    from hvae.study.ways import Ways
 
 ABOUT = (
     "Draw the way from one image to another through the latents of a model: a PNG sheet with one row a pair (the first "
@@ -40,8 +23,7 @@ EXAMPLES = (
     "hvae interpolate runs/photos --data ~/faces --out way.png --pairs 2 --steps 12 --levels z3,z2 --path spherical",
 )
 USAGE = "RUN --data X --out FILE.png [--pairs N] [--steps T] [--levels L] [--path P] [-t T] [--mode] [--seed S]"
-COLD = 0.0
-"""Temperature of the levels that do not go the way: their most probable values, so that nothing else moves."""
+HEAT = "temperature."
 
 
 def parser() -> Parser:
@@ -63,113 +45,41 @@ def parser() -> Parser:
     made.add_argument("-t", "--temperature", default="", metavar="T", help=temperature)
     made.add_argument("--mode", action="store_true", help="the most probable latents of the ends, instead of drawing")
     made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
+    add_context(made)
     return made
 
 
 def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser().parse_args(rest)
-    _check(args)
     voice = Voice(args.json)
     with voice.working():
-        told = drawn(args, dotted, voice)
-    voice.answer(told)
+        ways = _drawn(args, dotted, voice)
+    for line in ways.notes:
+        voice.tell(line)
+    voice.answer(ways.to_dict())
     if not args.json:
-        way = f"{args.path} at {', '.join(told['levels'])}"
+        way = f"{args.path} at {', '.join(ways.levels)}"
         voice.show(f"{args.pairs} pairs, {args.steps} stations each ({way}), in {args.out}")
 
 
-def _check(args: Namespace) -> None:
-    from hvae.explore.latents import PATHS
+def _drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Ways:
+    from hvae.study.ways import draw_ways
 
-    if args.path not in PATHS:
-        raise unknown("path", args.path, PATHS)
-    if Path(args.out).suffix not in (".png", ".npy"):
-        raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {args.out}")
-    check_place(Path(args.out))
-
-
-def drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> dict[str, Any]:
-    """Walk the ways that the words of the command ask for and write them; what is told of it."""
-    from hvae.checkpoints import load
-    from hvae.draw import mode, posterior
-    from hvae.explore import interpolate
-    from hvae.explore.latents import PATHS
-    from hvae.explore.sample import at_temperature
-
-    run = load(args.run)
-    _check_picture(run, args.out)
-    heat = {key: value for key, value in dotted.items() if key.startswith("temperature.")}
-    moved, temperature = division(run.model, args.levels, args.temperature, heat)
-    rest = at_temperature(temperature, [*moved, *temperature])
-    left = {key: value for key, value in dotted.items() if key not in heat}
-    found = pairs(run, args.data, left, args.pairs)
-    split = found.split.fixed(0)
-    first, second = (split.batch(range(end, 2 * args.pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
-    count = args.pairs * args.steps
-    check_memory(4 * count * prod(run.model.shape), f"{count:,} stations", "ask for fewer --steps or --pairs")
-    model = placed(run, {key: value for key, value in left.items() if key == ACCELERATOR})
-    draw, path = mode if args.mode else posterior, PATHS[args.path]
-    options: dict[str, Any] = {"levels": moved, "path": path, "draw": draw, "rest": rest, "seed": args.seed}
-    with voice.bar("interpolating") as tick:
-        options |= {"chunk": at_once(model), "progress": tick}
-        way = interpolate(model, first, second, args.steps, **options)  # (T, P, C, H, W)
-    save(Path(args.out), way.cpu(), (first.x, second.x))
-    for line in found.notes():
-        voice.tell(line)
-    told = {"file": args.out, "pairs": args.pairs, "steps": args.steps, "levels": moved, "path": args.path}
-    told |= {"temperature": temperature, "mode": args.mode, "seed": args.seed}
-    return told | {"brought": found.change.to_dict() if found.change else None}
-
-
-def _check_picture(run: LoadedRun, out: str) -> None:
-    if len(run.model.shape) != 3 and not out.endswith(".npy"):
-        raise HvaeError(
-            f"the data of {run.folder} are vectors {run.model.shape}, which are no pictures; "
-            "give --out a file name that ends in .npy"
-        )
-
-
-def pairs(run: LoadedRun, source: str, dotted: Mapping[str, str], count: int) -> Brought:
-    """The images of so many pairs: evenly over a split, the first of a user's files.  HvaeError if there are fewer."""
-    own = source in SPLITS
-    found = images(run, source, dotted, sys.maxsize if own else 2 * count, "interpolate")
-    if len(found.split) < 2 * count:
-        few = f"expected at least {2 * count} images for --pairs {count}, got {len(found.split)} from {source}"
-        raise HvaeError(f"{few}; take fewer pairs, or other data")
-    # Evenly over a split, which may be sorted by class; images of one's own are as many as one wants.
-    apart = len(found.split) // (2 * count)
-    return found.some(range(0, 2 * count * apart, apart)) if own else found
-
-
-def division(
-    model: Model, words: Sequence[str], plain: str, heat: dict[str, str]
-) -> tuple[list[str], dict[str, float]]:
-    """The levels that go the way, and the temperature of each of the others; both top first.
-
-    Raises HvaeError for a level that the model does not have, and for a temperature that nothing would be drawn at.
-    """
-    from hvae.explore.frame import check_levels, levels
-
-    known = levels(model)
-    wanted = [name for word in words for name in word.split(",")] or known
-    asked = {"": COLD, **temperatures(plain or str(COLD), heat)}
-    check_levels([*wanted, *filter(None, asked)], known)
-    for name in filter(None, asked):
-        if name in wanted:
-            raise HvaeError(f"--temperature.{name}: {name} goes the way and is not drawn; leave it out of --levels")
-    temperature = {name: t for name, t in every(asked, model).items() if name not in wanted}
-    if plain and not temperature:
-        raise HvaeError("--temperature: all levels go the way and none is drawn; name fewer with --levels")
-    return [name for name in known if name in wanted], temperature
-
-
-def save(path: Path, way: Tensor, ends: tuple[Tensor, Tensor]) -> None:
-    """The ways (T, P, C, H, W) as a sheet with the images (P, C, H, W) at both ends, or as numbers without them."""
-    from hvae.explore.tiles import stations
-
-    if path.suffix == ".npy":
-        return write(path, way)
-    content = stations(way, ends=ends)
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    heat = {key: value for key, value in dotted.items() if key.startswith(HEAT)}
+    by_level = temperatures(args.temperature or "1", heat)
+    return draw_ways(
+        *(args.run, args.data, args.out),
+        pairs=args.pairs,
+        steps=args.steps,
+        levels=[name for word in args.levels for name in word.split(",")],
+        path=args.path,
+        # Levels of which nothing is said are at their most probable values.
+        temperature=by_level if args.temperature else {name: t for name, t in by_level.items() if name},
+        mode=args.mode,
+        seed=args.seed,
+        context=contexts(args.context),
+        overrides={key: value for key, value in dotted.items() if key not in heat},
+        trust=args.trust,
+        progress=voice,
+    )

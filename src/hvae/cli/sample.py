@@ -1,27 +1,13 @@
-"""hvae sample: pictures from a trained model.
-
-Pictures are drawn as many at once as an evaluation would walk, 64 at most.  The rows are part of what a seed
-determines, and so is the kind of device: both follow from the model and the configuration, never from what is free.
-"""
+"""hvae sample: pictures from a trained model."""
 
 from __future__ import annotations
 
-from math import prod
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from hvae.capacity import check_memory
-from hvae.cli.parser import SEED, Parser, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, add_context, contexts, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
-from hvae.errors import HvaeError, unknown
-from hvae.runs.subject import device_of, safe_rows
-from hvae.study.places import check_place
-from hvae.study.sheets import ENLARGE, check_suffix, times, write
-
-if TYPE_CHECKING:
-    from hvae.checkpoints import LoadedRun
-    from hvae.walk import Model
+from hvae.errors import unknown
+from hvae.study.placing import ACCELERATOR
+from hvae.study.sheets import ENLARGE
 
 ABOUT = (
     "Draw pictures from a trained model and write them side by side into a PNG or JPEG file (or, with a name that ends "
@@ -34,7 +20,6 @@ EXAMPLES = (
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
     "hvae sample runs/photos -n 1 --out one.jpg --enlarge 4 --train.accelerator cpu",
 )
-ACCELERATOR = "train.accelerator"
 
 
 def parser() -> Parser:
@@ -52,6 +37,7 @@ def parser() -> Parser:
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
     made.add_argument("--recalibrate", type=whole(0, 10**6), default=0, metavar="N", help=statistics)
     made.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
+    add_context(made)
     return made
 
 
@@ -61,47 +47,25 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     where = {key: dotted.pop(key) for key in list(dotted) if key == ACCELERATOR}
     temperature = temperatures(args.temperature, dotted)
-    import torch
+    from hvae.study.samples import draw_samples
 
-    from hvae.checkpoints import load
-    from hvae.explore import recalibrate, sample, sample_pixels
-
-    run = load(args.run)
-    seed = args.seed if args.seed is not None else torch.seed() % 2**32
-    draw = sample_pixels if args.pixels else sample
-    path = Path(args.out or run.folder / "samples.png")
-    check_suffix(path)
-    check_place(path)
-    check_memory(4 * args.number * prod(run.model.shape), f"drawing {args.number:,} pictures", "draw fewer with -n")
-    times(args.enlarge, args.number, run.model.shape)  # refused now rather than when all is drawn
     with voice.working():
-        model, by_level = placed(run, where), every(temperature, run.model)
-        if args.recalibrate:
-            model = recalibrate(model, temperature=by_level, iterations=args.recalibrate, seed=seed)
-        rows = at_once(model)
-        write(path, draw(model, args.number, temperature=by_level, seed=seed, chunk=rows), args.enlarge)
-    told = {"file": str(path), "number": args.number, "temperature": temperature, "seed": seed, "rows": rows}
-    voice.answer({**told, "recalibrate": args.recalibrate})
+        samples = draw_samples(
+            args.run,
+            args.out or None,
+            number=args.number,
+            temperature=temperature,
+            context=contexts(args.context),
+            seed=args.seed,
+            pixels=args.pixels,
+            recalibrate=args.recalibrate,
+            enlarge=args.enlarge,
+            overrides=where,
+            trust=args.trust,
+        )
+    voice.answer(samples.to_dict())
     if not args.json:
-        voice.show(f"{args.number} pictures in {path} (seed {seed})")
-
-
-def placed(run: LoadedRun, where: dict[str, str]) -> Model:
-    """The model on the device of the run, or on that of `--train.accelerator`."""
-    device = device_of(run.config.override(where))
-    try:
-        return run.model.to(device)
-    except (RuntimeError, AssertionError) as fault:
-        raise HvaeError(f"no {device} device here; add --{ACCELERATOR} cpu") from fault
-
-
-def at_once(model: Model) -> int:
-    """Pictures drawn at once, 64 at most: as many as an evaluation, which also holds the features, walks at once."""
-    import torch
-
-    from hvae.explore.frame import CHUNK
-
-    return min(CHUNK, safe_rows(model, torch.zeros(1, *model.shape)))
+        voice.show(f"{args.number} pictures in {samples.file} (seed {samples.seed})")
 
 
 def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:
@@ -114,11 +78,3 @@ def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:
             raise unknown("option", f"--{head}", ["--temperature"])
         by_level[level] = typed(float, value, f"--{key}")
     return by_level
-
-
-def every(temperature: dict[str, float], model: Any) -> dict[str, float]:
-    """One temperature a level, top first; names that the model does not have are kept for `sample` to refuse."""
-    from hvae.walk import names
-
-    rest = temperature.get("", 1.0)
-    return {**dict.fromkeys(names(model), rest), **{name: t for name, t in temperature.items() if name}}

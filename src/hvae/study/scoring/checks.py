@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hvae.errors import HvaeError, unknown
 from hvae.runs.subject import Subject
+from hvae.study.images import is_split
 from hvae.study.places import check_place
-from hvae.study.scoring.images import is_split, some
+from hvae.study.scoring.images import some
 from hvae.study.scoring.request import Request
 
 REGRET = "regret"

@@ -2,66 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from math import lcm
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import DYNAMIC, SPLITS, Brought, bring, drawn, files, in_memory, own
+from hvae.runs.form import DYNAMIC, Brought, bring, drawn, files, in_memory, own
 from hvae.runs.subject import Subject
 from hvae.study.conditions import by_name, other_classes
+from hvae.study.images import is_split
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data import ImageData, Split
     from hvae.data.sources import Source
-    from hvae.datum import Datum
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Images without chance, and what is said of their context beside what the split knows, {name: (N, ...)}."""
-
-    split: Split
-    context: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-    def batch(self, indices: Sequence[int] | Tensor) -> Datum:
-        """Some of the images with their context."""
-        import torch
-
-        datum, rows = self.split.batch(indices), torch.as_tensor(indices, dtype=torch.long)
-        return replace(datum, context={**datum.context, **{name: one[rows] for name, one in self.context.items()}})
-
-    def batches(self, size: int) -> ImageBatches:
-        """All of the images in order, `size` at a time."""
-        return ImageBatches(self, size)
-
-
-@dataclass(frozen=True, eq=False)
-class ImageBatches:
-    """Images in batches, with a length: progress can tell how much is left."""
-
-    images: Images
-    size: int
-
-    def __len__(self) -> int:
-        return -(-len(self.images) // self.size)
-
-    def __iter__(self) -> Iterator[Datum]:
-        total = len(self.images)
-        return (self.images.batch(range(start, min(start + self.size, total))) for start in range(0, total, self.size))
-
-
-def is_split(source: object) -> TypeGuard[str]:
-    """Whether these are a part of the run's own data."""
-    return isinstance(source, str) and source in SPLITS
 
 
 def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> Brought:

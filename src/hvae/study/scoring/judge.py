@@ -12,9 +12,10 @@ from hvae.runs.form import grey
 from hvae.runs.subject import Subject, safe_rows
 from hvae.screen.numbers import number
 from hvae.study.conditions import complete_data
+from hvae.study.images import Images
 from hvae.study.progress import Bars
 from hvae.study.scoring import checks
-from hvae.study.scoring.images import Images, some
+from hvae.study.scoring.images import some
 from hvae.study.scoring.request import Request
 from hvae.study.scoring.scores import Maps
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hvae.errors import HvaeError
 from hvae.runs.form import Brought, move
 from hvae.study.conditions import numbers, other_classes, under
-from hvae.study.scoring.images import Images, images, order, overlap
+from hvae.study.images import without_chance
+from hvae.study.scoring.images import images, order, overlap
 from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.scores import Comparison
 
@@ -39,7 +40,7 @@ class Pair:
         if request.foreign and number < 2:
             raise HvaeError(f"--foreign: expected 2 images or more to compare, got {number} from {self.what}")
         self.brought = brought.some(order(count, number))
-        self.images = Images(self.brought.split.fixed(0), self.brought.context)
+        self.images = without_chance(self.brought)
         self.seen = {part: overlap(getattr(self.judge.plain, part), self.brought.grey) for part in self._suspects()}
 
     def _suspects(self) -> list[str]:

@@ -1,0 +1,188 @@
+"""Images to latents and back, with a run, through files.
+
+Shapes: `N` images; `C H W` an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError
+from hvae.files import making
+from hvae.runs.form import PICTURES, Brought, bring, files, in_memory, own
+from hvae.study.conditions import by_name, classes_of, complete, numbers, under
+from hvae.study.images import is_split, without_chance
+from hvae.study.latentfiles import LatentFile, read_latents, write_latents
+from hvae.study.places import check_place
+from hvae.study.placing import ACCELERATOR, every, place
+from hvae.study.sheets import SUFFIXES, write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.data.sources import Source
+    from hvae.explore.sample import Temperature
+    from hvae.runs.form import Change
+    from hvae.runs.subject import Tell
+    from hvae.site import Pin
+    from hvae.study.conditions import Named
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Encoded:
+    """The latents of images, {level: (N, ...)}; `change`, what was done to the images; `notes`, what else to know."""
+
+    file: Path
+    values: Mapping[Pin, Tensor]
+    change: Change | None
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what `hvae encode --json` gives."""
+        from hvae.site import spelled
+
+        return {
+            "file": str(self.file),
+            "number": len(next(iter(self.values.values()))),
+            "levels": [spelled(pin) for pin in self.values],
+            "brought": self.change.to_dict() if self.change else None,
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Decoded:
+    """The pictures (N, C, H, W) of latents, and which levels were given."""
+
+    out: Path
+    pictures: Tensor
+    given: tuple[Pin, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what `hvae decode --json` gives."""
+        from hvae.site import spelled
+
+        return {"out": str(self.out), "number": len(self.pictures), "given": [spelled(pin) for pin in self.given]}
+
+
+def encode_images(
+    run: str | Path | LoadedRun,
+    data: str | Path | Source,
+    out: str | Path,
+    *,
+    number: int = 100,
+    mode: bool = False,
+    seed: int = 0,
+    context: Named | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    trust: Sequence[str] = (),
+) -> Encoded:
+    """Write the latents of images into an .npz file, one array a level, which `decode_file` turns back into images.
+
+    Arguments: `data`, "test", "valid" or "train" for the run's own, a folder, an array file, or data in memory in the
+    form of the model; the first `number` of them; `mode`, the most probable latents instead of a draw with `seed`;
+    `context` of a conditional model (the labels of the images by default); `overrides`, keys of where the data are;
+    `trust`, packages whose code the run may name.  Raises HvaeError before any work for what cannot be encoded.
+    """
+    from hvae import draw, explore
+    from hvae.weights import digest
+
+    path = Path(out)
+    if path.suffix != ".npz":
+        raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
+    check_place(path)
+    where = place(run, overrides, trust)
+    brought = images(where.run, data, where.overrides, number, context or {}, "encode")
+    chosen, model = without_chance(brought), where.model()
+    datum = chosen.batch(range(len(chosen)))
+    values = explore.encode(model, datum, draw=draw.mode if mode else draw.posterior, seed=seed)
+    source = str(data) if isinstance(data, str | Path) else brought.origin.provenance.source
+    weights = digest(model.state_dict())
+    content = LatentFile(values=values, context=brought.context, weights=weights, images=source, mode=mode, seed=seed)
+    write_latents(path, content)
+    return Encoded(file=path, values=values, change=brought.change, notes=tuple(brought.notes()))
+
+
+def decode_file(
+    run: str | Path | LoadedRun,
+    latents: str | Path,
+    out: str | Path,
+    *,
+    temperature: Temperature = 1.0,
+    seed: int = 0,
+    context: Named | None = None,
+    trust: Sequence[str] = (),
+    tell: Tell | None = None,
+) -> Decoded:
+    """Turn a file of latents back into images: a new folder of PNG files, a .png sheet or an .npy array.
+
+    Arguments: `temperature` of the levels that the file does not hold, which are drawn with `seed`; `context` of a
+    conditional model (that of the file by default); `trust`, packages whose code the run may name; `tell` hears where
+    the latents are those of another model.  Raises HvaeError for a file of another form, or latents that do not fit.
+    """
+    from hvae import explore
+    from hvae.weights import digest
+
+    path = Path(out)
+    check_place(path)
+    content = read_latents(Path(latents))
+    where = place(run, {}, trust)
+    if tell and content.weights not in ("", digest(where.run.model.state_dict())):
+        tell(f"{latents} holds latents of another model than {run}; expect no likeness")
+    stored = {name: rows for name, rows in content.context.items() if name in where.run.model.conditions}
+    said = {**stored, **numbers(where.run.model, context or {}, classes_of(where.run))}
+    complete(where.run.model, said)
+    model = where.model()
+    pictures = explore.decode(model, content.values, context=said, temperature=every(temperature, model), seed=seed)
+    write_pictures(path, pictures)
+    return Decoded(out=path, pictures=pictures, given=tuple(content.values))
+
+
+def images(
+    run: LoadedRun,
+    source: str | Path | Source,
+    overrides: Mapping[str, Any],
+    number: int,
+    context: Named,
+    command: str,
+) -> Brought:
+    """A split of the run's data, or the user's images, in the form of the model; the first `number` of them.
+
+    Raises HvaeError, in the name of the `command`, for a dotted key that has nothing to do with reading them.
+    """
+    for key in overrides:
+        if not (is_split(source) and key.startswith("data.")) and key not in (ACCELERATOR, *PICTURES):
+            raise HvaeError(f"--{key} is not for {command}; with --data test the place can be told by --data.root")
+    said = numbers(run.model, context, classes_of(run))
+    brought = under(_read(run, source, overrides), run.model, said)
+    return brought.some(range(min(number, len(brought.split))))
+
+
+def _read(run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, Any]) -> Brought:
+    from hvae.data import load
+
+    if is_split(source):
+        data = load(run.config.override(overrides).data)
+        return own(run, data, data, source)
+    if not isinstance(source, str | Path):
+        return in_memory(run, source)
+    asked = run.config.override({key: value for key, value in overrides.items() if key in PICTURES})
+    changed = replace(run, config=asked)
+    return by_name(bring(changed, files(changed, str(source))), run.model, classes_of(run))
+
+
+def write_pictures(path: Path, pictures: Tensor) -> None:
+    """One PNG a picture in a new folder, or all of them in one file."""
+    if path.suffix.lower() in SUFFIXES:
+        return write(path, pictures)
+    from PIL import Image
+
+    from hvae.explore.tiles import pixels
+
+    digits = max(4, len(str(len(pictures) - 1)))
+    with making(path) as temporary:
+        for i, picture in enumerate(pictures):
+            Image.fromarray(pixels(picture)).save(temporary / f"{i:0{digits}d}.png")
