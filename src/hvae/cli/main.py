@@ -34,7 +34,7 @@ COMMANDS = {
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",
     "compare": "put the evaluations of several runs into one table and one page",
-    "score": "tell which images are foreign to a trained model",
+    "score": "tell which images are out-of-distribution for a trained model",
     "report": "write the report of a trained model again",
     "import": "turn published weights into a run folder",
     "models": "list the families of models, the presets, and the published weights",

@@ -128,7 +128,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Each option with its default, where it has one to tell."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        silent = action.default in (None, False, "", argparse.SUPPRESS) or "%(default)" in (action.help or "")
+        silent = action.default in (None, False, "", [], argparse.SUPPRESS) or "%(default)" in (action.help or "")
         return (action.help or "") + ("" if silent else " [%(default)s]")
 
 

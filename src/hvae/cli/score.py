@@ -1,4 +1,4 @@
-"""hvae score: which images are foreign to a model."""
+"""hvae score: which images are out-of-distribution for a model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from hvae.study.score import Scores
 
 ABOUT = (
-    "Score images by how foreign they are to a model: one row an image with every score, a decision and "
-    "its reason. What is normal comes from the validation data of the run alone. Higher is more foreign, for every "
-    "score. Images of another form than the model's are brought to it, and what was done is told."
+    "Score images by how far out of a model's distribution they are: one row an image with every score, a decision "
+    "(foreign: out-of-distribution, or normal) and its reason. What is normal comes from the validation data of the "
+    "run alone. Higher is farther out, for every score. Images of another form than the model's are brought to it, and "
+    "what was done is told."
 )
 EXAMPLES = (
     "hvae score runs/fashion --data ~/new-images",
@@ -49,7 +50,11 @@ def parser() -> Parser:
     made.add_argument("-n", "--number", type=whole(0), default=0, metavar="N", help=number)
     _add_comparisons(made)
     made.add_argument(
-        "--maps", type=whole(0, 10_000), default=0, metavar="N", help="draw where the N most foreign images are so"
+        "--maps",
+        type=whole(0, 10_000),
+        default=0,
+        metavar="N",
+        help="draw where the N images that are farthest out are so",
     )
     made.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
     made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
@@ -58,7 +63,7 @@ def parser() -> Parser:
 
 
 def _add_comparisons(made: Parser) -> None:
-    known = "X is known to be foreign: also tell how well each score separates it from the run's test data"
+    known = "X is known to be out-of-distribution: also how well each score separates it from the run's test data"
     made.add_argument("--foreign", action="store_true", help=known)
     other = "a run that was trained on X: also the other direction of the pair, the test data of RUN before RUN2"
     made.add_argument("--reverse", default="", metavar="RUN2", help=other)

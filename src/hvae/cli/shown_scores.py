@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from hvae.study.scoring.scores import Comparison, Range, Scores
 
 SHOWN = 20
-ORACLE = "'decides' was chosen without foreign labels; to pick the best row would be to pick with them (an oracle)"
+ORACLE = (
+    "'decides' was chosen without out-of-distribution labels; "
+    "to pick the best row would be to pick with them (an oracle)"
+)
 ONE_WAY = "the reverse pair needs a model of the other data (--reverse RUN2): a score can flip"
 
 
 def shown(scores: Scores) -> list[str | Table]:
     """The result for people: lines and tables."""
     comparison = scores.comparison
-    share = f"{scores.foreign:,} of {len(scores):,} images are foreign"
+    share = f"{scores.foreign:,} of {len(scores):,} images are foreign, that is out-of-distribution"
     parts: list[str | Table] = [str(comparison.change)] if comparison.change else []
     parts += [f"{share} ({_rule(scores)})"]
     parts += [_range_table(scores.ranges)] if comparison.by == OUTSIDE else []

@@ -1,4 +1,4 @@
-"""Measurements of any model: likelihood bounds, what levels say and stand for, samples, what is foreign to it."""
+"""Measurements of any model: likelihood bounds, what levels say and stand for, samples, what is out-of-distribution."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How well a score tells foreign data from normal ones.  The positive class is always the foreign one.
+"""How well a score tells out-of-distribution data ("foreign") from normal ones; they are always the positive class.
 
-Shapes: `N` normal data; `M` foreign data.
+Shapes: `N` normal data; `M` out-of-distribution data.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from hvae.errors import HvaeError
 from hvae.metrics.results import plain
 
 DETECTED = 0.8
-"""The share of foreign data that must be found, at which false alarms are counted."""
+"""The share of out-of-distribution data that must be detected, at which false alarms are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:
-    """One score on one pair of data sets; higher scores mean more foreign.
+    """One score on one pair of data sets; higher scores mean farther out of distribution.
 
     Everything is balanced: the two sets weigh the same, however many data they have.
     """
 
     positive: str
-    """The positive class: "foreign"."""
+    """The positive class: "foreign", out-of-distribution data."""
     auroc: float
-    """The probability that a foreign datum scores above a normal one; 0.5 is chance, below it the score is misled."""
+    """The probability that an out-of-distribution datum scores above a normal one; 0.5 is chance, below it the score
+    is misled."""
     auprc: float
-    """Average precision for foreign data; 0.5 is chance."""
+    """Average precision for out-of-distribution data; 0.5 is chance."""
     auprc_normal: float
     """Average precision for normal data, by the reversed score."""
     fpr80: float
-    """Share of normal data above the highest threshold that finds 80 % of the foreign ones."""
+    """Share of normal data above the highest threshold that detects 80 % of the out-of-distribution ones."""
     normal: int
     foreign: int
 
@@ -45,10 +46,10 @@ class Detection:
 
 
 def detection(normal: Tensor, foreign: Tensor) -> Detection:
-    """AUROC, AUPRC both ways and FPR80 of a score whose high values mean foreign.
+    """AUROC, AUPRC both ways and FPR80 of a score whose high values mean out-of-distribution.
 
-    Arguments: `normal` (N,) and `foreign` (M,).  A score that is not a number counts as the most foreign of all: no
-    normal datum should have it.  Raises HvaeError for fewer than 2 data on a side.
+    Arguments: `normal` (N,) and `foreign` (M,).  A score that is not a number counts as the farthest out
+    of all: no normal datum should have it.  Raises HvaeError for fewer than 2 data on a side.
 
     >>> found = detection(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.5, 3.0, 4.0]))
     >>> round(found.auroc, 4), round(found.fpr80, 4)
@@ -76,7 +77,7 @@ def detection(normal: Tensor, foreign: Tensor) -> Detection:
 
 
 def threshold(normal: Tensor, quantile: float = 0.95) -> float:
-    """The score above which a datum is called foreign: the given quantile of normal data's scores.
+    """The score above which a datum is called out-of-distribution: the given quantile of normal data's scores.
 
     Only normal data are asked, so the share of false alarms is chosen (1 - quantile) and nothing else.  The quantile
     is a score that was seen, the next above: k of n normal data exceed it at most, with k = (1 - quantile) n.

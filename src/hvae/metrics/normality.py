@@ -23,7 +23,7 @@ TINY = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class NormalRanges:
-    """A range for each score by name; a datum is foreign when any of its scores lies outside of its range."""
+    """A range for each score by name; a datum is out-of-distribution when any of its scores lies outside."""
 
     accept: float
     """The share of normal data all of whose scores lie inside: of the family, not of each score."""

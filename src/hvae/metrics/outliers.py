@@ -1,4 +1,4 @@
-r"""Is a datum foreign?  Scores of a hierarchy, all of which rise with how foreign a datum is.
+r"""Is a datum out-of-distribution?  Scores of a hierarchy, all of which rise with how far out a datum is.
 
 The likelihood alone is misled: what a model of clothes needs to describe edges and strokes, which sits in the levels
 near the data, serves digits even better.  The bound L>k leaves those levels out: the lowest k levels are redrawn from
@@ -185,10 +185,11 @@ def usual(measured: Measured) -> Reference:
 
 
 def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
-    r"""Every score of each datum, (N,) each; higher is more foreign.
+    r"""Every score of each datum, (N,) each; higher is farther out of distribution.
 
     - `nll`, -L, and `nll>k`, -L>k, in nats: raw likelihoods.
-    - `llr>k`, L - L>k: what the lowest k levels add to the bound.  A datum that only they can describe is foreign.
+    - `llr>k`, L - L>k: what the lowest k levels add to the bound.  A datum that only they can describe is
+      out-of-distribution.
       Havtorn et al. 2021, arXiv 2102.08248.
     - `kl/z1`, ...: how many standard deviations the rate of a level lies from its mean over training data, either way;
       `kl`: the Mahalanobis distance of all rates together.
@@ -219,7 +220,8 @@ def deciding(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The few scores by which a datum is judged unless one is named: each sees what the others miss.
 
     The likelihood, what the lowest level and the lower half of the levels add to it, what the levels spend, and the
-    likelihood beside the bits of a PNG where it is a mass.  Their ranges have two sides: too likely is foreign too.
+    likelihood beside the bits of a PNG where it is a mass.  Their ranges have two sides: too likely is
+    out-of-distribution too.
     """
     half = max(1, sum(name.startswith("kl/") for name in found) // 2)
     wanted = dict.fromkeys(["nll", "llr>1", f"llr>{half}", "kl", "complexity"])

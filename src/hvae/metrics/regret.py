@@ -63,7 +63,7 @@ def regret(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Tensor:
-    r"""Likelihood regret of each datum in nats, (N,); high is foreign.
+    r"""Likelihood regret of each datum in nats, (N,); high is out-of-distribution.
 
     $$\max_{\psi} \mathrm{ELBO}(x; \theta, \psi) - \mathrm{ELBO}(x; \theta, \phi)$$
 

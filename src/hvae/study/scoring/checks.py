@@ -91,7 +91,7 @@ def improvable(subject: Subject, steps: int) -> None:
 
 
 def other_data(data: object, subject: Subject) -> None:
-    """Raises HvaeError for the model of a reverse pair that was trained on another known set than the foreign one."""
+    """Raises HvaeError for the model of a reverse pair that was trained on another known set than X."""
     from hvae.config.data import KNOWN
     from hvae.data.lookup import base
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MEANING = {
     "train": "training data: no test of anything",
-    "valid": "the validation data that set the threshold: how many are foreign was chosen with it",
+    "valid": "the validation data that set the threshold: how many are out-of-distribution was chosen with it",
     "test": "the run's own test data: compared with themselves",
 }
 """What it means that images are among these data of the run."""
