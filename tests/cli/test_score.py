@@ -203,3 +203,21 @@ def test_data_in_memory_are_scored_as_those_of_a_file(copy: Path, tmp_path: Path
 def test_data_in_memory_of_another_form_are_refused(data: Any, line: str, copy: Path) -> None:
     with pytest.raises(hvae.HvaeError, match=line):
         hvae.score(copy, data, normal=40)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"samples": 0}, "--samples: expected a whole number from 1 on, got 0"),
+        ({"maps": -1}, "--maps: expected a whole number from 0 on, got -1"),
+        ({"number": 2.5}, "--number: expected a whole number from 0 on, got 2.5"),
+        ({"quantile": 2.0}, "expected a quantile between 0 and 1, got 2"),
+        ({"by": "nlll"}, "no score named 'nlll'"),
+        ({"overrides": {"train.lr": 3}}, "train.lr belongs to the training"),
+    ],
+)
+def test_options_of_python_are_refused_before_the_work(options: dict[str, Any], line: str, copy: Path) -> None:
+    started: list[str] = []
+    with pytest.raises(hvae.HvaeError, match=line):
+        hvae.score(copy, "test", progress=lambda done, total, name: started.append(name), **options)
+    assert not started
