@@ -173,3 +173,17 @@ def test_ways_go_under_the_context_of_their_first_end(conditional: Path, tmp_pat
 def test_models_without_conditions_say_so(run: Path, tmp_path: Path, command: Command) -> None:
     said = command("sample", run, "-o", tmp_path / "x.npy", "--context", "label=7")
     assert said.code == 2 and "this model has no conditions, got 'label'; leave --context out" in said.err
+
+
+def test_pictures_are_compressed_under_one_context(conditional: Path, tmp_path: Path, command: Command) -> None:
+    words = ("compress", conditional, "test", tmp_path / "x.hvz", "-n", 3, "--workers", 1)
+    said = command(*words)
+    assert said.code == 2 and "--context label=0" in said.err and not (tmp_path / "x.hvz").exists()
+    said = command(*words, "--context", "label=7")
+    assert said.code == 0, said.err
+    back = command("decompress", tmp_path / "x.hvz", tmp_path / "back", "--workers", 1, "--context", "label=7")
+    assert back.code == 0, back.err
+    run = hvae.load(conditional)
+    levels = load(run.config.data).test.levels(range(3)).numpy()
+    assert np.array_equal(np.load(tmp_path / "back" / "test.npy"), levels)
+    assert command("decompress", tmp_path / "x.hvz", tmp_path / "other", "--context", "label=2").code == 2

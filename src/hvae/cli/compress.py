@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hvae.cli import lossless, lossy
 from hvae.cli.late import late_bar
-from hvae.cli.parser import Parser, real, split_dotted, whole
+from hvae.cli.parser import Parser, add_context, contexts, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 from hvae.errors import HvaeError, short
@@ -68,6 +68,7 @@ def parser() -> Parser:
     )
     command.add_argument("--batch", type=whole(1, 64), metavar="N", help="tiles at once, at most 64 [16]")
     command.add_argument("--workers", type=whole(0, 1024), metavar="N", help=WORKERS)
+    add_context(command)
     return command
 
 
@@ -89,6 +90,7 @@ def main(argv: list[str]) -> None:
             fineness=args.fineness,
             calibrate=args.calibrate,
             settings=settings,
+            context=contexts(args.context),
             data=dotted,
             progress=progress,
             tell=voice.tell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hvae.cli import lossy
 from hvae.cli.compress import WORKERS
 from hvae.cli.late import late_bar
-from hvae.cli.parser import Parser, whole
+from hvae.cli.parser import Parser, add_context, contexts, whole
 from hvae.cli.voice import Voice
 from hvae.screen.text import for_screen
 
@@ -36,6 +36,7 @@ def parser() -> Parser:
         "--only", type=whole(0), metavar="INDEX", help="this picture alone, from 0; others are not decoded"
     )
     command.add_argument("--workers", type=whole(0, 1024), default=0, metavar="N", help=WORKERS)
+    add_context(command)
     return command
 
 
@@ -52,6 +53,7 @@ def main(argv: list[str]) -> None:
             only=args.only,
             levels=args.levels,
             workers=args.workers,
+            context=contexts(args.context),
             progress=progress,
             tell=voice.tell,
         )

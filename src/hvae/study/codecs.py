@@ -12,6 +12,7 @@ from hvae.coding import Book, Codec, LossyCodec, Picture, quantised
 from hvae.datum import Context
 from hvae.errors import HvaeError, short
 from hvae.files import write_text
+from hvae.study.conditions import Named, classes_of, complete, numbers
 from hvae.study.inputs import split_of
 
 BINS = "bins.json"
@@ -24,14 +25,23 @@ Tile = int | tuple[int, int] | Literal["whole"]
 """What pictures are cut into: squares of a side, height and width, or the size that all pictures have."""
 
 
-def codec_of(run: LoadedRun, place: str, context: Context) -> Codec:
+def codec_of(run: LoadedRun, place: str, context: Named) -> Codec:
     """The codec without loss that a run is; `place` is where a reader may look for it first."""
-    return Codec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=context)
+    said = _context(run, context)
+    return Codec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=said)
 
 
-def lossy_codec_of(run: LoadedRun, place: str, context: Context) -> LossyCodec:
+def lossy_codec_of(run: LoadedRun, place: str, context: Named) -> LossyCodec:
     """The lossy codec that a run is; `place` is where a reader may look for it first."""
-    return LossyCodec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=context)
+    said = _context(run, context)
+    return LossyCodec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=said)
+
+
+def _context(run: LoadedRun, context: Named) -> Context:
+    """The context in numbers.  Raises HvaeError for one that the model does not have, or that it must have."""
+    said = numbers(run.model, context, classes_of(run))
+    complete(run.model, said)
+    return said
 
 
 def _identity(run: LoadedRun) -> dict[str, object]:

@@ -12,7 +12,6 @@ import numpy as np
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import Compressed, Lossy, Picture, Settings, sizes
 from hvae.coding.files.pictures import check_name
-from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.files import replacing
 from hvae.heap import enough_memory
@@ -27,6 +26,7 @@ from hvae.study.codecs import (
     stored_book,
     tile_shape,
 )
+from hvae.study.conditions import Named
 from hvae.study.inputs import BAD, Input, Source, check_sources, gathered, is_split
 from hvae.study.places import check_file
 from hvae.study.progress import Count, Tell, quiet, silent
@@ -77,7 +77,7 @@ def compress(
     fineness: float | None = None,
     calibrate: bool = False,
     settings: Settings | None = None,
-    context: Context | None = None,
+    context: Named | None = None,
     data: Mapping[str, str] | None = None,
     progress: Count = silent,
     tell: Tell = quiet,
@@ -118,7 +118,7 @@ class _Job:
     fineness: float | None
     calibrate: bool
     settings: Settings
-    context: Context
+    context: Named
     data: Mapping[str, str]
 
 

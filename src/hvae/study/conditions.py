@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from hvae.runs.form import Brought
     from hvae.walk import Model
 
-    Named = Mapping[str, Tensor | float | Sequence[float] | str]
-    """A context whose values may be texts: numbers, or names of classes, with commas between them."""
-
 LABEL = "label"
+Named = Mapping[str, "Tensor | float | Sequence[float] | str"]
+"""A context whose values may be texts: numbers, or names of classes, with commas between them."""
 Classes = Callable[[], Sequence[str]]
 """The names of the classes of a run's data, which are read when they are asked for."""
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import CLASSIC, File, Picture, opened, read, without_model
-from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.files import read_regular
 from hvae.heap import enough_memory
 from hvae.study.codecs import codec_of, lossy_codec_of
+from hvae.study.conditions import Named
 from hvae.study.places import check_place
 from hvae.study.progress import Count, Tell, quiet, silent
 from hvae.study.writing import check_destination, write_pictures
@@ -51,7 +51,7 @@ def decompress(
     only: int | None = None,
     levels: int | None = None,
     workers: int = 1,
-    context: Context | None = None,
+    context: Named | None = None,
     progress: Count = silent,
     tell: Tell = quiet,
 ) -> Decompression:
@@ -92,7 +92,7 @@ class _Job:
     only: int | None
     levels: int | None
     workers: int
-    context: Context
+    context: Named
     progress: Count
     tell: Tell
 
