@@ -17,15 +17,17 @@ EXAMPLES = (
 
 
 def parser() -> Parser:
-    made = Parser("decode", ABOUT, EXAMPLES, "RUN LATENTS --out FOLDER [-t T] [--temperature.LEVEL T] [--seed S]")
-    made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    made.add_argument("latents", metavar="LATENTS", help="an .npz file: z1, z2, ... each (N, ...), any of the levels")
-    made.add_argument("-o", "--out", required=True, metavar="FOLDER", help="a new folder, or a .png or .npy file")
+    command = Parser("decode", ABOUT, EXAMPLES, "RUN LATENTS --out FOLDER [-t T] [--temperature.LEVEL T] [--seed S]")
+    command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    command.add_argument(
+        "latents", metavar="LATENTS", help="an .npz file: z1, z2, ... each (N, ...), any of the levels"
+    )
+    command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="a new folder, or a .png or .npy file")
     temperature = "of the levels that the file does not hold; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
-    made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
-    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the levels that are drawn")
-    add_context(made)
-    return made
+    command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
+    command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the levels that are drawn")
+    add_context(command)
+    return command
 
 
 def main(argv: list[str]) -> None:

@@ -16,16 +16,16 @@ EXAMPLES = (
 
 
 def parser() -> Parser:
-    made = Parser("encode", ABOUT, EXAMPLES, "RUN --data X --out FILE.npz [-n N] [--mode] [--seed S]")
-    made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    command = Parser("encode", ABOUT, EXAMPLES, "RUN --data X --out FILE.npz [-n N] [--mode] [--seed S]")
+    command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
     source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file"
-    made.add_argument("--data", required=True, metavar="X", help=source)
-    made.add_argument("-o", "--out", required=True, metavar="FILE", help="the .npz file to write")
-    made.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many images")
-    made.add_argument("--mode", action="store_true", help="the most probable latents, instead of drawing them")
-    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
-    add_context(made)
-    return made
+    command.add_argument("--data", required=True, metavar="X", help=source)
+    command.add_argument("-o", "--out", required=True, metavar="FILE", help="the .npz file to write")
+    command.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many images")
+    command.add_argument("--mode", action="store_true", help="the most probable latents, instead of drawing them")
+    command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
+    add_context(command)
+    return command
 
 
 def main(argv: list[str]) -> None:

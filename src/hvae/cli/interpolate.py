@@ -27,26 +27,28 @@ HEAT = "temperature."
 
 
 def parser() -> Parser:
-    made = Parser("interpolate", ABOUT, EXAMPLES, USAGE)
-    made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    command = Parser("interpolate", ABOUT, EXAMPLES, USAGE)
+    command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
     source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file"
-    made.add_argument("--data", required=True, metavar="X", help=source)
-    made.add_argument("-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy")
+    command.add_argument("--data", required=True, metavar="X", help=source)
+    command.add_argument("-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy")
     pairs = "pairs of images: evenly over a split, or the first of your own"
-    made.add_argument("--pairs", type=whole(1, 10**6), default=4, metavar="N", help=pairs)
-    made.add_argument(
+    command.add_argument("--pairs", type=whole(1, 10**6), default=4, metavar="N", help=pairs)
+    command.add_argument(
         "--steps", type=whole(2, 10**6), default=8, metavar="T", help="stations of a way, the two ends included"
     )
     levels = "the levels that go the way, z3,z2 or z3 z2 [all of them]"
-    made.add_argument("--levels", nargs="+", default=[], metavar="L", help=levels)
+    command.add_argument("--levels", nargs="+", default=[], metavar="L", help=levels)
     path = "linear, or spherical: for latents whose prior is a standard normal, no station is nearer to 0 than the ends"
-    made.add_argument("--path", default="linear", metavar="P", help=path)
+    command.add_argument("--path", default="linear", metavar="P", help=path)
     temperature = "of the levels that do not go the way; by level: --temperature.z1 0.7 [0: the most probable values]"
-    made.add_argument("-t", "--temperature", default="", metavar="T", help=temperature)
-    made.add_argument("--mode", action="store_true", help="the most probable latents of the ends, instead of drawing")
-    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
-    add_context(made)
-    return made
+    command.add_argument("-t", "--temperature", default="", metavar="T", help=temperature)
+    command.add_argument(
+        "--mode", action="store_true", help="the most probable latents of the ends, instead of drawing"
+    )
+    command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
+    add_context(command)
+    return command
 
 
 def main(argv: list[str]) -> None:

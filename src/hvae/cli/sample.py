@@ -23,22 +23,22 @@ EXAMPLES = (
 
 
 def parser() -> Parser:
-    made = Parser("sample", ABOUT, EXAMPLES, "RUN [-n N] [-t T] [--temperature.LEVEL T] [-o FILE] [--seed S]")
-    made.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    made.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="how many pictures")
+    command = Parser("sample", ABOUT, EXAMPLES, "RUN [-n N] [-t T] [--temperature.LEVEL T] [-o FILE] [--seed S]")
+    command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    command.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="how many pictures")
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
-    made.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
-    made.add_argument(
+    command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
+    command.add_argument(
         "-o", "--out", default="", metavar="FILE", help="where to write; .png, .jpg or .npy [RUN/samples.png]"
     )
-    made.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
-    again = "the same pictures again, on the same kind of device [drawn anew, and told]"
-    made.add_argument("--seed", type=SEED, metavar="S", help=again)
+    command.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
+    again = "the same pictures again, on the same kind of device [drawn anew, and said]"
+    command.add_argument("--seed", type=SEED, metavar="S", help=again)
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
-    made.add_argument("--recalibrate", type=whole(0, 10**6), default=0, metavar="N", help=statistics)
-    made.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
-    add_context(made)
-    return made
+    command.add_argument("--recalibrate", type=whole(0, 10**6), default=0, metavar="N", help=statistics)
+    command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
+    add_context(command)
+    return command
 
 
 def main(argv: list[str]) -> None:
@@ -70,8 +70,8 @@ def main(argv: list[str]) -> None:
 
 def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:
     """By level, with "" for all others: `0.8`, `z3=0.7,z1=0.9`, and options such as `--temperature.z3 0.7`."""
-    found = typed(float | dict[str, float], plain, "--temperature")
-    by_level = dict(found) if isinstance(found, dict) else {"": found}
+    temperature = typed(float | dict[str, float], plain, "--temperature")
+    by_level = dict(temperature) if isinstance(temperature, dict) else {"": temperature}
     for key, value in dotted.items():
         head, _, level = key.partition(".")
         if head != "temperature":

@@ -31,45 +31,45 @@ USAGE = "RUN --data X [--by SCORE] [--quantile Q] [--foreign [--reverse RUN2]] [
 
 
 def parser() -> Parser:
-    made = Parser("score", ABOUT, EXAMPLES, USAGE)
-    made.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
+    command = Parser("score", ABOUT, EXAMPLES, USAGE)
+    command.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
     source = "a folder of images; an .npy, .npz or IDX file; a known data set (hvae data); test, valid or train"
-    made.add_argument("--data", required=True, metavar="X", help=source)
+    command.add_argument("--data", required=True, metavar="X", help=source)
     by = "one score that decides alone, when it is high: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, "
     by += "regret [any of a few that leaves its normal range, on either side]"
-    made.add_argument("--by", default="", metavar="SCORE", help=by)
+    command.add_argument("--by", default="", metavar="SCORE", help=by)
     share = "share of normal data that is called normal, by all scores that decide together"
     quantile = real(Bound(above=0, below=1, expected="a quantile between 0 and 1"))
-    made.add_argument("--quantile", "--accept", type=quantile, default=0.95, metavar="Q", help=share)
-    made.add_argument(
+    command.add_argument("--quantile", "--accept", type=quantile, default=0.95, metavar="Q", help=share)
+    command.add_argument(
         "--samples", type=whole(1, 10**6), default=1, metavar="K", help="1: the ELBO; more: the IW-K bound"
     )
     normal = "training data that say what is usual, and validation data that set the threshold (at most)"
-    made.add_argument("--normal", type=whole(1), default=1000, metavar="N", help=normal)
+    command.add_argument("--normal", type=whole(1), default=1000, metavar="N", help=normal)
     number = "only so many images, at random (0: all)"
-    made.add_argument("-n", "--number", type=whole(0), default=0, metavar="N", help=number)
-    _add_comparisons(made)
-    made.add_argument(
+    command.add_argument("-n", "--number", type=whole(0), default=0, metavar="N", help=number)
+    _add_comparisons(command)
+    command.add_argument(
         "--maps",
         type=whole(0, 10_000),
         default=0,
         metavar="N",
         help="draw where the N images that are farthest out are so",
     )
-    made.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
-    made.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
-    add_context(made)
-    return made
+    command.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
+    command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
+    add_context(command)
+    return command
 
 
-def _add_comparisons(made: Parser) -> None:
-    known = "X is known to be out-of-distribution: also how well each score separates it from the run's test data"
-    made.add_argument("--foreign", action="store_true", help=known)
+def _add_comparisons(command: Parser) -> None:
+    pair = "X is known to be out-of-distribution: also how well each score separates it from the run's test data"
+    command.add_argument("--foreign", action="store_true", help=pair)
     other = "a run that was trained on X: also the other direction of the pair, the test data of RUN before RUN2"
-    made.add_argument("--reverse", default="", metavar="RUN2", help=other)
+    command.add_argument("--reverse", default="", metavar="RUN2", help=other)
     dear = "also the likelihood regret after so many gradient steps of each image, as 100; dear: about STEPS times "
     dear += "what the other scores cost, bounded by -n and --normal (0: not)"
-    made.add_argument("--regret", type=whole(0, 10**6), default=0, metavar="STEPS", help=dear)
+    command.add_argument("--regret", type=whole(0, 10**6), default=0, metavar="STEPS", help=dear)
 
 
 def main(argv: list[str]) -> None:

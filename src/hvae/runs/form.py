@@ -183,8 +183,8 @@ def move(run: LoadedRun, data: ImageData, plain: ImageData) -> Brought:
     origin = data.provenance
     wish = DataConfig(name="npy", path=origin.name, bits=0 if draw else run.bits, valid=0, test=0, **picture(run))
     moved = prepare(Raw(parts={"train": Part(levels, labels)}, bits=test.depth, source=origin.source), wish)
-    found = fitted(run, moved, [Form(tuple(levels.shape[1:]), test.depth)], wish, draw=draw)
-    return replace(found, origin=Origin(_moved(origin, found.origin.provenance), "test"), classes=data.classes)
+    images = fitted(run, moved, [Form(tuple(levels.shape[1:]), test.depth)], wish, draw=draw)
+    return replace(images, origin=Origin(_moved(origin, images.origin.provenance), "test"), classes=data.classes)
 
 
 def in_memory(run: LoadedRun, source: Source) -> Brought:

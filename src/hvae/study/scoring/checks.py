@@ -82,10 +82,10 @@ def deciding(by: str, subject: Subject, regret: int) -> str:
     levels = names(subject.run.model)
     density = any(record.law.density for record in trace.observed)
     cuts = range(1, len(levels) + 1)
-    known = [OUTSIDE, "nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
-    known += ["typicality"] + ["complexity"] * (not density) + [REGRET] * (regret > 0)
-    if by and by not in known:
-        raise unknown("score", by, known)
+    choices = [OUTSIDE, "nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
+    choices += ["typicality"] + ["complexity"] * (not density) + [REGRET] * (regret > 0)
+    if by and by not in choices:
+        raise unknown("score", by, choices)
     return by or OUTSIDE
 
 

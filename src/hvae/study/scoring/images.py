@@ -33,12 +33,12 @@ def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> B
         return in_memory(subject.run, source)
     model, classes = subject.run.model, subject.data.classes
     if isinstance(source, str) and source in KNOWN:
-        brought = bring(subject.run, known(subject, source))
+        brought = bring(subject.run, catalogued(subject, source))
         return replace(brought, remark=other_classes(brought, model, classes))
     return by_name(bring(subject.run, files(subject.run, str(source))), model, lambda: classes)
 
 
-def known(subject: Subject, name: str) -> DataConfig:
+def catalogued(subject: Subject, name: str) -> DataConfig:
     """A known set, in the size, colours and depth of the run; its binarisation must be named, for it is the task."""
     from hvae.data.catalogue import SETS
     from hvae.data.lookup import base
@@ -46,11 +46,11 @@ def known(subject: Subject, name: str) -> DataConfig:
     asked, shape = subject.run.config.data, subject.run.model.shape
     if drawn(asked) and not name.endswith(DYNAMIC) and base(name) + DYNAMIC in KNOWN:
         raise HvaeError(f"this run was trained on drawn bits; score '{base(name)}{DYNAMIC}' instead of '{name}'")
-    found = SETS[base(name)].shape
+    form = SETS[base(name)].shape
     picture: dict[str, Any] = {}
-    if len(shape) == 3 and found[1:] != shape[1:]:
+    if len(shape) == 3 and form[1:] != shape[1:]:
         picture["size"] = shape[1:]
-    if len(shape) == 3 and found[0] != shape[0]:
+    if len(shape) == 3 and form[0] != shape[0]:
         picture["channels"] = shape[0]
     bits = 0 if name.endswith((DYNAMIC, "-binary")) else subject.run.bits
     return DataConfig(name=name, root=asked.root, download=asked.download, bits=bits, valid=0, test=0, **picture)
@@ -78,8 +78,8 @@ def overlap(ours: Split, theirs: Split) -> int:
         return 0
     # Whole numbers in which levels of both depths are exact; of one depth they are the levels themselves.
     fine = lcm(2**ours.depth - 1, 2**theirs.depth - 1)
-    known = set(_prints(ours, fine))
-    return sum(one in known for one in _prints(theirs, fine))
+    prints = set(_prints(ours, fine))
+    return sum(one in prints for one in _prints(theirs, fine))
 
 
 def _prints(split: Split, fine: int) -> Iterator[int]:
