@@ -16,11 +16,14 @@ from torch import Tensor, nn
 
 import hvae
 from hvae.checkpoints.runs import describe
+from hvae.config.data import DataConfig
 from hvae.config.families import FAMILIES
 from hvae.data import load
 from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.errors import HvaeError
+from hvae.runs.form import InputImages, Origin
 from hvae.site import Visit
+from hvae.study.conditions import by_name, other_classes
 
 Command = Callable[..., Any]
 FEW = {"normal": 60, "number": 20}
@@ -110,6 +113,17 @@ def test_folders_name_classes_of_the_run(conditional: Path, blank: Path, tmp_pat
     assert torch.equal(named.scores["nll"], hvae.score(conditional, tmp_path / "named", context=context).scores["nll"])
     with pytest.raises(HvaeError, match="this model is conditional"):
         hvae.score(conditional, tmp_path / "strange")
+
+
+def test_labels_of_other_classes_are_taken_as_they_are_and_said() -> None:
+    data = load(DataConfig(name="digits", bits=1))
+    model = Toy(ToyConfig(), data.shape, 1)
+    images = InputImages(origin=Origin(data.provenance, "test"), split=data.test, grey=data.test, classes=data.classes)
+    assert other_classes(images, model, data.classes) == ""
+    assert "digits-binary mean other classes than those of the run" in other_classes(images, model, ["shirt", "shoe"])
+    turned = by_name(images, model, lambda: data.classes[::-1]).split
+    assert torch.equal(turned.labels, 9 - data.test.labels)
+    assert by_name(images, model, lambda: ["shirt"]).split.labels is None
 
 
 def test_data_in_memory_bring_their_labels(conditional: Path) -> None:

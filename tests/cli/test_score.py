@@ -179,7 +179,9 @@ def test_data_in_memory_are_scored_as_those_of_a_file(copy: Path, tmp_path: Path
     np.save(tmp_path / "levels.npy", levels * 17)
     x, few = torch.from_numpy(levels) / 15, {"normal": 40, "by": "nll"}
     run = hvae.load(copy)
-    of_file = hvae.score(copy, tmp_path / "levels.npy", **few)
+    watched: set[str] = set()
+    of_file = hvae.score(copy, tmp_path / "levels.npy", progress=lambda done, total, what: watched.add(what), **few)
+    assert {"scores of training data of copy", "scores of validation data of copy"} < watched
     sources = (x, x.numpy(), hvae.Datum(x), torch.utils.data.TensorDataset(x))
     for scores in (hvae.score(run, source, **few) for source in sources):
         assert torch.equal(scores.scores["nll"], of_file.scores["nll"]) and scores.csv is None
@@ -197,8 +199,9 @@ def test_data_in_memory_are_scored_as_those_of_a_file(copy: Path, tmp_path: Path
         (torch.full((3, 1, 8, 8), torch.nan), "values that are not numbers"),
         (torch.zeros(0, 1, 8, 8), "expected at least one image"),
         (3, "got int, which has no items by index"),
+        (hvae.Datum(torch.zeros(3, 1, 8, 8), observed=torch.ones(3, 1, 8, 8).bool()), "expected complete images"),
     ],
-    ids=["shape", "levels", "range", "nan", "empty", "kind"],
+    ids=["shape", "levels", "range", "nan", "empty", "kind", "observed"],
 )
 def test_data_in_memory_of_another_form_are_refused(data: Any, line: str, copy: Path) -> None:
     with pytest.raises(hvae.HvaeError, match=line):

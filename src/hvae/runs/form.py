@@ -68,7 +68,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Brought:
+class InputImages:
     """Images as a model takes them, `split`, and the same before any bits were drawn from grey, `grey`.
 
     `origin`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
@@ -89,7 +89,7 @@ class Brought:
         """What a user should know of them, a line each."""
         return [line for line in (self.counts, str(self.change or ""), self.remark) if line]
 
-    def some(self, indices: Sequence[int] | Tensor) -> Brought:
+    def some(self, indices: Sequence[int] | Tensor) -> InputImages:
         """These images alone, in this order."""
         change = replace(self.change, count=len(indices)) if self.change else None
         context = {name: rows[indices] for name, rows in self.context.items()}
@@ -134,7 +134,7 @@ def grey(config: DataConfig, data: ImageData) -> ImageData:
     return load(replace(config, name=base(config.name), bits=0)) if drawn(config) else data
 
 
-def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> Brought:
+def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> InputImages:
     """A split of the run's own `data`, which are `plain` before any draw.
 
     Raises HvaeError for a split that there is not, and for data of another form.
@@ -144,7 +144,7 @@ def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> Brought
     if not len(split):
         raise HvaeError(f"this run has no {name} data; choose another split, or set data.{name} above 0")
     origin = Origin(data.provenance, name)
-    return Brought(origin=origin, split=split, grey=getattr(plain, name), classes=data.classes)
+    return InputImages(origin=origin, split=split, grey=getattr(plain, name), classes=data.classes)
 
 
 def fits(run: LoadedRun, shape: Sequence[int], bits: int, source: str) -> None:
@@ -152,7 +152,7 @@ def fits(run: LoadedRun, shape: Sequence[int], bits: int, source: str) -> None:
     run.check_form(shape, bits, source)
 
 
-def bring(run: LoadedRun, config: DataConfig) -> Brought:
+def bring(run: LoadedRun, config: DataConfig) -> InputImages:
     """The images that a configuration names in the form of the model: test data where there are any.
 
     Grey images that go to a model of bits that are drawn anew are drawn.  Raises HvaeError for images that cannot take
@@ -170,7 +170,7 @@ def bring(run: LoadedRun, config: DataConfig) -> Brought:
     return fitted(run, data, before, config, draw=draw)
 
 
-def move(run: LoadedRun, data: ImageData, plain: ImageData) -> Brought:
+def move(run: LoadedRun, data: ImageData, plain: ImageData) -> InputImages:
     """The test data of another run, which are `plain` before any draw, in the form of the model."""
     from hvae.data.look import Form
     from hvae.data.prepare import prepare
@@ -187,7 +187,7 @@ def move(run: LoadedRun, data: ImageData, plain: ImageData) -> Brought:
     return replace(images, origin=Origin(_moved(origin, images.origin.provenance), "test"), classes=data.classes)
 
 
-def in_memory(run: LoadedRun, source: Source) -> Brought:
+def in_memory(run: LoadedRun, source: Source) -> InputImages:
     """Data of the user's in memory, which have the form of the model already: (N, *shape) in [0, 1].
 
     Raises HvaeError for data of another shape, and for values that are no levels of the model's depth.
@@ -204,11 +204,15 @@ def in_memory(run: LoadedRun, source: Source) -> Brought:
     name = f"the {type(source).__name__}"
     if not len(datum):
         raise HvaeError(f"expected at least one image, got none from {name}")
+    if datum.observed is not None or datum.lengths is not None:
+        raise HvaeError(f"expected complete images, got observed or lengths beside x in {name}; leave them out")
     fits(run, datum.x.shape[1:], run.bits, name)
     part = Part(_levels(datum.x, run.bits, name).numpy())
     wish = DataConfig(name="npy", path=name, bits=run.bits, valid=0, test=0)
     data = prepare(Raw(parts={"train": part}, bits=run.bits, source=name), wish)
-    return Brought(origin=Origin(data.provenance, "train"), split=data.train, grey=data.train, context=datum.context)
+    return InputImages(
+        origin=Origin(data.provenance, "train"), split=data.train, grey=data.train, context=datum.context
+    )
 
 
 def _levels(x: Tensor, bits: int, name: str) -> Tensor:
@@ -239,7 +243,7 @@ def _moved(before: Provenance, after: Provenance) -> Provenance:
     )
 
 
-def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: DataConfig, *, draw: bool) -> Brought:
+def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: DataConfig, *, draw: bool) -> InputImages:
     """What was loaded, with its bits still to be drawn or not.  Raises HvaeError where it does not fit the model."""
     from hvae.data.look import Form
 
@@ -250,7 +254,7 @@ def fitted(run: LoadedRun, data: ImageData, before: Sequence[Form], config: Data
     after = Form(data.shape, bits)
     steps = list(dict.fromkeys(step for form in before for step in _steps(form, after, config.crop, draw)))
     provenance = replace(data.provenance, bits=1, binarisation="dynamic") if draw else data.provenance
-    return Brought(
+    return InputImages(
         origin=Origin(provenance, name),
         split=replace(split, dynamic=split.dynamic or draw, flip=False),
         grey=split if draw else getattr(grey(config, data), name),

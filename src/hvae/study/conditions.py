@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data import Split
     from hvae.datum import Condition, Context
-    from hvae.runs.form import Brought
+    from hvae.runs.form import InputImages
     from hvae.walk import Model
 
 LABEL = "label"
@@ -104,7 +104,7 @@ def complete_data(model: Model, split: Split) -> None:
             )
 
 
-def under(brought: Brought, model: Model, context: Context) -> Brought:
+def under(brought: InputImages, model: Model, context: Context) -> InputImages:
     """The images with the context that a model asks for, {name: (N, ...)}: the user's, else what they bring themselves.
 
     Raises HvaeError where neither says enough, and where values do not fit.
@@ -123,7 +123,7 @@ def under(brought: Brought, model: Model, context: Context) -> Brought:
     return replace(brought, context=rows)
 
 
-def by_name(brought: Brought, model: Model, classes: Classes) -> Brought:
+def by_name(brought: InputImages, model: Model, classes: Classes) -> InputImages:
     """A user's images with their labels by the names of the run's classes; without any where they name others.
 
     Labels without names stay as they are.
@@ -142,7 +142,7 @@ def by_name(brought: Brought, model: Model, classes: Classes) -> Brought:
     return replace(brought, split=replace(brought.split, labels=places[labels]))
 
 
-def other_classes(brought: Brought, model: Model, classes: Sequence[str]) -> str:
+def other_classes(brought: InputImages, model: Model, classes: Sequence[str]) -> str:
     """The remark that labels of a data set mean other classes than the run's; empty where they do not."""
     used = LABEL in model.conditions and brought.split.labels is not None
     if not used or not brought.classes or list(brought.classes) == list(classes):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeGuard
 
-from hvae.runs.form import SPLITS, Brought
+from hvae.runs.form import SPLITS, InputImages
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hvae.datum import Datum
 
 
-def without_chance(brought: Brought) -> Images:
+def without_chance(brought: InputImages) -> Images:
     """Images that were brought to the form of a model, drawn once where batches would be drawn each time."""
     return Images(brought.split.fixed(0), brought.context)
 

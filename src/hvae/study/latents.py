@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.errors import HvaeError
 from hvae.files import making
-from hvae.runs.form import PICTURES, Brought, bring, files, in_memory, own
+from hvae.runs.form import PICTURES, InputImages, bring, files, in_memory, own
 from hvae.study.conditions import by_name, classes_of, complete, numbers, under
 from hvae.study.images import is_split, without_chance
 from hvae.study.latentfiles import LatentFile, read_latents, write_latents
@@ -148,7 +148,7 @@ def images(
     number: int,
     context: Named,
     command: str,
-) -> Brought:
+) -> InputImages:
     """A split of the run's data, or the user's images, in the form of the model; the first `number` of them.
 
     Raises HvaeError, in the name of the `command`, for a dotted key that has nothing to do with reading them.
@@ -161,7 +161,7 @@ def images(
     return brought.some(range(min(number, len(brought.split))))
 
 
-def _read(run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, Any]) -> Brought:
+def _read(run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, Any]) -> InputImages:
     from hvae.data import load
 
     if is_split(source):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hvae.datum import Datum
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
-    from hvae.runs.form import Brought, Change
+    from hvae.runs.form import Change, InputImages
     from hvae.study.conditions import Named
     from hvae.walk import Model
 
@@ -167,7 +167,7 @@ def _check_picture(run: LoadedRun, file: Path) -> None:
 
 def _ends(
     run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, Any], count: int, context: Named
-) -> Brought:
+) -> InputImages:
     """The images of so many pairs: evenly over a split, the first of a user's own.  HvaeError if there are fewer."""
     spread = is_split(source)
     brought = images(run, source, overrides, sys.maxsize if spread else 2 * count, context, "interpolate")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import DYNAMIC, Brought, bring, drawn, files, in_memory, own
+from hvae.runs.form import DYNAMIC, InputImages, bring, drawn, files, in_memory, own
 from hvae.runs.subject import Subject
 from hvae.study.conditions import by_name, other_classes
 from hvae.study.images import is_split
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hvae.data.sources import Source
 
 
-def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> Brought:
+def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> InputImages:
     """The images to score, in the form of the model's data: a split of its own, a known set, files, or data in memory.
 
     `plain`, the run's data before any draw.

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
-from hvae.runs.form import Brought, move
+from hvae.runs.form import InputImages, move
 from hvae.study.conditions import numbers, other_classes, under
 from hvae.study.images import without_chance
 from hvae.study.scoring.images import images, order, overlap
@@ -30,7 +30,7 @@ class Pair:
     """A model, the images it scores, and what they are called."""
 
     judge: Judge
-    brought: Brought
+    brought: InputImages
     what: str
 
     def __post_init__(self) -> None:
