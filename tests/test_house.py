@@ -61,7 +61,6 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"objectives", "metrics", "data", "runs", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},
 }
-ALLOWED["study"] = {*ALLOWED} - {"study"}
 
 ALLOWED["study"] = {*ALLOWED, "inspection"}  # everything but the commands and the pages
 

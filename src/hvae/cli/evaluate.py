@@ -27,12 +27,12 @@ EXAMPLES = (
 
 
 def parser(argv: list[str], command: str = "evaluate", about: str = ABOUT, examples: Any = EXAMPLES) -> Parser:
-    made = Parser(command, about, examples, "RUN [--KEY VALUE ...]")
-    made.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
+    words = Parser(command, about, examples, "RUN [--KEY VALUE ...]")
+    words.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
     if wants_help(argv):
-        add_keys(made, {"evaluate": shown_for_help(argv).evaluate})
-        made.add_argument("--data.root", metavar="FOLDER", help="where known data sets lie now, if they have moved")
-    return made
+        add_keys(words, {"evaluate": shown_for_help(argv).evaluate})
+        words.add_argument("--data.root", metavar="FOLDER", help="where known data sets lie now, if they have moved")
+    return words
 
 
 def main(argv: list[str]) -> None:

@@ -68,7 +68,7 @@ def course(result: Trained) -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """The version of every package that has a say in the numbers."""
-    return {name: found for name in PACKAGES if (found := _version(name))}
+    return {name: text for name in PACKAGES if (text := _version(name))}
 
 
 def _version(name: str) -> str | None:

@@ -55,12 +55,12 @@ def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     from hvae.data.catalogue import SETS
     from hvae.data.lookup import base
 
-    data, known = config.data, SETS.get(base(config.data.name))
-    if known is None:
+    data, entry = config.data, SETS.get(base(config.data.name))
+    if entry is None:
         if data.size and data.channels and data.bits:
             return (data.channels, *data.size), data.bits
-        found = load(data)
-        return found.shape, found.bits
-    shape = (data.channels or known.shape[0], *(data.size or known.shape[1:]))
+        images = load(data)
+        return images.shape, images.bits
+    shape = (data.channels or entry.shape[0], *(data.size or entry.shape[1:]))
     single = data.name.endswith(("-binary", "-dynamic"))
-    return shape, 1 if single else data.bits or known.bits
+    return shape, 1 if single else data.bits or entry.bits

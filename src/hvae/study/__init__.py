@@ -1,6 +1,7 @@
-"""What is done with a finished run: evaluate it; what Python, a page and the commands call.
+"""What the commands do, for Python and for pages: each file one function that the package exports (`hvae.compress`).
 
-The verbs are names of `hvae` itself (`hvae.evaluate`), since here the modules that define them have their names.
+Functions are taken from their files or from `hvae`: here their names are those of the files.  Types are names of this
+package too.
 """
 
 from __future__ import annotations

@@ -153,9 +153,9 @@ def _earlier(path: Path, settings: str, tell: Tell) -> Mapping[str, Result]:
         last = read_evaluation(path)
         if last.settings == settings:
             return _whole(last, path)
-        kept = path.with_stem(f"{path.stem}-{name_of(last.settings)}")
-        write_text(kept, path.read_text(encoding="utf-8"))
-        tell(f"the earlier numbers were measured by other settings or weights; they are kept in {kept.name}")
+        copy = path.with_stem(f"{path.stem}-{name_of(last.settings)}")
+        write_text(copy, path.read_text(encoding="utf-8"))
+        tell(f"the earlier numbers were measured by other settings or weights; they are kept in {copy.name}")
     aside = path.with_stem(f"{path.stem}-{name_of(settings)}")
     back = read_evaluation(aside) if aside.exists() else None
     return _whole(back, aside) if back and back.settings == settings else {}

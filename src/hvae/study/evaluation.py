@@ -70,7 +70,7 @@ class Evaluation:
     @property
     def conclusion(self) -> str:
         """What is made of all levels together; empty where nothing is."""
-        alone = (line for measure, result in self._taken() if (line := measure.conclusion(result)))
+        alone = (line for measure, result in self._pairs() if (line := measure.conclusion(result)))
         return self.verdict.text if self.verdict else next(alone, "")
 
     def headlines(self) -> Iterator[Headline]:
@@ -78,13 +78,13 @@ class Evaluation:
         for change in self.data_changes:
             note = f"{change}; some of what is scored may have been trained on"
             yield Headline("data changed", "during training", note)
-        for measure, result in self._taken():
+        for measure, result in self._pairs():
             yield from measure.headlines(result, self)
 
     def columns(self) -> list[Column]:
         """The table of the levels; where two measures have a column of one title, the first one's."""
         columns: dict[str, Column] = {}
-        for measure, result in self._taken():
+        for measure, result in self._pairs():
             for column in measure.columns(result, self):
                 columns.setdefault(column.title, column)
         return list(columns.values())
@@ -99,19 +99,19 @@ class Evaluation:
 
     def notes(self) -> list[str]:
         """What the columns of the levels must be read with."""
-        return [note for measure, result in self._taken() for note in measure.notes(result)]
+        return [note for measure, result in self._pairs() for note in measure.notes(result)]
 
     def sheets(self) -> list[Sheet]:
         """Further tables."""
-        return [sheet for measure, result in self._taken() for sheet in measure.sheets(result)]
+        return [sheet for measure, result in self._pairs() for sheet in measure.sheets(result)]
 
     def figures(self) -> list[Figure]:
         """The pictures that were drawn into the folder `pictures` of the run."""
-        return [figure for measure, result in self._taken() for figure in measure.figures(result)]
+        return [figure for measure, result in self._pairs() for figure in measure.figures(result)]
 
     def ranked(self) -> list[Ranked]:
         """Every number that has a better and a worse; rates and informations have none."""
-        return [number for measure, result in self._taken() for number in measure.ranked(result, self)]
+        return [number for measure, result in self._pairs() for number in measure.ranked(result, self)]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, as evaluation.json holds them."""
@@ -121,7 +121,7 @@ class Evaluation:
             "verified": self.verified,
             **({"protocol": plain(self.protocol)} if self.protocol else {}),
             "split": self.split,
-            **{measure.key(): result.to_dict() for measure, result in self._taken()},
+            **{measure.key(): result.to_dict() for measure, result in self._pairs()},
             "skipped": dict(self.skipped),
             "units": dict(UNITS),
             "data": self.data.to_dict(),
@@ -159,7 +159,7 @@ class Evaluation:
             unreadable=unreadable,
         )
 
-    def _taken(self) -> Iterator[tuple[Measure[Any], Result]]:
+    def _pairs(self) -> Iterator[tuple[Measure[Any], Result]]:
         """The measures that were taken, with what they gave."""
         return ((measure, self.results[name]) for name, measure in MEASURES.items() if name in self.results)
 
@@ -178,7 +178,7 @@ def _results(record: Mapping[str, Any]) -> tuple[dict[str, Result], dict[str, st
     for name, measure in MEASURES.items():
         values = record.get(measure.key())
         try:
-            if values:
+            if values is not None:
                 results[name] = measure.read(values)
         except HvaeError as reason:
             unreadable[name] = str(reason)

@@ -41,8 +41,8 @@ def _check_name(name: str, trust: Trust) -> None:
     if name in BUILT_IN or Path(name).suffix in INCEPTION:
         return
     if not is_module(name) and Path(name).suffix not in LOADERS:
-        known = (*BUILT_IN[1:], *(f"FILE{suffix}" for suffix in (*INCEPTION, *LOADERS)), "MODULE:NAME")
-        raise HvaeError(f"evaluate.features: {unknown('network', name, known)}")
+        names = (*BUILT_IN[1:], *(f"FILE{suffix}" for suffix in (*INCEPTION, *LOADERS)), "MODULE:NAME")
+        raise HvaeError(f"evaluate.features: {unknown('network', name, names)}")
     trust.check(name, "evaluate.features")
 
 

@@ -63,5 +63,6 @@ class Classes(Measure[ProbeResult]):
 
     def ranked(self, result: ProbeResult, evaluation: Evaluation) -> Iterator[Ranked]:
         """The best level."""
-        best = max(level.probe_accuracy for level in result.levels.values())
-        yield Ranked(f"linear probe of the best level ({result.codes}, {result.data:,} data)", best)
+        if result.levels:
+            best = max(level.probe_accuracy for level in result.levels.values())
+            yield Ranked(f"linear probe of the best level ({result.codes}, {result.data:,} data)", best)

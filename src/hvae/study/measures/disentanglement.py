@@ -58,7 +58,9 @@ class Disentanglement(Measure[DisentanglementResult]):
 
     def ranked(self, result: DisentanglementResult, evaluation: Evaluation) -> Iterator[Ranked]:
         """The best level by each score."""
-        levels, of = result.levels.values(), f"of the best level ({result.codes}, {result.data:,} data)"
+        levels, of = list(result.levels.values()), f"of the best level ({result.codes}, {result.data:,} data)"
+        if not levels:
+            return
         yield Ranked(f"MIG {of}", max(level.mig for level in levels))
         yield Ranked(f"DCI disentanglement {of}", max(level.dci_disentanglement for level in levels))
         yield Ranked(f"SAP {of}", max(level.sap for level in levels))
