@@ -24,7 +24,7 @@ def said(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _values(words: Sequence[str], options: set[str]) -> Iterator[str]:
-    for word, following in zip(words, [*words[1:], ""], strict=False):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         name, equals, value = word.partition("=")
         if name in options and (value if equals else following):
             yield value if equals else following
