@@ -268,3 +268,12 @@ def test_faults_are_one_line(command: Command, runs: Callable[..., list[Path]], 
     ):
         said = command("compare", *words)
         assert said.code == 2 and line in said.err and said.err.count("\n") == 1, said.err
+
+
+def test_a_damaged_measure_is_left_out_and_said(command: Command, runs: Callable[..., list[Path]]) -> None:
+    folders = runs(a=record(90), b=record(91))
+    path = folders[0] / "evaluation.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "reconstruction": {"data": "many"}}))
+    said = command("compare", *folders, "-o", path.parent / "page.html")
+    assert said.code == 0 and "reconstruction is left out (reconstruction.data: expected int" in said.err
+    assert "-ELBO" in said.out and "PSNR" not in said.out

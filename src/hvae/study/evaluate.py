@@ -14,7 +14,7 @@ from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.protocol import convention
 from hvae.runs.provenance import write_json
 from hvae.runs.subject import Subject, Tell, open_run, vouched
-from hvae.study.evaluation import FILE, Evaluation, read_evaluation
+from hvae.study.evaluation import FILE, Evaluation
 from hvae.study.judgement import verdict_of
 from hvae.study.measure import Measure, Result
 from hvae.study.measures import MEASURES
@@ -150,14 +150,14 @@ def _earlier(path: Path, settings: str, tell: Tell) -> Mapping[str, Result]:
     Those by other settings are set aside in a file of their own, from where they come back with their settings.
     """
     if path.exists():
-        last = read_evaluation(path)
+        last = Evaluation.read(path)
         if last.settings == settings:
             return _whole(last, path)
         copy = path.with_stem(f"{path.stem}-{name_of(last.settings)}")
         write_text(copy, path.read_text(encoding="utf-8"))
         tell(f"the earlier numbers were measured by other settings or weights; they are kept in {copy.name}")
     aside = path.with_stem(f"{path.stem}-{name_of(settings)}")
-    back = read_evaluation(aside) if aside.exists() else None
+    back = Evaluation.read(aside) if aside.exists() else None
     return _whole(back, aside) if back and back.settings == settings else {}
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from warnings import warn
 
 from hvae.checkpoints.description import PROVENANCE
 from hvae.data.provenance import Provenance
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, HvaeWarning
 from hvae.metrics.results import plain, read_result
 from hvae.records import Each, check, read_json
 from hvae.runs.protocol import Convention
@@ -159,6 +160,15 @@ class Evaluation:
             unreadable=unreadable,
         )
 
+    @classmethod
+    def read(cls, path: Path) -> Evaluation:
+        """The evaluation of a file, damaged measures under `unreadable`.  Raises HvaeError as `from_dict` does."""
+        record = read_json(path, _HEAD)
+        try:
+            return cls.from_dict(record)
+        except HvaeError as reason:
+            raise HvaeError(f"{path} is damaged ({str(reason)[:300]}); delete it and run the command again") from None
+
     def _pairs(self) -> Iterator[tuple[Measure[Any], Result]]:
         """The measures that were taken, with what they gave."""
         return ((measure, self.results[name]) for name, measure in MEASURES.items() if name in self.results)
@@ -186,11 +196,11 @@ def _results(record: Mapping[str, Any]) -> tuple[dict[str, Result], dict[str, st
 
 
 def read_evaluation(path: str | Path) -> Evaluation:
-    """The evaluation of a file.  Raises HvaeError when it is damaged, or is none."""
-    path = Path(path)
-    try:
-        return Evaluation.from_dict(read_json(path, _HEAD))
-    except HvaeError as reason:
-        if str(reason).startswith(str(path)):
-            raise
-        raise HvaeError(f"{path} is damaged ({str(reason)[:300]}); delete it and run the command again") from None
+    """The evaluation of a file; warns (HvaeWarning) of measures that are left out since their record is damaged.
+
+    Raises HvaeError when what the numbers are of cannot be read, or when it is no evaluation.
+    """
+    evaluation = Evaluation.read(Path(path))
+    for name, why in evaluation.unreadable.items():
+        warn(f"{path} is damaged: {name} is left out ({why[:300]})", HvaeWarning, stacklevel=2)
+    return evaluation
