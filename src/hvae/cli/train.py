@@ -54,9 +54,8 @@ def main(argv: list[str]) -> None:
     from hvae.runs import MEASURING, TRAINING, claiming
     from hvae.runs.provenance import course
     from hvae.runs.subject import open_run
-    from hvae.study.evaluate import measure_all
+    from hvae.study.evaluate import check_wanted, measure_all
     from hvae.study.fitting import fitted
-    from hvae.study.network import check_source
     from hvae.study.planning import plan, refuse_used
     from hvae.training import first_process
 
@@ -74,7 +73,7 @@ def main(argv: list[str]) -> None:
         with claiming(job.folder, TRAINING, tell=voice.tell) as training:
             # Once more: until now another process might have written here.
             job = plan(*words, accepts_changes=args.accept_changed_data)
-            check_source(job.config.evaluate, trust)
+            check_wanted(job.config.evaluate, trust)
             refuse_used(job)
             result = fitted(job, voice.tell, training)
             if result.stopped == "interrupt":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
 from hvae.files import write_text
 from hvae.runs import MEASURING, Claim, claiming
@@ -20,11 +21,10 @@ from hvae.study.measure import Measure, Result
 from hvae.study.measures import MEASURES
 from hvae.study.measures.activity import Activity
 from hvae.study.measures.contribution import Contribution
-from hvae.study.network import check_source
 from hvae.study.partial import Partial, fingerprint
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.work import Work
-from hvae.trust import trusting
+from hvae.trust import Trust, trusting
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -68,7 +68,7 @@ def _joined(measures: str | Sequence[str]) -> str:
 
 def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim) -> Evaluation:
     """Every number, also written to the run folder.  What can be refused is refused before anything takes time."""
-    check_source(subject.config, subject.trust)
+    check_wanted(subject.config, subject.trust)
     partial = Partial(measuring, fingerprint(subject))
     work = Work(subject, watched, tuple(partial.batches), partial.keep_batch)
     measures, skipped = possible(work)
@@ -86,6 +86,12 @@ def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim) -
     write_json(subject.run.folder / FILE, evaluation.to_dict())
     partial.close()
     return evaluation
+
+
+def check_wanted(config: EvaluateConfig, trust: Trust) -> None:
+    """Raises HvaeError, before anything takes time, where a measure would run code that nobody vouches for."""
+    for name in config.wanted:
+        MEASURES[name].check(config, trust)
 
 
 def possible(work: Work) -> tuple[list[Measure[Any]], dict[str, str]]:

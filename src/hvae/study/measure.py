@@ -16,8 +16,10 @@ from hvae.metrics.results import Estimate, read_result
 from hvae.screen.numbers import interval
 
 if TYPE_CHECKING:
+    from hvae.config.evaluate import EvaluateConfig
     from hvae.study.evaluation import Evaluation
     from hvae.study.work import Work
+    from hvae.trust import Trust
 
 
 class Result(Protocol):
@@ -96,6 +98,9 @@ class Measure(ABC, Generic[R]):
     @abstractmethod
     def take(self, work: Work) -> R:
         """Measure."""
+
+    def check(self, config: EvaluateConfig, trust: Trust) -> None:
+        """Raises HvaeError, before any data are read, for code that it would run and nobody vouches for."""
 
     def obstacle(self, work: Work) -> str:
         """Why it cannot be taken, quickly and before any other is taken; empty when it can."""

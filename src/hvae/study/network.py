@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError, unknown
 from hvae.study.work import Work
 from hvae.trust import Trust, is_module
@@ -28,14 +27,11 @@ def chosen(work: Work) -> str:
     return work.config.features or ("random" if work.no_classifier() else "classifier")
 
 
-def check_source(config: EvaluateConfig, trust: Trust) -> None:
-    """Raises HvaeError, before anything takes time, where samples would be compared by code that nobody vouches for."""
-    if "quality" in config.wanted:
-        _check_name(config.features, trust)
+def check_name(name: str, trust: Trust) -> None:
+    """Raises HvaeError where samples would be compared by code that nobody vouches for.
 
-
-def _check_name(name: str, trust: Trust) -> None:
-    """Networks that are built in, and weights of the Inception, need no word: nothing in them runs."""
+    Networks that are built in, and weights of the Inception, need no word: nothing in them runs.
+    """
     from hvae.metrics.features import LOADERS
 
     if name in BUILT_IN or Path(name).suffix in INCEPTION:
@@ -57,7 +53,7 @@ def extractor(work: Work) -> Extractor:
         return random_features(work.subject.data.shape[0])
     if Path(name).suffix in INCEPTION:
         return _inception(work, Path(name))
-    _check_name(name, work.subject.trust)
+    check_name(name, work.subject.trust)
     return user_features(name, channels=config.features_channels, size=config.features_size)
 
 

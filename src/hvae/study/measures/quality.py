@@ -13,15 +13,17 @@ from hvae.errors import HvaeError
 from hvae.metrics.quality import SPLITS, ClassScore, QualityResult, class_score, enough_for_all, quality
 from hvae.screen.numbers import number
 from hvae.study.measure import Headline, Measure, Ranked
-from hvae.study.network import chosen
+from hvae.study.network import check_name, chosen
 from hvae.study.progress import Tick
 from hvae.study.work import fault
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.config.evaluate import EvaluateConfig
     from hvae.study.evaluation import Evaluation
     from hvae.study.work import Work
+    from hvae.trust import Trust
 
 HIDDEN = 128
 """Features of the home-made classifier."""
@@ -58,6 +60,10 @@ class Quality(Measure[SamplesResult]):
             )
         values = vars(result) | {"inception_score": judge.score() or result.inception_score}
         return SamplesResult(**values, samples="pixels drawn, temperature 1")
+
+    def check(self, config: EvaluateConfig, trust: Trust) -> None:
+        """A network of the user's is code."""
+        check_name(config.features, trust)
 
     def obstacle(self, work: Work) -> str:
         """Enough images for the features, which a network must be able to take."""
