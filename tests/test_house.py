@@ -25,7 +25,7 @@ GROUND = {
     "weights",
 }
 HALL = {"site", "draw", "walk", "distributions"}
-ROOF = {"__main__", "cli", "reporting", "inspection", "__init__"}
+ROOF = {"__main__", "cli", "inspection", "__init__"}
 READERS = {"objectives", "metrics", "explore", "coding"}
 
 # Each room may import the ground floor, itself, and the rooms named here.
@@ -61,8 +61,8 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"objectives", "metrics", "data", "runs", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},
 }
-
-ALLOWED["study"] = {*ALLOWED, "inspection"}  # everything but the commands and the pages
+ALLOWED["reporting"] = {"explore", *HALL}  # pages and pictures of what they are handed
+ALLOWED["study"] = {*ALLOWED, "inspection"}  # everything but the commands
 
 
 def room(module: str) -> str:

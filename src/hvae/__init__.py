@@ -40,11 +40,14 @@ if TYPE_CHECKING:
     from hvae.metrics import activity, bounds, extractor
     from hvae.objectives import ELBO, IWAE
     from hvae.site import Site
+    from hvae.study.compare import Comparison, compare
     from hvae.study.compress import compress
     from hvae.study.decompress import decompress
     from hvae.study.evaluate import evaluate
     from hvae.study.evaluation import Evaluation
+    from hvae.study.report import report
     from hvae.study.score import Scores, score
+    from hvae.study.train import TrainedRun, train
     from hvae.training import FitResult, fit
     from hvae.walk import Evidence, Model, Record, Trace, names, run
     from hvae.zoo import build
@@ -73,11 +76,14 @@ _PLACES = {
     "metrics": ("activity", "bounds", "extractor"),
     "objectives": ("ELBO", "IWAE"),
     "site": ("Site",),
+    "study.compare": ("Comparison", "compare"),
     "study.compress": ("compress",),
     "study.decompress": ("decompress",),
     "study.score": ("Scores", "score"),
     "study.evaluate": ("evaluate",),
     "study.evaluation": ("Evaluation",),
+    "study.report": ("report",),
+    "study.train": ("TrainedRun", "train"),
     "training": ("FitResult", "fit"),
     "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
     "zoo": ("build",),
@@ -124,12 +130,17 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "ELBO",
     "IWAE",
     "Site",
+    "Comparison",
+    "compare",
     "compress",
     "decompress",
     "Scores",
     "score",
     "evaluate",
     "Evaluation",
+    "report",
+    "TrainedRun",
+    "train",
     "FitResult",
     "fit",
     "Evidence",

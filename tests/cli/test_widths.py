@@ -14,7 +14,7 @@ import torch
 from rich.console import Console, Group
 
 from hvae.cli import voice as module
-from hvae.cli.compare import _table as compared
+from hvae.cli.compare import shown as compared
 from hvae.cli.data import _table as sets
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.models import _families, _presets, _published
@@ -36,7 +36,7 @@ from hvae.metrics import (
 )
 from hvae.metrics.detection import Detection
 from hvae.reporting.comparison import Group as Task
-from hvae.reporting.comparison import Measure, Row
+from hvae.reporting.comparison import Number, Row
 from hvae.screen.table import Table
 from hvae.study import Evaluation
 from hvae.study.measures.classes import ProbeResult
@@ -123,7 +123,7 @@ TASK = Task(
             run=f"runs-of-a-long-name/ladder-{i}-of-many-levels",
             facts={"family": "ladder", "parameters": "16.46 M", "steps": "100,000", "levels": "12 of 12 used"},
             measures={
-                title: Measure(value=value + i, error=31.25)
+                title: Number(value=value + i, error=31.25)
                 for title, value in {
                     **{"-ELBO, nats": 17224.2, "-IW-1000, nats": 16781.35, "PSNR of 300 reconstructions, dB": 21.53},
                     "FID (hidden layer of a classifier; 10,000 real, 10,000 generated)": 12345.6,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.rehearsal import rehearse, show_config
-from hvae.cli.trusting import trusted
 from hvae.cli.voice import Voice
 from hvae.runs.source import resolve, shown_for_help
 from hvae.screen.text import for_screen
@@ -49,41 +46,29 @@ def main(argv: list[str]) -> None:
     args = parser(rest).parse_args(rest)
     if args.print_config:
         return show_config(resolve(args.source or DEFAULT, dotted), Voice(args.json))
-    from hvae.cli.report import measured_for
-    from hvae.cli.report import write as write_report
-    from hvae.runs import MEASURING, TRAINING, claiming
-    from hvae.runs.provenance import course
-    from hvae.runs.subject import open_run
-    from hvae.study.evaluate import check_wanted, measure_all
-    from hvae.study.fitting import fitted
-    from hvae.study.planning import plan, refuse_used
+    from hvae.study.planning import plan
+    from hvae.study.train import train
     from hvae.training import first_process
 
-    trust, words = trusted(args, dotted), (args.source, args.out, args.resume, dotted)
     with Voice(args.json).working():
-        job = plan(*words, accepts_changes=args.accept_changed_data)
-        is_first = first_process(job.config.train)
-    voice = Voice(args.json, quiet=not is_first)
+        job = plan(args.source, args.out, args.resume, dotted, accepts_changes=args.accept_changed_data)
+        voice = Voice(args.json, quiet=not first_process(job.config.train))
     if args.dry_run:
         return rehearse(job.config, job.folder, job.resume, voice)
     with voice.working():
-        if not is_first:
-            fitted(job, voice.tell, None)
-            return
-        with claiming(job.folder, TRAINING, tell=voice.tell) as training:
-            # Once more: until now another process might have written here.
-            job = plan(*words, accepts_changes=args.accept_changed_data)
-            check_wanted(job.config.evaluate, trust)
-            refuse_used(job)
-            result = fitted(job, voice.tell, training)
-            if result.stopped == "interrupt":
-                raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
-            with claiming(job.folder, MEASURING, patience=inf, tell=voice.tell) as measuring:
-                subject = open_run(job.folder, {}, voice.tell, trust)
-                evaluation = measure_all(measured_for(subject), voice, voice.tell, measuring)
-                page = write_report(subject, evaluation, voice, measuring)
-    numbers = {"training": course(result), "evaluation": evaluation.to_dict()}
-    voice.answer({"run": str(job.folder), "report": str(page), **numbers})
+        run = train(
+            args.source,
+            out=args.out,
+            resume=args.resume,
+            overrides=dotted,
+            accept_changed_data=args.accept_changed_data,
+            trust=args.trust,
+            progress=voice,
+            tell=voice.tell,
+        )
+    if run.evaluation is None:
+        return
+    voice.answer(run.to_dict())
     if not args.json:
-        voice.show(summary(evaluation))
-        voice.show(f"report: {for_screen(page)}")
+        voice.show(summary(run.evaluation))
+        voice.show(f"report: {for_screen(run.report)}")

@@ -1,19 +1,29 @@
-"""The report: one page that shows a person what a model has learnt."""
+"""The report: one page that shows a person what a model has learnt.
 
-from hvae.reporting.data import (
-    Agreement,
-    Headline,
-    History,
-    LevelNumbers,
-    Picture,
-    ReportData,
-    Sheet,
-    Verdict,
-    history,
-    read_history,
-)
-from hvae.reporting.pictures import pictures
-from hvae.reporting.write import render, write_report
+Names are loaded when they are first used: what a report is made of costs nothing without the libraries that draw it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvae.lazy import lazy
+
+if TYPE_CHECKING:
+    from hvae.reporting.data import (
+        Agreement,
+        Headline,
+        History,
+        LevelNumbers,
+        Picture,
+        ReportData,
+        Sheet,
+        Verdict,
+        history,
+        read_history,
+    )
+    from hvae.reporting.easel import pictures
+    from hvae.reporting.write import render, write_report
 
 __all__ = [
     "Agreement",
@@ -30,3 +40,12 @@ __all__ = [
     "render",
     "write_report",
 ]
+
+_DATA = ("Agreement", "Headline", "History", "LevelNumbers", "Picture", "ReportData", "Sheet", "Verdict")
+_PLACES = {
+    "data": (*_DATA, "history", "read_history"),
+    "easel": ("pictures",),
+    "write": ("render", "write_report"),
+}
+
+__getattr__ = lazy("hvae.reporting", _PLACES)

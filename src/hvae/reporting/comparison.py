@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hvae.files import write_text
 from hvae.reporting.write import fill
@@ -23,7 +23,7 @@ TIED = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class Number:
     """A number with its standard error; `low` says that lower is better.  None: not finite."""
 
     value: float | None
@@ -37,7 +37,7 @@ class Row:
 
     run: str
     facts: Mapping[str, str]
-    measures: Mapping[str, Measure]
+    measures: Mapping[str, Number]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Group:
         "tied": behind the best by less than two standard errors of the difference (as of independent test sets, which
         is cautious: runs scored on the same data differ by less chance).  A measure that one run alone has is unranked.
 
-        >>> rows = [Row(run=r, facts={}, measures={"-ELBO": Measure(value=v, error=0.5)}) for r, v in
+        >>> rows = [Row(run=r, facts={}, measures={"-ELBO": Number(value=v, error=0.5)}) for r, v in
         ...         (("a", 90.0), ("b", 91.0), ("c", 95.0))]
         >>> [Group(task="", apart={}, rows=rows).standing(row, "-ELBO") for row in rows]
         ['best', 'tied', 'behind']
@@ -79,16 +79,28 @@ class Group:
         gap = _key(own) - _key(best)
         return "tied" if gap <= TIED * math.hypot(own.error or 0.0, best.error or 0.0) else "behind"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rows = [
+            {
+                "run": row.run,
+                "facts": dict(row.facts),
+                "measures": {t: {**asdict(n), "standing": self.standing(row, t)} for t, n in row.measures.items()},
+            }
+            for row in self.rows
+        ]
+        return {"task": self.task, "apart": dict(self.apart), "rows": rows}
 
-def _key(measure: Measure) -> float:
+
+def _key(measure: Number) -> float:
     assert measure.value is not None
     return measure.value if measure.low else -measure.value
 
 
-def cell(measure: Measure | None) -> str:
+def cell(measure: Number | None) -> str:
     """A number as text, with as many digits as its size asks for.
 
-    >>> cell(Measure(value=83.666, error=0.634)), cell(Measure(value=0.15396)), cell(Measure(value=None)), cell(None)
+    >>> cell(Number(value=83.666, error=0.634)), cell(Number(value=0.15396)), cell(Number(value=None)), cell(None)
     ('83.67 ± 0.63', '0.154', 'not finite', '')
     """
     if measure is None:

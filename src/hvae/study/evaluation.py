@@ -13,9 +13,10 @@ from hvae.data.provenance import Provenance
 from hvae.errors import HvaeError, HvaeWarning
 from hvae.metrics.results import plain, read_result
 from hvae.records import Each, check, read_json
+from hvae.reporting.data import Agreement, Sheet
 from hvae.runs.protocol import Convention
 from hvae.study.judgement import Judgement
-from hvae.study.measure import Column, Figure, Headline, Measure, Ranked, Result, Sheet
+from hvae.study.measure import Column, Figure, Headline, Measure, Ranked, Result, Use
 from hvae.study.measures import MEASURES
 
 R = TypeVar("R", bound=Result)
@@ -106,9 +107,22 @@ class Evaluation:
         """Further tables."""
         return [sheet for measure, result in self._pairs() for sheet in measure.sheets(result)]
 
-    def figures(self) -> list[Figure]:
-        """The pictures that were drawn into the folder `pictures` of the run."""
-        return [figure for measure, result in self._pairs() for figure in measure.figures(result)]
+    def uses(self) -> dict[str, Use]:
+        """How each level is used, top first; empty where no measure says it."""
+        return {level: use for measure, result in self._pairs() for level, use in measure.uses(result).items()}
+
+    def facts(self) -> dict[str, str]:
+        """What is said of the run beside others, by title, that is no better or worse."""
+        return {title: text for measure, result in self._pairs() for title, text in measure.facts(result).items()}
+
+    def agreement(self) -> Agreement | None:
+        """The chart of how often redraws of an image agree; None where no measure has one."""
+        charts = (chart for measure, result in self._pairs() if (chart := measure.agreement(result)))
+        return next(charts, None)
+
+    def figures(self) -> dict[str, list[Figure]]:
+        """The pictures that each measure has drawn into the folder `pictures` of the run."""
+        return {measure.name: list(measure.figures(result)) for measure, result in self._pairs()}
 
     def ranked(self) -> list[Ranked]:
         """Every number that has a better and a worse; rates and informations have none."""

@@ -7,7 +7,7 @@ names the help of a command shows without torch; its test; its row in docs/evalu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -17,6 +17,7 @@ from hvae.screen.numbers import interval
 
 if TYPE_CHECKING:
     from hvae.config.evaluate import EvaluateConfig
+    from hvae.reporting.data import Agreement, Sheet
     from hvae.study.evaluation import Evaluation
     from hvae.study.work import Work
     from hvae.trust import Trust
@@ -60,14 +61,12 @@ class Ranked(NamedTuple):
     is_low_better: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """A table of its own: its heads, its rows of as many texts, and what it must be read with."""
+class Use(NamedTuple):
+    """What a level spends on an average datum, and how many of its dimensions are active."""
 
-    title: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str
+    rate_nats: float
+    active: int
+    units: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +90,8 @@ class Measure(ABC, Generic[R]):
     about: ClassVar[str]
     cost: ClassVar[Literal["quick", "costly"]]
     """Quick ones are taken unless others are asked for."""
+    is_for_page: ClassVar[bool] = False
+    """Whether the page of a run is poor without it: a report measures it where it can."""
     result: type[R]
     units: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What the keys of its record mean, with their units."""
@@ -129,6 +130,18 @@ class Measure(ABC, Generic[R]):
     def sheets(self, result: R) -> Iterable[Sheet]:
         """Tables of its own."""
         return ()
+
+    def uses(self, result: R) -> Mapping[str, Use]:
+        """How each level is used, top first."""
+        return {}
+
+    def facts(self, result: R) -> Mapping[str, str]:
+        """What it says of a run beside others, by title, that is no better or worse."""
+        return {}
+
+    def agreement(self, result: R) -> Agreement | None:
+        """A chart of how often redraws of an image agree."""
+        return None
 
     def ranked(self, result: R, evaluation: Evaluation) -> Iterable[Ranked]:
         """The numbers by which runs can be ranked."""

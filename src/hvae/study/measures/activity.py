@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hvae.metrics.information import ActivityResult, activity
 from hvae.screen.numbers import number
-from hvae.study.measure import Column, Measure
+from hvae.study.measure import Column, Measure, Use
 
 if TYPE_CHECKING:
     from hvae.study.evaluation import Evaluation
@@ -22,6 +22,7 @@ class Activity(Measure[ActivityResult]):
     name = "activity"
     about = "active and used units of each level, and a verdict"
     cost = "quick"
+    is_for_page = True
     result = ActivityResult
 
     def take(self, work: Work) -> ActivityResult:
@@ -46,3 +47,13 @@ class Activity(Measure[ActivityResult]):
         yield Column("active", {name: f"{level.active_dims:,} of {level.dims:,}" for name, level in levels})
         yield Column("used", {name: f"{level.used_dims:,}" for name, level in levels}, leaves=3)
         yield Column("verdict", {name: judged[name].state if name in judged else level.state for name, level in levels})
+
+    def uses(self, result: ActivityResult) -> dict[str, Use]:
+        """Nats and active units."""
+        return {n: Use(level.rate_nats, level.active_dims, level.dims) for n, level in result.levels.items()}
+
+    def facts(self, result: ActivityResult) -> dict[str, str]:
+        """How many levels are not collapsed."""
+        states = [level.state for level in result.levels.values()]
+        used = sum(state != "collapsed" for state in states)
+        return {"levels": f"{used} of {len(states)} used"} if states else {}

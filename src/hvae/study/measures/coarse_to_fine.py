@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hvae.metrics.classify import CoarseToFine as Agreement
+from hvae.metrics.classify import CoarseToFine as Compared
 from hvae.metrics.classify import coarse_to_fine
 from hvae.metrics.results import plain
+from hvae.reporting.data import Agreement
 from hvae.study.measure import Headline, Measure, Ranked
 
 if TYPE_CHECKING:
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
 GROUPS, REDRAWS = 200, 8
 TELLING = 0.05
 """The least by which redraws with the top held must agree more than chance does, for the experiment to tell."""
+_EXPERIMENTS = {
+    "top_held": "top held, the rest redrawn",
+    "top_redrawn": "mirror: top redrawn, the rest held",
+    "top_swapped": "mirror, relative: top redrawn, offsets held",
+    "chance": "chance: groups broken up",
+}
 _MIRROR = ("top_swapped", "top_swapped_pairwise")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoarseToFineResult(Agreement):
+class CoarseToFineResult(Compared):
     """Agreement on the class with the top held, and its two mirrors.
 
     `top_redrawn` keeps the values of the lower levels, `top_swapped` their offsets from the prior; None where the model
@@ -98,6 +105,18 @@ class CoarseToFine(Measure[CoarseToFineResult]):
         mirror = result.top_redrawn if result.top_swapped is None else result.top_swapped
         note = f"redraws agree on the class with the top {result.held} held; mirror {mirror:.0%}"
         yield Headline("coarse to fine", f"{result.top_held:.0%}", f"{note}; chance {result.chance:.0%}")
+
+    def agreement(self, result: CoarseToFineResult) -> Agreement | None:
+        """Every experiment as a bar, where they tell anything."""
+        if not result.tells:
+            return None
+        values = result.to_dict()
+        note = (
+            f"Share of the most frequent class among {result.redraws} redraws of an image, mean over {result.groups} "
+            f"images; {result.held} top level{'s' * (result.held > 1)} held or redrawn. "
+            f"Judge: {result.classifier or 'unknown'}."
+        )
+        return Agreement(shares={label: values[key] for key, label in _EXPERIMENTS.items() if key in values}, note=note)
 
     def ranked(self, result: CoarseToFineResult, evaluation: Evaluation) -> Iterator[Ranked]:
         """With what is held, and who judged."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.contribution import ContributionResult, TopLevels, contribution
+from hvae.reporting.data import Sheet
 from hvae.screen.numbers import number
-from hvae.study.measure import Measure, Sheet, spread
+from hvae.study.measure import Measure, spread
 
 if TYPE_CHECKING:
     from hvae.study.work import Work

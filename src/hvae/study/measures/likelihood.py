@@ -22,6 +22,7 @@ class Likelihood(Measure[LikelihoodResult]):
     name = "likelihood"
     about = "-ELBO and IW-K with their intervals, effective samples, and the rate of each level"
     cost = "quick"
+    is_for_page = True
     result = LikelihoodResult
     units: ClassVar[Mapping[str, str]] = {
         "negative_elbo_nats": "nats a datum; above -log p(x) in expectation",

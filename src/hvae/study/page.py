@@ -1,0 +1,158 @@
+"""What stands on the page of a run: its numbers and pictures, as plain data for the room that writes it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hvae.draw import prior
+from hvae.errors import HvaeError
+from hvae.reporting.data import Headline, LevelNumbers, Picture, ReportData, Verdict, read_history
+from hvae.runs.provenance import read_provenance, retyped
+from hvae.runs.subject import Subject
+from hvae.study.evaluation import Evaluation
+from hvae.study.measure import Figure
+from hvae.study.progress import Bars
+from hvae.walk import names, run
+
+IMAGES = 256
+PNG, MOST_PICTURE = b"\x89PNG\r\n\x1a\n", 2**25
+
+
+def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportData:
+    """Everything that the page of a run shows; its pictures are drawn here."""
+    loaded = subject.run
+    folder, provenance = loaded.folder, read_provenance(loaded.folder)
+    return ReportData(
+        title=f"{loaded.config.model.family} on {evaluation.data.name}",
+        summary=_summary(subject, provenance),
+        headlines=_headlines(evaluation),
+        conclusion=evaluation.conclusion,
+        verdicts=_verdicts(evaluation),
+        levels=_levels(subject, evaluation),
+        history=read_history(folder / "metrics.csv", names(loaded.model)),
+        level_notes=evaluation.notes(),
+        sheets=evaluation.sheets(),
+        agreement=evaluation.agreement(),
+        pictures=[*_pictures(subject, watched), *_figures(folder, evaluation)],
+        data=evaluation.data.to_dict(),
+        configuration=loaded.config.to_dict(),
+        environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
+        commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
+    )
+
+
+_ENVIRONMENT = (
+    "hvae",
+    "python",
+    "platform",
+    "machine",
+    "packages",
+    "seed",
+    "started",
+    "finished",
+    "training",
+    "imported",
+)
+
+
+def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
+    loaded, record = subject.run, subject.data.provenance
+    size = sum(p.numel() for p in loaded.model.parameters())
+    model = f"A {loaded.config.model.family} model with {size / 1e6:.2f} million parameters"
+    if source := loaded.description.get("imported"):
+        whose = f"{source['name']} of {source['code']}, " if "name" in source else ""
+        digest = f"sha256 {source['sha256'][:12]}..."
+        return f"{model}, imported from {source['file']} ({whose}{digest}); not trained here."
+    seconds = (provenance.get("training") or {}).get("seconds")
+    spent = f" in {seconds / 60:.1f} minutes" if seconds else ""
+    images = f"{record.sizes['train']:,} images of {record.name}"
+    return f"{model}, trained for {loaded.step:,} steps{spent} on {images}."
+
+
+def _headlines(evaluation: Evaluation) -> list[Headline]:
+    cards = []
+    missing = ((name, "not measured", reason) for name, reason in evaluation.skipped.items())
+    for name, text, note in [*evaluation.headlines(), *missing]:
+        value, spread, unit = _PARTS.fullmatch(text).groups("")  # type: ignore[union-attr]
+        cards.append(Headline(label=name, value=value, unit=unit, spread=spread, note=note))
+    return cards
+
+
+_PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB))?")
+"""A value, its interval or error, and its unit: on a card they have lines of their own."""
+
+
+def _verdicts(evaluation: Evaluation) -> list[Verdict]:
+    levels = evaluation.verdict.levels if evaluation.verdict else {}
+    return [
+        Verdict(level=name, status=level.state, sentence=level.sentence, advice=level.advice)
+        for name, level in levels.items()
+    ]
+
+
+def _levels(subject: Subject, evaluation: Evaluation) -> list[LevelNumbers]:
+    columns = evaluation.levels()
+    with torch.no_grad():
+        shapes = {r.name: tuple(r.value.shape[1:]) for r in run(subject.run.model, prior()).latents}
+    return [
+        LevelNumbers(
+            name=name,
+            shape=shapes[name],
+            nats=use.rate_nats,
+            active=use.active,
+            units=use.units,
+            more={title: text for title, text in columns[name].items() if title not in _OF_THE_PAGE},
+        )
+        for name, use in evaluation.uses().items()
+    ]
+
+
+_OF_THE_PAGE = ("nats", "active")
+"""Titles of what the page has columns of its own for."""
+
+
+def _figures(folder: Path, evaluation: Evaluation) -> Iterator[Picture]:
+    """The pictures that the evaluation has drawn, as far as they are still there."""
+    for measure, figures in evaluation.figures().items():
+        for figure in figures:
+            path = folder / "pictures" / figure.filename
+            if path.is_file():
+                yield _picture(figure, _png(path, measure))
+
+
+def _picture(figure: Figure, png: bytes) -> Picture:
+    return Picture(
+        title=figure.title,
+        caption=figure.caption,
+        png=png,
+        filename=figure.filename,
+        section="levels",
+        alt=figure.alt,
+    )
+
+
+def _png(path: Path, measure: str) -> bytes:
+    """A picture of the folder, which goes onto the page as it is: of a file that is none, nothing may."""
+    content = path.read_bytes() if path.stat().st_size <= MOST_PICTURE else b""
+    if path.is_symlink() or len(content) < 24 or not content.startswith(PNG):
+        raise HvaeError(f"{path} is damaged or no PNG; delete it, and measure again: --evaluate.measures {measure}")
+    return content
+
+
+def _pictures(subject: Subject, watched: Bars) -> list[Picture]:
+    from hvae.reporting import pictures
+
+    if len(subject.data.shape) != 3:
+        return []
+    model = subject.run.model
+    split = getattr(subject.data, subject.config.split) if subject.no_data() else subject.split
+    images = split.batch(range(min(IMAGES, len(split))))
+    held = max(1, min(subject.config.held, len(names(model)) - 1))
+    with watched.bar("pictures") as tick:
+        return pictures(model, images, held=held, seed=subject.config.seed, progress=tick)
