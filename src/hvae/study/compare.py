@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hvae.checkpoints import LoadedRun
 from hvae.errors import HvaeError
 from hvae.reporting.comparison import Group, Number, Row, write_comparison
 from hvae.runs.provenance import read_provenance
@@ -18,9 +19,6 @@ from hvae.study.measure import Ranked
 from hvae.study.measures.likelihood import Likelihood
 from hvae.study.places import check_place
 from hvae.study.progress import Tell, silent
-
-if TYPE_CHECKING:
-    from hvae.checkpoints import LoadedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +58,18 @@ def compare(
 
 
 def _folders(runs: Sequence[str | Path | LoadedRun]) -> list[Path]:
-    several = [runs] if isinstance(runs, str | Path) else runs
-    return [Path(run) if isinstance(run, str | Path) else run.folder for run in several]
+    several = runs if isinstance(runs, Iterable) and not isinstance(runs, str) else [runs]
+    return [_folder(run) for run in several]
+
+
+def _folder(run: str | Path | LoadedRun) -> Path:
+    """The folder of a run, which its weight file can stand for."""
+    if isinstance(run, LoadedRun):
+        return run.folder
+    if not isinstance(run, str | Path):
+        raise HvaeError(f"expected folders of runs, or what hvae.load gives, got {type(run).__name__}")
+    path = Path(run)
+    return path.parent if path.suffix == ".safetensors" and path.is_file() else path
 
 
 def _page(path: Path) -> Path:
