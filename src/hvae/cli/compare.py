@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
+from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
     from hvae.reporting.comparison import Group
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> None:
         voice.show(shown(group))
     if len(comparison.groups) > 1:
         voice.show(f"{len(comparison.groups)} different tasks: ranked within each, not across")
-    voice.show(f"page: {comparison.page}")
+    voice.show(f"page: {for_screen(comparison.page)}")
 
 
 _SIGNS = {"best": " best", "tied": " tied", "behind": "", "unranked": ""}

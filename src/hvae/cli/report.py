@@ -5,6 +5,7 @@ from __future__ import annotations
 from hvae.cli.evaluate import parser
 from hvae.cli.parser import split_dotted
 from hvae.cli.voice import Voice
+from hvae.screen.text import for_screen
 
 ABOUT = (
     "Write RUN/report.html again: samples, reconstructions, what each level does, and a verdict, in one file that "
@@ -23,4 +24,4 @@ def main(argv: list[str]) -> None:
         path = report(args.run, overrides=dotted, trust=args.trust, progress=voice, tell=voice.tell)
     voice.answer({"report": str(path)})
     if not args.json:
-        voice.show(f"report: {path}")
+        voice.show(f"report: {for_screen(path)}")
