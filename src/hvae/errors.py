@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
+import shlex
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import metadata
 
 
 class HvaeError(ValueError):
@@ -70,9 +74,20 @@ def unknown(kind: str, name: object, choices: Iterable[str], listing: str = "") 
 
 
 def missing_extra(package: str, extra: str) -> HvaeError:
-    """The error for an optional dependency that is not installed.
+    """The error for an optional dependency that is not installed, with the command that installs it here.
 
     >>> print(missing_extra("datasets", "hub"))
-    the package 'datasets' is not installed; install it with: pip install 'hvae[hub]'
+    the package 'datasets' (extra 'hub') is not installed; install it with: ... -m pip install 'datasets>=3'
     """
-    return HvaeError(f"the package '{package}' is not installed; install it with: pip install 'hvae[{extra}]'")
+    # The package alone, into this very Python: hvae may be no index's, and the first pip of the shell another's.
+    command = shlex.join([sys.executable or "python", "-m", "pip", "install", _requirement(package)])
+    return HvaeError(f"the package '{package}' (extra '{extra}') is not installed; install it with: {command}")
+
+
+def _requirement(package: str) -> str:
+    """A package with the versions that an extra asks for; without them where hvae runs uninstalled."""
+    try:
+        asked = metadata.requires("hvae") or []
+    except metadata.PackageNotFoundError:
+        asked = []
+    return next((line.partition(";")[0] for line in asked if re.match(rf"{package}\W", line)), package)

@@ -112,5 +112,5 @@ def test_faults_are_one_line(found: dict[str, Rows] | Exception, message: str, m
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(HvaeError, match=r"pip install 'hvae\[hub\]'"):
+    with pytest.raises(HvaeError, match="-m pip install 'datasets>="):
         load(HUB)
