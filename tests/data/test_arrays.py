@@ -158,7 +158,7 @@ def test_npz_without_images(tmp_path: Path) -> None:
         read(tmp_path / "x.npz")
 
 
-@pytest.mark.parametrize("labels", [np.arange(4), np.zeros(3), np.zeros((3, 1), int)])
+@pytest.mark.parametrize("labels", [np.arange(4), np.zeros(3), np.zeros((3, 2), int)])
 def test_labels_that_do_not_fit(labels: np.ndarray, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=labels)
     with pytest.raises(HvaeError, match="expected 3 whole-number labels"):
@@ -218,3 +218,10 @@ def test_the_same_image_in_two_splits_is_counted(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", train=train, test=np.concatenate([train[3:], some(2, 4, 4)]))
     record = read(tmp_path / "x.npz").provenance
     assert record.tally.duplicates == {"train/test": 2} and "2 images of test are also in train" in str(record)
+
+
+def test_a_column_of_labels_is_read(tmp_path: Path) -> None:
+    """As sets of medical pictures have them."""
+    np.savez(tmp_path / "x.npz", train_images=some(3, 4, 4), train_labels=np.array([[2], [1], [0]], np.uint8))
+    data = read(tmp_path / "x.npz")
+    assert data.train.labels is not None and data.train.labels.tolist() == [2, 1, 0]

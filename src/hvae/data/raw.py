@@ -126,9 +126,10 @@ def as_images(array: Array, where: str) -> Array:
 
 
 def as_labels(array: Array | None, n: int, where: str) -> Array | None:
-    """Whole-number labels, one an image; HvaeError otherwise."""
+    """Whole-number labels (N,), one an image; a column (N, 1) of them is one too.  HvaeError otherwise."""
     if array is None:
         return None
+    array = array[:, 0] if array.shape == (n, 1) else array
     if array.shape != (n,) or array.dtype.kind not in "bui":
         raise HvaeError(f"{where}: expected {n} whole-number labels, got {array.dtype} of shape {array.shape}")
     if n and int(array.max()) > MOST_LABEL:
