@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from hvae.runs.subject import CODE, vouched
 from hvae.trust import FLAG, Trust
@@ -24,7 +25,7 @@ def said(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _values(words: Sequence[str], options: set[str]) -> Iterator[str]:
-    for word, following in zip(words, [*words, ""][1:], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         name, equals, value = word.partition("=")
         if name in options and (value if equals else following):
             yield value if equals else following
