@@ -12,7 +12,7 @@ from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
 from hvae.config.data import DataConfig
 from hvae.config.families import FAMILIES
-from hvae.config.presets import PRESETS, YOUR_FOLDER, Preset
+from hvae.config.presets import PRESETS, Preset, is_open
 from hvae.config.presets.sizes import SIZES
 from hvae.runs.source import expected_shape
 from hvae.screen.table import Table
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
     found = {"families": [_family(name) for name in FAMILIES], "presets": [_preset(*item) for item in PRESETS.items()]}
     voice.answer(found)
     if not args.json:
-        voice.show(Group(_families(found["families"]), "", _presets(found["presets"])))
+        voice.show(Group(_families(found["families"]), "", _presets(found["presets"]), "", _advice()))
 
 
 def _family(name: str) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _family(name: str) -> dict[str, Any]:
 
 def _preset(name: str, preset: Preset) -> dict[str, Any]:
     config = preset.make()
-    shape, bits = _stand_in(config.data) if config.data.path == YOUR_FOLDER else expected_shape(config)
+    shape, bits = _stand_in(config.data) if is_open(config.data) else expected_shape(config)
     levels, parameters = SIZES[name]
     return {
         "preset": name,
@@ -109,12 +109,22 @@ def _families(rows: list[dict[str, Any]]) -> Table:
     return made
 
 
-_SIZE = ("levels", "parameters")
+_SIZE = ("levels", "parameters", "family")
 
 
 def _presets(rows: list[dict[str, Any]]) -> Table:
     made = table("preset", "family", "levels", "parameters", "time", "what it is", title="Presets", first_to_go=_SIZE)
     for row in rows:
         size = f"{row['parameters'] / 1e6:.2f} M"
-        made.add_row(row["preset"], row["family"], str(row["levels"]), size, row["time"], row["about"])
+        time = row["time"].replace(" (published)", "\n(published)")  # or it takes the width of what it is
+        made.add_row(row["preset"], row["family"], str(row["levels"]), size, time, row["about"])
+    return made
+
+
+def _advice() -> Table:
+    made = table("with a preset", "what to type")
+    made.add_row("train it", "hvae train PRESET")
+    made.add_row("see what it is made of", "hvae inspect PRESET")
+    made.add_row("change it", "hvae train PRESET --model.width 48")
+    made.add_row("keep it as a file", "hvae train PRESET --print-config > own.yaml")
     return made

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hvae.config.presets import PRESETS, YOUR_FOLDER, preset
+from hvae.config.presets import PRESETS, is_open, preset
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError, unknown
 
@@ -15,10 +15,15 @@ CONFIG = "config.yaml"
 
 def resolve(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
     """The configuration that a preset's name, a YAML file or a run folder stands for, with dotted keys changed."""
-    config = _named(source).override(overrides or {})
-    if config.data.path == YOUR_FOLDER:
-        raise HvaeError("this preset needs your images; add --data.path FOLDER")
+    config = outlined(source, overrides)
+    if is_open(config.data):
+        raise HvaeError(f"this preset needs your images; add --data.path {config.data.path}")
     return config
+
+
+def outlined(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """The same, where a preset for images of the user's may still lack their place."""
+    return _named(source).override(overrides or {})
 
 
 def _named(source: str) -> RunConfig:

@@ -10,16 +10,28 @@ from hvae.config.presets.foreign import FOREIGN
 from hvae.config.presets.iafvae import IAFVAE
 from hvae.config.presets.iwae import IWAE
 from hvae.config.presets.nvae import NVAE
-from hvae.config.presets.preset import YOUR_FOLDER, Preset
+from hvae.config.presets.own import OWN
+from hvae.config.presets.preset import YOUR_FOLDER, Preset, is_open
 from hvae.config.presets.qresvae import QRESVAE
 from hvae.config.presets.sprites import SPRITES
 from hvae.config.presets.vdvae import VDVAE
 from hvae.config.run import RunConfig
 from hvae.errors import unknown
 
-__all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "preset"]
+__all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "is_open", "preset"]
 
-PRESETS: dict[str, Preset] = {**FIRST, **IWAE, **SPRITES, **FOREIGN, **IAFVAE, **BIVA, **VDVAE, **NVAE, **QRESVAE}
+PRESETS: dict[str, Preset] = {
+    **FIRST,
+    **OWN,
+    **IWAE,
+    **SPRITES,
+    **FOREIGN,
+    **IAFVAE,
+    **BIVA,
+    **VDVAE,
+    **NVAE,
+    **QRESVAE,
+}
 """The presets by name."""
 
 
