@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from processes import finished
 
@@ -54,7 +55,7 @@ def test_version(command: Command) -> None:
         ("trian", "no command named 'trian'; did you mean 'train'?"),
         (
             "train digts",
-            "no preset, file or folder named 'digts'; did you mean 'digits'? 40 are known: hvae models lists them",
+            "no preset, file or folder named 'digts'; did you mean 'digits'? 43 are known: hvae models lists them",
         ),
         ("train nowhere.yaml", "no file or folder at nowhere.yaml; expected a configuration"),
         ("train folder", "this preset needs your images; add --data.path FOLDER"),
@@ -147,6 +148,40 @@ def test_inspect_counts_the_rows_of_one_process(command: Command) -> None:
 def test_inspect_a_file(command: Command, tmp_path: Path) -> None:
     hvae.preset("digits", {"model.groups": "1"}).save(tmp_path / "own.yaml")
     assert "z1" in command("inspect", tmp_path / "own.yaml").out
+
+
+@pytest.mark.parametrize(
+    ("words", "shape", "note"),
+    [
+        (("photos-small",), [8, 32, 32], ""),
+        (("arrays", "--data.size", "28,28", "--data.channels", "1"), [8, 14, 14], "8 bits a value are assumed"),
+        (("arrays", "--data.size", "12,9", "--data.channels", "1", "--data.bits", "4"), [8, 6, 5], ""),
+        (("arrays", "--data.name=hub", "--data.size", "8,8", "--data.channels", "3"), [8, 4, 4], "are assumed"),
+        (("greyscale-small", "--data.path", "nowhere"), [8, 32, 32], ""),
+    ],
+)
+def test_inspect_needs_no_images(words: tuple[str, ...], shape: list[int], note: str, command: Command) -> None:
+    assert command("inspect", *words, "--json").json["levels"][-1]["shape"] == shape
+    said = command("inspect", *words)
+    assert said.code == 0
+    assert note in said.out and ("assumed" in said.out) == bool(note)
+
+
+@pytest.mark.parametrize("path", ["FILE", "nowhere.npz"])
+def test_inspect_says_what_it_lacks(path: str, command: Command) -> None:
+    said = command("inspect", "arrays", "--data.path", path)
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert f"no images at {path}" in said.err and "--data.size 64,64 --data.channels 3" in said.err
+
+
+def test_inspect_a_run_whose_images_are_gone(command: Command, tmp_path: Path) -> None:
+    images = tmp_path / "x.npy"
+    np.save(images, np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8))
+    keys = {"model.groups": "1", "model.width": "8", "train.steps": "1", "train.batch": "4", "data.path": str(images)}
+    words = [word for key, value in keys.items() for word in (f"--{key}", value)]
+    assert command("train", "arrays", *words, "--out", tmp_path / "run", "--evaluate.limit", "2").code == 0
+    images.unlink()
+    assert command("inspect", tmp_path / "run", "--json").json["levels"][0]["shape"] == [8, 8, 8]
 
 
 def test_from_outside_only_json_on_standard_output() -> None:

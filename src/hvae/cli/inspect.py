@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
 from hvae.cli.voice import Voice
+from hvae.config.data import KNOWN, SOURCES, DataConfig
 from hvae.config.objective import ObjectiveConfig
+from hvae.config.presets import is_open
 from hvae.config.run import RunConfig
-from hvae.runs.source import expected_shape, resolve, shown_for_help
+from hvae.errors import HvaeError
+from hvae.runs.source import expected_shape, outlined, shown_for_help
 from hvae.runs.subject import device_of
 from hvae.study.building import built
 
 ABOUT = (
     "Show the levels of a model, their shapes and parameters, the FLOPs of an image, and the memory of a training "
-    "step, before anything is trained. Any key of the configuration can be changed on the way."
+    "step, before anything is trained. Any key of the configuration can be changed on the way. Images of your own need "
+    "not be there: --data.size and --data.channels say what they are."
 )
-EXAMPLES = ("hvae inspect cifar10 --train.batch 64 --model.width 96", "hvae inspect runs/digits")
+EXAMPLES = (
+    "hvae inspect cifar10 --train.batch 64 --model.width 96",
+    "hvae inspect arrays --data.size 28,28 --data.channels 1",
+    "hvae inspect runs/digits",
+)
+WEIGHTS = "model.safetensors"
+EIGHT = 8
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a model is for: images of `shape` (C, H, W) or vectors (D,), `bits` a value, and what was not said of it."""
+
+    shape: tuple[int, ...]
+    bits: int
+    note: str = ""
 
 
 def parser(argv: list[str]) -> Parser:
@@ -36,35 +58,70 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
-    config = resolve(args.source, dotted)
+    config = outlined(args.source, dotted)
+    form = form_of(config, Path(args.source), dotted)
     if args.parameters:
-        return show_parameters(config, voice)
-    found = inspected(config)
+        return show_parameters(config, form, voice)
+    found = inspected(config, form)
     voice.answer({**found.to_dict(), "process_bytes": resident()})
     if not args.json:
         voice.show(found)
+        voice.show(form.note) if form.note else None
         voice.show(f"this process, with torch and without data: {resident() / 1e6:.0f} MB")
 
 
-def show_parameters(config: RunConfig, voice: Voice) -> None:
+def form_of(config: RunConfig, source: Path, changed: Collection[str]) -> Form:
+    """The form of the images: that of the run at `source` unless keys of its data are `changed`, as said, or as read.
+
+    Raises HvaeError where none of these tells it.
+    """
+    data, weights = config.data, source / WEIGHTS
+    if data.name in SOURCES and weights.is_file() and not any(key.startswith("data.") for key in changed):
+        return trained_on(weights)
+    if data.name in KNOWN or is_on_disk(data):
+        return Form(*expected_shape(config))
+    if data.size and data.channels:
+        assumed = "" if data.bits else f"{EIGHT} bits a value are assumed; --data.bits says otherwise"
+        return Form((data.channels, *data.size), data.bits or EIGHT, assumed)
+    if data.name == "hub":
+        return Form(*expected_shape(config))
+    raise HvaeError(
+        f"no images at {data.path} to take the shape from; expected --data.path PLACE, or what they are: "
+        "--data.size 64,64 --data.channels 3 (1: grey)"
+    )
+
+
+def is_on_disk(data: DataConfig) -> bool:
+    """Whether images of the user's are at the path given, which stands open in some presets."""
+    return not is_open(data) and Path(data.path).expanduser().exists()
+
+
+def trained_on(weights: Path) -> Form:
+    """The form that a run's weights are for."""
+    from hvae.checkpoints import load
+
+    loaded = load(weights)
+    return Form(tuple(loaded.model.shape), loaded.bits)
+
+
+def show_parameters(config: RunConfig, form: Form, voice: Voice) -> None:
     """Name, shape and size of every parameter."""
-    shape, bits = expected_shape(config)
-    parameters = {name: tuple(w.shape) for name, w in built(config.model, shape, bits).named_parameters()}
+    model = built(config.model, form.shape, form.bits)
+    parameters = {name: tuple(w.shape) for name, w in model.named_parameters()}
     voice.answer({"parameters": {name: list(size) for name, size in parameters.items()}})
     if not voice.machine:
         voice.show("\n".join(f"{name}  {'x'.join(map(str, size)) or 'scalar'}" for name, size in parameters.items()))
 
 
-def inspected(config: RunConfig) -> Any:
+def inspected(config: RunConfig, form: Form) -> Any:
     """The inspection of what a configuration would train, in the micro-batches that one process would take."""
     from hvae.inspection import inspect
     from hvae.objectives import build as objective
 
-    shape, bits = expected_shape(config)
     train, goal = config.train, config.objective
     processes = train.nodes * (train.devices if isinstance(train.devices, int) else 1)
     return inspect(
-        built(config.model, shape, bits),
+        built(config.model, form.shape, form.bits),
         ceil(train.batch / train.accumulate / processes),
         # Filters of the rates weigh nothing, and may name levels that are about to be changed.
         objective=objective(ObjectiveConfig(kind=goal.kind, samples=goal.samples)),
