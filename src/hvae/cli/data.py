@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.console import Group
+
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
 from hvae.screen.table import Table
@@ -24,7 +26,7 @@ def main(argv: list[str]) -> None:
     found = known_sets(args.root)
     voice.answer({"sets": found})
     if not args.json:
-        voice.show(_table(found))
+        voice.show(Group(_table(found), "", _own()))
 
 
 def _table(sets: list[dict[str, Any]]) -> Table:
@@ -34,4 +36,14 @@ def _table(sets: list[dict[str, Any]]) -> Table:
         shape = "x".join(map(str, known["shape"])) + f", {known['bits']} bit"
         where = known["found"] or ("to download" if known["download"] else "nowhere")
         made.add_row("\n".join(known["forms"]), sizes, shape, where, known["what"])
+    return made
+
+
+def _own() -> Table:
+    made = table("your own images", "what to type")
+    made.add_row("pictures, colour", "hvae train photos-small --data.path FOLDER")
+    made.add_row("pictures, grey", "hvae train greyscale-small --data.path FOLDER")
+    made.add_row(".npy, .npz", "hvae train arrays --data.path FILE")
+    made.add_row("IDX, also .gz", "hvae train arrays --data.name idx --data.path FILE")
+    made.add_row("Hugging Face hub", "hvae train arrays --data.name hub --data.path NAME")
     return made
