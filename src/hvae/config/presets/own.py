@@ -71,8 +71,6 @@ OWN: dict[str, Preset] = {
         "25 min, 1 core",
         greyscale_small,
     ),
-    "arrays": Preset(
-        "small ladder on images in a .npy or .npz file; add --data.path FILE", "25 min for 64 x 64, 1 core", arrays
-    ),
+    "arrays": Preset("small ladder on images in a .npy or .npz file; add --data.path FILE", "25 min, 1 core", arrays),
 }
 """By name."""
