@@ -33,13 +33,16 @@ import torch
 from PIL import Image, features
 
 from hvae.checkpoints import load
-from hvae.cli.compress import _pictures, _tile, codec_of
+from hvae.cli.compress import _tile
 from hvae.cli.parser import split_dotted
 from hvae.coding import Book, Codec, Picture, Settings, read
 from hvae.coding.entropy.numerics import calm, noise
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.files.pictures import split
 from hvae.draw import posterior
+from hvae.study.codecs import codec_of, tile_shape
+from hvae.study.inputs import gathered
+from hvae.study.progress import quiet
 from hvae.walk import run
 
 Squeeze = Callable[[Image.Image], bytes]
@@ -243,16 +246,16 @@ def main() -> None:
     args = words.parse_args(rest)
     torch.manual_seed(0)
     found_run = load(args.run)
-    codec = codec_of(found_run, args.run)
-    pictures = [p for source in args.paths for p in _pictures(source, found_run, None, dotted)]
+    codec = codec_of(found_run, args.run, {})
+    pictures = list(gathered(args.paths, found_run, None, dotted, quiet).pictures)
     if args.crop:
         pictures = [piece for picture in pictures for piece in cropped(picture, codec.shape)]
     pictures = chosen(pictures, args.number)
     if args.tile:
-        codec = codec.sized(_tile(args.tile, pictures, codec.shape))
+        codec = codec.sized(tile_shape(_tile(args.tile), pictures, codec.shape))
     book = None
     if args.calibrated:
-        train = _pictures("train", found_run, 64, dotted)
+        train = gathered(["train"], found_run, 64, dotted, quiet).pictures
         book = codec.calibrate(np.stack([picture.levels for picture in train]))
     found = report(codec, pictures, book, args.draws, args.workers)
     print(json.dumps(found) if args.json else markdown(found))

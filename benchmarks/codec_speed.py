@@ -18,12 +18,12 @@ import numpy as np
 import torch
 
 from hvae.checkpoints import load
-from hvae.runs.source import expected_shape
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.lossless.codec import Codec
 from hvae.coding.lossless.coder import ORDERS, Coder, best_order, with_enough_noise
 from hvae.config.presets import preset
 from hvae.draw import prior
+from hvae.runs.source import expected_shape
 from hvae.walk import Model, run
 from hvae.zoo import build
 

@@ -5,7 +5,7 @@ python examples/contact_sheet.py RUN OUT.png
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -18,16 +18,20 @@ PANELS = {
 }
 
 
-def main(run: str, out: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a run folder with a report")
+    parser.add_argument("out", help="the .png to write")
+    args = parser.parse_args()
     figure = Figure(figsize=(15, 4.6), layout="constrained", facecolor="white")
     axes = figure.subplots(1, len(PANELS), width_ratios=[1.9, 1, 1])
     for ax, (name, caption) in zip(axes, PANELS.items(), strict=True):
-        picture = Image.open(Path(run) / "pictures" / name).convert("RGBA")
+        picture = Image.open(args.run / "pictures" / name).convert("RGBA")
         ax.imshow(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture), interpolation="nearest")
         ax.set_title(caption, fontsize=11)
         ax.axis("off")
-    figure.savefig(out, dpi=100)
+    figure.savefig(args.out, dpi=100)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main()

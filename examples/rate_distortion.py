@@ -28,10 +28,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import hvae
-from hvae.cli.lossy import codec_of
 from hvae.coding import LossyCodec, Picture, open_picture, opened, psnr
 from hvae.explore.theme import LIGHT
 from hvae.metrics import ms_ssim
+from hvae.study.codecs import lossy_codec_of
 
 JPEG = (3, 5, 8, 12, 20, 30, 40, 50, 60, 70, 80, 90)
 WEBP = (0, 5, 10, 20, 35, 50, 65, 80, 90)
@@ -48,7 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    codec = codec_of(hvae.load(args.run), args.run)
+    codec = lossy_codec_of(hvae.load(args.run), args.run, {})
     files = [f for place in args.pictures for f in found(Path(place))]
     files = [files[i] for i in np.linspace(0, len(files) - 1, min(args.number, len(files))).astype(int)]
     pictures = [open_picture(file, codec.shape[0], codec.bits) for file in files]
