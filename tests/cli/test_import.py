@@ -128,7 +128,7 @@ def test_a_disk_that_fails_leaves_nothing(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hvae.cli.import_.write_json", full)
+    monkeypatch.setattr("hvae.study.importing.write_json", full)
     said = command("import", "vdvae", file, "--out", tmp_path / "runs" / "one", *DIGITS)
     assert said.code == 2 and "No space left on device" in said.err
     assert list((tmp_path / "runs").iterdir()) == []

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from hvae.cli.parser import docs
+from hvae.cli.keys import docs
 from hvae.config import RunConfig
 from hvae.config.evaluate import CORRECTED, PROTOCOLS, EvaluateConfig, reading, verdict
 from hvae.config.families import FAMILIES

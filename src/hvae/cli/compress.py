@@ -7,8 +7,9 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from hvae.cli import lossless, lossy
+from hvae.cli.context import add_context, contexts
 from hvae.cli.late import late_bar
-from hvae.cli.parser import Parser, add_context, contexts, real, split_dotted, whole
+from hvae.cli.parser import Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 from hvae.errors import HvaeError, short

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hvae.cli import lossy
 from hvae.cli.compress import WORKERS
+from hvae.cli.context import add_context, contexts
 from hvae.cli.late import late_bar
-from hvae.cli.parser import Parser, add_context, contexts, whole
+from hvae.cli.parser import Parser, whole
 from hvae.cli.voice import Voice
 from hvae.screen.text import for_screen
 

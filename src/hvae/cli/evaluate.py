@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hvae.cli.evaluation.shown import summary
-from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
+from hvae.cli.keys import add_keys
+from hvae.cli.parser import Parser, split_dotted, wants_help
 from hvae.cli.voice import Voice
 from hvae.runs.source import shown_for_help
 

@@ -8,7 +8,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from hvae.cli.parser import Parser, add_keys, split_dotted, wants_help
+from hvae.cli.keys import add_keys
+from hvae.cli.parser import Parser, split_dotted, wants_help
 from hvae.cli.voice import Voice
 from hvae.config.data import KNOWN, SOURCES, DataConfig
 from hvae.config.objective import ObjectiveConfig

@@ -6,7 +6,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hvae.cli.parser import SEED, Parser, add_context, contexts, split_dotted, whole
+from hvae.cli.context import add_context, contexts
+from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
 

@@ -4,24 +4,18 @@ or of the machine's (one line), 130 interrupted.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
-import traceback
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
-from types import TracebackType
-from typing import Any
 
 from hvae import __version__, heap
 from hvae.cli import streams
+from hvae.cli.faults import of_the_machine, show_fault, spoken_warnings
 from hvae.cli.trusting import said
-from hvae.errors import HvaeError, HvaeWarning, short, unknown
-from hvae.screen.text import for_lines, for_screen
+from hvae.errors import HvaeError, unknown
+from hvae.screen.text import for_screen
 from hvae.trust import trusting
 
 COMMANDS = {
@@ -62,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
     if argv is None:
         streams.prepare()
-        sys.excepthook = _show_fault
+        sys.excepthook = show_fault
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
     try:
-        with _spoken_warnings(), trusting(*said(words)):
+        with spoken_warnings(), trusting(*said(words)):
             code = _dispatch(words)
         # Here rather than when the process ends, where nobody could answer a full disk.
         sys.stdout.flush()
@@ -82,51 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.abandon_output()
         return 0
     except (OSError, MemoryError, RuntimeError) as fault:
-        line = _of_the_machine(fault)
+        line = of_the_machine(fault)
         if not line:
             raise
         return _refuse(words, line)
-
-
-_REFUSALS = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG),
-    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-}
-"""What the system refuses by reason of its files, disks and limits, which no code of ours could mend."""
-
-
-def _of_the_machine(fault: Exception) -> str:
-    """What a person is told of a fault that lies in files, disks or memory; empty for all others."""
-    if isinstance(fault, MemoryError) or (isinstance(fault, RuntimeError) and "allocate memory" in str(fault)):
-        return "not enough memory; take fewer data at once, a smaller model, or a larger machine"
-    if not isinstance(fault, OSError) or fault.errno not in _REFUSALS:
-        return ""
-    if fault.filename is None:
-        streams.abandon_output()
-        return f"could not write the output: {fault.strerror}"
-    return f"{short(os.fspath(fault.filename))}: {fault.strerror}"
-
-
-@contextmanager
-def _spoken_warnings() -> Iterator[None]:
-    """Warnings of ours as one line each, without the place in our code; those of others as they are."""
-    with warnings.catch_warnings():
-        usual = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, HvaeWarning):
-                print(for_screen(f"hvae: {' '.join(str(message).split())}"), file=sys.stderr)
-            else:
-                usual(message, category, *place, **more)
-
-        warnings.showwarning = show
-        warnings.simplefilter("always", HvaeWarning)
-        yield
-
-
-def _show_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
-    """A traceback whose message cannot give orders to the terminal."""
-    print(for_lines("".join(traceback.format_exception(kind, fault, trace))), file=sys.stderr, end="")
 
 
 def _refuse(words: Sequence[str], line: str) -> int:

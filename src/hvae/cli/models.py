@@ -16,7 +16,6 @@ from hvae.config.presets import PRESETS, Preset, is_open
 from hvae.config.presets.sizes import SIZES
 from hvae.runs.source import expected_shape
 from hvae.screen.table import Table
-from hvae.study.building import outline, parameters
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "
@@ -63,17 +62,6 @@ def _preset(name: str, preset: Preset) -> dict[str, Any]:
 def _stand_in(data: DataConfig) -> tuple[tuple[int, ...], int]:
     """What images of a folder that is not there would be: as asked for, else small photographs."""
     return (data.channels or 3, *(data.size or (64, 64))), data.bits or 8
-
-
-def size(config: Any, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
-    """Levels and parameters, of a model without storage: no weight is ever drawn."""
-    import torch
-
-    from hvae.walk import names
-
-    with torch.device("meta"):
-        model = outline(config, shape, bits)
-        return len(names(model)), parameters(model)
 
 
 def _show_published(voice: Voice) -> None:

@@ -7,19 +7,15 @@ Options come from the standard argparse; dotted keys are taken out before and re
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
-from types import NoneType
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
+from typing import Annotated, Any, NoReturn
 
 from hvae.config.bounds import Bound
-from hvae.config.parse import hints, plain, typed
+from hvae.config.parse import typed
 from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_lines
 from hvae.trust import FLAG
@@ -96,30 +92,6 @@ def _reader(kind: Any) -> Callable[[str], Any]:
     return read
 
 
-def add_context(parser: Parser) -> None:
-    """Let a command be told under which context a conditional model is asked; `contexts` reads it."""
-    about = "what a conditional model is asked under, as label=7 or label=cat: a number or a class of the run's data; "
-    about += "again for each condition"
-    parser.add_argument("--context", action="append", default=[], metavar="NAME=VALUE", help=about)
-
-
-def contexts(words: Sequence[str]) -> dict[str, str]:
-    """The values by name.  Raises HvaeError for a word without a name or value, and for a name that is given twice.
-
-    >>> contexts(["label=7", "angle=0.5"])
-    {'label': '7', 'angle': '0.5'}
-    """
-    values: dict[str, str] = {}
-    for word in words:
-        name, _, value = word.partition("=")
-        if not (name and value):
-            raise HvaeError(f"--context: expected NAME=VALUE, as in --context label=7, got {word}")
-        if name in values:
-            raise HvaeError(f"--context: {name} is given twice; name it once")
-        values[name] = value
-    return values
-
-
 SEED = whole(0, 10**12)
 """The reader of a seed: the measures multiply it by a million, and torch takes 64 bits of the product."""
 
@@ -156,88 +128,6 @@ def split_dotted(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             raise HvaeError(f"--{key} needs a value, as in --{key} VALUE")
         dotted[key] = found
     return rest, dotted
-
-
-def add_keys(parser: Parser, sections: dict[str, Any]) -> None:
-    """Show the dotted keys of some configurations in the help, with their types and values."""
-    for section, config in sections.items():
-        about = (inspect.getdoc(type(config)) or "").split("\n\n")[0].replace("\n", " ")
-        _add(parser.add_argument_group(section, about), section, config)
-
-
-def _add(group: Any, at: str, config: Any) -> None:
-    types, words = hints(type(config)), docs(type(config))
-    for name, kind in types.items():
-        value = getattr(config, name)
-        if is_dataclass(value):
-            _add(group, f"{at}.{name}", value)
-            continue
-        about = f"{words.get(name, '')}{_unsaid(kind, words.get(name, ''))} {_shown(value)}"
-        group.add_argument(
-            f"--{at}.{name}", metavar=_metavar(kind), default=argparse.SUPPRESS, help=about.replace("%", "%%")
-        )
-
-
-_PLACEHOLDERS = {int: "N", float: "X", str: "TEXT", bool: "true|false", NoneType: "none"}
-
-
-def _metavar(kind: Any) -> str:
-    """What stands for a value: N a whole number, X a number, the choices themselves where they are few."""
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        choices = "|".join(map(str, args))
-        return choices if len(choices) <= 18 else "NAME"
-    if origin is tuple:
-        return ",".join("..." if arg is ... else _metavar(arg) for arg in ((args[0], *args) if ... in args else args))
-    if origin is dict:
-        return f"LEVEL={_metavar(args[1])},..."
-    # A whole number is a number: N|X says no more than X.
-    options = [_metavar(arg) for arg in args if not (arg is int and float in args)]
-    return "|".join(options) or _PLACEHOLDERS[kind]
-
-
-def _unsaid(kind: Any, words: str) -> str:
-    """The choices, where neither the placeholder nor the sentence tells them."""
-    choices = [str(c) for c in get_args(kind)] if get_origin(kind) is Literal else []
-    said = _metavar(kind) != "NAME" or all(choice in words for choice in choices)
-    return "" if said else f" One of {', '.join(choices)}."
-
-
-def _shown(value: Any) -> str:
-    return f"[{_value(plain(value))}]" if value not in ("", ()) else ""
-
-
-def _value(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return ",".join(f"{key}={_value(item)}" for key, item in value.items())
-    return ",".join(map(_value, value)) if isinstance(value, list) else str(value)
-
-
-def docs(kind: type) -> dict[str, str]:
-    """The sentence below each field of a dataclass, its bases included.
-
-    >>> from hvae.config.model import LadderConfig
-    >>> docs(LadderConfig)["width"]
-    'Channels of the features.'
-    """
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if base is not object and is_dataclass(base):
-            found |= _own_docs(base)
-    return {f.name: found[f.name] for f in fields(kind) if f.name in found}
-
-
-def _own_docs(kind: type) -> dict[str, str]:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(tree, ast.ClassDef)
-    found = {}
-    for field, below in zip(tree.body, tree.body[1:], strict=False):
-        target, text = getattr(field, "target", None), getattr(getattr(below, "value", None), "value", None)
-        if isinstance(field, ast.AnnAssign) and isinstance(target, ast.Name) and isinstance(text, str):
-            found[target.id] = " ".join(text.split())
-    return found
 
 
 def wants_help(argv: Sequence[str]) -> bool:

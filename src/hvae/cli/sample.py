@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hvae.cli.parser import SEED, Parser, add_context, contexts, split_dotted, whole
+from hvae.cli.context import add_context, contexts
+from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.parse import typed
 from hvae.errors import unknown

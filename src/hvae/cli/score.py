@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.cli.parser import SEED, Parser, add_context, contexts, real, split_dotted, whole
+from hvae.cli.context import add_context, contexts
+from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 

@@ -33,6 +33,17 @@ def parameters(model: Model) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
+def size(config: ModelConfig, shape: tuple[int, ...], bits: int) -> tuple[int, int]:
+    """Levels and parameters, of a model without storage: no weight is ever drawn."""
+    import torch
+
+    from hvae.walk import names
+
+    with torch.device("meta"):
+        model = outline(config, shape, bits)
+        return len(names(model)), parameters(model)
+
+
 def _check_weights(model: Model, copies: int) -> None:
     count = parameters(model)
     what = f"a model of {count:,} parameters" + (f", trained with {copies} numbers for each," if copies > 1 else "")
