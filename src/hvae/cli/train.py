@@ -48,11 +48,13 @@ def main(argv: list[str]) -> None:
     if args.print_config:
         return show_config(resolve(args.source or DEFAULT, dotted), Voice(args.json))
     from hvae.study.planning import plan
-    from hvae.study.train import train
-    from hvae.training import first_process
 
     with Voice(args.json).working():
+        # What is wrong with the words is said before torch is loaded.
         job = plan(args.source, args.out, args.resume, dotted, accepts_changes=args.accept_changed_data)
+        from hvae.study.train import train
+        from hvae.training import first_process
+
         voice = Voice(args.json, quiet=not first_process(job.config.train))
     if args.dry_run:
         return rehearse(job.config, job.folder, job.resume, voice)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from hvae.checkpoints import LoadedRun, describe
-from hvae.config.run import RunConfig
 from hvae.data import load
 from hvae.errors import HvaeError
 from hvae.objectives import build as objective
@@ -23,6 +20,7 @@ from hvae.runs.subject import Subject, Tell
 from hvae.study.beforehand import check_measures, check_space
 from hvae.study.building import trainable
 from hvae.study.levels import check_held, check_levels
+from hvae.study.planning import Job
 from hvae.study.warm_up import warm_up_warning
 from hvae.study.watch import watching
 
@@ -30,17 +28,6 @@ if TYPE_CHECKING:
     from hvae.data import ImageData
     from hvae.training import FitResult
     from hvae.walk import Model
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is trained, and where it goes."""
-
-    config: RunConfig
-    folder: Path
-    resume: bool
-    accepts_changes: bool = False
-    """Whether a resumed run goes on though its images are others."""
 
 
 def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:

@@ -201,7 +201,8 @@ def _check_data(config: RunConfig, conversion: Converted, file: Path) -> None:
     if (tuple(shape), bits) != (conversion.shape, conversion.bits):
         raise HvaeError(
             f"{file} is of a model for images of {conversion.shape} with {conversion.bits} bits, but "
-            f"{config.data.name} has {tuple(shape)} with {bits}; set data.size, data.crop, data.channels and data.bits, or name other data"
+            f"{config.data.name} has {tuple(shape)} with {bits}; set data.size, data.crop, data.channels and "
+            "data.bits, or name other data"
         )
 
 

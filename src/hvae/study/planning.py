@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 from hvae.runs import is_unused
 from hvae.runs.source import CONFIG, resolve, stored
-from hvae.study.fitting import Job
 from hvae.study.places import check_place
 
 DEFAULT = "digits"
@@ -21,6 +21,17 @@ MOVED = ("root", "path", "download")
 
 Source = str | RunConfig
 """A preset, a YAML file or a run folder; or a configuration."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and where it goes."""
+
+    config: RunConfig
+    folder: Path
+    resume: bool
+    accepts_changes: bool = False
+    """Whether a resumed run goes on though its images are others."""
 
 
 def plan(

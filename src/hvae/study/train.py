@@ -12,8 +12,8 @@ from hvae.runs import MEASURING, TRAINING, claiming
 from hvae.runs.provenance import course
 from hvae.runs.subject import Tell, open_run, vouched
 from hvae.study.evaluate import check_wanted, measure_all
-from hvae.study.fitting import Job, fitted
-from hvae.study.planning import Source, plan, refuse_used
+from hvae.study.fitting import fitted
+from hvae.study.planning import Job, Source, plan, refuse_used
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.report import measured_for, write
 from hvae.training import first_process
