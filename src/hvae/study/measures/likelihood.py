@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from hvae.metrics.likelihood import LikelihoodResult, bounds
+from hvae import metrics
+from hvae.metrics.likelihood import LikelihoodResult
 from hvae.metrics.results import Estimate
 from hvae.screen.numbers import number
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread
@@ -36,7 +37,7 @@ class Likelihood(Measure[LikelihoodResult]):
         """The bounds; an interrupted one goes on from the draws that were taken."""
         config = work.config
         with work.bar(f"likelihood, K = {config.draws}") as tick:
-            return bounds(
+            return metrics.bounds(
                 work.model,
                 work.batches(),
                 config.draws,
