@@ -13,8 +13,9 @@ from rich.console import Console
 
 from hvae.cli.evaluation.shown import summary
 from hvae.metrics.results import Estimate, plain
+from hvae.reporting.data import Sheet
 from hvae.study import Evaluation, Measure, read_evaluation
-from hvae.study.measure import Column, Headline, Ranked, Sheet, spread
+from hvae.study.measure import Column, Headline, Ranked, spread
 from hvae.study.measures import MEASURES
 from hvae.study.work import Work
 
