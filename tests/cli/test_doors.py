@@ -115,3 +115,53 @@ def test_latents_that_unpack_without_end(run: Path, tmp_path: Path, command: Com
         said = command("decode", run, tmp_path / name, "--out", tmp_path / "x")
         assert said.code == 2 and "expected an .npz file of latents" in said.err and said.err.count("\n") == 1
         assert not (tmp_path / "x").exists()
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
+
+
+def arrays(folder: Path) -> dict[str, Path]:
+    """The same levels in every kind of array file and of folder of them, some in a part for testing."""
+    train, test = np.arange(25 * 64, dtype=np.uint8).reshape(25, 8, 8) % 16, np.full((2, 8, 8), 15, np.uint8)
+    places = {name: folder / name for name in ("a.npz", "a-images-idx3-ubyte.gz", "plain-idx", "numpy")}
+    np.savez(places["a.npz"], train_images=train, test_images=test)
+    places["a-images-idx3-ubyte.gz"].write_bytes(gzip.compress(idx(train)))
+    for name in ("plain-idx", "numpy"):
+        places[name].mkdir()
+    (places["plain-idx"] / "train-images-idx3-ubyte").write_bytes(idx(train))
+    (places["plain-idx"] / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(test)))
+    np.save(places["numpy"] / "train.npy", train)
+    np.save(places["numpy"] / "test.npy", test)
+    return places
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a-images-idx3-ubyte.gz", "plain-idx", "numpy"])
+@pytest.mark.parametrize("door", ["encode", "interpolate", "score", "compress"])
+def test_arrays_of_every_kind_are_read(run: Path, tmp_path: Path, command: Command, door: str, name: str) -> None:
+    words = doors(run, arrays(tmp_path)[name], tmp_path)[door]
+    said = command(*words)
+    assert said.code == 0, said.err
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a-images-idx3-ubyte.gz", "plain-idx", "numpy"])
+def test_arrays_come_back_from_a_file(run: Path, tmp_path: Path, command: Command, name: str) -> None:
+    assert command("compress", run, arrays(tmp_path)[name], tmp_path / "a.hvz").code == 0
+    assert command("decompress", tmp_path / "a.hvz", tmp_path / "back").code == 0
+    (found,) = (np.load(file) for file in (tmp_path / "back").glob("*.npy"))
+    assert found.shape[1:] == (1, 8, 8)
+    assert (found[:25, 0] == np.arange(25 * 64).reshape(25, 8, 8) % 16).all() and (found[25:] == 15).all()
+
+
+def test_what_cannot_come_back_is_refused(run: Path, tmp_path: Path, command: Command) -> None:
+    np.savez(tmp_path / "floats.npz", images=np.linspace(0, 1, 128).reshape(2, 8, 8))
+    np.savez(tmp_path / "deep.npz", images=np.full((2, 8, 8), 200, np.uint8))
+    for name, why in {"floats": "expected whole numbers", "deep": "got (1, 8, 8) with 8 bits"}.items():
+        said = command("compress", run, tmp_path / f"{name}.npz", tmp_path / "a.hvz")
+        assert said.code == 2 and why in said.err and said.err.count("\n") == 1
+    assert not (tmp_path / "a.hvz").exists()
+
+
+def test_a_folder_with_pictures_is_one_of_pictures(run: Path, pictures: Path, tmp_path: Path, command: Command) -> None:
+    np.save(pictures / "notes.npy", np.zeros(3))
+    assert command(*doors(run, pictures, tmp_path)["encode"]).code == 0

@@ -21,6 +21,7 @@ from hvae.errors import HvaeError
 from hvae.picturefiles import listed
 
 READERS = {"npy": read_npy, "idx": read_idx_source}
+SUFFIXES = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
 EIGHT = 8
 
 
@@ -61,6 +62,18 @@ def look(config: DataConfig) -> list[Form]:
         bits = 0 if any(note.startswith("floats") for note in raw.transforms) else raw.bits
         return list(dict.fromkeys(_array(part, bits) for part in raw.parts.values()))
     raise HvaeError(f"expected images on this machine to look at, got data.name={config.name}")
+
+
+def reader_of(path: Path) -> str:
+    """How a file or folder of the user's is read, as `data.name` has it: folder, npy or idx; empty for other files.
+
+    A folder is one of arrays if it holds some and no picture.
+    """
+    if not path.is_dir():
+        return SUFFIXES.get(path.suffix, "")
+    names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
+    arrays = ["npy" if name.endswith(".npy") else "idx" for name in names if name.endswith(".npy") or "-idx" in name]
+    return arrays[0] if arrays and not listed(path).files else "folder"
 
 
 def _pictures(folder: Path) -> list[Form]:

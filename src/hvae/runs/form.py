@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hvae.data.sources import Source
 
 SPLITS = ("test", "valid", "train")
-READERS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
 PICTURES = ("data.pages", "data.bad")
 """Options that say which of the user's pictures are read."""
 DYNAMIC = "-dynamic"
@@ -100,14 +99,16 @@ class InputImages:
 
 def files(run: LoadedRun, source: str) -> DataConfig:
     """How the user's own files are read and brought to the form that the model was trained on."""
+    from hvae.data.look import reader_of
+
     path = Path(source).expanduser()
     if not path.exists():
         raise HvaeError(
             f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, or an array file"
         )
-    if not path.is_dir() and path.suffix not in READERS:
+    name, asked = reader_of(path), run.config.data
+    if not name:
         raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
-    name, asked = "folder" if path.is_dir() else READERS[path.suffix], run.config.data
     wish = {"pages": asked.pages, "bad": asked.bad, **picture(run)}
     return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **wish)
 

@@ -14,8 +14,10 @@ from hvae.coding import Picture, open_picture
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.imagefiles import memory_of
 from hvae.coding.files.pictures import check_name
+from hvae.config.data import DataConfig
 from hvae.data import Split, load
 from hvae.data.formats import read_arrays
+from hvae.data.look import READERS, reader_of
 from hvae.errors import HvaeError
 from hvae.heap import check_memory
 from hvae.picturefiles import REPLACE, SUFFIXES, listed, named_at_once, reason
@@ -27,7 +29,7 @@ BAD = "data.bad"
 """The key that says what becomes of pictures that cannot be read: stop, or skip."""
 
 Source = str | Path | Levels
-"""An image file, a folder of them, an .npy file or one of SPLITS; or levels, an array (N, *shape) of uint8."""
+"""An image file, an array file, a folder of either, or one of SPLITS; or levels, an array (N, *shape) of uint8."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,12 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
         raise HvaeError(
             f"nothing at {source}; expected an image, a folder of images, an .npy file, or {', '.join(SPLITS)}"
         )
-    return _array(path, run) if path.suffix == ".npy" else _files(path, run, data.get(BAD, "stop"), tell)
+    if path.suffix == ".npy":
+        return _array(path, run)
+    name = reader_of(path)
+    # A picture's file may have a name without an ending.
+    is_array = name in READERS and (path.is_dir() or path.suffix or "-idx" in path.name)
+    return _archive(path, name, run) if is_array else _files(path, run, data.get(BAD, "stop"), tell)
 
 
 def _files(path: Path, run: LoadedRun, bad: str, tell: Tell) -> Input:
@@ -157,6 +164,19 @@ def _array(path: Path, run: LoadedRun) -> Input:
     if levels is None:
         raise HvaeError(f"expected {path} to be uint8 (N, {', '.join(map(str, run.model.shape))}), got an archive")
     return Input(_levels(levels, path.stem, run, str(path)), 1, path.stat().st_size)
+
+
+def _archive(path: Path, name: str, run: LoadedRun) -> Input:
+    """The images of all parts of an array file or a folder of them, one after another."""
+    raw = READERS[name](DataConfig(name=name, path=str(path)))
+    if raw.transforms:
+        raise HvaeError(f"expected whole numbers in {path}, which come back as they are, got {raw.transforms[0]}")
+    levels = [part.levels for part in raw.parts.values()]
+    for part in levels:
+        run.check_form(part.shape[1:], max(int(part.max()).bit_length(), run.bits), str(path))
+    check_memory(sum(part.nbytes for part in levels), str(path))
+    title = path.name.partition(".")[0] or "images"
+    return Input(tuple(Picture(title, np.array(one), 0) for part in levels for one in part))
 
 
 def _levels(levels: Levels, name: str, run: LoadedRun, place: str) -> tuple[Picture, ...]:
