@@ -47,7 +47,8 @@ BINS = "bins.json"
 def parser() -> Parser:
     command = Parser("compress", ABOUT, EXAMPLES, "RUN INPUT... OUT.hvz [-n N] [--quality Q] [--no-verify] [--json]")
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    what = "image files, folders of them, .npy arrays of integer levels, or test, valid, train for the run's own data"
+    what = "image files, array files (.npy, .npz, IDX) of whole numbers, folders of either, or test, valid, train for "
+    what += "the run's own data"
     command.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
     command.add_argument(
         "-n", "--number", type=whole(1), metavar="N", help="of the run's own data, the first so many [all]"

@@ -92,7 +92,7 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
     path = Path(source).expanduser()
     if not path.exists():
         raise HvaeError(
-            f"nothing at {source}; expected an image, a folder of images, an .npy file, or {', '.join(SPLITS)}"
+            f"nothing at {source}; expected an image, an array file, a folder of either, or {', '.join(SPLITS)}"
         )
     if path.suffix == ".npy":
         return _array(path, run)

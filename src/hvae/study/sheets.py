@@ -18,9 +18,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
 COLUMNS = 8
 MOST_TIMES, MOST_PIXELS = 64, 200_000_000
 QUALITY = 95
-ENLARGE = (
-    "pictures of a sheet N times as large, each pixel a square; auto: tiny ones; one picture alone: as asked [auto]"
-)
+ENLARGE = "pictures of a sheet N times as large, each pixel a square; auto: tiny ones; one picture alone: as asked"
 
 
 def check_suffix(path: Path) -> None:
