@@ -60,7 +60,8 @@ def _text(path: Path, most: int) -> str:
 def parsed(text: str, constant: Callable[[str], float] = float) -> dict[str, Any]:
     """A JSON object from its text; `constant` reads NaN and Infinity, which JSON does not have.
 
-    Raises ValueError when it is none, is nested too deeply, or holds half of a surrogate pair, which nothing can write.
+    Raises ValueError when it is none, is nested too deeply, or holds half of a surrogate pair that stands
+    for no byte of a file's name, which nothing can write.
 
     >>> parsed('{"step": 3}')
     {'step': 3}
@@ -70,7 +71,8 @@ def parsed(text: str, constant: Callable[[str], float] = float) -> dict[str, Any
     except RecursionError:
         raise ValueError("nested too deeply") from None
     _check_depth(record)
-    json.dumps(record, ensure_ascii=False).encode()
+    # Names of files may hold bytes that are no UTF-8, which Python keeps as the surrogates that this lets through.
+    json.dumps(record, ensure_ascii=False).encode(errors="surrogateescape")
     if not isinstance(record, dict):
         raise ValueError("no object")
     return record
