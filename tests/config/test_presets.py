@@ -11,6 +11,7 @@ from hvae.config import PRESETS, RunConfig, preset
 from hvae.config.presets import is_open
 from hvae.config.presets.biva import BIVA
 from hvae.config.presets.first import FIRST
+from hvae.config.presets.own import OWN
 from hvae.config.presets.sizes import SIZES
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
@@ -77,3 +78,11 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 
 def test_overrides() -> None:
     assert preset("mnist-static-lvae", {"model.latents": "8,4", "model.widths": "16,8"}).model.latents == (8, 4)
+
+
+@pytest.mark.parametrize("name", list(OWN))
+@pytest.mark.parametrize("steps", [50, 7_000])
+def test_presets_for_own_images_warm_up_within_any_training(name: str, steps: int) -> None:
+    config = preset(name, {"train.steps": steps})
+    assert config.objective.over(steps).warmup.length == steps // 10
+    assert is_open(config.data)
