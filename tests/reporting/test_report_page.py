@@ -213,3 +213,13 @@ def test_levels_have_more_columns_and_more_tables() -> None:
         word in reader.text for word in ("I(x; z)", "z2 says", "z1 says", "B of N", "Top levels", "9.5", "of 300")
     )
     assert EVIL in reader.text
+
+
+def test_no_picture_is_written_through_a_link(tmp_path: Path) -> None:
+    theirs, run = tmp_path / "theirs", tmp_path / "run"
+    theirs.mkdir()
+    run.mkdir()
+    (run / "pictures").symlink_to(theirs)
+    with pytest.raises(HvaeError, match="is a link"):
+        write_report(run, ReportData(title="t", summary="s"))
+    assert not any(theirs.iterdir()) and not (run / "report.html").exists()

@@ -215,3 +215,19 @@ def test_without_locks_the_later_of_two_stays(folder: Path, monkeypatch: pytest.
         claiming(folder, TRAINING).__enter__()
     holder = read_holder(claim_file(folder, TRAINING))
     assert holder is not None and holder.token == "later"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe"])
+def test_nothing_is_written_through_what_only_looks_like_a_claim(folder: Path, tmp_path: Path, kind: str) -> None:
+    folder.mkdir()
+    path, other = claim_file(folder, MEASURING), tmp_path / "other"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(other)
+    if kind == "link":
+        other.write_text("precious")
+    with pytest.raises(HvaeError, match="not the claim of a run"), claiming(folder, MEASURING):
+        pass
+    assert other.exists() == (kind == "link")
+    assert kind != "link" or other.read_text() == "precious"

@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
 from hvae.reporting.charts import charts
 from hvae.reporting.data import Picture, ReportData, Section
@@ -38,13 +39,16 @@ STATUS = {"alive": ("good", "✓"), "weak": ("fair", "!"), "collapsed": ("bad", 
 def write_report(folder: str | Path, data: ReportData) -> Path:
     """Write `folder`/report.html and every picture to `folder`/pictures; each file is whole or not there.
 
-    Returns the path of the page.  Raises HvaeError when the disk is full or the folder cannot be written.
+    Returns the path of the page.  Raises HvaeError when the disk is full, the folder cannot be written, or the place of
+    the pictures is a link.
 
     >>> import tempfile
     >>> write_report(tempfile.mkdtemp(), ReportData(title="lvae on digits", summary="A test.")).name
     'report.html'
     """
     folder, whole = Path(folder), with_charts(data)
+    if (folder / "pictures").is_symlink():
+        raise HvaeError(f"{folder / 'pictures'} is a link, and nothing is written through one; remove it")
     for picture in whole.pictures:
         with replacing(folder / "pictures" / picture.filename) as temporary:
             temporary.write_bytes(picture.png)

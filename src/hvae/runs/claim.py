@@ -8,6 +8,7 @@ says who holds it, and its time moves on while that process works (a heartbeat).
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def _attempt(path: Path, holder: Holder, tell: Callable[[str], None]) -> int | N
     for _ in range(TRIES):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = _opened(path)
         except FileNotFoundError:
             continue  # whoever had made the folder has just removed it
         try:
@@ -156,6 +157,13 @@ def _attempt(path: Path, holder: Holder, tell: Callable[[str], None]) -> int | N
         if not is_gone:
             break
     return None
+
+
+def _opened(path: Path) -> int:
+    # A claim is written from its first byte: through a link that would empty a file of somebody's.
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise HvaeError(f"{path} is a link or a special file, not the claim of a run; remove it")
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _is_claimed(descriptor: int, path: Path, holder: Holder, state: Lock, tell: Callable[[str], None]) -> bool:
