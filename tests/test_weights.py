@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from hvae.errors import HvaeError
-from hvae.weights import DIGEST, digest, load_weights, save_weights
+from hvae.weights import DIGEST, digest, load_weights, read_weights, save_weights
 
 TENSORS = {
     "w": torch.arange(600.0).view(20, 30),
@@ -112,3 +112,12 @@ def test_the_digest_sees_names_types_shapes_and_values(other: dict[str, torch.Te
     assert digest(one) != digest(one, {"bits": 8})
     two = {"a": torch.ones(1), "b": torch.zeros(1)}
     assert digest(two) == digest(dict(reversed(two.items())))
+
+
+def test_a_file_of_holes_is_no_weight_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    with open(path, "wb") as f:
+        f.write(b"header")
+        f.truncate(1 << 36)
+    with pytest.raises(HvaeError, match="expected a whole file"):
+        read_weights(path)

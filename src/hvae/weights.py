@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hvae.errors import HvaeError
-from hvae.files import replacing
+from hvae.files import open_regular, replacing
 from hvae.records import MOST_BYTES, parsed
 
 DIGEST = "sha256"
@@ -60,6 +60,8 @@ def read_weights(path: str | Path) -> Stored:
     path = Path(path)
     if not path.is_file():
         raise HvaeError(f"no weights at {path}; train first, or give a run folder that holds model.safetensors")
+    with open_regular(path):  # of holes alone, a file of a few blocks would be mapped and summed up as terabytes
+        pass
     try:
         with safe_open(str(path), framework="pt") as f:
             description = _description((f.metadata() or {})["hvae"])

@@ -78,7 +78,7 @@ def check_weights(
     Neither the time nor the memory that this takes is more than the model of the weights themselves would.
     """
     _check_sizes(config, sum(t.numel() for t in weights.values()))
-    with torch.device("meta"), _Unfilled(), _at_most(_REGISTERED * (len(weights) + 1)):
+    with torch.device("meta"), _Unfilled(), at_most(_REGISTERED * (len(weights) + 1), "there are tensors"):
         expected = build(config, shape=shape, bits=bits).state_dict()
     fit(weights, expected, where)
     for name, value in expected.items():
@@ -128,15 +128,15 @@ _ELEMENTWISE = ("mul", "rmul", "add", "radd", "sub", "rsub", "div", "truediv", "
 
 
 @contextmanager
-def _at_most(parameters: int) -> Iterator[None]:
-    """Models with more parameters (tensors) than that are not built to the end: HvaeError."""
+def at_most(parameters: int, reason: str) -> Iterator[None]:
+    """Models with more parameters (tensors) than that are not built to the end: HvaeError, with the reason."""
     count = 0
 
     def counted(module: nn.Module, name: str, parameter: Tensor | None) -> None:
         nonlocal count
         count += 1
         if count > parameters:
-            raise HvaeError("the configuration asks for many more layers than there are tensors")
+            raise HvaeError(f"the configuration asks for many more layers than {reason}")
 
     handle = register_module_parameter_registration_hook(counted)
     try:

@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 _FLOAT = 4
 """Bytes of a weight or a value."""
+_MOST_TENSORS = 30_000
+"""Of one model: the deepest published ones have below 3,000.  Layers take time and memory even without storage."""
 _COPIES = 4
 """Of each weight, in training: itself, its gradient, and the optimiser's two moments."""
 
 
 def outline(config: ModelConfig, shape: tuple[int, ...], bits: int) -> Model:
-    """The model with its levels and shapes and without storage: no weight is drawn."""
+    """The model with its levels and shapes and without storage: no weight is drawn.
+
+    Raises HvaeError for one of more layers than could be trained.
+    """
     import torch
 
+    from hvae.checkpoints.description import at_most
     from hvae.zoo import build
 
-    with torch.device("meta"):
+    with torch.device("meta"), at_most(_MOST_TENSORS, f"could be trained ({_MOST_TENSORS:,} tensors of weights)"):
         return build(config, shape=shape, bits=bits).eval()
 
 
