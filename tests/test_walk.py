@@ -201,7 +201,8 @@ def test_context_of_generation_says_how_many_rows(context: dict[str, object], la
     [
         (None, "this model is conditional: 'label' is a class from 0 to 2; give it as context={'label': ...}"),
         ({"lable": 1}, "no condition named 'lable'; did you mean 'label'"),
-        ({"label": 3}, r"context\['label'\]: expected a class from 0 to 2 \(-1: unknown\), got 3 to 3"),
+        ({"label": 3}, r"context\['label'\]: expected a class from 0 to 2, got 3 to 3"),
+        ({"label": [0, 1, 2, -1]}, r"context\['label'\]: expected a class from 0 to 2, got -1 to 2"),
         ({"label": 1.5}, r"context\['label'\]: expected a class from 0 to 2.*got values of torch.float32"),
         ({"label": torch.tensor([1, 2])}, r"context\['label'\]: expected shape \(4,\) \(or one row\), got \(2,\)"),
         ({"label": torch.ones(4, 2, dtype=torch.int64)}, r"expected shape \(4,\).*got \(4, 2\)"),
@@ -230,6 +231,15 @@ def test_an_optional_condition_may_be_unknown() -> None:
     assert Labelled(optional=True).nothing(2).context["label"].tolist() == [-1, -1]
     vector = Condition(shape=(2,), optional=True)
     assert vector.unknown(3, torch.device("cpu")).isnan().all()
+    assert vector.rows("vector", [[0.0, torch.nan]], 1, torch.device("cpu")).isnan().any()
+    assert Labelled(optional=True).nothing(2, {"label": [1, -1]}).context["label"].tolist() == [1, -1]
+
+
+@pytest.mark.parametrize(("optional", "value"), [(False, torch.nan), (False, torch.inf), (True, torch.inf), (True, 1j)])
+def test_numbers_of_a_condition_are_finite_or_unknown(optional: bool, value: complex) -> None:
+    condition = Condition(shape=(2,), optional=optional)
+    with pytest.raises(HvaeError, match="expected finite numbers"):
+        condition.rows("vector", torch.tensor([[0.0, value]]), 1, torch.device("cpu"))
 
 
 def test_names_of_a_conditional_model_need_no_context() -> None:

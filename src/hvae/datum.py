@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError, unknown
+from hvae.range import has_values
 
 Context = Mapping[str, Tensor | float | Sequence[float]]
 """What a user says of the conditions by name: a tensor (B, ...), one value for all rows, or a list of values."""
@@ -99,7 +100,7 @@ class Condition:
 
     `classes` above 0: a whole number from 0 to classes - 1 for each row, -1 where it is unknown.  Otherwise numbers of
     `shape` for each row, NaN where they are unknown.  An `optional` condition may be left out, which makes every row
-    unknown; leaving out another one is an error.
+    unknown; of another one an unknown row is an error.
 
     >>> Condition(classes=10).rows("label", 7, 2, torch.device("cpu"))
     tensor([7, 7])
@@ -133,14 +134,29 @@ class Condition:
             raise HvaeError(f"context['{name}']: expected shape {(n, *self.shape)} (or one row), got {got}")
         return given.expand(n, *self.shape)
 
+    @property
+    def _or_unknown(self) -> str:
+        return " (-1: unknown)" if self.optional else ""
+
+    def _numbers(self, name: str, value: Tensor) -> Tensor:
+        if value.is_complex() or (has_values(value) and bool(self._odd(value).any())):
+            extent = "finite numbers (NaN: unknown)" if self.optional else "finite numbers"
+            raise HvaeError(f"context['{name}']: expected {extent}, got others (infinite, complex or unknown)")
+        return value.float() if value.dtype.itemsize < 4 or not value.is_floating_point() else value
+
+    def _odd(self, value: Tensor) -> Tensor:
+        return value.isinf() if self.optional else ~value.isfinite()
+
     def _typed(self, name: str, value: Tensor) -> Tensor:
         if not self.classes:
-            return value.float() if value.dtype.itemsize < 4 or not value.is_floating_point() else value
+            return self._numbers(name, value)
         if value.is_floating_point() or value.dtype == torch.bool:
-            raise HvaeError(f"context['{name}']: expected {self} (-1: unknown), got values of {value.dtype}")
-        if value.numel() and not (int(value.min()) >= -1 and int(value.max()) < self.classes):
+            raise HvaeError(f"context['{name}']: expected {self}{self._or_unknown}, got values of {value.dtype}")
+        # A model that must know it has no answer to -1: as an index that is the last class.
+        least = -1 if self.optional else 0
+        if value.numel() and not (int(value.min()) >= least and int(value.max()) < self.classes):
             got = f"{int(value.min())} to {int(value.max())}"
-            raise HvaeError(f"context['{name}']: expected {self} (-1: unknown), got {got}")
+            raise HvaeError(f"context['{name}']: expected {self}{self._or_unknown}, got {got}")
         return value.long()
 
 

@@ -37,12 +37,12 @@ def check_values(x: Tensor, limits: Limits | None = UNIT, dtype: torch.dtype | N
         raise HvaeError(f"expected data as a torch.Tensor, got {type(x).__name__}; convert them by torch.as_tensor")
     if x.dtype != torch.bool and not x.is_floating_point():
         raise HvaeError(_integers(x, limits or ANY))
-    if limits is not None and x.dtype != torch.bool and _has_values(x):
+    if limits is not None and x.dtype != torch.bool and has_values(x):
         _check_limits(x, limits)
     return x if dtype is None and x.is_floating_point() else x.to(dtype or torch.get_default_dtype())
 
 
-def _has_values(x: Tensor) -> bool:
+def has_values(x: Tensor) -> bool:
     return x.numel() > 0 and not (x.is_meta or isinstance(x, FakeTensor) or torch.compiler.is_compiling())
 
 
@@ -56,7 +56,7 @@ def _check_limits(x: Tensor, limits: Limits) -> None:
 
 def _integers(x: Tensor, limits: Limits) -> str:
     kind = str(x.dtype).removeprefix("torch.")
-    if x.is_complex() or not _has_values(x):
+    if x.is_complex() or not has_values(x):
         return f"expected {_expected(limits)} of a floating type, got {kind}; convert them"
     low, high = torch.stack(x.aminmax()).tolist()
     advice = _advice(low, high, limits) if high > 1 else "convert them by x.float()"
