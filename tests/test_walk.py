@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import pytest
@@ -397,3 +398,22 @@ def test_nothing_warns() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(InTime(), given(InTime()(x(1)).values()), InTime().evidence(x(1)))
+
+
+def test_given_values_have_a_row_for_each_datum() -> None:
+    model = Labelled()
+    for value in (torch.zeros(1, 2), torch.zeros(()), torch.zeros(5, 2)):
+        with pytest.raises(HvaeError, match="z1: expected a given value of 3 rows, got shape"):
+            run(model, given({"z1": value}, prior()), n=3, context={"label": 1})
+
+
+@pytest.mark.parametrize("t", [-1.0, math.nan, math.inf])
+def test_temperatures_that_are_none(t: float) -> None:
+    with pytest.raises(HvaeError, match="expected a temperature of 0 or more"):
+        prior(t)
+
+
+@pytest.mark.parametrize("count", [0, 7, 2.5])
+def test_counts_of_steps_that_are_none(count: int) -> None:
+    with pytest.raises(HvaeError, match="expected 1 to 6 steps of a walk"):
+        Steps(torch.zeros(2, 1), 6).thinned(count)

@@ -8,6 +8,7 @@ Shapes: `B` batch; `...` a variable's own shape.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import Tensor
 from hvae.distributions import Distribution
 from hvae.distributions.masked import Masked
 from hvae.distributions.steps import Steps
+from hvae.errors import HvaeError
 from hvae.site import Key, Pin, Site, as_key
 
 
@@ -81,9 +83,13 @@ class _Prior(Draw):
 def prior(t: float = 1.0) -> Draw:
     """p at temperature `t`; data are never tempered.  A level redrawn at t=1 costs zero: that is the L>k bound.
 
+    Raises HvaeError for a temperature below 0, or none.
+
     >>> prior(0.7)
     _Prior(t=0.7)
     """
+    if not 0 <= t < math.inf:
+        raise HvaeError(f"expected a temperature of 0 or more, got {t}")
     return _Prior(float(t))
 
 

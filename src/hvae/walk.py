@@ -399,6 +399,8 @@ def run(
         elif site.step is not None and (site.name, None) in pinned:
             _check_single(site, trace)
         value, proposal = (site.value, site.proposal) if site.data and site.value is not None else draw(site)
+        if not pinned.isdisjoint((site.key, (site.name, None))):
+            _check_rows(site, value, len(evidence))
         trace.note(site, value, proposal)
         return value
 
@@ -421,6 +423,13 @@ def _check_single(site: Site, trace: Trace) -> None:
             f"{name} recurs in time, but one value was given for it; give each step by ('{name}', step), as "
             f"trace.values() and by_step('{name}', series) do"
         )
+
+
+def _check_rows(site: Site, value: Tensor, n: int) -> None:
+    """Raises HvaeError for a given value of other rows: one row might pass for all, and the sums would be of one."""
+    shape = tuple(value.shape)
+    if not shape or shape[0] != n:
+        raise HvaeError(f"{spelled(pin(site.key))}: expected a given value of {n} rows, got shape {shape}; expand it")
 
 
 def _check_keys(draw: Draw, trace: Trace) -> None:

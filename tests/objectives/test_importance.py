@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 
+from hvae.distributions import Normal
 from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.objectives import IWAE
+from hvae.objectives import ELBO, IWAE, STL, DReG
 from hvae.objectives.importance import log_mean_exp, rows
+from hvae.site import Site
 from hvae.walk import Trace, run
 
 
@@ -82,3 +85,21 @@ def test_compiles_as_one_graph(model: LinearGaussian) -> None:
     got = torch.compile(loss, fullgraph=True, backend="aot_eager")(x)
     torch.manual_seed(1)
     torch.testing.assert_close(got, loss(x))
+
+
+@pytest.mark.parametrize("kind", [IWAE, STL, DReG])
+def test_several_draws_of_a_weighted_walk_are_no_bound(kind: type[IWAE | STL]) -> None:
+    one = torch.ones(8, 2)
+    for weight in (3.0, torch.full((8,), 3.0)):
+        trace = Trace()
+        trace.note(Site("z", Normal(one, one), Normal(0 * one, one), weight=weight), one, Normal(0 * one, one))
+        trace.note(Site("x", Normal(one, one), data=True), one, None)
+        assert kind(1)(trace, 0).total.isfinite()
+        with pytest.raises(HvaeError, match="4 draws of such a walk are no bound"):
+            kind(4)(trace, 0)
+
+
+@pytest.mark.parametrize("make", [IWAE, STL, lambda samples: ELBO(samples=samples)])
+def test_less_than_one_draw_is_refused(make: Callable[[int], object]) -> None:
+    with pytest.raises(HvaeError, match="at least 1 draw"):
+        make(0)

@@ -39,7 +39,7 @@ class Steps(Distribution):
 
     def thinned(self, count: int) -> Steps:
         """`count` random steps for each row.  Raises HvaeError unless 1 <= count <= T."""
-        if not 1 <= count <= self.total:
+        if not (isinstance(count, int) and 1 <= count <= self.total):
             raise HvaeError(f"expected 1 to {self.total} steps of a walk, got {count}")
         return Steps(self.like, self.total, count)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hvae.draw import Draw, posterior
-from hvae.objectives.loss import Loss, Objective, per_datum
+from hvae.objectives.loss import Loss, Objective, check_samples, per_datum
 from hvae.objectives.rates import RateFilter, Rates, WarmUp
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
@@ -36,6 +36,7 @@ class ELBO(Objective):
         regulariser: Regulariser | None = None,
         draw: Draw = posterior,
     ) -> None:
+        check_samples(samples)
         self.filters, self.draw = filters, draw
         self.warmup = WarmUp() if warmup is None else warmup
         self.samples, self.regulariser = samples, regulariser or AS_IS

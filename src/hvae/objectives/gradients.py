@@ -22,10 +22,9 @@ import torch
 from torch import Tensor
 
 from hvae.draw import Draw, Drawn, posterior
-from hvae.errors import HvaeError
 from hvae.objectives.elbo import spent
-from hvae.objectives.importance import log_mean_exp, rows
-from hvae.objectives.loss import Loss, Objective
+from hvae.objectives.importance import check_unweighted, log_mean_exp, rows
+from hvae.objectives.loss import Loss, Objective, check_samples
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.site import Site
 from hvae.walk import Trace
@@ -56,8 +55,7 @@ class _PathGradient(Objective):
     """The value of the negative importance-weighted bound, with a gradient of its own."""
 
     def __init__(self, samples: int = 1, *, regulariser: Regulariser | None = None) -> None:
-        if samples < 1:
-            raise HvaeError(f"expected at least 1 draw for each datum, got {samples}")
+        check_samples(samples)
         # Each draw has a twin, so a datum has twice as many rows.
         self.samples, self.draw, self.regulariser = 2 * samples, Twins(samples), regulariser or AS_IS
 
@@ -66,6 +64,7 @@ class _PathGradient(Objective):
         """What has the wanted gradient, (B, K): log w of the draws, log p and log q of their twins."""
 
     def __call__(self, trace: Trace, step: int) -> Loss:
+        check_unweighted(trace, self.samples // 2)
         log_likelihood, log_prior, log_q = _joint(trace)
         (log_p, twin_p), (spent_q, twin_q) = (_apart(log, self.samples) for log in (log_likelihood + log_prior, log_q))
         bound, penalty = log_mean_exp(log_p - spent_q).mean(), trace.penalty().mean()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import spent
-from hvae.objectives.loss import Loss, Objective
+from hvae.objectives.loss import Loss, Objective, check_samples
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
 
@@ -26,16 +26,19 @@ class IWAE(Objective):
     KL is an average over q already, and inside the logarithm an average is not a weight.  Rate filters have no place
     here for the same reason.  The trace must come from `evidence.repeat(samples)`.
 
-    Raises HvaeError when the rows of the trace are not a multiple of `samples`.
+    Raises HvaeError when the rows of the trace are not a multiple of `samples`, and for several draws of a walk that
+    weighs its levels (`thin`).
 
     >>> IWAE(5).samples
     5
     """
 
     def __init__(self, samples: int, *, regulariser: Regulariser | None = None) -> None:
+        check_samples(samples)
         self.samples, self.regulariser = samples, regulariser or AS_IS
 
     def __call__(self, trace: Trace, step: int) -> Loss:
+        check_unweighted(trace, self.samples)
         log_weight = trace.log_weight()
         bound, penalty = log_mean_exp(rows(log_weight, self.samples)).mean(), trace.penalty().mean()
         terms = {"loss": penalty - bound, "iwae": bound, "penalty": penalty, **_watched(trace, log_weight)}
@@ -47,6 +50,21 @@ def _watched(trace: Trace, log_weight: Tensor) -> dict[str, Tensor]:
     # The likelihood is the dear part of a log-weight: taking the latents off again is cheaper than scoring it twice.
     latents = sum((record.log_weight() for record in trace.latents), torch.zeros_like(log_weight))
     return spent(trace.nats(), (log_weight - latents).mean())
+
+
+def check_unweighted(trace: Trace, draws: int) -> None:
+    """Raises HvaeError for several draws where a level stands for others: the exponential of an estimate is biased.
+
+    One draw is a sum, which keeps its expectation.
+    """
+    if draws == 1:
+        return
+    for record in trace.latents:
+        if bool((record.weight != 1.0).any()) if isinstance(record.weight, Tensor) else record.weight != 1.0:
+            raise HvaeError(
+                f"{record.name} has a weight, as in a walk of a few of its steps (thin), and {draws} draws of such a "
+                "walk are no bound; visit all steps, or take the ELBO"
+            )
 
 
 def rows(log_weight: Tensor, samples: int) -> Tensor:

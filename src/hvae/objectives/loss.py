@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from hvae.draw import Draw, posterior
+from hvae.errors import HvaeError
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Record, Trace
 
@@ -42,6 +43,12 @@ class Objective(ABC):
     @abstractmethod
     def __call__(self, trace: Trace, step: int) -> Loss:
         """The loss in nats per datum, averaged over the batch."""
+
+
+def check_samples(samples: int) -> None:
+    """Raises HvaeError for less than one draw of a datum."""
+    if samples < 1:
+        raise HvaeError(f"expected at least 1 draw for each datum, got {samples}")
 
 
 def per_datum(nats: Tensor) -> Tensor:
