@@ -140,3 +140,10 @@ def test_after_step_is_called_for_taken_steps_alone(tmp_path: Path) -> None:
     config = settings(steps=4, skip_factor=1e-9, skip_window=1)
     result = fit(skipped, ELBO(), Data(), config, tmp_path / "skipped")
     assert result.skipped > 0 and skipped.calls == 4 - result.skipped
+
+
+@pytest.mark.parametrize(("was", "now"), [(("px",), ("p1",)), ((), ("px",)), (("px",), ())])
+def test_a_run_is_not_resumed_with_other_parts(tmp_path: Path, was: tuple[str, ...], now: tuple[str, ...]) -> None:
+    fit(Pair(), ELBO(), Data(), settings(steps=1, only=was), tmp_path)
+    with pytest.raises(HvaeError, match="trains .* a resumed run keeps it"):
+        fit(Pair(), ELBO(), Data(), settings(steps=2, only=now), tmp_path, resume=True)

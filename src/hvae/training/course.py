@@ -212,6 +212,7 @@ class Course:
             self.has_saved = False
 
     def _take_up(self, content: dict[str, Any]) -> None:
+        self._check_only(content["course"])
         self._restore(content)
         self.journal.notes = list(content["notes"])
         now, then = self._course(), content["course"]
@@ -219,6 +220,15 @@ class Course:
         self.journal.note(f"resumed at step {self.history.step}" + (f" with {', '.join(changed)}" if changed else ""))
         # A finished run has nothing left but to say so.
         self.stopped = "steps" if self.history.step >= self.config.steps else ""
+
+    def _check_only(self, then: dict[str, Any]) -> None:
+        # The optimiser remembers its weights by their order alone: of others it would take up the wrong memory.
+        was, now = tuple(then.get("only", ())), tuple(self.config.only)
+        if was != now:
+            raise HvaeError(
+                f"{self.job.folder} trains {_parts_named(was)} (train.only), not {_parts_named(now)}; a resumed run "
+                "keeps it: train other parts into another folder, with --train.init"
+            )
 
     def _restore(self, content: dict[str, Any]) -> None:
         self.learner.restore(content["learner"])
@@ -316,3 +326,7 @@ class Course:
 
 def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
+
+
+def _parts_named(patterns: tuple[str, ...]) -> str:
+    return ",".join(patterns) or "all parts"
