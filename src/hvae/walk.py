@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from hvae.datum import Conditions, Context, Datum, as_datum, missing, relevant, row_count
 from hvae.datum import rows as context_rows
 from hvae.distributions import Distribution, divergence, sum_rest
+from hvae.distributions.base import LocationScale
 from hvae.draw import Draw, posterior, prior
 from hvae.errors import HvaeError, unknown
 from hvae.range import Limits, check_values
@@ -426,10 +427,12 @@ def _check_single(site: Site, trace: Trace) -> None:
 
 
 def _check_rows(site: Site, value: Tensor, n: int) -> None:
-    """Raises HvaeError for a given value of other rows: one row might pass for all, and the sums would be of one."""
-    shape = tuple(value.shape)
-    if not shape or shape[0] != n:
-        raise HvaeError(f"{spelled(pin(site.key))}: expected a given value of {n} rows, got shape {shape}; expand it")
+    """Raises HvaeError for a given value of another shape: one number might pass for many, and the sums be of one."""
+    shape, law = tuple(value.shape), site.q or site.p
+    # The shape of other laws is known only by a draw of theirs.
+    wanted = tuple(law.loc.shape[1:]) if isinstance(law, LocationScale) else shape[1:]
+    if not shape or shape != (n, *wanted):
+        raise HvaeError(f"{spelled(pin(site.key))}: expected a given value of shape {(n, *wanted)}, got {shape}")
 
 
 def _check_keys(draw: Draw, trace: Trace) -> None:
