@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -417,3 +418,15 @@ def test_temperatures_that_are_none(t: float) -> None:
 def test_counts_of_steps_that_are_none(count: int) -> None:
     with pytest.raises(HvaeError, match="expected 1 to 6 steps of a walk"):
         Steps(torch.zeros(2, 1), 6).thinned(count)
+
+
+def test_a_walk_that_counts_what_does_not_exist_is_refused() -> None:
+    class Heedless(Labelled):
+        def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+            return super().walk(visit, replace(evidence, observed=None, lengths=None))
+
+    data, label = torch.zeros(2, 2), {"label": torch.tensor([0, 1])}
+    with pytest.raises(HvaeError, match="does not heed `observed`"):
+        Heedless()(Datum(data, label, observed=torch.zeros(2, 2).bool()))
+    with pytest.raises(HvaeError, match="does not heed `lengths`"):
+        Heedless()(Datum(data, label, lengths=torch.tensor([0, 1])))

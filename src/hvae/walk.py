@@ -407,6 +407,7 @@ def run(
 
     trace.x = model.walk(visit, evidence)
     _check_keys(draw, trace)
+    _check_masks(evidence, trace)
     return trace
 
 
@@ -433,6 +434,15 @@ def _check_rows(site: Site, value: Tensor, n: int) -> None:
     wanted = tuple(law.loc.shape[1:]) if isinstance(law, LocationScale) else shape[1:]
     if not shape or shape != (n, *wanted):
         raise HvaeError(f"{spelled(pin(site.key))}: expected a given value of shape {(n, *wanted)}, got {shape}")
+
+
+def _check_masks(evidence: Evidence, trace: Trace) -> None:
+    """Raises HvaeError for a walk that scores what does not exist: it has left out `observed` or `lengths`."""
+    records = trace.records.values()
+    if evidence.observed is not None and all(record.observed is None for record in records):
+        raise HvaeError("this model does not heed `observed`: give its sites of data their part of it, or leave it out")
+    if evidence.lengths is not None and all(record.mask is None and record.observed is None for record in records):
+        raise HvaeError("this model does not heed `lengths`: give the sites of its steps a mask, or leave them out")
 
 
 def _check_keys(draw: Draw, trace: Trace) -> None:
