@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import faults_data
+import faults_training
 from damage import damaged, damages
 
 SECONDS, BYTES = 300, 8 * 2**30
@@ -104,9 +105,20 @@ def data(count: int, work: Path) -> Iterator[tuple[str, Outcome]]:
     return faults_data.faults(count, work, command)
 
 
+def training(part: faults_training.Part) -> Callable[[int, Path], Iterator[tuple[str, Outcome]]]:
+    """A part whose faults say themselves what went wrong, if anything."""
+
+    def outcomes(count: int, work: Path) -> Iterator[tuple[str, Outcome]]:
+        for what, fault in part(count, work):
+            yield what, Outcome("lost", fault) if fault else Outcome("done")
+
+    return outcomes
+
+
 PARTS: dict[str, tuple[Callable[[int, Path], Iterator[tuple[str, Outcome]]], int]] = {
     "side-files": (side_files, 120),
     "data": (data, len(faults_data.FOLDERS) + len(faults_data.FILES)),
+    **{name: (training(part), usual) for name, (part, usual) in faults_training.PARTS.items()},
 }
 """Each part, and how many faults it brings by itself."""
 

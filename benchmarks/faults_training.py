@@ -1,23 +1,17 @@
-"""Kills in the middle of training, and trainings started together in one folder: counts what was survived.
-
-    python benchmarks/faults_training.py                    40 kills with resume, 10 pairs
-    python benchmarks/faults_training.py kills --count 100
+"""Kills in the middle of training, and trainings started together in one folder: two parts of `faults.py`.
 
 A run is killed at a random moment, start, evaluation and report included, and resumed, again and again; at its end it
 must have the weights, moments and rows of a run that was never killed, to the last bit (times aside).  Of two commands
 started together in one folder one trains and the other is refused in one line, and the folder is of one of them.
-Prints one line a part, and what was not survived; the exit code is 1 if anything was not.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +32,7 @@ SECONDS = 600
 """What one command may take on a busy machine."""
 Fault = tuple[str, str]
 """What was done, and what went wrong; empty where it was survived."""
+Part = Callable[[int, Path], Iterator[Fault]]
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -127,28 +122,5 @@ def _mixed(folder: Path, kind: str, codes: list[int], said: list[str]) -> str:
     return f"seeds {seeds} of run {own}" * (seeds != (own,) * 3) or "rows twice" * (len(set(steps)) != len(steps))
 
 
-PARTS: dict[str, tuple[Callable[[int, Path], Iterator[Fault]], int]] = {"kills": (kills, 40), "pairs": (pairs, 10)}
+PARTS: dict[str, tuple[Part, int]] = {"kills": (kills, 40), "pairs": (pairs, 10)}
 """Each part, and how many faults it brings by itself."""
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"among {', '.join(PARTS)} [all]")
-    parser.add_argument("--count", type=int, default=0, help="faults of each part")
-    args = parser.parse_args()
-    lost = 0
-    for name in args.parts or PARTS:
-        part, usual = PARTS[name]
-        done = 0
-        with tempfile.TemporaryDirectory() as work:
-            for what, fault in part(args.count or usual, Path(work)):
-                done += 1
-                lost += bool(fault)
-                if fault:
-                    print(f"  {what}: {fault}", flush=True)
-        print(f"{name}: {done} tried, {lost} lost so far", flush=True)
-    return 1 if lost else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
