@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hvae.cli.main import _show_fault
+from hvae.cli.faults import show_fault
 from hvae.cli.voice import Voice, table
 from hvae.screen.text import from_cell
 
@@ -102,5 +102,5 @@ def test_a_traceback_is_clean() -> None:
         raise RuntimeError("no file \x1b]0;owned\x07")
     except RuntimeError:
         with redirect_stderr(err):
-            _show_fault(*sys.exc_info())  # type: ignore[arg-type]
+            show_fault(*sys.exc_info())  # type: ignore[arg-type]
     assert "Traceback" in err.getvalue() and "\\x1b]0;owned\\x07" in err.getvalue() and is_clean(err.getvalue())

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from hvae import objectives
-from hvae.cli.models import size
 from hvae.config import PRESETS, RunConfig, preset
 from hvae.config.presets import is_open
 from hvae.config.presets.biva import BIVA
@@ -16,6 +15,7 @@ from hvae.config.presets.sizes import SIZES
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
 from hvae.runs.source import expected_shape
+from hvae.study.building import size
 from hvae.walk import run
 from hvae.zoo import build
 
