@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,11 @@ import hvae
 from hvae.config import preset
 from hvae.config.data import DataConfig
 from hvae.data import ImageData, load
+from hvae.errors import HvaeError
 from hvae.metrics import activity, contribution, mutual
+from hvae.metrics.maps import usual_maps
+from hvae.study.progress import bars
+from hvae.study.work import Work
 
 OWN = Path(__file__).parents[1] / "examples" / "own"
 MODELS = {"vrnn": "VRNN", "conditional_vae": "ConditionalVAE", "vqvae": "VQVAE", "diffusion": "Diffusion"}
@@ -93,3 +99,13 @@ def test_a_network_trains_on_arrays_with_labels(monkeypatch: pytest.MonkeyPatch,
     config = preset("digits", {"train.steps": 2, "train.batch": 8}).train
     hvae.fit(ConditionalVAE((1, 8, 8)), hvae.ELBO(), (x.astype(np.float32), y), config, tmp_path / "run")
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_maps_are_drawn_where_there_are_places_alone(model: hvae.Model, data: ImageData) -> None:
+    subject: Any = SimpleNamespace(run=SimpleNamespace(model=model.eval()), data=data)
+    batches = list(data.test.some(range(6)).batches(3))
+    if Work(subject, bars(None)).no_places():
+        with pytest.raises(HvaeError, match="maps are of images"):
+            usual_maps(model, batches)
+    else:
+        assert usual_maps(model, batches).mean

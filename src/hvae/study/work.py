@@ -65,6 +65,14 @@ class Work:
         """Why the data are no pictures; empty when they are."""
         return "" if len(self.subject.data.shape) == 3 else "images are needed, and these data are vectors"
 
+    def no_places(self) -> str:
+        """Why neither a level nor the data of this model lie in a plane; empty when one of them does."""
+        from hvae.walk import glimpse
+
+        trace = glimpse(self.model)
+        in_planes = any(record.value.ndim == 4 for record in (*trace.latents, *trace.observed))
+        return self.no_images() or ("" if in_planes else "no variable of this model has places (height and width)")
+
     def too_few(self) -> str:
         """Why nothing can be seen to vary; empty when there are two data or more."""
         return "" if len(self.split) > 1 else f"2 data or more are needed, got {len(self.split)}"

@@ -67,8 +67,8 @@ class Maps(Measure[MapsResult]):
         )
 
     def obstacle(self, work: Work) -> str:
-        """Vectors have no places."""
-        return work.too_few() or work.no_images()
+        """Vectors have no places, nor have the steps of a sequence."""
+        return work.too_few() or work.no_places()
 
     def figures(self, result: MapsResult) -> Iterator[Figure]:
         """All maps in one picture."""
