@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError, unknown
 from hvae.range import has_values
+from hvae.errors import HvaeError, short, unknown
 
 Context = Mapping[str, Tensor | float | Sequence[float]]
 """What a user says of the conditions by name: a tensor (B, ...), one value for all rows, or a list of values."""
@@ -127,7 +128,7 @@ class Condition:
 
     def rows(self, name: str, value: Tensor | float | Sequence[float], n: int, device: torch.device) -> Tensor:
         """The value as n rows (n, ...); one value stands for all of them.  Raises HvaeError where it does not fit."""
-        given = self._typed(name, torch.as_tensor(value, device=device))
+        given = self._typed(name, _as_tensor(name, value).to(device))
         given = given[None] if tuple(given.shape) == self.shape else given
         if tuple(given.shape[1:]) != self.shape or len(given) not in (1, n):
             got = tuple(given.shape)
@@ -160,6 +161,16 @@ class Condition:
         return value.long()
 
 
+def _as_tensor(name: str, value: object) -> Tensor:
+    """Raises HvaeError for what holds no numbers, such as the name of a class."""
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise HvaeError(
+            f"context['{name}']: expected a number, or a tensor or list of them, got {short(value)}"
+        ) from None
+
+
 Conditions = Mapping[str, Condition]
 """The conditions of a model by name."""
 
@@ -168,7 +179,7 @@ def row_count(conditions: Conditions, context: Context) -> int:
     """How many rows a context speaks of: the longest of its entries, 1 where each is one value for all rows."""
     counts = [1]
     for name, value in context.items():
-        size = torch.as_tensor(value).shape
+        size = _as_tensor(name, value).shape
         per_row = conditions[name].shape if name in conditions else ()
         counts.append(size[0] if len(size) > len(per_row) else 1)
     return max(counts)

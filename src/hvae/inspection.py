@@ -23,12 +23,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import levels_of
 from hvae.objectives import ELBO, Objective
 from hvae.screen.table import Table, table
-from hvae.walk import Model, Trace, run
+from hvae.walk import Evidence, Model, Trace, run
 
 MOMENTS = 2
 """Numbers that each optimiser keeps for a weight: a running mean of the gradient, and of its square or largest."""
@@ -200,7 +201,7 @@ def _forward(model: Model) -> tuple[Trace, int]:
     """The trace of one fake datum, and the FLOPs that made it."""
 
     def score(model: Model, x: Tensor) -> Trace:
-        trace = run(model, posterior, model.evidence(x))
+        trace = run(model, posterior, _evidence(model, x))
         trace.elbo()
         return trace
 
@@ -211,6 +212,14 @@ def _forward(model: Model) -> tuple[Trace, int]:
     return trace, counter.get_total_flops()
 
 
+def _evidence(model: Model, x: Tensor) -> Evidence:
+    """What a walk may see of fake data, under a placeholder for each condition: fake values cannot be checked."""
+    if not model.conditions:
+        return model.evidence(x)
+    context = {name: condition.placeholder(len(x), x.device) for name, condition in model.conditions.items()}
+    return Evidence(len(x), x, context, model.features(Datum(x, context)))
+
+
 def _added(_: tuple[int, ...], a: tuple[int, int], b: tuple[int, int], **__: object) -> int:
     """Of a product that is added in place, (n, k) times (k, m), which the counter does not know by itself."""
     return 2 * a[0] * a[1] * b[1]
@@ -219,7 +228,7 @@ def _added(_: tuple[int, ...], a: tuple[int, int], b: tuple[int, int], **__: obj
 def _memory(model: Model, batch: int, objective: Objective, half: bool, device: str) -> Memory:
     def step(model: Model, x: Tensor) -> int:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss = objective(run(model, objective.draw, model.evidence(x).repeat(objective.samples)), 0).total
+            loss = objective(run(model, objective.draw, _evidence(model, x).repeat(objective.samples)), 0).total
         held = ledger.live
         loss.backward()
         return held

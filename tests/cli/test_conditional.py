@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,12 @@ def conditional(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run of moments on binary digits."""
     hvae.family(ToyConfig, name="conditional-toy")(Toy)
     folder = tmp_path_factory.mktemp("conditional") / "run"
-    keys = {"model.family": "conditional-toy", "data.bits": 1, "objective.free_bits.nats": 0}
+    keys = {
+        "model.family": "conditional-toy",
+        "data.bits": 1,
+        "objective.free_bits.nats": 0,
+        "objective.warmup.length": 0,
+    }
     config = hvae.preset("digits", {**keys, "train.steps": 4, "train.batch": 16, "train.accelerator": "cpu"})
     data = load(config.data)
     description = describe(config, data.shape, data.bits, data.provenance.to_dict())
@@ -201,3 +207,22 @@ def test_pictures_are_compressed_under_one_context(conditional: Path, tmp_path: 
     levels = load(run.config.data).test.levels(range(3)).numpy()
     assert np.array_equal(np.load(tmp_path / "back" / "test.npy"), levels)
     assert command("decompress", tmp_path / "x.hvz", tmp_path / "other", "--context", "label=2").code == 2
+
+
+def test_runs_are_evaluated_reported_and_inspected(conditional: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(conditional, tmp_path / "run")
+    few = {"evaluate.limit": 20, "evaluate.samples": 2}
+    evaluation = hvae.evaluate(folder, measures="likelihood,activity", overrides=few)
+    assert "Samples" in hvae.report(folder).read_text() and "z1" in evaluation.uses()
+    assert hvae.inspect(hvae.load(folder).model, batch=16).levels[0].dims == 3
+
+
+@pytest.mark.parametrize("value", ["cat", ["cat", "dog"], None, [[1], [2, 3]]])
+def test_a_context_that_holds_no_numbers_is_an_error_of_one_line(value: Any) -> None:
+    model = Toy(ToyConfig(), (1, 8, 8), 1)
+    for work in (
+        lambda: hvae.sample(model, 2, context={"label": value}),
+        lambda: model.nothing(None, {"label": value}),
+    ):
+        with pytest.raises(HvaeError, match=r"context\['label'\]: expected a number, or a tensor or list of them, got"):
+            work()

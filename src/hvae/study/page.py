@@ -8,9 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from hvae.draw import prior
 from hvae.errors import HvaeError
 from hvae.reporting.data import Headline, LevelNumbers, Picture, ReportData, Verdict, read_history
 from hvae.runs.provenance import read_provenance, retyped
@@ -18,7 +15,7 @@ from hvae.runs.subject import Subject
 from hvae.study.evaluation import Evaluation
 from hvae.study.measure import Figure
 from hvae.study.progress import Bars
-from hvae.walk import names, run
+from hvae.walk import glimpse, names
 
 IMAGES = 256
 PNG, MOST_PICTURE = b"\x89PNG\r\n\x1a\n", 2**25
@@ -98,8 +95,7 @@ def _verdicts(evaluation: Evaluation) -> list[Verdict]:
 
 def _levels(subject: Subject, evaluation: Evaluation) -> list[LevelNumbers]:
     columns = evaluation.levels()
-    with torch.no_grad():
-        shapes = {r.name: tuple(r.value.shape[1:]) for r in run(subject.run.model, prior()).latents}
+    shapes = {r.name: tuple(r.value.shape[1:]) for r in glimpse(subject.run.model).latents}
     return [
         LevelNumbers(
             name=name,
