@@ -82,6 +82,7 @@ def test_the_bars_of_a_command_are_bars() -> None:
         ({"measures": "likelyhood"}, "did you mean 'likelihood'"),
         ({"measures": []}, "expected one or more of"),
         ({"overrides": {"model.width": 3}}, "belongs to the training"),
+        ({"overrides": {"samples": 3}}, "no key named 'samples'; did you mean .*'evaluate.samples'"),
         ({"measures": "disentanglement"}, "factors are needed, and digits has none"),
         ({"measures": "quality", "overrides": {"evaluate.features": "nowhere.pt"}}, "no network at nowhere.pt"),
     ],

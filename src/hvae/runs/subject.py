@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.config.evaluate import EvaluateConfig
-from hvae.config.run import RunConfig
-from hvae.errors import HvaeError
+from hvae.config.run import SECTIONS, RunConfig
+from hvae.errors import HvaeError, unknown
 from hvae.runs.protocol import read_by
 from hvae.trust import NOBODY, Trust
 
@@ -93,7 +93,7 @@ def open_run(run: str | Path | LoadedRun, overrides: Mapping[str, Any], tell: Te
 
     for key in overrides:
         if not key.startswith(FREE):
-            raise HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
+            raise _fixed(key)
     run = _placed(run, overrides)
     data = load_data(run.config.data)
     run.check_form(data.shape, data.bits, data.provenance.name)
@@ -102,6 +102,14 @@ def open_run(run: str | Path | LoadedRun, overrides: Mapping[str, Any], tell: Te
     if unlike:
         tell(f"these are not the data of the training: {', '.join(unlike)} differ; do not compare the numbers")
     return Subject(run, data, tuple(unlike), trust)
+
+
+def _fixed(key: str) -> HvaeError:
+    """The error for a key that cannot change once a run is trained: one of its training, or none at all."""
+    if key.partition(".")[0] not in SECTIONS:
+        known = [*FREE[:-1], *(f"evaluate.{field.name}" for field in fields(EvaluateConfig))]
+        return unknown("key", key, known, "hvae evaluate --help")
+    return HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
 
 
 def _placed(run: str | Path | LoadedRun, overrides: Mapping[str, Any]) -> LoadedRun:
