@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hvae.config.model import VAEConfig
 from hvae.datum import Condition, Datum
 from hvae.distributions import Normal, Steps, standard_normal
 from hvae.draw import Draw, Drawn, by_step, each, given, masked, mode, posterior, prior, replay, thin
@@ -17,6 +18,7 @@ from hvae.errors import HvaeError
 from hvae.objectives import ELBO, IWAE, STL
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model, Trace, glimpse, names, run
+from hvae.zoo import build
 
 
 class InTime(Model):
@@ -430,3 +432,19 @@ def test_a_walk_that_counts_what_does_not_exist_is_refused() -> None:
         Heedless()(Datum(data, label, observed=torch.zeros(2, 2).bool()))
     with pytest.raises(HvaeError, match="does not heed `lengths`"):
         Heedless()(Datum(data, label, lengths=torch.tensor([0, 1])))
+
+
+@pytest.mark.parametrize(
+    ("shape", "got", "advice"),
+    [
+        ((1, 8, 8), (5, 8, 8), "; give them an axis for the one channel: x[:, None]"),
+        ((3, 8, 6), (5, 8, 6, 3), "; put the channels before height and width"),
+        ((1, 8, 8), (5, 1, 9, 9), ""),
+        ((64,), (5, 8, 8), ""),
+    ],
+)
+def test_data_that_only_lack_an_axis_are_told_which(shape: tuple[int, ...], got: tuple[int, ...], advice: str) -> None:
+    model = build(VAEConfig(latent=2, widths=(4,)), shape=shape, bits=1)
+    with pytest.raises(HvaeError) as error:
+        model(torch.zeros(got))
+    assert str(error.value).endswith(f"got {got}{advice}")

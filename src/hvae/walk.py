@@ -308,8 +308,7 @@ class Model(nn.Module, ABC):
         """
         datum = as_datum(data)
         if tuple(datum.x.shape[1:]) != tuple(self.shape):
-            shape = f"(B, {', '.join(map(str, self.shape))})"
-            raise HvaeError(f"expected data of shape {shape}, got {tuple(datum.x.shape)}")
+            raise _misshapen(tuple(self.shape), tuple(datum.x.shape))
         said = {**relevant(datum, self.conditions).context, **(context or {})}
         x, observed = datum.x, datum.observed
         if observed is not None:
@@ -356,6 +355,16 @@ class Model(nn.Module, ABC):
         self, data: Tensor | Datum, draw: Draw = posterior, *, context: Context | None = None, check: bool = True
     ) -> Trace:
         return run(self, draw, self.evidence(data, context, check=check))
+
+
+def _misshapen(shape: tuple[int, ...], got: tuple[int, ...]) -> HvaeError:
+    """The error for data (B, ...) of another shape than the model's; with what to do where only axes are in its way."""
+    advice = ""
+    if got[1:] == shape[1:] and shape[0] == 1:
+        advice = "; give them an axis for the one channel: x[:, None]"
+    elif len(got) == 4 and (got[3], *got[1:3]) == shape:
+        advice = "; put the channels before height and width"
+    return HvaeError(f"expected data of shape (B, {', '.join(map(str, shape))}), got {got}{advice}")
 
 
 class Chain(Model, ABC):

@@ -242,6 +242,12 @@ def test_the_first_process_is_the_one_that_the_engine_lets_write(
     assert first_process(TrainConfig(accelerator="cpu", devices=devices)) is first
 
 
+def test_settings_that_are_no_settings_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match="expected an hvae.config.TrainConfig, .* got {'steps': 3}"):
+        fit(toy(), ELBO(), Data(), {"steps": 3}, tmp_path / "run")  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(HvaeError, match="already holds a run"):

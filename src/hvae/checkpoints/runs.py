@@ -104,7 +104,10 @@ def _described(path: Path, stored: Stored) -> tuple[RunConfig, Model]:
     description, where = stored.description, f"{path}: its description cannot be used"
     missing = [key for key in _KEYS if key not in description]
     if missing:
-        raise HvaeError(f"{path} does not say its {', '.join(missing)}; it was not written by hvae train")
+        raise HvaeError(
+            f"{path} does not say its {', '.join(missing)}; it was not written by hvae train: give hvae.fit a "
+            "description (hvae.checkpoints.describe) to load its runs"
+        )
     try:
         check_description(description)
         config, shape, bits = RunConfig.from_dict(description["config"]), description["shape"], description["bits"]

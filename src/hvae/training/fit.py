@@ -12,7 +12,7 @@ import torch
 
 from hvae.config.train import TrainConfig
 from hvae.data.sources import Source, as_batches
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.objectives import Objective
 from hvae.runs import TRAINING, Claim, claiming
 from hvae.training.course import Course
@@ -70,6 +70,8 @@ def fit(
     another model, when the devices are not there, when the disk is full at the end, and when the loss keeps turning
     non-finite after several returns to the last checkpoint.
     """
+    if not isinstance(config, TrainConfig):
+        raise HvaeError(f"expected an hvae.config.TrainConfig, as TrainConfig(steps=1000), got {short(config)}")
     folder = Path(folder)
     data, validation = as_batches(split), None if valid is None else as_batches(valid)
     if len(data) == 0:
