@@ -25,8 +25,8 @@ def warm_up_warning(config: RunConfig, model: Model) -> str:
     if not low:
         return ""
     return (
-        f"objective.warmup: it outlasts the training of {steps:,} steps, which ends with {weights_text(low)}: what is "
-        "minimised never is the ELBO; give objective.warmup.length as a share of the steps (0.1: a tenth), or train "
+        f"objective.warmup: it outlasts the training of {steps:,} steps, which ends with {weights_text(low)}: -ELBO "
+        "itself is never minimised; give objective.warmup.length as a share of the steps (0.1: a tenth), or train "
         "for longer"
     )
 
