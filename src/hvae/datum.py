@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from hvae.errors import HvaeError, unknown
-from hvae.range import has_values
 from hvae.errors import HvaeError, short, unknown
+from hvae.range import has_values
 
 Context = Mapping[str, Tensor | float | Sequence[float]]
 """What a user says of the conditions by name: a tensor (B, ...), one value for all rows, or a list of values."""
