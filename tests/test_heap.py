@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from pathlib import Path
 
 import pytest
 from processes import finished
 
 from hvae import heap
-from hvae.errors import HvaeError
 
 STEPS = """
 import resource, torch
@@ -36,22 +34,3 @@ def test_a_step_finds_the_memory_of_the_one_before() -> None:
 def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     assert not heap.keep()
-
-
-def test_more_memory_than_there_is_is_refused() -> None:
-    heap.check_memory(1 << 10, "x.npz")
-    if heap.available() is not None:
-        with pytest.raises(HvaeError, match=r"x.npz: needs 1,000,000,000,000,000,000 bytes of memory"):
-            heap.check_memory(10**18, "x.npz")
-
-
-def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
-    for name, text in {
-        "memory.max": "1000",
-        "memory.current": "700",
-        "memory.stat": "anon 5\ninactive_file 50",
-    }.items():
-        (tmp_path / name).write_text(text)
-    assert heap._of_container(tmp_path) == 350
-    (tmp_path / "memory.max").write_text("max")
-    assert heap._of_container(tmp_path) is None and heap._of_container(tmp_path / "none") is None

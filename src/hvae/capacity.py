@@ -14,7 +14,7 @@ from hvae.errors import HvaeError
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
-def check_memory(needed: float, what: str, advice: str) -> None:
+def check_memory(needed: float, what: str, advice: str = "take less at once") -> None:
     """Raises HvaeError if `what` takes more bytes than this process can have.
 
     >>> check_memory(1e18, "a batch of 10^12 images", "set train.batch lower")
@@ -41,24 +41,37 @@ def in_units(size: float) -> str:
 
 
 def free_memory() -> int | None:
-    """Bytes that this process can still take, swap included; None where the system does not tell."""
-    bounds = [bound for bound in (_system(), _group()) if bound is not None]
-    return min(bounds, default=None)
+    """Bytes that this process may still take, swap included, by the system and by the limit of its container.
+
+    None where neither says.
+
+    >>> (free_memory() or 1) > 0
+    True
+    """
+    return min((size for size in (_of_system(), _of_container()) if size is not None), default=None)
 
 
-def _system() -> int | None:
-    with suppress(OSError, ValueError, IndexError):
-        lines = (line.split() for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        sizes = {words[0]: 1024 * int(words[1]) for words in lines}
-        return sizes["MemAvailable:"] + sizes["SwapFree:"]
+def _of_system() -> int | None:
+    with suppress(OSError):
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        sizes = [_field(text, name, 1024) for name in ("MemAvailable:", "SwapFree:")]
+        return sum(size or 0 for size in sizes) if sizes[0] is not None else None
     with suppress(OSError, ValueError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return None
 
 
-def _group() -> int | None:
-    """What the control group of a container may have in all, where there is a limit."""
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):
-            return int((Path("/sys/fs/cgroup") / name).read_text(encoding="ascii"))
+def _of_container(place: Path = Path("/sys/fs/cgroup")) -> int | None:
+    with suppress(OSError, ValueError):  # no such limit, or the word "max"
+        most, used = (int((place / name).read_text()) for name in ("memory.max", "memory.current"))
+        # Cached files count as used and are given up on demand.
+        cached = _field((place / "memory.stat").read_text(), "inactive_file", 1) or 0
+        return max(0, most - used + cached)
+    with suppress(OSError, ValueError):  # of the first version, which has the limit in another file
+        return int((place / "memory/memory.limit_in_bytes").read_text())
     return None
+
+
+def _field(text: str, name: str, unit: int) -> int | None:
+    lines = (line.split() for line in text.splitlines())
+    return next((int(words[1]) * unit for words in lines if words and words[0] == name), None)

@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
+from hvae.capacity import free_memory
 from hvae.errors import HvaeError
-from hvae.heap import available
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -55,7 +55,7 @@ def read_regular(path: str | Path, limit: int | None = None) -> bytes:
 
     Raises HvaeError as `open_regular` does.
     """
-    limit = limit if limit is not None else available() or sys.maxsize - 1
+    limit = limit if limit is not None else free_memory() or sys.maxsize - 1
     with open_regular(path, limit) as file:
         try:
             content = file.read(limit + 1) or b""

@@ -1,4 +1,4 @@
-"""The memory of this process: what there is of it, and that what a step has freed is kept for the next one.
+"""The memory of this process: a lack of it is one line, and what a step has freed is kept for the next one.
 
 The C library of Linux gives memory back to the system as soon as 64 MB of it lie free, and has to ask for it again in
 the next step; each page then costs a fault, and is filled with zeros first.  Of a training step of the published VDVAE
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 from hvae.errors import HvaeError
 
@@ -30,42 +29,6 @@ def keep() -> bool:
     except (OSError, TypeError, AttributeError):
         return False
     return all([mallopt(M_TRIM_THRESHOLD, _NEVER), mallopt(M_MMAP_MAX, _NONE)])
-
-
-def check_memory(size: int, what: str) -> None:
-    """Raises HvaeError when `size` bytes for `what` are more than this machine has left, before any is taken."""
-    there = available()
-    if there is not None and size > there:
-        raise HvaeError(f"{what}: needs {size:,} bytes of memory and {there:,} are available; take less at once")
-
-
-def available() -> int | None:
-    """Bytes that this process may still take, by the system and by the limit of its container; None where neither says.
-
-    >>> (available() or 1) > 0
-    True
-    """
-    return min((size for size in (_of_system(), _of_container()) if size is not None), default=None)
-
-
-def _of_system() -> int | None:
-    with suppress(OSError):
-        return _field(Path("/proc/meminfo").read_text(), "MemAvailable:", 1024)
-    return None
-
-
-def _of_container(place: Path = Path("/sys/fs/cgroup")) -> int | None:
-    with suppress(OSError, ValueError):  # no such limit, or the word "max"
-        most, used = (int((place / name).read_text()) for name in ("memory.max", "memory.current"))
-        # Cached files count as used and are given up on demand.
-        cached = _field((place / "memory.stat").read_text(), "inactive_file", 1) or 0
-        return max(0, most - used + cached)
-    return None
-
-
-def _field(text: str, name: str, unit: int) -> int | None:
-    lines = (line.split() for line in text.splitlines())
-    return next((int(words[1]) * unit for words in lines if words and words[0] == name), None)
 
 
 @contextmanager

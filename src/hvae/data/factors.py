@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hvae.capacity import check_memory
 from hvae.data.formats import read_arrays
 from hvae.data.images import Split
 from hvae.data.raw import Part, Raw, as_images, as_levels
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.files import replacing
-from hvae.heap import check_memory
 
 IMAGES = ("images", "imgs", "x")
 FACTORS = ("factors", "latents_classes", "labels")

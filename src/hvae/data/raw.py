@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hvae.capacity import check_memory
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
-from hvae.heap import check_memory
 
 CHUNK = 1024
 MOST_LABEL = 2**31 - 1

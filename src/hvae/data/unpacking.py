@@ -18,9 +18,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from hvae.capacity import check_memory
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
-from hvae.heap import check_memory
 
 # dSprites, mostly black, unpacks to 112 times its size; nothing but zeros to 1,030 times.
 MOST_FOLD, ALWAYS = 400, 1 << 26

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hvae.capacity import check_memory
 from hvae.checkpoints import LoadedRun
 from hvae.coding import Picture, open_picture
 from hvae.coding.files.classic import Levels
@@ -19,7 +20,6 @@ from hvae.data import Split, load
 from hvae.data.formats import read_arrays
 from hvae.data.look import READERS, reader_of
 from hvae.errors import HvaeError
-from hvae.heap import check_memory
 from hvae.picturefiles import REPLACE, SUFFIXES, listed, named_at_once, reason
 from hvae.screen.text import for_screen
 from hvae.study.progress import Tell
