@@ -24,7 +24,7 @@ GROUND = {
     "trust",
     "weights",
 }
-HALL = {"site", "draw", "walk", "distributions"}
+HALL = {"site", "draw", "evidence", "trace", "walk", "distributions"}
 ROOF = {"__main__", "cli", "inspection", "__init__"}
 READERS = {"objectives", "metrics", "explore", "coding"}
 
@@ -49,7 +49,9 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"config"},
     "site": {"distributions"},
     "draw": {"distributions", "site"},
-    "walk": {"distributions", "site", "draw"},
+    "evidence": {"distributions", "site"},
+    "trace": {"distributions", "site"},
+    "walk": {"distributions", "site", "draw", "evidence", "trace"},
     "levels": {"nn", "distributions", "site"},
     "models": {"levels", "nn", *HALL},
     "zoo": {"models", "levels", "nn", "config", *HALL},

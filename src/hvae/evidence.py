@@ -1,0 +1,66 @@
+"""Evidence: the data and their context as a walk sees them.
+
+Shapes: `n` rows; `K` rows for each datum; `...` one datum, a feature, or one row of a context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from hvae.distributions import Distribution
+from hvae.errors import unknown
+from hvae.site import Site
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that a walk may see; `Evidence(n)` is "nothing known, n rows".
+
+    `x` (n, ...), the data, with 0 where a value is not observed; `context` by name, each (n, ...): what is known in
+    generation too; `features` by name, each (n, ...): deterministic, of x and the context, empty when there are no
+    data; `observed` (n, ...) bool and `lengths` (n,) as in `Datum`.  Never a random value: repeated rows differ by
+    their draws only.
+    """
+
+    n: int
+    x: Tensor | None = None
+    context: Mapping[str, Tensor] = field(default_factory=dict)
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    observed: Tensor | None = None
+    lengths: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def data(self) -> Tensor:
+        """x, where it is known that there are data."""
+        assert self.x is not None, "this evidence has no data"
+        return self.x
+
+    def feature(self, name: str) -> Tensor | None:
+        """A feature of the data; None when there are no data.  Raises HvaeError for a name that `features` lacks."""
+        if self.x is None:
+            return None
+        if name not in self.features:
+            raise unknown("feature", name, self.features)
+        return self.features[name]
+
+    def site(self, p: Distribution, name: str = "x") -> Site:
+        """The site of the data: their likelihood p, and their values and which are observed where they are known."""
+        return Site(name, p, value=self.x, observed=self.observed, data=True)
+
+    def repeat(self, k: int) -> Evidence:
+        """K rows for each datum, (B, ...) -> (B K, ...): row b becomes rows b k to b k + k - 1.  Networks ran once."""
+        if k == 1:
+            return self
+        x, observed, lengths = (
+            None if t is None else t.repeat_interleave(k, 0) for t in (self.x, self.observed, self.lengths)
+        )
+        context, features = (
+            {name: t.repeat_interleave(k, 0) for name, t in part.items()} for part in (self.context, self.features)
+        )
+        return Evidence(k * self.n, x, context, features, observed, lengths)
