@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from hvae.distributions import Distribution
@@ -21,8 +22,8 @@ class Evidence:
 
     `x` (n, ...), the data, with 0 where a value is not observed; `context` by name, each (n, ...): what is known in
     generation too; `features` by name, each (n, ...): deterministic, of x and the context, empty when there are no
-    data; `observed` (n, ...) bool and `lengths` (n,) as in `Datum`.  Never a random value: repeated rows differ by
-    their draws only.
+    data; `observed` (n, ...) bool and `lengths` (n,) as in `Datum`: without data the steps that are to be generated.
+    Never a random value: repeated rows differ by their draws only.
     """
 
     n: int
@@ -40,6 +41,23 @@ class Evidence:
         """x, where it is known that there are data."""
         assert self.x is not None, "this evidence has no data"
         return self.x
+
+    @property
+    def steps(self) -> int | None:
+        """Steps T of the sequences that are known, or to be generated; None where nothing says so."""
+        if self.x is not None:
+            return self.x.shape[1]
+        return None if self.lengths is None else int(self.lengths.max())
+
+    def exists(self, step: int) -> Tensor | None:
+        """Which rows have a step (n,) bool, for `Site.mask`; None where all have it."""
+        return None if self.lengths is None else self.lengths > step
+
+    def within(self) -> Tensor | None:
+        """Which steps of which rows exist, (n, T) bool; None where all do."""
+        if self.lengths is None:
+            return None
+        return torch.arange(self.steps or 0, device=self.lengths.device) < self.lengths[:, None]
 
     def feature(self, name: str) -> Tensor | None:
         """A feature of the data; None when there are no data.  Raises HvaeError for a name that `features` lacks."""

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +41,13 @@ class Model(nn.Module, ABC):
 
     A subclass sets `shape`, the shape of one datum, and writes `features` (every deterministic thing inference
     computes from the data) and `walk`.  `conditions` says what it asks of the context by name, `limits` the range that
-    its data must lie in, as its likelihood wants it; none unless it says otherwise.  Training, sampling, evaluation and
-    coding are draws; none of them is a method here.
+    its data must lie in, as its likelihood wants it; none unless it says otherwise.  A `timed` model takes sequences of
+    any length: the first axis of its `shape` is time, and says only how many steps it generates unless told otherwise.
+    Training, sampling, evaluation and coding are draws; none of them is a method here.
     """
 
     shape: tuple[int, ...]
+    timed: ClassVar[bool] = False
     conditions: Conditions = MappingProxyType({})
     limits: Limits | None = None
 
@@ -65,8 +68,7 @@ class Model(nn.Module, ABC):
         for integers, and for a context that does not fit.
         """
         datum = as_datum(data)
-        if tuple(datum.x.shape[1:]) != tuple(self.shape):
-            raise _misshapen(tuple(self.shape), tuple(datum.x.shape))
+        self._check_shape(tuple(datum.x.shape))
         said = {**relevant(datum, self.conditions).context, **(context or {})}
         x, observed = datum.x, datum.observed
         if observed is not None:
@@ -78,13 +80,32 @@ class Model(nn.Module, ABC):
         datum = Datum(x, context_rows(self.conditions, said, n, x.device), observed, datum.lengths)
         return Evidence(n, x, datum.context, self.features(datum), observed, datum.lengths)
 
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raises HvaeError for data (B, ...) of another shape; of sequences the steps alone must fit."""
+        shared = 1 if self.timed else 0
+        if len(shape) != 1 + len(self.shape) or shape[1 + shared :] != tuple(self.shape[shared:]):
+            raise _misshapen(tuple(self.shape), shape, timed=self.timed)
+        if self.timed and not shape[1]:
+            raise HvaeError(f"expected sequences of at least one step, got data of shape {shape}; leave empty ones out")
+
     def _dtype(self) -> torch.dtype | None:
         return next((w.dtype for w in self.parameters() if w.is_floating_point()), None)
 
-    def nothing(self, n: int | None = None, context: Context | None = None) -> Evidence:
-        """What a walk may see in generation: n rows, and their context; n is the context's length if left out."""
-        rows = row_count(self.conditions, context or {}) if n is None else n
-        return Evidence(rows, context=context_rows(self.conditions, context or {}, rows, device_of(self)))
+    def nothing(self, n: int | None = None, context: Context | None = None, *, steps: int | None = None) -> Evidence:
+        """What a walk may see in generation: n rows, and their context; n is the context's length if left out.
+
+        `steps`, how many a timed model generates; those of its `shape` if left out.
+        """
+        rows, device = row_count(self.conditions, context or {}) if n is None else n, device_of(self)
+        lengths = None if steps is None else self._lengths(rows, steps, device)
+        return Evidence(rows, context=context_rows(self.conditions, context or {}, rows, device), lengths=lengths)
+
+    def _lengths(self, n: int, steps: int, device: torch.device) -> Tensor:
+        if not self.timed:
+            raise HvaeError(f"this model generates data of one shape, {self.shape}, got steps={steps}; leave it out")
+        if steps < 1:
+            raise HvaeError(f"expected at least one step to generate, got {steps}")
+        return torch.full((n,), steps, device=device)
 
     def picture(self, trace: Trace) -> Tensor:
         """The data of a trace without the noise of their likelihood, (B, *shape): the mean of p(x given z).
@@ -115,8 +136,10 @@ class Model(nn.Module, ABC):
         return run(self, draw, self.evidence(data, context, check=check))
 
 
-def _misshapen(shape: tuple[int, ...], got: tuple[int, ...]) -> HvaeError:
+def _misshapen(shape: tuple[int, ...], got: tuple[int, ...], *, timed: bool) -> HvaeError:
     """The error for data (B, ...) of another shape than the model's; with what to do where only axes are in its way."""
+    if timed:
+        return HvaeError(f"expected sequences of shape (B, T, {', '.join(map(str, shape[1:]))}), got {got}")
     advice = ""
     if got[1:] == shape[1:] and shape[0] == 1:
         advice = "; give them an axis for the one channel: x[:, None]"
@@ -253,9 +276,9 @@ def names(model: Model) -> list[str]:
 def glimpse(model: Model, n: int = 1) -> Trace:
     """A walk from the prior with a placeholder for every condition: what variables there are, of which shapes.
 
-    It leaves no mark on the model, nor on the random numbers of the caller.
+    Of a timed model it is one step long.  It leaves no mark on the model, nor on the random numbers of the caller.
     """
     device = device_of(model)
     context = {name: condition.placeholder(n, device) for name, condition in model.conditions.items()}
     with still(model, seed=0):
-        return run(model, prior(), Evidence(n, context=context))
+        return run(model, prior(), model.nothing(n, context, steps=1 if model.timed else None))
