@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal
 from hvae.errors import HvaeError
-from hvae.inspection import CPU_FIXED, CPU_SLACK, count, inspect
+from hvae.inspection import inspect
+from hvae.inspection.costs import CPU_FIXED, CPU_SLACK
+from hvae.inspection.summary import count
 from hvae.objectives import IWAE
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
