@@ -88,7 +88,7 @@ def inspect(
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
     >>> inspection = inspect(build(VAEConfig(latent=3, widths=(8,)), shape=(1, 4, 4), bits=1), batch=16)
-    >>> inspection.levels[0].name, inspection.levels[0].shape, inspection.memory.weights == 4 * inspection.parameters
+    >>> inspection.levels[0].name, inspection.levels[0].shape, inspection.memory.moments == 8 * inspection.parameters
     ('z1', (3,), True)
     """
     if batch < 1:
