@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -82,10 +83,15 @@ class Head(nn.Module, ABC):
 
 
 class BernoulliHead(Head):
-    """One logit a value: binary data only."""
+    """One logit a value: binary data only.  Raises HvaeError for more than two levels."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, levels: int = 2) -> None:
         super().__init__(shape, shape[0])
+        if levels != 2:
+            raise HvaeError(
+                f"expected binary data (1 bit, 2 levels) for the bernoulli likelihood, got {levels} levels; "
+                "grey values are not binary: use dmol, or a binarised data set"
+            )
 
     def read(self, raw: Tensor) -> Bernoulli:
         return Bernoulli(raw)
@@ -249,26 +255,23 @@ class CategoricalHead(Head):
         return Categorical(raw.reshape(raw.shape[0], self.levels, *self.shape))  # (B, L, C, S)
 
 
-def _bernoulli(shape: Shape, levels: int) -> BernoulliHead:
-    if levels != 2:
-        raise HvaeError(
-            f"expected binary data (1 bit, 2 levels) for the bernoulli likelihood, got {levels} levels; "
-            "grey values are not binary: use dmol, or a binarised data set"
-        )
-    return BernoulliHead(shape)
+@dataclass(frozen=True)
+class _Row:
+    """A likelihood by name: its head, and which numbers beside the shape that head takes."""
+
+    head: Callable[..., Head]
+    takes: tuple[str, ...] = ()
 
 
-_Maker = Callable[[Shape, int, int, float], Head]
-
-HEADS: dict[str, _Maker] = {
-    "bernoulli": lambda shape, levels, mixtures, sigma: _bernoulli(shape, levels),
-    "gaussian": lambda shape, levels, mixtures, sigma: GaussianHead(shape, sigma=sigma),
-    "gaussian-pixel": lambda shape, levels, mixtures, sigma: GaussianPixelHead(shape),
-    "gaussian-global": lambda shape, levels, mixtures, sigma: GaussianGlobalHead(shape),
-    "logistic": lambda shape, levels, mixtures, sigma: LogisticHead(shape, levels),
-    "logistic-pixel": lambda shape, levels, mixtures, sigma: LogisticPixelHead(shape, levels),
-    "dmol": lambda shape, levels, mixtures, sigma: MixtureHead(shape, levels, mixtures=mixtures),
-    "categorical": lambda shape, levels, mixtures, sigma: CategoricalHead(shape, levels),
+HEADS: dict[str, _Row] = {
+    "bernoulli": _Row(BernoulliHead, ("levels",)),
+    "gaussian": _Row(GaussianHead, ("sigma",)),
+    "gaussian-pixel": _Row(GaussianPixelHead),
+    "gaussian-global": _Row(GaussianGlobalHead),
+    "logistic": _Row(LogisticHead, ("levels",)),
+    "logistic-pixel": _Row(LogisticPixelHead, ("levels",)),
+    "dmol": _Row(MixtureHead, ("levels", "mixtures")),
+    "categorical": _Row(CategoricalHead, ("levels",)),
 }
 
 
@@ -285,4 +288,5 @@ def head(kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: flo
     """
     if kind not in HEADS:
         raise unknown("likelihood", kind, HEADS)
-    return HEADS[kind](shape, levels, mixtures, sigma)
+    row, numbers = HEADS[kind], {"levels": levels, "mixtures": mixtures, "sigma": sigma}
+    return row.head(shape, **{name: numbers[name] for name in row.takes})
