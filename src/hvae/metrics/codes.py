@@ -76,13 +76,13 @@ def codes(
     if kind not in _DRAWS:
         raise unknown("kind of codes", kind, _DRAWS)
     meter = Meter(progress, batches, 2 if most else 1)
-    kept = _widest_of(_rows(model, batches, kind, seed, meter), most) if most else {}
+    widest = _widest_of(_rows(model, batches, kind, seed, meter), most) if most else {}
     tables: dict[str, list[Tensor]] = {}
     dims: dict[str, int] = {}
     for row in _rows(model, batches, kind, seed, meter):
         for name, table in row.items():
             dims[name] = table.shape[1]
-            tables.setdefault(name, []).append(table[:, kept[name]] if most else table)
+            tables.setdefault(name, []).append(table[:, widest[name]] if most else table)
     return Codes(kind, {name: torch.cat(parts).double() for name, parts in tables.items()}, dims)
 
 

@@ -146,7 +146,7 @@ def contribution(
     >>> [row.lowest for row in contribution(model, torch.ones(6, 1, 4, 4).split(3)).top]
     ['', 'z2', 'z1']
     """
-    found: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
+    scores: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
     with still(model, seed):
         levels = names(model)
         draws = _draws(levels, evenly(len(levels)) if counts is None else counts)
@@ -155,15 +155,15 @@ def contribution(
             for k, draw in draws.items():
                 torch.manual_seed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
-                found.setdefault(k, []).append(_scores(model, trace, evidence))
+                scores.setdefault(k, []).append(_scores(model, trace, evidence))
                 meter.add(1)
     density = any(record.law.density for record in trace.observed)
     bits = None if density else evidence.data[0].numel() * math.log(2)
-    bounds = {k: torch.cat([log_likelihood - spent for log_likelihood, spent, _ in found[k]]) for k in found}
-    before: dict[int, Tensor] = dict(zip([*found][1:], bounds.values(), strict=False))
+    bounds = {k: torch.cat([log_likelihood - spent for log_likelihood, spent, _ in scores[k]]) for k in scores}
+    before: dict[int, Tensor] = dict(zip([*scores][1:], bounds.values(), strict=False))
     gains = {k: estimate(bounds[k] - bound) for k, bound in before.items()}
-    top = tuple(_row(k, levels[:k], parts, bits, gains.get(k)) for k, parts in found.items())
-    return ContributionResult(data=sum(len(part[0]) for part in found[min(found)]), seed=seed, top=top)
+    top = tuple(_row(k, levels[:k], parts, bits, gains.get(k)) for k, parts in scores.items())
+    return ContributionResult(data=sum(len(part[0]) for part in scores[min(scores)]), seed=seed, top=top)
 
 
 def evenly(depth: int, most: int = CUTS) -> list[int]:
@@ -193,12 +193,12 @@ def _scores(model: Model, trace: Trace, evidence: Evidence) -> tuple[Tensor, Ten
 
 
 def _row(
-    k: int, kept: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None, gain: Estimate | None
+    k: int, inferred: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None, gain: Estimate | None
 ) -> TopLevels:
     log_likelihood, spent, noise = (torch.cat(column) for column in zip(*parts, strict=True))
     return TopLevels(
         levels=k,
-        lowest=kept[-1] if kept else "",
+        lowest=inferred[-1] if inferred else "",
         rate_nats=float(spent.mean()),
         negative_bound_nats=estimate(spent - log_likelihood),
         bits_per_dim=estimate(spent - log_likelihood, bits) if bits else None,

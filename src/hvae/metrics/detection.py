@@ -51,26 +51,26 @@ def detection(normal: Tensor, foreign: Tensor) -> Detection:
     Arguments: `normal` (N,) and `foreign` (M,).  A score that is not a number counts as the farthest out
     of all: no normal datum should have it.  Raises HvaeError for fewer than 2 data on a side.
 
-    >>> found = detection(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.5, 3.0, 4.0]))
-    >>> round(found.auroc, 4), round(found.fpr80, 4)
+    >>> result = detection(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.5, 3.0, 4.0]))
+    >>> round(result.auroc, 4), round(result.fpr80, 4)
     (0.8889, 0.3333)
     """
     from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
     if min(len(normal), len(foreign)) < 2:
         raise HvaeError(f"expected 2 normal and 2 foreign data or more, got {len(normal)} and {len(foreign)}")
-    found = torch.cat([normal, foreign]).double().nan_to_num(torch.inf, torch.inf, -torch.inf)
+    values = torch.cat([normal, foreign]).double().nan_to_num(torch.inf, torch.inf, -torch.inf)
     # Ranks, because infinities are scores like any other here; ties stay ties.
-    rank = found.unique(return_inverse=True)[1].numpy()
+    rank = values.unique(return_inverse=True)[1].numpy()
     is_foreign = np.repeat([0, 1], [len(normal), len(foreign)])
     weight = np.repeat([1 / len(normal), 1 / len(foreign)], [len(normal), len(foreign)])
-    false_alarms, found_share, _ = roc_curve(is_foreign, rank, drop_intermediate=False)
+    false_alarms, detected, _ = roc_curve(is_foreign, rank, drop_intermediate=False)
     return Detection(
         positive="foreign",
         auroc=float(roc_auc_score(is_foreign, rank, sample_weight=weight)),
         auprc=float(average_precision_score(is_foreign, rank, sample_weight=weight)),
         auprc_normal=float(average_precision_score(1 - is_foreign, -rank, sample_weight=weight)),
-        fpr80=float(false_alarms[np.searchsorted(found_share, DETECTED - 1e-12)]),
+        fpr80=float(false_alarms[np.searchsorted(detected, DETECTED - 1e-12)]),
         normal=len(normal),
         foreign=len(foreign),
     )

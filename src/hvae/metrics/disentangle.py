@@ -84,7 +84,7 @@ class DisentanglementResult:
 
 
 def disentanglement(
-    found: Codes,
+    codes: Codes,
     factors: Tensor,
     names: Sequence[str] = (),
     *,
@@ -94,28 +94,28 @@ def disentanglement(
 ) -> DisentanglementResult:
     """MIG, DCI, SAP and the FactorVAE score of every level.
 
-    Arguments: `found`, the codes of N data; `factors` (N, F), whole numbers; `names` of the factors; `dims`, how many
+    Arguments: `codes`, the codes of N data; `factors` (N, F), whole numbers; `names` of the factors; `dims`, how many
     dimensions of a level are looked at.  Raises HvaeError when the tables do not match, when a factor has one value,
     or when there are fewer than 500 data.
 
     >>> import torch
     >>> factors = torch.cartesian_prod(*[torch.arange(5)] * 4)
-    >>> found = Codes("means", {"z1": factors.double()})
-    >>> result = disentanglement(found, factors, ["a", "b", "c", "d"])
+    >>> codes = Codes("means", {"z1": factors.double()})
+    >>> result = disentanglement(codes, factors, ["a", "b", "c", "d"])
     >>> result.levels["z1"].mig > 0.99, result.levels["z1"].carries["a"]
     (True, 1.0)
     """
-    table = as_factors(factors, len(found))
+    table = as_factors(factors, len(codes))
     names = list(names) or [f"factor {f + 1}" for f in range(table.shape[1])]
     if len(names) != table.shape[1]:
         raise HvaeError(f"expected {table.shape[1]} names of factors, got {len(names)}")
     levels = {}
-    for at, (name, code) in enumerate(found.varying(dims).levels.items()):
-        progress(at, len(found.levels))
-        levels[name] = _level(code.numpy(), table, names, found.width(name), seed)
+    for at, (name, code) in enumerate(codes.varying(dims).levels.items()):
+        progress(at, len(codes.levels))
+        levels[name] = _level(code.numpy(), table, names, codes.width(name), seed)
     progress(len(levels), len(levels))
     sizes = {name: int(column.max()) + 1 for name, column in zip(names, table.T, strict=True)}
-    return DisentanglementResult(codes=found.kind, data=len(found), seed=seed, factors=sizes, levels=levels)
+    return DisentanglementResult(codes=codes.kind, data=len(codes), seed=seed, factors=sizes, levels=levels)
 
 
 def as_factors(factors: Tensor, n: int) -> Array:

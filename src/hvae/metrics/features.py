@@ -113,13 +113,13 @@ class Extractor:
 
 def features_of(extractor: Extractor, batches: Iterable[Tensor | Datum], progress: Progress = silent) -> Tensor:
     """The features of many pictures, (N, D)."""
-    meter, found = Meter(progress, batches, 1), []
+    meter, parts = Meter(progress, batches, 1), []
     for x in batches:
-        found.append(extractor(as_datum(x).x))
+        parts.append(extractor(as_datum(x).x))
         meter.add(1)
-    if not found:
+    if not parts:
         raise HvaeError("expected pictures to compare, got none")
-    return torch.cat(found)
+    return torch.cat(parts)
 
 
 def random_features(channels: int, seed: int = 0) -> Extractor:

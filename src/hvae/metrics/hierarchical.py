@@ -127,8 +127,8 @@ def hierarchical_bounds(
             torch.manual_seed(noise_seed(seed, number))
             parts.append(_per_datum(_Groups(model, x, keys, samples, chunk_rows, meter), groups))
             keep(parts[-1])
-    told = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return _result(told, trace, tuple(dict.fromkeys(name for name, _ in keys)), groups, samples, seed)
+    scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return _result(scores, trace, tuple(dict.fromkeys(name for name, _ in keys)), groups, samples, seed)
 
 
 def first_drawn(trace: Trace, shared: Sequence[str]) -> list[Key]:
@@ -153,8 +153,8 @@ class _Sharing(Draw):
     values: Mapping[Key, Tensor]
 
     def __call__(self, site: Site) -> Drawn:
-        kept = self.values.get(site.key)
-        return posterior(site) if kept is None else Drawn(kept, None)
+        value = self.values.get(site.key)
+        return posterior(site) if value is None else Drawn(value, None)
 
 
 class _Groups:
@@ -197,25 +197,25 @@ def _per_datum(of: _Groups, groups: int) -> Scores:
 
 
 def _result(
-    told: Scores, trace: Trace, shared: tuple[str, ...], groups: int, samples: int, seed: int
+    scores: Scores, trace: Trace, shared: tuple[str, ...], groups: int, samples: int, seed: int
 ) -> HierarchicalResult:
     dims = _dims(trace)
     density = any(record.law.density for record in trace.observed)
     return HierarchicalResult(
-        data=len(told["hiw"]),
+        data=len(scores["hiw"]),
         dims=dims,
         shared=shared,
         groups=groups,
         samples=samples,
         seed=seed,
         likelihood="density" if density else "mass",
-        negative_hiw_nats=estimate(-told["hiw"]),
-        negative_group_nats=estimate(-told["group"]),
-        negative_elbo_nats=estimate(-told["elbo"]),
-        gap_below_nats=estimate(told["group"] - told["elbo"]),
-        hiw_bits_per_dim=None if density else estimate(-told["hiw"], dims * math.log(2)),
-        effective_groups=float(told["effective"].mean()),
-        nonfinite_data=int((~told["hiw"].isfinite() | ~told["elbo"].isfinite()).sum()),
+        negative_hiw_nats=estimate(-scores["hiw"]),
+        negative_group_nats=estimate(-scores["group"]),
+        negative_elbo_nats=estimate(-scores["elbo"]),
+        gap_below_nats=estimate(scores["group"] - scores["elbo"]),
+        hiw_bits_per_dim=None if density else estimate(-scores["hiw"], dims * math.log(2)),
+        effective_groups=float(scores["effective"].mean()),
+        nonfinite_data=int((~scores["hiw"].isfinite() | ~scores["elbo"].isfinite()).sum()),
     )
 
 

@@ -59,18 +59,18 @@ def _note(sha256: str) -> str:
 def _fitting(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """The weights as float32, counters added.  Raises HvaeError for those of another network."""
     counters = {name for name in wanted if name.endswith(COUNTER)}
-    found = {name: value if name in counters else value.float() for name, value in weights.items()}
-    common = {name: value for name, value in found.items() if name in wanted}
+    tensors = {name: value if name in counters else value.float() for name, value in weights.items()}
+    common = {name: value for name, value in tensors.items() if name in wanted}
     faults = {
-        "missing": [name for name in wanted if name not in found and name not in counters],
-        "unknown": [name for name in found if name not in wanted],
+        "missing": [name for name in wanted if name not in tensors and name not in counters],
+        "unknown": [name for name in tensors if name not in wanted],
         "of another shape": [name for name, value in common.items() if value.shape != wanted[name].shape],
         "not finite": [name for name, value in common.items() if not bool(value.isfinite().all())],
     }
-    told = [f"{len(names)} {fault} ({', '.join(names[:SHOWN])})" for fault, names in faults.items() if names]
-    if told:
+    summary = [f"{len(names)} {fault} ({', '.join(names[:SHOWN])})" for fault, names in faults.items() if names]
+    if summary:
         raise HvaeError(
             f"{source}: expected the {len(wanted) - len(counters)} weights of the Inception of 2015-12-05, found "
-            f"{', '.join(told)}; give {FILE} of pytorch-fid (torchvision's own file is another training)"
+            f"{', '.join(summary)}; give {FILE} of pytorch-fid (torchvision's own file is another training)"
         )
-    return {**{name: torch.zeros((), dtype=torch.long) for name in counters}, **found}
+    return {**{name: torch.zeros((), dtype=torch.long) for name in counters}, **tensors}

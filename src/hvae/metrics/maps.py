@@ -41,8 +41,8 @@ def usual_maps(
     sums: dict[str, Tensor] = {}
     with still(model, seed):
         for evidence in seen(model, batches):
-            for name, found in _maps(run(model, mode, evidence)).items():
-                moments = torch.stack([found.sum(0), found.square().sum(0)])  # (2, h, w)
+            for name, nats in _maps(run(model, mode, evidence)).items():
+                moments = torch.stack([nats.sum(0), nats.square().sum(0)])  # (2, h, w)
                 sums[name] = sums.get(name, 0.0) + moments
             count += len(evidence)
             meter.add(1)
@@ -65,23 +65,23 @@ def heat(model: Model, data: Tensor | Datum, usual: UsualMaps, *, seed: int = 0)
     """
     with still(model, seed):
         (evidence,) = seen(model, [data])
-        found = _maps(run(model, mode, evidence))
-    off = {name: (f - usual.mean[name]) / usual.deviation[name] for name, f in found.items()}
+        maps = _maps(run(model, mode, evidence))
+    off = {name: (f - usual.mean[name]) / usual.deviation[name] for name, f in maps.items()}
     size = tuple(evidence.data.shape[-2:])
     return {name: F.interpolate(f[:, None], size=size, mode="nearest")[:, 0] for name, f in off.items()}
 
 
 def _maps(trace: Trace) -> dict[str, Tensor]:
     """Nats at each place, summed over channels, {name: (B, h, w)}: levels that have places, top first, and the data."""
-    found: dict[str, Tensor] = {}
+    maps: dict[str, Tensor] = {}
     for name in levels_of(trace):
         nats = [record.divergence()[0] for record in trace.latents if record.name == name]
         if nats[0].ndim == 4:
-            found[name] = torch.stack(nats).sum((0, 2))  # (B, h, w)
+            maps[name] = torch.stack(nats).sum((0, 2))  # (B, h, w)
     for record in trace.observed:
         if record.value.ndim == 4:
-            found[DATA] = found.get(DATA, 0.0) - _by_place(record.law.log_prob(record.value), record.value)
-    return {name: nats.double().cpu() for name, nats in found.items()}
+            maps[DATA] = maps.get(DATA, 0.0) - _by_place(record.law.log_prob(record.value), record.value)
+    return {name: nats.double().cpu() for name, nats in maps.items()}
 
 
 def _by_place(log_p: Tensor, value: Tensor) -> Tensor:

@@ -197,10 +197,10 @@ def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chun
     latents = {record.key: record.value for record in trace.latents}
     for some in torch.arange(size, device=evidence.data.device).split(max(1, chunk_rows // size)):
         values = {key: v[some].repeat(size, *[1] * (v.ndim - 1)) for key, v in latents.items()}
-        asked = _Asked(values, {key for key, side in trace.visits if side == "q"})
+        replay = _Replay(values, {key for key, side in trace.visits if side == "q"})
         with suppress(_Enough):
-            run(model, asked, evidence.repeat(len(some)))
-        scores = torch.stack([asked.found[key] for key in keys], 1)  # (B some, J)
+            run(model, replay, evidence.repeat(len(some)))
+        scores = torch.stack([replay.scores[key] for key in keys], 1)  # (B some, J)
         parts.append(scores.view(size, len(some), len(keys)))
         meter.add(len(some))
     return torch.cat(parts, 1)
@@ -210,20 +210,20 @@ class _Enough(Exception):
     """The walk has told all that was asked: what is left, often a whole picture, would be computed for nothing."""
 
 
-class _Asked(Draw):
+class _Replay(Draw):
     """Replays the values of latents and notes log q of each (log p, where there is no q), (rows,); ends the walk."""
 
     def __init__(self, values: Mapping[Key, Tensor], inferred: Set[Key]) -> None:
         self.values, self.inferred = values, inferred
-        self.found: dict[Key, Tensor] = {}
+        self.scores: dict[Key, Tensor] = {}
 
     def __call__(self, site: Site) -> Drawn:
         if site.key not in self.values:
             return posterior(site)
         value, law = self.values[site.key], site.q if site.key in self.inferred else site.p
-        if law is not None and site.key not in self.found:
-            self.found[site.key] = double(sum_rest(law.log_prob(value)))
-            if len(self.found) == len(self.values):
+        if law is not None and site.key not in self.scores:
+            self.scores[site.key] = double(sum_rest(law.log_prob(value)))
+            if len(self.scores) == len(self.values):
                 raise _Enough
         return Drawn(value, site.q or site.proposal)
 

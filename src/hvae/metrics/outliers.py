@@ -31,10 +31,10 @@ TINY, RIDGE = 1e-9, 1e-3
 
 class _PriorMode(Draw):
     def __call__(self, site: Site) -> Drawn:
-        known = site.p or site.q
-        assert known is not None
+        law = site.p or site.q
+        assert law is not None
         # On the way up only q is known: its mode serves until p is, and is then forgotten.
-        return Drawn(known.mode(), known)
+        return Drawn(law.mode(), law)
 
     def __repr__(self) -> str:
         return "prior_mode"
@@ -91,8 +91,8 @@ def measure(
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
     >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
-    >>> found = measure(model, torch.ones(6, 1, 4, 4).split(3), bits=1)
-    >>> found.bound, list(found.beyond), list(found.rates)
+    >>> table = measure(model, torch.ones(6, 1, 4, 4).split(3), bits=1)
+    >>> table.bound, list(table.beyond), list(table.rates)
     ('ELBO', [1, 2], ['z2', 'z1'])
     """
     if samples < 1:
@@ -103,11 +103,11 @@ def measure(
         draws = {0: posterior, **_redrawn(levels, cuts, lower)}
         meter = Meter(progress, batches, samples * len(draws))
         for number, evidence in enumerate(seen(model, batches)):
-            found = {}
+            bounds = {}
             for k, draw in draws.items():
                 torch.manual_seed(noise_seed(seed, number))
-                found[k] = _bound(model, draw, evidence, samples, chunk_rows, meter)
-            parts.append(_part(found, evidence, samples, bits))
+                bounds[k] = _bound(model, draw, evidence, samples, chunk_rows, meter)
+            parts.append(_part(bounds, evidence, samples, bits))
         density = any(record.law.density for record in run(model, posterior, evidence).observed)
     return _joined(parts, levels, samples, density)
 
@@ -131,10 +131,10 @@ def _bound(
     return stream.per_datum()
 
 
-def _part(found: dict[int, dict[str, Tensor]], evidence: Evidence, samples: int, bits: int) -> dict[str, Tensor]:
+def _part(columns: dict[int, dict[str, Tensor]], evidence: Evidence, samples: int, bits: int) -> dict[str, Tensor]:
     """One batch as columns: "0", "1", ... the bounds by k, the rates, and the PNG bits."""
-    rates = {name: column for name, column in found[0].items() if name.startswith("rate/")}
-    bounds = {str(k): _log_p(scores, samples) for k, scores in found.items()}
+    rates = {name: column for name, column in columns[0].items() if name.startswith("rate/")}
+    bounds = {str(k): _log_p(scores, samples) for k, scores in columns.items()}
     return {**bounds, **rates, "png": png_bits(evidence.data, bits)}
 
 
@@ -216,16 +216,16 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
     }
 
 
-def deciding(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def deciding(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The few scores by which a datum is judged unless one is named: each sees what the others miss.
 
     The likelihood, what the lowest level and the lower half of the levels add to it, what the levels spend, and the
     likelihood beside the bits of a PNG where it is a mass.  Their ranges have two sides: too likely is
     out-of-distribution too.
     """
-    half = max(1, sum(name.startswith("kl/") for name in found) // 2)
+    half = max(1, sum(name.startswith("kl/") for name in scores) // 2)
     wanted = dict.fromkeys(["nll", "llr>1", f"llr>{half}", "kl", "complexity"])
-    return {name: found[name] for name in wanted if name in found}
+    return {name: scores[name] for name in wanted if name in scores}
 
 
 def _mahalanobis(off: Tensor, correlation: Tensor) -> Tensor:

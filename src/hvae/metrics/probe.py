@@ -50,7 +50,7 @@ class ClassesResult:
         return plain(self)
 
 
-def classes(found: Codes, labels: Tensor, *, seed: int = 0, progress: Progress = silent) -> ClassesResult:
+def classes(codes: Codes, labels: Tensor, *, seed: int = 0, progress: Progress = silent) -> ClassesResult:
     """Linear-probe accuracy, NMI and ARI of each level.
 
     Two thirds of the data train the probe, the rest test it; clusters are made of all.  `labels` (N,).  Raises
@@ -62,15 +62,20 @@ def classes(found: Codes, labels: Tensor, *, seed: int = 0, progress: Progress =
     >>> result.levels["z1"].probe_accuracy, result.levels["z1"].nmi
     (1.0, 1.0)
     """
-    known = known_classes(labels, len(found))
-    chance = float(np.bincount(known).max() / len(known))
+    targets = known_classes(labels, len(codes))
+    chance = float(np.bincount(targets).max() / len(targets))
     levels = {}
-    for at, (name, code) in enumerate(found.levels.items()):
-        progress(at, len(found.levels))
-        levels[name] = _level(code.numpy(), known, seed)
+    for at, (name, code) in enumerate(codes.levels.items()):
+        progress(at, len(codes.levels))
+        levels[name] = _level(code.numpy(), targets, seed)
     progress(len(levels), len(levels))
     return ClassesResult(
-        codes=found.kind, data=len(known), classes=int(known.max()) + 1, chance=chance, seed=seed, levels=levels
+        codes=codes.kind,
+        data=len(targets),
+        classes=int(targets.max()) + 1,
+        chance=chance,
+        seed=seed,
+        levels=levels,
     )
 
 
@@ -78,17 +83,17 @@ def known_classes(labels: Tensor, n: int) -> np.ndarray[Any, Any]:
     """The labels of n data as 0 .. classes - 1, (N,).  Raises HvaeError where a probe cannot learn from them."""
     if labels.shape != (n,):
         raise HvaeError(f"expected {n} labels, one for each datum, got shape {tuple(labels.shape)}")
-    values, known, counts = np.unique(labels.cpu().numpy(), return_inverse=True, return_counts=True)
+    values, numbers, counts = np.unique(labels.cpu().numpy(), return_inverse=True, return_counts=True)
     if len(values) < 2:
         raise HvaeError("expected labels of 2 classes or more, got 1; a probe needs something to tell apart")
     if counts.min() < FEWEST:
         raise HvaeError(
             f"expected {FEWEST} data of each class or more, got {counts.min()} of class {values[counts.argmin()]}"
         )
-    return known.reshape(-1)
+    return numbers.reshape(-1)
 
 
-def _level(code: np.ndarray[Any, Any], known: np.ndarray[Any, Any], seed: int) -> LevelClasses:
+def _level(code: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], seed: int) -> LevelClasses:
     from sklearn.cluster import KMeans
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -97,13 +102,15 @@ def _level(code: np.ndarray[Any, Any], known: np.ndarray[Any, Any], seed: int) -
     from sklearn.preprocessing import StandardScaler
 
     seed = noise_seed(seed)
-    train, test, told, asked = train_test_split(code, known, test_size=1 / 3, stratify=known, random_state=seed)
+    train, test, train_targets, test_targets = train_test_split(
+        code, targets, test_size=1 / 3, stratify=targets, random_state=seed
+    )
     # Scaled inside the pipeline: the probe may not know the spread of what it is tested on.
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(train, told)
-    clusters = make_pipeline(StandardScaler(), KMeans(int(known.max()) + 1, n_init=4, random_state=seed))
-    found = clusters.fit_predict(code)
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)).fit(train, train_targets)
+    clusters = make_pipeline(StandardScaler(), KMeans(int(targets.max()) + 1, n_init=4, random_state=seed))
+    assignment = clusters.fit_predict(code)
     return LevelClasses(
-        probe_accuracy=float(probe.score(test, asked)),
-        nmi=float(normalized_mutual_info_score(known, found)),
-        ari=float(adjusted_rand_score(known, found)),
+        probe_accuracy=float(probe.score(test, test_targets)),
+        nmi=float(normalized_mutual_info_score(targets, assignment)),
+        ari=float(adjusted_rand_score(targets, assignment)),
     )

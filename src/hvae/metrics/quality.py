@@ -185,12 +185,12 @@ def kid(
     """
     if min(len(real), len(generated)) < FEWEST:
         raise HvaeError(_few(len(real), len(generated)))
-    size, found = subset_of(len(real), len(generated), subset), []
+    size, estimates = subset_of(len(real), len(generated), subset), []
     random = torch.Generator().manual_seed(noise_seed(seed))
     for at in range(SUBSETS):
-        found.append(_mmd(*(_some(x, size, random) for x in (real, generated))))
+        estimates.append(_mmd(*(_some(x, size, random) for x in (real, generated))))
         progress(at + 1, SUBSETS)
-    values = torch.stack(found)
+    values = torch.stack(estimates)
     if min(len(real), len(generated)) > subset:
         return float(values.mean()), float(values.std())
     return float(_mmd(*(_some(x, MOST, random) for x in (real, generated)))), float(values.std())
