@@ -132,7 +132,7 @@ def _head(path: Path) -> bytes:
 def _kind(head: bytes) -> str:
     """What a file is, as far as its first bytes tell."""
     text = head.lstrip().lower()
-    known = {
+    kinds = {
         b"<!doctype": "a web page (the download needs a browser)",
         b"<html": "a web page (the download needs a browser)",
         b"\x1f\x8b": "a gzip file; unpack it first",
@@ -142,7 +142,7 @@ def _kind(head: bytes) -> str:
         return "an empty file"
     if head[8:9] == b"{":
         return "a safetensors file; hvae load and hvae evaluate take those that hvae has written"
-    return next((kind for magic, kind in known.items() if text.startswith(magic)), "something else")
+    return next((kind for magic, kind in kinds.items() if text.startswith(magic)), "something else")
 
 
 def _names_in_archive(path: Path) -> Iterable[str]:

@@ -123,13 +123,13 @@ def convert(family: str, path: str | Path, like: Like = None) -> Converted:
     if family not in READERS:
         raise unknown("family with published weights", family, READERS)
     path = Path(path)
-    made = _named(path, lambda: READERS[family](foreign.read(path), path, like))
+    converted = _named(path, lambda: READERS[family](foreign.read(path), path, like))
     # Without storage: only names, shapes and types are asked of it.
     with torch.device("meta"):
-        expected = build(made.config, shape=made.shape, bits=made.bits).state_dict()
-    fit(made.weights, expected, str(path))
-    weights = {name: made.weights[name].to(want.dtype) for name, want in expected.items()}
-    return Converted(**{**vars(made), "weights": weights})
+        expected = build(converted.config, shape=converted.shape, bits=converted.bits).state_dict()
+    fit(converted.weights, expected, str(path))
+    weights = {name: converted.weights[name].to(want.dtype) for name, want in expected.items()}
+    return Converted(**{**vars(converted), "weights": weights})
 
 
 def _named(path: Path, make: Callable[[], Converted]) -> Converted:
@@ -144,22 +144,27 @@ def _named(path: Path, make: Callable[[], Converted]) -> Converted:
         raise HvaeError(f"{path} is not a genuine file of its kind, or of a variant not known here ({why})") from fault
 
 
-def unlike(made: Converted, wanted: Architecture) -> str:
+def unlike(converted: Converted, published: Architecture) -> str:
     """How the model of a file differs from a published one, in a few words: "" where it does not.
 
     Two readings of the same weights are one model, and so are two ways to compute it.
     """
-    told, asked = _settings(made.config), _settings(wanted.model)
-    if (told, made.shape, made.bits) == (asked, wanted.shape, wanted.bits):
+    settings, expected = _settings(converted.config), _settings(published.model)
+    if (settings, converted.shape, converted.bits) == (expected, published.shape, published.bits):
         return ""
     with torch.device("meta"):
-        found = sum(p.numel() for p in build(made.config, shape=made.shape, bits=made.bits).parameters())
-    if found != wanted.parameters:
-        return f"expected {wanted.parameters:,} parameters, found {found:,}"
-    if told == asked:
-        return f"expected images of {wanted.shape} with {wanted.bits} bits, found {made.shape} with {made.bits}"
-    name = next(name for name in asked if told.get(name) != asked[name])
-    return f"expected model.{name} {asked[name]}, found {told.get(name)}"
+        parameters = sum(
+            p.numel() for p in build(converted.config, shape=converted.shape, bits=converted.bits).parameters()
+        )
+    if parameters != published.parameters:
+        return f"expected {published.parameters:,} parameters, found {parameters:,}"
+    if settings == expected:
+        return (
+            f"expected images of {published.shape} with {published.bits} bits, "
+            f"found {converted.shape} with {converted.bits}"
+        )
+    name = next(name for name in expected if settings.get(name) != expected[name])
+    return f"expected model.{name} {expected[name]}, found {settings.get(name)}"
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:

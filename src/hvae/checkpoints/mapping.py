@@ -67,18 +67,18 @@ def count(state: Mapping[str, Tensor], prefix: str) -> int:
     2
     """
     heads = (name[len(prefix) :].partition(".")[0] for name in state if name.startswith(prefix))
-    found = {int(head) for head in heads if head.isdigit()}
-    gaps = sorted(set(range(max(found, default=-1) + 1)) - found)
+    indices = {int(head) for head in heads if head.isdigit()}
+    gaps = sorted(set(range(max(indices, default=-1) + 1)) - indices)
     if gaps:
-        raise HvaeError(f"the weights hold {prefix}{max(found)} but not {prefix}{gaps[0]}; the file is incomplete")
-    return len(found)
+        raise HvaeError(f"the weights hold {prefix}{max(indices)} but not {prefix}{gaps[0]}; the file is incomplete")
+    return len(indices)
 
 
-def compare(found: Iterable[str], expected: Iterable[str], wrong: str) -> None:
+def compare(actual: Iterable[str], expected: Iterable[str], wrong: str) -> None:
     """Raises HvaeError, beginning with `wrong`, unless both hold the same names."""
-    found, expected = dict.fromkeys(found), dict.fromkeys(expected)
-    missing = [name for name in expected if name not in found]
-    surplus = [name for name in found if name not in expected]
+    actual, expected = dict.fromkeys(actual), dict.fromkeys(expected)
+    missing = [name for name in expected if name not in actual]
+    surplus = [name for name in actual if name not in expected]
     parts = [
         f"{len(names)} {kind} ({some(names)})" for kind, names in (("missing", missing), ("unknown", surplus)) if names
     ]
@@ -86,24 +86,24 @@ def compare(found: Iterable[str], expected: Iterable[str], wrong: str) -> None:
         raise HvaeError(f"{wrong}: {', '.join(parts)}")
 
 
-def shapes(found: Mapping[str, Tensor], expected: Mapping[str, Tensor | Sequence[int]], where: str) -> None:
+def shapes(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor | Sequence[int]], where: str) -> None:
     """Raises HvaeError, beginning with `where`, unless every found tensor has the expected shape."""
     wanted = {name: tuple(want.shape if isinstance(want, Tensor) else want) for name, want in expected.items()}
-    odd = [name for name in wanted if tuple(found[name].shape) != wanted[name]]
+    odd = [name for name in wanted if tuple(weights[name].shape) != wanted[name]]
     if odd:
-        first = f"{odd[0]} has shape {tuple(found[odd[0]].shape)}, the model wants {wanted[odd[0]]}"
+        first = f"{odd[0]} has shape {tuple(weights[odd[0]].shape)}, the model wants {wanted[odd[0]]}"
         more = f"; so have {len(odd) - 1} more ({some(odd[1:])})" if odd[1:] else ""
         raise HvaeError(f"{where}: {first}{more}")
 
 
-def finite(found: Mapping[str, Tensor], where: str) -> None:
+def finite(weights: Mapping[str, Tensor], where: str) -> None:
     """Raises HvaeError, beginning with `where`, for the first tensor with NaN or infinity in it."""
-    for name, value in found.items():
+    for name, value in weights.items():
         if not bool(value.isfinite().all()):
             raise HvaeError(f"{where}: {name} holds values that are not finite; use an earlier copy or train again")
 
 
-def fit(found: Mapping[str, Tensor], expected: Mapping[str, Tensor | Sequence[int]], where: str) -> None:
+def fit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor | Sequence[int]], where: str) -> None:
     """Raises HvaeError, beginning with `where`, unless the weights are those of a model: names, shapes, finite values.
 
     `expected` is the model's `state_dict()` (a model on the meta device will do), or {name: shape}.
@@ -114,9 +114,9 @@ def fit(found: Mapping[str, Tensor], expected: Mapping[str, Tensor | Sequence[in
     ...
     hvae.errors.HvaeError: x.pt does not fit its model: 1 missing (c), 1 unknown (b)
     """
-    compare(found, expected, f"{where} does not fit its model")
-    shapes(found, expected, where)
-    finite(found, where)
+    compare(weights, expected, f"{where} does not fit its model")
+    shapes(weights, expected, where)
+    finite(weights, where)
 
 
 def some(names: Iterable[str]) -> str:

@@ -48,16 +48,16 @@ def infer(state: Mapping[str, Tensor], args: Mapping[str, Any]) -> tuple[NVAECon
     an argument is missing or of a variant that is not part of hvae, and where a weight is missing, surplus or of
     another shape than the arguments say.
     """
-    told = _Told(args)
-    only(told.text("arch_instance"), _CELLS, "cell", WHAT)
-    only(told.text("dataset"), list(SETS), "data set", WHAT)
-    channels, side = SETS[told.text("dataset")]
-    config = _configured(told, "bernoulli" if channels == 1 else _coloured(told))
+    arguments = _Told(args)
+    only(arguments.text("arch_instance"), _CELLS, "cell", WHAT)
+    only(arguments.text("dataset"), list(SETS), "data set", WHAT)
+    channels, side = SETS[arguments.text("dataset")]
+    config = _configured(arguments, "bernoulli" if channels == 1 else _coloured(arguments))
     expected = _sizes(config, _model(config, channels, side))
     state = _plain(state)
     compare(state, expected, f"the weights do not fit those of {WHAT}")
     shapes(state, expected, f"the weights do not fit those of {WHAT}")
-    return config, (channels, side, side), 1 if channels == 1 else told.number("num_x_bits")
+    return config, (channels, side, side), 1 if channels == 1 else arguments.number("num_x_bits")
 
 
 def convert(state: Mapping[str, Tensor], config: NVAEConfig) -> dict[str, Tensor]:
@@ -109,27 +109,27 @@ class _Told:
         return self.number(first)
 
 
-def _coloured(told: _Told) -> AnyLikelihood:
-    return "gaussian-nvae" if told.number("num_mixture_dec") == 1 else "dmol-nvae"
+def _coloured(arguments: _Told) -> AnyLikelihood:
+    return "gaussian-nvae" if arguments.number("num_mixture_dec") == 1 else "dmol-nvae"
 
 
-def _configured(told: _Told, likelihood: AnyLikelihood) -> NVAEConfig:
-    scales, most = told.number("num_latent_scales"), told.number("num_groups_per_scale")
-    least = told.number("min_groups_per_scale") if told.number("ada_groups") else most
+def _configured(arguments: _Told, likelihood: AnyLikelihood) -> NVAEConfig:
+    scales, most = arguments.number("num_latent_scales"), arguments.number("num_groups_per_scale")
+    least = arguments.number("min_groups_per_scale") if arguments.number("ada_groups") else most
     return NVAEConfig(
         likelihood=likelihood,
-        mixtures=max(told.number("num_mixture_dec"), 1),
+        mixtures=max(arguments.number("num_mixture_dec"), 1),
         groups=halving(scales, most, least),
-        latent=told.number("num_latent_per_group"),
-        encoder_width=told.number("num_channels_enc"),
-        decoder_width=told.number("num_channels_dec"),
-        blocks=told.both("num_preprocess_blocks", "num_postprocess_blocks"),
-        block_cells=told.both("num_preprocess_cells", "num_postprocess_cells"),
-        encoder_cells=told.number("num_cell_per_cond_enc"),
-        decoder_cells=told.number("num_cell_per_cond_dec"),
-        flows=told.number("num_nf"),
-        residual=bool(told.number("res_dist")),
-        gates=bool(told.number("use_se")),
+        latent=arguments.number("num_latent_per_group"),
+        encoder_width=arguments.number("num_channels_enc"),
+        decoder_width=arguments.number("num_channels_dec"),
+        blocks=arguments.both("num_preprocess_blocks", "num_postprocess_blocks"),
+        block_cells=arguments.both("num_preprocess_cells", "num_postprocess_cells"),
+        encoder_cells=arguments.number("num_cell_per_cond_enc"),
+        decoder_cells=arguments.number("num_cell_per_cond_dec"),
+        flows=arguments.number("num_nf"),
+        residual=bool(arguments.number("res_dist")),
+        gates=bool(arguments.number("use_se")),
     )
 
 

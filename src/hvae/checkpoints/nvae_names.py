@@ -25,11 +25,11 @@ def names(config: NVAEConfig) -> dict[str, str]:
     >>> names(NVAEConfig(groups=(1, 1)))["dec_sampler.0.1.log_weight_norm"]
     'levels.z1.prior.1.log_length'
     """
-    found = {"prior_ftr0": "start.state"}
+    ours_of = {"prior_ftr0": "start.state"}
     for parts in (_ends(config), _climb(config), _descent(config), _outwards(config), _samplers(config)):
         for theirs, ours, below in parts:
-            found |= {f"{theirs}.{a}": f"{ours}.{b}" for a, b in below.items()}
-    return found
+            ours_of |= {f"{theirs}.{a}": f"{ours}.{b}" for a, b in below.items()}
+    return ours_of
 
 
 def last(config: NVAEConfig) -> int:

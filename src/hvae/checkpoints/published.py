@@ -227,5 +227,5 @@ def of_file(file: str, family: str) -> Published | None:
     >>> of_file("imagenet32-iter-1700000-model-ema.th", "vdvae").expected, of_file("checkpoint.pt", "nvae")
     ('3.80 bits/dim', None)
     """
-    found = [entry for entry in PUBLISHED.values() if (entry.file, entry.family) == (file, family)]
-    return found[0] if len(found) == 1 else None
+    entries = [entry for entry in PUBLISHED.values() if (entry.file, entry.family) == (file, family)]
+    return entries[0] if len(entries) == 1 else None

@@ -77,17 +77,17 @@ def published_shapes(config: VDVAEConfig) -> dict[str, Shape]:
     if not config.likelihood.startswith("dmol"):
         raise HvaeError(f"expected model.likelihood dmol for weights of {WHAT}, got {config.likelihood}")
     w = config.width
-    found: dict[str, Shape] = {"encoder.in_conv.weight": (w, _COLOURS, 3, 3), "encoder.in_conv.bias": (w,)}
+    result: dict[str, Shape] = {"encoder.in_conv.weight": (w, _COLOURS, 3, 3), "encoder.in_conv.bias": (w,)}
     for i, climb in enumerate(encoder_blocks(config.encoder)):
         width = config.widths[climb.resolution]
-        found |= _block_shapes(config, f"encoder.enc_blocks.{i}", climb.resolution, width, width)
+        result |= _block_shapes(config, f"encoder.enc_blocks.{i}", climb.resolution, width, width)
     for i, block in enumerate(decoder_blocks(config.decoder)):
-        found |= _level_shapes(config, f"decoder.dec_blocks.{i}", block.resolution)
+        result |= _level_shapes(config, f"decoder.dec_blocks.{i}", block.resolution)
     for i, r in enumerate(_started(config)):
-        found[f"decoder.bias_xs.{i}"] = (1, config.widths[r], r, r)
+        result[f"decoder.bias_xs.{i}"] = (1, config.widths[r], r, r)
     numbers = _PER_COMPONENT * config.mixtures
-    found |= {"decoder.out_net.out_conv.weight": (numbers, w, 1, 1), "decoder.out_net.out_conv.bias": (numbers,)}
-    return found | {"decoder.gain": (1, w, 1, 1), "decoder.bias": (1, w, 1, 1)}
+    result |= {"decoder.out_net.out_conv.weight": (numbers, w, 1, 1), "decoder.out_net.out_conv.bias": (numbers,)}
+    return result | {"decoder.gain": (1, w, 1, 1), "decoder.bias": (1, w, 1, 1)}
 
 
 def _started(config: VDVAEConfig) -> list[int]:
@@ -99,8 +99,8 @@ def _started(config: VDVAEConfig) -> list[int]:
 def _block_shapes(config: VDVAEConfig, name: str, resolution: int, a: int, b: int) -> dict[str, Shape]:
     m, k = config.middle(resolution), 3 if resolution > 2 else 1
     weights = {"c1": (m, a, 1, 1), "c2": (m, m, k, k), "c3": (m, m, k, k), "c4": (b, m, 1, 1)}
-    found: dict[str, Shape] = {f"{name}.{part}.weight": shape for part, shape in weights.items()}
-    return found | {f"{name}.{part}.bias": shape[:1] for part, shape in weights.items()}
+    result: dict[str, Shape] = {f"{name}.{part}.weight": shape for part, shape in weights.items()}
+    return result | {f"{name}.{part}.bias": shape[:1] for part, shape in weights.items()}
 
 
 def _level_shapes(config: VDVAEConfig, name: str, resolution: int) -> dict[str, Shape]:
@@ -116,10 +116,10 @@ def _level_shapes(config: VDVAEConfig, name: str, resolution: int) -> dict[str, 
 
 def _nearest(state: Mapping[str, Tensor]) -> VDVAEConfig:
     """The published size that most of the tensors are of; raises HvaeError where they are of none."""
-    found = {(name, tuple(value.shape)) for name, value in state.items()}
-    alike = {name: len(found & set(published_shapes(size).items())) for name, size in PUBLISHED.items()}
+    tensors = {(name, tuple(value.shape)) for name, value in state.items()}
+    alike = {name: len(tensors & set(published_shapes(size).items())) for name, size in PUBLISHED.items()}
     name = max(alike, key=lambda n: alike[n])
-    if alike[name] > _ALIKE * len(found):
+    if alike[name] > _ALIKE * len(tensors):
         return PUBLISHED[name]
     up, down = count(state, "encoder.enc_blocks."), count(state, "decoder.dec_blocks.")
     raise HvaeError(
@@ -132,10 +132,10 @@ def _nearest(state: Mapping[str, Tensor]) -> VDVAEConfig:
 def _measured(state: Mapping[str, Tensor], like: VDVAEConfig) -> VDVAEConfig:
     """The caller's strings and constants with the sizes that the weights have."""
     down = decoder_blocks(like.decoder)
-    told = len(encoder_blocks(like.encoder)), len(down)
-    held = count(state, "encoder.enc_blocks."), count(state, "decoder.dec_blocks.")
-    if told != held:
-        raise HvaeError(f"model.encoder and model.decoder tell {told} blocks, the weights hold {held}")
+    blocks = len(encoder_blocks(like.encoder)), len(down)
+    blocks_held = count(state, "encoder.enc_blocks."), count(state, "decoder.dec_blocks.")
+    if blocks != blocks_held:
+        raise HvaeError(f"model.encoder and model.decoder tell {blocks} blocks, the weights hold {blocks_held}")
     width = tensor(state, "encoder.in_conv.weight", 4, WHAT).shape[0]
     injected = {b.resolution: _shape(state, f"decoder.dec_blocks.{i}.z_proj.weight") for i, b in enumerate(down)}
     custom = _climbed(state, like) | {r: shape[0] for r, shape in injected.items()}
