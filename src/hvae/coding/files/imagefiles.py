@@ -53,7 +53,7 @@ def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
     path = Path(path)
     with opened(path) as image:
         changes = [FURTHER] * has_more_pages(image)
-        found, mode, pixels = _pixels(image, path)
+        losses, mode, pixels = _pixels(image, path)
     colours, rest = _parted(pixels, mode)
     name = for_screen(path)
     if len(colours) not in (1, channels):
@@ -62,7 +62,7 @@ def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
         )
     levels = _levels(colours, bits, name)
     whole = levels if len(levels) == channels else np.repeat(levels, channels, 0)
-    return Picture(path.name, whole, MODES.index(mode), rest, (*changes, *found))
+    return Picture(path.name, whole, MODES.index(mode), rest, (*changes, *losses))
 
 
 def memory_of(path: str | Path) -> int:
@@ -183,8 +183,8 @@ def _levels(pixels: Levels, bits: int, name: str) -> Levels:
 
 def _bytes(levels: Levels, bits: int) -> Levels:
     # By a table: doubles of a whole picture would take eight times its memory.
-    found: Levels = np.rint(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)[levels]
-    return found
+    values: Levels = np.rint(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)[levels]
+    return values
 
 
 def save_picture(path: str | Path, picture: Picture, bits: int) -> None:

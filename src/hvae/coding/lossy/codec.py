@@ -163,16 +163,16 @@ class LossyCodec:
         parts = groups(items, self.shape[0])
         wanted = chosen(only, len(items))
         first, last = _extent(items, wanted)
-        asked = holding(parts, first, last)
-        deep = depths(file, parts, len(self.levels), levels, asked)
+        numbers = holding(parts, first, last)
+        deep = depths(file, parts, len(self.levels), levels, numbers)
         # All of them are checked before any time is spent on decoding.
-        chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in asked}
+        chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in numbers}
         dither, tiles = DITHERS[file.header.order - LOSSY], dict[int, Levels]()
-        for done, g in enumerate(asked):
+        for done, g in enumerate(numbers):
             shown = lossy.decode(self.sized(parts[g].shape), chunks[g], parts[g].tiles, self.bits, dither, self.context)
             tiles |= {parts[g].start + i: one for i, one in enumerate(shown)}
             if tick is not None:
-                tick(done + 1, len(asked))
+                tick(done + 1, len(numbers))
         return joined([items[i] for i in wanted], [tiles[t] for t in range(first, last)])
 
     def depth(self, file: File, only: int | None = None, levels: int | None = None) -> tuple[int, int]:
@@ -180,8 +180,8 @@ class LossyCodec:
         self._check(file.header)
         items = single_items(file.header)
         parts = groups(items, self.shape[0])
-        asked = holding(parts, *_extent(items, chosen(only, len(items))))
-        deep = depths(file, parts, len(self.levels), levels, asked)
+        numbers = holding(parts, *_extent(items, chosen(only, len(items))))
+        deep = depths(file, parts, len(self.levels), levels, numbers)
         return min(deep.values()), len(file.header.blocks) // len(parts)
 
     def sized(self, shape: Shape) -> Model:

@@ -54,13 +54,13 @@ def groups(items: Sequence[Item], channels: int) -> list[Group]:
     shapes = [
         (channels, *tile_shape((0, item.height, item.width))[1:]) for item in items for _ in range(tile_count(item))
     ]
-    found, start = list[Group](), 0
+    result, start = list[Group](), 0
     for shape, same in groupby(shapes):
         number = len(list(same))
         rows = max(1, min(_ROWS, _PIXELS // (shape[1] * shape[2])))
-        found += [Group(shape, start + at, min(rows, number - at)) for at in range(0, number, rows)]
+        result += [Group(shape, start + at, min(rows, number - at)) for at in range(0, number, rows)]
         start += number
-    return found
+    return result
 
 
 def tile_shape(shape: Shape) -> Shape:
@@ -81,27 +81,27 @@ def items_of(pictures: Sequence[Picture]) -> list[Item]:
 
 def single_items(header: Header) -> list[Item]:
     """One item a picture.  Raises HvaeError for none, more of them than the blocks hold, or planes that none hold."""
-    known, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
-    if not 0 < count <= known or any(KINDS[MODES[item.mode]].rest for item in header.items):
+    tiles, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
+    if not 0 < count <= tiles or any(KINDS[MODES[item.mode]].rest for item in header.items):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     return [Item(i.name, i.mode, i.height, i.width) for i in header.items for _ in range(i.count)]
 
 
 def joined(items: Sequence[Item], tiles: Sequence[Levels]) -> list[Picture]:
     """Tiles, each (C, h, w), as the pictures they are of."""
-    found, at = list[Picture](), 0
+    pictures, at = list[Picture](), 0
     for item in items:
         end = at + tile_count(item)
-        found.append(Picture(item.name, join(np.stack(tiles[at:end]), item.height, item.width), item.mode))
+        pictures.append(Picture(item.name, join(np.stack(tiles[at:end]), item.height, item.width), item.mode))
         at = end
-    return found
+    return pictures
 
 
-def depth(asked: int | None, most: int) -> int:
+def depth(levels: int | None, most: int) -> int:
     """How many levels: as many as are asked for, or all.  Raises HvaeError when there are fewer."""
-    if asked is not None and not 1 <= asked <= most:
-        raise HvaeError(f"expected 1 to {most} levels, got {asked}: {most} are all there are")
-    return asked or most
+    if levels is not None and not 1 <= levels <= most:
+        raise HvaeError(f"expected 1 to {most} levels, got {levels}: {most} are all there are")
+    return levels or most
 
 
 def holding(parts: Sequence[Group], first: int, last: int) -> list[int]:
@@ -109,21 +109,23 @@ def holding(parts: Sequence[Group], first: int, last: int) -> list[int]:
     return [g for g, part in enumerate(parts) if part.start < last and part.start + part.tiles > first]
 
 
-def depths(file: File, parts: Sequence[Group], most: int, levels: int | None, asked: Sequence[int]) -> dict[int, int]:
-    """How many levels of each group `asked` for to decode: all that are there, or `levels`; a model has at most `most`.
+def depths(file: File, parts: Sequence[Group], most: int, levels: int | None, numbers: Sequence[int]) -> dict[int, int]:
+    """How many levels of each of the groups `numbers` to decode: all that are there, or `levels`.
 
-    Raises HvaeError when the file does not fit its pictures, or not all that is asked for is there.
+    A model has `most` levels.
+
+    Raises HvaeError when the file does not fit its pictures, or lacks some of the levels.
     """
     blocks, count = file.header.blocks, len(parts)
-    kept = len(blocks) // count
-    if len(blocks) != kept * count or not 1 <= kept <= most:
+    stored = len(blocks) // count
+    if len(blocks) != stored * count or not 1 <= stored <= most:
         raise HvaeError("the levels of the file do not fit its pictures; the file is damaged")
     if any(block.count != parts[i % count].tiles for i, block in enumerate(blocks)):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-    wanted = depth(levels, kept)
-    here = {g: len(range(g, len(file.payloads), count)) for g in asked}
+    wanted = depth(levels, stored)
+    here = {g: len(range(g, len(file.payloads), count)) for g in numbers}
     least = min(here.values())
     if least < (1 if levels is None else wanted):
         advice = f"give --levels {least} or fewer" if least else "nothing of it can be shown"
-        raise HvaeError(f"the file was cut after {least} of {kept} levels; {advice}")
+        raise HvaeError(f"the file was cut after {least} of {stored} levels; {advice}")
     return {g: min(wanted, there) for g, there in here.items()}
