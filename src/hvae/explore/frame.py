@@ -34,19 +34,19 @@ def levels(model: Model) -> list[str]:
 
 def top(model: Model, count: int) -> list[str]:
     """The names of the top `count` levels, top first.  Raises HvaeError unless 0 <= count <= number of levels."""
-    found = levels(model)
-    if not 0 <= count <= len(found):
+    names = levels(model)
+    if not 0 <= count <= len(names):
         raise HvaeError(
-            f"expected between 0 and {len(found)} top levels, got {count}; the levels are {', '.join(found)}"
+            f"expected between 0 and {len(names)} top levels, got {count}; the levels are {', '.join(names)}"
         )
-    return found[:count]
+    return names[:count]
 
 
-def check_levels(wanted: Sequence[str], known: Sequence[str]) -> None:
+def check_levels(wanted: Sequence[str], names: Sequence[str]) -> None:
     """Raises HvaeError for the first wanted level that is not known."""
     for name in wanted:
-        if name not in known:
-            raise unknown("level", name, known)
+        if name not in names:
+            raise unknown("level", name, names)
 
 
 def at_least(least: int, count: int, what: str) -> None:

@@ -151,9 +151,9 @@ def interpolate(
     at_least(2, steps, "stations, the two ends")
     if len(a) != len(b):
         raise HvaeError(f"expected as many images at both ends, got {len(a)} and {len(b)}")
-    known = frame.levels(model)
-    moved = known if levels is None else list(levels)
-    check_levels(moved, known)
+    names = frame.levels(model)
+    moved = names if levels is None else list(levels)
+    check_levels(moved, names)
     context = frame.context_of(model, a)
     with still(model, seed):
         start, end = (of_levels(moved, frame.encode(model, x, draw, chunk)) for x in (a, b))

@@ -62,12 +62,12 @@ def from_top(
     >>> from_top(model, torch.rand(5, 1, 4, 4), rest=prior(0.7)).shape
     torch.Size([3, 5, 1, 4, 4])
     """
-    known = levels(model)
-    kept = [top(model, k) for k in (range(len(known) + 1) if counts is None else counts)]
+    names = levels(model)
+    tops = [top(model, k) for k in (range(len(names) + 1) if counts is None else counts)]
     with still(model, seed):
         values, context = encode(model, x, chunk=chunk), context_of(model, x)
         rows = [
-            decode(model, of_levels(names, values), len(x), context=context, otherwise=rest, chunk=chunk)
-            for names in kept
+            decode(model, of_levels(group, values), len(x), context=context, otherwise=rest, chunk=chunk)
+            for group in tops
         ]
     return torch.stack(rows)

@@ -67,13 +67,13 @@ def sample_pixels(
     return _sample(model, n, context, temperature, given, seed, chunk, drawn_picture)
 
 
-def at_temperature(temperature: Temperature, known: Sequence[str]) -> Draw:
+def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
     """The prior of each known level at one temperature, or at one by level name; 0 stands for the mode.
 
     Raises HvaeError for a level that is not known, or a temperature below 0.
     """
-    by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(known, temperature)
-    check_levels(list(by_name), known)
+    by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(names, temperature)
+    check_levels(list(by_name), names)
     return each({name: _at(t, name) for name, t in by_name.items()}, prior())
 
 
@@ -94,17 +94,17 @@ def _sample(
     read: Reading,
 ) -> Tensor:
     at_least(1, n, "samples")
-    known = levels(model)
-    pinned = _pinned(model, n, given or {}, known)
-    draw = at_temperature(temperature, known)
+    names = levels(model)
+    pinned = _pinned(model, n, given or {}, names)
+    draw = at_temperature(temperature, names)
     with still(model, seed):
         return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=chunk)
 
 
 def _pinned(
-    model: Model, n: int, given: Mapping[Pin, Tensor] | Mapping[str, Tensor], known: list[str]
+    model: Model, n: int, given: Mapping[Pin, Tensor] | Mapping[str, Tensor], names: list[str]
 ) -> dict[Pin, Tensor]:
-    check_levels([as_key(variable)[0] for variable in given], known)
+    check_levels([as_key(variable)[0] for variable in given], names)
     if not given:
         return {}
     with still(model, seed=0):

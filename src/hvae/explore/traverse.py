@@ -73,10 +73,10 @@ def traverse(
     {'z2': torch.Size([2, 7]), 'z1': torch.Size([4, 7])}
     """
     at_least(2, len(x), "images to find directions on")
-    known = levels(model)
-    moved = known if only is None else list(only)
+    names = levels(model)
+    moved = names if only is None else list(only)
     stays = None if held is None else list(held)
-    check_levels([*moved, *(stays or [])], known)
+    check_levels([*moved, *(stays or [])], names)
     with still(model, seed=0):
         values, offsets = _modes(model, x)
         base = {variable: value[anchor] for variable, value in values.items()}
@@ -84,15 +84,15 @@ def traverse(
         shifts = torch.linspace(-reach, reach, steps)
         return {
             name: _move(
-                model, base, principal(offsets[name], directions), shifts, name, _held(name, known, stays), context
+                model, base, principal(offsets[name], directions), shifts, name, _held(name, names, stays), context
             )
-            for name in known
+            for name in names
             if name in moved
         }
 
 
-def _held(name: str, known: Sequence[str], stays: Sequence[str] | None) -> list[str]:
-    above = known[: known.index(name)]
+def _held(name: str, names: Sequence[str], stays: Sequence[str] | None) -> list[str]:
+    above = names[: names.index(name)]
     return [other for other in (above if stays is None else stays) if other != name]
 
 

@@ -14,16 +14,16 @@ DENSE = 1.5
 
 def charts(data: ReportData) -> list[Picture]:
     """Every chart that the data have numbers for."""
-    drawn = []
+    pictures = []
     if data.levels:
-        drawn += [_rates(data), _units(data)]
+        pictures += [_rates(data), _units(data)]
     if steps := _common_steps(data.history.rates):
-        drawn.append(_rate_history(data.history.rates, steps))
+        pictures.append(_rate_history(data.history.rates, steps))
     if steps := _common_steps({**data.history.used, **{f"{n} says": c for n, c in data.history.information.items()}}):
-        drawn.append(_use_history(data.history, steps))
+        pictures.append(_use_history(data.history, steps))
     if data.history.losses:
-        drawn.append(_losses(data.history.losses))
-    return drawn
+        pictures.append(_losses(data.history.losses))
+    return pictures
 
 
 def _chart(
@@ -105,8 +105,8 @@ def _use_history(history: History, steps: list[float]) -> Picture:
 
 
 def _at(curve: Curve, steps: list[float]) -> list[float]:
-    known = dict(zip(*curve, strict=True))
-    return [known[step] for step in steps]
+    by_step = dict(zip(*curve, strict=True))
+    return [by_step[step] for step in steps]
 
 
 def _losses(losses: Mapping[str, Curve]) -> Picture:

@@ -69,11 +69,11 @@ class Group:
         >>> [Group(task="", apart={}, rows=rows).standing(row, "-ELBO") for row in rows]
         ['best', 'tied', 'behind']
         """
-        known = [r.measures[title] for r in self.rows if title in r.measures and r.measures[title].value is not None]
+        rivals = [r.measures[title] for r in self.rows if title in r.measures and r.measures[title].value is not None]
         own = row.measures.get(title)
-        if own is None or own.value is None or len(known) < 2:
+        if own is None or own.value is None or len(rivals) < 2:
             return "unranked"
-        best = min(known, key=_key)
+        best = min(rivals, key=_key)
         if own.value == best.value:
             return "best"
         gap = _key(own) - _key(best)

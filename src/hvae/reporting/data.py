@@ -159,5 +159,5 @@ def read_history(path: str | Path, levels: Sequence[str]) -> History:
 
 def _curve(rows: Sequence[Mapping[str, str | float]], column: str) -> Curve:
     pairs = [(float(row["step"]), float(row[column])) for row in rows if row.get(column) not in (None, "")]
-    kept = [(step, value) for step, value in pairs if math.isfinite(value)]
-    return [step for step, _ in kept], [value for _, value in kept]
+    points = [(step, value) for step, value in pairs if math.isfinite(value)]
+    return [step for step, _ in points], [value for _, value in points]
