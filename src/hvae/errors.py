@@ -62,15 +62,15 @@ def unknown(kind: str, name: object, choices: Iterable[str], listing: str = "") 
     >>> print(unknown("level", "z201", [f"z{i}" for i in range(1, 100)], "hvae inspect RUN"))
     no level named 'z201'; did you mean 'z21', 'z20' or 'z2'? 99 are known: hvae inspect RUN lists them
     """
-    known, text = list(choices), str(name)
-    many = len(known) > _FEW
+    names, text = list(choices), str(name)
+    many = len(names) > _FEW
     # The time of a comparison grows with the lengths of both, and no name of ours is long.
-    near = [repr(one) for one in get_close_matches(text[:100], known, n=3 if many else 1, cutoff=0.5)]
+    near = [repr(one) for one in get_close_matches(text[:100], names, n=3 if many else 1, cutoff=0.5)]
     hint = f"did you mean {' or '.join(filter(None, [', '.join(near[:-1]), near[-1]]))}? " if near else ""
     if not many:
-        return HvaeError(f"no {kind} named {short(text)}; {hint}Known: {', '.join(known) or 'none'}")
-    where = f": {listing} lists them" if listing else "" if near else f", such as {', '.join(known[:3])}"
-    return HvaeError(f"no {kind} named {short(text)}; {hint}{len(known)} are known{where}")
+        return HvaeError(f"no {kind} named {short(text)}; {hint}Known: {', '.join(names) or 'none'}")
+    where = f": {listing} lists them" if listing else "" if near else f", such as {', '.join(names[:3])}"
+    return HvaeError(f"no {kind} named {short(text)}; {hint}{len(names)} are known{where}")
 
 
 def missing_extra(package: str, extra: str) -> HvaeError:
@@ -87,7 +87,7 @@ def missing_extra(package: str, extra: str) -> HvaeError:
 def _requirement(package: str) -> str:
     """A package with the versions that an extra asks for; without them where hvae runs uninstalled."""
     try:
-        asked = metadata.requires("hvae") or []
+        requirements = metadata.requires("hvae") or []
     except metadata.PackageNotFoundError:
-        asked = []
-    return next((line.partition(";")[0] for line in asked if re.match(rf"{package}\W", line)), package)
+        requirements = []
+    return next((line.partition(";")[0] for line in requirements if re.match(rf"{package}\W", line)), package)

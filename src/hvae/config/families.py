@@ -105,9 +105,9 @@ def family_of(name: str) -> Family:
 
 def family_of_config(config: ModelConfig) -> Family:
     """The family of a configuration.  Raises HvaeError for one that nothing is registered to build."""
-    for known in FAMILIES.values():
-        if known.config is type(config):
-            return known
+    for family in FAMILIES.values():
+        if family.config is type(config):
+            return family
     raise HvaeError(
         f"nothing is registered to build a {type(config).__name__}; decorate what builds it: @hvae.family(MyConfig)"
     )
@@ -122,7 +122,7 @@ def _imported(source: str) -> Family:
     """The family whose configuration MODULE:CONFIG names, once its module has run."""
     config = attribute(source)
     with suppress(StopIteration):
-        return next(known for known in FAMILIES.values() if known.config is config)
+        return next(family for family in FAMILIES.values() if family.config is config)
     raise HvaeError(
         f"model.family: {source} is no registered family; expected a configuration that is decorated with "
         "@hvae.family(MyConfig)"

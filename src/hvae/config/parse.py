@@ -71,13 +71,13 @@ def _made(kind: type[T], values: dict[str, Any], at: str) -> T:
 
 def hints(kind: type) -> dict[str, Any]:
     """The type of each field of a dataclass, in order."""
-    known = get_type_hints(kind)
-    return {f.name: known[f.name] for f in fields(kind)}
+    types = get_type_hints(kind)
+    return {f.name: types[f.name] for f in fields(kind)}
 
 
 def _declared(kind: type) -> Mapping[str, Any]:
-    known = get_type_hints(kind, include_extras=True)
-    return {f.name: known[f.name] for f in fields(kind)}
+    types = get_type_hints(kind, include_extras=True)
+    return {f.name: types[f.name] for f in fields(kind)}
 
 
 declared: Callable[[type], Mapping[str, Any]] = cache(_declared)

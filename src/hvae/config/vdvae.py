@@ -81,14 +81,14 @@ class VDVAEConfig(ModelConfig):
 
     def _check_meeting(self) -> None:
         """Decoder and encoder must meet at every resolution of the decoder, the last being the data's."""
-        down, known = [block.resolution for block in decoder_blocks(self.decoder)], self.resolutions
-        lost = next((r for r in down if r not in known), None)
+        down, up = [block.resolution for block in decoder_blocks(self.decoder)], self.resolutions
+        lost = next((r for r in down if r not in up), None)
         if lost is not None:
-            at = ", ".join(map(str, known))
+            at = ", ".join(map(str, up))
             raise HvaeError(f"model.decoder: resolution {lost} has no feature; model.encoder leaves them at {at}")
-        if (down[0], down[-1]) != (known[-1], known[0]):
+        if (down[0], down[-1]) != (up[-1], up[0]):
             raise HvaeError(
-                f"model.decoder: expected it to lead from resolution {known[-1]} to {known[0]}, as model.encoder does "
+                f"model.decoder: expected it to lead from resolution {up[-1]} to {up[0]}, as model.encoder does "
                 f"the other way; it leads from {down[0]} to {down[-1]}"
             )
 

@@ -83,10 +83,10 @@ def custom_widths(text: str) -> dict[int, int]:
     {512: 32, 256: 64}
     """
     pairs = [re.fullmatch(r"\s*(\d{1,4})\s*:\s*(\d{1,6})\s*", part) for part in text.split(",") if text]
-    found = [(int(pair[1]), int(pair[2])) for pair in pairs if pair]
-    if len(found) < len(pairs) or any(min(pair) < 1 for pair in found):
+    numbers = [(int(pair[1]), int(pair[2])) for pair in pairs if pair]
+    if len(numbers) < len(pairs) or any(min(pair) < 1 for pair in numbers):
         raise HvaeError(f"model.custom_widths: expected resolution:channels as in 512:32,256:64, got '{text}'")
-    return dict(found)
+    return dict(numbers)
 
 
 def _items(text: str, key: str, letter: str) -> Iterator[tuple[int, str, int]]:

@@ -150,10 +150,10 @@ def _bytes(tensors: Any) -> int:
 class _Ledger(TorchDispatchMode):
     """Bytes of the tensors that operations make, now and at the peak; known ones do not count."""
 
-    def __init__(self, known: Mapping[str, Tensor]) -> None:
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.live = self.peak = 0
-        self.held: dict[int, Any] = {t.untyped_storage()._cdata: t for t in known.values()}
+        self.held: dict[int, Any] = {t.untyped_storage()._cdata: t for t in weights.values()}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))

@@ -114,14 +114,14 @@ class Bidirectional(Model):
     def _climb(self, visit: Visit, evidence: Evidence) -> Climbed:
         """Draw every up latent from its q."""
         up, across = evidence.features["up"], evidence.features["across"]
-        kept: list[Tensor] = []
+        features: list[Tensor] = []
         for l, (_, above) in enumerate(pairwise(self.stages), start=1):
             latent = self.latents[f"z{l}-up"]
             z = visit(Site(f"z{l}-up", q=latent.q(up)))
-            kept.append(across)
+            features.append(across)
             up, across = above.climb(latent.inject(z), across, torch.cat([up, across], 1))
         q = self.latents[f"z{len(self.stages)}"].q
-        return Climbed(kept, q(self.stages[-1].merge(torch.cat([up, across], 1))))
+        return Climbed(features, q(self.stages[-1].merge(torch.cat([up, across], 1))))
 
     def _pair(self, visit: Visit, l: int, d: Tensor, merged: Tensor | None) -> Tensor:
         """Draw the down latent of stage l and meet its up latent again; both values side by side."""

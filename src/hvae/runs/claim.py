@@ -121,7 +121,7 @@ def _check_name(folder: Path) -> None:
 
 def _taken(path: Path, what: str, holder: Holder, until: float, tell: Callable[[str], None]) -> int:
     """The open claim file, once it is ours.  Raises HvaeError when it stays another's."""
-    told = False
+    is_told = False
     while True:
         descriptor = _attempt(path, holder, tell)
         if descriptor is not None:
@@ -129,9 +129,9 @@ def _taken(path: Path, what: str, holder: Holder, until: float, tell: Callable[[
         other = read_holder(path)
         if time.monotonic() >= until:
             raise refusal(path.parent, what, other)
-        if not told:
+        if not is_told:
             tell(f"waiting for the {what} of {path.parent} by {other or 'another process'}")
-            told = True
+            is_told = True
         time.sleep(PAUSE)
 
 

@@ -106,19 +106,19 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         raise HvaeError(
             f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, or an array file"
         )
-    name, asked = reader_of(path), run.config.data
+    name, config = reader_of(path), run.config.data
     if not name:
         raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
-    wish = {"pages": asked.pages, "bad": asked.bad, **picture(run)}
+    wish = {"pages": config.pages, "bad": config.bad, **picture(run)}
     return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **wish)
 
 
 def picture(run: LoadedRun) -> dict[str, Any]:
     """Size and colours of a model's images as keys of a data configuration; none for flat vectors."""
-    shape, asked = run.model.shape, run.config.data
+    shape, config = run.model.shape, run.config.data
     if len(shape) != 3:
         return {}
-    crop = asked.crop if asked.size else "center"
+    crop = config.crop if config.size else "center"
     return {"size": shape[1:], "crop": crop, "channels": shape[0] if shape[0] in (1, 3) else 0}
 
 

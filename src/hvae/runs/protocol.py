@@ -112,8 +112,8 @@ def _stated(data: DataConfig, evaluate: EvaluateConfig, source: Mapping[str, Any
         return (f"{number} {source['data']}", "") if same else ("", f"the stated number is of {source['data']}")
     tested = source.get("tested") or source["data"]
     if held_out(data, evaluate.split):
-        drawn = f"any drawn at random from {data.path}, on which the model was probably trained, do not compare"
-        return "", f"the stated number is of {tested}; {drawn}"
+        warning = f"any drawn at random from {data.path}, on which the model was probably trained, do not compare"
+        return "", f"the stated number is of {tested}; {warning}"
     return f"{number} {tested}, which yours have to be", ""
 
 

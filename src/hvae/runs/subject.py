@@ -107,8 +107,8 @@ def open_run(run: str | Path | LoadedRun, overrides: Mapping[str, Any], tell: Te
 def _fixed(key: str) -> HvaeError:
     """The error for a key that cannot change once a run is trained: one of its training, or none at all."""
     if key.partition(".")[0] not in SECTIONS:
-        known = [*FREE[:-1], *(f"evaluate.{field.name}" for field in fields(EvaluateConfig))]
-        return unknown("key", key, known, "hvae evaluate --help")
+        keys = [*FREE[:-1], *(f"evaluate.{field.name}" for field in fields(EvaluateConfig))]
+        return unknown("key", key, keys, "hvae evaluate --help")
     return HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
 
 

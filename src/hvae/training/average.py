@@ -34,23 +34,23 @@ class Average(Generic[M]):
         # Walking through the modules anew would cost more than the average itself.
         self._mine, self._theirs = [_floating(m) for m in (self.model, model)]
         buffers = list(zip(self.model.buffers(), model.buffers(), strict=True))
-        self._counters = [(kept, new) for kept, new in buffers if not kept.is_floating_point()]
-        self._statistics = [(kept, new) for kept, new in buffers if kept.is_floating_point()]
+        self._counters = [(own, new) for own, new in buffers if not own.is_floating_point()]
+        self._statistics = [(own, new) for own, new in buffers if own.is_floating_point()]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the weights that the model has now."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
-        for kept, new in self._counters:
-            kept.copy_(new)
+        for own, new in self._counters:
+            own.copy_(new)
         self.updates += 1
 
     @torch.no_grad()
     def mend(self) -> None:
         """Give the model its averaged statistics where a pass that was not finite has spoilt its own."""
-        for kept, spoilt in self._statistics:
-            spoilt.copy_(torch.where(spoilt.isfinite(), spoilt, kept))
+        for own, spoilt in self._statistics:
+            spoilt.copy_(torch.where(spoilt.isfinite(), spoilt, own))
 
 
 def _floating(model: nn.Module) -> list[Tensor]:

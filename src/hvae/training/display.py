@@ -113,11 +113,11 @@ def _drawn(progress: Progress) -> Group:
 def _table(rates: Mapping[str, float], most: int = 24) -> list[Table | Text]:
     if not rates:
         return []
-    made, largest = table("level", "nats", ""), max(*rates.values(), 1e-9)
+    bars, largest = table("level", "nats", ""), max(*rates.values(), 1e-9)
     for name, nats in list(rates.items())[:most]:
-        made.add_row(name, number(nats), "█" * round(30 * max(0.0, nats) / largest) if nats < math.inf else "")
+        bars.add_row(name, number(nats), "█" * round(30 * max(0.0, nats) / largest) if nats < math.inf else "")
     hidden = len(rates) - most
-    return [made, Text(f"... and {hidden} more levels")] if hidden > 0 else [made]
+    return [bars, Text(f"... and {hidden} more levels")] if hidden > 0 else [bars]
 
 
 class NotebookDisplay(Display):

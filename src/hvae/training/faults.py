@@ -23,8 +23,8 @@ def culprit(learner: Learner, split: Batches, sampler: StepSampler) -> str:
     """
     fabric = learner.fabric
     mine = _in_traces(learner, split, sampler) or _in_gradients(learner)
-    found = [fabric.broadcast(mine, src=rank) for rank in range(fabric.world_size)]
-    return next((text for text in found if text), "the loss itself, although each of its terms is finite")
+    findings = [fabric.broadcast(mine, src=rank) for rank in range(fabric.world_size)]
+    return next((text for text in findings if text), "the loss itself, although each of its terms is finite")
 
 
 def _in_traces(learner: Learner, split: Batches, sampler: StepSampler) -> str | None:

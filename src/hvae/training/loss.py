@@ -69,9 +69,9 @@ def score(
     # A process without a batch of its own still has to name the sums: it scores one that counts nothing.
     for number in range(part, max(len(batches), part + 1), parts):
         generator = seed_valid(device, seed, number)
-        found = _sums(model(as_datum(split.batch(batches[number % len(batches)], generator)).to(device)))
+        totals = _sums(model(as_datum(split.batch(batches[number % len(batches)], generator)).to(device)))
         own = float(number < len(batches))
-        sums = {name: sums.get(name, 0.0) + own * total for name, total in found.items()}
+        sums = {name: sums.get(name, 0.0) + own * total for name, total in totals.items()}
     return sums
 
 
