@@ -1,4 +1,4 @@
-"""Coarse to fine, measured: does holding a level keep the class of a picture?
+"""Coarse-to-fine experiment: do pictures that share their top level share their class?
 
 Hold the top level of N pictures and redraw the rest R times each; a small classifier labels every picture.  If the
 top level decides what the picture shows, the R labels of a group agree; in the mirror experiment (the lower levels
@@ -68,7 +68,7 @@ def pairwise_agreement(classify: Classify, groups: Tensor) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class CoarseToFine:
-    """The experiment, its mirror, and what chance alone would give."""
+    """Agreement in the experiment, in its mirror, and by chance."""
 
     top_held: float
     """Agreement (largest class share) with the top level held and the rest redrawn."""
@@ -113,7 +113,7 @@ def coarse_to_fine(classify: Classify, top_held: Tensor, top_redrawn: Tensor, se
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A small classifier on pixels, and how good it is.  Called with (N, C, H, W) it answers labels, (N,)."""
+    """A small classifier on pixels and its test accuracy: pictures (N, C, H, W) -> labels (N,)."""
 
     kind: Kind
     model: Any

@@ -1,4 +1,4 @@
-"""The latents of data as plain tables of numbers, level by level: what metrics of representations look at.
+"""Codes: one table of latents per level, the input of every representation metric.
 
 Shapes: `B` data of one batch; `N` data in all; `D` dimensions of a level, all its places and steps side by side.
 """
@@ -33,7 +33,7 @@ class Codes:
     kind: Kind
     levels: dict[str, Tensor]
     dims: Mapping[str, int] = field(default_factory=dict)
-    """All dimensions of a level, where `levels` holds some of them."""
+    """Number of dimensions of each level before `varying` selected some."""
 
     def __len__(self) -> int:
         return len(next(iter(self.levels.values())))
@@ -44,7 +44,7 @@ class Codes:
         return Codes(self.kind, levels, {name: self.width(name) for name in levels})
 
     def width(self, name: str) -> int:
-        """All dimensions of a level, those that are not held included."""
+        """Number of dimensions of a level, including those that `varying` left out."""
         return self.dims.get(name, self.levels[name].shape[1])
 
 
@@ -61,11 +61,11 @@ def codes(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Codes:
-    """The latents of every datum.
+    """The code of every datum at every level.
 
     Arguments: `batches`, tensors (B, *model.shape), gone through twice with `most`; `kind`, "means" or "samples";
-    `most`, keep so many dimensions of each level, those that vary most over the data (0: all): all of a deep model
-    would be megabytes a datum; `seed` of the samples.  Raises HvaeError for another kind, or when there are no data.
+    `most`, the largest number of dimensions per level, those of largest variance (0: all; a deep model has megabytes
+    per datum); `seed` of the samples.  Raises HvaeError for another kind, or when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -89,7 +89,7 @@ def codes(
 def _rows(
     model: Model, batches: Iterable[Tensor | Datum], kind: Kind, seed: int, meter: Meter
 ) -> Iterator[dict[str, Tensor]]:
-    """The codes of each batch, {name: (B, D)}, top first; the same again for the same seed."""
+    """The codes of each batch, {name: (B, D)}, top first; reproducible from the seed."""
     for number, x in enumerate(batches):
         with still(model, seed * 1_000_003 + number):
             (evidence,) = seen(model, [x])
@@ -100,7 +100,7 @@ def _rows(
 
 
 def _widest_of(rows: Iterable[dict[str, Tensor]], most: int) -> dict[str, Tensor]:
-    """The dimensions of each level that vary most, in their order: sums over data, no table of them."""
+    """The dimensions of largest variance of each level, in their order, from running sums."""
     sums: dict[str, Tensor] = {}
     count = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""How many bits an ordinary compressor takes for a picture: what a likelihood should be compared with.
+"""Complexity of a picture: its size in bits under a generic compressor, for comparison with its likelihood.
 
 Shapes: `B` pictures; `C` channels; `H W` space; `D` the length of flat vectors.
 """
@@ -16,10 +16,10 @@ from torch import Tensor
 
 
 def png_bits(x: Tensor, bits: int) -> Tensor:
-    """The size of each datum as a PNG file, in bits, (B,) float64; flat vectors are deflated without a file around.
+    """The size of each datum as a PNG file, in bits, (B,) float64; flat vectors are deflated without PNG headers.
 
-    Arguments: `x`, (B, C, H, W) or (B, D) in [0, 1]; `bits` of a value.  Grey and colour are one file; other numbers
-    of channels are one grey file each.
+    Arguments: `x`, (B, C, H, W) or (B, D) in [0, 1]; `bits` of a value.  Grey and colour pictures are one file;
+    otherwise each channel is a grey file of its own.
 
     >>> flat, noise = torch.zeros(1, 1, 16, 16), torch.rand(1, 1, 16, 16)
     >>> bool(png_bits(flat, 8) < png_bits(noise, 8))

@@ -1,4 +1,4 @@
-r"""What comes back of a datum: from all levels, and from the top k alone with the others drawn from the prior.
+r"""Reconstruction from all levels, and from the top k alone with the others drawn from the prior.
 
 Shapes: `B` data of one batch; `N` data in all; `L` levels; `C H W` a picture.
 """
@@ -24,14 +24,14 @@ from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, names, run, still
 
 MOST_DB = 100.0
-"""A picture that comes back exactly has no noise to compare with; it counts as this many dB (an error of 1e-5)."""
+"""PSNR is capped here: a perfect reconstruction would have infinity (100 dB is an error of 1e-5)."""
 CUTS = 9
-"""Numbers of levels that are tried, at most: those of a deep ladder are tried at even distances."""
+"""The largest number of cuts k evaluated; a deep ladder is cut at even distances."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionResult:
-    """How close E[x given z], z drawn from q, is to its picture."""
+    """Similarity of E[x given z], z drawn from q, to the data."""
 
     data: int
     seed: int
@@ -39,9 +39,9 @@ class ReconstructionResult:
     ms_ssim: Estimate | None
     """None for pictures of fewer than 11 pixels a side, and for vectors."""
     ms_ssim_scales: int
-    """Scales that the pictures are large enough for; numbers of different ones are not comparable."""
+    """Number of scales the pictures are large enough for; values at different numbers are not comparable."""
     exact_mean: bool = True
-    """Whether the likelihood's mean is exact; mixtures of logistics have one that is near it."""
+    """Whether the mean of the likelihood is exact; that of a mixture of logistics is approximate."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -90,26 +90,26 @@ def _decibels(picture: Tensor, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class TopLevels:
-    """What the top levels say of a datum when nothing else is told."""
+    """Bound and reconstruction when only the top k levels are inferred."""
 
     levels: int
-    """How many are inferred, k."""
+    """Number of inferred levels, k."""
     lowest: str
-    """The lowest of them; empty for none."""
+    """The lowest inferred level; empty for k = 0."""
     rate_nats: float
-    """What they spend, nats per datum."""
+    """The sum of their rates, nats per datum."""
     negative_bound_nats: Estimate
     """-L>(L-k): an upper bound on -log p(x) in expectation."""
     bits_per_dim: Estimate | None
     """The same in bits per dimension; None for a density."""
     psnr_db: Estimate
     gain_nats: Estimate | None = None
-    """How much the bound is better than that of the row before, datum by datum; None for the first row."""
+    """Improvement of the bound over the previous row, paired by datum; None for the first row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContributionResult:
-    """The data described by more and more levels, from none to all of them."""
+    """Bound and reconstruction as a function of the number of inferred levels k."""
 
     data: int
     seed: int
@@ -134,11 +134,11 @@ def contribution(
       - \sum_{l > L-k} KL(q_l \,\|\, p_l)$$
 
     The bound of Havtorn et al. 2021, arXiv 2102.08248, with one draw of the lower levels (not their modes),
-    so that it is a lower bound on log p(x) in expectation; k = L is the ELBO, k = 0 has seen nothing of the datum.
-    All k share their random numbers.
+    so that it is a lower bound on log p(x) in expectation; k = L is the ELBO, k = 0 is independent of the datum. All k
+    share their random numbers.
 
-    Arguments: `batches`, tensors (B, *model.shape), which are gone through once; `counts`, the k wanted (none: all, 9
-    at most, at even distances).  Raises HvaeError for a k that the model does not have, or no data.
+    Arguments: `batches`, tensors (B, *model.shape), read once; `counts`, the values of k (none: all, at most 9, evenly
+    spaced).  Raises HvaeError for k outside 0 .. L and without data.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -167,7 +167,7 @@ def contribution(
 
 
 def evenly(depth: int, most: int = CUTS) -> list[int]:
-    """The whole numbers from 0 to the depth; of a deep model some, at even distances, both ends among them.
+    """At most `most` evenly spaced integers from 0 to `depth`, both ends included.
 
     >>> evenly(3), evenly(78)
     ([0, 1, 2, 3], [0, 10, 20, 29, 39, 49, 58, 68, 78])
@@ -184,7 +184,7 @@ def _draws(levels: list[str], counts: Sequence[int]) -> Mapping[int, Draw]:
 
 
 def _scores(model: Model, trace: Trace, evidence: Evidence) -> tuple[Tensor, Tensor, Tensor]:
-    """log p(x given z), what the inferred levels spend, and dB, (B,) each, float64 on the CPU."""
+    """log p(x given z), the rate of the inferred levels, and PSNR, (B,) each, float64 on the CPU."""
     spent = sum((record.rate() for record in trace.latents), torch.zeros(len(evidence), device=evidence.data.device))
     log_likelihood = trace.log_likelihood()
     # A reduced precision has too few digits for sums of thousands of nats.

@@ -1,4 +1,4 @@
-"""How well a score tells out-of-distribution data ("foreign") from normal ones; they are always the positive class.
+"""Evaluation of out-of-distribution scores; out-of-distribution data ("foreign") are the positive class.
 
 Shapes: `N` normal data; `M` out-of-distribution data.
 """
@@ -16,27 +16,27 @@ from hvae.errors import HvaeError
 from hvae.metrics.results import plain
 
 DETECTED = 0.8
-"""The share of out-of-distribution data that must be detected, at which false alarms are counted."""
+"""The true-positive rate at which the false-positive rate is reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:
     """One score on one pair of data sets; higher scores mean farther out of distribution.
 
-    Everything is balanced: the two sets weigh the same, however many data they have.
+    Metrics are balanced: both sets have the same total weight, whatever their sizes.
     """
 
     positive: str
     """The positive class: "foreign", out-of-distribution data."""
     auroc: float
     """The probability that an out-of-distribution datum scores above a normal one; 0.5 is chance, below it the score
-    is misled."""
+    ranks the wrong way round."""
     auprc: float
     """Average precision for out-of-distribution data; 0.5 is chance."""
     auprc_normal: float
     """Average precision for normal data, by the reversed score."""
     fpr80: float
-    """Share of normal data above the highest threshold that detects 80 % of the out-of-distribution ones."""
+    """False-positive rate at the highest threshold that detects 80 % of the out-of-distribution data."""
     normal: int
     foreign: int
 
@@ -48,8 +48,8 @@ class Detection:
 def detection(normal: Tensor, foreign: Tensor) -> Detection:
     """AUROC, AUPRC both ways and FPR80 of a score whose high values mean out-of-distribution.
 
-    Arguments: `normal` (N,) and `foreign` (M,).  A score that is not a number counts as the farthest out
-    of all: no normal datum should have it.  Raises HvaeError for fewer than 2 data on a side.
+    Arguments: `normal` (N,) and `foreign` (M,).  A NaN score counts as infinity.  Raises HvaeError for fewer than 2
+    data in either set.
 
     >>> result = detection(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.5, 3.0, 4.0]))
     >>> round(result.auroc, 4), round(result.fpr80, 4)
@@ -79,8 +79,8 @@ def detection(normal: Tensor, foreign: Tensor) -> Detection:
 def threshold(normal: Tensor, quantile: float = 0.95) -> float:
     """The score above which a datum is called out-of-distribution: the given quantile of normal data's scores.
 
-    Only normal data are asked, so the share of false alarms is chosen (1 - quantile) and nothing else.  The quantile
-    is a score that was seen, the next above: k of n normal data exceed it at most, with k = (1 - quantile) n.
+    Only normal data are used: this fixes the false-positive rate, 1 - quantile, not the detection rate.  The quantile
+    is an order statistic, rounded up: at most (1 - quantile) n of n normal data exceed it.
 
     >>> threshold(torch.arange(100.0), 0.95)
     94.0

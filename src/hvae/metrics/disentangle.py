@@ -1,12 +1,12 @@
-r"""How well each level's dimensions stand for known factors of the data, by the four usual scores.
+r"""Disentanglement of each level: MIG, DCI, SAP and the FactorVAE score.
 
-All scores are functions of a table of codes (N, D) and a table of factors (N, F); they know nothing of models.  What
-the codes are (means of q or samples of it) is part of every result, because the same model scores differently.
+All scores are functions of codes (N, D) and factors (N, F), independent of any model.  Every result states whether the
+codes are means or samples of q, since the scores of one model differ between the two.
 
 Most published numbers come from `disentanglement_lib` (Locatello et al. 2019, arXiv 1811.12359), which scores 10,000
 new draws of the factors where here the given data are scored.  MIG and the shares of DCI are defined as there.  What
 differs is named with each score: the trees of DCI, the classifier and the scale of SAP, which dimensions vote for the
-FactorVAE score.  Numbers of the two agree at 0 and at 1 and should not be put in one table in between.
+FactorVAE score.  The two agree at 0 and at 1; values in between should not share a table.
 
 Shapes: `N` data; `D` dimensions of a code; `F` factors; `V` values of a factor; `bins` of a histogram.
 """
@@ -35,7 +35,7 @@ FEWEST = 500
 """Below it a histogram of 20 bins has a bias of 0.1 nats with a factor of six values, and a third is not enough to
 test on."""
 DIMS = 256
-"""Dimensions of a level looked at, those that vary most: forests over all places of a picture take hours."""
+"""Dimensions scored per level, those of largest variance: forests over all positions of an image take hours."""
 TREES, DEPTH = 10, 6
 """Trees of a forest, and how deep they are (deeper for factors of more than eight values).  Trees without a limit split
 on noise until it is as important as the code: a noisy code then scores half of what boosted trees give it."""
@@ -46,12 +46,12 @@ has no vote."""
 
 @dataclass(frozen=True, kw_only=True)
 class LevelDisentanglement:
-    """The scores of one level, each from 0 (bad) to 1; those by factor are named."""
+    """The scores of one level, each from 0 to 1 (best)."""
 
     dims: int
     """Dimensions of the level."""
     dims_used: int
-    """Those that were looked at: the ones that vary most."""
+    """Number of dimensions scored, those of largest variance."""
     mig: float
     mig_by_factor: dict[str, float]
     dci_disentanglement: float
@@ -63,7 +63,7 @@ class LevelDisentanglement:
     sap: float
     factor_vae: float
     factor_vae_chance: float
-    """What always voting for the most frequent factor gives."""
+    """Accuracy of always voting for the most frequent factor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +71,11 @@ class DisentanglementResult:
     """The scores of every level, top first."""
 
     codes: Kind
-    """What was scored: "means" of q, or "samples"."""
+    """The codes scored: "means" or "samples" of q."""
     data: int
     seed: int
     factors: dict[str, int]
-    """The factors and how many values each has."""
+    """The number of values of each factor."""
     levels: dict[str, LevelDisentanglement]
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,9 +94,9 @@ def disentanglement(
 ) -> DisentanglementResult:
     """MIG, DCI, SAP and the FactorVAE score of every level.
 
-    Arguments: `codes`, the codes of N data; `factors` (N, F), whole numbers; `names` of the factors; `dims`, how many
-    dimensions of a level are looked at.  Raises HvaeError when the tables do not match, when a factor has one value,
-    or when there are fewer than 500 data.
+    Arguments: `codes`, the codes of N data; `factors` (N, F), whole numbers; `names` of the factors; `dims`, the
+    largest number of dimensions scored per level.  Raises HvaeError when the tables do not match, when a factor has one
+    value, or when there are fewer than 500 data.
 
     >>> import torch
     >>> factors = torch.cartesian_prod(*[torch.arange(5)] * 4)
@@ -178,8 +178,9 @@ def mig(code: Array, factors: Array, bins: int = BINS) -> Array:
 
     $$\frac{I(z_{(1)}; v_f) - I(z_{(2)}; v_f)}{H(v_f)}$$
 
-    with the two dimensions that say most of factor f.  Chen, Li, Grosse and Duvenaud 2018, arXiv 1802.04942;
-    histograms of 20 bins as in Locatello et al. 2019, arXiv 1811.12359.  A level of one dimension has no second: 0.
+    with the two dimensions of largest mutual information with factor f.  Chen, Li, Grosse and Duvenaud 2018, arXiv
+    1802.04942; histograms of 20 bins as in Locatello et al. 2019, arXiv 1811.12359.  For a level of one dimension the
+    second term is 0.
     """
     best = np.sort(np.pad(mutual_information(code, factors, bins), [(1, 0), (0, 0)]), 0)[::-1]
     return (best[0] - best[1]) / np.array([_entropy(np.bincount(column)) for column in factors.T])
@@ -192,7 +193,7 @@ def _entropy(weights: Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class DCI:
-    """What a forest for each factor says of a code: importances (D, F), accuracies and chance (F,)."""
+    """Feature importances (D, F), accuracies (F,) and chance accuracies (F,) of one random forest per factor."""
 
     importance: Array
     accuracy: Array
@@ -200,12 +201,12 @@ class DCI:
 
     @property
     def disentanglement(self) -> float:
-        """Does each dimension serve one factor?  Mean over dimensions, by how much they serve at all."""
+        """Disentanglement D: does each dimension predict one factor?  Weighted by total importance."""
         return _spread(self.importance)
 
     @property
     def completeness(self) -> float:
-        """Is each factor served by one dimension?"""
+        """Completeness C: is each factor predicted by one dimension?"""
         return _spread(self.importance.T)
 
     def above_chance(self) -> Array:
@@ -214,7 +215,7 @@ class DCI:
 
 
 def _spread(importance: Array) -> float:
-    """1 - entropy of each row's shares, in units of the largest possible, weighed by the rows' sums."""
+    """1 - normalised entropy of each row, averaged with the rows' sums as weights."""
     total, ways = importance.sum(), importance.shape[1]
     if total == 0 or ways == 1:
         return 0.0
@@ -254,11 +255,11 @@ def _parts(n: int, seed: int) -> tuple[Array, Array]:
 
 
 def sap(code: Array, factors: Array, *, seed: int = 0) -> Array:
-    """Separated attribute predictability of each factor, (F,): what the best dimension predicts beyond the next best.
+    """Separated attribute predictability of each factor, (F,): the gap in accuracy between the two best dimensions.
 
     Kumar, Sattigeri and Balakrishnan 2018, arXiv 1711.00848, sec. 3: a factor is predicted from one dimension by
     thresholds (as many as it has values, less one), and the score of a dimension is the balanced accuracy on the other
-    third of the data, here rescaled so that guessing has 0: (accuracy - 1/V) / (1 - 1/V).  (disentanglement_lib takes
+    third of the data, here rescaled so that chance is 0: (accuracy - 1/V) / (1 - 1/V).  (disentanglement_lib takes
     the plain accuracy of a linear support vector machine, which in one dimension can tell few of more than two values
     apart, so that its scores are lower: with a perfect code too.)
     """
@@ -279,7 +280,7 @@ def sap(code: Array, factors: Array, *, seed: int = 0) -> Array:
 
 
 def factor_vae_score(code: Array, factors: Array, *, seed: int = 0) -> tuple[float, float]:
-    """The FactorVAE score, and what guessing gives.
+    """The FactorVAE score and its chance level.
 
     In a batch whose data share the value of one factor, the dimension with the smallest normalised variance should
     stand for that factor; a majority vote over 5,000 batches of 64 learns which, and is scored on as many others.
@@ -299,7 +300,7 @@ def factor_vae_score(code: Array, factors: Array, *, seed: int = 0) -> tuple[flo
 
 
 def _votes(code: Array, factors: Array, random: np.random.Generator) -> Array:
-    """How often each dimension was the stillest in batches that share the value of each factor, (D, F)."""
+    """Counts (D, F): how often dimension d had the smallest normalised variance in a batch sharing factor f."""
     votes = np.zeros((code.shape[1], factors.shape[1]), np.int64)
     for f, count in enumerate(np.bincount(random.integers(factors.shape[1], size=VOTES), minlength=factors.shape[1])):
         order, sizes = factors[:, f].argsort(kind="stable"), np.bincount(factors[:, f])

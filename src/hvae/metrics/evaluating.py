@@ -1,4 +1,4 @@
-"""Measuring a model without a mark left on it: mode, gradients and random numbers are as before.
+"""What measurements share: evidence of batches, progress, and double precision.
 
 Shapes: `B` batch.
 """
@@ -15,22 +15,22 @@ from hvae.errors import HvaeError
 from hvae.walk import Evidence, Model, Trace, device_of
 
 Progress = Callable[[int, int], None]
-"""Told (done, total) after each piece of work; total is 0 when it cannot be known."""
+"""Callback (done, total) after each piece of work; total is 0 when unknown."""
 
 
 def silent(done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """No-op progress callback."""
 
 
 class Meter:
-    """Tells a `Progress` how far the work is: `passes` pieces for each batch."""
+    """Counts pieces of work for a `Progress`: `passes` for each batch."""
 
     def __init__(self, progress: Progress, batches: Iterable[Tensor | Datum], passes: int) -> None:
         # A hint, since batches may come from a generator, which knows no length.
         self.progress, self.done, self.total = progress, 0, length_hint(batches) * passes
 
     def add(self, pieces: int) -> None:
-        """So many more pieces are done."""
+        """Count `pieces` more as done."""
         self.done += pieces
         self.progress(self.done, self.total)
 
@@ -49,7 +49,7 @@ def seen(model: Model, batches: Iterable[Tensor | Datum]) -> Iterator[Evidence]:
 
 
 def double(t: Tensor) -> Tensor:
-    """Nats as float64 on the CPU, where sums of many are kept; halves become float32 on their way."""
+    """Nats as float64 on the CPU; half precision passes through float32."""
     return t.float().cpu().double() if t.dtype.itemsize < 4 else t.cpu().double()
 
 

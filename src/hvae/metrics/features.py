@@ -1,4 +1,4 @@
-"""What pictures are compared by: a network from pictures to features, and an honest name for it.
+"""Feature extractors: networks from pictures to features, named so that results can be quoted.
 
 Shapes: `B` pictures of one batch; `N` in all; `C H W` a picture; `D` features; `S` pixels a side.
 """
@@ -27,9 +27,9 @@ HOME_MADE = "not comparable with published FID, KID or IS, which use Inception f
 
 @dataclass(frozen=True)
 class Resizing:
-    """How pictures (B, C, H, W) are brought to `size` pixels a side: a mode of `torch.nn.functional.interpolate`.
+    """Resizing of pictures (B, C, H, W) to `size` pixels a side by `torch.nn.functional.interpolate`.
 
-    It changes FID by whole points: Parmar et al. 2022, arXiv 2104.11222.
+    The choice changes FID by whole points: Parmar et al. 2022, arXiv 2104.11222.
     """
 
     mode: str
@@ -49,10 +49,10 @@ CLEAN = Resizing("bicubic", antialias=True)
 class Extractor:
     """A network from pictures to features.
 
-    Arguments: `name`, what the numbers must be quoted with; `network`, (B, channels, size, size) in [0, 1] to (B, D);
-    `channels` it wants (grey is repeated; 0: as they are); `size` it wants (0: as they are) and how pictures are
-    brought to it, `resize`; `note`, a warning; `classify`, features (N, D) to probabilities of classes (N, K), where it
-    knows any; `usual`, how many samples its published numbers are of (0: there are none); `sha256` of its file.
+    Arguments: `name`, to quote results with; `network`, (B, channels, size, size) in [0, 1] to (B, D);
+    `channels` of its input (grey is repeated; 0: any); `size` of its input (0: any), reached by `resize`; `note`, a
+    warning; `classify`, features (N, D) to class probabilities (N, K), if it has classes; `usual`, the number of
+    samples of published results (0: none published); `sha256` of its file.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Extractor:
 
     @property
     def resizing(self) -> str:
-        """How pictures are brought to the size of the network."""
+        """The resizing in words, "none" without one."""
         return f"{self.resize} to {self.size}x{self.size}" if self.size else "none"
 
     def noted(self, samples: int) -> str:
-        """What numbers of so many samples must be read with.
+        """The note, with a warning when `samples` are fewer than published results use.
 
         >>> Extractor(name="x", network=torch.flatten, note="features of x", usual=50_000).noted(5_000)
         'features of x; published numbers use 50,000 samples, and FID is higher with 5,000'
@@ -82,7 +82,7 @@ class Extractor:
     def __call__(self, x: Tensor) -> Tensor:
         """Features (B, D), float64 on the CPU, of pictures (B, C, H, W) in [0, 1], which are rounded to 8 bits first.
 
-        Raises HvaeError for pictures it cannot take, and for a network that gives no table of finite numbers.
+        Raises HvaeError for pictures of the wrong shape, and for output that is not a finite (B, D).
         """
         if x.ndim != 4:
             raise HvaeError(
@@ -112,7 +112,7 @@ class Extractor:
 
 
 def features_of(extractor: Extractor, batches: Iterable[Tensor | Datum], progress: Progress = silent) -> Tensor:
-    """The features of many pictures, (N, D)."""
+    """The features of all batches, (N, D).  Raises HvaeError without pictures."""
     meter, parts = Meter(progress, batches, 1), []
     for x in batches:
         parts.append(extractor(as_datum(x).x))
@@ -125,7 +125,7 @@ def features_of(extractor: Extractor, batches: Iterable[Tensor | Datum], progres
 def random_features(channels: int, seed: int = 0) -> Extractor:
     """Three convolutions with random weights, the same on every machine: 256 features.
 
-    They see edges and textures, no objects: enough to rank early samples of one model, no more.
+    They respond to edges and textures, not to objects: enough to rank early samples of one model.
 
     >>> random_features(1)(torch.rand(2, 1, 16, 16)).shape
     torch.Size([2, 256])
@@ -142,7 +142,7 @@ def random_features(channels: int, seed: int = 0) -> Extractor:
 
 
 def classifier_features(classifier: Classifier) -> Extractor:
-    """The hidden layer of a small classifier on pixels ("mlp"), whose quality is part of the name.
+    """The hidden layer of a small classifier on pixels ("mlp"); its accuracy is part of the name.
 
     Raises HvaeError for a classifier without a hidden layer.
     """
@@ -156,9 +156,9 @@ def classifier_features(classifier: Classifier) -> Extractor:
 
 
 def extractor(make: Callable[[], M]) -> Callable[[], M]:
-    """Let MODULE:NAME name a function of yours that makes a network; a class of `torch.nn.Module` needs no such word.
+    """Mark a function that makes a network, so that MODULE:NAME may name it; a `torch.nn.Module` class needs no mark.
 
-    Nothing else that a module holds is ever called, whatever a file names.
+    No other callable of a module is ever called, whatever a file names.
 
     >>> @extractor
     ... def pooled():
@@ -177,7 +177,7 @@ def user_features(source: str, *, channels: int = 3, size: int = 0) -> Extractor
 
     The network takes pictures (B, channels, size, size) in [0, 1] and gives (B, D).  NAME is a `torch.nn.Module`, a
     class of them that needs no arguments, or a function marked with `extractor`.  All of these run code: the module is
-    imported, and such files can hold programs.  Give only a source of your own, never one that a file names
+    imported, and such files can hold programs.  Pass only sources you trust, never one that a file names
     (`hvae.trust.Trust` checks those).  Raises HvaeError when there is no such network.
 
     >>> user_features("torch.nn:Flatten", channels=1)(torch.rand(3, 1, 4, 4)).shape

@@ -1,4 +1,4 @@
-"""How close a reconstruction is to its picture.
+"""Pixelwise fidelity of reconstructions.
 
 Shapes: `B` batch; `C` channels; `H W` space.
 """

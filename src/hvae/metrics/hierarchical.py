@@ -1,6 +1,7 @@
 r"""The hierarchical importance-weighted bound: groups of draws that share their first levels.
 
-A draw of the levels that are drawn first, u, is completed K times by the other levels, v; M such groups are averaged:
+Each sample u of the levels that inference draws first is completed by K samples v of the other levels; M such groups
+are averaged:
 
 $$\mathrm{HIW}_{M \times K}(x) = \log \frac1M \sum_{m=1}^M \frac1K \sum_{k=1}^K
   \frac{p(x, u_m, v_{mk})}{q(u_m \mid x)\, q(v_{mk} \mid u_m, x)}$$
@@ -8,15 +9,15 @@ $$\mathrm{HIW}_{M \times K}(x) = \log \frac1M \sum_{m=1}^M \frac1K \sum_{k=1}^K
 In the terms of Huang, Sankaran, Dhekane, Lacoste and Courville 2019, arXiv 1905.04866 (H-IWAE): the levels v are the
 variable that is proposed K times at once, u is the z_0 that the proposals share, and its meta-inference r(z_0 given
 z_k) is the model's own p(u given v, x), with which p(x, v) r(u given v, x) is p(x, u, v); all K proposals are one q and
-have one weight, 1/K.  What that paper learns, proposals that differ and are drawn to make up for one another, is not
-here: no model has them unless it was trained with them.
+have one weight, 1/K.  That paper's learned, negatively correlated proposals are not implemented: they require a model
+trained with them.
 
-Each weight has mean p(x), so the bound holds.  Draws that share u are alike, so that
+Each weight has mean p(x), so the bound holds.  Samples that share u are correlated, so that
 
 $$\mathrm{ELBO} \le E\,\mathrm{IW}_M \le E\,\mathrm{HIW}_{M \times K} \le E\,\mathrm{IW}_{M K} \le \log p(x)$$
 
-and as many independent draws are never worse.  What it is for is the question which levels the ELBO loses its nats at:
-with one group and K to infinity v is integrated out, and all that is left is the error of q(u given x).
+and as many independent samples are never worse.  The bound shows at which levels the gap of the ELBO arises: with one
+group and K to infinity v is integrated out, and only the error of q(u given x) remains.
 
 $$\log p(x) - \mathrm{ELBO} = KL(q(u \mid x) \| p(u \mid x)) + E_{q(u \mid x)}\, KL(q(v \mid u, x) \| p(v \mid u, x)),
   \qquad \mathrm{HIW}_{1 \times K} - \mathrm{ELBO} \nearrow \text{the second}$$
@@ -48,9 +49,9 @@ from hvae.walk import Model, Record, Trace, run, still
 
 @dataclass(frozen=True, kw_only=True)
 class HierarchicalResult:
-    """The hierarchical importance-weighted bound, and where the ELBO loses its nats.
+    """The hierarchical importance-weighted bound, and the gap of the ELBO by level.
 
-    All numbers come from the same draws; no closed form enters.  `likelihood`: as in `LikelihoodResult`.
+    All estimates share their samples; none uses a closed-form KL.  `likelihood`: as in `LikelihoodResult`.
     """
 
     data: int
@@ -72,7 +73,7 @@ class HierarchicalResult:
     negative_elbo_nats: Estimate
     """-ELBO per datum, the mean over all M K draws."""
     gap_below_nats: Estimate
-    """HIW-1xK - ELBO: of the ELBO's gap, what the levels that are not shared answer for, in expectation at least."""
+    """HIW-1xK - ELBO: in expectation a lower bound on the gap due to the levels that are not shared."""
     hiw_bits_per_dim: Estimate | None
     """-HIW-MxK in bits per dimension; None for a density."""
     effective_groups: float
@@ -102,7 +103,7 @@ def hierarchical_bounds(
 
     Arguments: `batches`, tensors (B, *model.shape); `shared`, names of levels, those that inference draws first (from
     the top in a top-down model, from the data in a bottom-up one) but not all; `groups`, M; `samples`, K; `chunk_rows`,
-    `seed`, `progress` (told the draws of all groups), `done` and `keep`: as in `bounds`.  Raises HvaeError for levels
+    `seed`, `progress` (in draws of all groups), `done` and `keep`: as in `bounds`.  Raises HvaeError for levels
     that are not drawn first, a model of one level, or no data.
 
     >>> from hvae.config.model import LVAEConfig
@@ -148,7 +149,7 @@ def first_drawn(trace: Trace, shared: Sequence[str]) -> list[Key]:
 
 @dataclass(frozen=True, eq=False)
 class _Sharing(Draw):
-    """Some variables as they were drawn before, without a proposal; the others from the posterior."""
+    """Shared variables at their given values, without a proposal; the others from the posterior."""
 
     values: Mapping[Key, Tensor]
 
@@ -165,7 +166,7 @@ class _Groups:
         self.model, self.keys, self.samples, self.rows, self.meter = model, keys, samples, rows, meter
 
     def drawn(self, m: int) -> Scores:
-        """Each score of so many groups, (B, m): the mean log-weight, and the log of the mean weight."""
+        """Scores of m groups, (B, m): the mean log-weight, and the log of the mean weight."""
         first, stream = run(self.model, posterior, self.evidence.repeat(m)), Stream()
         stream.add({"log_weight": _wide(first.log_weight())[:, None]})  # (B m, 1)
         shared = [first.records[key] for key in self.keys]

@@ -1,6 +1,6 @@
-"""The features of published FID, KID and IS: the Inception of 2015-12-05, where its weights are at hand.
+"""The feature extractor of published FID, KID and IS: the Inception graph of 2015-12-05.
 
-Nothing is fetched: whoever has the file reads it and hands its tensors over by name.
+Nothing is downloaded: the caller reads the file and passes its tensors by name.
 
 Shapes: `N` pictures; `D` = 2048 features; `K` = 1008 classes.
 """
@@ -19,18 +19,19 @@ from hvae.metrics.inception_network import FEATURES, SIZE, InceptionV3
 FILE, SHA256 = "pt_inception-2015-12-05-6726825d.pth", "6726825d"
 """The published file, and what its sha256 begins with."""
 USUAL = 50_000
-"""Samples that published numbers are of."""
+"""Number of samples of published results."""
 AS_PUBLISHED = Resizing("bilinear", antialias=False)
 COUNTER = ".num_batches_tracked"
-"""A tensor of every batch norm that only training needs: files may lack it."""
+"""A training-only buffer of every batch norm; files may lack it."""
 SHOWN = 3
 
 
 def inception_features(weights: Mapping[str, Tensor], *, source: str = FILE, sha256: str = "") -> Extractor:
-    """The extractor of published numbers, from its weights by name; it runs where they are.
+    """The extractor of published results from its weights by name, on their device.
 
-    Arguments: `source`, the file they are of, for people; `sha256` of that file, by which the published one is known.
-    Raises HvaeError unless every name and shape is the network's and every value finite.
+    Arguments: `source`, the name of their file, for messages; `sha256` of that file, by which the published one is
+    recognised.
+    Raises HvaeError unless all names and shapes match the network and all values are finite.
     """
     with torch.device("meta"):
         network = InceptionV3()
@@ -57,7 +58,7 @@ def _note(sha256: str) -> str:
 
 
 def _fitting(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    """The weights as float32, counters added.  Raises HvaeError for those of another network."""
+    """The weights as float32, counters added.  Raises HvaeError for weights of another network."""
     counters = {name for name in wanted if name.endswith(COUNTER)}
     tensors = {name: value if name in counters else value.float() for name, value in weights.items()}
     common = {name: value for name, value in tensors.items() if name in wanted}

@@ -1,6 +1,6 @@
-"""The network of the Inception of 2015-12-05: a stem of convolutions, then blocks of branches side by side.
+"""The Inception graph of 2015-12-05: a stem of convolutions, then blocks of parallel branches.
 
-It is a table, and its names are those of the published file of weights.
+Written as a table with the names of the published file of weights.
 
 Shapes: `B` pictures; `N` in all; `D` = 2048 features; `K` = 1008 classes; `H W` space.
 """
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SIZE, FEATURES, CLASSES = 299, 2048, 1008
-"""Pixels a side, features, and classes: the 1,000 of ImageNet and eight that were never used."""
+"""Pixels a side, features, and classes: the 1,000 of ImageNet and eight unused ones."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ Step = Conv | tuple[Conv, Conv]
 """One convolution, or two of the same input, side by side."""
 Branches = Mapping[str, Sequence[Step]]
 POOLED = "branch_pool"
-"""The branch that sees its input pooled."""
+"""The branch whose input is pooled."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """The branches of a block by name, and what the last of them is pooled by."""
+    """The branches of a block by name, and the pooling of the last."""
 
     branches: Branches
     pool: nn.Module
@@ -136,7 +136,7 @@ class Mixed(nn.Module):
         self.paths = {name: self._laid(name, width, steps) for name, steps in block.branches.items()}
 
     def _laid(self, name: str, width: int, steps: Sequence[Step]) -> list[list[str]]:
-        """The units of one branch, made; the names of those side by side, step by step."""
+        """Create the units of one branch; return the names of each step's parallel units."""
         path = []
         for number, step in enumerate(steps, 1):
             fork = step if isinstance(step, tuple) else (step,)
@@ -160,7 +160,7 @@ class Mixed(nn.Module):
 class InceptionV3(nn.Module):
     """Pictures (B, 3, 299, 299) in [0, 1] to features (B, 2048): the mean over space of the last block.
 
-    Szegedy et al. 2016, arXiv 1512.00567, as the graph of 2015-12-05 has it, whose pools differ from the paper's.
+    Szegedy et al. 2016, arXiv 1512.00567, as in the graph of 2015-12-05, whose pooling differs from the paper.
 
     >>> with torch.device("meta"):
     ...     network = InceptionV3()

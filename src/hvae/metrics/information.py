@@ -1,4 +1,4 @@
-"""What each level is used for: its active units, and a verdict in plain language.
+"""Use of each level: active units, used units, and a verdict in plain language.
 
 Shapes: `B` data of one batch; `N` data in all; `S` draws of the latents for each; `C` channels of a latent;
 `...` the latent's own shape.
@@ -27,29 +27,30 @@ from hvae.walk import Evidence, Model, Record, Trace, run, still
 ACTIVE_VARIANCE = 0.01
 """Burda et al. 2015, inactive units: the variances they saw fall in two clusters, far above and far below this one."""
 USED_NATS = 0.01
-"""A unit is used when it spends more.  Under a unit Gaussian prior a mean that moves with variance 0.01 costs at least
-0.005 nats: this is the same threshold, up to a factor of two, in a currency that no rescaling of a prior changes."""
+"""A unit is used when its rate is larger.  Under a unit Gaussian prior a mean that moves with variance 0.01 costs at
+least 0.005 nats: this is the same threshold, up to a factor of two, in a unit that is invariant to rescaling of the
+prior."""
 COLLAPSED_NATS_PER_DIM = 0.01
-"""A level is collapsed when it spends less per dimension and no unit is used: 100 such units hold but one nat."""
+"""A level is collapsed when its rate per dimension is smaller and no unit is used: 100 such units carry one nat."""
 WEAK_SHARE = 0.1
-"""A level with a smaller share of used units is weak: nine tenths of its width could be left away."""
+"""A level with a smaller share of used units is weak: nine tenths of its width could be removed."""
 
 State = Literal["alive", "weak", "collapsed"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelActivity:
-    """How much of a level is used.  A dimension is one number of the latent; a channel is one index of its axis 1."""
+    """Use of one level.  A dimension is one number of the latent; a channel is one index of its axis 1."""
 
     dims: int
     channels: int
-    """Channels; for a flat latent each dimension is one."""
+    """Number of channels; in a flat latent every dimension is a channel."""
     active_dims: int
     """Dimensions whose Var_x(E_q[z]) exceeds 0.01."""
     active_channels: int
     """Channels in which the mean over space of that variance exceeds 0.01."""
     used_dims: int
-    """Dimensions that spend more than 0.01 nats."""
+    """Dimensions whose rate exceeds 0.01 nats."""
     used_channels: int
     """Channels in which the mean over space of the rate exceeds 0.01 nats."""
     rate_nats: float
@@ -60,7 +61,7 @@ class LevelActivity:
 
 @dataclass(frozen=True, kw_only=True)
 class ActivityResult:
-    """The activity of every level, top first, and what to make of it."""
+    """The activity of every level, top first, and a verdict."""
 
     data: int
     samples: int
@@ -87,12 +88,12 @@ def activity(
     $$A_u = \mathrm{Var}_x\big(E_{q(z \mid x)}[z_u]\big) > 0.01$$
 
     Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519.  The inner mean is that of q(z_l) given the levels
-    it depends on, averaged over S = `samples` draws of those; what the draws scatter would pass for activity, so the
+    it depends on, averaged over S = `samples` draws of those; the variance of the draws would inflate it, so the
     unbiased estimate V_x(mean over S) - V_S / S is used (one-way analysis of variance).
 
-    In a ladder the prior of a level moves with the levels above, and q with it: such a level has active units in
-    this sense although it says nothing of its own.  Whether a unit is *used*, and the verdict, therefore go by the
-    nats it spends.  Raises HvaeError for fewer than 2 data or 2 draws.
+    In a ladder the prior of a level moves with the levels above, and q with it: such a level has active units in this
+    sense even if its rate is zero.  Whether a unit is *used*, and the verdict, therefore depend on its rate in nats.
+    Raises HvaeError for fewer than 2 data or 2 draws.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -127,7 +128,7 @@ def _take(model: Model, evidence: Evidence, samples: int, sums: _Sums, meter: Me
 
 
 class _Sums:
-    """Sums over data of what the units of each variable do; each unit by itself, float64."""
+    """Sums over data of the statistics of each unit, float64."""
 
     def __init__(self) -> None:
         self.data = 0
@@ -196,10 +197,10 @@ def verdict(
     doubts: Mapping[str, str] = MappingProxyType({}),
     objective: ObjectiveConfig = ObjectiveConfig(),
 ) -> str:
-    """What the levels (top first) are worth, and what to change, in a few sentences.
+    """Which levels (top first) are collapsed or weak, and what to change, in a few sentences.
 
-    `doubts` is what else speaks against a level, by name; `objective`, what training has minimised, so that nobody is
-    advised to do what was done.
+    `doubts` are further reservations by level; `objective` is the training objective, so that the advice does not
+    repeat what was already done.
 
     >>> few = dict(dims=9, channels=9, active_dims=0, active_channels=0, used_dims=0, used_channels=0)
     >>> verdict({"z1": LevelActivity(**few, rate_nats=0.01, rate_nats_per_dim=0.001, state="collapsed")})

@@ -1,7 +1,7 @@
-"""How well a model explains data: the ELBO, the importance-weighted bound, and what each level spends.
+"""Likelihood bounds: the ELBO, the importance-weighted bound, and the rate of each level.
 
 Shapes: `B` data of one batch; `N` data in all; `K` draws of the latents for each; `k` draws at once; `L` levels.
-Nats inside; bits per dimension only in the result.
+All nats; bits per dimension only in the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hvae.walk import Evidence, Model, Trace, run, still
 
 @dataclass(frozen=True, kw_only=True)
 class LevelRate:
-    """What one level spends: KL(q || p), mean over the data."""
+    """The rate of one level: KL(q || p), mean over the data."""
 
     rate_nats: float
     """Nats per datum."""
@@ -39,10 +39,10 @@ class LevelRate:
 
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodResult:
-    """How well a model explains data.
+    """Likelihood bounds of a model on N data.
 
-    `likelihood` is "mass" when log p(x) is the log of a probability, "density" when it depends on the unit of the
-    data: only masses have bits per dimension, and the two are never comparable.
+    `likelihood` is "mass" for the log of a probability, "density" for one that depends on the unit of the data: only
+    masses have bits per dimension, and the two are never comparable.
     """
 
     data: int
@@ -66,7 +66,7 @@ class LikelihoodResult:
     effective_samples: float
     """(sum w)^2 / sum w^2, mean over the data: near 1 the bound rests on single draws, near K q is exact."""
     levels: dict[str, LevelRate]
-    """What each level spends, top first."""
+    """The rate of each level, top first."""
     nonfinite_data: int
     """Data whose bound is not finite: their presence makes the means useless."""
 
@@ -80,7 +80,7 @@ Scores = dict[str, Tensor]
 
 
 def forget(*scores: object) -> None:
-    """Scores that nobody keeps."""
+    """No-op callback for scores."""
 
 
 def bounds(
@@ -100,14 +100,13 @@ def bounds(
       \mathrm{ELBO}(x) \le E\,\mathrm{IW}_K(x) \le \log p(x)$$
 
     Burda, Grosse and Salakhutdinov 2015, arXiv 1509.00519.  The draws are taken in chunks of at most
-    `chunk_rows` rows (never fewer than one draw of a batch) and their sum is kept in log space, so that memory does
-    not grow with K; what inference computes from the data alone is computed once.
+    `chunk_rows` rows (never fewer than one draw of a batch) and their sum is kept in log space, so that memory does not
+    grow with K; deterministic features of the data are computed once.
 
-    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each chunk has its
-    own; `progress`, told the draws done and in all (over all batches); `keep`, handed the number of a batch and the
-    sums over its draws so far, after each chunk; `done`, the last of these for each batch, from an earlier call with
-    the same arguments that was interrupted: what is in them is not computed again, and the result is the same to the
-    last bit.  Raises HvaeError when there are no data.
+    Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each chunk's own is
+    derived; `progress`, in draws over all batches; `keep`, called after each chunk with the batch number and the sums
+    over its draws so far; `done`, the last of these sums for each batch from an interrupted call with the same
+    arguments: they are not computed again, and the result is bit-identical.  Raises HvaeError when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -145,12 +144,12 @@ class _Batch:
     chunk_rows: int
 
     def reseed(self, draws: int) -> None:
-        """A seed for each chunk, so that its draws do not depend on where an earlier call has stopped."""
+        """Seed each chunk, so that its draws do not depend on where an earlier call stopped."""
         torch.manual_seed(noise_seed(self.seed, self.number, draws))
 
 
 def _draw(stream: Stream, of: _Batch, samples: int, keep: Callable[[int, Scores], object], meter: Meter) -> None:
-    """The draws of one batch that are still to be taken."""
+    """Take the remaining draws of one batch."""
     (evidence,) = seen(of.model, [of.x])
     for k in chunks(samples - stream.draws, of.chunk_rows // len(evidence)):
         of.reseed(stream.draws)
@@ -160,7 +159,7 @@ def _draw(stream: Stream, of: _Batch, samples: int, keep: Callable[[int, Scores]
 
 
 def chunks(samples: int, at_once: int) -> list[int]:
-    """How `samples` draws are taken, at most `at_once` together.
+    """Sizes of the chunks that `samples` draws are taken in, at most `at_once` each.
 
     >>> chunks(10, 4), chunks(3, 0)
     ([4, 4, 2], [1, 1, 1])
@@ -195,7 +194,7 @@ class Stream:
     """
 
     def __init__(self, begun: Scores | None = None) -> None:
-        """Goes on with the `sums_so_far` of another, if given."""
+        """Continue from the `sums_so_far` of another stream, if given."""
         rest = dict(begun or {"draws": torch.tensor(0), **dict.fromkeys(_LOGS, torch.tensor(-math.inf))})
         self.draws = int(rest.pop("draws"))
         self.log_sum, self.log_squares = (rest.pop(name) for name in _LOGS)
@@ -210,7 +209,7 @@ class Stream:
         self.sums = {name: self.sums.get(name, 0.0) + s.sum(1) for name, s in scores.items()}
 
     def sums_so_far(self) -> Scores:
-        """All that is known of the draws taken in: what another stream can go on with."""
+        """The state of the stream, from which another can continue."""
         logs = dict(zip(_LOGS, (self.log_sum, self.log_squares), strict=True))
         return {"draws": torch.tensor(self.draws), **logs, **self.sums}
 

@@ -1,4 +1,4 @@
-r"""Where a datum is unusual: heat maps of each level, in units of what is usual at that place.
+r"""Heat maps of each level: where a datum's rate deviates from that of training data.
 
 Shapes: `B` data of one batch; `N` data in all; `C` channels; `h w` space of a level; `H W` space of the data.
 """
@@ -21,8 +21,8 @@ from hvae.walk import Model, Trace, run, still
 DATA = "data"
 """The map of the data themselves: -log p(x given z)."""
 EVEN, TINY = 0.1, 1e-9
-"""A place whose deviation is below a tenth of the level's mean deviation counts as having that much: a corner that is
-always black would otherwise be infinitely surprising."""
+"""Standard deviations are floored at a tenth of the level's mean: a corner that is always black would otherwise have an
+infinite z-score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class UsualMaps:
 def usual_maps(
     model: Model, batches: Iterable[Tensor | Datum], *, seed: int = 0, progress: Progress = silent
 ) -> UsualMaps:
-    """What every level spends at every place, usually.  Raises HvaeError for fewer than 2 data, or for flat ones."""
+    """Mean and deviation of each level's rate at each place.  Raises HvaeError for fewer than 2 images."""
     meter, count = Meter(progress, batches, 1), 0
     sums: dict[str, Tensor] = {}
     with still(model, seed):
@@ -55,13 +55,13 @@ def usual_maps(
 
 
 def heat(model: Model, data: Tensor | Datum, usual: UsualMaps, *, seed: int = 0) -> dict[str, Tensor]:
-    r"""How far each place of each level is from usual, in standard deviations, {name: (B, H, W)}, top level first.
+    r"""The z-score of each place of each level, {name: (B, H, W)}, top level first.
 
     $$\frac{r_l(x)_{hw} - \mathrm{mean}_{hw}}{\mathrm{deviation}_{hw}}, \qquad
       r_l(x)_{hw} = \sum_c KL(q_l \,\|\, p_l)_{chw}$$
 
-    The latents are at the modes of q, so that a map is the same each time.  Maps of a level are enlarged to the data
-    by repeating places; the last, "data", is of -log p(x given z).  `data` (B, C, H, W).
+    The latents are the modes of q, so that maps are deterministic.  Maps of a level are enlarged to the data by
+    repeating places; the last, "data", is of -log p(x given z).  `data` (B, C, H, W).
     """
     with still(model, seed):
         (evidence,) = seen(model, [data])
@@ -85,6 +85,6 @@ def _maps(trace: Trace) -> dict[str, Tensor]:
 
 
 def _by_place(log_p: Tensor, value: Tensor) -> Tensor:
-    """log p summed over what stands at one place: a mixture over colours gives one number a place already."""
+    """log p summed over channels; a mixture over colours has one number per place already."""
     whole = log_p.sum(1) if log_p.shape == value.shape else log_p
     return whole.reshape(len(value), *value.shape[2:])  # (B, H, W)

@@ -1,14 +1,14 @@
 r"""What each level says about the data, corrected by the aggregate posterior: mutual information and marginal KL.
 
 Let q(x, z) = q(x) q(z_1 given x, ...) with x from the data set, and u_l the latents that q draws before z_l (in a
-top-down model the levels above, in a bottom-up model those below).  What the rate of a level is made of:
+top-down model the levels above, in a bottom-up model those below).  The rate of a level decomposes into
 
     E KL(q(z_l | x, u_l) || p(z_l | ...))  =  I_q(x; z_l | u_l)  +  E log q(z_l | u_l) / p(z_l | ...)
     rate                                      information           marginal KL
 
-The information of all levels adds up to I_q(x; z), their marginal KLs to KL(q(z) || p(z)).  Where p(z_l | ...) is
+The information terms sum to I_q(x; z) over the levels, the marginal KLs to KL(q(z) || p(z)).  Where p(z_l | ...) is
 p(z_l | u_l), which is every top-down model, the last term is itself a KL, E KL(q(z_l | u_l) || p(z_l | u_l)), and never
-negative; in a bottom-up model p looks at other levels than q does, and only the sum over levels is one.
+negative; in a bottom-up model p and q condition on different levels, and only the sum over levels is a KL.
 
 Shapes: `B` data of one batch; `N` data in all; `J` variables (a level, or a step of one) in the order of q.
 """
@@ -34,20 +34,20 @@ from hvae.site import Key, Site
 from hvae.walk import Evidence, Model, Trace, run, still
 
 CLOSE = 0.5
-"""Nats from log N within which an information is no longer an estimate but the end of the scale."""
+"""An information within this many nats of log N counts as saturated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Information:
     """One mutual information, nats per datum, by four estimates of the aggregate posterior.
 
-    Each error is that of the choice of data; rows of a batch share their other data, so it is a little too small.
+    Standard errors are over the data; they are slightly too small, since the data of a batch share their negatives.
     """
 
     stratified: Estimate
     """Minibatch-stratified: unbiased for q(z) over the N data, so the information is biased upwards (Jensen), by less
     the larger the batch: with 64 of 10,000 Gaussian data and 6.0 nats it shows 7.3.  One batch of all data is exact for
-    these data.  Above log N by no more than the noise that is left."""
+    these data.  It exceeds log N only by sampling noise."""
     weighted: Estimate
     """Minibatch-weighted: q(z) too small by a factor from B to N, so the information of all levels, and of the first
     one drawn, is too large by log B to log N nats: a collapsed level shows log N.  For comparison with other work."""
@@ -60,7 +60,7 @@ class Information:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelInformation:
-    """What the rate of one level is made of, nats per datum."""
+    """The rate of one level and its decomposition, nats per datum."""
 
     rate_nats: Estimate
     """KL(q || p): closed form where there is one."""
@@ -69,11 +69,12 @@ class LevelInformation:
     marginal_kl_nats: Estimate
     """rate - stratified information."""
     saturated: bool
-    """With this level and those drawn before it the data are at the ceiling: no estimate any more, only `at_least` and
-    `at_most` mean what they say."""
+    """The information of this level and those before it is saturated at log N; only the bounds `at_least` and `at_most`
+    remain valid."""
     held_nats: Information
     """E log q(z_l given x, u) - log E_x' q(z_l given x', u), x' independent of u: the levels drawn before are replayed
-    for other data.  At least the information (it adds a KL), and not exhausted by what those levels said already."""
+    for other data.  An upper bound on the information (it adds a KL), which does not saturate because of the earlier
+    levels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +83,14 @@ class MutualResult:
 
     data: int
     population: int
-    """N, the size of the data set that the data are drawn from."""
+    """N, the size of the data set that the batches are sampled from."""
     batch: int
     """B, the smallest batch."""
     seed: int
     ceiling_nats: float
-    """log N: N data cannot be told apart by more."""
+    """log N, an upper bound on the information about which of N data was encoded."""
     saturated: bool
-    """The levels together are at the ceiling."""
+    """The information of all levels together is saturated at log N."""
     levels: dict[str, LevelInformation]
     total: LevelInformation
     """All levels together, the sum of the levels: I(x; z) and KL(q(z) || p(z)); nothing is held."""
@@ -162,7 +163,7 @@ class _Scores:
     joint: Tensor
     """log sum over x' != x of q(z_1 .. z_j given x')."""
     others: Tensor
-    """How many x' there are in the batch, (B, 1)."""
+    """Number of other data x' in the batch, (B, 1)."""
 
     @staticmethod
     def joined(parts: list[_Scores]) -> _Scores:
@@ -185,7 +186,7 @@ def _scored(model: Model, trace: Trace, evidence: Evidence, chunk_rows: int, met
 
 
 def _order(trace: Trace) -> list[Key]:
-    """The latents in the order in which q draws them; last, what has no q."""
+    """The latents in the order of q; those without a q last."""
     latent = {record.key for record in trace.latents}
     inferred = [key for key, side in trace.visits if side == "q" and key in latent]
     return list(dict.fromkeys([*inferred, *(record.key for record in trace.latents)]))
@@ -207,7 +208,7 @@ def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chun
 
 
 class _Enough(Exception):
-    """The walk has told all that was asked: what is left, often a whole picture, would be computed for nothing."""
+    """All latents are scored: ends the walk before the decoder of the data runs."""
 
 
 class _Replay(Draw):
@@ -283,7 +284,7 @@ def _level(rate: Tensor, said: dict[str, Tensor], alone: dict[str, Tensor], full
 
 
 def _quieter(values: Tensor, noise: Tensor) -> Tensor:
-    """The values less what of them follows a noise of mean zero: a control variate, fitted by least squares."""
+    """The values with a zero-mean noise as control variate, its coefficient fitted by least squares."""
     centred = noise - noise.mean()
     power = float(centred.square().sum())
     return values - float((values * centred).sum()) / power * noise if power > 0 else values

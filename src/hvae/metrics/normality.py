@@ -1,4 +1,4 @@
-r"""Where the scores of normal data lie: a range for each of several scores that together keep a stated share of them.
+r"""Normal ranges: joint prediction intervals for several scores, with a stated coverage of normal data.
 
 Shapes: `N` normal data; `M` data to judge.
 """
@@ -16,8 +16,8 @@ from hvae.errors import HvaeError
 from hvae.screen.numbers import number
 
 TAIL = 0.1
-"""Each side of a score is measured in the distance of its median from this quantile: a moderate one, so that a few
-normal data know it."""
+"""Each side of a score is scaled by the distance from its median to this quantile: a moderate one, estimable from few
+data."""
 TINY = 1e-9
 
 
@@ -26,22 +26,22 @@ class NormalRanges:
     """A range for each score by name; a datum is out-of-distribution when any of its scores lies outside."""
 
     accept: float
-    """The share of normal data all of whose scores lie inside: of the family, not of each score."""
+    """Joint coverage: the share of normal data all of whose scores lie inside."""
     data: int
-    """How many normal data the ranges are of."""
+    """Number of normal data."""
     middle: dict[str, float]
     low: dict[str, float]
     high: dict[str, float]
 
     def outside(self, scores: Mapping[str, Tensor]) -> Tensor:
-        """How far the worst of the scores, (M,) each, lies from its middle, (M,) float64: above 1 it is outside.
+        """The largest scaled distance of the scores, (M,) each, from their medians, (M,) float64: above 1 is outside.
 
-        A score that is not a number is infinitely far: no normal datum has one.
+        A NaN score has infinite distance.
         """
         return torch.stack([_distance(scores[name], *self._range(name)) for name in self.middle]).amax(0)
 
     def reasons(self, scores: Mapping[str, Tensor]) -> list[str]:
-        """What is outside of its range for each datum, the farthest first, as "nll above 131.7"; empty for none."""
+        """The scores of each datum outside their ranges, farthest first, as "nll above 131.7"; empty for none."""
         distances = torch.stack([_distance(scores[name], *self._range(name)) for name in self.middle], 1)  # (M, S)
         return ["; ".join(self._outside(at, row, scores)) for at, row in enumerate(distances)]
 
@@ -60,15 +60,15 @@ class NormalRanges:
 
 
 def normal_ranges(scores: Mapping[str, Tensor], accept: float = 0.95) -> NormalRanges:
-    r"""The ranges of scores that a share `accept` of normal data keeps, all scores taken together.
+    r"""Ranges that jointly contain all scores of a share `accept` of normal data.
 
     $$t_i = \max_s \frac{|x_{is} - m_s|}{|q_s^{\pm} - m_s|}, \qquad
       [\,m_s - t\,(m_s - q_s^-),\ m_s + t\,(q_s^+ - m_s)\,]$$
 
     m is the median of a score, q its 10 % and 90 % quantiles, and t the ceil(accept (N + 1))-th smallest of the t_i:
-    the maximum over scores is calibrated as one number, so that nothing is lost to scores that say the same.  A normal
-    datum that is drawn like these lies inside with probability `accept` or more (Vovk, Gammerman and Shafer 2005), up
-    to what the N data that set the quantiles also are those that set t: a percent with 40 data, nothing to speak of
+    the maximum over scores is calibrated as one number, so that redundant scores do not widen the ranges.  An exchangeable
+    normal datum lies inside with probability at least `accept` (split conformal prediction: Vovk, Gammerman and Shafer
+    2005), except that the same N data set both the quantiles and t: an error of one percent with 40 data, negligible
     from 100 on.
 
     Arguments: `scores` of normal data by name, (N,) each.  Raises HvaeError for fewer data than `accept` needs.
@@ -98,9 +98,9 @@ def normal_ranges(scores: Mapping[str, Tensor], accept: float = 0.95) -> NormalR
 
 
 def enough_normal(data: int, accept: float) -> int:
-    """The rank of the datum at which ranges of so many normal data end.
+    """The rank of the calibration quantile among n normal data.
 
-    Raises HvaeError for a share that is none, and for fewer data than it takes to know it.
+    Raises HvaeError for a share outside (0, 1), and for too few data.
 
     >>> enough_normal(19, 0.95), enough_normal(1000, 0.95)
     (19, 951)
@@ -116,7 +116,7 @@ def enough_normal(data: int, accept: float) -> int:
 
 
 def _distance(score: Tensor, low: float, middle: float, high: float) -> Tensor:
-    """How far a score (M,) lies from its middle, in units of its range on that side."""
+    """Distance of a score (M,) from its median, in units of the scale of that side."""
     score = score.double()
     above, below = (score - middle) / max(high - middle, TINY), (middle - score) / max(middle - low, TINY)
     return torch.maximum(above, below).nan_to_num(torch.inf, torch.inf)

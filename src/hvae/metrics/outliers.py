@@ -1,8 +1,8 @@
-r"""Is a datum out-of-distribution?  Scores of a hierarchy, all of which rise with how far out a datum is.
+r"""Out-of-distribution scores of a hierarchical model; higher is farther out of distribution.
 
-The likelihood alone is misled: what a model of clothes needs to describe edges and strokes, which sits in the levels
-near the data, serves digits even better.  The bound L>k leaves those levels out: the lowest k levels are redrawn from
-the prior given the levels above, so that only what the upper levels recognise counts.
+The likelihood alone fails: the levels near the data encode generic features such as edges, which serve digits as well
+as clothes.  The bound L>k replaces the lowest k levels by their prior given the levels above, so that only the upper
+levels describe the datum.
 
 Shapes: `B` data of one batch; `N` data in all; `K` draws for each; `L` levels.
 """
@@ -41,15 +41,15 @@ class _PriorMode(Draw):
 
 
 prior_mode: Draw = _PriorMode()
-"""The mode of p, which costs nothing; what an earlier visit decided (a bottom-up q) is decided anew."""
+"""The mode of p at zero rate, also where an earlier visit (a bottom-up q) had chosen a value."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measured:
-    """What a model makes of each datum, nats, (N,) each, float64 on the CPU."""
+    """Bounds and rates of each datum, nats, (N,) each, float64 on the CPU."""
 
     bound: str
-    """What log p(x) is estimated by: "ELBO" or "IW-K"."""
+    """The bound on log p(x): "ELBO" or "IW-K"."""
     log_p: Tensor
     """The bound L."""
     beyond: dict[int, Tensor]
@@ -57,7 +57,7 @@ class Measured:
     rates: dict[str, Tensor]
     """KL(q || p) of each level, top first."""
     png: Tensor | None
-    """Bits of a PNG of the datum; None where the likelihood is a density, which has no bits."""
+    """Bits of a PNG of the datum; None for a density."""
 
     def __len__(self) -> int:
         return len(self.log_p)
@@ -75,18 +75,18 @@ def measure(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Measured:
-    r"""The bound L and every L>k of each datum, and what its levels spend.
+    r"""The bound L, every L>k, and the rate of each level, for each datum.
 
     $$L^{>k} = E_{p(z_{\le k} \mid z_{>k})\, q(z_{>k} \mid x)}
       \Big[\log \frac{p(x \mid z)\, p(z_{>k})}{q(z_{>k} \mid x)}\Big]$$
 
     Havtorn, Frellsen, Hauberg and Maaloe 2021, arXiv 2102.08248; like their code, the redrawn levels take the
     mode of their prior (`lower`; with `hvae.draw.prior()` L>k is a lower bound on log p(x) in expectation).  With one
-    sample the rates are closed forms where there are any; with K the draws are weighed, and then no closed form
-    enters.  The levels above k are drawn with the same random numbers for each k, where they are drawn first.
+    sample the rates are analytic where possible; with K > 1 the bounds are importance-weighted and all terms sampled.
+    In top-down inference all k share the random numbers of the levels above.
 
-    Arguments: `bits` of a value of the data; `cuts`, the k wanted, 1 to L (none: all).  Raises HvaeError for a cut
-    that the model does not have, or no data.
+    Arguments: `bits` of a value of the data; `cuts`, the values of k, 1 to L (none: all).  Raises HvaeError for another
+    cut, and without data.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -157,7 +157,7 @@ def _joined(parts: list[dict[str, Tensor]], levels: list[str], samples: int, den
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reference:
-    """What is usual: statistics of a model's training data, which scores are standardised by.
+    """Statistics of the training data, by which scores are standardised.
 
     `log_p`, its mean; `mean` (L,) and `covariance` (L, L) of the rates.
     """
@@ -168,7 +168,7 @@ class Reference:
 
 
 def enough(data: int, levels: int) -> None:
-    """Raises HvaeError when so many normal data are too few to know what is usual for a model of so many levels."""
+    """Raises HvaeError when the normal data are too few for the covariance of the rates."""
     if data < levels + 10:
         raise HvaeError(f"expected {levels + 10} normal data or more to know what is usual, got {data}; give more")
 
@@ -188,11 +188,10 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
     r"""Every score of each datum, (N,) each; higher is farther out of distribution.
 
     - `nll`, -L, and `nll>k`, -L>k, in nats: raw likelihoods.
-    - `llr>k`, L - L>k: what the lowest k levels add to the bound.  A datum that only they can describe is
-      out-of-distribution.
-      Havtorn et al. 2021, arXiv 2102.08248.
-    - `kl/z1`, ...: how many standard deviations the rate of a level lies from its mean over training data, either way;
-      `kl`: the Mahalanobis distance of all rates together.
+    - `llr>k`, L - L>k: the contribution of the lowest k levels to the bound.  It is large when only they describe the
+      datum.  Havtorn et al. 2021, arXiv 2102.08248.
+    - `kl/z1`, ...: the absolute z-score of a level's rate under the training data; `kl`: the Mahalanobis distance of
+      all rates together.
     - `typicality`: |L - mean L| in nats; Nalisnick et al. 2019, arXiv 1906.02994, with batches of one.
     - `complexity`: -L in bits less the bits of a PNG; Serra et al. 2020, arXiv 1909.11480.  Not for densities.
 
@@ -217,11 +216,10 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
 
 
 def deciding(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The few scores by which a datum is judged unless one is named: each sees what the others miss.
+    """The default selection of complementary scores.
 
-    The likelihood, what the lowest level and the lower half of the levels add to it, what the levels spend, and the
-    likelihood beside the bits of a PNG where it is a mass.  Their ranges have two sides: too likely is
-    out-of-distribution too.
+    The likelihood, the likelihood ratios of the lowest level and of the lower half, the rates, and complexity where the
+    likelihood is a mass.  Ranges are two-sided: too likely is out-of-distribution too.
     """
     half = max(1, sum(name.startswith("kl/") for name in scores) // 2)
     wanted = dict.fromkeys(["nll", "llr>1", f"llr>{half}", "kl", "complexity"])

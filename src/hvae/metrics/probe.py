@@ -1,4 +1,4 @@
-"""What a level knows of classes that it was never told: a linear probe and clusters, against the true classes.
+"""Class information in each level: a linear probe, and k-means clusters against the true classes.
 
 Shapes: `N` data; `D` dimensions of a level.
 """
@@ -18,15 +18,15 @@ from hvae.metrics.results import plain
 from hvae.seeds import noise_seed
 
 FEWEST = 10
-"""Data of each class, at least: three of them are tested on."""
+"""Fewest data of a class: a third of them are test data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelClasses:
-    """What one level knows of the classes."""
+    """Probe and cluster scores of one level."""
 
     probe_accuracy: float
-    """Logistic regression on standardised dimensions, on data it was not trained on."""
+    """Test accuracy of logistic regression on standardised dimensions."""
     nmi: float
     """Normalised mutual information of k-means clusters (as many as classes) and classes: 0 to 1."""
     ari: float
@@ -53,8 +53,8 @@ class ClassesResult:
 def classes(codes: Codes, labels: Tensor, *, seed: int = 0, progress: Progress = silent) -> ClassesResult:
     """Linear-probe accuracy, NMI and ARI of each level.
 
-    Two thirds of the data train the probe, the rest test it; clusters are made of all.  `labels` (N,).  Raises
-    HvaeError when labels do not match, for one class only, and for classes of fewer than 10 data.
+    The probe is trained on two thirds of the data and tested on the rest; clusters use all data.  `labels` (N,).
+    Raises HvaeError when labels do not match, for one class only, and for classes of fewer than 10 data.
 
     >>> import torch
     >>> labels = torch.arange(60) % 3
@@ -80,7 +80,8 @@ def classes(codes: Codes, labels: Tensor, *, seed: int = 0, progress: Progress =
 
 
 def known_classes(labels: Tensor, n: int) -> np.ndarray[Any, Any]:
-    """The labels of n data as 0 .. classes - 1, (N,).  Raises HvaeError where a probe cannot learn from them."""
+    """The labels of n data as 0 .. classes - 1, (N,).  Raises HvaeError for one class, or fewer than 10 data of a
+    class."""
     if labels.shape != (n,):
         raise HvaeError(f"expected {n} labels, one for each datum, got shape {tuple(labels.shape)}")
     values, numbers, counts = np.unique(labels.cpu().numpy(), return_inverse=True, return_counts=True)

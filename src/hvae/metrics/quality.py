@@ -1,7 +1,6 @@
-r"""How good samples are: two sets of pictures compared by their features.
+r"""Sample quality: FID, KID, precision, recall, density, coverage and inception score of features.
 
-Every number is of two sets, an extractor, a resizing and a count, all of which are part of the result: a number
-without them is comparable with nothing.
+Every result names its extractor, resizing and sample counts: values with different ones are not comparable.
 
 Shapes: `N` real pictures; `M` generated ones; `D` features; `k` nearest neighbours; `C` classes.
 """
@@ -25,16 +24,16 @@ from hvae.seeds import noise_seed
 SUBSETS, SUBSET = 100, 1000
 NEAR, NEAR_PR = 5, 3
 FEWEST = 100
-"""Pictures on each side of a KID, at least."""
+"""Fewest pictures per set for KID."""
 MOST = 10_000
-"""Pictures of the larger side beside a small one, at most: time and memory grow with their product."""
+"""Most pictures of the larger set when the other is small: time and memory grow with their product."""
 SPLITS = 10
 ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore:
-    """An inception score over its splits, and whose classes it is of."""
+    """An inception score over splits, and the classifier whose classes it uses."""
 
     mean: float
     deviation: float
@@ -43,36 +42,37 @@ class ClassScore:
 
 @dataclass(frozen=True, kw_only=True)
 class QualityResult:
-    """Distances and coverage between real and generated pictures, and what they must be quoted with."""
+    """Distances and coverage between real and generated pictures, with the protocol to quote."""
 
     extractor: str
     sha256: str = ""
-    """Of the extractor's file of weights; empty where there is none."""
+    """SHA-256 of the extractor's weights file; empty without one."""
     note: str
     resizing: str
     real: int
     generated: int
     features: int
     fid: float
-    """0 for equal sets; biased upwards, by less the more pictures."""
+    """0 for equal sets; biased upwards, less with more pictures."""
     kid: float
     """Squared MMD with a cubic kernel: unbiased, so it may be a little below 0."""
     kid_deviation: float
-    """Standard deviation over its 100 subsets."""
+    """Standard deviation over 100 subsets."""
     kid_subset: int = 0
-    """Pictures of each side in a subset."""
+    """Pictures per set in a subset."""
     precision: float
-    """Share of generated pictures within reach of a real one (k = 3)."""
+    """Share of generated pictures inside a real k-nearest-neighbour ball (k = 3)."""
     recall: float
-    """Share of real pictures within reach of a generated one (k = 3)."""
+    """Share of real pictures inside a generated k-nearest-neighbour ball (k = 3)."""
     density: float
-    """How many real balls (k = 5) a generated picture lies in, divided by k: 1 for equal sets, can exceed it."""
+    """Mean number of real balls (k = 5) containing a generated picture, divided by k: about 1 for equal
+    distributions."""
     coverage: float
     """Share of real balls (k = 5) with a generated picture inside."""
     inception_score: ClassScore | None = None
-    """By the extractor's own classes; None where it knows none, or there are too few pictures."""
+    """By the extractor's own classes; None if it has none, or for too few pictures."""
     no_inception_score: str = ""
-    """Why an extractor that knows classes has not told it."""
+    """Why there is no inception score although the extractor has classes."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -90,8 +90,8 @@ def quality(
 ) -> QualityResult:
     """FID, KID, precision, recall, density and coverage of batches of pictures, (B, C, H, W) in [0, 1].
 
-    `progress` is told the batches of which features are known, `compared` how far their comparison is.  Raises
-    HvaeError when either set has no more pictures than there are features, or fewer than KID draws at once.
+    `progress` counts batches through the extractor, `compared` subsets of KID.  Raises HvaeError when a set has no more
+    pictures than features, or fewer than 100.
     """
     a, b = features_of(extractor, real, progress), features_of(extractor, generated, progress)
     distance, (mmd, deviation) = fid(a, b), kid(a, b, seed=seed, progress=compared)
@@ -130,7 +130,7 @@ def _scored(features: Tensor, extractor: Extractor) -> tuple[ClassScore | None, 
 
 
 def enough(real: int, generated: int, features: int) -> None:
-    """Raises HvaeError when a covariance of so many features cannot be had from so few pictures."""
+    """Raises HvaeError when a set has too few pictures for a covariance of full rank."""
     least = max(features + 1, 2)
     if min(real, generated) < least:
         raise HvaeError(
@@ -140,7 +140,7 @@ def enough(real: int, generated: int, features: int) -> None:
 
 
 def enough_for_all(real: int, generated: int, features: int) -> None:
-    """Raises HvaeError when `quality` would, so that nobody has to sample to find out."""
+    """Raises HvaeError when `quality` would, before anything is sampled."""
     enough(real, generated, features)
     if min(real, generated) < FEWEST:
         raise HvaeError(_few(real, generated))
@@ -197,12 +197,12 @@ def kid(
 
 
 def _some(x: Tensor, count: int, random: torch.Generator) -> Tensor:
-    """So many rows at random, for sets are often sorted by class; all, when there are fewer."""
+    """At most `count` rows at random: sets are often sorted by class."""
     return x if len(x) <= count else x[torch.randperm(len(x), generator=random)[:count].to(x.device)]
 
 
 def subset_of(real: int, generated: int, subset: int) -> int:
-    """How many pictures of each side a subset has: half of the smaller side, where it has no more than a subset.
+    """Size of a KID subset: `subset`, or half of the smaller set when that has no more pictures.
 
     >>> subset_of(50_000, 50_000, 1_000), subset_of(300, 5_000, 1_000)
     (1000, 150)
@@ -217,12 +217,12 @@ def _mmd(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    """The sum of the kernel over all pairs, a part of the rows at once."""
+    """The sum of the kernel over all pairs, in chunks of rows."""
     return torch.stack([((part @ y.T / x.shape[1] + 1) ** 3).sum() for part in x.split(ROWS)]).sum()
 
 
 def _reach(x: Tensor, k: int) -> Tensor:
-    """The distance of each row to its k-th nearest other, (N,)."""
+    """The distance of each row to its k-th nearest neighbour, (N,)."""
     if len(x) <= k:
         raise HvaeError(f"expected more than {k} pictures to know their {k} nearest, got {len(x)}")
     # The nearest of all is the row itself.
@@ -245,7 +245,7 @@ def _within(points: Tensor, centres: Tensor, k: int) -> float:
 
 
 def density_coverage(real: Tensor, generated: Tensor, k: int = NEAR) -> tuple[float, float]:
-    """In how many real balls a generated row lies (divided by k, mean), and the share of real balls that hold one.
+    """Density: mean number of real balls containing a generated row, over k.  Coverage: share of real balls with one.
 
     Naeem et al. 2020, arXiv 2002.09797; k = 5 as there.
     """
@@ -264,8 +264,8 @@ def class_score(probabilities: Tensor, splits: int = SPLITS) -> tuple[float, flo
     $$\exp\Big(\frac1N \sum_i KL\big(p(y \mid x_i) \,\|\, \tfrac1N \textstyle\sum_j p(y \mid x_j)\big)\Big)$$
 
     Salimans et al. 2016, arXiv 1606.03498.  From 1 (all alike, or unsure) to the number of classes.
-    `probabilities` (N, C) of generated pictures, which are dealt to the splits at random: in order, samples that are
-    sorted by class would leave one class to each split.  Raises HvaeError when a split has fewer pictures than classes.
+    `probabilities` (N, C) of generated pictures, which are split at random: samples sorted by class would otherwise
+    leave one class per split.  Raises HvaeError when a split has fewer pictures than classes.
 
     >>> mean, deviation = class_score(torch.eye(4, dtype=torch.float64).repeat(1000, 1))
     >>> round(mean, 1), deviation < 0.1

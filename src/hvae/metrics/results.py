@@ -1,4 +1,4 @@
-"""What measurements have in common: an estimate with its uncertainty, and results as plain values.
+"""Estimates with standard errors, and results to and from JSON.
 
 Shapes: `N` data.
 """
@@ -28,7 +28,7 @@ Z95 = 1.959964
 class Estimate:
     """A mean over data, its standard error, and the 95 % confidence interval of the mean.
 
-    The uncertainty is that of the choice of the data: another test set of the same size.  One datum has none (NaN).
+    The error is over the data: another test set of the same size.  For a single datum it is NaN.
     """
 
     mean: float
@@ -41,7 +41,7 @@ class Estimate:
 
 
 def estimate(values: Tensor, unit: float = 1.0) -> Estimate:
-    """The mean of one number for each datum, (N,), divided by `unit`.
+    """The mean of a score over data, (N,), divided by `unit`, with its standard error.
 
     >>> import torch
     >>> e = estimate(torch.tensor([1.0, 3.0]))
@@ -55,7 +55,7 @@ def estimate(values: Tensor, unit: float = 1.0) -> Estimate:
 
 
 def plain(result: Any) -> Any:
-    """A result as dicts, lists and numbers that JSON can hold: what is not finite becomes None.
+    """A result as JSON-compatible dicts, lists and numbers; NaN and infinity become None.
 
     >>> plain({"a": [1, float("nan")]})
     {'a': [1, None]}
@@ -70,10 +70,9 @@ def plain(result: Any) -> Any:
 
 
 def read_result(kind: type[R], values: object, at: str = "") -> R:
-    """The inverse of `plain`: a result of this dataclass, of whose fields those with a default may be missing.
+    """The inverse of `plain`: a result of dataclass `kind`; fields with a default may be missing.
 
-    A number that was not finite, stored as null, comes back as NaN; what is of no field is left out.  Raises HvaeError,
-    naming the place, for values of other types.
+    A null number becomes NaN; unknown keys are ignored.  Raises HvaeError, naming the place, for values of other types.
 
     >>> read_result(Estimate, plain(Estimate(1.0, float("nan"), 0.5, 1.5)))
     Estimate(mean=1.0, standard_error=nan, low95=0.5, high95=1.5)

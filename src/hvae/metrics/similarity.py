@@ -19,7 +19,7 @@ STEADY = (0.01**2, 0.03**2)
 
 
 def scales(height: int, width: int) -> int:
-    """How many of the five scales a picture is large enough for: each halves it, and 11 pixels a side must remain.
+    """Number of scales, 1 to 5: each halves the picture, and 11 pixels a side must remain.
 
     >>> scales(28, 28), scales(64, 64), scales(256, 256)
     (2, 3, 5)
@@ -40,7 +40,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment".  Small
     pictures have fewer than five scales (see `scales`), whose weights are then rescaled to sum to 1: such numbers are
     comparable only with those of pictures of the same size.  Each factor is the mean over places and channels of a
-    picture, as in their code; a mean below 0 counts as 0, since it has no real power.
+    picture, as in their code; a negative mean is clamped to 0, since fractional powers need it.
 
     Arguments: `a` and `b`, (B, C, H, W).  Raises HvaeError if shapes differ or pictures are smaller than 11 x 11.
 
@@ -63,7 +63,7 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _ssim(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance, and contrast with structure, at every place whose window fits, (B, C, H', W') each."""
+    """Luminance and contrast-structure terms at every position where the window fits, (B, C, H', W') each."""
     mean_a, mean_b = _blurred(a), _blurred(b)
     var_a, var_b = _blurred(a * a) - mean_a**2, _blurred(b * b) - mean_b**2
     shared = _blurred(a * b) - mean_a * mean_b
