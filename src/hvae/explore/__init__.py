@@ -1,6 +1,6 @@
-"""Looking inside: arrays and pictures of what any model knows.
+"""Exploration of any model: samples, reconstructions, latents, traversals and interpolations.
 
-Figures live in `hvae.explore.tiles` and `hvae.explore.charts`, which are imported only by those who draw.
+Figures live in `hvae.explore.tiles` and `hvae.explore.charts`, imported only where something is drawn.
 """
 
 from hvae.explore.latents import decode, encode, interpolate, linear, spherical

@@ -1,7 +1,7 @@
-"""Charts of a hierarchy: what each level spends, how much of it is awake, and how that came about in training.
+"""Charts of a hierarchy: the rate of each level, its active units, and both over training.
 
-Each takes plain numbers and a theme and gives the bytes of a PNG.  Figures are objects of their own: no pyplot, no
-state that outlives a call.
+Each takes plain numbers and a theme and gives the bytes of a PNG.  Figures are independent objects: no pyplot, no
+global state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLLAPSED = 0.01
 
 
 def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT) -> bytes:
-    """Nats each level spends on an average image, top level first, with the bits beside the bar.
+    """Rate of each level in nats per image, top level first, with the bits beside the bar.
 
     >>> rate_bars({"z2": 3.5, "z1": 21.0})[:4]
     b'\\x89PNG'
@@ -73,7 +73,8 @@ def use_curves(
     information: Mapping[str, Sequence[float]],
     theme: Theme = LIGHT,
 ) -> bytes:
-    """Two views of each level over training, top level first: the share of it in use, and what it says of the data.
+    """Two views of each level over training, top level first: the share of used units, and the mutual information with
+    the data.
 
     `used` in 0 to 1, `information` in nats (it may be empty).  Up to 8 levels are curves, more the rows of maps.
     """
@@ -161,7 +162,7 @@ def _lines(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[s
 
 
 def _name_ends(axes: Axes, names: list[str], ends: np.ndarray, shades: list) -> None:
-    """Names at the right ends of the curves, moved apart where they would meet."""
+    """Labels at the right ends of the curves, moved apart where they would overlap."""
     bottom, top = np.log10(axes.get_ylim())
     height, line = top, 0.068 * (top - bottom)
     for i in np.argsort(ends)[::-1]:
@@ -196,7 +197,7 @@ def _rows(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[st
 
 
 def _usual(curves: list[Sequence[float]]) -> tuple[float, float]:
-    """A range that the first tenth, often orders of magnitude above the rest, does not flatten."""
+    """An axis range that ignores the first tenth, often orders of magnitude above the rest."""
     late = np.concatenate([np.asarray(v, float)[len(v) // 10 :] for v in curves])
     low, high = float(np.nanmin(late)), float(np.nanmax(late))
     margin = 0.06 * max(high - low, 1e-6)

@@ -1,7 +1,7 @@
-"""What every look inside a model shares: a still model, its levels, and the two directions of a walk.
+"""What exploration shares: names of levels, encoding and decoding in chunks.
 
-A look encodes first and decodes afterwards, in two runs.  That is what makes the same code serve top-down models and
-bottom-up ones, whose inference has drawn every level before the first prior is known.
+Encoding and decoding are two runs, so that the same code serves top-down models and bottom-up ones, whose inference
+draws every level before the first prior is known.
 
 Shapes: `N` images; `...` a variable's own shape.
 """
@@ -21,14 +21,14 @@ from hvae.site import Pin, as_key, pin
 from hvae.walk import Evidence, Model, Trace, names, run
 
 CHUNK = 64
-"""Rows walked at once: what bounds the memory of a look."""
+"""Rows per run: it bounds the memory."""
 
 Reading = Callable[[Model, Trace], Tensor]
 Holding = Callable[[Mapping[Pin, Tensor], Draw], Draw]
 
 
 def levels(model: Model) -> list[str]:
-    """The latent levels of a model, top first.  Leaves the random numbers of the caller as they were."""
+    """The latent levels of a model, top first.  The caller's random state is unchanged."""
     return names(model)
 
 
@@ -43,7 +43,7 @@ def top(model: Model, count: int) -> list[str]:
 
 
 def check_levels(wanted: Sequence[str], names: Sequence[str]) -> None:
-    """Raises HvaeError for the first wanted level that is not known."""
+    """Raises HvaeError for the first of `wanted` that is not among the `names`."""
     for name in wanted:
         if name not in names:
             raise unknown("level", name, names)
@@ -61,13 +61,13 @@ def mean_picture(model: Model, trace: Trace) -> Tensor:
 
 
 def drawn_picture(model: Model, trace: Trace) -> Tensor:
-    """The data the walk ended with, (B, ...) in [0, 1]: every pixel drawn."""
+    """A sample of p(x given z), (B, ...) in [0, 1]."""
     assert trace.x is not None
     return trace.x.clamp(0, 1)
 
 
 def traces(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: int = CHUNK) -> Iterator[Trace]:
-    """Walks on the data, (N, ...), `chunk` rows at a time, with the device and type of the weights."""
+    """Traces of the data, (N, ...), `chunk` rows at a time, on the device and in the type of the weights."""
     datum = as_datum(data)
     at_least(1, len(datum), "images")
     first = next(model.parameters(), datum.x)
@@ -77,7 +77,7 @@ def traces(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: in
 
 
 def context_of(model: Model, data: Tensor | Datum) -> dict[str, Tensor]:
-    """That part of the data's context which the model asks for, {name: (N, ...)}: what is decoded under, as encoded."""
+    """The context of the data that the model takes, {name: (N, ...)}."""
     return dict(relevant(as_datum(data), model.conditions).context)
 
 
@@ -88,7 +88,7 @@ def encode(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: in
 
 
 def of_levels(names: Sequence[str], values: Mapping[Pin, Tensor]) -> dict[Pin, Tensor]:
-    """The values of the named levels alone, every step of them."""
+    """The values of the named levels, all steps."""
     return {variable: value for variable, value in values.items() if as_key(variable)[0] in names}
 
 
@@ -103,9 +103,9 @@ def decode(
     read: Reading = mean_picture,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """Pictures (n, ...) of what `hold` makes of the values, each (n, ...); `otherwise` draws the other levels.
+    """Pictures (n, ...) of the values, each (n, ...), set by the draw `hold`; `otherwise` draws the other levels.
 
-    `context`, (n, ...) or one row for all, is what a conditional model generates under.
+    `context`, (n, ...) or one row for all, is conditions a conditional model.
     """
     rows, parts = model.nothing(n, context).context, []
     for start in range(0, n, chunk):

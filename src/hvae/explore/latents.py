@@ -1,4 +1,4 @@
-r"""Latents as things to hold: out of pictures, into pictures, and on the way from one picture to another.
+r"""Encoding into latents, decoding from latents, and interpolation between two images.
 
 Shapes: `N` images; `T` stations of a path; `...` a latent's own shape; `C H W` an image.
 """
@@ -20,9 +20,9 @@ from hvae.site import Pin
 from hvae.walk import Model, still
 
 Path = Callable[[Tensor, Tensor, float], Tensor]
-"""From a, (N, ...), to b, (N, ...): where one is after the share t of the way, (N, ...)."""
+"""From a, (N, ...), to b, (N, ...): the point at t in [0, 1], (N, ...)."""
 Progress = Callable[[int, int], None]
-"""Told (done, total), in stations."""
+"""Callback (done, total), in steps of the path."""
 
 
 def _silent(done: int, total: int) -> None:
@@ -32,13 +32,13 @@ def _silent(done: int, total: int) -> None:
 def encode(
     model: Model, x: Tensor | Datum, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
 ) -> dict[Pin, Tensor]:
-    r"""The value of every latent of some data.
+    r"""Sample every latent of some data from the posterior.
 
     $$z_l \sim q(z_l \mid z_{>l}, x)$$
 
-    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum with its context; `draw`, what chooses the values (`mode` for the
-    most probable ones); `seed`, for the same values again.  Returns {level: (N, ...)}, or {(level, step): (N, ...)}
-    where levels recur in time, in the order of inference.  Raises HvaeError for data of another shape.
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum with its context; `draw`, how values are chosen (`mode` for the
+    modes of q); `seed` for reproducible values.  Returns {level: (N, ...)}, or {(level, step): (N, ...)} where levels
+    recur in time, in the order of inference.  Raises HvaeError for data of another shape.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -59,16 +59,16 @@ def decode(
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
-    r"""The pictures of some latents: `encode` backwards.
+    r"""The mean pictures of given latents, the inverse of `encode`.
 
     $$\text{picture} = \mathbb{E}[x \mid z]$$
 
-    Levels that are not given are drawn from their priors: with the top levels alone, N things that share them.
+    Levels that are not given are sampled from their priors.
 
-    Arguments: `values`, {level: (N, ...)}, any of the levels, (1, ...) where all share one value; `context`, what a
-    conditional model decodes under, (N, ...) by name or one value for all; `temperature` of the levels that are drawn,
-    as in `sample`; `seed` of their draws.  Returns (N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level or a
-    value of another shape.
+    Arguments: `values`, {level: (N, ...)} for any of the levels, or (1, ...) to share one value; `context` of a
+    conditional model, (N, ...) by name or one value for all; `temperature` of the levels that are drawn, as in
+    `sample`; `seed` of their draws.  Returns (N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level or a value
+    of another shape.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -83,7 +83,7 @@ def decode(
 
 
 def linear(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """The straight way, (1 - t) a + t b: values between those of the ends.
+    """Linear interpolation, (1 - t) a + t b.
 
     >>> linear(torch.zeros(1, 2), torch.ones(1, 2), 0.25)
     tensor([[0.2500, 0.2500]])
@@ -92,13 +92,13 @@ def linear(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 
 def spherical(a: Tensor, b: Tensor, t: float) -> Tensor:
-    r"""The way along the great circle: the length changes evenly, so that no station is nearer to 0 than the ends.
+    r"""Spherical interpolation: along the great circle; ends of equal norm keep it throughout.
 
     $$\frac{\sin((1-t)\omega)}{\sin\omega} a + \frac{\sin(t\omega)}{\sin\omega} b, \qquad
       \cos\omega = \frac{a \cdot b}{|a||b|}$$
 
-    Shoemake 1985; for latents whose prior is a standard normal, whose draws nearly all have one length: White 2016,
-    arXiv 1609.04468, sec. 2.1.  Where a and b point the same or opposite ways it is the straight way.
+    Shoemake 1985; for standard normal priors, whose samples nearly all have the same norm: White 2016,
+    arXiv 1609.04468, sec. 2.1.  Linear where a and b are parallel or opposite.
 
     >>> spherical(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
     tensor([[0.7071, 0.7071]])
@@ -114,7 +114,7 @@ def spherical(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 
 PATHS: dict[str, Path] = {"linear": linear, "spherical": spherical}
-"""The ways from one value to another, by name."""
+"""The interpolation paths by name."""
 
 
 def interpolate(
@@ -131,15 +131,14 @@ def interpolate(
     chunk: int = CHUNK,
     progress: Progress = _silent,
 ) -> Tensor:
-    r"""Pictures on the way from each image of `a` to the one of `b`, the ends included.
+    r"""Interpolate between each image of `a` and the one of `b`, the ends included.
 
     $$z_l(t) = \mathrm{path}(z_l^a, z_l^b, t), \qquad t = 0, \tfrac{1}{T-1}, \dots, 1$$
 
-    Arguments: `a` and `b`, (N, C, H, W) in [0, 1], or a Datum each, of which the context of a holds all the way;
-    `steps`, T; `levels`, the ones that go the way (all by default); `path`, `linear` or `spherical`; `draw`, what
-    chooses the latents of the ends; `rest`, what chooses the other levels at every station, given those above (`mode`,
-    or `prior(t)`); `seed` of all draws; `chunk`, rows walked at once (it is part of what a seed determines);
-    `progress(done, total)`, in stations.
+    Arguments: `a` and `b`, (N, C, H, W) in [0, 1], or a Datum each, where the context of `a` is used throughout;
+    `steps`, T; `levels` to interpolate (all by default); `path`, `linear` or `spherical`; `draw`, how the latents of
+    the ends are chosen; `rest`, how the other levels are chosen given those above (`mode`, or `prior(t)`); `seed` of
+    all draws; `chunk`, rows per run (results for a seed depend on it); `progress(done, total)`, in steps.
     Returns (T, N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level, ends of unequal shape, or T below 2.
 
     >>> from hvae.config.model import LVAEConfig

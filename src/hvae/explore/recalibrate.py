@@ -1,4 +1,4 @@
-"""Statistics of batch norm re-estimated on samples: what a model of many cells needs to sample at a temperature.
+"""Batch-norm statistics re-estimated on samples, for sampling deep models at a temperature.
 
 Shapes: `n` samples at once.
 """
@@ -19,7 +19,7 @@ M = TypeVar("M", bound=Model)
 
 ITERATIONS = 500
 BATCH = 16
-"""The published numbers: with the momentum of 0.05 the statistics of training have then been forgotten."""
+"""The published numbers: with momentum 0.05 the training statistics have then decayed."""
 
 
 def recalibrate(
@@ -30,12 +30,12 @@ def recalibrate(
     batch: int = BATCH,
     seed: int | None = None,
 ) -> M:
-    """A copy of the model whose batch norms know the statistics of its own samples at a temperature.
+    """A copy of the model whose batch-norm statistics are those of its own samples at a temperature.
 
-    Trained statistics are those of data; colder samples have others, and the further down a hierarchy the more so.
-    Batch norms normalise by the batch while `batch` samples are drawn `iterations` times, and their running means
-    follow with their own momentum; all else stays in evaluation mode.  Only what generation passes through is changed.
-    Vahdat and Kautz 2020, arXiv 2007.03898, released code (there "readjusting").
+    Training statistics are those of data; samples at lower temperature differ, increasingly down the hierarchy.  Batch
+    norms normalise by the batch while `batch` samples are drawn `iterations` times, and their running means follow with
+    their own momentum; all else stays in evaluation mode.  Only modules used in generation change.  Vahdat and
+    Kautz 2020, arXiv 2007.03898, released code (there "readjusting").
 
     Arguments: `temperature`, one for all levels or by level name, as in `sample`; `seed`, for the same copy again.
     Raises HvaeError when the model has no running statistics, for a level it does not have, or a temperature below 0.

@@ -1,4 +1,4 @@
-"""Pictures of data the model has seen through its latents: through all of them, or through the top few only.
+"""Reconstructions from all latents, or from the top levels only.
 
 Shapes: `N` images; `K` numbers of levels kept; `C H W` an image.
 """
@@ -19,11 +19,11 @@ from hvae.walk import Model, still
 def reconstruct(
     model: Model, x: Tensor | Datum, *, draw: Draw = posterior, seed: int | None = None, chunk: int = CHUNK
 ) -> Tensor:
-    r"""The mean of p(x given z) with z from the data.
+    r"""The mean of p(x given z) for z inferred from the data.
 
     $$z \sim q(z \mid x), \qquad \text{picture} = \mathbb{E}[x \mid z]$$
 
-    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `draw`, what chooses the latents (`mode` for no noise).
+    Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `draw`, how latents are chosen (`mode` for no noise).
     Returns (N, C, H, W) in [0, 1].  Raises HvaeError for data of another shape.
 
     >>> from hvae.config.model import LVAEConfig
@@ -45,15 +45,15 @@ def from_top(
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
-    r"""What the top k levels know of the data, for every k: the rest is drawn as if nothing else were known.
+    r"""Reconstructions from the top k levels for every k, the lower levels sampled from the prior.
 
     $$z_{>L-k} \sim q(\cdot \mid x), \qquad z_{\le L-k} \sim p(\cdot \mid z_{>L-k})$$
 
-    The latents of the data are drawn once and shared by all k, so that only the number of levels kept differs.
+    All k share one sample of the posterior.
 
     Arguments: `x`, (N, C, H, W) in [0, 1], or a Datum; `counts`, the numbers of levels kept (all of 0 to L by default);
-    `rest`, what chooses the other levels: `prior(t)`, or `mode` for the most probable picture.
-    Returns (K, N, C, H, W) in [0, 1]: k = 0 has seen nothing of the data, k = L is a reconstruction.
+    `rest`, how the other levels are chosen: `prior(t)`, or `mode`.
+    Returns (K, N, C, H, W) in [0, 1]: k = 0 is independent of the data, k = L is a full reconstruction.
     Raises HvaeError for a count the model does not have.
 
     >>> from hvae.config.model import LVAEConfig

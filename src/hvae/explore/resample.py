@@ -1,11 +1,11 @@
-r"""The coarse-to-fine experiment and its mirrors: hold some levels of a datum, redraw the others, many times.
+r"""The coarse-to-fine experiment and its mirrors: hold some levels of a datum and resample the others.
 
-If the hierarchy is coarse to fine, pictures that share their top levels share what the datum is, and pictures that
-share everything but the top do not.  There are two ways to share a level below a redrawn one:
+In a coarse-to-fine hierarchy pictures that share their top levels share the object, and pictures that share all but the
+top levels do not.  A level below a resampled one can be shared in two ways:
 
-- its value $z_l$.  In a chain, where the data depend on z1 alone, that shares everything: nothing can change.
-- its offset $\epsilon_l = (z_l - \mu_p) / \sigma_p$, what the level said beyond its prior: it is carried over to
-  whatever the new top makes the prior expect.
+- its value $z_l$.  In a Markov chain, where x depends on z1 alone, nothing can then change.
+- its offset $\epsilon_l = (z_l - \mu_p) / \sigma_p$, relative to its prior: it is applied to the prior under the new
+top levels.
 
 Shapes: `N` images; `R` redraws of each; `...` a latent's shape; `C H W` an image.
 """
@@ -106,7 +106,7 @@ def top_swapped(
 
 
 def offsets(model: Model, x: Tensor | Datum, chunk: int = CHUNK) -> dict[Pin, Tensor]:
-    r"""The offset $(z - \mu_p) / \sigma_p$ of every latent of the data from its prior, {name: (N, ...)}."""
+    r"""The standardised offset $(z - \mu_p) / \sigma_p$ of every latent of the data, {name: (N, ...)}."""
     parts = []
     for trace in traces(model, x, chunk=chunk):
         laws = [(record, _movable(record)) for record in trace.latents]
@@ -133,12 +133,13 @@ class _AtOffsets(Draw):
 
 
 def at_offsets(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = prior()) -> Draw:
-    """Each named level at its offset, (B, ...), from whatever its prior now is; `otherwise` draws the rest."""
+    r"""A draw that sets each named level to $\mu_p + \sigma_p \epsilon$ under its current prior; `otherwise` draws the
+    rest."""
     return _AtOffsets({as_key(variable): value for variable, value in values.items()}, otherwise)
 
 
 def has_offsets(model: Model) -> bool:
-    """Whether every level has a prior with a location and a scale, and so `top_swapped` a meaning."""
+    """Whether every prior is a location-scale family, as `top_swapped` requires."""
     with still(model, seed=0):
         return all(isinstance(record.p, LocationScale) for record in glimpse(model).latents)
 

@@ -1,4 +1,4 @@
-"""Pictures from nothing: samples at a temperature of each level's own, with any level pinned.
+"""Samples from the prior, at a temperature for each level and with any level pinned.
 
 Shapes: `n` samples; `...` a variable's own shape; `C H W` an image.
 """
@@ -34,13 +34,13 @@ def sample(
 
     $$z_l \sim p_{t_l}(z_l \mid z_{>l}), \qquad \text{picture} = \mathbb{E}[x \mid z_{1:L}]$$
 
-    The latents are drawn, the pixels are not: their noise is independent, and eyes read it as grain.  `sample_pixels`
-    draws it too.
+    The latents are sampled, the pixels are means: independent pixel noise is seen as grain.  `sample_pixels` samples it
+    too.
 
-    Arguments: `context`, what a conditional model samples under, (n, ...) by name or one value for all, as in
-    {"label": 7}; `temperature`, one for all levels or by level name (1.0 for the others), 0 for the most probable
-    value; `given`, pinned latents by level name, each (n, ...) or (1, ...); `seed`, for the same pictures again;
-    `chunk`, rows walked at once (it is part of what a seed determines).
+    Arguments: `context` of a conditional model, (n, ...) by name or one value for all, as in
+    {"label": 7}; `temperature`, one for all levels or by level name (1.0 for the others), 0 for the mode; `given`,
+    pinned latents by level name, each (n, ...) or (1, ...); `seed` for reproducible pictures; `chunk`, rows per run
+    (results for a seed depend on it).
     Returns (n, C, H, W) in [0, 1].
     Raises HvaeError for a level the model does not have, a negative temperature, or a pinned value of another shape.
 
@@ -63,14 +63,14 @@ def sample_pixels(
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
-    """`n` data: as `sample`, and the pixels are drawn from the likelihood as well.  With a seed, the same latents."""
+    """As `sample`, with the pixels sampled from the likelihood; the latents of a seed are the same."""
     return _sample(model, n, context, temperature, given, seed, chunk, drawn_picture)
 
 
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
-    """The prior of each known level at one temperature, or at one by level name; 0 stands for the mode.
+    """The prior of each level at one temperature, or at one by level name; 0 stands for the mode.
 
-    Raises HvaeError for a level that is not known, or a temperature below 0.
+    Raises HvaeError for an unknown level, or a temperature below 0.
     """
     by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(names, temperature)
     check_levels(list(by_name), names)

@@ -1,7 +1,7 @@
 """Colours of the charts: a light and a dark theme over the same hues, safe for colour-blind readers.
 
-Levels are ordered, so their colours are too: a stretch of cividis, whose order survives every kind of colour blindness
-and grey print.  The few unordered hues are from Okabe and Ito's palette (2008).
+Levels are ordered, so their colours are a section of cividis, ordered under all colour blindness and in grey print.
+The few unordered hues are from Okabe and Ito's palette (2008).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import matplotlib
 
 @dataclass(frozen=True, kw_only=True)
 class Theme:
-    """Ink, quiet ink and grid lines of a chart, its two unordered hues, and the stretch of cividis for levels."""
+    """Ink, quiet ink and grid lines of a chart, its two unordered hues, and its section of cividis for levels."""
 
     ink: str
     quiet: str
@@ -35,7 +35,7 @@ class Theme:
         return [colours(a)[:3] for a in at]
 
     def style(self) -> dict[Any, Any]:
-        """Matplotlib settings: nothing but data stands out, and the background is the page's own."""
+        """Matplotlib settings: quiet axes, and a transparent background."""
         quiet = dict.fromkeys(("xtick.color", "ytick.color", "axes.edgecolor"), self.quiet)
         ink = dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor"), self.ink)
         spines = {f"axes.spines.{side}": False for side in ("top", "right")}

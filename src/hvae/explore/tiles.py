@@ -1,4 +1,4 @@
-"""Images side by side in one PNG, with labels that can be read on a light page and on a dark one.
+"""Images side by side in one PNG, with labels legible on light and dark pages.
 
 Shapes: `R` rows; `M` images a row; `C H W` an image; pixels of the result are (height, width, 4) uint8.
 """
@@ -51,7 +51,7 @@ def pixels(image: Tensor) -> np.ndarray:
 
 
 def magnification(height: int, tile: int = TILE) -> int:
-    """Whole-number enlargement that brings an image near `tile` pixels: pixels stay squares, none is blurred.
+    """The integer factor that enlarges an image to about `tile` pixels without blur.
 
     >>> magnification(8), magnification(28), magnification(32), magnification(64)
     (9, 3, 2, 1)
@@ -60,7 +60,7 @@ def magnification(height: int, tile: int = TILE) -> int:
 
 
 def tiled(images: Tensor, magnify: int = 1) -> np.ndarray:
-    """Images (R, M, C, H, W) in [0, 1] on one plate, (height, width, 4) uint8, with a gap of 4 pixels around each."""
+    """Images (R, M, C, H, W) in [0, 1] as one array, (height, width, 4) uint8, with a gap of 4 pixels around each."""
     if images.ndim != 5:
         raise HvaeError(f"expected images (R, M, C, H, W), got {tuple(images.shape)}; add axes for rows and columns")
     faces = [[np.kron(pixels(i), np.ones((magnify, magnify, 1), np.uint8)) for i in row] for row in images]
@@ -77,7 +77,7 @@ def tiled(images: Tensor, magnify: int = 1) -> np.ndarray:
 def grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = (), tile: int = TILE) -> bytes:
     """A PNG of images (R, M, C, H, W) in [0, 1], with a label for each row on its left and each column above it.
 
-    Images are enlarged by a whole number to about `tile` pixels.  Raises HvaeError when labels do not match images.
+    Images are enlarged by an integer factor to about `tile` pixels.  Raises HvaeError when labels do not match images.
 
     >>> import torch
     >>> grid(torch.rand(2, 3, 1, 8, 8), rows=["original", "reconstruction"])[:4]
@@ -98,9 +98,9 @@ def gallery(images: Tensor, *, columns: int = 12, tile: int = TILE) -> bytes:
 
 
 def stations(pictures: Tensor, *, ends: Sequence[Tensor] = (), tile: int = TILE) -> bytes:
-    """A PNG of an interpolation (T, N, C, H, W) in [0, 1]: a row a pair of images, a column a share of the way.
+    """A PNG of an interpolation (T, N, C, H, W) in [0, 1]: one row per pair of images, one column per step.
 
-    With `ends`, the images (N, C, H, W) that it leads from and to, these stand beside it on either side.
+    With `ends`, the original images (N, C, H, W) are added at both sides.
 
     >>> import torch
     >>> stations(torch.rand(5, 2, 1, 8, 8))[:4]

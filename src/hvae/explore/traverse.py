@@ -1,4 +1,4 @@
-"""Traversals: one level moved along the directions it really uses, the others where the data put them.
+"""Latent traversals along the principal directions of each level.
 
 Shapes: `N` images; `D` values of a level, flattened; `K` directions; `S` steps; `C H W` an image.
 """
@@ -28,7 +28,7 @@ class Axes(NamedTuple):
 def principal(offsets: Tensor, count: int) -> Axes:
     """The `count` widest principal directions of `offsets`, (N, D); fewer where N - 1 or D is smaller.
 
-    The sign of each is fixed so that its largest coordinate is positive: the same data give the same pictures.
+    The sign of each is fixed so that its largest coordinate is positive, for reproducible pictures.
 
     >>> principal(torch.tensor([[0.0, -2.0], [0.0, 2.0]]), 1)
     Axes(directions=tensor([[0., 1.]]), spread=tensor([2.8284]))
@@ -58,12 +58,12 @@ def traverse(
     $$z_l = \hat z_l + s\, \sigma_k v_k, \qquad
       v_k, \sigma_k^2 : \text{principal directions and variances of } \hat z_l - \hat\mu_l \text{ over the data}$$
 
-    $\hat z_l$ is the most probable value given the data and $\hat\mu_l$ the one given the levels above alone, so the
-    directions are what the level itself adds.  A level that adds nothing does not move, and neither does its picture.
+    $\hat z_l$ is the mode of q given the data and $\hat\mu_l$ the mode of p given the levels above, so the directions
+    are those of the level's own contribution.  A collapsed level does not move, and neither does its picture.
 
-    Arguments: `x`, (N, C, H, W) in [0, 1], N >= 2, the data that the directions are found on; `only`, levels to move
-    (all by default); `held`, levels that stay at $\hat z$ (by default those above the moved one); the others follow
-    at their most probable value; `anchor`, the row of x that is shown; `directions`, at most; `steps`.
+    Arguments: `x`, (N, C, H, W) in [0, 1], N >= 2, the data that determine the directions; `only`, levels to move
+    (all by default); `held`, levels that stay at $\hat z$ (by default those above the moved one); the others at their
+    modes; `anchor`, the row of x shown; `directions`, the largest number of them; `steps`.
     Returns {level: (K, S, C, H, W) in [0, 1]}, top first.  Raises HvaeError for an unknown level or too few images.
 
     >>> from hvae.config.model import LVAEConfig
@@ -97,8 +97,8 @@ def _held(name: str, names: Sequence[str], stays: Sequence[str] | None) -> list[
 
 
 def _modes(model: Model, x: Tensor | Datum) -> tuple[dict[Pin, Tensor], dict[str, Tensor]]:
-    """Most probable values of each variable, (N, ...), and what those of a level add to its prior's, (N, D): the steps
-    of a level that recurs side by side."""
+    """Modes of each variable, (N, ...), and their offsets from the prior's modes by level, (N, D), steps
+    concatenated."""
     walks = [{pin(record.key): record for record in trace.latents} for trace in traces(model, x, mode)]
     values = {variable: torch.cat([walk[variable].value for walk in walks]) for variable in walks[0]}
     offsets: dict[str, list[Tensor]] = {}

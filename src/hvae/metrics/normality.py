@@ -66,10 +66,10 @@ def normal_ranges(scores: Mapping[str, Tensor], accept: float = 0.95) -> NormalR
       [\,m_s - t\,(m_s - q_s^-),\ m_s + t\,(q_s^+ - m_s)\,]$$
 
     m is the median of a score, q its 10 % and 90 % quantiles, and t the ceil(accept (N + 1))-th smallest of the t_i:
-    the maximum over scores is calibrated as one number, so that redundant scores do not widen the ranges.  An exchangeable
-    normal datum lies inside with probability at least `accept` (split conformal prediction: Vovk, Gammerman and Shafer
-    2005), except that the same N data set both the quantiles and t: an error of one percent with 40 data, negligible
-    from 100 on.
+    the maximum over scores is calibrated as one number, so that redundant scores do not widen the ranges.
+    An exchangeable normal datum lies inside with probability at least `accept` (split conformal prediction:
+    Vovk, Gammerman and Shafer 2005), except that the same N data set both the quantiles and t: an error of one percent
+    with 40 data, negligible from 100 on.
 
     Arguments: `scores` of normal data by name, (N,) each.  Raises HvaeError for fewer data than `accept` needs.
 
