@@ -1,4 +1,4 @@
-"""Weights at rest, and back to a model."""
+"""Checkpoints: weights saved to files and loaded back into models."""
 
 from hvae.checkpoints.runs import LoadedRun, describe, load
 

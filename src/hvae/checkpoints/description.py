@@ -1,4 +1,4 @@
-"""What a file of weights says of itself, held against its tensors before anything is built.
+"""The description inside a weights file, checked against its tensors before anything is built.
 
 A description may ask for ten million levels, or for layers of a billion channels.  The tensors beside it cannot lie
 about their sizes: a model is described first without memory (on the meta device), no further than there are tensors
@@ -29,7 +29,7 @@ MOST_VALUES = 2**26
 """Values of one datum: an image of 4,700 x 4,700 in colour."""
 MOST_BITS = 16
 _SIZE = 2**20
-"""Every size of a model is one of a tensor, a count of some, or at most this."""
+"""A size of a model is a tensor's size, a number of tensors, or at most this."""
 _REGISTERED = 2
 """Parameters to a tensor: no family has more than one, but a layer may set one twice."""
 
@@ -44,17 +44,17 @@ PROVENANCE = {
     "version": str,
     "transforms": [str],
 }
-"""A record of data, as `hvae.data.Provenance` writes it."""
+"""The schema of `hvae.data.Provenance`."""
 IMPORTED = {"file": str, "bytes": int, "sha256": str}
-"""Where weights come from that were not trained here."""
+"""The schema of the origin of imported weights."""
 _ALWAYS, _SINCE = ("name", "code", "data", "expected", "protocol"), ("address", "licence", "tested", "split", "note")
 PUBLISHED = {**IMPORTED, **dict.fromkeys(_ALWAYS, str), **{f"{name}?": (None, str) for name in _SINCE}}
-"""The same of published weights."""
+"""The schema of the origin of published weights."""
 _FORM = {"config": Each(object), "shape": [int], "bits": int, "step": int, "data": Each(object), "imported?": IMPORTED}
 
 
 def check_description(description: Mapping[str, Any]) -> None:
-    """Raises HvaeError, naming the key, for a description that is incomplete, of other types, or out of all bounds."""
+    """Raises HvaeError, naming the key, for a description with missing keys, wrong types or sizes out of bounds."""
     check(description, _FORM)
     if description["data"]:  # weights that were imported are of data that nobody has seen
         check(description["data"], PROVENANCE, "data")
@@ -75,7 +75,7 @@ def check_weights(
 ) -> None:
     """Raises HvaeError, beginning with `where`, unless the weights are those of the model that is described.
 
-    Neither the time nor the memory that this takes is more than the model of the weights themselves would.
+    Time and memory are bounded by those of the model that the weights belong to.
     """
     _check_sizes(config, sum(t.numel() for t in weights.values()))
     with torch.device("meta"), _Unfilled(), at_most(_REGISTERED * (len(weights) + 1), "there are tensors"):
@@ -95,7 +95,7 @@ def _check_sizes(config: ModelConfig, numbers: int) -> None:
 
 
 class _Unfilled(TorchFunctionMode):
-    """On the meta device: what fills a tensor leaves it as it is, and arithmetic gives a shape alone.
+    """On the meta device: initialisation is skipped, and arithmetic computes shapes alone.
 
     The device could do both, but imports a compiler for it first, which takes seconds.
     """
@@ -129,7 +129,7 @@ _ELEMENTWISE = ("mul", "rmul", "add", "radd", "sub", "rsub", "div", "truediv", "
 
 @contextmanager
 def at_most(parameters: int, reason: str) -> Iterator[None]:
-    """Models with more parameters (tensors) than that are not built to the end: HvaeError, with the reason."""
+    """Stop building a model with more parameter tensors than `most`: raises HvaeError with the reason."""
     count = 0
 
     def counted(module: nn.Module, name: str, parameter: Tensor | None) -> None:

@@ -1,4 +1,4 @@
-"""PyTorch files of others: tensors, plain values and the arguments of a command come out, and nothing is executed.
+"""Safe reading of foreign PyTorch files: tensors, plain values and parsed arguments, without executing anything.
 
 A pickle is a program: it may name any function of any installed package and call it.  Three fences stand before it:
 
@@ -48,14 +48,14 @@ _SHARING = 4
 
 
 class Arguments(dict[str, Any]):
-    """What stands in for an `argparse.Namespace`: a plain dict of the values that a command was given."""
+    """Replacement for `argparse.Namespace`: a plain dict of a command's arguments."""
 
     def __setstate__(self, values: Mapping[str, Any]) -> None:
         self.update(values)
 
 
 class _Type:
-    """What stands in for a `numpy.dtype`: its letter and its byte order."""
+    """Replacement for `numpy.dtype`: its letter and byte order."""
 
     def __init__(self, code: str, *_: Any) -> None:
         self.code, self.order = code, "<"
@@ -69,7 +69,7 @@ _CODES |= {"u8": "Q", "u4": "I", "u2": "H", "u1": "B", "b1": "?"}
 
 
 def _scalar(kind: _Type, raw: bytes) -> float | int | bool:
-    """What stands in for numpy's maker of scalars: the number itself."""
+    """Replacement for numpy's scalar constructor: the number itself."""
     value: float | int | bool = struct.unpack(kind.order + _CODES[kind.code], raw)[0]
     return value
 
@@ -86,7 +86,7 @@ def read(path: str | Path) -> Any:
     """What a file of `torch.save` holds: dicts, lists, numbers, texts, tensors on the CPU, and `Arguments`.
 
     Both forms are read, the zip archive and the older chain of pickles.  Tensors of an archive stay in the file until
-    they are used: the optimiser's, which nobody asks for, cost no memory.
+    they are used: unused ones, such as the optimiser's, cost no memory.
 
     Raises HvaeError when the file is missing, of another kind, cut short, or names anything that could run code.
     """
@@ -104,14 +104,14 @@ def read(path: str | Path) -> Any:
 
 
 def tensors(content: Any, path: Path, what: str) -> dict[str, Tensor]:
-    """A dict of tensors by name; `what` says whose it should be.  Raises HvaeError for anything else."""
+    """A dict of tensors by name; `what` names the expected source.  Raises HvaeError for anything else."""
     if isinstance(content, Mapping) and content and all(isinstance(v, Tensor) for v in content.values()):
         return {str(name): value.detach() for name, value in content.items()}
     raise HvaeError(f"{path}: expected {what}, found {describe(content)}")
 
 
 def describe(content: Any) -> str:
-    """What a file holds, in a few words.
+    """The content of a file in a few words.
 
     >>> describe({"epoch": 3, "state_dict": {}})
     'a dict of epoch, state_dict'
@@ -130,7 +130,7 @@ def _head(path: Path) -> bytes:
 
 
 def _kind(head: bytes) -> str:
-    """What a file is, as far as its first bytes tell."""
+    """The kind of a file by its first bytes."""
     text = head.lstrip().lower()
     kinds = {
         b"<!doctype": "a web page (the download needs a browser)",

@@ -1,4 +1,4 @@
-"""Import: a file of a published code base to a configuration and weights of ours, every name and shape checked.
+"""Import of published weights: a file of another code base to our configuration and weights, fully checked.
 
 One line a family: how its file is read.  The mappings themselves are `hvae.checkpoints.vdvae` and `.nvae`.
 """
@@ -28,10 +28,10 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Converted:
-    """What a file of another code base becomes.
+    """A converted file of another code base.
 
-    `config`, `shape` and `bits` make the model that `weights` are of; `step`s of training behind them, 0 where the
-    file does not say; `data`, the set they were trained on by its name in `hvae data`, "" likewise.
+    `config`, `shape` and `bits` define the model of `weights`; `step`, the number of training steps, 0 if unknown;
+    `data`, the training set by its name in `hvae data`, "" if unknown.
     """
 
     config: ModelConfig
@@ -43,7 +43,7 @@ class Converted:
 
 
 Like = ModelConfig | None
-"""What a user tells of a model whose file does not say it all."""
+"""The user's partial description of a model whose file is incomplete."""
 
 
 def _vdvae(content: Any, path: Path, like: Like) -> Converted:
@@ -97,7 +97,7 @@ _NVAE_SETS = {
 
 
 def _check_counts(args: Mapping[str, Any], tensors: int) -> None:
-    """Raises HvaeError for numbers of parts that the tensors cannot be of: building such a model would not end."""
+    """Raises HvaeError for counts inconsistent with the tensors: building such a model would not end."""
     for name, value in args.items():
         if str(name).startswith("num_") and isinstance(value, int) and value > tensors:
             raise HvaeError(f"the arguments say {name} = {value:,}, but there are {tensors:,} tensors; is it genuine?")
@@ -112,10 +112,9 @@ READERS: dict[str, Callable[[Any, Path, Like], Converted]] = {"vdvae": _vdvae, "
 
 
 def convert(family: str, path: str | Path, like: Like = None) -> Converted:
-    """The weights of a file under our names, with the model they are of.
+    """The weights of a file under our names, with their model.
 
-    `like` tells what the file of an unpublished model does not: for vdvae its two architecture strings and the
-    constants of its input.
+    `like` completes the file of an unpublished model: for vdvae the two architecture strings and input constants.
 
     Raises HvaeError, in one line, for an unknown family, a file that cannot be read (see `foreign.read`) or is of
     another model, and weights that do not fit the model inferred from them.
@@ -133,7 +132,7 @@ def convert(family: str, path: str | Path, like: Like = None) -> Converted:
 
 
 def _named(path: Path, make: Callable[[], Converted]) -> Converted:
-    """What `make` gives; its errors begin with the file's name."""
+    """The result of `make`; errors are prefixed by the file's name."""
     try:
         return make()
     except HvaeError as fault:

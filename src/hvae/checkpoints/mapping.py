@@ -18,7 +18,7 @@ from torch import Tensor
 from hvae.errors import HvaeError, unknown
 
 SHOWN = 3
-"""How many names an error tells before it stops."""
+"""Most names listed in an error."""
 
 PARALLEL = "module."
 
@@ -35,7 +35,7 @@ def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def tensor(state: Mapping[str, Tensor], name: str, dims: int, what: str) -> Tensor:
-    """The tensor of a name, with so many axes; `what` says whose weights were expected, as in "openai/vdvae".
+    """The tensor of a name with the expected number of axes; `what` names the code base, as in "openai/vdvae".
 
     Raises HvaeError when it is not there or has other axes: the file is of another model.
 
@@ -130,6 +130,6 @@ def some(names: Iterable[str]) -> str:
 
 
 def only(value: object, choices: Sequence[object], name: str, what: str) -> None:
-    """Raises HvaeError unless an argument of a published code base has a value that we have too."""
+    """Raises HvaeError unless an argument of a published code base has a supported value."""
     if value not in choices:
         raise HvaeError(f"{what}: {unknown(name, value, map(str, choices))}; this variant is not part of hvae")

@@ -1,7 +1,7 @@
 """The published weights of NVAE (NVlabs/NVAE): a `checkpoint.pt` holds them beside the arguments of its training.
 
 Vahdat and Kautz 2020, arXiv 2007.03898.  Every tensor has its counterpart, of the same shape; only the last layer of a
-mixture is re-ordered.  What published files lack, the vectors of the spectral term, begins anew as it did there.
+mixture is re-ordered.  The vectors of the spectral term, absent from published files, are re-initialised as there.
 
 Shapes: as `hvae.zoo.nvae`.
 """
@@ -85,7 +85,7 @@ def convert(state: Mapping[str, Tensor], config: NVAEConfig) -> dict[str, Tensor
 
 
 class _Told:
-    """The arguments of a training, by name and type."""
+    """The arguments of a training run, by name and type."""
 
     def __init__(self, args: Mapping[str, Any]) -> None:
         self.args = {**_SINCE, **args}
@@ -104,7 +104,7 @@ class _Told:
         return str(self._value(name, str, "a name"))
 
     def both(self, first: str, second: str) -> int:
-        """The number of two arguments that must agree."""
+        """The common value of two arguments that must agree."""
         only(self.number(second), [self.number(first)], second, WHAT)
         return self.number(first)
 
@@ -155,14 +155,14 @@ def _sizes(config: NVAEConfig, model: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def _shallow(name: str) -> str:
-    """A name as it is where no cell is recomputed: one that is stands a module deeper."""
+    """The name without the extra module of a recomputed cell."""
     for part in ("branch", "skip", "gate"):
         name = name.replace(f".network.{part}.", f".{part}.")
     return name
 
 
 def _begun(like: Tensor, generator: torch.Generator) -> Tensor:
-    """A buffer of the spectral term: random directions, (N, R), or no rounds yet."""
+    """An initial buffer of the spectral term: random directions, (N, R), or a zero counter."""
     if like.ndim == 0:
         return torch.zeros((), dtype=like.dtype)
     return F.normalize(torch.randn(like.shape, generator=generator), dim=1)

@@ -1,7 +1,7 @@
-"""The published weights: where each file is, whose it is, what it should measure, and whether it can still be had.
+"""Published weights: address, code base, stated results and availability of each file.
 
-Nothing is fetched here, and no file comes with this package: `hvae import NAME` downloads on request.  The licences are
-those of the code that published the weights; none of them names the weights themselves.
+Nothing is downloaded here and no file is part of the package: `hvae import NAME` downloads on request.  The licences
+are those of the code that published the weights; none of them names the weights themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Reach = Literal["download", "by hand", "gone"]
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What a published file is of: the `model`, the `shape` (C, H, W) and `bits` of its images, its `parameters`."""
+    """The `model` of a published file, `shape` (C, H, W) and `bits` of its images, and its number of `parameters`."""
 
     model: ModelConfig
     shape: tuple[int, int, int]
@@ -222,7 +222,7 @@ def published(name: str) -> Published:
 
 
 def of_file(file: str, family: str) -> Published | None:
-    """The entry whose file has this name, where the name says which it is.
+    """The entry whose file has this name, if it is unique.
 
     >>> of_file("imagenet32-iter-1700000-model-ema.th", "vdvae").expected, of_file("checkpoint.pt", "nvae")
     ('3.80 bits/dim', None)

@@ -1,4 +1,4 @@
-"""Run folders: from a finished training back to a model.
+"""Run folders: loading a trained model.
 
 A run folder holds `model.safetensors`: the averaged weights and, inside it, a JSON description (the configuration, the
 shape and bit depth of the data, their provenance, the step).  That one file is enough.
@@ -26,17 +26,17 @@ _KEYS = ("config", "shape", "bits", "data", "step")
 
 @dataclass(frozen=True, eq=False)
 class LoadedRun:
-    """A trained model (averaged weights, evaluation mode, CPU) and all that its file says about it."""
+    """A trained model (averaged weights, evaluation mode, CPU) with the description of its file."""
 
     model: Model
     config: RunConfig
     description: Mapping[str, Any]
     folder: Path
     verified: bool = True
-    """Whether a digest in the file vouches for every bit of it."""
+    """Whether the file's checksum was present and correct."""
 
     def __repr__(self) -> str:
-        """One line: the networks and the description, which are long, are asked for by name."""
+        """One line, without networks and description."""
         size = sum(p.numel() for p in self.model.parameters())
         shape = "x".join(map(str, self.model.shape))
         return (
@@ -55,7 +55,7 @@ class LoadedRun:
         return int(self.description["bits"])
 
     def check_form(self, shape: Sequence[int], bits: int, source: str) -> None:
-        """Raises HvaeError for data from a `source` that do not have the shape and the bits of the model's."""
+        """Raises HvaeError for data from `source` whose shape or bits differ from the model's."""
         if tuple(shape) != self.model.shape or bits != self.bits:
             raise HvaeError(
                 f"{self.folder} takes images of {self.model.shape} with {self.bits} bits, got {tuple(shape)} with "
@@ -75,7 +75,7 @@ def describe(config: RunConfig, shape: Sequence[int], bits: int, data: Mapping[s
 def load(run: str | Path, *, trust: Sequence[str] = ()) -> LoadedRun:
     """The model of a run folder (or of a weight file).  Tensors and text are read; nothing is executed.
 
-    The family of somebody else's run may be code of theirs: it is imported only from the packages that `trust` names.
+    A run of a third-party family needs its code: it is imported only from the packages that `trust` names.
     Every name and shape of the weights is checked against the model that the description asks for.  Raises HvaeError
     when the file is missing, damaged, of another version, or does not fit its own description; warns (HvaeWarning)
     where nothing vouches for its bits.
@@ -100,7 +100,7 @@ def _load(run: Path) -> LoadedRun:
 
 
 def _described(path: Path, stored: Stored) -> tuple[RunConfig, Model]:
-    """The model that a file describes, with its weights; built only once every name and shape is known to fit."""
+    """The described model with its weights; built only after every name and shape has been checked."""
     description, where = stored.description, f"{path}: its description cannot be used"
     missing = [key for key in _KEYS if key not in description]
     if missing:

@@ -1,8 +1,8 @@
-"""The published weights of VDVAE (openai/vdvae), which are tensors by name and nothing else: no file says its sizes.
+"""The published weights of VDVAE (openai/vdvae): tensors by name, without a configuration.
 
-Child 2021, arXiv 2011.10650.  What the tensors carry is counted and measured: blocks, widths, kernels, the sizes of the
-learned starts.  Which of the blocks work at which resolution they do not carry, so the published sizes are compared
-first, and any other model needs its two architecture strings told.
+Child 2021, arXiv 2011.10650.  Blocks, widths, kernels and sizes of the learned starts are inferred from the tensors.
+The resolution of each block is not, so published sizes are compared first, and any other model needs its two
+architecture strings.
 
 Shapes: `W` channels of the state, `M` inside a block, `D` latent channels; `1 1` the kernel of a 1x1 convolution.
 """
