@@ -4,68 +4,29 @@
     python benchmarks/faults.py side-files --count 120
 
 A fault is survived when the command answers with exit code 0, or with exit code 2 and one line, within its time and
-memory.  Prints one line a part, and what was not survived; the exit code is 1 if anything was not.
+memory; a bad command line must be refused, and leave nothing behind.  Prints one line a part, and what was not
+survived; the exit code is 1 if anything was not.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "coding"))
 
+import faults_codec
+import faults_commands
 import faults_data
 import faults_training
 from damage import damaged, damages
-
-SECONDS, BYTES = 300, 8 * 2**30
-"""What one command may take, start of Python included: of address space, which torch alone takes gigabytes of."""
-HVAE = (sys.executable, "-c", "import sys; from hvae.cli.main import main; sys.exit(main())")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one fault: "done", "refused", or what went wrong, with what it was."""
-
-    kind: str
-    what: str = ""
-
-    @property
-    def survived(self) -> bool:
-        return self.kind in ("done", "refused")
-
-
-def command(*words: object) -> Outcome:
-    """Run one command of hvae in a process of its own, within its bounds."""
-    try:
-        ended = subprocess.run(
-            [*HVAE, *map(str, words)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            preexec_fn=_bound,
-        )
-    except subprocess.TimeoutExpired:
-        return Outcome(f"longer than {SECONDS} s")
-    if "Traceback" in ended.stderr:
-        return Outcome("traceback", ended.stderr.strip().splitlines()[-1][:200])
-    if ended.returncode == 2 and ended.stderr.strip().splitlines()[-1].startswith("hvae: "):
-        return Outcome("refused", ended.stderr.strip().splitlines()[-1][:200])
-    return Outcome("done" if ended.returncode == 0 else f"exit code {ended.returncode}", ended.stderr[-200:])
-
-
-def _bound() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
-
+from faults_outcome import Outcome, command
 
 SIDE_FILES: dict[str, tuple[str, ...]] = {
     "evaluation.json": ("report", "compare"),
@@ -117,6 +78,8 @@ def training(part: faults_training.Part) -> Callable[[int, Path], Iterator[tuple
 
 PARTS: dict[str, tuple[Callable[[int, Path], Iterator[tuple[str, Outcome]]], int]] = {
     "side-files": (side_files, 120),
+    "codec": (faults_codec.faults, 2_000),
+    "commands": (faults_commands.faults, 200),
     "data": (data, len(faults_data.FOLDERS) + len(faults_data.FILES)),
     **{name: (training(part), usual) for name, (part, usual) in faults_training.PARTS.items()},
 }
@@ -131,14 +94,16 @@ def main() -> int:
     lost = 0
     for name in args.parts or PARTS:
         part, usual = PARTS[name]
-        kinds = Counter[str]()
+        kinds, began = Counter[str](), time.monotonic()
         with tempfile.TemporaryDirectory() as work:
             for what, outcome in part(args.count or usual, Path(work)):
                 kinds[outcome.kind] += 1
                 if not outcome.survived:
                     lost += 1
                     print(f"  {what}: {outcome.kind} {outcome.what}", flush=True)
-        print(f"{name}: {sum(kinds.values())} faults; " + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()))
+        seconds = f"{time.monotonic() - began:,.0f} s"
+        counts = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+        print(f"{name}: {sum(kinds.values())} faults in {seconds}; {counts}", flush=True)
     return 1 if lost else 0
 
 

@@ -6,8 +6,8 @@ import struct
 import zlib
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from forgery import mutations, resealed
 from tiny_codecs import drawings
 
 from hvae.coding import Codec
@@ -28,13 +28,6 @@ HEADER = Header(
     blocks=(Block(8, 5, zlib.crc32(b"first"), 17), Block(0, 6, zlib.crc32(b"second"), 18)),
 )
 CONTENT = write(HEADER, [b"first", b"second"])
-
-
-def resealed(content: bytes) -> bytes:
-    """With lengths and checksum of the header made to fit again: what a forger would write."""
-    _, version, size, _ = struct.unpack_from("<8sHIQ", content)
-    start = struct.pack("<8sHIQ", content[:8], version, size, len(content)) + content[22 : 22 + size]
-    return start + struct.pack("<I", zlib.crc32(start)) + content[26 + size :]
 
 
 def test_headers_come_back() -> None:
@@ -124,16 +117,6 @@ def test_numbers_without_an_end_and_grids_without_a_width_are_refused() -> None:
 def test_names_have_a_limit() -> None:
     with pytest.raises(HvaeError, match="less than 65,536 bytes"):
         write(replace(HEADER, run="x" * 70_000), [])
-
-
-def mutations(content: bytes, count: int) -> list[bytes]:
-    """Each one byte changed, or a cut anywhere."""
-    rng, found = np.random.default_rng(1), []
-    for at, by in zip(rng.integers(0, len(content), count), rng.integers(1, 256, count), strict=True):
-        changed = bytearray(content)
-        changed[at] ^= int(by)
-        found.append(content[:at] if by < 32 else bytes(changed))
-    return found
 
 
 def test_ten_thousand_mutations_are_all_refused(codec: Codec) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_container import mutations
+from forgery import mutations
 from test_lossy import several
 from tiny_codecs import drawings, tiny
 from tiny_lossy import LEVELS, codec, untrained, waves
