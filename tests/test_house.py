@@ -12,6 +12,7 @@ GROUND = {
     "__version__",
     "capacity",
     "datum",
+    "descriptions",
     "errors",
     "files",
     "heap",
@@ -32,6 +33,7 @@ READERS = {"objectives", "metrics", "explore", "coding"}
 ALLOWED: dict[str, set[str]] = {
     "capacity": set(),
     "datum": set(),
+    "descriptions": set(),
     "errors": set(),
     "files": set(),
     "heap": set(),

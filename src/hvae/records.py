@@ -28,6 +28,8 @@ MOST_TABLE = 2**28
 _LARGEST, _DEEPEST = 1e300, 50
 
 Form = Any
+JSON = dict[str, Any]
+"""An object of JSON whose keys nobody relies on."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,10 @@ class Each:
     form: Form
 
 
-def read_json(path: Path, form: Form = Each(object)) -> dict[str, Any]:
+def read_json(path: Path, form: Form = Each(object)) -> JSON:
     """A JSON object of this form.  Raises HvaeError when the file is damaged, too large, or holds something else."""
     try:
-        record: dict[str, Any] = parsed(_text(path, MOST_BYTES), _no_number)
+        record: JSON = parsed(_text(path, MOST_BYTES), _no_number)
         check(record, form)
         return record
     except (OSError, ValueError) as fault:
@@ -57,7 +59,7 @@ def _text(path: Path, most: int) -> str:
     return path.read_bytes().decode()
 
 
-def parsed(text: str, constant: Callable[[str], float] = float) -> dict[str, Any]:
+def parsed(text: str, constant: Callable[[str], float] = float) -> JSON:
     """A JSON object from its text; `constant` reads NaN and Infinity, which JSON does not have.
 
     Raises ValueError when it is none, is nested too deeply, or holds half of a surrogate pair that stands

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -20,12 +19,12 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.files import open_regular, replacing
-from hvae.records import MOST_BYTES, parsed
+from hvae.records import JSON, MOST_BYTES, parsed
 
 DIGEST = "sha256"
 
 
-def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, object]) -> None:
     """Write tensors and their description (anything JSON can hold), whole or not at all."""
     # Contiguous copies on the CPU: safetensors refuses views that share storage.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
@@ -42,11 +41,11 @@ class Stored:
     """What a file of weights holds; `verified` says whether a digest in it vouches for every bit."""
 
     tensors: dict[str, Tensor]
-    description: dict[str, Any]
+    description: JSON
     verified: bool
 
 
-def load_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_weights(path: str | Path) -> tuple[dict[str, Tensor], JSON]:
     """The tensors of a file and its description; see `read_weights`."""
     stored = read_weights(path)
     return stored.tensors, stored.description
@@ -78,13 +77,13 @@ def read_weights(path: str | Path) -> Stored:
     return Stored(tensors, description, verified=written is not None)
 
 
-def _description(text: str) -> dict[str, Any]:
+def _description(text: str) -> JSON:
     if len(text) > MOST_BYTES:
         raise ValueError(f"a description of {len(text):,} letters")
     return parsed(text)
 
 
-def digest(tensors: Mapping[str, Tensor], description: Mapping[str, Any] | None = None) -> str:
+def digest(tensors: Mapping[str, Tensor], description: Mapping[str, object] | None = None) -> str:
     """The sha256 of a description and of the name, type, shape and bytes of every tensor, in the order of the names.
 
     >>> digest({"w": torch.zeros(2)})[:12], digest({"w": torch.zeros(2, 1)})[:12]

@@ -22,7 +22,7 @@ from hvae.checkpoints.mapping import fit
 from hvae.config.model import ModelConfig
 from hvae.config.parse import plain
 from hvae.errors import HvaeError
-from hvae.records import Each, check
+from hvae.records import JSON, Each, check
 from hvae.zoo import build
 
 MOST_VALUES = 2**26
@@ -53,7 +53,7 @@ PUBLISHED = {**IMPORTED, **dict.fromkeys(_ALWAYS, str), **{f"{name}?": (None, st
 _FORM = {"config": Each(object), "shape": [int], "bits": int, "step": int, "data": Each(object), "imported?": IMPORTED}
 
 
-def check_description(description: Mapping[str, Any]) -> None:
+def check_description(description: JSON) -> None:
     """Raises HvaeError, naming the key, for a description with missing keys, wrong types or sizes out of bounds."""
     check(description, _FORM)
     if description["data"]:  # weights that were imported are of data that nobody has seen
@@ -129,7 +129,7 @@ _ELEMENTWISE = ("mul", "rmul", "add", "radd", "sub", "rsub", "div", "truediv", "
 
 @contextmanager
 def at_most(parameters: int, reason: str) -> Iterator[None]:
-    """Stop building a model with more parameter tensors than `most`: raises HvaeError with the reason."""
+    """Stop building a model that has more parameter tensors than `parameters`: HvaeError with the reason."""
     count = 0
 
     def counted(module: nn.Module, name: str, parameter: Tensor | None) -> None:

@@ -6,14 +6,15 @@ shape and bit depth of the data, their provenance, the step).  That one file is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 from warnings import warn
 
 from hvae.checkpoints.description import check_description, check_weights
 from hvae.config.run import RunConfig
+from hvae.descriptions import DataRecord, Description
 from hvae.errors import HvaeError, HvaeWarning
 from hvae.trust import trusting
 from hvae.walk import Model
@@ -30,7 +31,7 @@ class LoadedRun:
 
     model: Model
     config: RunConfig
-    description: Mapping[str, Any]
+    description: Description
     folder: Path
     verified: bool = True
     """Whether the file's checksum was present and correct."""
@@ -67,9 +68,9 @@ class LoadedRun:
         return build(self.config.model, shape=shape, bits=self.bits)
 
 
-def describe(config: RunConfig, shape: Sequence[int], bits: int, data: Mapping[str, Any]) -> dict[str, Any]:
+def describe(config: RunConfig, shape: Sequence[int], bits: int, data: DataRecord) -> Description:
     """The description that makes a weight file loadable; `data` is the provenance.  Training adds the step."""
-    return {"config": config.to_dict(), "shape": list(shape), "bits": bits, "data": dict(data)}
+    return {"config": config.to_dict(), "shape": list(shape), "bits": bits, "data": data}
 
 
 def load(run: str | Path, *, trust: Sequence[str] = ()) -> LoadedRun:
@@ -96,7 +97,7 @@ def _load(run: Path) -> LoadedRun:
             stacklevel=3,
         )
     config, model = _described(path, stored)
-    return LoadedRun(model.eval(), config, stored.description, path.parent, verified=stored.verified)
+    return LoadedRun(model.eval(), config, cast(Description, stored.description), path.parent, verified=stored.verified)
 
 
 def _described(path: Path, stored: Stored) -> tuple[RunConfig, Model]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from torch import Tensor
 
 from hvae.data.tally import Tally
+from hvae.descriptions import DataRecord
 from hvae.errors import HvaeError
 
 Binarisation = Literal["none", "static", "dynamic", "threshold"]
@@ -39,10 +40,20 @@ class Provenance:
     transforms: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> DataRecord:
         """Plain lists and dicts, ready for JSON."""
-        plain = {"shape": list(self.shape), "transforms": list(self.transforms), "tally": self.tally.to_dict()}
-        return {**asdict(self), **plain}
+        return DataRecord(
+            name=self.name,
+            source=self.source,
+            sizes=dict(self.sizes),
+            checksums=dict(self.checksums),
+            bits=self.bits,
+            shape=list(self.shape),
+            binarisation=self.binarisation,
+            version=self.version,
+            transforms=list(self.transforms),
+            tally=self.tally.to_dict(),
+        )
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Provenance:

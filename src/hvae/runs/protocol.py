@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.evaluate import PROTOCOLS, EvaluateConfig, reading, verdict
+from hvae.descriptions import Origin
 from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ class Convention:
 
 def convention(run: LoadedRun) -> Convention:
     """The convention that an evaluation of this run follows, for its record."""
-    evaluate, model, source = run.config.evaluate, run.config.model, run.description.get("imported", {})
+    evaluate, model, source = run.config.evaluate, run.config.model, run.description.get("imported")
     stated, unlike = _stated(run.config.data, evaluate, source)
     return Convention(
         name=evaluate.protocol,
         about=PROTOCOLS[evaluate.protocol].about,
-        kept=_kept(evaluate, source.get("split", "test")),
+        kept=_kept(evaluate, (source.get("split") if source else None) or "test"),
         likelihood=model.likelihood,
         reading=verdict(model.family, model.likelihood),
         stated=stated,
@@ -101,10 +101,10 @@ def convention(run: LoadedRun) -> Convention:
     )
 
 
-def _stated(data: DataConfig, evaluate: EvaluateConfig, source: Mapping[str, Any]) -> tuple[str, str]:
+def _stated(data: DataConfig, evaluate: EvaluateConfig, source: Origin | None) -> tuple[str, str]:
     """What the authors state where it can be compared, and else why it cannot; both "" where they state nothing."""
     # What they state is of their convention: beside another one it would mislead.
-    if not source.get("expected") or source["protocol"] != evaluate.protocol:
+    if source is None or not source.get("expected") or source["protocol"] != evaluate.protocol:
         return "", ""
     number = f"{source['expected']}, by {source['code']} on"
     if data.name in KNOWN:

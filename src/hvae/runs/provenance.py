@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 from hvae import __version__
+from hvae.descriptions import Description, Machine, RunRecord
 from hvae.files import write_text
-from hvae.records import read_json
+from hvae.records import JSON, read_json
 
 NAME = "provenance.json"
 PACKAGES = ("torch", "lightning", "numpy", "safetensors", "scikit-learn", "pillow", "rich", "matplotlib", "jinja2")
@@ -28,12 +29,7 @@ class Trained(Protocol):
     def samples_per_second(self) -> float: ...
 
 
-def earlier_parts(folder: Path) -> dict[str, Any]:
-    """The record of the earlier parts of a run; empty where there are none."""
-    return read_provenance(folder)
-
-
-def begin(earlier: Mapping[str, Any], description: Mapping[str, Any], seed: int, parameters: int) -> dict[str, Any]:
+def begin(earlier: RunRecord, description: Description, seed: int, parameters: int) -> RunRecord:
     """What is known before training; a resumed run keeps the commands of its earlier parts."""
     return {
         "hvae": __version__,
@@ -45,24 +41,24 @@ def begin(earlier: Mapping[str, Any], description: Mapping[str, Any], seed: int,
         "commands": [*earlier.get("commands", []), command()],
         "seed": seed,
         "parameters": parameters,
-        "data": dict(description["data"]),
+        "data": description["data"],
         "data_changes": description["data_changes"],
         "training": earlier.get("training"),
     }
 
 
-def finish(folder: Path, record: Mapping[str, Any], result: Trained) -> None:
+def finish(folder: Path, record: RunRecord, result: Trained) -> None:
     """Write how training went beside what `begin` knew: steps, wall time, speed, memory, what was skipped."""
     if record["training"] and not result.samples_per_second:
         return  # a finished run was only looked at again
     write_json(folder / NAME, {**record, "training": course(result), "finished": now()})
 
 
-def course(result: Trained) -> dict[str, Any]:
+def course(result: Trained) -> JSON:
     """How training went, in values that JSON can hold; the newest row is that of metrics.csv."""
     from hvae.metrics.results import plain
 
-    values: dict[str, Any] = plain(result)
+    values: JSON = plain(result)
     return values
 
 
@@ -78,7 +74,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """Processor, cores and, where there is one, the GPU."""
     import torch
 
@@ -104,14 +100,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
+def write_json(path: Path, record: Mapping[str, object]) -> None:
     """Write JSON for people and programs, whole or not at all."""
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
-def read_provenance(folder: Path) -> dict[str, Any]:
+def read_provenance(folder: Path) -> RunRecord:
     """The record of a run folder; empty where there is none.  Raises HvaeError when it is damaged."""
-    return read_json(folder / NAME, FORM) if (folder / NAME).exists() else {}
+    return cast(RunRecord, read_json(folder / NAME, FORM)) if (folder / NAME).exists() else {}
 
 
 FORM = {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from hvae.descriptions import DataRecord
 from hvae.errors import HvaeError
 
 PARTS = ("train", "valid", "test")
 
 
-def split_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def split_changes(before: DataRecord, now: DataRecord) -> list[str]:
     """What of the images is not as it was, by part; records without checksums say nothing.
 
     >>> sums = {"train": "a", "valid": "b", "test": "c"}
@@ -22,7 +20,7 @@ def split_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     return [_change(before, now, part) for part in PARTS if part in old and old[part] != new[part]]
 
 
-def _change(before: Mapping[str, Any], now: Mapping[str, Any], part: str) -> str:
+def _change(before: DataRecord, now: DataRecord, part: str) -> str:
     was, count = (record.get("sizes", {}).get(part, "some") for record in (before, now))
     return f"{part} of {was} images now has {count if was != count else 'other ones'}"
 

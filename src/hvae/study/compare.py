@@ -167,7 +167,7 @@ def _facts(folder: Path, evaluation: Evaluation) -> dict[str, str]:
     provenance = read_provenance(folder)
     facts = {
         "family": _family(folder),
-        "parameters": f"{provenance['parameters'] / 1e6:.2f} M" if provenance.get("parameters") else "",
+        "parameters": f"{count / 1e6:.2f} M" if (count := provenance.get("parameters")) else "",
         "steps": f"{evaluation.step:,}" if evaluation.step else "",
         **evaluation.facts(),
     }

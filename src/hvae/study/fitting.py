@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from hvae.checkpoints import LoadedRun, describe
 from hvae.data import load
+from hvae.descriptions import DataRecord, Description, RunRecord
 from hvae.errors import HvaeError
 from hvae.objectives import build as objective
 from hvae.runs import Claim, refuse_changes, split_changes
 from hvae.runs.provenance import NAME as PROVENANCE
-from hvae.runs.provenance import begin, earlier_parts, finish, write_json
+from hvae.runs.provenance import begin, finish, read_provenance, write_json
 from hvae.runs.source import CONFIG
 from hvae.runs.subject import Subject, Tell
 from hvae.study.beforehand import check_measures, check_space
@@ -39,11 +40,12 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
     size = sum(p.numel() for p in model.parameters())
-    earlier, description = earlier_parts(job.folder), describe(config, data.shape, data.bits, data.provenance.to_dict())
+    earlier = read_provenance(job.folder)
+    description = describe(config, data.shape, data.bits, data.provenance.to_dict())
     description["data_changes"] = _changes_of_data(job, earlier, description["data"])
     record = begin(earlier, description, config.train.seed, size)
     if claim:
-        check_measures(Subject(LoadedRun(model, config, {**description, "step": 0}, job.folder), data), tell)
+        check_measures(Subject(LoadedRun(model, config, Description(**description, step=0), job.folder), data), tell)
         check_space(job.folder, model)
     tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
     if line := warm_up_warning(config, model):
@@ -59,8 +61,8 @@ def _fit(
     job: Job,
     model: Model,
     data: ImageData,
-    description: Mapping[str, Any],
-    record: Mapping[str, Any],
+    description: Description,
+    record: RunRecord,
     claim: Claim | None,
 ) -> FitResult:
     # Here, so that a plan does not load the engine.
@@ -88,7 +90,7 @@ def _fit(
         )
 
 
-def _changes_of_data(job: Job, earlier: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+def _changes_of_data(job: Job, earlier: RunRecord, data: DataRecord) -> list[str]:
     """Every accepted change of the images of a run.  Raises HvaeError for one that is not accepted."""
     changes = split_changes(earlier.get("data") or {}, data)
     if not job.accepts_changes:

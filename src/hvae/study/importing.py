@@ -23,6 +23,7 @@ from hvae.config.train import TrainConfig
 from hvae.data.catalogue import SETS
 from hvae.data.fetch import cache_folder, download
 from hvae.data.lookup import base
+from hvae.descriptions import Origin, RunRecord
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
 from hvae.runs.protocol import UNSEEN, held_out, layout
@@ -206,8 +207,8 @@ def _check_data(config: RunConfig, conversion: Converted, file: Path) -> None:
         )
 
 
-def _about_data(config: RunConfig, imported: Mapping[str, Any], folder: Path) -> str:
-    data, split, tested = config.data, config.evaluate.split, imported.get("tested", "")
+def _about_data(config: RunConfig, imported: Origin, folder: Path) -> str:
+    data, split, tested = config.data, config.evaluate.split, imported.get("tested") or ""
     if data.name in KNOWN:
         return f"data: {data.name}; protocol {config.evaluate.protocol} (other data: import it with --data.name)"
     if held_out(data, split):
@@ -218,25 +219,38 @@ def _about_data(config: RunConfig, imported: Mapping[str, Any], folder: Path) ->
     return f"data: {unknown}; to evaluate, {layout(split, tested)}: hvae evaluate {folder} --data.path FOLDER"
 
 
-def origin(source: Source, file: Path, digest: str) -> dict[str, Any]:
+def origin(source: Source, file: Path, digest: str) -> Origin:
     """Where the weights are from.  Raises HvaeError when the file is not the published one of that name."""
     entry = source.entry
     if entry is not None and entry.sha256 not in (None, digest):
         raise HvaeError(
             f"{file} has sha256 {digest}, but {entry.name} was published with {entry.sha256}; fetch it again"
         )
-    known = ("name", "code", "address", "licence", "data", "tested", "split", "expected", "protocol", "note")
-    facts = {key: getattr(entry, key) for key in known} if entry is not None else {}
-    return {**facts, "file": file.name, "bytes": file.stat().st_size, "sha256": digest}
+    here = Origin(file=file.name, bytes=file.stat().st_size, sha256=digest)
+    if entry is None:
+        return here
+    return Origin(
+        name=entry.name,
+        code=entry.code,
+        address=entry.address,
+        licence=entry.licence,
+        data=entry.data,
+        tested=entry.tested,
+        split=entry.split,
+        expected=entry.expected,
+        protocol=entry.protocol,
+        note=entry.note,
+        **here,
+    )
 
 
-def _about(imported: Mapping[str, Any]) -> str:
+def _about(imported: Origin) -> str:
     where = f" on {imported['tested']}" if imported.get("tested") else ""
     stated = f"; stated: {imported['expected']}{where}" if imported.get("expected") else ""
     return f"{imported['file']} has sha256 {imported['sha256']} (kept in {PROVENANCE}){stated}"
 
 
-def record(imported: Mapping[str, Any], parameters: int) -> dict[str, Any]:
+def record(imported: Origin, parameters: int) -> RunRecord:
     """provenance.json of a run that was not trained here."""
     return {
         "hvae": __version__,
@@ -247,7 +261,7 @@ def record(imported: Mapping[str, Any], parameters: int) -> dict[str, Any]:
         "started": now(),
         "commands": [command()],
         "parameters": parameters,
-        "imported": dict(imported),
+        "imported": imported,
         "data": {},
         "training": None,
     }

@@ -6,8 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
+from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
 from hvae.reporting.data import Headline, LevelNumbers, Picture, ReportData, Verdict, read_history
 from hvae.runs.provenance import read_provenance, retyped
@@ -39,9 +39,13 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
         pictures=[*_pictures(subject, watched), *_figures(folder, evaluation)],
         data=evaluation.data.to_dict(),
         configuration=loaded.config.to_dict(),
-        environment={key: provenance[key] for key in _ENVIRONMENT if key in provenance},
+        environment=_environment(provenance),
         commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
     )
+
+
+def _environment(provenance: Mapping[str, object]) -> dict[str, object]:
+    return {key: provenance[key] for key in _ENVIRONMENT if key in provenance}
 
 
 _ENVIRONMENT = (
@@ -58,7 +62,7 @@ _ENVIRONMENT = (
 )
 
 
-def _summary(subject: Subject, provenance: Mapping[str, Any]) -> str:
+def _summary(subject: Subject, provenance: RunRecord) -> str:
     loaded, record = subject.run, subject.data.provenance
     size = sum(p.numel() for p in loaded.model.parameters())
     model = f"A {loaded.config.model.family} model with {size / 1e6:.2f} million parameters"

@@ -1,0 +1,85 @@
+"""What is stored beside weights, key by key: the description inside a weights file, and a run's provenance.json.
+
+Both are JSON, read with its bounds and forms (`hvae.records`); these types name the keys that the rest relies on.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from hvae.records import JSON
+
+
+class DataRecord(TypedDict, total=False):
+    """The identity of a data set, as `hvae.data.Provenance.to_dict` gives it; empty where it is unknown."""
+
+    name: str
+    source: str
+    sizes: dict[str, int]
+    checksums: dict[str, str]
+    bits: int
+    shape: list[int]
+    binarisation: str
+    version: str
+    transforms: list[str]
+    tally: JSON
+
+
+class Origin(TypedDict):
+    """The file that imported weights come from; with a name, the published entry it is."""
+
+    file: str
+    bytes: int
+    sha256: str
+    name: NotRequired[str]
+    code: NotRequired[str]
+    data: NotRequired[str]
+    expected: NotRequired[str]
+    protocol: NotRequired[str]
+    address: NotRequired[str | None]
+    licence: NotRequired[str | None]
+    tested: NotRequired[str | None]
+    split: NotRequired[str | None]
+    note: NotRequired[str | None]
+
+
+class Description(TypedDict):
+    """What makes a weights file loadable: the configuration, the form of the data, and where both come from."""
+
+    config: JSON
+    shape: list[int]
+    bits: int
+    data: DataRecord
+    step: NotRequired[int]
+    """Steps of training behind the weights; training adds it."""
+    data_changes: NotRequired[list[str]]
+    """Accepted changes of the images since training began."""
+    imported: NotRequired[Origin]
+
+
+class Machine(TypedDict):
+    """The hardware of a run."""
+
+    cpu: str
+    cores: int | None
+    threads: int
+    gpus: list[str]
+
+
+class RunRecord(TypedDict, total=False):
+    """provenance.json of a run folder: code, machine, commands, data and training; empty where there is no file."""
+
+    hvae: str
+    packages: dict[str, str]
+    python: str
+    platform: str
+    machine: Machine
+    started: str
+    finished: str
+    commands: list[str]
+    seed: int
+    parameters: int | None
+    data: DataRecord
+    data_changes: list[str]
+    training: JSON | None
+    imported: Origin
