@@ -30,7 +30,7 @@ from hvae.training.loss import score
 from hvae.training.memory import MemoryMeter
 from hvae.training.parts import Parts
 from hvae.training.rows import Meter, Row
-from hvae.training.saving import LAST, WEIGHTS, clear_remains, read_checkpoint, state, write_checkpoint
+from hvae.training.saving import LAST, WEIGHTS, Checkpoint, clear_remains, read_checkpoint, state, write_checkpoint
 from hvae.training.start import prepare
 from hvae.weights import save_weights
 
@@ -211,7 +211,7 @@ class Course:
             self._save(must=True)
             self.has_saved = False
 
-    def _take_up(self, content: dict[str, Any]) -> None:
+    def _take_up(self, content: Checkpoint) -> None:
         self._check_only(content["course"])
         self._restore(content)
         self.journal.notes = list(content["notes"])
@@ -230,7 +230,7 @@ class Course:
                 "keeps it: train other parts into another folder, with --train.init"
             )
 
-    def _restore(self, content: dict[str, Any]) -> None:
+    def _restore(self, content: Checkpoint) -> None:
         self.learner.restore(content["learner"])
         self.best.restore(content["best"], self.learner.average.model)
         self.meter.restore(content["meter"], self.fabric.device)
@@ -262,7 +262,7 @@ class Course:
 
     def _write_files(self) -> None:
         learner, step = self.learner, self.history.step
-        content = {
+        content: Checkpoint = {
             "course": self._course(),
             "history": {**asdict(self.history), "seconds": self._seconds()},
             "meter": self.meter.state(),

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from hvae.config.train import TrainConfig
+from hvae.training.saving import GuardState
 
 # Below this many norms their quantile says nothing yet.
 _ENOUGH = 20
@@ -45,7 +46,7 @@ class NormGuard:
         ordered = sorted(self.norms)
         return self.factor * ordered[min(len(ordered) - 1, int(self.quantile * len(ordered)))]
 
-    def state(self) -> dict[str, list[float] | int]:
+    def state(self) -> GuardState:
         return {"norms": list(self.norms), "streak": self.streak}
 
     def restore(self, norms: Iterable[float], streak: int) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from hvae.errors import HvaeError
-
-Weights = dict[str, Tensor]
+from hvae.training.saving import BestState, Weights
 
 
 class Best:
@@ -42,10 +40,10 @@ class Best:
         """What the run would hand over now."""
         return average.state_dict() if self._weights is None else self._weights
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> BestState:
         return {"elbo": self.elbo, "step": self.step, "weights": self._weights}
 
-    def restore(self, state: dict[str, Any], average: nn.Module) -> None:
+    def restore(self, state: BestState, average: nn.Module) -> None:
         """Take up the state of an earlier run.  Raises HvaeError for weights that `average` could not have."""
         if not self.used:
             return

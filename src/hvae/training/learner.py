@@ -25,6 +25,7 @@ from hvae.training.compiled import compiled
 from hvae.training.guard import NormGuard
 from hvae.training.loss import Batch, LossStep, walked
 from hvae.training.optimisers import MOMENTS, optimiser
+from hvae.training.saving import LearnerState
 from hvae.training.seeds import seed_posterior
 from hvae.walk import Model, Trace
 
@@ -126,7 +127,7 @@ class Learner:
         """Whether every weight is finite: what must hold of anything that is saved."""
         return bool(torch.stack(torch._foreach_norm([w.detach() for w in self.weights])).isfinite().all())
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> LearnerState:
         return {
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
@@ -135,7 +136,7 @@ class Learner:
             "guard": self.guard.state(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: LearnerState) -> None:
         """Take up the state of an earlier learner.  Raises HvaeError if it was another model's."""
         moments = self.optimiser.optimizer
         try:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hvae.files import write_text
 from hvae.records import read_rows
+from hvae.training.saving import MeterState
 
 Row = dict[str, float]
 
@@ -44,14 +43,14 @@ class Meter:
         self.total, self.count = None, 0
         return {} if total is None else dict(zip(self.names, (total / count).tolist(), strict=True))
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> MeterState:
         return {
             "names": list(self.names),
             "total": None if self.total is None else self.total.cpu(),
             "count": self.count,
         }
 
-    def restore(self, state: Mapping[str, Any], device: torch.device) -> None:
+    def restore(self, state: MeterState, device: torch.device) -> None:
         self.names, self.count = tuple(state["names"]), state["count"]
         self.total = None if state["total"] is None else state["total"].to(device)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -23,15 +23,62 @@ LAST, WEIGHTS, METRICS = "last.ckpt", "model.safetensors", "metrics.csv"
 CONFIG, PROVENANCE = "config.yaml", "provenance.json"
 _FORMAT = 2
 
+Weights = dict[str, Tensor]
 
-def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+
+class MeterState(TypedDict):
+    """Sums of the terms of the loss since the last row of metrics.csv."""
+
+    names: list[str]
+    total: Tensor | None
+    count: int
+
+
+class GuardState(TypedDict):
+    """Recent gradient norms, and how many steps in a row were skipped."""
+
+    norms: list[float]
+    streak: int
+
+
+class BestState(TypedDict):
+    """The best validation so far; no weights where the last ones are used."""
+
+    elbo: float
+    step: int
+    weights: Weights | None
+
+
+class LearnerState(TypedDict):
+    """Raw and averaged weights, the number of averaging updates, and the optimiser's moments."""
+
+    model: Weights
+    average: Weights
+    updates: int
+    optimiser: dict[str, Any]
+    guard: GuardState
+
+
+class Checkpoint(TypedDict):
+    """The content of last.ckpt."""
+
+    course: dict[str, Any]
+    """The settings that shape the course; those that differ on resuming are noted."""
+    history: dict[str, Any]
+    meter: MeterState
+    notes: list[str]
+    learner: LearnerState
+    best: BestState
+
+
+def write_checkpoint(path: Path, content: Checkpoint) -> None:
     """Write tensors and plain values.  Raises HvaeError when the disk is full; an earlier file stays as it was."""
     # Through an open file, since torch turns the disk's own error into one without a cause when given a path.
     with replacing(path) as temporary, open(temporary, "wb") as f:
         torch.save({"hvae": _FORMAT, **content}, f)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> Checkpoint:
     """Read what `write_checkpoint` wrote, onto the CPU.  Raises HvaeError if it is damaged or not ours."""
     try:
         return _checked(path)
@@ -57,7 +104,7 @@ _FORM: dict[str, Any] = {
 """What a run goes on with; whether the tensors fit the model is seen when they are taken up."""
 
 
-def _checked(path: Path) -> dict[str, Any]:
+def _checked(path: Path) -> Checkpoint:
     if not path.is_file():
         raise ValueError("expected a regular file")
     # torch.load hands out tensors without looking at the checksums that its own format keeps of them.
@@ -72,7 +119,7 @@ def _checked(path: Path) -> dict[str, Any]:
         raise ValueError(broken or f"format {str(content['hvae'])[:20]}, expected {_FORMAT}")
     check(content, _FORM)
     _check_values(content)
-    return content
+    return cast(Checkpoint, content)
 
 
 def _check_values(content: Mapping[str, Any]) -> None:
