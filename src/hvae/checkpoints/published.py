@@ -7,11 +7,12 @@ are those of the code that published the weights; none of them names the weights
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from hvae.config import nvae, vdvae
 from hvae.config.model import ModelConfig
 from hvae.errors import HvaeError, unknown
+from hvae.records import JSON
 
 Reach = Literal["download", "by hand", "gone"]
 
@@ -58,7 +59,7 @@ class Published:
     sha256: str | None = None
     note: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values, ready for JSON."""
         return asdict(self)
 

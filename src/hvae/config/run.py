@@ -19,6 +19,7 @@ from hvae.config.parse import hints, plain, read
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, short, unknown
 from hvae.files import write_text
+from hvae.records import JSON
 
 SCHEMA = 1
 """The version of the file format; a later one that renames a key counts up."""
@@ -46,7 +47,7 @@ class RunConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     """How the result is measured."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain dicts, lists, numbers and texts, complete."""
         sections = plain(self)
         return {"schema": SCHEMA, **sections, "model": {"family": self.model.family, **sections["model"]}}

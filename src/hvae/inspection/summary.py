@@ -6,7 +6,6 @@ Shapes: `B` batch; `C H W` an image; `D` latent channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Group
 from rich.text import Text
@@ -15,6 +14,7 @@ from hvae.errors import HvaeError
 from hvae.inspection.costs import Memory, forward_cost, step_memory
 from hvae.metrics.evaluating import levels_of
 from hvae.objectives import ELBO, Objective
+from hvae.records import JSON
 from hvae.screen.table import Table, table
 from hvae.walk import Model, Trace
 
@@ -64,7 +64,7 @@ class Inspection:
         """Of one datum in a training step, with one sample of the latents."""
         return TRAINING_FLOPS * self.flops
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         levels = [{**vars(level), "shape": list(level.shape), "resolution": level.resolution} for level in self.levels]
         memory = {**vars(self.memory), "peak": self.memory.peak}

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 
 Classify = Callable[[Tensor], Tensor]
@@ -82,7 +83,7 @@ class CoarseToFine:
     groups: int
     redraws: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, names, run, still
 
@@ -43,7 +43,7 @@ class ReconstructionResult:
     exact_mean: bool = True
     """Whether the mean of the likelihood is exact; that of a mixture of logistics is approximate."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 
@@ -115,7 +115,7 @@ class ContributionResult:
     seed: int
     top: tuple[TopLevels, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -6,7 +6,6 @@ Shapes: `N` normal data; `M` out-of-distribution data.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.metrics.results import plain
+from hvae.records import JSON
 
 DETECTED = 0.8
 """The true-positive rate at which the false-positive rate is reported."""
@@ -40,7 +40,7 @@ class Detection:
     normal: int
     foreign: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -25,6 +25,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,7 +79,7 @@ class DisentanglementResult:
     """The number of values of each factor."""
     levels: dict[str, LevelDisentanglement]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -31,7 +31,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -42,6 +42,7 @@ from hvae.errors import HvaeError, unknown
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.likelihood import Scores, Stream, chunks, forget
 from hvae.metrics.results import Estimate, estimate, plain
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run, still
@@ -81,7 +82,7 @@ class HierarchicalResult:
     nonfinite_data: int
     """Data whose bound is not finite: their presence makes the means useless."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

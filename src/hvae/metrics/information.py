@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.screen.numbers import number
 from hvae.site import Key
 from hvae.walk import Evidence, Model, Record, Trace, run, still
@@ -70,7 +71,7 @@ class ActivityResult:
     verdict: str
     """Plain language: which levels are collapsed or weak, and what to change."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, run, still
 
@@ -70,7 +71,7 @@ class LikelihoodResult:
     nonfinite_data: int
     """Data whose bound is not finite: their presence makes the means useless."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -19,7 +19,6 @@ import math
 from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +29,7 @@ from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
+from hvae.records import JSON
 from hvae.site import Key, Site
 from hvae.walk import Evidence, Model, Trace, run, still
 
@@ -95,7 +95,7 @@ class MutualResult:
     total: LevelInformation
     """All levels together, the sum of the levels: I(x; z) and KL(q(z) || p(z)); nothing is held."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -15,6 +15,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 
 FEWEST = 10
@@ -45,7 +46,7 @@ class ClassesResult:
     seed: int
     levels: dict[str, LevelClasses]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

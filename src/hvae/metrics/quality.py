@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.features import Extractor, features_of
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.seeds import noise_seed
 
 SUBSETS, SUBSET = 100, 1000
@@ -74,7 +74,7 @@ class QualityResult:
     no_inception_score: str = ""
     """Why there is no inception score although the extractor has classes."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -11,9 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from hvae.files import write_text
+from hvae.records import JSON
 from hvae.reporting.write import fill
 from hvae.screen.numbers import estimate
 
@@ -79,7 +80,7 @@ class Group:
         gap = _key(own) - _key(best)
         return "tied" if gap <= TIED * math.hypot(own.error or 0.0, best.error or 0.0) else "behind"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         rows = [
             {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.config.data import DataConfig
 from hvae.errors import HvaeError
+from hvae.records import JSON
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,7 @@ class Change:
         shown = " and ".join(map(str, self.before[:2])) + " and others" * (len(self.before) > 2)
         return f"{self.count:,} images of {shown}, brought to {self.after} ({', '.join(self.steps)})"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return {
             "images": self.count,
@@ -61,7 +62,7 @@ class Origin:
     provenance: Provenance
     split: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return {**self.provenance.to_dict(), "split": self.split}
 

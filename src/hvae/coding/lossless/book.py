@@ -25,6 +25,7 @@ from hvae.coding.entropy.forms import Continuous, Standard
 from hvae.coding.entropy.laws import Discrete, continuous, form
 from hvae.draw import posterior
 from hvae.errors import HvaeError, unknown
+from hvae.records import JSON
 from hvae.site import Site
 from hvae.walk import Evidence, Model, Record, run
 
@@ -48,7 +49,7 @@ class Book:
         except (TypeError, AttributeError, OverflowError) as fault:
             raise HvaeError(f"these are no calibrated bins ({fault}); calibrate again") from fault
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Values that JSON can hold, by level."""
         return {name: asdict(choice) for name, choice in self.levels.items()}
 

@@ -38,6 +38,7 @@ from hvae.coding.lossless.crew import Coded
 from hvae.coding.lossless.tiles import Tiles
 from hvae.datum import Context
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.walk import Model
 
 CLASSIC = len(ORDERS)
@@ -92,7 +93,7 @@ class Compressed:
     check_seconds: float
     """Of them, spent on decoding again; by all workers together."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         summary = {name: value for name, value in asdict(self).items() if name != "content"}
         summary |= {"bytes": len(self.content), "bits_per_dim": 8 * len(self.content) / self.dims}
         if self.chained and self.order != "classic":

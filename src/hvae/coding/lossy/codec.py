@@ -43,6 +43,7 @@ from hvae.coding.lossy.layout import (
 from hvae.coding.lossy.rounding import DITHERS, Chunk, Dither, Sent
 from hvae.datum import Context
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.walk import Model
 
 _LOG2 = float(np.log(2.0))
@@ -72,7 +73,7 @@ class Lossy:
     check_seconds: float
     """Of them, spent on decoding again."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         rate = {"bytes": len(self.content), "bits_per_pixel": 8 * len(self.content) / self.pixels}
         own = {name: getattr(self, name) for name in ("pixels", "psnr", "seconds", "check_seconds")}
         return {**rate, **own, "levels": [asdict(cost) for cost in self.levels]}
