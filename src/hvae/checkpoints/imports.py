@@ -21,6 +21,7 @@ from hvae.config.evaluate import reading
 from hvae.config.model import ModelConfig
 from hvae.config.vdvae import PUBLISHED, VDVAEConfig
 from hvae.errors import HvaeError, unknown
+from hvae.records import JSON
 from hvae.zoo import build
 
 BLOCK = 1 << 20
@@ -166,7 +167,7 @@ def unlike(converted: Converted, published: Architecture) -> str:
     return f"expected model.{name} {expected[name]}, found {settings.get(name)}"
 
 
-def _settings(config: ModelConfig) -> dict[str, Any]:
+def _settings(config: ModelConfig) -> JSON:
     read = reading(config.family, config.likelihood, published=True)
     return {"family": config.family, **vars(config), "likelihood": read, "checkpoint": False}
 

@@ -21,6 +21,9 @@ from hvae.errors import HvaeError, short, unknown
 from hvae.files import write_text
 from hvae.records import JSON
 
+Overrides = Mapping[str, object]
+"""New values by dotted key, as in {"train.steps": 100}; texts are read by the type of their key."""
+
 SCHEMA = 1
 """The version of the file format; a later one that renames a key counts up."""
 
@@ -53,7 +56,7 @@ class RunConfig:
         return {"schema": SCHEMA, **sections, "model": {"family": self.model.family, **sections["model"]}}
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> RunConfig:
+    def from_dict(cls, given: Mapping[str, object]) -> RunConfig:
         """The inverse of `to_dict`; what is left out has its default.  Raises HvaeError naming the faulty key."""
         if not isinstance(given, Mapping):
             raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {short(given)}")
@@ -91,7 +94,7 @@ class RunConfig:
         except HvaeError as fault:
             raise HvaeError(f"{path}: {fault}") from None
 
-    def override(self, values: Mapping[str, Any]) -> RunConfig:
+    def override(self, values: Overrides) -> RunConfig:
         """The same run with some dotted keys changed; texts are read by the type of their key.
 
         `model.family` changes first: the new family keeps what both share.
@@ -129,7 +132,7 @@ def _converted(model: ModelConfig, family: str) -> ModelConfig:
     return kind(**shared)
 
 
-def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+def _put(tree: JSON, key: str, value: object) -> None:
     """Set one dotted key; a place on the way that holds no keys yet becomes one that does."""
     *path, last = key.split(".")
     if not path:

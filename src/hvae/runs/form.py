@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from hvae.config.data import DataConfig
 from hvae.errors import HvaeError
@@ -29,6 +29,14 @@ DYNAMIC = "-dynamic"
 EIGHT = 8
 OFF = 1e-5
 """How far from a level the rounding of floats may bring a value."""
+
+
+class PictureKeys(TypedDict, total=False):
+    """Size and colours of images, as keys of a data configuration."""
+
+    size: tuple[int, int]
+    crop: Literal["none", "center", "pad"]
+    channels: int
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -110,17 +118,25 @@ def files(run: LoadedRun, source: str) -> DataConfig:
     name, config = reader_of(path), run.config.data
     if not name:
         raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
-    wish = {"pages": config.pages, "bad": config.bad, **picture(run)}
-    return DataConfig(name=name, path=str(path), bits=run.bits, valid=0, test=0, **wish)
+    return DataConfig(
+        name=name,
+        path=str(path),
+        bits=run.bits,
+        valid=0,
+        test=0,
+        pages=config.pages,
+        bad=config.bad,
+        **picture(run),
+    )
 
 
-def picture(run: LoadedRun) -> dict[str, Any]:
+def picture(run: LoadedRun) -> PictureKeys:
     """Size and colours of a model's images as keys of a data configuration; none for flat vectors."""
     shape, config = run.model.shape, run.config.data
     if len(shape) != 3:
         return {}
     crop = config.crop if config.size else "center"
-    return {"size": shape[1:], "crop": crop, "channels": shape[0] if shape[0] in (1, 3) else 0}
+    return {"size": (shape[1], shape[2]), "crop": crop, "channels": shape[0] if shape[0] in (1, 3) else 0}
 
 
 def drawn(config: DataConfig) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hvae.config.presets import PRESETS, is_open, preset
-from hvae.config.run import RunConfig
+from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
 
 CONFIG = "config.yaml"
 
 
-def resolve(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+def resolve(source: str, overrides: Overrides | None = None) -> RunConfig:
     """The configuration that a preset's name, a YAML file or a run folder stands for, with dotted keys changed."""
     config = outlined(source, overrides)
     if is_open(config.data):
@@ -21,7 +19,7 @@ def resolve(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfi
     return config
 
 
-def outlined(source: str, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+def outlined(source: str, overrides: Overrides | None = None) -> RunConfig:
     """The same, where a preset for images of the user's may still lack their place."""
     return _named(source).override(overrides or {})
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.config.evaluate import EvaluateConfig
-from hvae.config.run import SECTIONS, RunConfig
+from hvae.config.run import SECTIONS, Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
 from hvae.runs.protocol import read_by
 from hvae.trust import NOBODY, Trust
@@ -82,7 +82,7 @@ class Batches:
         return self.split.batches(self.size)
 
 
-def open_run(run: str | Path | LoadedRun, overrides: Mapping[str, Any], tell: Tell, trust: Trust = NOBODY) -> Subject:
+def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trust: Trust = NOBODY) -> Subject:
     """A run and its data; `trust` says whose code it may name, `tell` hears where the data are not those of before.
 
     A folder's model goes to the device that its configuration means; a loaded one stays where it is.  Raises HvaeError
@@ -112,7 +112,7 @@ def _fixed(key: str) -> HvaeError:
     return HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
 
 
-def _placed(run: str | Path | LoadedRun, overrides: Mapping[str, Any]) -> LoadedRun:
+def _placed(run: str | Path | LoadedRun, overrides: Overrides) -> LoadedRun:
     """The run with the changed keys, its weights read by its protocol, on its device."""
     from hvae.checkpoints import LoadedRun, load
     from hvae.walk import device_of as place_of
@@ -136,7 +136,7 @@ def device_of(config: RunConfig) -> str:
     return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def vouched(words: Iterable[str], overrides: Mapping[str, Any]) -> Trust:
+def vouched(words: Iterable[str], overrides: Overrides) -> Trust:
     """What a user vouches for: each of these words, and what keys of their own name; a file's words are never in it.
 
     >>> vouched(["mypackage"], {"evaluate.features": "./net.pt2"}).words

@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from hvae.data.order import StepSampler
 from hvae.data.sources import Batches
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.runs import ClaimLost
 from hvae.training.display import Progress
 from hvae.training.engine import StopSign, loggers, stop_sign
@@ -221,7 +222,7 @@ class Course:
         # A finished run has nothing left but to say so.
         self.stopped = "steps" if self.history.step >= self.config.steps else ""
 
-    def _check_only(self, then: dict[str, Any]) -> None:
+    def _check_only(self, then: JSON) -> None:
         # The optimiser remembers its weights by their order alone: of others it would take up the wrong memory.
         was, now = tuple(then.get("only", ())), tuple(self.config.only)
         if was != now:
@@ -288,7 +289,7 @@ class Course:
             accumulate=config.accumulate,
         )
 
-    def _course(self) -> dict[str, Any]:
+    def _course(self) -> JSON:
         settings = {key: value for key, value in asdict(self.config).items() if key not in _FREE}
         return {**settings, "shards": self.sampler.shards, "data": self.sampler.n}
 

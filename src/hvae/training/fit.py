@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -34,7 +34,7 @@ def fit(
     folder: str | Path,
     *,
     valid: Source | None = None,
-    description: Mapping[str, Any] | None = None,
+    description: Mapping[str, object] | None = None,
     resume: bool = False,
     on_evaluate: OnEvaluate | None = None,
     on_step: OnStep | None = None,

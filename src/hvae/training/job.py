@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -34,7 +34,7 @@ class Job:
     config: TrainConfig
     folder: Path
     valid: Batches | None
-    description: dict[str, Any]
+    description: Mapping[str, object]
     resume: bool
     on_evaluate: OnEvaluate | None
     on_start: Callable[[], None] | None = None

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.files import replacing
-from hvae.records import Each, check
+from hvae.records import JSON, Each, check
 from hvae.runs import FolderState
 
 LAST, WEIGHTS, METRICS = "last.ckpt", "model.safetensors", "metrics.csv"
@@ -62,9 +62,9 @@ class LearnerState(TypedDict):
 class Checkpoint(TypedDict):
     """The content of last.ckpt."""
 
-    course: dict[str, Any]
+    course: JSON
     """The settings that shape the course; those that differ on resuming are noted."""
-    history: dict[str, Any]
+    history: JSON
     meter: MeterState
     notes: list[str]
     learner: LearnerState

@@ -13,7 +13,6 @@ import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +71,7 @@ def resized(model: Model, build: Build | None, shape: tuple[int, ...]) -> Model:
     return still(other)
 
 
-def identity(model: Model, description: Mapping[str, Any]) -> bytes:
+def identity(model: Model, description: Mapping[str, object]) -> bytes:
     """16 bytes that change with any weight and any word of the description."""
     return bytes.fromhex(digest(model.state_dict(), description))[:IDENTITY]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Book:
     levels: Mapping[str, Relative | Scaled | Grid] = field(default_factory=dict)
 
     @classmethod
-    def from_dict(cls, choices: Mapping[str, Any]) -> Book:
+    def from_dict(cls, choices: Mapping[str, JSON]) -> Book:
         """The inverse of `to_dict`.  Raises HvaeError for anything else."""
         try:
             return cls({name: _kind(choice)(**choice) for name, choice in choices.items()})
@@ -66,7 +66,7 @@ class Book:
         return choice.bins(own) if isinstance(choice, Scaled) else EqualMass(site.p, own, choice.bits)
 
 
-def _kind(choice: Mapping[str, Any]) -> Callable[..., Relative | Scaled | Grid]:
+def _kind(choice: JSON) -> Callable[..., Relative | Scaled | Grid]:
     return Grid if "low" in choice else Scaled if "exponent" in choice else Relative
 
 

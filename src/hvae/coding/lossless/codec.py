@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import torch
@@ -131,7 +130,7 @@ class Codec:
         model: Model,
         *,
         bits: int,
-        description: Mapping[str, Any] | None = None,
+        description: Mapping[str, object] | None = None,
         run: str = "",
         build: Build | None = None,
         context: Context | None = None,

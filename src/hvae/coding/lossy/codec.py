@@ -15,7 +15,6 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -103,7 +102,7 @@ class LossyCodec:
         *,
         build: Build,
         bits: int,
-        description: Mapping[str, Any] | None = None,
+        description: Mapping[str, object] | None = None,
         run: str = "",
         context: Context | None = None,
     ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hvae.config.presets.biva import BIVA
 from hvae.config.presets.first import FIRST
 from hvae.config.presets.foreign import FOREIGN
@@ -15,7 +13,7 @@ from hvae.config.presets.preset import YOUR_FOLDER, Preset, is_open
 from hvae.config.presets.qresvae import QRESVAE
 from hvae.config.presets.sprites import SPRITES
 from hvae.config.presets.vdvae import VDVAE
-from hvae.config.run import RunConfig
+from hvae.config.run import Overrides, RunConfig
 from hvae.errors import unknown
 
 __all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "is_open", "preset"]
@@ -35,7 +33,7 @@ PRESETS: dict[str, Preset] = {
 """The presets by name."""
 
 
-def preset(name: str, overrides: dict[str, Any] | None = None) -> RunConfig:
+def preset(name: str, overrides: Overrides | None = None) -> RunConfig:
     """The configuration of a named preset, with dotted keys changed.
 
     >>> preset("digits", {"train.steps": 10}).train.steps
