@@ -1,10 +1,10 @@
-r"""Where the values of a continuous latent may lie: bins, as fine as bits-back coding needs them.
+r"""Discretisation of continuous latents into bins, for bits-back coding.
 
-A coder cannot push a real number, only which of some bins it is in; encoder and decoder then both use the bin's centre.
-A latent that is visited once gets bins that are equally probable under its p, so that p costs exactly `bits`
-(Townsend et al. 2019, arXiv 1901.04866, sec. 2.5.1; Townsend et al. 2020, arXiv 1912.09953, sec. 3.3).  Those are wide
-where p has little mass, which is where the q of unfamiliar data lies; such a latent gets even bins on the scale of its
-p.  One whose q comes first gets a grid that is fixed beforehand (Kingma et al. 2019, arXiv 1905.06845, sec. 3.2).
+An entropy coder needs symbols: a latent is coded as the index of its bin, and encoder and decoder both use the bin's
+centre.  A latent that is visited once has bins of equal probability under its p, so that p costs exactly `bits`
+(Townsend et al. 2019, arXiv 1901.04866, sec. 2.5.1; Townsend et al. 2020, arXiv 1912.09953, sec. 3.3).  These are wide
+in the tails of p, where the q of unfamiliar data lies; such a latent has even bins on the scale of its p.  A latent
+whose q is visited first has a fixed grid (Kingma et al. 2019, arXiv 1905.06845, sec. 3.2).
 
 Shapes: `N` all elements of a value, (B, ...) flattened; `E` edges asked for.
 """
@@ -28,7 +28,7 @@ MOST_EXPONENT = 60
 
 
 class Bins(ABC):
-    """2^bits intervals that cover the line, the outer two open outwards."""
+    """2^bits intervals that partition the real line."""
 
     bits: int
 
@@ -99,7 +99,7 @@ class Spread(Bins):
 
 @dataclass(frozen=True)
 class Relative:
-    """The choice of equally probable bins, 2^bits of them, for a level whose p is known before it is drawn."""
+    """Settings of `EqualMass`: 2^bits bins, for a level whose p is known before it is drawn."""
 
     bits: int
 
@@ -109,7 +109,7 @@ class Relative:
 
 @dataclass(frozen=True)
 class Scaled:
-    """The choice of even bins on the scale of p: 2^bits of them, each 2^exponent of its standard deviations wide."""
+    """Settings of `Spread`: 2^bits bins, each 2^exponent standard deviations of p wide."""
 
     exponent: int
     bits: int
@@ -125,7 +125,7 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Grid:
-    """The choice of even bins for a level that is drawn before its p is known: 2^bits of them, `step` wide."""
+    """Settings of `Even`: 2^bits bins of width `step`, for a level that is drawn before its p is known."""
 
     low: float
     step: float

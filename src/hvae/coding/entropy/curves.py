@@ -1,10 +1,10 @@
-r"""Cumulative distribution functions as tables of integers: the same number on every machine.
+r"""Cumulative distribution functions as integer tables, identical on every machine.
 
-`exp` and `erf` differ in their last bit between processors and libraries, and one differing bit of a table is enough to
-turn the rest of a file into noise.  So each curve is computed once, in decimal arithmetic, at points a fixed step
-apart; between them it is straight, and everything after the table is exact (integers, and single IEEE operations on
-doubles, which numpy never fuses).  Straight pieces make the density piecewise constant, wrong by at most 0.8 % inside a
-piece and right on average, which costs about 1e-5 bits a symbol.
+`exp` and `erf` differ in their last bit between processors and libraries, and one differing bit of a table corrupts the
+rest of a file.  So each curve is tabulated in decimal arithmetic at equidistant points and interpolated linearly;
+everything after the table is exact (integers, and single IEEE operations on doubles, which numpy never fuses).  The
+density is then piecewise constant, with a relative error of at most 0.8 % inside a piece, which costs about 1e-5 bits a
+symbol.
 
 Shapes: any; element by element.
 """
@@ -89,9 +89,9 @@ def logistic() -> Curve:
 
 
 def curve(f: Callable[[Decimal], Decimal], reach: int, per: int) -> Curve:
-    """The table of a distribution function of one's own: symmetric about 0, and f(t) given for t >= 0 alone.
+    """The table of a user's distribution function, symmetric about 0, given as f(t) for t >= 0.
 
-    Outside -reach .. reach it is 0 or 1; points lie `per` to a unit.  Raises HvaeError for what does not rise from 1/2.
+    Outside -reach .. reach it is 0 or 1; points lie `per` to a unit.  Raises HvaeError unless f is increasing from 1/2.
 
     >>> laplace = curve(lambda t: 1 - (-t).exp() / 2, reach=22, per=64)
     >>> round(float(laplace.inverse(np.array([3 * UNIT // 4]))[0]), 2)

@@ -1,7 +1,7 @@
-r"""From a law to its codes: the one table that says what each kind of distribution is to a coder.
+r"""The registry from distributions to their coding forms.
 
-A law is looked up by its exact class.  A subclass may score its values in another way, so it is coded only once it is
-registered itself; what is not registered is refused.
+A law is looked up by its exact class.  A subclass may have another log_prob, so it must be registered itself;
+unregistered distributions are refused.
 
 Shapes: `B` batch; `N` all elements, (B, ...) flattened; `K` symbols, `L` of them levels of data; `...` the event.
 """
@@ -49,8 +49,8 @@ _BUILT_IN: set[type[Distribution]] = set()
 class Discrete(Form):
     """A variable of `levels` symbols, 0 .. levels - 1, one of them for each element; see `masses`.
 
-    `data` and `latent` make its code, as data (digits of a large alphabet) and as a latent; `values` turns symbols (N,)
-    into the value that the walk goes on with.  Data always are the values k / (levels - 1).
+    `data` and `latent` give its code as data (digits of a large alphabet) and as a latent; `values` maps symbols (N,)
+    to the value of the variable.  Data always are the values k / (levels - 1).
     """
 
     levels: int
@@ -60,10 +60,10 @@ class Discrete(Form):
 
 
 def masses(probabilities: Tensor, values: Callable[[Ints], Tensor] | None = None) -> Discrete:
-    """A variable whose every symbol has a probability of its own, (B, K, ...), where `...` is the event.
+    """A variable with a table of probabilities, (B, K, ...), where `...` is the event.
 
     `values` turns symbols (N,), those of (B, ...) flattened, into the value of the variable; k / (K - 1) otherwise.
-    Raises HvaeError for numbers that are no probabilities.
+    Raises HvaeError for invalid probabilities.
     """
     p = probabilities.detach().double()
     if p.ndim < 2 or not bool((p >= 0).all() and ((p.sum(1) - 1).abs() < _SLACK).all()):
@@ -92,8 +92,7 @@ def _on_grid(symbols: Ints, like: Tensor, levels: int) -> Tensor:
 
 
 def register(law: type[L]) -> Callable[[Callable[[L], Form | None]], Callable[[L], Form | None]]:
-    """Let the codecs use a law of one's own: a decorator for a function from it to its `Form`, or to
-    None where it cannot be coded.
+    """Register a user's distribution with the codecs: decorates a function from it to its `Form`, or None if uncodable.
 
     Register where the law is defined, so that each process that codes knows it, and decode with the same function.
     Raises HvaeError for a class that is no distribution, and for one that the library codes itself.
@@ -120,7 +119,7 @@ def register(law: type[L]) -> Callable[[Callable[[L], Form | None]], Callable[[L
 
 
 def form(law: Distribution | None) -> Form | None:
-    """What a law is to a coder; None where that is not known."""
+    """The coding form of a distribution; None if it is not registered."""
     how = None if law is None else _FORMS.get(type(law))
     if how is None:
         return None

@@ -1,6 +1,6 @@
-"""The conditions under which coding computes, and fingerprints that tell when two machines do not agree.
+"""Deterministic numerics for coding, and fingerprints that detect machines that disagree.
 
-Encoder and decoder must find the same probabilities.  What is promised: a copy of the model in double precision, in
+Encoder and decoder must compute the same probabilities.  Guaranteed by: a copy of the model in double precision, in
 evaluation mode, on the CPU, on one thread, without gradients or autocast; batches of the same rows on both sides (the
 file says how many each step has); parameters rounded before they are used (`steady`), and integer tables from there on
 (`curves`).  So files decode on any number of threads and, but for a chance of about 1e-7 an image, on another processor
@@ -49,16 +49,17 @@ def still(model: Model) -> Model:
 
 
 def settled(model: Model, context: Context | None) -> dict[str, Tensor]:
-    """The context of every picture of a file as a still model takes it, {name: (1, ...)}, in double precision.
+    """The context of all pictures of a file, {name: (1, ...)}, in double precision.
 
-    Raises HvaeError when the model asks for a context that is not there, or the context has more than one value.
+    Raises HvaeError when the model's context is missing, or has more than one value.
     """
     rows = model.nothing(1, context or {}).context
     return {name: row.double() if row.is_floating_point() else row for name, row in rows.items()}
 
 
 def resized(model: Model, build: Build | None, shape: tuple[int, ...]) -> Model:
-    """The model with the same weights for data of another shape.  Raises HvaeError when they do not serve it."""
+    """The model with the same weights for data of another shape.  Raises HvaeError when the weights depend on the
+    shape."""
     with torch.random.fork_rng(devices=[]):
         other = None if build is None else build(shape).double()
     own = model.state_dict()
@@ -72,10 +73,10 @@ def resized(model: Model, build: Build | None, shape: tuple[int, ...]) -> Model:
 
 
 def identity(model: Model, description: Mapping[str, object]) -> bytes:
-    """16 bytes that change with any weight and any word of the description."""
+    """A 16-byte hash of the weights and the description."""
     return bytes.fromhex(digest(model.state_dict(), description))[:IDENTITY]
 
 
 def noise(count: int) -> Words:
-    """`count` words that look random and are the same for ever: what is borrowed where nothing else can be."""
+    """`count` fixed pseudo-random words: the initial bits where no other data can be borrowed."""
     return np.frombuffer(hashlib.shake_256(b"hvae stack").digest(4 * count), dtype="<u4").astype(np.uint32)

@@ -1,7 +1,7 @@
-"""The queue of compressed bits: first in, first out, so that the beginning of a message is a message.
+"""Range coding: a queue of compressed bits, of which every prefix can be decoded.
 
 Range coding (Martin 1979; Pasco 1976) as `constriction` has it (Bamler 2022, arXiv 2201.01741): 32-bit words, tables of
-24 bits.  Nothing is borrowed and nothing is left of a start; a message ends within two words of its information.
+24 bits.  No initial bits are needed; the overhead is at most two words a message.
 
 Shapes: `N` symbols of one call; `K` the size of their alphabet.
 """
@@ -16,7 +16,7 @@ from hvae.errors import HvaeError
 
 
 class Writer:
-    """Takes symbols, first to last.
+    """Encodes symbols, first to last.
 
     >>> writer, masses = Writer(), np.array([[3.0, 1.0], [1.0, 1.0]])
     >>> writer.write(masses, np.array([0, 1]))
@@ -37,13 +37,13 @@ class Writer:
 
 
 class Reader:
-    """Gives symbols back in the order in which they were written."""
+    """Decodes symbols in the order in which they were written."""
 
     def __init__(self, words: Words) -> None:
         self._coder = coders().queue.RangeDecoder(np.ascontiguousarray(words, dtype=np.uint32))
 
     def read(self, masses: Floats) -> Ints:
-        """One symbol for each row of masses (N, K).  Raises HvaeError for words that no writer wrote with them."""
+        """One symbol for each row of masses (N, K).  Raises HvaeError for invalid words."""
         try:
             return np.asarray(self._coder.decode(categorical(), masses), dtype=np.int64)
         except AssertionError as fault:

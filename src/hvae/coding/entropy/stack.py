@@ -1,8 +1,8 @@
-"""The stack of compressed bits: vectorised entropy coding in compiled code, and an account of every bit.
+"""Asymmetric numeral systems: a stack of compressed bits.
 
 Asymmetric numeral systems (Duda 2013, arXiv 1311.2540) as `constriction` has them (Bamler 2022, arXiv 2201.01741): a
-stack of 32-bit words, tables of 24 bits, last in first out.  What is pushed comes back by a pop with the same table;
-and what is popped from random bits is a draw from the table, which a push takes back.
+stack of 32-bit words, tables of 24 bits, last in first out.  A pop with the same table inverts a push; a pop from
+random bits is a sample from the table, which a push inverts.
 
 Shapes: `N` symbols of one call; `K` the size of their alphabet.
 """
@@ -24,7 +24,7 @@ STATE_BITS = 32
 
 
 class Exhausted(HvaeError):
-    """More was popped than the stack held."""
+    """Raised when more is popped than the stack holds."""
 
 
 class Stack:
@@ -44,12 +44,12 @@ class Stack:
 
     @classmethod
     def start(cls, words: Words) -> Stack:
-        """A stack on top of words that `ending` gives back once everything above them has been popped."""
+        """A stack on top of initial words, which `ending` returns once everything above them has been popped."""
         return cls(coders().stack.AnsCoder(np.ascontiguousarray(words, dtype=np.uint32), seal=True))
 
     @classmethod
     def resume(cls, words: Words) -> Stack:
-        """The stack that `words()` described.  Raises HvaeError when no stack can have done so."""
+        """The stack that `words()` described.  Raises HvaeError for invalid words."""
         try:
             return cls(coders().stack.AnsCoder(np.ascontiguousarray(words, dtype=np.uint32)))
         except ValueError as fault:
@@ -87,7 +87,7 @@ class Stack:
         return self._coder.get_compressed()
 
     def ending(self) -> Words:
-        """The words that the stack was started on.  Raises HvaeError when something lies on them still."""
+        """The initial words of the stack.  Raises HvaeError when symbols are left above them."""
         try:
             return self._coder.get_compressed(unseal=True)
         except AssertionError as fault:

@@ -1,4 +1,4 @@
-"""Parameters on a coarse grid, so that the last bits of a network's outputs do not count.
+"""Rounding of parameters to a coarse grid, so that rounding errors of networks do not affect coding.
 
 A network's outputs differ in their last bits between machines, between numbers of threads and batch sizes, and between
 a walk that only generates and one that also infers.  In double precision that is one part in 1e15; rounded to a

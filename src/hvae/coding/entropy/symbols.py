@@ -1,4 +1,4 @@
-r"""From a distribution to what an entropy coder needs: integer masses of symbols, digit by digit.
+r"""Integer masses of symbols for entropy coding, digit by digit.
 
 A symbol of many values (a pixel of 256, a latent of 1024 bins) is coded as digits of base 8, the highest first: each
 has a small table of masses given the digits before it.  A table of all values would take 256 or 1024 evaluations of a
@@ -38,7 +38,7 @@ assert UNIT_BITS + WEIGHT_BITS < 63, "sums of weighted masses must fit 64-bit in
 
 
 class Code(ABC):
-    """How symbols (N,) of one variable lie on a stack."""
+    """Pushes and pops symbols (N,) of one variable."""
 
     @abstractmethod
     def push(self, stack: Stack, symbols: Ints) -> None: ...
@@ -110,7 +110,7 @@ def _digits(size: int) -> list[tuple[int, int]]:
 
 
 class Binned(Cumulative):
-    """A standard distribution, moved and scaled, over bins."""
+    """A location-scale distribution over bins."""
 
     def __init__(self, law: Parameters, curve: Curve, bins: Bins) -> None:
         self.law, self.curve, self.bins, self.size = law, curve, bins, bins.size
@@ -148,13 +148,13 @@ class Table(Code):
 
 
 class Certain(Code):
-    """Symbols (N,) that are known: nothing is borrowed, and nothing given back."""
+    """Deterministic symbols (N,): they cost no bits."""
 
     def __init__(self, symbols: Ints) -> None:
         self.symbols = symbols
 
     def push(self, stack: Stack, symbols: Ints) -> None:
-        """Nothing, whatever the symbols: those of a damaged file are found by its checksums."""
+        """Does nothing: checksums detect damaged files."""
 
     def pop(self, stack: Stack) -> Ints:
         return self.symbols

@@ -1,4 +1,4 @@
-"""Images without a model: the smallest of PNG, lossless WebP and zlib.  What a stack begins with, and the last resort.
+"""Model-free compression: the smallest of PNG, lossless WebP and zlib, for seeds and as a fallback.
 
 Shapes: `N` images of one size, side by side in one blob; `C` channels; `H W` space; (N, D) for flat vectors.
 """

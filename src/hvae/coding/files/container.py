@@ -1,10 +1,10 @@
-"""The file: a header that says all, and blocks that can be read one by one.
+"""The .hvz container: a header, and blocks that can be read one by one.
 
     magic (8) | version u16 | header bytes u32 | file bytes u64 | header | CRC-32 of all before it u32 | blocks
 
-All numbers are little-endian.  A reader checks the length and the CRC of the header before it believes a word of it,
-and no size of it before it has found that so many bytes are there; each block has a CRC-32 of its bytes, and one of the
-images that must come out of it.  Version 1 had a longer header, and is still read.
+All numbers are little-endian.  A reader checks the length and CRC of the header before parsing it, and every size in it
+against the bytes present; each block has a CRC-32 of its bytes, and one of the images that must come out of it.
+Version 1 had a longer header, and is still read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hvae.errors import HvaeError
 __all__ = ["MAGIC", "VERSION", "Block", "File", "Header", "Item", "read", "read_part", "write"]
 
 MAGIC = b"\x8bHVZ\r\n\x1a\n"
-"""A byte that no text has, the name, and line ends, which a transfer as text would change."""
+"""A non-text byte, the name, and line ends that a transfer as text would change."""
 VERSION = 2
 _MOST_PER_BYTE = 64
 """More images to a byte than any block holds: a step of 64 rows takes a byte."""

@@ -1,4 +1,4 @@
-"""The header of a file: all that it says of itself, in few bytes.
+"""The header of a file in few bytes.
 
     header = order, bits | shape | model (16) | probabilities (8) | run | levels | images | blocks
     shape  = dimensions, sizes;  run = text;  text = bytes, UTF-8
@@ -7,8 +7,8 @@
     images = count: name text, mode, height, width, how many such
     blocks = count: images (or tiles), bytes, CRC-32 of them u32, CRC-32 of what they hold u32
 
-A number without a type takes as many bytes as it needs, seven bits in each, the lowest first; one that may be negative
-is n >= 0 ? 2 n : -2 n - 1.  In version 1 every number had a type; such files are still read.
+A number without a type is a little-endian base-128 varint; a signed one is mapped to n >= 0 ? 2 n : -2 n - 1.  In
+version 1 every number had a type; such files are still read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """All that a file says of itself."""
+    """The parsed header of a file."""
 
     order: int
     bits: int
@@ -81,8 +81,7 @@ def pack(h: Header) -> bytes:
 
 
 def parse(content: bytes, version: int) -> Header:
-    """A header from its bytes.  Raises HvaeError when they are none, whatever they claim to hold, or for sizes, bits
-    and modes that no picture has."""
+    """A header from its bytes.  Raises HvaeError for malformed bytes, and for invalid sizes, bits and modes."""
     r = _Old(content) if version == 1 else _Reader(content)
     order, bits = r.whole("B"), r.whole("B")
     shape = tuple(r.whole("I") for _ in range(r.whole("B")))
@@ -125,7 +124,7 @@ def _check_mode(mode: int, shape: tuple[int, ...]) -> None:
 
 
 def _numbers(*values: int) -> bytes:
-    """Each in as few bytes as it needs.
+    """Varints of the numbers.
 
     >>> _numbers(5, 300).hex()
     '05ac02'
@@ -140,7 +139,7 @@ def _numbers(*values: int) -> bytes:
 
 
 def _either(value: int) -> int:
-    """A number that may be negative as one that is not."""
+    """A signed number as a nonnegative one."""
     return 2 * value if value >= 0 else -2 * value - 1
 
 
@@ -160,7 +159,7 @@ def _choice(choice: Relative | Scaled | Grid) -> bytes:
 
 
 class _Reader:
-    """Takes numbers and texts off bytes, never more than there are."""
+    """Reads numbers and texts from bytes, with bounds checks."""
 
     identity = IDENTITY
 

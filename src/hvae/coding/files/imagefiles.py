@@ -1,4 +1,4 @@
-"""Image files as pictures and back, without loss of a pixel's value, or a refusal.
+"""Lossless reading and writing of image files; what would lose a pixel's value is refused.
 
 What the model codes are levels of grey or colour.  Beside it, in a classic format, go opacity and the low bytes of
 16 bits (as their difference, by exclusive or, from the high bytes, which the model codes: nothing where 8 bits were
@@ -44,10 +44,10 @@ _VEILED = {"1": "LA", "L": "LA", "RGB": "RGBA", "I;16": "LA;16", "RGB;16": "RGBA
 
 
 def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
-    """An image file as levels that a model of so many channels and bits knows, and the rest of it.
+    """Read an image file as levels for a model of `channels` and `bits`, with the planes it does not code.
 
     It is turned as its EXIF orientation says, of several pages the first is taken, and colours in other spaces become
-    RGB; the picture's `changes` say so.  Raises HvaeError for what cannot be read and what would lose something: colour
+    RGB; the picture's `changes` say so.  Raises HvaeError for unreadable files, and for what would be lossy: colour
     for a grey model, values between the levels of a model of few bits.
     """
     path = Path(path)

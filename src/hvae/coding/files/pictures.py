@@ -1,7 +1,7 @@
-"""Pictures and tiles: the integer arrays of one size that a model knows, and what of a picture it does not know.
+"""Pictures as integer arrays, and their tiles of the model's size.
 
 A picture larger than the model's images is cut into tiles of their size, row by row from the upper left corner; the
-last column and the last row are filled up by repeating the edge, which costs little and is cut off again.
+last column and row are padded by repeating the edge, which costs little, and cropped on decoding.
 
 Shapes: `C` channels; `H W` a picture; `h w` the model's images; `N` tiles.
 """
@@ -21,7 +21,7 @@ MOST_PIXELS = 1 << 28
 
 
 class Kind(NamedTuple):
-    """A mode of pictures: channels of colour, which the model codes, and what is kept beside it."""
+    """A mode of pictures: the colour channels that the model codes, and the planes stored beside them."""
 
     colours: int
     alpha: bool = False

@@ -1,4 +1,4 @@
-"""Pictures out of a file: which of them are asked for, what lies beside their levels, and those without a model.
+"""Reading pictures from a file: selection, planes beside the levels, and pictures without a model.
 
 Shapes: `C H W` a picture; `R` planes beside it.
 """
@@ -16,7 +16,7 @@ from hvae.coding.files.pictures import KINDS, MODES, Kind, Picture, layout
 from hvae.errors import HvaeError, short
 
 Tick = Callable[[int, int], None]
-"""Told (done, total)."""
+"""Callback (done, total)."""
 
 
 def rests(file: File, items: Sequence[Item], wanted: Sequence[int]) -> dict[int, Levels]:
@@ -62,7 +62,7 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
 
 
 def shown(item: Item, levels: Levels, rest: Levels | None) -> Picture:
-    """An item as a picture.  Raises HvaeError for a grey one whose channels differ, of which one would be lost."""
+    """An item as a picture.  Raises HvaeError for a grey picture whose channels differ."""
     if _kind(item).colours == 1 and any(not np.array_equal(levels[0], other) for other in levels[1:]):
         raise HvaeError(f"{short(item.name)} is said to be grey and has colours; the file is damaged")
     return Picture(item.name, levels, item.mode, rest)
@@ -90,7 +90,7 @@ def check_model(header: Header, identity: bytes) -> None:
 
 
 def check_probabilities(header: Header, fingerprint: bytes, context: Collection[str]) -> None:
-    """Raises HvaeError unless the reader computes what the writer did; the names of its `context` may be why."""
+    """Raises HvaeError unless the reader's probabilities equal the writer's; `context` names a possible cause."""
     if header.probabilities != fingerprint:
         other = f"under this context ({', '.join(context)}) " if context else ""
         raise HvaeError(

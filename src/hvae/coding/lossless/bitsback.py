@@ -30,7 +30,7 @@ from hvae.walk import Model, Record, Trace, run
 
 
 class Sender(Draw):
-    """Takes each latent off the stack with its q, or its p where inference says nothing; keeps what is decided."""
+    """Pops each latent with its q, or with its p where it has no q."""
 
     def __init__(self, stack: Stack, book: Book) -> None:
         self.stack, self.book = stack, book
@@ -45,7 +45,7 @@ class Sender(Draw):
 
 
 class Receiver(Draw):
-    """Takes everything off the stack with its p: latents and data."""
+    """Pops latents and data with their p."""
 
     def __init__(self, stack: Stack, book: Book) -> None:
         self.stack, self.book = stack, book
@@ -60,14 +60,14 @@ class Receiver(Draw):
 
 
 def _proposal(site: Site) -> Distribution:
-    """What a latent is drawn by, as `posterior` draws it: such a level without a q gives back all that it borrows."""
+    """The proposal of a latent, as in `posterior`: q, or p where there is no q."""
     law = site.q or site.p
     assert law is not None, f"a walk on data knows the p or the q of {site.name}"
     return law
 
 
 def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple[Ints, Tensor]:
-    """Symbols (N,) of a latent by `law`, which is its p or its q, and the value that they stand for."""
+    """Pop a latent by `law`, its p or q: symbols (N,) and their value."""
     if isinstance(site.weight, Tensor) or site.weight != 1.0:
         raise Uncodable(f"{site.name} stands for several variables of which one is drawn; visit all to compress")
     if site.mask is not None:
@@ -100,7 +100,7 @@ def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
 
 
 def encode(model: Model, stack: Stack, x: Tensor, book: Book, context: Context | None = None) -> Trace:
-    """Put x, (B, *shape) in [0, 1], on the stack.  Raises Exhausted when the stack is too low to borrow from."""
+    """Encode x, (B, *shape) in [0, 1], onto the stack.  Raises Exhausted when the stack has too few initial bits."""
     sender = Sender(stack, book)
     trace = run(model, sender, model.evidence(x, context))
     for record in reversed(_in_order(trace, "p")):
@@ -112,7 +112,7 @@ def encode(model: Model, stack: Stack, x: Tensor, book: Book, context: Context |
 
 
 def decode(model: Model, stack: Stack, n: int, book: Book, context: Context | None = None) -> Tensor:
-    """Take n rows off the stack, (n, *shape) in [0, 1], and give the borrowed bits back."""
+    """Decode n rows from the stack, (n, *shape) in [0, 1], and return the borrowed bits."""
     receiver = Receiver(stack, book)
     first = run(model, receiver, n=n, context=context)
     assert first.x is not None

@@ -1,4 +1,4 @@
-r"""Bits-back coding in the Bit-Swap order, for Markov chains: what is borrowed is given back level by level.
+r"""Bits-back coding in the Bit-Swap order, for Markov chains: borrowed bits are returned level by level.
 
     encode:  pop z1 ~ q(z1 given x), push x by p(x given z1), pop z2 ~ q(z2 given z1), push z1 by p(z1 given z2), ...
     decode:  the same backwards
@@ -31,7 +31,7 @@ class _Swap:
         self.symbols: dict[Key, Ints] = {}
 
     def joined(self, site: Site) -> tuple[Site, bool]:
-        """The site with all that earlier visits knew, and whether there were any."""
+        """The site with p and q of earlier visits, and whether there were any."""
         earlier = self.trace.records.get(site.key)
         return (site, False) if earlier is None else (site.knowing(earlier), True)
 
@@ -74,12 +74,12 @@ class _Receiving(_Swap):
 
 
 def encode(model: Chain, stack: Stack, x: Tensor, book: Book, context: Context | None = None) -> Trace:
-    """Put x, (B, *shape) in [0, 1], on the stack.  Raises Exhausted when the stack is too low to borrow from."""
+    """Encode x, (B, *shape) in [0, 1], onto the stack.  Raises Exhausted when the stack has too few initial bits."""
     sending = _Sending(stack, book)
     sending.trace.x = model.swap(sending, model.evidence(x, context))
     return sending.trace
 
 
 def decode(model: Chain, stack: Stack, n: int, book: Book, context: Context | None = None) -> Tensor:
-    """Take n rows off the stack, (n, *shape) in [0, 1], and give the borrowed bits back."""
+    """Decode n rows from the stack, (n, *shape) in [0, 1], and return the borrowed bits."""
     return model.swap(_Receiving(stack, book), model.nothing(n, context))

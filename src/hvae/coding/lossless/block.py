@@ -1,9 +1,9 @@
-"""A block: images chained on one stack, which can be decoded without the rest of the file.
+"""A block: images chained on one stack, decodable without the rest of the file.
 
-Bits-back coding has to borrow before it can begin.  What is borrowed here is useful where it can be: the first images
-of the block, kept in a classic format, lie at the bottom of the stack ("seeds"; after Townsend et al. 2020, arXiv
-1912.09953, sec. 3.2), and only what is lacking then is noise that anyone can make again.  How many seeds is a matter of
-arithmetic: as many as pay for the first loan, or none where noise is cheaper, or all where the model does not pay.
+Bits-back coding needs initial bits.  They are the first images of the block in a classic format ("seeds"; after
+Townsend et al. 2020, arXiv 1912.09953, sec. 3.2), supplemented by reproducible pseudo-random words.  The number of
+seeds minimises the size: enough for the first loan, none where noise is cheaper, or all where the model compresses
+worse.
 
     payload = seeds, words at the start, steps, words (4 x u32) | rows of each step (u8) | words of the stack (u32)
 
@@ -34,27 +34,27 @@ _LOG2 = float(np.log(2.0))
 
 @dataclass(frozen=True)
 class Account:
-    """Where the bits of some images went.  Sums over images; `elbo`, `trace` and `net` leave out the seeds."""
+    """Account of the bits of some images.  Sums over images; `elbo`, `trace` and `net` leave out the seeds."""
 
     images: int = 0
     seeds: int = 0
-    """Images kept in a classic format, because their bits were needed or the model would have cost more."""
+    """Images in a classic format, as initial bits or because the model would compress worse."""
     elbo: float = 0.0
     """Minus the ELBO of the chained images."""
     trace: float = 0.0
-    """Minus the log-weight of the very walks that coded them: densities, where the stack holds masses."""
+    """Minus the log-weight of the walks that coded them, in densities instead of masses."""
     net: float = 0.0
-    """By how much the stack grew."""
+    """Growth of the stack."""
     start: float = 0.0
-    """What the stacks began with: seeds and noise."""
+    """Initial bits of the stacks: seeds and noise."""
     first: float = 0.0
     """The stack of the first block after its first image."""
     squares: float = 0.0
-    """Squared differences of `elbo` and `trace`, image by image: their sum's root is what one draw leaves open."""
+    """Sum of squared differences of `elbo` and `trace` by image."""
 
     @property
     def spread(self) -> float:
-        """Standard error, in bits, of net - elbo: the ELBO averages over draws, of which coding makes one an image."""
+        """Standard error of net - elbo, in bits: coding uses one sample an image, the ELBO is an expectation."""
         return self.squares**0.5
 
     def __add__(self, other: Account) -> Account:
@@ -63,19 +63,19 @@ class Account:
 
 
 class Start(NamedTuple):
-    """What a stack begins with: images in a classic format, and how many words, enough for them at least."""
+    """Initial content of a stack: images in a classic format, padded with noise to a number of words."""
 
     seeds: int
     blob: bytes
     length: int
 
     def words(self) -> Words:
-        """The blob, made to look random, since its bits are about to be drawn from; then noise."""
+        """The whitened blob, followed by noise: its bits are used as uniform random bits."""
         return _whitened(_LENGTH.pack(len(self.blob)) + self.blob, self.length) if self.seeds else noise(self.length)
 
 
 Listener = Callable[[int], object]
-"""Called with how many images are done."""
+"""Callback with the number of images done."""
 
 
 def encode(coder: Coder, levels: Levels, most: int = 16, listen: Listener = bool) -> tuple[bytes, Account]:
@@ -96,7 +96,7 @@ def encode(coder: Coder, levels: Levels, most: int = 16, listen: Listener = bool
 
 
 def classic(levels: Levels, bits: int) -> tuple[bytes, Account]:
-    """A block that keeps all of its images in a classic format."""
+    """A block with all images in a classic format."""
     start = _seeded(levels, bits, len(levels), 0)
     stack = Stack.start(start.words())
     account = Account(images=len(levels), seeds=len(levels), start=stack.bits, first=stack.bits)
@@ -104,7 +104,7 @@ def classic(levels: Levels, bits: int) -> tuple[bytes, Account]:
 
 
 class _Cost(NamedTuple):
-    """Bits that the first image borrows, and that it costs in the end."""
+    """Bits that the first image borrows, and its net cost."""
 
     loan: float
     net: float
@@ -122,7 +122,7 @@ def _trial(coder: Coder, first: Levels) -> _Cost:
 
 
 def _start(coder: Coder, levels: Levels, cost: _Cost) -> Start:
-    """The cheapest start: seeds against noise."""
+    """The initial content of least size: seeds or noise."""
     n, loan, each = len(levels), cost.loan + STATE_BITS, _classic_bits(levels, coder.bits)
 
     def total(k: int) -> float:
@@ -133,7 +133,7 @@ def _start(coder: Coder, levels: Levels, cost: _Cost) -> Start:
 
 
 def _classic_bits(levels: Levels, bits: int) -> float:
-    """About what an image costs in a classic format, when some of them share one blob."""
+    """Estimated bits of an image in a classic format, when some share one blob."""
     few = levels[:8]
     return 8.0 * len(squeeze(few, bits)) / len(few)
 
@@ -169,7 +169,7 @@ def _chained(coder: Coder, levels: Levels, start: Start, most: int, listen: List
 
 
 def _rows(afford: float, most: int) -> int:
-    """The largest power of two that the stack can lend to, up to `most`."""
+    """The largest power of two of rows for which the stack has enough initial bits, up to `most`."""
     return 1 << (max(1, min(int(afford), most)).bit_length() - 1)
 
 
@@ -203,7 +203,7 @@ def decode(coder: Coder, payload: bytes, shape: tuple[int, ...], n: int) -> Leve
 
 
 def _read(payload: bytes, n: int) -> tuple[int, int, bytes, Words]:
-    """Seeds, words at the start, rows of the steps, words.  Everything is checked before it is believed."""
+    """Seeds, words at the start, rows of the steps, words.  All are bounds-checked."""
     if len(payload) < _HEAD.size:
         raise HvaeError("a block is cut short; the file is damaged")
     seeds, count, length, size = _HEAD.unpack_from(payload)
@@ -228,6 +228,6 @@ def _unseeded(words: Words, seeds: int, shape: tuple[int, ...], bits: int) -> Le
 
 
 def _whitened(content: bytes, count: int) -> Words:
-    """Bytes, filled up with zeros to `count` words, with noise upon them; twice is none."""
+    """Bytes, zero-padded to `count` words, XOR noise; an involution."""
     words = np.frombuffer(content.ljust(4 * count, b"\0"), dtype="<u4").astype(np.uint32)
     return words ^ noise(count)

@@ -1,4 +1,4 @@
-r"""Which bins each level uses: chosen from data once, and stored in every file.
+r"""The bins of each level: calibrated on data once, and stored in every file.
 
 Finer bins cost nothing net (what a finer p costs more, a finer q gives back), but they must be borrowed first; coarser
 ones move the value that the decoder sees.  So each level gets the fewest bins that are `fineness` to one standard
@@ -37,7 +37,7 @@ _FEW = 0.01
 
 @dataclass(frozen=True)
 class Book:
-    """The choice of bins for each level, by name."""
+    """The settings of the bins of each level, by name."""
 
     levels: Mapping[str, Relative | Scaled | Grid] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Book:
         return {name: asdict(choice) for name, choice in self.levels.items()}
 
     def bins(self, site: Site) -> Bins:
-        """The bins of one variable of a walk.  Raises HvaeError for a level that the book does not know."""
+        """The bins of one variable of a walk.  Raises HvaeError for an unknown level."""
         choice = self.levels.get(site.name)
         if choice is None:
             raise unknown("level with calibrated bins", site.name, self.levels)
@@ -71,10 +71,10 @@ def _kind(choice: JSON) -> Callable[..., Relative | Scaled | Grid]:
 
 
 def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> Book:
-    """Bins for each level of a model, from what its posterior does with some data.
+    """Calibrate the bins of each level on the posterior of some data.
 
-    `fineness`: bins to a standard deviation of q.  Latents that have levels themselves need no bins.  Raises HvaeError
-    (Uncodable) for latents that are neither these nor continuous, or of one kind under p and of another under q.
+    `fineness`: bins to a standard deviation of q.  Discrete latents need no bins.  Raises HvaeError (Uncodable) for
+    latents that are neither discrete nor continuous, or of different kinds under p and q.
     """
     check_fineness(fineness)
     levels: dict[str, list[_Pair]] = {}
@@ -86,7 +86,7 @@ def calibrate(model: Model, evidence: Evidence, fineness: float = FINENESS) -> B
 
 
 class _Pair(NamedTuple):
-    """What inference and generation say of one variable, and whether generation says it after the value is drawn."""
+    """q and p of one variable, and whether p becomes known after its value is drawn."""
 
     q: Continuous
     p: Continuous
@@ -98,7 +98,7 @@ def _has_symbols(record: Record) -> bool:
 
 
 def check_fineness(fineness: float) -> None:
-    """Raises HvaeError for a number of bins that no level can have, or that is none."""
+    """Raises HvaeError for an invalid number of bins."""
     if not 1 / MOST_FINENESS <= fineness <= MOST_FINENESS:
         raise HvaeError(
             f"expected a fineness above 0, from 1/{MOST_FINENESS} to {MOST_FINENESS}, got {fineness}; "

@@ -41,18 +41,18 @@ from hvae.records import JSON
 from hvae.walk import Model
 
 CLASSIC = len(ORDERS)
-"""The order of a file that keeps every picture in a classic format, because the model would have cost more."""
+"""The order of a file with every picture in a classic format, because the model would compress worse."""
 _CALIBRATION = 16
 _SOME = 64
 _AT_ONCE = 1 << 18
 MOST_SIDE = 1024
-"""Pixels that are walked at once, and of the side of a tile: a network's numbers for them must fit into memory."""
+"""Pixels per run, and the longest side of a tile: activations must fit into memory."""
 _NOTHING = bytes(8)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a file is made; nothing of it has to be told to the reader."""
+    """Settings of compression; none is needed for decompression."""
 
     fineness: float = FINENESS
     """Bins to a standard deviation of q: finer borrows more, coarser distorts what the decoder sees."""
@@ -63,7 +63,8 @@ class Settings:
     verify: bool = True
     """Decode each block once it is written; one that fails is kept in a classic format."""
     workers: int = 1
-    """Processes that code blocks, which changes no bit; 0: as many as pay, up to the number of cores."""
+    """Number of processes; the file does not depend on it.  0: chosen by the amount of work, up to the number of
+    cores."""
 
     def __post_init__(self) -> None:
         if not (self.block >= 1 and 1 <= self.rows <= MOST_ROWS):
@@ -75,22 +76,22 @@ class Settings:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A file, and what went into it."""
+    """A compressed file with its account."""
 
     content: bytes
     order: str
-    """Of pops and pushes, or classic: without the model, which then is not needed to decode."""
+    """The order of pops and pushes, or classic for a file without the model."""
     account: Account
     dims: int
     """Values of all pictures, each channel of each pixel once: bits over it are bits a dimension."""
     tile: int
-    """Values of one tile: what the account counts."""
+    """Values of one tile, the unit of the account."""
     blocks: int
     kept: int
-    """Blocks that failed to decode and were kept in a classic format: expected 0."""
+    """Blocks that failed verification and are in a classic format; 0 is expected."""
     seconds: float
     check_seconds: float
-    """Of them, spent on decoding again; by all workers together."""
+    """Seconds of verification, summed over workers."""
 
     def to_dict(self) -> JSON:
         summary = {name: value for name, value in asdict(self).items() if name != "content"}
@@ -156,7 +157,7 @@ class Codec:
         return codec
 
     def calibrate(self, tiles: Levels, fineness: float = FINENESS) -> Book:
-        """Bins for each level, from what the posterior does with some tiles, (N, *shape) of integers.
+        """Calibrate the bins of each level on the posterior of some tiles, (N, *shape) of integers.
 
         Raises HvaeError (Uncodable) when the model's latents or data cannot be coded.
         """
@@ -173,9 +174,9 @@ class Codec:
         book: Book | None = None,
         tick: Tick | None = None,
     ) -> Compressed:
-        """Pictures as the bytes of a file; `book`, bins calibrated before, else on these pictures.
+        """Compress pictures to the bytes of a file; `book`, calibrated bins (none: calibrated on these pictures).
 
-        `tick` is told how many tiles of how many are done.
+        `tick(done, total)` counts tiles.
         """
         started, settings = time.perf_counter(), settings or Settings()
         check_names(pictures, self.run)
@@ -227,7 +228,7 @@ class Codec:
         return levels
 
     def coder(self, book: Book, order: int | None = None) -> Coder:
-        """What puts images on a stack with these bins, in the best order for this model or a given one."""
+        """A coder with these bins, in the best order for the model or a given one."""
         chosen_order = best_order(self.model) if order is None else order
         return Coder(self.model, ORDERS[chosen_order], book, self.bits, self.context)
 
@@ -245,7 +246,7 @@ class Codec:
         )
 
     def _smaller(self, content: bytes, order: str, pictures: Sequence[Picture]) -> tuple[bytes, str]:
-        """A file and its order, or the classic one where that is smaller; not tried on many where it cannot be."""
+        """The file and its order, or the classic file where that is smaller."""
         some = pictures[:: -(-len(pictures) // _SOME)]
         guess = sum(len(squeeze(picture.levels[None], self.bits)) for picture in some) / len(some)
         if len(content) < 0.7 * guess * len(pictures) and len(some) < len(pictures):
@@ -289,7 +290,7 @@ class Codec:
 
 
 def _coded(coder: Coder, tiles: Levels, settings: Settings, tick: Tick | None) -> Iterator[Coded]:
-    """The blocks of a file, in their order; `tick` hears of every step here, or of every block from elsewhere."""
+    """The coded blocks of a file in order; `tick` is called every step in this process, every block in others."""
     parts = [tiles[at : at + settings.block] for at in range(0, len(tiles), settings.block)]
     starts = np.cumsum([0, *(len(part) for part in parts)])
     workers = settings.workers or crew.hands(coder, [len(part) for part in parts])
@@ -302,7 +303,7 @@ def _coded(coder: Coder, tiles: Levels, settings: Settings, tick: Tick | None) -
 
 
 def _aside(pictures: Sequence[Picture]) -> list[tuple[Block, bytes]]:
-    """What the model does not code: a block of no tiles for each picture that has such."""
+    """Planes that the model does not code: a block without tiles for each picture that has them."""
     entries = []
     for rest in (picture.rest for picture in pictures if picture.rest is not None):
         payload = squeeze(rest[:, None], 8)  # (R, 1, H, W)

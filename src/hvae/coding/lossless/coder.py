@@ -25,7 +25,7 @@ _AMOUNTS = (1 << 12, 1 << 16, 1 << 20, 1 << 24)
 
 
 class Order(NamedTuple):
-    """One way of taking turns on the stack."""
+    """An order of pops and pushes."""
 
     name: str
     encode: Callable[..., Trace]
@@ -39,7 +39,7 @@ ORDERS = (
 
 
 def best_order(model: Model) -> int:
-    """Which of ORDERS borrows least: Bit-Swap for chains, BB-ANS for all else."""
+    """The order with the fewest initial bits: Bit-Swap for Markov chains, else BB-ANS."""
     return 1 if isinstance(model, Chain) else 0
 
 
@@ -65,7 +65,7 @@ class Coder:
 
 
 def with_enough_noise(use: Callable[[Stack], object]) -> Stack:
-    """The stack after `use` has had what it needs, begun with as much noise as that takes."""
+    """The stack after `use`, started with as much noise as it needs."""
     for words in _AMOUNTS:
         stack = Stack.start(noise(words))
         try:
@@ -77,7 +77,7 @@ def with_enough_noise(use: Callable[[Stack], object]) -> Stack:
 
 
 def fingerprint(coder: Coder) -> bytes:
-    """8 bytes of what the coder makes of noise: a datum is generated from it and inferred again.
+    """An 8-byte hash of the coder's probabilities on a datum generated from fixed noise and inferred again.
 
     Machines that compute other probabilities, p or q, of any level, get other bytes.
     """

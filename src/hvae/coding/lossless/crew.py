@@ -1,4 +1,4 @@
-"""Blocks as work for several processes: each block stands alone, so that who codes it changes no bit.
+"""Coding of blocks in several processes: blocks are independent, so the file does not depend on their number.
 
 Processes are started afresh, with a copy of the coder, one thread each; a script that asks for more than one needs the
 usual `if __name__ == "__main__":`, as for everything that starts processes.
@@ -29,21 +29,21 @@ from hvae.coding.lossless.coder import Coder, with_enough_noise
 from hvae.errors import HvaeError
 
 _WORTH = 10.0
-"""Seconds of work from which on it pays to start processes, of which each takes some seconds to begin."""
+"""Seconds of work above which starting processes pays."""
 _PROBE = 8
 _T = TypeVar("_T")
 _held: list[Coder] = []
-"""The coder of this process, if it is one of a crew."""
+"""The coder of a worker process."""
 
 
 class Coded(NamedTuple):
-    """One block: its entry in the header, its bytes, where they went."""
+    """One block: its entry in the header, its bytes, its account."""
 
     block: Block
     payload: bytes
     account: Account
     is_classic: bool
-    """It did not come back, so it is in a classic format."""
+    """It failed verification and is in a classic format."""
     check_seconds: float
 
 
@@ -71,7 +71,7 @@ def _comes_back(coder: Coder, payload: bytes, tiles: Levels) -> bool:
 
 
 def hands(coder: Coder, counts: Sequence[int]) -> int:
-    """How many processes pay for blocks of so many tiles: one for little work, never more than there are cores."""
+    """The number of processes worth starting: one for little work, at most the number of cores."""
     most = min(_cores(), len(counts))
     if most < 2:
         return 1

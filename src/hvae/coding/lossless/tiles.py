@@ -1,4 +1,4 @@
-"""Tiles out of a file: no more blocks decoded than are asked for.
+"""Lazy access to the tiles of a file: only the blocks of requested tiles are decoded.
 
 Shapes: `N` tiles of the model's shape.
 """

@@ -1,10 +1,9 @@
-"""A model of rounded latents as a lossy codec: pictures of any size to one file, whose beginning is a preview.
+"""A model of rounded latents as a lossy codec with a progressive file format, for pictures of any size.
 
-Chunks lie in the file level by level, the top level of all pictures first.  Of a shortened file all chunks are decoded
-that are whole, if the top level is; lower levels then stand at the mean of their prior.  A picture is coded whole, by
-the same weights in a network of its own size; one of more than 1,024 pixels a side in tiles of equal size, whose seams
-may be seen.
-Pictures of one size are coded together, as many as fit into 2^18 pixels (64 at most).
+Chunks lie in the file level by level, the top level of all pictures first.  Of a truncated file all complete chunks are
+decoded, if the top level is complete; missing levels are at the mean of their prior.  A picture is coded whole, by the
+same weights in a network of its own size; one of more than 1,024 pixels a side in tiles of equal size, whose seams may
+be seen.  Pictures of one size are coded together, as many as fit into 2^18 pixels (64 at most).
 
 Shapes: `C H W` a picture; `N` tiles; `G` groups; `L` levels in the file.
 """
@@ -50,7 +49,7 @@ _LOG2 = float(np.log(2.0))
 
 @dataclass(frozen=True)
 class LevelCost:
-    """What one level takes: bits by the model's masses at the values sent, and bytes in the file."""
+    """Cost of one level: bits under the model's masses, and bytes in the file."""
 
     name: str
     bits: float
@@ -59,18 +58,18 @@ class LevelCost:
 
 @dataclass(frozen=True)
 class Lossy:
-    """A file, what went into it, and what will come out."""
+    """A compressed file with its account and the decoded pictures."""
 
     content: bytes
     levels: tuple[LevelCost, ...]
     pictures: tuple[Picture, ...]
-    """What every decoder will show."""
+    """The decoded pictures."""
     pixels: int
     psnr: float
     """The mean over pictures, in dB."""
     seconds: float
     check_seconds: float
-    """Of them, spent on decoding again."""
+    """Seconds of verification."""
 
     def to_dict(self) -> JSON:
         rate = {"bytes": len(self.content), "bits_per_pixel": 8 * len(self.content) / self.pixels}
@@ -200,7 +199,7 @@ class LossyCodec:
     def _best(
         self, parts: Sequence[Group], tiles: Sequence[Levels], names: Sequence[str], tick: Tick | None
     ) -> tuple[int, list[Sent]]:
-        """Which of DITHERS serves these pictures best, by the bound that was trained, and what is sent with it."""
+        """The dither with the best training objective on these pictures, and its chunks."""
         tried = list[list[Sent]]()
         for dither in DITHERS:
             tried.append([])

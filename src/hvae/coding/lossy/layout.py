@@ -1,4 +1,4 @@
-"""How pictures lie in a lossy file: tiles, groups of them that are coded together, and where each chunk is.
+"""The layout of a lossy file: tiles, groups coded together, and the place of each chunk.
 
 Chunks lie level by level, the top level of all groups first, so that every beginning of the file shows all pictures.
 
@@ -21,7 +21,7 @@ from hvae.coding.lossy.rounding import DITHERS
 from hvae.errors import HvaeError
 
 LOSSY = 100
-"""The first order of files of rounded latents, one a dither; those that lose nothing count from 0."""
+"""The first order number of lossy files, one for each dither; lossless orders start at 0."""
 ORDERS = range(LOSSY, LOSSY + len(DITHERS))
 SIDE = 1024
 """The longest side of a tile."""
@@ -46,7 +46,7 @@ def opened(content: bytes) -> File | None:
 
 
 def groups(items: Sequence[Item], channels: int) -> list[Group]:
-    """Which tiles are coded together: neighbours of one shape.
+    """Groups of neighbouring tiles of one shape, coded together.
 
     >>> groups([Item("a", 0, 64, 64, 70), Item("b", 0, 1025, 9)], 3)[1:]
     [Group(shape=(3, 64, 64), start=64, tiles=6), Group(shape=(3, 513, 9), start=70, tiles=2)]
@@ -98,7 +98,7 @@ def joined(items: Sequence[Item], tiles: Sequence[Levels]) -> list[Picture]:
 
 
 def depth(levels: int | None, most: int) -> int:
-    """How many levels: as many as are asked for, or all.  Raises HvaeError when there are fewer."""
+    """The number of levels to decode, all by default.  Raises HvaeError when there are fewer."""
     if levels is not None and not 1 <= levels <= most:
         raise HvaeError(f"expected 1 to {most} levels, got {levels}: {most} are all there are")
     return levels or most
@@ -110,9 +110,7 @@ def holding(parts: Sequence[Group], first: int, last: int) -> list[int]:
 
 
 def depths(file: File, parts: Sequence[Group], most: int, levels: int | None, numbers: Sequence[int]) -> dict[int, int]:
-    """How many levels of each of the groups `numbers` to decode: all that are there, or `levels`.
-
-    A model has `most` levels.
+    """The number of levels to decode of each of the groups `numbers`: `levels`, or all.
 
     Raises HvaeError when the file does not fit its pictures, or lacks some of the levels.
     """

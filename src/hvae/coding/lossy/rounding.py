@@ -1,4 +1,4 @@
-r"""Levels that are rounded and sent, top first: what a file without bits-back holds, and any beginning of it.
+r"""Coding of rounded latents, top level first, without bits-back; every prefix of levels is decodable.
 
     encode:  walk on the data; of each level send k = round(mu_q - mu_p), go on with z = mu_p + k
     decode:  walk on nothing; read k of each level that is there, and z = mu_p where nothing is
@@ -51,8 +51,7 @@ class Chunk(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What an encoder knows in the end: the chunks by level, the picture that any decoder will see, nats by level, and
-    the bound that training raises: minus rate and weighed error."""
+    """The result of encoding: chunks by level, the decoded picture, nats by level, and the training objective."""
 
     chunks: dict[str, Chunk]
     levels: Levels
@@ -61,7 +60,7 @@ class Sent(NamedTuple):
 
 
 Dither = Callable[[str, int], Floats]
-"""What is added to so many symbols of a level, in [-1/2, 1/2)."""
+"""Dither of `count` symbols of a level, in [-1/2, 1/2)."""
 
 
 def plain(name: str, count: int) -> Floats:
@@ -70,7 +69,7 @@ def plain(name: str, count: int) -> Floats:
 
 
 def shaken(name: str, count: int) -> Floats:
-    """Numbers that look random, are the same for ever, and others in every level."""
+    """Fixed pseudo-random dither, different for every level."""
     words = hashlib.shake_256(b"hvae dither " + name.encode()).digest(4 * count)
     return np.frombuffer(words, dtype="<u4") / 2**32 - 0.5
 
@@ -102,7 +101,7 @@ class Residues(Cumulative):
 
 
 class _Sending(Draw):
-    """Rounds the levels of `names`; every other one is at the middle of its prior, as the decoder will have it."""
+    """Rounds the levels of `names`; the others are at the mean of their prior, as in the decoder."""
 
     def __init__(self, names: Collection[str], dither: Dither) -> None:
         self.names, self.dither, self.chunks = names, dither, dict[str, Chunk]()
@@ -121,7 +120,7 @@ class _Sending(Draw):
 
 
 class _Receiving(Draw):
-    """Reads the levels that are there; every other one is at the middle of its prior, and so are the data."""
+    """Decodes the available levels; the others and the data are at the mean of p."""
 
     def __init__(self, chunks: Mapping[str, Chunk], dither: Dither) -> None:
         self.chunks, self.dither = chunks, dither
@@ -139,7 +138,7 @@ class _Receiving(Draw):
 
 
 class _Drawing(Draw):
-    """Symbols that look random and are the same for ever; keeps every number that a file depends on."""
+    """Fixed pseudo-random symbols; records every parameter that a file depends on."""
 
     def __init__(self) -> None:
         self.seen = hashlib.sha256()
