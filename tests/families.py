@@ -12,6 +12,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
+from hvae.config.sequences import VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.distributions import Bernoulli
 from hvae.walk import Model
@@ -55,12 +56,27 @@ FAMILIES: dict[str, ModelConfig] = {
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
 
+SEQUENCE = (4, 5)
+RECURRENT = {"latent": 3, "state": 6, "width": 5}
+
+TIMED: dict[str, ModelConfig] = {
+    **{
+        f"vrnn-{merge}": VRNNConfig(**RECURRENT, posterior=merge)
+        for merge in ("concat", "residual", "precision", "linear")
+    },
+    "vrnn": VRNNConfig(**RECURRENT),
+    "vrnn-lstm": VRNNConfig(**RECURRENT, cell="lstm", layers=2, variance="exp"),
+    "vrnn-i": VRNNConfig(**RECURRENT, prior="standard", variance="clamp"),
+    "storn": VRNNConfig(**RECURRENT, prior="standard", recurrence="storn", variance="softclamp"),
+}
+"""Families of sequences."""
+
 # The quickest family of each kind of walk, and of what a graph may trip over: recomputed networks, flows.  What
 # takes seconds a family (compile, export) is tested on these by `make test` and on all by `make test-all`.
 IN_TIME = "in-time"
 """Not a family of the library: a walk whose names recur in time, so that each promise is tested on one."""
-MODELS = [*FAMILIES, IN_TIME]
-KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae", IN_TIME)
+MODELS = [*FAMILIES, IN_TIME, *TIMED]
+KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae", IN_TIME, "vrnn")
 EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 
 
@@ -69,8 +85,10 @@ def family(name: str) -> Model:
     torch.manual_seed(1)
     if name == IN_TIME:
         return StateSpace(SHAPE, Bernoulli).eval()
+    if name in TIMED:
+        return build(TIMED[name], shape=SEQUENCE, bits=1).double().eval()
     return build(FAMILIES[name], shape=SHAPE, bits=1).double().eval()
 
 
-def data(n: int = 4) -> Tensor:
-    return torch.bernoulli(torch.full((n, *SHAPE), 0.4, dtype=torch.float64))
+def data(n: int = 4, shape: tuple[int, ...] = SHAPE) -> Tensor:
+    return torch.bernoulli(torch.full((n, *shape), 0.4, dtype=torch.float64))

@@ -6,7 +6,7 @@ import io
 
 import pytest
 import torch
-from families import EACH_KIND, FAMILIES, KINDS, MODELS, SHAPE, data, family
+from families import EACH_KIND, FAMILIES, KINDS, MODELS, data, family
 from torch import Tensor, nn
 
 from hvae.distributions import Flowed, Normal
@@ -14,7 +14,7 @@ from hvae.distributions.quantised import BlurredNormal
 from hvae.draw import each, given, masked, mode, posterior, prior, replay
 from hvae.errors import HvaeError
 from hvae.site import pin
-from hvae.walk import Evidence, Model, glimpse, names, run
+from hvae.walk import Evidence, Model, names, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -28,7 +28,7 @@ def test_gradients_reach_each_parameter(model: Model) -> None:
     for w in model.parameters():
         if not w.any():  # a layer that starts silent, as published, hides those below it until it has moved
             nn.init.normal_(w, std=0.1)
-    (-model(data()).elbo().mean()).backward()
+    (-model(data(4, model.shape)).elbo().mean()).backward()
     silent = [name for name, w in model.named_parameters() if w.grad is None or not w.grad.abs().max() > 0]
     assert not silent
 
@@ -44,7 +44,7 @@ def test_top_level_comes_first(model: Model) -> None:
 
 def test_samples_have_the_shape_of_the_data(model: Model) -> None:
     trace = run(model, prior(), n=3)
-    assert trace.x.shape == (3, *SHAPE)
+    assert trace.x.shape == (3, *model.shape)
     assert set(trace.x.unique().tolist()) <= {0.0, 1.0}
 
 
@@ -77,7 +77,7 @@ def test_pinned_levels_stay_pinned(model: Model) -> None:
 
 
 def test_resampling_one_level_keeps_the_rest(model: Model) -> None:
-    x = data()
+    x = data(4, model.shape)
     trace = model(x)
     low = names(model)[-1]
     others = {pin(record.key): record.value for record in trace.latents if record.name != low}
@@ -89,7 +89,7 @@ def test_resampling_one_level_keeps_the_rest(model: Model) -> None:
 
 def test_a_level_redrawn_from_its_prior_costs_zero(model: Model) -> None:
     top = names(model)[0]
-    trace = run(model, each({top: prior()}, posterior), model.evidence(data()))
+    trace = run(model, each({top: prior()}, posterior), model.evidence(data(4, model.shape)))
     for record in (record for record in trace.latents if record.name == top):
         assert record.divergence()[1] == "prior"
         assert torch.equal(record.rate(), torch.zeros(4, dtype=torch.float64))
@@ -97,7 +97,7 @@ def test_a_level_redrawn_from_its_prior_costs_zero(model: Model) -> None:
 
 
 def test_mode_is_deterministic(model: Model) -> None:
-    x = data()
+    x = data(4, model.shape)
     a, b = model(x, mode), model(x, mode)
     assert torch.equal(a.elbo(), b.elbo())
 
@@ -114,7 +114,7 @@ def test_masked_draws_meet_in_one_value(model: Model) -> None:
 
 
 def test_replay_gives_the_same_log_weight(model: Model) -> None:
-    x = data()
+    x = data(4, model.shape)
     trace = model(x)
     evidence = model.evidence(x)
     torch.testing.assert_close(run(model, given(trace.values()), evidence).log_weight(), trace.log_weight())
@@ -122,7 +122,7 @@ def test_replay_gives_the_same_log_weight(model: Model) -> None:
 
 
 def test_log_weight_is_the_sum_of_its_sites(model: Model) -> None:
-    trace = model(data())
+    trace = model(data(4, model.shape))
     by_hand = sum(r.p.log_prob(r.value).flatten(1).sum(1) for r in trace.records.values())
     by_hand = by_hand - sum(r.q.log_prob(r.value).flatten(1).sum(1) for r in trace.latents)
     torch.testing.assert_close(trace.log_weight(), by_hand)
@@ -130,7 +130,7 @@ def test_log_weight_is_the_sum_of_its_sites(model: Model) -> None:
 
 def test_rates_are_closed_form_where_that_holds(model: Model) -> None:
     """Top-down levels know p before they draw; a bottom-up level's p depends on its value, so it must be sampled."""
-    trace = model(data())
+    trace = model(data(4, model.shape))
     order = [key for key, _ in trace.visits]
     for record in trace.latents:
         first = order.index((record.name, record.step))
@@ -140,7 +140,7 @@ def test_rates_are_closed_form_where_that_holds(model: Model) -> None:
 
 
 def test_the_elbo_is_the_mean_log_weight(model: Model) -> None:
-    evidence = model.evidence(data(1)).repeat(8000)
+    evidence = model.evidence(data(1, model.shape)).repeat(8000)
     with torch.no_grad():
         trace = run(model, posterior, evidence)
     difference = trace.log_weight() - trace.elbo()
@@ -148,7 +148,7 @@ def test_the_elbo_is_the_mean_log_weight(model: Model) -> None:
 
 
 def test_iwae_is_at_least_the_elbo_in_expectation(model: Model) -> None:
-    x = data(3)
+    x = data(3, model.shape)
     with torch.no_grad():
         log_w = run(model, posterior, model.evidence(x).repeat(512)).log_weight().view(3, 512)
     elbo = log_w.mean(1)
@@ -157,10 +157,10 @@ def test_iwae_is_at_least_the_elbo_in_expectation(model: Model) -> None:
 
 
 def test_evidence_repeats_rows_in_order(model: Model) -> None:
-    evidence = model.evidence(data(2)).repeat(3)
+    evidence = model.evidence(data(2, model.shape)).repeat(3)
     assert len(evidence) == 6
     assert torch.equal(evidence.x[0], evidence.x[2])
-    for name, feature in model.evidence(data(2)).features.items():
+    for name, feature in model.evidence(data(2, model.shape)).features.items():
         assert evidence.features[name].shape[1:] == feature.shape[1:]
 
 
@@ -172,7 +172,7 @@ def test_save_and_load_keep_the_model(model: Model, request: pytest.FixtureReque
     for w in other.parameters():
         nn.init.normal_(w)
     other.load_state_dict(torch.load(buffer, weights_only=True), strict=True)
-    x = data()
+    x = data(4, model.shape)
     assert torch.equal(model(x, mode).elbo(), other(x, mode).elbo())
 
 
@@ -182,8 +182,8 @@ def test_repr_names_each_level(model: Model) -> None:
 
 
 def test_wrong_shapes_and_unknown_levels_are_one_line(model: Model) -> None:
-    with pytest.raises(HvaeError, match=r"expected data of shape \(B, 1, 6, 5\), got \(2, 1, 5, 5\)"):
-        model(torch.zeros(2, 1, 5, 5, dtype=torch.float64))
+    with pytest.raises(HvaeError, match=r"expected (data|sequences) of shape \(B, .*5\), got \(2, 1, 5, 6\)"):
+        model(torch.zeros(2, 1, 5, 6, dtype=torch.float64))
     with pytest.raises(HvaeError, match="no level named 'z9'"):
         run(model, each({"z9": prior()}, prior()))
 
@@ -196,7 +196,7 @@ def test_every_kind_of_walk_has_a_quick_family() -> None:
 @pytest.mark.parametrize("model", EACH_KIND, indirect=True)
 def test_compiles_as_one_graph(model: Model) -> None:
     torch.compiler.reset()  # each model is a graph of its own; the cache of one call site holds eight
-    x = data()
+    x = data(4, model.shape)
     loss = torch.compile(
         lambda x: -run(model, mode, model.evidence(x)).elbo().mean(), fullgraph=True, backend="aot_eager"
     )
@@ -208,11 +208,10 @@ class Decoder(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.pins = model, [pin(record.key) for record in run(model, prior(), n=1).latents]
 
     def forward(self, *latents: Tensor) -> Tensor:
-        pins = [pin(record.key) for record in glimpse(self.model).latents]
-        trace = run(self.model, given(dict(zip(pins, latents, strict=True)), mode), n=len(latents[0]))
+        trace = run(self.model, given(dict(zip(self.pins, latents, strict=True)), mode), n=len(latents[0]))
         return self.model.picture(trace)
 
 
@@ -247,7 +246,7 @@ def test_flat_vectors() -> None:
 def test_priors_and_posteriors_are_float32_under_autocast(model: Model) -> None:
     single = model.float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        trace = single(data().float())
+        trace = single(data(4, model.shape).float())
     for record in trace.latents:
         q = record.q.base if isinstance(record.q, Flowed) else record.q
         assert isinstance(record.p, Normal | BlurredNormal)
@@ -258,7 +257,7 @@ def test_priors_and_posteriors_are_float32_under_autocast(model: Model) -> None:
 
 
 def test_evidence_holds_nothing_random(model: Model) -> None:
-    x = data()
+    x = data(4, model.shape)
     a, b = model.evidence(x), model.evidence(x)
     assert isinstance(a, Evidence)
     assert all(torch.equal(a.features[name], b.features[name]) for name in a.features)

@@ -22,8 +22,8 @@ class Evidence:
 
     `x` (n, ...), the data, with 0 where a value is not observed; `context` by name, each (n, ...): what is known in
     generation too; `features` by name, each (n, ...): deterministic, of x and the context, empty when there are no
-    data; `observed` (n, ...) bool and `lengths` (n,) as in `Datum`: without data the steps that are to be generated.
-    Never a random value: repeated rows differ by their draws only.
+    data; `observed` (n, ...) bool and `lengths` (n,) as in `Datum`.  Without data the `horizon`, or else the lengths,
+    say how many steps are to be generated.  Never a random value: repeated rows differ by their draws only.
     """
 
     n: int
@@ -32,6 +32,7 @@ class Evidence:
     features: Mapping[str, Tensor] = field(default_factory=dict)
     observed: Tensor | None = None
     lengths: Tensor | None = None
+    horizon: int | None = None
 
     def __len__(self) -> int:
         return self.n
@@ -47,7 +48,7 @@ class Evidence:
         """Steps T of the sequences that are known, or to be generated; None where nothing says so."""
         if self.x is not None:
             return self.x.shape[1]
-        return None if self.lengths is None else int(self.lengths.max())
+        return self.horizon if self.lengths is None else int(self.lengths.max())
 
     def exists(self, step: int) -> Tensor | None:
         """Which rows have a step (n,) bool, for `Site.mask`; None where all have it."""
@@ -71,6 +72,14 @@ class Evidence:
         """The site of the data: their likelihood p, and their values and which are observed where they are known."""
         return Site(name, p, value=self.x, observed=self.observed, data=True)
 
+    def sequence(self, p: Distribution, name: str = "x") -> Site:
+        """The site of all steps of the data at once, (n, T, ...): what lies beyond a length is not observed."""
+        x, within, observed = self.data, self.within(), self.observed
+        if within is not None:
+            within = within.view(*within.shape, *[1] * (x.ndim - 2)).expand_as(x)
+            observed = within if observed is None else observed & within
+        return Site(name, p, value=x, observed=observed, data=True)
+
     def repeat(self, k: int) -> Evidence:
         """K rows for each datum, (B, ...) -> (B K, ...): row b becomes rows b k to b k + k - 1.  Networks ran once."""
         if k == 1:
@@ -81,4 +90,4 @@ class Evidence:
         context, features = (
             {name: t.repeat_interleave(k, 0) for name, t in part.items()} for part in (self.context, self.features)
         )
-        return Evidence(k * self.n, x, context, features, observed, lengths)
+        return Evidence(k * self.n, x, context, features, observed, lengths, self.horizon)

@@ -79,6 +79,11 @@ Visit = Callable[[Site], Tensor]
 """What a walk calls at each variable: it is handed the value and walks on."""
 
 
+def at(visit: Visit, step: int, mask: Tensor | None) -> Visit:
+    """A visit at one step of a walk in time: of the rows that have this step, (B,) bool (all of them if None)."""
+    return lambda site: visit(replace(site, step=step, mask=mask))
+
+
 def spelled(pin: Pin) -> str:
     """A variable as text, for files and screens.
 

@@ -97,15 +97,15 @@ class Model(nn.Module, ABC):
         `steps`, how many a timed model generates; those of its `shape` if left out.
         """
         rows, device = row_count(self.conditions, context or {}) if n is None else n, device_of(self)
-        lengths = None if steps is None else self._lengths(rows, steps, device)
-        return Evidence(rows, context=context_rows(self.conditions, context or {}, rows, device), lengths=lengths)
+        if steps is not None:
+            self._check_steps(steps)
+        return Evidence(rows, context=context_rows(self.conditions, context or {}, rows, device), horizon=steps)
 
-    def _lengths(self, n: int, steps: int, device: torch.device) -> Tensor:
+    def _check_steps(self, steps: int) -> None:
         if not self.timed:
             raise HvaeError(f"this model generates data of one shape, {self.shape}, got steps={steps}; leave it out")
         if steps < 1:
             raise HvaeError(f"expected at least one step to generate, got {steps}")
-        return torch.full((n,), steps, device=device)
 
     def picture(self, trace: Trace) -> Tensor:
         """The data of a trace without the noise of their likelihood, (B, *shape): the mean of p(x given z).

@@ -23,6 +23,7 @@ from hvae.levels import (
     PrecisionWeighted,
     Replace,
     Residual,
+    ResidualMean,
     SplitPrior,
     StandardPrior,
     gaussian,
@@ -99,8 +100,14 @@ def test_merge_makes_only_the_network_it_needs() -> None:
     made: list[str] = []
     networks = {name: lambda name=name: made.append(name) or nn.Identity() for name in ("message", "joint", "linear")}
     kinds = {kind: type(merge(kind, unit, networks)) for kind in MERGES}
-    assert made == ["message", "joint", "linear", "joint"]
-    assert kinds == {"precision": PrecisionWeighted, "concat": Concat, "linear": Concat, "residual": Residual}
+    assert made == ["message", "joint", "linear", "joint", "joint"]
+    assert kinds == {
+        "precision": PrecisionWeighted,
+        "concat": Concat,
+        "linear": Concat,
+        "residual": Residual,
+        "residual-mean": ResidualMean,
+    }
     with pytest.raises(HvaeError, match="no posterior named 'residul'; did you mean 'residual'"):
         merge("residul", unit, networks)
 

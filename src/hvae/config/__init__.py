@@ -11,6 +11,7 @@ from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserCo
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
+from hvae.config.sequences import VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 
@@ -37,6 +38,7 @@ __all__ = [
     "VAEConfig",
     "VDVAEConfig",
     "VLAEConfig",
+    "VRNNConfig",
     "WarmUpConfig",
     "family",
     "preset",

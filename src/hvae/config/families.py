@@ -13,6 +13,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
+from hvae.config.sequences import VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError, short, unknown
 from hvae.trust import attribute, current, is_module
@@ -52,6 +53,7 @@ FAMILIES: dict[str, Family] = {
         BIVAConfig,
         IAFVAEConfig,
         QResVAEConfig,
+        VRNNConfig,
     )
 }
 """The families by name: those of this library, and those that `family` has registered."""

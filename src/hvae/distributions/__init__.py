@@ -1,12 +1,13 @@
 """Probability without parameters."""
 
 from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
-from hvae.distributions.discrete import Bernoulli, Categorical
+from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
 from hvae.distributions.divergence import divergence, normal_kl, register_kl
 from hvae.distributions.flow import Flowed
 from hvae.distributions.logistic import DiscretizedLogistic
 from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
+from hvae.distributions.overtime import OverTime
 from hvae.distributions.steps import Steps
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "LocationScale",
     "LogisticMixture",
     "Normal",
+    "OverTime",
     "Steps",
+    "Tokens",
     "divergence",
     "full",
     "normal_kl",

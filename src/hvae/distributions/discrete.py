@@ -118,3 +118,43 @@ class Categorical(Distribution):
 
     def __repr__(self) -> str:
         return f"Categorical{tuple(self.logits.shape)}"
+
+
+class Tokens(Distribution):
+    r"""Whole numbers 0 .. V - 1 that stand for symbols: no grid, no order.
+
+    $$\log p(x = k) = l_k - \log\sum_j e^{l_j}$$
+
+    Argument: `logits`, (B, V, ...), in nats; a value (B, ...) holds the numbers exactly, as floats.
+
+    >>> Tokens(torch.zeros(1, 8)).log_prob(torch.tensor([5.0])).exp()
+    tensor([0.1250])
+    """
+
+    density = False
+    has_exact_mean = False
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+
+    def sample(self) -> Tensor:
+        return choose(self.logits).squeeze(1).to(self.logits.dtype)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -F.cross_entropy(self.logits, value.long(), reduction="none")
+
+    def mode(self) -> Tensor:
+        return self.logits.argmax(1).to(self.logits.dtype)
+
+    def mean(self) -> Tensor:
+        """The mode: symbols have no mean."""
+        return self.mode()
+
+    def tempered(self, t: float) -> Tokens:
+        return Tokens(self.logits / t)
+
+    def detach(self) -> Tokens:
+        return Tokens(self.logits.detach())
+
+    def __repr__(self) -> str:
+        return f"Tokens{tuple(self.logits.shape)}"

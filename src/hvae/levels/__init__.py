@@ -2,7 +2,7 @@
 
 from hvae.levels.absorb import Add, Join, Replace
 from hvae.levels.level import Level
-from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, merge
+from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, ResidualMean, merge
 from hvae.levels.prior import LearnedPrior, SplitPrior, StandardPrior
 from hvae.levels.scale import VARIANCES, Positive, gaussian, variance
 from hvae.levels.twin import TwinLevel
@@ -20,6 +20,7 @@ __all__ = [
     "PrecisionWeighted",
     "Replace",
     "Residual",
+    "ResidualMean",
     "SplitPrior",
     "StandardPrior",
     "TwinLevel",

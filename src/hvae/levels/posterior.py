@@ -73,12 +73,28 @@ class Residual(nn.Module):
         return Normal(p.loc + delta.loc, p.scale * delta.scale)
 
 
+class ResidualMean(nn.Module):
+    r"""q whose mean alone is relative to p: $\mu = \mu_p + \Delta\mu$, $\sigma = \sigma(h, e)$.
+
+    Fraccaro et al. 2016, arXiv 1605.07571, sec. 3.2: in time, where the prior of a step already knows most of it.
+    """
+
+    def __init__(self, network: nn.Module, positive: Positive) -> None:
+        super().__init__()
+        self.network, self.positive = network, positive
+
+    def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
+        own = gaussian(self.network(torch.cat([h, e], 1)), self.positive)
+        return Normal(p.loc + own.loc, own.scale)
+
+
 Networks = Mapping[str, Callable[[], nn.Module]]
 MERGES: dict[str, tuple[type[nn.Module], str]] = {
     "precision": (PrecisionWeighted, "message"),
     "concat": (Concat, "joint"),
     "linear": (Concat, "linear"),
     "residual": (Residual, "joint"),
+    "residual-mean": (ResidualMean, "joint"),
 }
 
 

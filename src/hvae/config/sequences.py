@@ -1,0 +1,51 @@
+"""Families of sequences: a latent a step, or one for all of it.  No torch here: `--help` stays quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from hvae.config.bounds import Bound, Repeats, Size
+from hvae.config.model import Merge, ModelConfig, Variance
+
+Cell = Literal["gru", "lstm"]
+Prior = Literal["learned", "standard"]
+Recurrence = Literal["vrnn", "storn"]
+Vocabulary = Annotated[int, Bound(least=0, most=10**6)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceConfig(ModelConfig):
+    """What every family of sequences shares."""
+
+    variance: Variance = "softplus"
+    """How latent scales stay positive and finite: softplus, softclamp (5 tanh(x/5)), clamp (log-variance within 7), exp
+    (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
+    vocabulary: Vocabulary = 0
+    """How many tokens text has (0: as many as the data say)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VRNNConfig(SequenceConfig):
+    """Variational recurrent network: a latent a step inside a recurrent state (with other keys VRNN-I and STORN)."""
+
+    family: ClassVar[str] = "vrnn"
+
+    latent: Size = 32
+    """Latent dimensions of a step."""
+    state: Size = 128
+    """Width of the recurrent state."""
+    width: Size = 128
+    """Width of the hidden layers of all other networks."""
+    layers: Repeats = 1
+    """Hidden layers of the networks of the data, the posterior and the likelihood; the others have one."""
+    cell: Cell = "gru"
+    """The recurrent cell: gru or lstm."""
+    prior: Prior = "learned"
+    """The prior of a step: learned from the state (VRNN), or standard (VRNN-I and STORN)."""
+    recurrence: Recurrence = "vrnn"
+    """vrnn: a latent enters the state after the data of its step; storn: before them, and the posterior reads the data
+    so far by a recurrence of its own."""
+    posterior: Merge = "residual-mean"
+    """How the state and the data merge in a vrnn's posterior: concat (the paper), residual-mean (its mean added to the
+    prior's), residual, precision, linear."""

@@ -1,0 +1,103 @@
+"""A latent a step: the Markov state of a walk in time takes in each latent, and what is known of the data before it.
+
+Shapes: `n`, `B` rows; `T` steps; `U` an embedded step; `C` what the past says of a step; `E` evidence of a step;
+`S` state before, `M` state after the latent of a step; `...` one step of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hvae.datum import Datum
+from hvae.distributions import OverTime
+from hvae.levels.heads import Head
+from hvae.levels.level import Level
+from hvae.models.timed import existing, mean_over_time
+from hvae.nn.mlp import begin
+from hvae.nn.recurrence import delayed
+from hvae.nn.steps import begin_centred
+from hvae.range import Limits
+from hvae.site import Site, Visit, at
+from hvae.walk import Evidence, Model, Trace
+
+
+class Recurrent(Model):
+    r"""One latent z_t a step of the data x_t, and a state that both leave their trace in.
+
+    $$s_t = f(m_{t-1}, c_t), \quad z_t \sim p(z_t \mid s_t), \quad m_t = g(s_t, z_t), \quad x_t \sim p(x_t \mid m_t)$$
+    $$q(z_{1:T} \mid x_{1:T}) = \prod_t q(z_t \mid s_t, e_t)$$
+
+    where c_t is a function of the data before step t and e_t one of all the data.  Both are evidence: they are
+    computed for all steps at once, as are the embedding u_t of x_t and, where the data are given, their likelihood.
+
+    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t,
+    and `width` U, how many numbers that gives; `past`, the delayed u (B, T, U) and a carry -> (c (B, T, C), carry);
+    `lag`, how many steps u is delayed (1: c_t sees x_1 .. x_{t-1}); `reader`, (u, c, lengths) -> e (B, T, E); `first`,
+    n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood parameters of
+    a step; `head`, raw -> law of a step.
+    """
+
+    timed = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        limits: Limits | None,
+        embed: nn.Module,
+        width: int,
+        past: nn.Module,
+        reader: nn.Module,
+        first: nn.Module,
+        enter: nn.Module,
+        level: Level,
+        leave: nn.Module,
+        head: Head,
+        lag: int = 1,
+    ) -> None:
+        super().__init__()
+        self.shape, self.limits, self.width, self.lag = tuple(shape), limits, width, lag
+        self.embed, self.past, self.reader = embed, past, reader
+        self.first, self.enter, self.level = first, enter, level
+        self.leave, self.head = leave, head
+
+    def prepare(self, datum: Datum) -> None:
+        steps = existing(datum)
+        begin(self.leave, self.head.marginal(steps))
+        begin_centred(self.embed, steps)
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
+        c, _ = self.past(delayed(u, self.lag))
+        return {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
+
+    def picture(self, trace: Trace) -> Tensor:
+        return mean_over_time(trace)
+
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        return self._generated(visit, evidence) if evidence.x is None else self._read(visit, evidence)
+
+    def _read(self, visit: Visit, evidence: Evidence) -> Tensor:
+        """Every latent in the order of time, then all data at once."""
+        past, seen = evidence.features["past"].unbind(1), evidence.features[self.level.name].unbind(1)
+        m, states = self.first(evidence.n), []
+        for t, (c, e) in enumerate(zip(past, seen, strict=True)):
+            m = self.level(self.enter(m, c), e, at(visit, t, evidence.exists(t)))
+            states.append(m)
+        raw = self.leave(torch.stack(states, 1).flatten(0, 1))
+        return visit(evidence.sequence(OverTime(self.head(raw), len(states))))
+
+    def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
+        """Step by step: each latent, then the data it leads to, which the next step looks back on."""
+        m, carry, steps = self.first(evidence.n), None, []
+        looks = [m.new_zeros(evidence.n, self.width)] * self.lag
+        for t in range(evidence.steps or self.shape[0]):
+            c, carry = self.past(looks[t][:, None], carry)
+            here = at(visit, t, evidence.exists(t))
+            m = self.level(self.enter(m, c[:, 0]), None, here)
+            steps.append(here(Site("x", self.head(self.leave(m)), data=True)))
+            looks.append(self.embed(steps[-1]))
+        return torch.stack(steps, 1)

@@ -1,0 +1,29 @@
+"""What all walks in time share.
+
+Shapes: `B` batch; `T` steps; `N` steps of all sequences together; `...` one step of the data.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hvae.datum import Datum
+from hvae.trace import Trace
+
+
+def existing(datum: Datum) -> Tensor:
+    """Every step of every sequence that is no padding, (N, ...)."""
+    steps = datum.x.flatten(0, 1)
+    if datum.lengths is None:
+        return steps
+    step = torch.arange(datum.x.shape[1], device=steps.device)
+    return steps[(step < datum.lengths[:, None]).flatten()]
+
+
+def mean_over_time(trace: Trace) -> Tensor:
+    """The means of the data, (B, T, ...), whether all steps were visited at once or one after the other."""
+    records = trace.observed
+    if records[0].step is None:
+        return records[0].law.mean()
+    return torch.stack([record.law.mean() for record in records], 1)

@@ -1,0 +1,172 @@
+"""Recurrent networks: one step at a time on a flat state, or over all steps of a batch at once.
+
+A flat state is what is carried from step to step, side by side: for a GRU its hidden state h, for an LSTM the memory c
+and then h.  What others read of it, h, always comes last.
+
+Shapes: `B` batch; `T` steps; `U` inputs, `C` what is known of the past, `E` features of a step; `H` hidden; `S` state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hvae.errors import unknown
+
+
+class LSTMStep(nn.Module):
+    """One step of an LSTM on the state [c, h]: (u, s) -> s."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(inputs, width)
+
+    def forward(self, u: Tensor, s: Tensor) -> Tensor:
+        c, h = s.chunk(2, 1)
+        h, c = self.cell(u, (h, c))
+        return torch.cat([c, h], 1)
+
+
+_STEPS: dict[str, Any] = {"gru": nn.GRUCell, "lstm": LSTMStep}
+_WHOLE: dict[str, Any] = {
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+    "rectifier": lambda inputs, width, **more: nn.RNN(inputs, width, nonlinearity="relu", **more),
+}
+
+
+def step_cell(kind: str, inputs: int, width: int) -> nn.Module:
+    """One step of a named recurrence, (u (B, U), s (B, S)) -> s (B, S).  Raises HvaeError for an unknown name.
+
+    >>> step_cell("lstm", 3, 4)(torch.zeros(2, 3), torch.zeros(2, 8)).shape
+    torch.Size([2, 8])
+    """
+    if kind not in _STEPS:
+        raise unknown("cell", kind, _STEPS)
+    cell: nn.Module = _STEPS[kind](inputs, width)
+    return cell
+
+
+def memory_size(kind: str, width: int) -> int:
+    """How many numbers of a flat state come before h: the memory of an LSTM, none of a GRU."""
+    return width if kind == "lstm" else 0
+
+
+def over_time(kind: str, inputs: int, width: int) -> nn.Module:
+    """A named recurrence over all steps at once, (u (B, T, U), carry or None) -> (h (B, T, H), carry).
+
+    Raises HvaeError for an unknown name.
+
+    >>> over_time("gru", 3, 4)(torch.zeros(2, 5, 3))[0].shape
+    torch.Size([2, 5, 4])
+    """
+    if kind not in _WHOLE:
+        raise unknown("cell", kind, _WHOLE)
+    network: nn.Module = _WHOLE[kind](inputs, width, batch_first=True)
+    return network
+
+
+class Skip(nn.Module):
+    """All but the first `count` numbers of a state."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, s: Tensor) -> Tensor:
+        return s[:, self.count :]
+
+    def extra_repr(self) -> str:
+        return f"{self.count}"
+
+
+# --- What is known of the past of a step: (u, carry) -> (c, carry), as `over_time` has it
+
+
+class LastInput(nn.Module):
+    """Of the past, the last input itself: the state of the walk remembers the rest."""
+
+    def forward(self, u: Tensor, carry: None = None) -> tuple[Tensor, None]:
+        return u, None
+
+
+class NoInput(nn.Module):
+    """Of the past, nothing but the latents: c is (B, T, 0)."""
+
+    def forward(self, u: Tensor, carry: None = None) -> tuple[Tensor, None]:
+        return u[..., :0], None
+
+
+def delayed(u: Tensor, lag: int) -> Tensor:
+    """A series (B, T, U), `lag` steps later, after as many zeros.
+
+    >>> delayed(torch.tensor([[[1.0], [2.0], [3.0]]]), 1).flatten()
+    tensor([0., 1., 2.])
+    """
+    steps = u.shape[1]
+    return nn.functional.pad(u, (0, 0, lag, 0))[:, :steps]
+
+
+# --- What inference reads of the data: (u, c, lengths) -> e (B, T, E)
+
+
+class ReadNow(nn.Module):
+    """e_t = u_t: the step itself (a filter, for the state knows the past)."""
+
+    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
+        return u
+
+
+class ReadForward(nn.Module):
+    """e_t = f(e_{t-1}, u_t): the step and all before it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
+        e: Tensor = self.network(u)[0]
+        return e
+
+
+class ReadBackward(nn.Module):
+    """e_t = f(e_{t+1}, [u_t, c_t]): the step and all after it, from the last step that exists.
+
+    The state after the end of a sequence is zero, or learned if a `width` is given (of a recurrence without memory).
+    """
+
+    def __init__(self, network: nn.Module, width: int | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.end = None if width is None else nn.Parameter(torch.zeros(width))
+
+    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
+        carry = None if self.end is None else self.end.expand(1, u.shape[0], -1).contiguous()
+        e: Tensor = self.network(reversed_in_time(torch.cat([u, c], 2), lengths), carry)[0]
+        return reversed_in_time(e, lengths)
+
+
+class ReadBoth(nn.Module):
+    """Two readers side by side: e_t of the one, then of the other."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
+        return torch.cat([self.first(u, c, lengths), self.second(u, c, lengths)], 2)
+
+
+def reversed_in_time(u: Tensor, lengths: Tensor | None) -> Tensor:
+    """Each series (B, T, U) of a batch back to front within its own length; its own inverse.  Padding stays behind.
+
+    >>> reversed_in_time(torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([2])).flatten()
+    tensor([2., 1., 0.])
+    """
+    if lengths is None:
+        return u.flip(1)
+    step = torch.arange(u.shape[1], device=u.device)
+    place = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)  # (B, T)
+    return u.take_along_dim(place[:, :, None], 1)

@@ -1,0 +1,69 @@
+"""What the families of sequences are built from: steps in, steps out.
+
+Shapes: one step of the data is (), a token, or (D,) or (C, h, w); the data are (T, *step).
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from hvae.config.sequences import SequenceConfig
+from hvae.errors import HvaeError
+from hvae.levels.heads import Head, TokenHead
+from hvae.nn import Shape
+from hvae.nn.mlp import FromMarginal, dense, near_one
+from hvae.nn.steps import Centred, Token
+from hvae.range import ANY, UNIT, Limits
+from hvae.zoo.parts import head_for
+
+
+def step_of(config: SequenceConfig, shape: Shape) -> Shape:
+    """The shape of one step of the data.  Raises HvaeError for data that are no sequences."""
+    if len(shape) not in (1, 2, 4):
+        raise HvaeError(
+            f"{config.family} needs sequences (T, D), tokens (T,) or frames (T, C, H, W), got data of shape "
+            f"{tuple(shape)}; for images choose model.family ladder"
+        )
+    if len(shape) == 1 and config.vocabulary < 2:
+        raise HvaeError(
+            f"{config.family} of tokens (T,) needs to know how many there are: expected model.vocabulary of at least "
+            f"2, got {config.vocabulary}"
+        )
+    return tuple(shape[1:])
+
+
+def limits_of(config: SequenceConfig, step: Shape, bits: int) -> Limits:
+    """The range of the data: tokens are whole numbers, n-bit values lie in [0, 1], 0 bits are any number."""
+    if not step:
+        return 0.0, config.vocabulary - 1.0
+    return UNIT if bits else ANY
+
+
+def step_head(config: SequenceConfig, step: Shape, bits: int) -> Head:
+    """The likelihood of one step."""
+    return head_for(config, step, bits) if step else TokenHead(config.vocabulary)
+
+
+def embedding(config: SequenceConfig, step: Shape, width: int, layers: int) -> nn.Sequential:
+    """One step to `width` numbers: a vector a token, else so many hidden layers."""
+    if not step:
+        return nn.Sequential(Token(config.vocabulary, width))
+    size = 1
+    for s in step:
+        size *= s
+    return nn.Sequential(Centred(step), nn.Flatten(), *hidden(size, width, layers))
+
+
+def hidden(inputs: int, width: int, layers: int) -> list[nn.Module]:
+    """So many hidden layers of one width."""
+    return [dense(inputs if i == 0 else width, width) for i in range(layers)]
+
+
+def to_gaussian(inputs: int, width: int, layers: int, dims: int) -> nn.Sequential:
+    """Hidden layers, then the raw parameters of a Gaussian."""
+    return nn.Sequential(*hidden(inputs, width, layers), near_one(nn.Linear(width if layers else inputs, 2 * dims)))
+
+
+def leaving(inputs: int, width: int, layers: int, head: Head) -> nn.Sequential:
+    """Hidden layers, then raw likelihood parameters that start at the marginal of the data."""
+    return nn.Sequential(*hidden(inputs, width, layers), FromMarginal(width, head.width, head.shape[1:]))
