@@ -23,6 +23,8 @@ class DataRecord(TypedDict, total=False):
     version: str
     transforms: list[str]
     tally: JSON
+    sequences: JSON
+    """The form of sequences; absent for images."""
 
 
 class Origin(TypedDict):

@@ -62,10 +62,11 @@ def check_description(description: JSON) -> None:
     if any(name in imported for name in _ALWAYS):
         check(imported, PUBLISHED, "imported")
     shape, bits, step = (description[key] for key in ("shape", "bits", "step"))
-    if len(shape) not in (1, 3) or min(shape) < 1 or math.prod(shape) > MOST_VALUES:
-        raise HvaeError(f"shape: expected (D,) or (C, H, W) of 1 to {MOST_VALUES:,} values, got {str(shape)[:80]}")
-    if not 1 <= bits <= MOST_BITS:
-        raise HvaeError(f"bits: expected 1 to {MOST_BITS}, got {bits:.3g}")
+    if len(shape) not in (1, 2, 3, 4) or min(shape) < 1 or math.prod(shape) > MOST_VALUES:
+        forms = "(D,) or (C, H, W), or a sequence of T such steps"
+        raise HvaeError(f"shape: expected {forms}, of 1 to {MOST_VALUES:,} values, got {str(shape)[:80]}")
+    if not 0 <= bits <= MOST_BITS:
+        raise HvaeError(f"bits: expected 1 to {MOST_BITS}, or 0 for real numbers, got {bits:.3g}")
     if step < 0:
         raise HvaeError(f"step: expected 0 or more, got {step:.3g}")
 

@@ -56,10 +56,13 @@ class LoadedRun:
         return int(self.description["bits"])
 
     def check_form(self, shape: Sequence[int], bits: int, source: str) -> None:
-        """Raises HvaeError for data from `source` whose shape or bits differ from the model's."""
-        if tuple(shape) != self.model.shape or bits != self.bits:
+        """Raises HvaeError for data from `source` whose shape or bits differ from the model's; of sequences the steps'."""
+        shared = 1 if self.model.timed else 0  # sequences may have any length
+        own = tuple(self.model.shape)
+        if len(shape) != len(own) or tuple(shape)[shared:] != own[shared:] or bits != self.bits:
+            what = "sequences" if self.model.timed else "images"
             raise HvaeError(
-                f"{self.folder} takes images of {self.model.shape} with {self.bits} bits, got {tuple(shape)} with "
+                f"{self.folder} takes {what} of {self.model.shape} with {self.bits} bits, got {tuple(shape)} with "
                 f"{bits} bits from {source}; give the data it was trained on, or others of that form"
             )
 

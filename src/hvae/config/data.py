@@ -9,29 +9,39 @@ nothing about the other:
     BASE-binary     each pixel compared with one half, once (grey sets)
     mnist-static    the fixed draw that Larochelle published; the tables of most papers use it
 
+Sets of sequences (jsb, nottingham ...) have keys of their own, and take none of those that speak of pictures.
+
 Downsampled ImageNet exists twice under one name, made in two ways: imagenet32-old and imagenet64-old are those of van
 den Oord et al. 2016 (PixelRNN, VDVAE, NVAE), imagenet32-new and imagenet64-new those of Chrabaszcz et al. 2017.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Among, Bound, Place, Side
+from hvae.config.bounds import Among, Bound, Count, CountOrNone, Place, Side, StepsOrNone
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
 GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes")
 COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
-KNOWN = (*(name + form for name in GREY for form in ("", "-dynamic", "-binary")), "mnist-static", *COLOUR, *IMAGENET)
-SOURCES = ("folder", "npy", "idx", "hub")
+SEQUENCES = ("jsb", "nottingham")
+KNOWN = (
+    *(name + form for name in GREY for form in ("", "-dynamic", "-binary")),
+    *("mnist-static", *COLOUR, *IMAGENET, *SEQUENCES),
+)
+OWN_SEQUENCES = "sequences"
+SOURCES = ("folder", "npy", "idx", "hub", OWN_SEQUENCES)
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
 _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour) or 0 (as found)")
 _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (as found)")
+_OF_PICTURES = ("size", "crop", "flip", "channels", "pages")
+_OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
 _HELD = "a count, or a share from 0 to below 1"
+Kind = Literal["auto", "rolls", "audio", "text", "motion", "video"]
 Held = (
     Annotated[int, Bound(least=0, most=10**9, expected=_HELD)]
     | Annotated[float, Bound(least=0, below=1, expected=_HELD)]
@@ -54,8 +64,8 @@ class DataConfig(Section):
 
     name: str = "digits"
     """A known set (digits, mnist, fashion-mnist, omniglot, shapes, each also as NAME-dynamic and NAME-binary;
-    mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new), or where to read your own:
-    folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face)."""
+    mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham), or where to
+    read your own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), sequences."""
     path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     root: Place = ""
@@ -83,9 +93,35 @@ class DataConfig(Section):
     download: bool = True
     """Fetch a known set that is found nowhere from its published address into the cache."""
 
+    kind: Kind = "auto"
+    """Own sequences: rolls (.mat, .npz, .npy), audio (.wav), text (.txt), motion (.csv, .npz) or video (.gif, .npz);
+    auto goes by the files."""
+    chunk: StepsOrNone = 0
+    """Sequences: training sequences of more steps are cut into pieces of so many, which do not know of one another
+    (0: whole); validation and test sequences stay whole."""
+    bucket: CountOrNone = 0
+    """Sequences: each batch takes neighbours by length out of so many batches of the random order, so that little of it
+    is padding (0: any lengths together)."""
+    frame: Count = 1
+    """Audio: samples a step."""
+    law: Literal["linear", "mu"] = "linear"
+    """Audio: how a sample becomes a level: linear, or companded by the mu-law, mu = 2^bits - 1."""
+    tokens: Literal["char", "word", "bpe"] = "char"
+    """Text: what a step is: a character, a word, or a piece of one (byte pairs; extra `text`)."""
+    unit: Literal["line", "paragraph"] = "line"
+    """Text: what a sequence is; each ends with a token of its own, which is scored too."""
+    vocabulary: Annotated[int, Bound(least=0, most=10**6)] = 0
+    """Text: most words or pieces of the vocabulary, the commonest (0: 10,000); others become one token."""
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether the data are sequences."""
+        return self.name in (*SEQUENCES, OWN_SEQUENCES)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_source(self)
+        _check_keys(self)
         if self.size is None and self.crop != "none":
             raise HvaeError(f"data.crop={self.crop} needs a size to reach; set data.size, for example [32, 32]")
 
@@ -99,3 +135,12 @@ def _check_source(config: DataConfig) -> None:
     if config.name in KNOWN and config.path:
         near = "data.root names the folder to look for a known set"
         raise HvaeError(f"data.path={config.path} is not read for '{config.name}'; {near}; for own files set data.name")
+
+
+def _check_keys(config: DataConfig) -> None:
+    """Raises HvaeError for a key of pictures on sequences, and the reverse."""
+    kinds = ("sequences", _OF_PICTURES) if config.is_sequential else ("pictures", _OF_SEQUENCES)
+    defaults = {field.name: field.default for field in fields(config)}
+    for key in kinds[1]:
+        if getattr(config, key) != defaults[key]:
+            raise HvaeError(f"data.{key} says nothing of {kinds[0]}, which '{config.name}' holds; leave it out")

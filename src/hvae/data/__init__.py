@@ -1,4 +1,4 @@
-"""Images for training and evaluation: read from anywhere, brought to one form, with a record of their origin."""
+"""Images and sequences: read from anywhere, brought to one form, with a record of their origin."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from hvae.data.order import MicroBatch, StepSampler, epoch_order, generator, sub
 from hvae.data.prepare import prepare
 from hvae.data.provenance import Provenance, differences
 from hvae.data.raw import Raw
+from hvae.data.sequences.load import load_sequences
+from hvae.data.sequences.split import SequenceData, SequenceSplit
+from hvae.errors import HvaeError
 
 __all__ = [
+    "Data",
     "ImageData",
     "MicroBatch",
     "Provenance",
+    "SequenceData",
+    "SequenceSplit",
     "Split",
     "StepSampler",
     "differences",
@@ -28,6 +34,8 @@ __all__ = [
     "generator",
     "known_sets",
     "load",
+    "load_any",
+    "load_sequences",
     "subset",
 ]
 
@@ -39,8 +47,17 @@ _READERS: dict[str, Callable[[DataConfig], Raw]] = {
 }
 
 
+Data = ImageData | SequenceData
+"""A data set ready for training: of images, or of sequences."""
+
+
+def load_any(config: DataConfig) -> Data:
+    """The images or the sequences that a config describes.  Raises HvaeError as `load` does."""
+    return load_sequences(config) if config.is_sequential else load(config)
+
+
 def load(config: DataConfig) -> ImageData:
-    """The data a config describes, ready for training.
+    """The images a config describes, ready for training.
 
     Raises HvaeError with one line for everything that can be wrong with the files or the wishes.
 
@@ -50,6 +67,10 @@ def load(config: DataConfig) -> ImageData:
     >>> print(data.provenance)
     digits: 1,517 / 100 / 180 images of 1x8x8, 4 bit, binarisation none; value 16 stored as 15; test: ...
     """
+    if config.is_sequential:
+        raise HvaeError(
+            f"data.name={config.name} is a set of sequences, and pictures are expected; name a set of those"
+        )
     raw = _READERS.get(config.name, read_known)(config)
     return prepare(replace(raw, source=raw.source or config.path), config)
 

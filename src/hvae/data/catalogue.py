@@ -21,6 +21,7 @@ from hvae.data.layouts import (
     static_amat,
     static_npz,
 )
+from hvae.data.raw import Raw
 
 CIFAR_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
 IDX_FILES = tuple(f"{part}?idx?-ubyte*" for part in ("train-images", "train-labels", "t10k-images", "t10k-labels"))
@@ -32,7 +33,7 @@ def _idx_remotes(md5s: tuple[str, ...], *mirrors: str) -> tuple[Remote, ...]:
     return tuple(Remote(f, md5, tuple(m + f for m in mirrors)) for f, md5 in zip(files, md5s, strict=True))
 
 
-MNIST = KnownSet(
+MNIST = KnownSet[Raw](
     name="mnist",
     what="handwritten digits, grey (LeCun, Cortes, Burges 1998)",
     shape=(1, 28, 28),
@@ -56,7 +57,7 @@ MNIST = KnownSet(
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
 )
-FASHION = KnownSet(
+FASHION = KnownSet[Raw](
     name="fashion-mnist",
     what="photographs of clothes, grey (Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747)",
     shape=(1, 28, 28),
@@ -77,7 +78,7 @@ FASHION = KnownSet(
     ),
     system=("/usr/share/datasets/fashion-mnist",),
 )
-STATIC = KnownSet(
+STATIC = KnownSet[Raw](
     name="mnist-static",
     what="MNIST binarised once by H. Larochelle, as in most tables (Salakhutdinov and Murray 2008)",
     shape=(1, 28, 28),
@@ -103,7 +104,7 @@ STATIC = KnownSet(
         )
     ),
 )
-OMNIGLOT = KnownSet(
+OMNIGLOT = KnownSet[Raw](
     name="omniglot",
     what="1,623 handwritten characters by 20 drawers each, grey 28x28 (Lake, Salakhutdinov, Tenenbaum 2015)",
     shape=(1, 28, 28),
@@ -124,7 +125,7 @@ OMNIGLOT = KnownSet(
         )
     ),
 )
-CIFAR10 = KnownSet(
+CIFAR10 = KnownSet[Raw](
     name="cifar10",
     what="photographs of ten kinds of things, colour (Krizhevsky 2009)",
     shape=(3, 32, 32),
@@ -149,7 +150,7 @@ CIFAR10 = KnownSet(
         ),
     ),
 )
-DIGITS = KnownSet(
+DIGITS = KnownSet[Raw](
     name="digits",
     what="handwritten digits, 8x8 grey, shipped with scikit-learn (Alpaydin and Kaynak 1998)",
     shape=(1, 8, 8),
@@ -160,7 +161,7 @@ DIGITS = KnownSet(
     layouts=(),
     made=digits,
 )
-SHAPES = KnownSet(
+SHAPES = KnownSet[Raw](
     name="shapes",
     what="squares, ellipses and hearts drawn from shape, scale, orientation, x and y: every combination once, grey",
     shape=(1, 32, 32),
@@ -171,7 +172,7 @@ SHAPES = KnownSet(
     layouts=(),
     made=drawn_shapes,
 )
-SPRITES = KnownSet(
+SPRITES = KnownSet[Raw](
     name="lpc-sprites",
     what="figures of 6 bodies, bottoms, tops and hairs, 3 actions and directions: every combination once, colour",
     shape=(3, 64, 64),

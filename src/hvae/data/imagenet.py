@@ -53,8 +53,8 @@ def _planes(path: Path, side: int) -> Array:
     return found.reshape(-1, 3, side, side)
 
 
-def _set(side: int, form: str, made: str, sizes: tuple[int, int], layout: Layout) -> KnownSet:
-    return KnownSet(
+def _set(side: int, form: str, made: str, sizes: tuple[int, int], layout: Layout[Raw]) -> KnownSet[Raw]:
+    return KnownSet[Raw](
         name=f"imagenet{side}-{form}",
         what=f"ImageNet at {side}x{side}, {made}; numbers on the other form are not comparable",
         shape=(3, side, side),
@@ -67,12 +67,12 @@ def _set(side: int, form: str, made: str, sizes: tuple[int, int], layout: Layout
     )
 
 
-def _old_set(side: int) -> KnownSet:
+def _old_set(side: int) -> KnownSet[Raw]:
     files = (f"imagenet{side}-train.npy", f"imagenet{side}-valid.npy")
     return _set(side, "old", OLD, (1_281_149, 49_999), Layout(files, partial(old, side=side)))
 
 
-def _new_set(side: int) -> KnownSet:
+def _new_set(side: int) -> KnownSet[Raw]:
     return _set(side, "new", NEW, (1_281_167, 50_000), Layout((*BATCHES, "val_data.npz"), partial(new, side=side)))
 
 

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Generic, Protocol, Self, TypeVar
 
 from hvae.data.fetch import Remote, cache_folder, is_whole, places
-from hvae.data.raw import Part, Raw
+
+
+class FoundPart(Protocol):
+    """A split as a reader found it."""
+
+    @property
+    def size(self) -> int: ...
+    def digest(self) -> str: ...
+
+
+class Found(Protocol):
+    """A set as a reader found it: of images, or of sequences."""
+
+    @property
+    def parts(self) -> Mapping[str, FoundPart]: ...
+    @property
+    def version(self) -> str: ...
+    def located(self, source: str, version: str) -> Self: ...
+
+
+R = TypeVar("R", bound=Found)
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(Generic[R]):
     """One way a set lies in a folder: the files it needs (patterns), and who reads them."""
 
     files: tuple[str, ...]
-    read: Callable[[Path], Raw]
+    read: Callable[[Path], R]
 
     def in_folder(self, folder: Path) -> bool:
         """Whether every file is there."""
@@ -26,10 +44,11 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownSet:
+class KnownSet(Generic[R]):
     """A published data set.
 
-    Arguments: `what`, in a line; `shape` (C, H, W) and `bits` of the published form; `sizes` of its splits; `licence`;
+    Arguments: `what`, in a line; `shape` (C, H, W), of sequences that of one step, and `bits` of the published
+    form; `sizes` of its splits; `licence`;
     `folders` tried below a root; `layouts`; `remotes`, its files as published; `system`, folders where a Linux
     distribution puts it; `digests`, what `digest` gives for its splits; `short`, how to say that a split is not whole;
     `made`, who makes it here, where no file holds it; `scarce`, why there is nothing to download where there are no
@@ -38,20 +57,20 @@ class KnownSet:
 
     name: str
     what: str
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     bits: int
     sizes: Mapping[str, int]
     licence: str
     folders: tuple[str, ...]
-    layouts: tuple[Layout, ...]
+    layouts: tuple[Layout[R], ...]
     remotes: tuple[Remote, ...] = ()
     system: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     short: str = "{n:,} of {full:,} {split} images"
-    made: Callable[[], Raw] | None = None
+    made: Callable[[], R] | None = None
     scarce: str = "nobody serves it without an account"
 
-    def found(self, root: str) -> tuple[Path, Layout] | None:
+    def found(self, root: str) -> tuple[Path, Layout[R]] | None:
         """The first place that holds the set, and in which layout."""
         options = ((place, layout) for place in self.searched(root) for layout in self.layouts)
         return next(((place, layout) for place, layout in options if layout.in_folder(place)), None)
@@ -65,9 +84,9 @@ class KnownSet:
         here = [remote for remote in self.remotes if (place / remote.file).exists()]
         return place == cache_folder() / self.folders[0] and not all(is_whole(remote, place) for remote in here)
 
-    def version(self, raw: Raw) -> str:
-        """What sets these images apart from the published set; empty when nothing does."""
-        sizes = {split: len(part.levels) for split, part in raw.parts.items()}
+    def version(self, raw: R) -> str:
+        """What sets these data apart from the published set; empty when nothing does."""
+        sizes = {split: part.size for split, part in raw.parts.items()}
         short = [
             self.short.format(n=sizes.get(split, 0), full=full, split=split)
             for split, full in self.sizes.items()
@@ -77,19 +96,6 @@ class KnownSet:
             f"not the published {split} images (digest {found[:8]}, not {self.digests[split][:8]})"
             for split, part in raw.parts.items()
             if split in self.digests and sizes[split] == self.sizes[split]
-            if (found := digest(part)) != self.digests[split]
+            if (found := part.digest()) != self.digests[split]
         ]
         return "; ".join([*short, raw.version] if raw.version else short)
-
-
-def digest(part: Part) -> str:
-    """The sha256 of a split's levels (bytes) and then of its labels (64 bits), however its files are packed.
-
-    >>> import numpy as np
-    >>> digest(Part(np.zeros((2, 1, 1, 1), np.uint8)))[:8]
-    '96a296d2'
-    """
-    found = hashlib.sha256(np.ascontiguousarray(part.levels).data)
-    if part.labels is not None:
-        found.update(part.labels.astype("<i8").tobytes())
-    return found.hexdigest()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.data.catalogue import SETS
 from hvae.data.fetch import fetch
-from hvae.data.known import KnownSet
+from hvae.data.known import KnownSet, R
 from hvae.data.raw import Raw
+from hvae.data.sequences.catalogue import SETS as SEQUENCES
 from hvae.errors import HvaeError
 
 
@@ -24,11 +24,15 @@ def base(name: str) -> str:
 
 
 def read_known(config: DataConfig) -> Raw:
-    """The known set a config names, from the first place that holds it, or downloaded.
+    """The known set of images that a config names, as `found_set` finds it."""
+    return found_set(SETS[base(config.name)], config)
+
+
+def found_set(known: KnownSet[R], config: DataConfig) -> R:
+    """A known set from the first place that holds it, or downloaded.
 
     Raises HvaeError with every place searched when it is nowhere.
     """
-    known = SETS[base(config.name)]
     if known.made is not None:
         return known.made()
     found = known.found(config.root)
@@ -41,10 +45,10 @@ def read_known(config: DataConfig) -> Raw:
         raise _missing(known, config, "the download left no complete set")
     place, layout = found
     raw = layout.read(place)
-    return replace(raw, source=str(place.resolve()), version=known.version(raw))
+    return raw.located(str(place.resolve()), known.version(raw))
 
 
-def _renew(known: KnownSet, place: Path, config: DataConfig) -> None:
+def _renew(known: KnownSet[Any], place: Path, config: DataConfig) -> None:
     if not config.download:
         raise HvaeError(
             f"{place}: a file of '{known.name}' has changed since its download; set data.download, or data.root"
@@ -52,7 +56,7 @@ def _renew(known: KnownSet, place: Path, config: DataConfig) -> None:
     fetch([remote for remote in known.remotes if (place / remote.file).exists()], place)
 
 
-def _download(known: KnownSet, config: DataConfig) -> None:
+def _download(known: KnownSet[Any], config: DataConfig) -> None:
     if not config.download:
         raise _missing(known, config, "downloading is switched off (data.download)")
     if not known.remotes:
@@ -63,7 +67,7 @@ def _download(known: KnownSet, config: DataConfig) -> None:
         raise _missing(known, config, str(fault)) from fault
 
 
-def _missing(known: KnownSet, config: DataConfig, why: str) -> HvaeError:
+def _missing(known: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
     searched = ", ".join(map(str, known.searched(config.root)))
     wanted = " or ".join(" + ".join(layout.files) for layout in known.layouts)
     return HvaeError(
@@ -74,10 +78,11 @@ def _missing(known: KnownSet, config: DataConfig, why: str) -> HvaeError:
 
 def listing(root: str = "") -> list[dict[str, Any]]:
     """What is known of each set and where it was found: one dict a set, ready for JSON."""
-    return [_listed(known, root) for known in SETS.values()]
+    every: list[KnownSet[Any]] = [*SETS.values(), *SEQUENCES.values()]
+    return [_listed(known, root) for known in every]
 
 
-def _listed(known: KnownSet, root: str) -> dict[str, Any]:
+def _listed(known: KnownSet[Any], root: str) -> dict[str, Any]:
     at = known.found(root)
     return {
         "name": known.name,

@@ -5,7 +5,7 @@ Shapes: `N` images; `B` images of one global batch; `S` shards of it (processes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,6 +18,10 @@ from hvae.seeds import mixed_seed
 
 # Streams of one seed that must never coincide.
 _ORDER, _BATCH, _SUBSET = 1, 2, 5
+
+
+Order = Callable[[int, int, int], Tensor]
+"""(epoch, seed, size of a batch) -> the order of that epoch, (N,)."""
 
 
 def generator(*key: int) -> torch.Generator:
@@ -84,7 +88,8 @@ class StepSampler:
     Iterating yields the micro-batches of steps `start_step` .. `steps` - 1 in order.
 
     Arguments: `n` images; `batch`, the global batch size B; `seed`; `steps`, the last step plus one; `start_step`;
-    `rank` of `world` processes; `accumulate`, micro-batches a step on each process.
+    `rank` of `world` processes; `accumulate`, micro-batches a step on each process;
+    `order`, of an epoch by its number, the seed and the batch (none: `epoch_order`), as pure a function.
 
     Raises HvaeError when there are no images, or B does not divide into world * accumulate shards.
 
@@ -104,6 +109,7 @@ class StepSampler:
     rank: int = 0
     world: int = 1
     accumulate: int = 1
+    order: Order | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -144,6 +150,9 @@ class StepSampler:
 
     def _line(self, start: int, stop: int) -> Tensor:
         epochs = range(start // self.n, (stop - 1) // self.n + 1)
-        line = torch.cat([_order(self.n, epoch, self.seed) for epoch in epochs])
+        line = torch.cat([self._order(epoch) for epoch in epochs])
         offset = start - epochs.start * self.n
         return line[offset : offset + stop - start].clone()
+
+    def _order(self, epoch: int) -> Tensor:
+        return self.order(epoch, self.seed, self.batch) if self.order else _order(self.n, epoch, self.seed)

@@ -40,7 +40,7 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
     ready = {"train": data["train"], **{name: data[name].fixed(seed) for name, seed in DRAW_SEEDS.items()}}
     outcome = 1 if dynamic else shaped.bits
     record = Provenance(
-        name=_task_name(config, binarisation),
+        name=task_name(config, binarisation),
         source=raw.source,
         sizes={name: len(ready[name]) for name in SPLITS},
         checksums={name: checksum(ready[name].chunks()) for name in SPLITS},
@@ -106,22 +106,23 @@ def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, l
         if name in raw.parts:
             splits[name] = _split(raw.parts[name], raw.bits)
             continue
-        count = _count(share, len(raw.parts["train"].levels))
-        taken, pool = _held_out(pool, count, name)
+        count = share_of(share, len(raw.parts["train"].levels))
+        taken, pool = held_out(pool, count, name, "images")
         splits[name] = _split(raw.parts["train"], raw.bits).some(taken)
         notes[name] += [f"{name}: {count:,} training images held out at random (seed {HELD_OUT_SEED})"] * (count > 0)
     return {**splits, "train": _split(raw.parts["train"], raw.bits).some(pool)}, notes
 
 
-def _count(share: int | float, n: int) -> int:
-    # A share never rounds to nothing: who asks for some validation gets at least one image.
+def share_of(share: int | float, n: int) -> int:
+    """How many of n data a count or a share is: a share above 0 at least one, for who asks for some gets some."""
     return max(1, round(share * n)) if 0 < share < 1 else int(share)
 
 
-def _held_out(pool: Tensor, count: int, name: str) -> tuple[Tensor, Tensor]:
+def held_out(pool: Tensor, count: int, name: str, what: str) -> tuple[Tensor, Tensor]:
+    """Some places of a pool for the split `name`, and the rest.  Raises HvaeError where nothing would be left."""
     if count >= len(pool):
         raise HvaeError(
-            f"data.{name} holds out {count:,} of {len(pool):,} training images and leaves none; set it lower, or to 0"
+            f"data.{name} holds out {count:,} of {len(pool):,} training {what} and leaves none; set it lower, or to 0"
         )
     # At random and not the last ones: folders and many published files are sorted by class.
     order = pool[epoch_order(len(pool), 0, HELD_OUT_SEED)]
@@ -154,7 +155,7 @@ def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
     return {pair: count for pair, count in counts.items() if count}
 
 
-def _task_name(config: DataConfig, binarisation: Binarisation) -> str:
+def task_name(config: DataConfig, binarisation: Binarisation) -> str:
     """The name a number goes by: a set cut to one bit is the -binary form, however that was asked for."""
     if config.name == "hub":
         return f"hub:{config.path}"

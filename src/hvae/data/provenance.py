@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from hvae.data.sequences.form import SequenceForm
 from hvae.data.tally import Tally
 from hvae.descriptions import DataRecord
 from hvae.errors import HvaeError
@@ -26,7 +27,7 @@ class Provenance:
     train, valid and test (sha256 of the integer levels, little-endian, in order; before the draw for dynamic training
     data); `bits` a value; `shape` of one image; `binarisation`; `version`, what a reader must know before comparing
     ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order; `tally`, what was there
-    and what of it is used.
+    and what of it is used; `sequences`, what they are of, where the data are sequences.
     """
 
     name: str
@@ -39,10 +40,11 @@ class Provenance:
     version: str = ""
     transforms: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
+    sequences: SequenceForm | None = None
 
     def to_dict(self) -> DataRecord:
         """Plain lists and dicts, ready for JSON."""
-        return DataRecord(
+        record = DataRecord(
             name=self.name,
             source=self.source,
             sizes=dict(self.sizes),
@@ -54,12 +56,15 @@ class Provenance:
             transforms=list(self.transforms),
             tally=self.tally.to_dict(),
         )
+        if self.sequences:
+            record["sequences"] = self.sequences.to_dict()
+        return record
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Provenance:
-        """The inverse of `to_dict`, of older records too, which have no tally; raises HvaeError when a field is missing
+        """The inverse of `to_dict`, of older records too, which lack some; raises HvaeError when a field is missing
         or unknown."""
-        record = {"tally": {}, **record}
+        record = {"tally": {}, "sequences": None, **record}
         known = {one.name for one in fields(cls)}
         if set(record) != known:
             odd = ", ".join(sorted(set(record) ^ known))
@@ -69,7 +74,8 @@ class Provenance:
                 "shape": tuple(int(n) for n in record["shape"]),
                 "transforms": tuple(map(str, record["transforms"])),
             }
-            return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"])})
+            form = SequenceForm.from_dict(record["sequences"]) if record["sequences"] else None
+            return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"]), "sequences": form})
         except (TypeError, ValueError, AttributeError) as fault:
             raise HvaeError(f"expected a provenance record, got another form of one ({fault})") from fault
 
@@ -78,6 +84,10 @@ class Provenance:
         shape = "x".join(map(str, self.shape))
         note = f"; {self.version}" if self.version else ""
         counts = f"\n{self.tally}" if str(self.tally) else ""
+        if self.sequences:
+            steps = f"{self.sequences.counted()} of {'x'.join(map(str, self.shape[1:])) or '1'}"
+            depth = f"{self.bits} bit" if self.bits else "real numbers"
+            return f"{self.name}: {sizes} sequences ({steps}, {depth}){note}{counts}"
         return (
             f"{self.name}: {sizes} images of {shape}, {self.bits} bit, binarisation {self.binarisation}{note}{counts}"
         )
@@ -93,6 +103,7 @@ def differences(a: Provenance, b: Provenance) -> list[str]:
     ['name', 'bits']
     """
     odd = [field for field in TASK_FIELDS if getattr(a, field) != getattr(b, field)]
+    odd += a.sequences.differences(b.sequences) if a.sequences else []
     return odd + ["test checksum"] * (a.checksums.get("test") != b.checksums.get("test"))
 
 

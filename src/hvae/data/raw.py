@@ -5,8 +5,9 @@ Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors; `
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,22 @@ class Part(NamedTuple):
     factors: Array | None = None
     files: tuple[str, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Images."""
+        return len(self.levels)
+
+    def digest(self) -> str:
+        """The sha256 of the levels (bytes) and then of the labels (64 bits), however their files are packed.
+
+        >>> Part(np.zeros((2, 1, 1, 1), np.uint8)).digest()[:8]
+        '96a296d2'
+        """
+        found = hashlib.sha256(np.ascontiguousarray(self.levels).data)
+        if self.labels is not None:
+            found.update(self.labels.astype("<i8").tobytes())
+        return found.hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
@@ -48,6 +65,10 @@ class Raw:
     thresholded: bool = False
     factors: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
+
+    def located(self, source: str, version: str) -> Raw:
+        """The same, with where it was found and what sets it apart."""
+        return replace(self, source=source, version=version)
 
 
 def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:

@@ -94,7 +94,8 @@ def activity(
 
     In a ladder the prior of a level moves with the levels above, and q with it: such a level has active units in this
     sense even if its rate is zero.  Whether a unit is *used*, and the verdict, therefore depend on its rate in nats.
-    Raises HvaeError for fewer than 2 data or 2 draws.
+    A unit of a model of sequences is one at all steps: it varies with data and steps, and its rate is the sum over the
+    steps of a datum.  Raises HvaeError for fewer than 2 data or 2 draws.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -110,7 +111,8 @@ def activity(
             trace = _take(model, evidence, samples, sums, meter)
     if sums.data < 2:
         raise HvaeError(f"expected at least 2 data to see what varies with them, got {sums.data}")
-    levels = {name: _level([sums.units(r) for r in trace.latents if r.name == name]) for name in levels_of(trace)}
+    keys = list(dict.fromkeys(_unit(model, record) for record in trace.latents))
+    levels = {name: _level([sums.units(key) for key in keys if key[0] == name]) for name in levels_of(trace)}
     return ActivityResult(data=sums.data, samples=samples, seed=seed, levels=levels, verdict=verdict(levels))
 
 
@@ -120,12 +122,17 @@ def _take(model: Model, evidence: Evidence, samples: int, sums: _Sums, meter: Me
         trace = run(model, posterior, evidence)
         for record in trace.latents:
             draws.setdefault(record.key, []).append(double((record.q or record.law).mean()))
-            sums.spend(record.key, double(record.divergence()[0]) / samples)
+            sums.spend(_unit(model, record), double(record.divergence()[0]) / samples)
         meter.add(1)
-    for key, means in draws.items():
-        sums.move(key, torch.stack(means))
+    for record in trace.latents:
+        sums.move(_unit(model, record), torch.stack(draws[record.key]), record.mask)
     sums.data += len(evidence)
     return trace
+
+
+def _unit(model: Model, record: Record) -> Key:
+    """What stands for a variable: of a model of sequences a unit is one at all its steps, however many there are."""
+    return (record.name, None) if model.timed else record.key
 
 
 class _Sums:
@@ -133,6 +140,8 @@ class _Sums:
 
     def __init__(self) -> None:
         self.data = 0
+        self.moves: dict[Key, int] = {}
+        """How many means of each variable were taken in: one a datum, of sequences one a step that exists."""
         self.totals: dict[tuple[Key, str], Tensor] = {}
 
     def _add(self, key: Key, name: str, per_datum: Tensor) -> None:
@@ -142,19 +151,20 @@ class _Sums:
         """The rate of each unit, (B, ...)."""
         self._add(key, "nats", nats)
 
-    def move(self, key: Key, means: Tensor) -> None:
-        """The mean of q of each unit for each draw, (S, B, ...)."""
+    def move(self, key: Key, means: Tensor, mask: Tensor | None = None) -> None:
+        """The mean of q of each unit for each draw, (S, B, ...), in the rows that exist by the mask (B,)."""
+        means = means if mask is None else means[:, mask.cpu()]
+        self.moves[key] = self.moves.get(key, 0) + means.shape[1]
         centre = means.mean(0)  # (B, ...)
         self._add(key, "mean", centre)
         self._add(key, "square", centre**2)
         self._add(key, "scatter", means.var(0) / len(means))
 
-    def units(self, record: Record) -> tuple[Tensor, Tensor]:
+    def units(self, key: Key) -> tuple[Tensor, Tensor]:
         """Var_x(E_q[z]) and the mean rate of each unit, (C, positions) both."""
-        n = self.data
-        nats, mean, square, scatter = (
-            self.totals[record.key, name] / n for name in ("nats", "mean", "square", "scatter")
-        )
+        n = self.moves[key]
+        mean, square, scatter = (self.totals[key, name] / n for name in ("mean", "square", "scatter"))
+        nats = self.totals[key, "nats"] / self.data
         variance = (square - mean**2) * (n / (n - 1)) - scatter
         return _by_channel(variance), _by_channel(nats)
 

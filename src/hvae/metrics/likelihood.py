@@ -14,11 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hvae.datum import Datum
+from hvae.datum import Datum, as_datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
-from hvae.metrics.results import Estimate, estimate, plain
+from hvae.metrics.results import Estimate, estimate, plain, ratio
 from hvae.records import JSON
 from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, run, still
@@ -33,9 +33,34 @@ class LevelRate:
     rate_nats_per_dim: float
     """Nats per latent dimension."""
     dims: int
-    """Latent dimensions, over all steps of a recurring name."""
+    """Latent dimensions, over all steps of a recurring name; of sequences as many as they have on average."""
     estimator: str
     """"analytic" (closed form), "sampled", or both, as in "analytic+sampled"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Averages:
+    """A number of each sequence, for each of its steps, by the two averages in use; they differ where lengths do."""
+
+    frame_average: Estimate
+    """Sum over all sequences, divided by the number of all steps."""
+    sequence_mean: Estimate
+    """Mean over the sequences of what each has for a step of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepBounds:
+    """Bounds for each step of sequences, in nats; steps that do not exist enter nothing."""
+
+    steps: int
+    """Steps of all sequences."""
+    dims: int
+    """Values of one step."""
+    negative_elbo_nats: Averages
+    negative_iw_nats: Averages
+    """From the bound of whole sequences: log-mean-exp of the weights of each, then divided by its steps."""
+    rate_nats: Averages
+    """KL(q || p) of all levels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +74,7 @@ class LikelihoodResult:
     data: int
     """Number of data N."""
     dims: int
-    """Dimensions of one datum."""
+    """Dimensions of one datum; of sequences the mean, rounded: what does not exist does not count."""
     samples: int
     """Draws of the latents K for each datum."""
     seed: int
@@ -70,6 +95,8 @@ class LikelihoodResult:
     """The rate of each level, top first."""
     nonfinite_data: int
     """Data whose bound is not finite: their presence makes the means useless."""
+    steps: StepBounds | None = None
+    """The same for each step of sequences; None for data that are none."""
 
     def to_dict(self) -> JSON:
         """Plain values for JSON."""
@@ -129,7 +156,7 @@ def bounds(
                 meter.add(stream.draws)
             if stream.draws < samples:
                 _draw(stream, _Batch(model, x, number, seed, chunk_rows), samples, keep, meter)
-            parts.append(stream.per_datum())
+            parts.append({**stream.per_datum(), **_counted(model, x)})
         (evidence,) = seen(model, [first[:1]] if len(first) else [])
         trace = run(model, posterior, evidence)
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
@@ -181,6 +208,16 @@ def scored(trace: Trace, k: int) -> dict[str, Tensor]:
     return dict(zip(scores, stacked.view(len(scores), -1, k), strict=True))
 
 
+def _counted(model: Model, x: Tensor | Datum) -> Scores:
+    """How many steps each sequence of a batch has, (B,), as float64; nothing for other data."""
+    if not model.timed:
+        return {}
+    x = as_datum(x)
+    steps = torch.full((len(x),), x.x.shape[1]) if x.lengths is None else x.lengths.cpu()
+    return {_STEPS: steps.double()}
+
+
+_STEPS = "steps"
 _LOGS = ("log_sum", "log_squares")
 
 
@@ -222,31 +259,50 @@ class Stream:
 
 
 def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples: int, seed: int) -> LikelihoodResult:
-    dims = evidence.data[0].numel()
+    count = scores.get(_STEPS)
+    step = evidence.data[0, 0].numel() if count is not None else evidence.data[0].numel()
+    dims = step * (torch.ones(len(scores["iw"])) if count is None else count)  # (N,)
     spent = [score for name, score in scores.items() if name.startswith("rate/")]
     negative_elbo, negative_iw = sum(spent, -scores["log_likelihood"]), -scores["iw"]
     density = any(record.law.density for record in trace.observed)
-    bits = dims * math.log(2)
     return LikelihoodResult(
         data=len(negative_iw),
-        dims=dims,
+        dims=round(float(dims.mean())),
         samples=samples,
         seed=seed,
         likelihood="density" if density else "mass",
         negative_elbo_nats=estimate(negative_elbo),
         negative_iw_nats=estimate(negative_iw),
         reconstruction_nats=estimate(-scores["log_likelihood"]),
-        elbo_bits_per_dim=None if density else estimate(negative_elbo, bits),
-        iw_bits_per_dim=None if density else estimate(negative_iw, bits),
+        elbo_bits_per_dim=None if density else ratio(negative_elbo, dims, math.log(2)),
+        iw_bits_per_dim=None if density else ratio(negative_iw, dims, math.log(2)),
         effective_samples=float(scores["effective"].mean()),
         levels={name: _level(name, scores, trace) for name in levels_of(trace)},
         nonfinite_data=int((~negative_iw.isfinite() | ~negative_elbo.isfinite()).sum()),
+        steps=None if count is None else _steps(negative_elbo, negative_iw, sum(spent, 0 * count), count, step),
     )
+
+
+def _steps(negative_elbo: Tensor, negative_iw: Tensor, spent: Tensor, count: Tensor, dims: int) -> StepBounds:
+    return StepBounds(
+        steps=int(count.sum()),
+        dims=dims,
+        negative_elbo_nats=_averages(negative_elbo, count),
+        negative_iw_nats=_averages(negative_iw, count),
+        rate_nats=_averages(spent, count),
+    )
+
+
+def _averages(nats: Tensor, count: Tensor) -> Averages:
+    return Averages(frame_average=ratio(nats, count), sequence_mean=estimate(nats / count))
 
 
 def _level(name: str, scores: dict[str, Tensor], trace: Trace) -> LevelRate:
     records = [record for record in trace.latents if record.name == name]
-    dims = sum(record.value[0].numel() for record in records if record.value is not None)
+    dims = sum(record.value[0].numel() for record in records)
+    if _STEPS in scores and records[0].step is not None:
+        # The trace is that of the first sequence, and others have more steps or fewer.
+        dims = round(dims * float(scores[_STEPS].mean() / scores[_STEPS][0]))
     nats = float(scores[f"rate/{name}"].mean())
     estimators = sorted({record.divergence()[1] for record in records})
     return LevelRate(rate_nats=nats, rate_nats_per_dim=nats / dims, dims=dims, estimator="+".join(estimators))

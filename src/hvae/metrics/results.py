@@ -54,6 +54,23 @@ def estimate(values: Tensor, unit: float = 1.0) -> Estimate:
     return Estimate(mean, error, mean - Z95 * error, mean + Z95 * error)
 
 
+def ratio(values: Tensor, counts: Tensor, unit: float = 1.0) -> Estimate:
+    r"""The mean of values over all that they are spread on: one value (N,) and one count (N,) for each datum.
+
+    $$R = \sum_n v_n / \sum_n c_n, \qquad se(R) \approx \frac{sd_n(v_n - R c_n)}{\bar c \sqrt N}$$
+
+    The error is that of a ratio estimator (Cochran 1977, Sampling Techniques, sec. 6.4), divided by `unit` as it is.
+
+    >>> import torch
+    >>> ratio(torch.tensor([2.0, 8.0]), torch.tensor([1, 4])).mean
+    2.0
+    """
+    values, counts = values.double(), counts.double()
+    mean = float(values.sum() / counts.sum())
+    rest = estimate((values - mean * counts) / counts.mean(), unit).standard_error
+    return Estimate(mean / unit, rest, mean / unit - Z95 * rest, mean / unit + Z95 * rest)
+
+
 def plain(result: Any) -> Any:
     """A result as JSON-compatible dicts, lists and numbers; NaN and infinity become None.
 

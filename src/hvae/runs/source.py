@@ -54,7 +54,7 @@ def shown_for_help(words: list[str]) -> RunConfig:
 
 def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     """Shape and bits of the data a configuration asks for: from the catalogue where it can, else by reading them."""
-    from hvae.data import load
+    from hvae.data import load_any
     from hvae.data.catalogue import SETS
     from hvae.data.lookup import base
 
@@ -62,8 +62,8 @@ def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     if entry is None:
         if data.size and data.channels and data.bits:
             return (data.channels, *data.size), data.bits
-        images = load(data)
-        return images.shape, images.bits
+        found = load_any(data)
+        return found.shape, found.bits
     shape = (data.channels or entry.shape[0], *(data.size or entry.shape[1:]))
     single = data.name.endswith(("-binary", "-dynamic"))
     return shape, 1 if single else data.bits or entry.bits

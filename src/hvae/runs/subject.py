@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.data import ImageData, Split
+    from hvae.data import Data, ImageData, SequenceSplit, Split
     from hvae.datum import Datum
     from hvae.walk import Model
 
@@ -36,7 +36,7 @@ class Subject:
     """A trained model with the data it is judged on."""
 
     run: LoadedRun
-    data: ImageData
+    data: Data
     unlike: tuple[str, ...] = ()
     """What of the data is not as it was in training."""
     trust: Trust = NOBODY
@@ -47,18 +47,27 @@ class Subject:
         return self.run.config.evaluate
 
     @property
-    def split(self) -> Split:
+    def split(self) -> Split | SequenceSplit:
         """The split that is scored, in a fixed random order and cut to the limit.
 
         Known test sets are sorted by class or by writer: their first thousand stand for nothing.
         """
         import torch
 
-        split: Split = getattr(self.data, self.config.split)
+        split: Split | SequenceSplit = getattr(self.data, self.config.split)
         if line := self.no_data():
             raise HvaeError(line)
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))[: self.config.limit or None]
         return split.some(order)
+
+    @property
+    def images(self) -> ImageData:
+        """The data, which must be images.  Raises HvaeError where they are sequences."""
+        from hvae.data import ImageData
+
+        if not isinstance(self.data, ImageData):
+            raise HvaeError(f"{self.run.folder} is a model of sequences, and images are expected; name a run of images")
+        return self.data
 
     def no_data(self) -> str:
         """Why there is nothing to score; empty when there is."""
@@ -72,7 +81,7 @@ class Subject:
 class Batches:
     """A split in batches, with a length: progress can tell how much is left."""
 
-    def __init__(self, split: Split, size: int) -> None:
+    def __init__(self, split: Split | SequenceSplit, size: int) -> None:
         self.split, self.size = split, size
 
     def __len__(self) -> int:
@@ -88,14 +97,13 @@ def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trus
     A folder's model goes to the device that its configuration means; a loaded one stays where it is.  Raises HvaeError
     when a key would make it another run, or the data are not its data.
     """
-    from hvae.data import Provenance, differences
-    from hvae.data import load as load_data
+    from hvae.data import Provenance, differences, load_any
 
     for key in overrides:
         if not key.startswith(FREE):
             raise _fixed(key)
     run = _placed(run, overrides)
-    data = load_data(run.config.data)
+    data = load_any(run.config.data)
     run.check_form(data.shape, data.bits, data.provenance.name)
     record = run.description["data"]
     unlike = differences(Provenance.from_dict(record), data.provenance) if record else []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from hvae.checkpoints import LoadedRun, describe
-from hvae.data import load
+from hvae.data import SequenceData, load_any
 from hvae.descriptions import DataRecord, Description, RunRecord
 from hvae.errors import HvaeError
 from hvae.objectives import build as objective
@@ -25,18 +26,24 @@ from hvae.study.planning import Job
 from hvae.study.warm_up import warm_up_warning
 from hvae.study.watch import watching
 
+VOCABULARY = "vocabulary"
+"""The key of a model that says how many tokens there are; 0 until the data are known."""
+
 if TYPE_CHECKING:
-    from hvae.data import ImageData
+    from hvae.config import RunConfig
+    from hvae.data import Data
     from hvae.training import FitResult
     from hvae.walk import Model
 
 
 def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
-    config = job.config
-    data = load(config.data)
+    data = load_any(job.config.data)
+    config = completed(job.config, data)
+    job = replace(job, config=config)
     torch.manual_seed(config.train.seed)
     model = trainable(config, data.shape, data.bits)
+    check_kind(model, data)
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
     size = sum(p.numel() for p in model.parameters())
@@ -57,10 +64,29 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     return result
 
 
+def completed(config: RunConfig, data: Data) -> RunConfig:
+    """The configuration with what only its data can tell: how many tokens a model of text has."""
+    symbols = data.form.symbols if isinstance(data, SequenceData) else ()
+    if not symbols or config.to_dict()["model"].get(VOCABULARY) != 0:
+        return config
+    return config.override({f"model.{VOCABULARY}": len(symbols)})
+
+
+def check_kind(model: Model, data: Data) -> None:
+    """Raises HvaeError for a model of images on sequences, and the reverse."""
+    if model.timed == isinstance(data, SequenceData):
+        return
+    takes, has = ("sequences", "images") if model.timed else ("images", "sequences")
+    raise HvaeError(
+        f"this family is one of {takes}, and {data.provenance.name} is a set of {has}; choose another model.family "
+        "or data.name (hvae models lists them)"
+    )
+
+
 def _fit(
     job: Job,
     model: Model,
-    data: ImageData,
+    data: Data,
     description: Description,
     record: RunRecord,
     claim: Claim | None,

@@ -19,6 +19,9 @@ DEFAULT = "digits"
 MOVED = ("root", "path", "download")
 """Keys of the data that may change on the way: where they lie, not what they are."""
 
+FILLED = ("vocabulary",)
+"""Keys of the model that are 0 until the data have told them."""
+
 Source = str | RunConfig
 """A preset, a YAML file or a run folder; or a configuration."""
 
@@ -94,5 +97,5 @@ def _check_same(own: RunConfig, other: RunConfig, folder: Path) -> None:
         mine, theirs = own.to_dict()[section], other.to_dict()[section]
         for key in dict.fromkeys([*mine, *theirs]):
             was, now = mine.get(key), theirs.get(key)
-            if was != now and key not in MOVED:
+            if was != now and key not in MOVED and not (key in FILLED and not now):
                 raise HvaeError(f"{folder} has {section}.{key} {was}, not {now}; a resumed run keeps it: use --out")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hvae.data import Split
+    from hvae.data import SequenceSplit, Split
     from hvae.datum import Datum
     from hvae.walk import Model
 
@@ -20,7 +20,7 @@ USED_DATA, DRAWS, PAIRS = 128, 2, 16
 Row = dict[str, float]
 
 
-def watching(valid: Split, seed: int, rows: int) -> Callable[[Model, int], Row] | None:
+def watching(valid: Split | SequenceSplit, seed: int, rows: int) -> Callable[[Model, int], Row] | None:
     """What to call at each validation, at most `rows` data at once; None without even two data to tell apart."""
     if len(valid) < 2:
         return None
@@ -32,7 +32,9 @@ def watching(valid: Split, seed: int, rows: int) -> Callable[[Model, int], Row] 
     def watch(model: Model, step: int) -> Row:
         images = valid.fixed(seed)
         some, few = (images.batch(subset(len(images), n)) for n in (USED_DATA, max(2, min(PAIRS, rows))))
-        return {**_used(model, list(some.split(rows)), seed), **_information(model, few, len(images), seed)}
+        used = _used(model, list(some.split(rows)), seed)
+        # Values of a sequence are none of another one, which has other steps.
+        return used if model.timed else {**used, **_information(model, few, len(images), seed)}
 
     return watch
 

@@ -17,7 +17,7 @@ from hvae.study.progress import Bars, Tick
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hvae.data import Split
+    from hvae.data import SequenceSplit, Split
     from hvae.metrics import Classifier, Extractor
     from hvae.walk import Model
 
@@ -45,9 +45,18 @@ class Work:
         return self.subject.config
 
     @cached_property
-    def split(self) -> Split:
+    def split(self) -> Split | SequenceSplit:
         """What is scored, in its order."""
         return self.subject.split
+
+    @property
+    def images(self) -> Split:
+        """The same, which must be images.  Raises HvaeError where they are sequences."""
+        from hvae.data import Split
+
+        if not isinstance(self.split, Split):
+            raise HvaeError("images are needed, and these data are sequences")
+        return self.split
 
     @cached_property
     def levels(self) -> list[str]:
@@ -59,11 +68,20 @@ class Work:
     @cached_property
     def rows(self) -> int:
         """Rows walked at once."""
-        return self.config.rows or safe_rows(self.model, self.split.batch([0]))
+        return self.config.rows or safe_rows(self.model, self.split.batch([self._largest]))
+
+    @property
+    def _largest(self) -> int:
+        """The datum that takes most: the longest of sequences, any of images."""
+        from hvae.data import SequenceSplit
+
+        return int(self.split.lengths.argmax()) if isinstance(self.split, SequenceSplit) else 0
 
     def no_images(self) -> str:
         """Why the data are no pictures; empty when they are."""
-        return "" if len(self.subject.data.shape) == 3 else "images are needed, and these data are vectors"
+        what = "sequences" if self.model.timed else "vectors"
+        is_image = len(self.subject.data.shape) == 3 and not self.model.timed
+        return "" if is_image else f"images are needed, and these data are {what}"
 
     def no_places(self) -> str:
         """Why neither a level nor the data of this model lie in a plane; empty when one of them does."""
@@ -72,6 +90,10 @@ class Work:
         trace = glimpse(self.model)
         in_planes = any(record.value.ndim == 4 for record in (*trace.latents, *trace.observed))
         return self.no_images() or ("" if in_planes else "no variable of this model has places (height and width)")
+
+    def no_rectangle(self) -> str:
+        """Why the values of one datum are not those of another: sequences differ in length; empty where they are."""
+        return "data of one length are needed, and these are sequences" if self.model.timed else ""
 
     def too_few(self) -> str:
         """Why nothing can be seen to vary; empty when there are two data or more."""
@@ -92,7 +114,7 @@ class Work:
         from hvae.data import subset
         from hvae.metrics import train_classifier
 
-        train, test = self.subject.data.train, self.split
+        train, test = self.subject.images.train, self.images
         some = train.some(subset(len(train), CLASSIFIED)).fixed(self.config.seed)
         labels, other_labels = some.labels, test.labels
         assert labels is not None and other_labels is not None

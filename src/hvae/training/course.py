@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from hvae.data.order import StepSampler
+from hvae.data.sequences.split import SequenceSplit
 from hvae.data.sources import Batches
 from hvae.errors import HvaeError
 from hvae.records import JSON
@@ -287,6 +288,7 @@ class Course:
             rank=fabric.global_rank,
             world=fabric.world_size,
             accumulate=config.accumulate,
+            order=self.job.split.order if isinstance(self.job.split, SequenceSplit) else None,
         )
 
     def _course(self) -> JSON:

@@ -42,6 +42,8 @@ class Classes(Measure[ProbeResult]):
 
     def obstacle(self, work: Work) -> str:
         """Labels of two classes or more, and enough of each."""
+        if line := work.no_rectangle():
+            return line
         labels = work.split.labels
         if labels is None:
             return f"labels are needed, and {work.subject.data.provenance.name} has none"

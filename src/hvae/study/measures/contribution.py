@@ -33,6 +33,10 @@ class Contribution(Measure[ContributionResult]):
         with work.bar("contribution of the levels") as tick:
             return contribution(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
 
+    def obstacle(self, work: Work) -> str:
+        """Padding is no noise."""
+        return work.no_rectangle()
+
     def sheets(self, result: ContributionResult) -> Iterator[Sheet]:
         """A row for each k."""
         yield Sheet(

@@ -82,7 +82,7 @@ def _factors(work: Work) -> tuple[Tensor, tuple[str, ...]]:
     """The factors of the data whose codes are looked at, (N, F), and their names."""
     from hvae.data.factors import read_factors
 
-    split, source = work.split, work.config.factors
+    split, source = work.images, work.config.factors
     if source:
         factors = read_factors(source)
         return factors.of(split)[:CODED], factors.names

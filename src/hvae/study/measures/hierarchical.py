@@ -52,7 +52,8 @@ class Hierarchical(Measure[HierarchicalBounds]):
 
     def obstacle(self, work: Work) -> str:
         """Draws of a single level have nothing to share."""
-        return "" if len(work.levels) > 1 else "2 levels or more are needed, and this model has one"
+        few = "" if len(work.levels) > 1 else "2 levels or more are needed, and this model has one"
+        return few or work.no_rectangle()
 
     def read(self, values: object) -> HierarchicalBounds:
         """The result of a record, every bound of which shares a level."""

@@ -36,7 +36,7 @@ class Mutual(Measure[MutualResult]):
 
     def obstacle(self, work: Work) -> str:
         """Some posteriors cannot score the values of another datum: two data tell."""
-        return work.too_few() or fault(_mutual, work, 2)
+        return work.too_few() or work.no_rectangle() or fault(_mutual, work, 2)
 
     def read(self, values: object) -> MutualResult:
         """Records from before each level was said to be saturated say it of all."""

@@ -159,7 +159,7 @@ def _check_count(work: Work) -> None:
 
 def _width(work: Work) -> int:
     """How many features a network has, tried on two images.  Raises HvaeError when it cannot take them."""
-    config, two = work.config, work.split.pictures(range(min(2, len(work.split))))
+    config, two = work.config, work.images.pictures(range(min(2, len(work.split))))
     try:
         return work.extractor(two).shape[1]
     except HvaeError:

@@ -28,6 +28,10 @@ class Reconstruction(Measure[ReconstructionResult]):
         with work.bar("reconstruction") as tick:
             return reconstruction(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
 
+    def obstacle(self, work: Work) -> str:
+        """Padding is no noise."""
+        return work.no_rectangle()
+
     def headlines(self, result: ReconstructionResult, evaluation: Evaluation) -> Iterator[Headline]:
         """Both in a line."""
         alike = result.ms_ssim

@@ -63,7 +63,7 @@ def enough(subject: Subject, request: Request) -> None:
     from hvae.metrics.outliers import enough
     from hvae.walk import names
 
-    data = subject.data
+    data = subject.images
     enough(min(len(data.train), request.normal), len(names(subject.run.model)))
     if not len(data.valid):
         raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
@@ -94,7 +94,7 @@ def improvable(subject: Subject, steps: int) -> None:
     from hvae.metrics.regret import improvable
 
     if steps:
-        improvable(subject.run.model, some(subject.data.valid, 1).fixed(0).batch([0]))
+        improvable(subject.run.model, some(subject.images.valid, 1).fixed(0).batch([0]))
 
 
 def other_data(data: object, subject: Subject) -> None:

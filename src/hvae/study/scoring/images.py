@@ -28,7 +28,7 @@ def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> I
     `plain`, the run's data before any draw.
     """
     if is_split(source):
-        return own(subject.run, subject.data, plain, source)
+        return own(subject.run, subject.images, plain, source)
     if not isinstance(source, str | Path):
         return in_memory(subject.run, source)
     model, classes = subject.run.model, subject.data.classes

@@ -40,7 +40,7 @@ class Judge:
     progress: Bars
 
     def __post_init__(self) -> None:
-        request, data = self.request, self.subject.data
+        request, data = self.request, self.subject.images
         self.by = checks.deciding(request.by, self.subject, request.regret)
         checks.enough(self.subject, request)
         complete_data(self.subject.run.model, data.train)
@@ -55,7 +55,7 @@ class Judge:
     @cached_property
     def plain(self) -> ImageData:
         """The run's data before any bits were drawn."""
-        return grey(self.subject.run.config.data, self.subject.data)
+        return grey(self.subject.run.config.data, self.subject.images)
 
     @cached_property
     def reference(self) -> Reference:
@@ -108,7 +108,7 @@ class Judge:
         from hvae.metrics.detection import detection
 
         count = max(len(scores[self.by]), 2)
-        normal = self.scores(Images(some(self.subject.data.test, count)), f"test data of {self.name}")
+        normal = self.scores(Images(some(self.subject.images.test, count)), f"test data of {self.name}")
         return {name: detection(normal[name], score) for name, score in scores.items()}
 
     def maps(self, images: Images, score: Tensor, path: Path | None) -> Maps:

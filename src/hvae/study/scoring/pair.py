@@ -90,6 +90,6 @@ def pair_of(judge: Judge) -> Pair:
 def reverse_of(judge: Judge, own: Judge) -> Pair:
     """The other direction: the test data of `own` before the model of the other data."""
     model = judge.subject.run.model
-    brought = move(judge.subject.run, own.subject.data, own.plain)
+    brought = move(judge.subject.run, own.subject.images, own.plain)
     brought = replace(brought, remark=other_classes(brought, model, judge.subject.data.classes))
     return Pair(judge, under(brought, model, {}), f"test data of {own.name}")

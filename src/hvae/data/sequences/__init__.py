@@ -1,0 +1,1 @@
+"""Sequences: piano rolls, sound, text and motion, read from anywhere and brought to one form."""
