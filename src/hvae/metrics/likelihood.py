@@ -99,10 +99,11 @@ class LikelihoodResult:
     """The same for each step of sequences; None for data that are none."""
 
     def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
+        """Plain values for JSON; steps are of sequences alone."""
+        return {key: value for key, value in plain(self).items() if key != _STEPS or value is not None}
 
 
+_STEPS = "steps"
 Scores = dict[str, Tensor]
 """Scores of the data of one batch by name, (B,) each, float64 on the CPU."""
 
@@ -217,7 +218,6 @@ def _counted(model: Model, x: Tensor | Datum) -> Scores:
     return {_STEPS: steps.double()}
 
 
-_STEPS = "steps"
 _LOGS = ("log_sum", "log_squares")
 
 
