@@ -65,9 +65,15 @@ def test_a_claim_leaves_nothing_behind(folder: Path) -> None:
 
 
 def test_a_folder_that_was_made_and_stayed_empty_goes(folder: Path) -> None:
+    for place in (folder / "below", folder / "below" / "again", folder):
+        with pytest.raises(KeyError), claiming(place, TRAINING):
+            raise KeyError
+        assert not folder.exists()
     with pytest.raises(KeyError), claiming(folder / "below", TRAINING):
+        (folder / "of another").touch()
         raise KeyError
-    assert not (folder / "below").exists()
+    assert [path.name for path in folder.iterdir()] == ["of another"]
+    (folder / "of another").unlink()
     folder.mkdir(exist_ok=True)
     with claiming(folder, TRAINING):
         assert is_unused(folder)

@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,7 @@ def claiming(
     """Claim a folder for one kind of work (`what`: training, evaluation); it is made where it is missing.
 
     Waits `patience` seconds for an earlier holder, and up to 45 seconds for a sign of one on another machine; `tell`
-    hears of both.  At the end the claim goes, and with it a folder that was made for it and stayed empty.  Raises
+    hears of both.  At the end the claim goes, and with it the folders that were made for it and stayed empty.  Raises
     HvaeError when another process holds the claim, and when nothing can be written there.
 
     >>> import tempfile
@@ -91,14 +91,13 @@ def claiming(
     ...     training.check()
     """
     folder = Path(folder)
-    path, is_new = claim_file(folder, what), not os.path.exists(folder)
+    path, new = claim_file(folder, what), [place for place in (folder, *folder.parents) if not os.path.exists(place)]
     holder, until = this_process(), time.monotonic() + patience
     try:
         _check_name(folder)
         descriptor = _taken(path, what, holder, until, tell)
     except (OSError, ValueError) as fault:
-        if is_new:
-            _remove_empty(folder)
+        _remove_empty(new)
         if isinstance(fault, HvaeError):
             raise
         why = fault.strerror if isinstance(fault, OSError) else "its name is not text in UTF-8"
@@ -108,8 +107,7 @@ def claiming(
             yield Claim(folder, what, holder.token)
     finally:
         _release(descriptor, path, holder)
-        if is_new:
-            _remove_empty(folder)
+        _remove_empty(new)
 
 
 def _check_name(folder: Path) -> None:
@@ -247,6 +245,8 @@ def _release(descriptor: int, path: Path, holder: Holder) -> None:
             path.unlink()
 
 
-def _remove_empty(folder: Path) -> None:
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove those that are empty, the innermost first."""
     with suppress(OSError, ValueError):
-        folder.rmdir()
+        for folder in folders:
+            folder.rmdir()
