@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from toy_hub import FEATURES, Rows, install, png
 
 from hvae.screen.text import from_cell
 
@@ -44,6 +45,34 @@ def pictures(tmp_path: Path) -> Path:
     some[3].save(folder / "cafe.png")
     (folder / "cafe.png").rename(folder / ODD)
     return folder
+
+
+HUB = ("hub:owner/pets", "owner/pets", "hub:pets")
+
+
+@pytest.mark.parametrize("name", HUB)
+@pytest.mark.parametrize("door", ["encode", "interpolate", "score"])
+def test_a_set_of_the_hub_goes_through_every_door(
+    door: str, name: str, run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, {"train": Rows([png((8, 8)) for _ in range(6)], FEATURES)})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = list(doors(run, Path("x"), tmp_path)[door])
+    words[words.index("--data") + 1] = name
+    said = command(*words, "--json")
+    assert said.code == 0, said.err
+    assert "to grey" in said.err or "to grey" in said.out
+
+
+def test_a_slip_in_the_path_of_a_local_folder_stays_on_this_machine(
+    run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, AssertionError("asked the hub"))
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos/nwe", "nowhere", "a/b/c", "/owner/pets", "~/pets", "hub:a/b/c", "hub:", "../pets", "./pets"):
+        said = command("encode", run, "--data", name, "--out", "z.npz")
+        assert said.code == 2 and f"--data: nothing at {name}" in said.err and "hub:OWNER/NAME" in said.err, said.err
 
 
 def spoil(folder: Path) -> list[str]:

@@ -47,6 +47,8 @@ SLIPS = {
     "train digits --model.groups 1,1 --model.width 1e6 --dry-run": "parameters, trained with 4 numbers",
     "train digits --train.batch 1e9 --dry-run": "a step of 1,000,000,000 data takes at least 256 GB of memory",
     "train digits --evaluate.held 99 --dry-run": "evaluate.held: expected at most 2 of the model's 3 levels, got 99",
+    "train photos-small --data.path nowhere --dry-run": "data.path=nowhere: no such folder",
+    "train greyscale-small --data.path . --data.name npy --dry-run": "got a folder without any; name another place",
     "train digits --train.betas 1,1": "train.betas[0]: expected a decay from 0 to below 1",
     "train digits --train.lr inf": "train.lr: expected a finite number, got inf",
     "train digits --data.size 100000,100000": "data.size[0]: expected at most 16,384",

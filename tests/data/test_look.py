@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from toy_hub import FEATURES, Rows, install, png
 
 from hvae.config.data import DataConfig
 from hvae.data.look import Form, look
-from hvae.errors import HvaeError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ def test_known_sets_are_known() -> None:
     assert look(DataConfig(name="mnist-dynamic")) == look(DataConfig(name="mnist-static")) == [Form((1, 28, 28), 1)]
 
 
-def test_what_is_elsewhere_is_refused() -> None:
-    with pytest.raises(HvaeError, match="expected images on this machine to look at, got data.name=hub"):
-        look(DataConfig(name="hub", path="someone/images"))
+def test_a_set_of_the_hub_says_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Rows([png(), png(), png((9, 9))], FEATURES)
+    install(monkeypatch, {"train": rows, "test": rows, "odd": rows})
+    assert look(DataConfig(name="hub", path="owner/pets")) == [Form((3, 5, 4), 8), Form((3, 9, 9), 8)]

@@ -19,7 +19,8 @@ EXAMPLES = (
 def parser() -> Parser:
     command = Parser("encode", ABOUT, EXAMPLES, "RUN --data X --out FILE.npz [-n N] [--mode] [--seed S]")
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file"
+    source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file; "
+    source += "hub:OWNER/NAME, a data set of the Hugging Face hub"
     command.add_argument("--data", required=True, metavar="X", help=source)
     command.add_argument("-o", "--out", required=True, metavar="FILE", help="the .npz file to write")
     command.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many images")

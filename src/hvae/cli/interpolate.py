@@ -30,7 +30,8 @@ HEAT = "temperature."
 def parser() -> Parser:
     command = Parser("interpolate", ABOUT, EXAMPLES, USAGE)
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file"
+    source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file; "
+    source += "hub:OWNER/NAME, a data set of the Hugging Face hub"
     command.add_argument("--data", required=True, metavar="X", help=source)
     command.add_argument("-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy")
     pairs = "pairs of images: evenly over a split, or the first of your own"

@@ -19,11 +19,13 @@ def show_config(config: RunConfig, voice: Voice) -> None:
 
 
 def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> None:
-    """Check all that can be checked before weights exist, and tell what would be done."""
+    """Check all that can be checked before weights exist, and show what would be done."""
     import torch
 
+    from hvae.data import check_there
     from hvae.walk import names
 
+    check_there(config.data)
     shape, bits = expected_shape(config)
     with torch.device("meta"):
         model = checked(config, shape, bits)

@@ -19,6 +19,7 @@ from hvae.data.raw import Raw
 from hvae.data.sequences.load import load_sequences
 from hvae.data.sequences.split import SequenceData, SequenceSplit
 from hvae.errors import HvaeError
+from hvae.data.where import check_there
 
 __all__ = [
     "Data",
@@ -29,6 +30,7 @@ __all__ = [
     "SequenceSplit",
     "Split",
     "StepSampler",
+    "check_there",
     "differences",
     "epoch_order",
     "generator",

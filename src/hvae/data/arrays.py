@@ -12,6 +12,7 @@ from hvae.config.data import DataConfig
 from hvae.data.formats import read_arrays, read_idx
 from hvae.data.raw import Part, Raw, as_images, as_labels, as_levels
 from hvae.data.transforms import Array, level_type
+from hvae.data.where import there
 from hvae.errors import HvaeError
 
 # How people name the arrays of a split, nearest first: images, then labels.
@@ -27,7 +28,7 @@ def read_npy(config: DataConfig) -> Raw:
     An .npz file holds either such names (train, valid, test, x_train, y_train ...), or images (or x, or its only
     array) with labels (or y).
     """
-    path = _existing(config.path)
+    path = there(config)
     files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
     found = {name: array for file in files for name, array in read_arrays(file).items()}
     return _assembled(found, config, path)
@@ -38,7 +39,7 @@ def read_idx_source(config: DataConfig) -> Raw:
 
     Beside a single file NAME-images-idx3-ubyte the labels NAME-labels-idx1-ubyte are read when they are there.
     """
-    path = _existing(config.path)
+    path = there(config)
     if path.is_dir():
         files = {_stem(f): f for f in sorted(path.iterdir()) if "idx" in f.name and not f.name.startswith(".")}
         return _assembled({stem: read_idx(f) for stem, f in files.items()}, config, path)
@@ -47,13 +48,6 @@ def read_idx_source(config: DataConfig) -> Raw:
     if labels != path and labels.exists():
         found["labels"] = read_idx(labels)
     return _assembled(found, config, path)
-
-
-def _existing(path: str) -> Path:
-    place = Path(path).expanduser()
-    if not place.exists():
-        raise HvaeError(f"data.path={path}: no such file or folder (looked in {place.resolve()})")
-    return place
 
 
 def _stem(file: Path) -> str:

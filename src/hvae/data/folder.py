@@ -14,6 +14,7 @@ from hvae.data.pictures import Picture
 from hvae.data.raw import Part, Raw
 from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array
+from hvae.data.where import there
 from hvae.errors import HvaeError
 from hvae.picturefiles import SUFFIXES, Listed, Listing, listed
 from hvae.screen.text import for_screen
@@ -30,9 +31,7 @@ def read_folder(config: DataConfig) -> Raw:
     transparency is laid on white, of several pages or frames the first counts unless all are asked for; 16-bit colour
     is read at 8 bits, which is all that Pillow gives.  Raises HvaeError when there is nothing to read.
     """
-    root = Path(config.path).expanduser()
-    if not root.is_dir():
-        raise HvaeError(f"data.path={config.path}: no such folder (looked in {root.resolve()})")
+    root = there(config)
     listing = listed(root)
     sources = _sources(root, listing)
     splits = {split: [file for file in listing.files if _inside(file, place)] for split, place in sources.items()}

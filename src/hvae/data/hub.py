@@ -31,11 +31,7 @@ def read_hub(config: DataConfig) -> Raw:
     hub = _package()
     sets = _splits(_loaded(hub, config.path), config.path)
     column, label = _columns(hub, sets["train"].features, config.path)
-    raw = {split: rows.cast_column(column, hub.Image(decode=False)) for split, rows in sets.items()}
-    pictures = {
-        split: [Picture(f"{config.path}[{split}][{i}]", _opener(rows, i, column)) for i in range(len(rows))]
-        for split, rows in raw.items()
-    }
+    pictures = _pictures(hub, sets, column, config.path)
     found = decoded(pictures, config, {split: rows._fingerprint for split, rows in sets.items()})
     classes = tuple(sets["train"].features[label].names) if label else ()
     source = f"hub: {config.path}, fingerprint {sets['train']._fingerprint}"
@@ -43,6 +39,22 @@ def read_hub(config: DataConfig) -> Raw:
     names = {split: [one.name for one in some] for split, some in pictures.items()}
     labels = {split: _labels(sets[split], label, rows) for split, rows in found.account.rows.items()} if label else {}
     return as_raw(found, names, source, labels, classes, tally)
+
+
+def hub_pictures(path: str) -> list[Picture]:
+    """The pictures of the data set at `path`, as `read_hub` reads them, none of them decoded."""
+    hub = _package()
+    sets = _splits(_loaded(hub, path), path)
+    column, _ = _columns(hub, sets["train"].features, path)
+    return [picture for some in _pictures(hub, sets, column, path).values() for picture in some]
+
+
+def _pictures(hub: ModuleType, sets: Mapping[str, Any], column: str, path: str) -> dict[str, list[Picture]]:
+    raw = {split: rows.cast_column(column, hub.Image(decode=False)) for split, rows in sets.items()}
+    return {
+        split: [Picture(f"{path}[{split}][{i}]", _opener(rows, i, column)) for i in range(len(rows))]
+        for split, rows in raw.items()
+    }
 
 
 def _package() -> ModuleType:

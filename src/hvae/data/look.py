@@ -5,6 +5,7 @@ Shapes: `C` channels; `H W` space (one axis `D` for flat vectors).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,14 +15,13 @@ from hvae.config.data import KNOWN, DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
 from hvae.data.catalogue import SETS
 from hvae.data.folder import picture
+from hvae.data.hub import hub_pictures
 from hvae.data.lookup import base
-from hvae.data.pictures import look_at
+from hvae.data.pictures import Picture, look_at
 from hvae.data.raw import Part
-from hvae.errors import HvaeError
 from hvae.picturefiles import listed
 
 READERS = {"npy": read_npy, "idx": read_idx_source}
-SUFFIXES = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
 EIGHT = 8
 
 
@@ -46,7 +46,7 @@ def look(config: DataConfig) -> list[Form]:
     """The forms of the images that a config names, each once, in the order of the images; its wishes are not asked.
 
     Pictures are not decoded.  A set that its name cuts to one bit has one.  Raises HvaeError for files that cannot be
-    read, and for a place that is not on this machine.
+    read.
 
     >>> look(DataConfig(name="digits"))
     [Form(shape=(1, 8, 8), bits=4)]
@@ -55,29 +55,17 @@ def look(config: DataConfig) -> list[Form]:
         known = SETS[base(config.name)]
         return [Form(known.shape, 1 if config.name.endswith(("-dynamic", "-binary")) else known.bits)]
     if config.name == "folder":
-        return _pictures(Path(config.path).expanduser())
-    if config.name in READERS:
-        # Floats of 0 and 1 alone are refused without a depth; whole numbers keep their own whatever is asked.
-        raw = READERS[config.name](DataConfig(name=config.name, path=config.path, bits=EIGHT))
-        bits = 0 if any(note.startswith("floats") for note in raw.transforms) else raw.bits
-        return list(dict.fromkeys(_array(part, bits) for part in raw.parts.values()))
-    raise HvaeError(f"expected images on this machine to look at, got data.name={config.name}")
+        return _forms([picture(file.path) for file in listed(Path(config.path).expanduser()).files])
+    if config.name == "hub":
+        return _forms(hub_pictures(config.path))
+    # Floats of 0 and 1 alone are refused without a depth; whole numbers keep their own whatever is asked.
+    raw = READERS[config.name](DataConfig(name=config.name, path=config.path, bits=EIGHT))
+    bits = 0 if any(note.startswith("floats") for note in raw.transforms) else raw.bits
+    return list(dict.fromkeys(_array(part, bits) for part in raw.parts.values()))
 
 
-def reader_of(path: Path) -> str:
-    """How a file or folder of the user's is read, as `data.name` has it: folder, npy or idx; empty for other files.
-
-    A folder is one of arrays if it holds some and no picture.
-    """
-    if not path.is_dir():
-        return SUFFIXES.get(path.suffix, "")
-    names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
-    arrays = ["npy" if name.endswith(".npy") else "idx" for name in names if name.endswith(".npy") or "-idx" in name]
-    return arrays[0] if arrays and not listed(path).files else "folder"
-
-
-def _pictures(folder: Path) -> list[Form]:
-    looked = look_at([picture(file.path) for file in listed(folder).files])
+def _forms(pictures: Sequence[Picture]) -> list[Form]:
+    looked = look_at(pictures)
     # Those that cannot be read are named when they are decoded, or left out.
     headers = [header for one in looked for header in one.headers]
     return list(dict.fromkeys(Form((3 if head.colour else 1, *head.size), head.depth) for head in headers))

@@ -48,6 +48,20 @@ def found_set(known: KnownSet[R], config: DataConfig) -> R:
     return raw.located(str(place.resolve()), known.version(raw))
 
 
+def check_known(config: DataConfig) -> None:
+    """Raises HvaeError where a known set is nowhere on this machine and nothing may or can bring it here."""
+    known = SETS[base(config.name)]
+    if known.made is None and known.found(config.root) is None:
+        _check_remote(known, config)
+
+
+def _check_remote(known: KnownSet[Any], config: DataConfig) -> None:
+    if not config.download:
+        raise _missing(known, config, "downloading is switched off (data.download)")
+    if not known.remotes:
+        raise _missing(known, config, f"{known.scarce} ({known.licence})")
+
+
 def _renew(known: KnownSet[Any], place: Path, config: DataConfig) -> None:
     if not config.download:
         raise HvaeError(
@@ -57,10 +71,7 @@ def _renew(known: KnownSet[Any], place: Path, config: DataConfig) -> None:
 
 
 def _download(known: KnownSet[Any], config: DataConfig) -> None:
-    if not config.download:
-        raise _missing(known, config, "downloading is switched off (data.download)")
-    if not known.remotes:
-        raise _missing(known, config, f"{known.scarce} ({known.licence})")
+    _check_remote(known, config)
     try:
         fetch(known.remotes, known.searched("")[-1])
     except HvaeError as fault:

@@ -5,6 +5,7 @@ Shapes: `C` channels; `H W` space.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ SPLITS = ("test", "valid", "train")
 PICTURES = ("data.pages", "data.bad")
 """Options that say which of the user's pictures are read."""
 DYNAMIC = "-dynamic"
+HUB = "hub:"
 EIGHT = 8
 OFF = 1e-5
 """How far from a level the rounding of floats may bring a value."""
@@ -107,20 +109,16 @@ class InputImages:
 
 
 def files(run: LoadedRun, source: str) -> DataConfig:
-    """How the user's own files are read and brought to the form that the model was trained on."""
-    from hvae.data.look import reader_of
+    """How the user's own files, or a set of the hub, are read and brought to the form that the model was trained on."""
+    from hvae.data.where import reader_of
 
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise HvaeError(
-            f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, or an array file"
-        )
-    name, config = reader_of(path), run.config.data
+    path, config = Path(source).expanduser(), run.config.data
+    name, place = (reader_of(path), str(path)) if path.exists() else ("hub", on_hub(source))
     if not name:
         raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
     return DataConfig(
         name=name,
-        path=str(path),
+        path=place,
         bits=run.bits,
         valid=0,
         test=0,
@@ -128,6 +126,25 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         bad=config.bad,
         **picture(run),
     )
+
+
+def on_hub(source: str) -> str:
+    """The data set of the Hugging Face hub that is meant by hub:OWNER/NAME, or by OWNER/NAME where no folder OWNER is.
+
+    Raises HvaeError for everything else.
+
+    >>> on_hub("hub:owner/pets"), on_hub("owner/pets")
+    ('owner/pets', 'owner/pets')
+    """
+    name = source.removeprefix(HUB)
+    # A slip in the path of a folder that is here is no one else's business.
+    is_local = name == source and Path(source).parent.exists()
+    if is_local or not re.fullmatch(r"([\w-][\w.-]*/)?[\w-][\w.-]*", name, re.ASCII):
+        raise HvaeError(
+            f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, an array file, or a data "
+            f"set of the Hugging Face hub as {HUB}OWNER/NAME"
+        )
+    return name
 
 
 def picture(run: LoadedRun) -> PictureKeys:
@@ -182,7 +199,7 @@ def bring(run: LoadedRun, config: DataConfig) -> InputImages:
     before = look(config)
     draw = drawn(run.config.data) and any(form.bits != 1 for form in before)
     # Floats, and pictures of many depths, need one in common; whole numbers keep theirs.
-    deep = EIGHT if config.name == "folder" or any(not form.bits for form in before) else 0
+    deep = EIGHT if config.name in ("folder", "hub") or any(not form.bits for form in before) else 0
     config = replace(config, bits=deep) if draw else config
     data = load(config)
     return fitted(run, data, before, config, draw=draw)

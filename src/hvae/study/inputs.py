@@ -18,7 +18,8 @@ from hvae.coding.files.pictures import check_name
 from hvae.config.data import DataConfig
 from hvae.data import Split, load
 from hvae.data.formats import read_arrays
-from hvae.data.look import READERS, reader_of
+from hvae.data.look import READERS
+from hvae.data.where import reader_of
 from hvae.errors import HvaeError
 from hvae.picturefiles import REPLACE, SUFFIXES, listed, named_at_once, reason
 from hvae.screen.text import for_screen

@@ -82,10 +82,11 @@ def encode_images(
 ) -> Encoded:
     """Write the latents of images into an .npz file, one array a level, which `decode_file` turns back into images.
 
-    Arguments: `data`, "test", "valid" or "train" for the run's own, a folder, an array file, or data in memory in the
-    form of the model; the first `number` of them; `mode`, the most probable latents instead of a draw with `seed`;
-    `context` of a conditional model (the labels of the images by default); `overrides`, keys of where the data are;
-    `trust`, packages whose code the run may name.  Raises HvaeError before any work for what cannot be encoded.
+    Arguments: `data`, "test", "valid" or "train" for the run's own, a folder, an array file, a data set of the Hugging
+    Face hub as "hub:OWNER/NAME", or data in memory in the form of the model; the first `number` of them; `mode`, the
+    most probable latents instead of a draw with `seed`; `context` of a conditional model (the labels of the images by
+    default); `overrides`, keys of where the data are; `trust`, packages whose code the run may name.  Raises HvaeError
+    before any work for what cannot be encoded.
     """
     from hvae import draw, explore
     from hvae.weights import digest

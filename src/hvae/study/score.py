@@ -50,18 +50,17 @@ def score(
     What is usual comes from `normal` training data of the run, the threshold from as many validation data.
 
     Arguments: `run`, a folder or what `hvae.load` gives; `data`, "test", "valid" or "train" for the run's own, the name
-    of a data set, a folder of images, an array file (these are brought to the form of the model), or a tensor, an
-    array, a `Datum`, a data set of torch in that form, (N, *shape) in [0, 1]; `by`, one score that decides alone, when
-    it is above the `quantile` of validation data (a few together by default, on either side); `samples`, 1 for the
-    ELBO, K for the IW-K bound; `number`, only so many images, at random (0: all); `foreign`, the images are known to be
-    out-of-distribution: also how well each score separates them from the run's test data, and with `reverse`, a run
-    that was trained on them, the other direction of the pair; `regret`, steps of the likelihood regret (0: leave it
-    out); `maps`, heat maps of so many images with the highest score; `out`, a .csv file to write, with a .png of the
-    maps beside it; `seed` of every draw; `context` of the images before a conditional model,
-    by name, one value for all or one for each: a number, or the name of a class of the run's data (their own labels by
-    default); `overrides`, dotted keys of where the data are, as in {"data.root": "sets"};
-    `trust`, packages whose code the run may name; `progress`, which hears (done, total, what), and `tell`, which hears
-    remarks.
+    of a data set, "hub:OWNER/NAME" for one of the Hugging Face hub, a folder of images, an array file (these are
+    brought to the form of the model), or a tensor, an array, a `Datum`, a data set of torch in that form, (N, *shape)
+    in [0, 1]; `by`, one score that decides alone, when it is above the `quantile` of validation data (a few together by
+    default, on either side); `samples`, 1 for the ELBO, K for the IW-K bound; `number`, only so many images, at random
+    (0: all); `foreign`, the images are known to be out-of-distribution: also how well each score separates them from
+    the run's test data, and with `reverse`, a run that was trained on them, the other direction of the pair; `regret`,
+    steps of the likelihood regret (0: leave it out); `maps`, heat maps of so many images with the highest score; `out`,
+    a .csv file to write, with a .png of the maps beside it; `seed` of every draw; `context` of the images before a
+    conditional model, by name, one value for all or one for each: a number, or the name of a class of the run's data
+    (their own labels by default); `overrides`, dotted keys of where the data are, as in {"data.root": "sets"}; `trust`,
+    packages whose code the run may name; `progress`, which hears (done, total, what), and `tell`, which hears remarks.
 
     Raises HvaeError in one line, before the work, for what cannot be scored.
     """
