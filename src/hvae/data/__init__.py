@@ -18,8 +18,8 @@ from hvae.data.provenance import Provenance, differences
 from hvae.data.raw import Raw
 from hvae.data.sequences.load import load_sequences
 from hvae.data.sequences.split import SequenceData, SequenceSplit
-from hvae.errors import HvaeError
 from hvae.data.where import check_there
+from hvae.errors import HvaeError
 
 __all__ = [
     "Data",
