@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,8 @@ def test_a_folder_of_noise_is_foreign(copy: Path, noise: Path, command: Command)
     assert said.code == 0, said.err
     found = said.json
     written = table(found["csv"])
-    assert found["rows"] == len(written) == 12 and found["csv"] == str(copy / "scores-noise.csv")
+    assert found["rows"] == len(written) == 12 and re.fullmatch(r"scores-noise-\w{6}\.csv", Path(found["csv"]).name)
+    assert Path(found["csv"]).parent == copy
     assert written[3]["file"] == str(Path("a") / "03.png") and written[3]["index"] == "3"
     # Even six steps of training tell digits from noise by likelihood.
     assert found["foreign"] == 12 and {row["decision"] for row in written} == {"foreign"}
@@ -94,6 +96,21 @@ def test_one_named_score_decides_alone_and_says_so(copy: Path, noise: Path, comm
     for row in table(said["csv"]):
         assert (row["decision"] == "foreign") == (float(row["llr>1"]) > said["threshold"]) == bool(row["reason"])
         assert row["reason"] in ("", f"llr>1 above {number(said['threshold'])}")
+
+
+def test_the_tables_of_different_images_lie_side_by_side(
+    copy: Path, noise: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(16, size=(5, 8, 8), dtype=np.uint8)
+    np.save("noise.npy", images)
+    np.savez("noise.npz", images)
+    shutil.copytree(noise, tmp_path / "other" / "noise")
+    shutil.copytree(noise, tmp_path / "test")
+    names = ("noise.npy", "noise.npz", "noise", "other/noise", "test", "./test")
+    tables = [command("score", copy, "--data", name, "-n", 4, "--json").json["csv"] for name in (*names, *names)]
+    assert len(set(tables)) == len(names) and tables[: len(names)] == tables[len(names) :]
+    assert len(list(copy.glob("scores-*.csv"))) == len(names)
 
 
 def test_several_samples_make_another_bound(copy: Path, command: Command) -> None:

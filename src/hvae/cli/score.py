@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +13,8 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
+from hvae.config.data import KNOWN
+from hvae.runs.form import HUB, SPLITS
 
 if TYPE_CHECKING:
     from hvae.study.score import Scores
@@ -34,7 +38,8 @@ USAGE = "RUN --data X [--by SCORE] [--quantile Q] [--foreign [--reverse RUN2]] [
 def parser() -> Parser:
     command = Parser("score", ABOUT, EXAMPLES, USAGE)
     command.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
-    source = "a folder of images; an .npy, .npz or IDX file; a known data set (hvae data); test, valid or train"
+    source = "a folder of images; an .npy, .npz or IDX file; hub:OWNER/NAME, a data set of the Hugging Face hub; a "
+    source += "known data set (hvae data); test, valid or train"
     command.add_argument("--data", required=True, metavar="X", help=source)
     by = "one score that decides alone, when it is high: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, "
     by += "regret [any of a few that leaves its normal range, on either side]"
@@ -115,4 +120,17 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
 def _default(run: Path, data: str) -> Path | None:
     """The table of a run's folder; None where there is no run, which is said when it is read."""
     folder = run.parent if run.suffix == ".safetensors" and not run.is_dir() else run
-    return folder / f"scores-{Path(data).stem}.csv" if folder.is_dir() else None
+    return folder / f"scores-{_name(data)}.csv" if folder.is_dir() else None
+
+
+def _name(data: str) -> str:
+    """A name for these images that no others have: places get some digits of their path, for many are called alike.
+
+    >>> _name("test"), _name("hub:owner/pets")
+    ('test', 'owner--pets')
+    """
+    path = Path(data).expanduser()
+    if data in (*SPLITS, *KNOWN) or not path.exists():
+        return data.removeprefix(HUB).replace("/", "--")
+    place = path.resolve()
+    return f"{place.name[:100]}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:6]}"
