@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from hvae.checkpoints.mapping import fit
+from hvae.config.counts import least_tensors
 from hvae.config.model import ModelConfig
 from hvae.config.parse import plain
 from hvae.errors import HvaeError
@@ -79,7 +80,7 @@ def check_weights(
     Time and memory are bounded by those of the model that the weights belong to.
     """
     _check_sizes(config, sum(t.numel() for t in weights.values()))
-    with torch.device("meta"), _Unfilled(), at_most(_REGISTERED * (len(weights) + 1), "there are tensors"):
+    with torch.device("meta"), _Unfilled(), at_most(config, _REGISTERED * (len(weights) + 1), "there are tensors"):
         expected = build(config, shape=shape, bits=bits).state_dict()
     fit(weights, expected, where)
     for name, value in expected.items():
@@ -129,15 +130,21 @@ _ELEMENTWISE = ("mul", "rmul", "add", "radd", "sub", "rsub", "div", "truediv", "
 
 
 @contextmanager
-def at_most(parameters: int, reason: str) -> Iterator[None]:
-    """Stop building a model that has more parameter tensors than `parameters`: HvaeError with the reason."""
+def at_most(config: ModelConfig, parameters: int, reason: str) -> Iterator[None]:
+    """Stop building a model that has more parameter tensors than `parameters`: HvaeError with the reason.
+
+    Building does not begin where the counts of the configuration exceed that.
+    """
+    too_deep = HvaeError(f"the configuration asks for many more layers than {reason}")
+    if least_tensors(config) > parameters:
+        raise too_deep
     count = 0
 
     def counted(module: nn.Module, name: str, parameter: Tensor | None) -> None:
         nonlocal count
         count += 1
         if count > parameters:
-            raise HvaeError(f"the configuration asks for many more layers than {reason}")
+            raise too_deep
 
     handle = register_module_parameter_registration_hook(counted)
     try:

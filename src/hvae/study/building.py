@@ -16,6 +16,7 @@ _FLOAT = 4
 """Bytes of a weight or a value."""
 _MOST_TENSORS = 30_000
 """Of one model: the deepest published ones have below 3,000.  Layers take time and memory even without storage."""
+_REASON = f"could be trained ({_MOST_TENSORS:,} tensors of weights)"
 _COPIES = 4
 """Of each weight, in training: itself, its gradient, and the optimiser's two moments."""
 
@@ -30,7 +31,7 @@ def outline(config: ModelConfig, shape: tuple[int, ...], bits: int) -> Model:
     from hvae.checkpoints.description import at_most
     from hvae.zoo import build
 
-    with torch.device("meta"), at_most(_MOST_TENSORS, f"could be trained ({_MOST_TENSORS:,} tensors of weights)"):
+    with torch.device("meta"), at_most(config, _MOST_TENSORS, _REASON):
         return build(config, shape=shape, bits=bits).eval()
 
 
