@@ -154,7 +154,7 @@ class Condition:
             raise HvaeError(f"context['{name}']: expected {self}{self._or_unknown}, got values of {value.dtype}")
         # A model that must know it has no answer to -1: as an index that is the last class.
         least = -1 if self.optional else 0
-        if value.numel() and not (int(value.min()) >= least and int(value.max()) < self.classes):
+        if has_values(value) and not (int(value.min()) >= least and int(value.max()) < self.classes):
             got = f"{int(value.min())} to {int(value.max())}"
             raise HvaeError(f"context['{name}']: expected {self}{self._or_unknown}, got {got}")
         return value.long()

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from hvae.distributions import Distribution
+from hvae.distributions.keep import Keep
 from hvae.distributions.masked import Masked
 from hvae.distributions.steps import Steps
 from hvae.errors import HvaeError
@@ -232,3 +233,29 @@ def thin(count: int, otherwise: Draw = posterior) -> Draw:
     T / count, so that every sum over steps keeps its expectation.  Kingma et al. 2021, arXiv 2107.00630, eq. (13).
     """
     return _Thin(count, otherwise)
+
+
+@dataclass(frozen=True)
+class _Dropping(Draw):
+    otherwise: Draw
+
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Keep):
+            return self.otherwise(site)
+        some = site.p.dropped()
+        return Drawn(some.sample(), some)
+
+    def keys(self) -> frozenset[Key]:
+        return self.otherwise.keys()
+
+    def pins(self) -> frozenset[Key]:
+        return self.otherwise.pins()
+
+
+def dropping(otherwise: Draw = posterior) -> Draw:
+    """Hide conditions at the rate that the walk names (`hvae.distributions.Keep`), as training does; `otherwise` draws
+    the rest.
+
+    Ho and Salimans 2022, arXiv 2207.12598, algorithm 1.  A walk without a condition that may be hidden is as before.
+    """
+    return _Dropping(otherwise)

@@ -56,7 +56,7 @@ class LoadedRun:
         return int(self.description["bits"])
 
     def check_form(self, shape: Sequence[int], bits: int, source: str) -> None:
-        """Raises HvaeError for data from `source` of another shape or bits than the model's; of sequences, of a step."""
+        """Raises HvaeError for data from `source` of another shape (sequences: of a step) or other bits."""
         shared = 1 if self.model.timed else 0  # sequences may have any length
         own = tuple(self.model.shape)
         if len(shape) != len(own) or tuple(shape)[shared:] != own[shared:] or bits != self.bits:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from hvae.config.bounds import Deviation, Groups, Probability, Repeats, Size, Sizes
+from hvae.config.condition import ConditionConfig
 from hvae.config.parse import Section
 
 Likelihood = Literal[
@@ -37,6 +38,8 @@ class ModelConfig(Section):
     variance: Variance = "softclamp"
     """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus,
     exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
+    condition: ConditionConfig = field(default_factory=ConditionConfig)
+    """What the model is told of each datum beside its values, in generation too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,8 @@ class Split:
     Arguments: `store` (M, C, H, W), uint8 up to 8 bits and int32 above; `rows` (N,) int64, which of the store's images
     these are; `labels` (N,) int64 or None; `depth`, bits n of the store; `dynamic`, draw each pixel anew for each
     batch; `flip`, mirror each image with probability one half; `factors` (N, F) int64, what is known to have made each
-    image, or None; `files`, the names of the files that the store's images come from, M of them or none.
+    image, or None; `files`, the names of the files that the store's images come from, M of them or none; `attributes`
+    (N, A) float32, numbers that describe each image, NaN where unknown, or None.
 
     >>> levels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
     >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).x.flatten()
@@ -44,6 +45,7 @@ class Split:
     flip: bool = False
     factors: Tensor | None = None
     files: tuple[str, ...] = ()
+    attributes: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,10 +57,10 @@ class Split:
         return self.store.index_select(0, wanted)  # (B, C, H, W)
 
     def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Datum:
-        """Images as a model wants them, with their labels as context: `pictures`, and "label" (B,) where known."""
-        x = self.pictures(indices, generator)
-        labels = None if self.labels is None else self.labels[torch.as_tensor(indices, dtype=torch.long)]
-        return Datum(x, {} if labels is None else {"label": labels})
+        """Images as a model wants them, `pictures`; as context "label" (B,) and "attributes" (B, A) where known."""
+        x, at = self.pictures(indices, generator), torch.as_tensor(indices, dtype=torch.long)
+        known = {"label": self.labels, "attributes": self.attributes}
+        return Datum(x, {name: rows[at] for name, rows in known.items() if rows is not None})
 
     def pictures(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Images alone: float32 in [0, 1], (B, C, H, W).
@@ -86,13 +88,15 @@ class Split:
         drawn = [_drawn(part, self.depth, chance).byte() for part in self.chunks()]
         store = torch.cat(drawn) if drawn else self.store[:0]  # (N, C, H, W)
         rows, files = torch.arange(len(store)), tuple(self.names())
-        return Split(store=store, rows=rows, labels=self.labels, depth=1, factors=self.factors, files=files)
+        return replace(self, store=store, rows=rows, depth=1, files=files, dynamic=False, flip=False)
 
     def some(self, indices: Sequence[int] | Tensor) -> Split:
-        """These images alone, in this order, with their labels and factors."""
+        """These images alone, in this order, with all that is known of them."""
         at = torch.as_tensor(indices, dtype=torch.long)
-        labels, factors = (None if told is None else told[at] for told in (self.labels, self.factors))
-        return replace(self, rows=self.rows[at], labels=labels, factors=factors)
+        labels, factors, attributes = (
+            None if told is None else told[at] for told in (self.labels, self.factors, self.attributes)
+        )
+        return replace(self, rows=self.rows[at], labels=labels, factors=factors, attributes=attributes)
 
     def names(self) -> list[str]:
         """The name of the file of each image, in the split's order; empty where images are no files of their own."""
@@ -130,8 +134,8 @@ class ImageData:
     `valid` and `test` are deterministic: their batches need no generator.  A split that was set to 0 has length 0.
 
     Arguments: the three splits; `bits` of the values a model sees (1 for binarised sets); `shape` of one image
-    (C, H, W), or (D,); `provenance`; `classes`, what each label means, and `factors`, what each column of the splits'
-    factors means, where known.
+    (C, H, W), or (D,); `provenance`; `classes`, what each label means, and `factors` and `attributes`, what each
+    column of the splits' factors and attributes means, where known.
     """
 
     train: Split
@@ -142,6 +146,7 @@ class ImageData:
     provenance: Provenance
     classes: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
 
     @property
     def levels(self) -> int:

@@ -52,7 +52,9 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         tally=replace(raw.tally, duplicates=duplicates(splits) if config.name in SOURCES else {}),
     )
     return ImageData(
-        **ready,
+        train=ready["train"],
+        valid=ready["valid"],
+        test=ready["test"],
         bits=outcome,
         shape=record.shape,
         provenance=record,

@@ -4,6 +4,7 @@ from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
 from hvae.distributions.divergence import divergence, normal_kl, register_kl
 from hvae.distributions.flow import Flowed
+from hvae.distributions.keep import Keep
 from hvae.distributions.logistic import DiscretizedLogistic
 from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
@@ -16,6 +17,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Distribution",
     "Flowed",
+    "Keep",
     "LocationScale",
     "LogisticMixture",
     "Normal",

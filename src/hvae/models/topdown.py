@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hvae.datum import Datum
 from hvae.levels.heads import Head
+from hvae.models.conditioning import Conditioning
 from hvae.nn.mlp import begin
 from hvae.nn.weightnorm import initialise
 from hvae.range import UNIT
@@ -25,7 +26,8 @@ class TopDown(Model):
 
     Arguments: `shape` of one datum; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
     `levels`, top first, each with a `name`, (state, its feature or None, visit) -> state; `leave`, last state -> raw
-    likelihood parameters; `head`, raw -> distribution of x.
+    likelihood parameters; `head`, raw -> distribution of x; `condition`, how a condition y enters the levels,
+    which makes all of the above given y.
     """
 
     limits = UNIT
@@ -39,6 +41,7 @@ class TopDown(Model):
         levels: Sequence[nn.Module],
         leave: nn.Module,
         head: Head,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
@@ -46,8 +49,10 @@ class TopDown(Model):
         # Keyed by name, not by position: a model that grows a level renames no weight.
         self.levels = nn.ModuleDict({str(level.name): level for level in levels})
         self.leave, self.head = leave, head
+        self.condition, self.conditions = condition, condition.conditions
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         begin(self.leave, self.head.marginal(datum.x))
         initialise(self, lambda: self(datum))
 
@@ -55,7 +60,8 @@ class TopDown(Model):
         return self.bottom_up(datum.x)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        entry = self.condition(visit, evidence)
         h = self.start(evidence.n)  # (n, ...)
         for name, level in self.levels.items():
-            h = level(h, evidence.feature(name), visit)
+            h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry.visit)
         return visit(evidence.site(self.head(self.leave(h))))

@@ -23,14 +23,11 @@ from hvae.study.beforehand import check_measures, check_space
 from hvae.study.building import trainable
 from hvae.study.levels import check_held, check_levels
 from hvae.study.planning import Job
+from hvae.study.sizing import sized
 from hvae.study.warm_up import warm_up_warning
 from hvae.study.watch import watching
 
-VOCABULARY = "vocabulary"
-"""The key of a model that says how many tokens there are; 0 until the data are known."""
-
 if TYPE_CHECKING:
-    from hvae.config import RunConfig
     from hvae.data import Data
     from hvae.training import FitResult
     from hvae.walk import Model
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
     data = load_any(job.config.data)
-    config = completed(job.config, data)
+    config = sized(job.config, data)
     job = replace(job, config=config)
     torch.manual_seed(config.train.seed)
     model = trainable(config, data.shape, data.bits)
@@ -62,14 +59,6 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
         claim.check()
         finish(job.folder, record, result)
     return result
-
-
-def completed(config: RunConfig, data: Data) -> RunConfig:
-    """The configuration with what only its data can tell: how many tokens a model of text has."""
-    symbols = data.form.symbols if isinstance(data, SequenceData) else ()
-    if not symbols or config.to_dict()["model"].get(VOCABULARY) != 0:
-        return config
-    return config.override({f"model.{VOCABULARY}": len(symbols)})
 
 
 def check_kind(model: Model, data: Data) -> None:

@@ -14,6 +14,7 @@ from hvae.errors import HvaeError
 from hvae.runs import is_unused
 from hvae.runs.source import CONFIG, resolve, stored
 from hvae.study.places import check_place
+from hvae.study.sizing import asked_like
 
 DEFAULT = "digits"
 MOVED = ("root", "path", "download")
@@ -84,10 +85,10 @@ def _folder(source: Source | None) -> Path:
 def _continued(source: Source | None, folder: Path, overrides: Mapping[str, Any]) -> RunConfig:
     """The configuration of a run that goes on: its own, with what may still change."""
     own = stored(folder)
-    config = own.override(overrides)
+    config = asked_like(own.override(overrides), own)
     _check_same(own, config, folder)
     if isinstance(source, RunConfig) or (source is not None and Path(source) != folder):
-        _check_same(own, _config(source, overrides), folder)
+        _check_same(own, asked_like(_config(source, overrides), own), folder)
     return config
 
 

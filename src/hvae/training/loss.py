@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hvae.data.order import subset
 from hvae.data.sources import Batches
 from hvae.datum import Datum, as_datum
+from hvae.draw import dropping
 from hvae.objectives import Objective
 from hvae.training.seeds import seed_valid
 from hvae.walk import Model, Trace, run
@@ -48,10 +49,13 @@ class LossStep(nn.Module):
 
 
 def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
-    """The trace that training looks at: K rows for each datum of a batch, drawn as the objective wants them."""
+    """The trace that training looks at: K rows for each datum of a batch, drawn as the objective wants them.
+
+    A condition is hidden in some rows where the model asks for it.
+    """
     # On a GPU the look at the values would make every step wait for the one before it.
     check = datum.x.device.type == "cpu"
-    return run(model, objective.draw, model.evidence(datum, check=check).repeat(objective.samples))
+    return run(model, dropping(objective.draw), model.evidence(datum, check=check).repeat(objective.samples))
 
 
 @torch.no_grad()

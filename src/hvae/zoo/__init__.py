@@ -28,4 +28,13 @@ def build(config: ModelConfig, shape: Sequence[int], bits: int = 8) -> Model:
     model = family.build(config, shape, bits)
     if not isinstance(model, Model):
         raise HvaeError(f"{family.name}: expected its builder to give a hvae.Model, got {type(model).__name__}")
+    if config.condition.kind != "none" and not model.conditions:
+        raise HvaeError(
+            f"model.condition: {family.name} takes no condition; set model.condition.kind none, or choose one of "
+            f"{', '.join(CONDITIONAL)}"
+        )
     return model
+
+
+CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "vdvae", "nvae", "iafvae", "qresvae")
+"""The families of this library that take a condition."""

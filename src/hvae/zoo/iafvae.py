@@ -31,13 +31,14 @@ from hvae.distributions import Distribution, Flowed, Normal
 from hvae.errors import HvaeError
 from hvae.levels import Positive, gaussian, variance
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import Resize, Shape, Start
 from hvae.nn.autoregressive import AutoregressiveNet, InverseAutoregressive
 from hvae.nn.conv import halved
 from hvae.nn.mlp import Centre
 from hvae.nn.weightnorm import LOG, NormedConv, between
 from hvae.site import Site, Visit
-from hvae.zoo.parts import head_for
+from hvae.zoo.parts import conditioning, head_for
 
 # What every residual branch is multiplied with, and the standard deviation of its layers' first outputs.
 BRANCH, STD = 0.1, 0.1
@@ -154,6 +155,7 @@ def build(config: IAFVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(reversed(list(_down(config, sizes)))),
         leave=nn.Sequential(nn.ELU(), _between((w, *sizes[0]), (head.width, *shape[1:]), 5)),
         head=head,
+        condition=conditioning(config.condition, {f"z{l}": Place(state=w) for l in range(len(sizes) - 1, 0, -1)}),
     )
 
 

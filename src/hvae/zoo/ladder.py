@@ -20,11 +20,12 @@ from hvae.config.model import First, LadderConfig
 from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, merge, variance
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import Recomputed, Resize, Shape, Start
 from hvae.nn.conv import SubPixel, conv, pointwise
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
-from hvae.zoo.parts import head_for
+from hvae.zoo.parts import conditioning, head_for
 from hvae.zoo.pyramid import network, residual, rising, scales
 
 _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
@@ -49,6 +50,7 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width),
         head=head,
+        condition=conditioning(config.condition, _places(config)),
     )
 
 
@@ -66,6 +68,12 @@ def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
         for _ in range(count):
             yield _level(config, f"z{number}", None if size == here else Resize(size))
             number, here = number - 1, size
+
+
+def _places(config: LadderConfig) -> dict[str, Place]:
+    """The state tells prior, posterior and all below; a posterior that reads the evidence alone is told beside it."""
+    apart = config.width if config.posterior == "precision" else 0
+    return {f"z{l}": Place(state=config.width, evidence=apart) for l in range(sum(config.groups), 0, -1)}
 
 
 def _level(config: LadderConfig, name: str, enter: nn.Module | None) -> Level:

@@ -17,8 +17,9 @@ from torch import nn
 from hvae.config.model import LVAEConfig
 from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, merge, variance
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape
-from hvae.zoo.parts import head_for, kit_for, same_length
+from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
 def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
@@ -37,7 +38,17 @@ def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=levels,
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
+        condition=conditioning(config.condition, _places(config, widths)),
     )
+
+
+def _places(config: LVAEConfig, widths: list[Shape]) -> dict[str, Place]:
+    """The top reads no state: its prior is a standard normal."""
+    top = len(widths) - 1
+    return {
+        f"z{l + 1}": Place(state=widths[l][0] if l < top else 0, evidence=widths[l][0], value=config.latents[l])
+        for l in range(top, -1, -1)
+    }
 
 
 def _absorb(config: LVAEConfig, kit: Kit, widths: list[Shape], l: int) -> Replace:

@@ -16,8 +16,9 @@ from torch import nn
 from hvae.config.model import MarkovConfig
 from hvae.levels import variance
 from hvae.models import Markov
+from hvae.models.conditioning import Place
 from hvae.nn import Kit, Shape
-from hvae.zoo.parts import head_for, kit_for, same_length
+from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
 def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
@@ -38,7 +39,15 @@ def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
         leave=nn.Sequential(kit.connect(latents[0], widths[0]), kit.leave(widths[0], shape, head.width)),
         head=head,
         positive=variance(config.variance),
+        condition=conditioning(config.condition, _places(config)),
     )
+
+
+def _places(config: MarkovConfig) -> dict[str, Place]:
+    """What each conditional reads: p the value above, q the value below (of z1 its raw numbers), the likelihood z1."""
+    dims, top = config.latents, len(config.latents) - 1
+    places = {f"z{l + 1}": Place(state=dims[l + 1] if l < top else 0, evidence=dims[l - 1]) for l in range(top, 0, -1)}
+    return places | {"z1": Place(state=dims[1] if top else 0, evidence=2 * dims[0], value=dims[0])}
 
 
 def _conditional(kit: Kit, given: Shape, hidden: Shape, z: Shape) -> nn.Module:

@@ -1,19 +1,24 @@
-"""What several families are built from: kits by name, likelihoods by name, chains of networks.
+"""What several families are built from: kits by name, likelihoods by name, chains of networks, conditions.
 
 Shapes: a feature is (H,) for vectors or (C, h, w) for maps, without the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from torch import nn
 
+from hvae.config.condition import ALL, ConditionConfig
 from hvae.config.model import ModelConfig
+from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head, head
+from hvae.models.conditioning import Conditioned, Conditioning, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
+from hvae.nn.film import ENTRIES, ClassCode, VectorCode
 
 KITS: dict[tuple[str, str], Callable[[], Kit]] = {
     ("mlp", "none"): MLPKit,
@@ -53,4 +58,49 @@ def same_length(config: ModelConfig, latents: Sequence[int], widths: Sequence[in
         raise HvaeError(
             f"model.latents has {len(latents)} levels and model.widths {len(widths)}; "
             f"{config.family} needs one width for each level, e.g. latents 32,16 and widths 512,256"
+        )
+
+
+def conditioning(config: ConditionConfig, places: Mapping[str, Place]) -> Conditioning:
+    """How the configured condition enters the levels of a family, which offers it these `places` by level.
+
+    It is made last, so that the other weights start as those of the model without it.  Raises HvaeError for levels that
+    there are not, and for a size that is still left to the data.
+    """
+    if config.kind == "none":
+        return Unconditional()
+    _check_size(config)
+    names = list(places) if config.levels == (ALL,) else _known(config.levels, places)
+    chosen = {name: places[name] for name in names}
+    networks = {what: _entries(config, {n: getattr(p, what) for n, p in chosen.items()}) for what in Place._fields}
+    optional = config.drop > 0
+    if config.kind == "class":
+        condition, code = Condition(classes=config.classes, optional=optional), ClassCode(config.classes, config.width)
+        return Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
+    condition, numbers = Condition(shape=(config.numbers,), optional=optional), VectorCode(config.numbers, config.width)
+    return Conditioned(config.context, condition, code=numbers, networks=networks, drop=config.drop)
+
+
+def _entries(config: ConditionConfig, channels: Mapping[str, int]) -> dict[str, nn.Module]:
+    """A network for each level that has something to enter.
+
+    They start at sqrt(1/N) of their size, so that what N of them add to one state stays of order one.
+    """
+    entry, gain = ENTRIES[config.how], math.sqrt(1 / len(channels))
+    return {name: entry(count, config.width, gain) for name, count in channels.items() if count}
+
+
+def _known(levels: Sequence[str], places: Mapping[str, Place]) -> Sequence[str]:
+    for name in levels:
+        if name not in places:
+            raise HvaeError(f"model.condition.levels: {unknown('level', name, list(places))}")
+    return levels
+
+
+def _check_size(config: ConditionConfig) -> None:
+    if config.is_open:
+        size = "classes" if config.kind == "class" else "numbers"
+        raise HvaeError(
+            f"model.condition.{size}: expected how many {size} there are, got 0; hvae train takes it from the data, "
+            f"otherwise set it, as in --model.condition.{size} 10"
         )

@@ -23,11 +23,12 @@ from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, variance
 from hvae.levels.quantised import Blurred, Noisy
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import Shape
 from hvae.nn.conv import SubPixel, pointwise
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere, Patches, Unpatched, patched
-from hvae.zoo.parts import head_for
+from hvae.zoo.parts import conditioning, head_for
 from hvae.zoo.pyramid import network, residual, rising, scales
 
 
@@ -44,6 +45,7 @@ def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width, shape),
         head=head,
+        condition=conditioning(config.condition, _places(config)),
     )
 
 
@@ -62,6 +64,13 @@ def _levels(config: QResVAEConfig, sizes: list[Shape]) -> Iterator[Level]:
             yield _level(config, f"z{number}", width, nn.Sequential(*climb))
             number, climb = number - 1, []
         above = width
+
+
+def _places(config: QResVAEConfig) -> dict[str, Place]:
+    """The state as it comes from the level above, at the width of that one's scale."""
+    here = [width for width, count in zip(config.widths, config.groups, strict=True) for _ in range(count)]
+    above = [*here[1:], config.widths[-1]]
+    return {f"z{l}": Place(state=above[l - 1]) for l in range(len(here), 0, -1)}
 
 
 def _level(config: QResVAEConfig, name: str, width: int, enter: nn.Module) -> Level:

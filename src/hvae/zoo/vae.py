@@ -15,8 +15,9 @@ from __future__ import annotations
 from hvae.config.model import VAEConfig
 from hvae.levels import DataOnly, Level, Replace, StandardPrior, variance
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
-from hvae.zoo.parts import climb, descend, head_for, kit_for
+from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_for
 
 
 def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
@@ -37,4 +38,5 @@ def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=[level],
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
+        condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}),
     )

@@ -28,11 +28,12 @@ from hvae.levels import TwinLevel, variance
 from hvae.levels.fivebit import MASSES, FiveBitHead
 from hvae.levels.heads import Head, MixtureHead
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Recomputed, Shape, Start
 from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Twin
 from hvae.nn.conv import scaled
 from hvae.nn.resample import Affine, Bias, Normalise, Pool, Take
-from hvae.zoo.parts import head_for
+from hvae.zoo.parts import conditioning, head_for
 
 Sizes = dict[int, Shape]
 """Height and width at each resolution of the strings."""
@@ -48,6 +49,7 @@ def build(config: VDVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=nn.Sequential(Affine(config.width), Pointwise(config.width, head.width)),
         head=head,
+        condition=conditioning(config.condition, _places(config)),
     )
 
 
@@ -58,6 +60,12 @@ def level_names(config: VDVAEConfig) -> list[str]:
     ['z3', 'z2', 'z1']
     """
     return [f"z{l}" for l in range(config.levels, 0, -1)]
+
+
+def _places(config: VDVAEConfig) -> dict[str, Place]:
+    """The state as it comes from the level above, at the width of that one's resolution."""
+    here = [config.widths[block.resolution] for block in decoder_blocks(config.decoder)]
+    return {name: Place(state=width) for name, width in zip(level_names(config), [here[0], *here], strict=False)}
 
 
 def _sizes(config: VDVAEConfig, shape: Shape) -> Sizes:

@@ -15,8 +15,9 @@ from torch import nn
 from hvae.config.model import VLAEConfig
 from hvae.levels import DataOnly, Join, Level, Replace, StandardPrior, variance
 from hvae.models import TopDown
+from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape, from_vector, to_gaussian
-from hvae.zoo.parts import head_for, kit_for, same_length
+from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
 def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
@@ -26,6 +27,7 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     widths = kit.shapes(shape, config.widths)
     up = {"z1": kit.enter(shape, widths[0])}
     up |= {f"z{l + 1}": kit.connect(widths[l - 1], widths[l]) for l in range(1, len(widths))}
+    places = {f"z{l + 1}": Place(evidence=widths[l][0], value=config.latents[l]) for l in reversed(range(len(widths)))}
     return TopDown(
         shape,
         bottom_up=BottomUp(up),
@@ -33,6 +35,7 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=[_level(config, kit, widths, l) for l in reversed(range(len(widths)))],
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
+        condition=conditioning(config.condition, places),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvae.config.presets.biva import BIVA
+from hvae.config.presets.conditional import CONDITIONAL
 from hvae.config.presets.first import FIRST
 from hvae.config.presets.foreign import FOREIGN
 from hvae.config.presets.iafvae import IAFVAE
@@ -21,6 +22,7 @@ __all__ = ["PRESETS", "YOUR_FOLDER", "Preset", "is_open", "preset"]
 PRESETS: dict[str, Preset] = {
     **FIRST,
     **OWN,
+    **CONDITIONAL,
     **IWAE,
     **SPRITES,
     **FOREIGN,

@@ -14,13 +14,14 @@ from hvae.distributions.logistic import log_mass, published_mass
 from hvae.errors import HvaeError
 from hvae.levels import Join
 from hvae.levels.heads import GaussianClampedHead, Head, MixtureHead
+from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Recomputed, Shape, Start
 from hvae.nn.cell import Cell, inverted, inverted_up, residual, residual_down
 from hvae.nn.kernels import LengthConv
 from hvae.nn.masked import Shifts
 from hvae.nn.mlp import Centre
 from hvae.zoo.nvae.model import NVAE, Group, Posterior, Standard
-from hvae.zoo.parts import head_for
+from hvae.zoo.parts import conditioning, head_for
 
 EXPANSION = 6
 """Of the cells between levels; those below the last level are half as wide, at a higher resolution."""
@@ -41,6 +42,7 @@ def build(config: NVAEConfig, shape: Shape, bits: int) -> NVAE:
         groups=list(_groups(config)),
         leave=_leave(config, head.width),
         head=head,
+        condition=conditioning(config.condition, _places(config)),
     )
 
 
@@ -92,6 +94,16 @@ def _groups(config: NVAEConfig) -> Iterator[Group]:
             yield _group(config, f"z{number}", factor, crossing=crossing, top=number == config.levels)
             number -= 1
         factor //= 2
+
+
+def _places(config: NVAEConfig) -> dict[str, Place]:
+    """The state as it comes from the level above; the posterior of the top reads the evidence alone."""
+    factors = [config.factor // 2**scale for scale in range(len(config.groups))]
+    here = [f for f, count in zip(factors, reversed(config.groups), strict=True) for _ in range(count)]
+    states = [config.decoder_width * factor for factor in (here[0], *here)]
+    names = [f"z{l}" for l in range(config.levels, 0, -1)]
+    top = {names[0]: Place(state=states[0], evidence=config.encoder_width * here[0])}
+    return top | {name: Place(state=c) for name, c in zip(names[1:], states[1:], strict=False)}
 
 
 def _group(config: NVAEConfig, name: str, factor: int, *, crossing: bool, top: bool) -> Group:

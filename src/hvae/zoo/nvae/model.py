@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hvae.datum import Datum
 from hvae.distributions import Distribution, Flowed, full
 from hvae.levels.scale import clamped_gaussian
+from hvae.models.conditioning import Conditioning
 from hvae.nn import Shape
 from hvae.nn.kernels import Convolution
 from hvae.nn.masked import Shifts
@@ -80,7 +81,8 @@ class NVAE(Model):
     """Features up, groups down, over an image that is padded to a multiple of `factor`.
 
     Arguments: `shape` of one datum; `factor`; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
-    `groups`, top first; `leave`, last state -> raw likelihood parameters; `head`, raw -> distribution of x.
+    `groups`, top first; `leave`, last state -> raw likelihood parameters; `head`, raw -> distribution of x;
+    `condition`, how a condition enters the groups.
     """
 
     limits = UNIT
@@ -95,12 +97,14 @@ class NVAE(Model):
         groups: Sequence[Group],
         leave: nn.Module,
         head: nn.Module,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape, self.margins = shape, margins(shape[1:], factor)
         self.bottom_up, self.start = bottom_up, start
         self.levels = nn.ModuleDict({group.name: group for group in groups})
         self.leave, self.head = leave, head
+        self.condition, self.conditions = condition, condition.conditions
         # Plain lists: these modules are registered where they stand.
         self._convolutions = [m for m in self.modules() if isinstance(m, Convolution)]
         self._norms = [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -110,10 +114,14 @@ class NVAE(Model):
         return self.bottom_up(self._framed(datum.x, 1))
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        entry = self.condition(visit, evidence)
         h = self.start(evidence.n)  # (n, C, h, w)
         for name, group in self.levels.items():
-            h = group(h, evidence.feature(name), visit)
+            h = group(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry.visit)
         return visit(evidence.site(self.head(self._framed(self.leave(h), -1))))
+
+    def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
 
     def regularisers(self) -> dict[str, Tensor]:
         r"""The sum of all largest singular values, and of each batch norm's largest $|\gamma|$; sec. 3.2."""

@@ -1,0 +1,72 @@
+"""What a model is told about its condition: what is known of each datum in generation too.  No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from hvae.config.bounds import Bound, Fraction, Length, Line, Size
+from hvae.config.parse import Section
+from hvae.errors import HvaeError
+
+ConditionKind = Literal["none", "class", "vector"]
+How = Literal["add", "film", "concat"]
+ALL = "all"
+OF_THE_DATA = 0
+CONTEXT = {"class": "label", "vector": "attributes"}
+"""The name in a datum's context that each kind reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionConfig(Section):
+    """A condition y that enters chosen levels of a model: p(x, z given y) and q(z given x, y).
+
+    >>> ConditionConfig(kind="class", levels="z4,z3").levels
+    ('z4', 'z3')
+    >>> ConditionConfig(drop=0.1)
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: model.condition.drop: there is no condition to drop; set model.condition.kind to class or ...
+    """
+
+    at: ClassVar[str] = "model.condition"
+
+    kind: ConditionKind = "none"
+    """none; class, the label of each datum; vector, the numbers that data.attributes names."""
+    levels: Annotated[tuple[Line, ...], Length(1, 1000)] = (ALL,)
+    """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one."""
+    how: How = "film"
+    """How it enters a feature: add, film (scale and shift of each channel), concat (a linear map of both)."""
+    drop: Fraction = 0.0
+    """Probability that a datum's condition is hidden in training; above 0 the condition is optional: it may be unknown,
+    the model generates without it, and guidance is possible (0.1 is usual)."""
+    classes: Annotated[int, Bound(least=0, most=10**6)] = OF_THE_DATA
+    """Number of classes (0: as the data have; training fills it in)."""
+    numbers: Annotated[int, Bound(least=0, most=10**6)] = OF_THE_DATA
+    """Numbers of a vector (0: as the data have; training fills it in)."""
+    width: Size = 64
+    """Size of what the networks see of it: the embedding of a class, or the hidden layer of a vector."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == "none" and self.drop:
+            raise HvaeError(
+                "model.condition.drop: there is no condition to drop; set model.condition.kind to class or vector"
+            )
+        if ALL in self.levels and len(self.levels) > 1:
+            raise HvaeError(f"model.condition.levels: expected all or names of levels, got {','.join(self.levels)}")
+
+    @property
+    def context(self) -> str:
+        """The name of the condition in the context; empty without one."""
+        return CONTEXT.get(self.kind, "")
+
+    @property
+    def size(self) -> int:
+        """Classes, or numbers of a vector; 0 while that is left to the data."""
+        return {"class": self.classes, "vector": self.numbers}.get(self.kind, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its size is still left to the data."""
+        return self.kind != "none" and self.size == OF_THE_DATA

@@ -1,0 +1,146 @@
+r"""Where a condition y enters a walk: one place for every topology.
+
+$$p(x, z \mid y) = p(x \mid z, y) \prod_l p(z_l \mid z_{>l}, y), \qquad
+  q(z \mid x, y) = \prod_l q(z_l \mid z_{>l}, x, y)$$
+
+At each chosen level y may enter three features: the state, of which prior, posterior and all that lies below are made;
+the evidence, which the posterior reads; and the value, on its way to the state below.  A prior that reads no state, the
+standard normal, stays one, as in Kingma et al. 2014, arXiv 1406.5298: z then says what y does not.
+
+Shapes: `n` rows; `W` width of a code; `C` channels; `...` space, if any.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from hvae.datum import Condition, Conditions, Datum
+from hvae.distributions import Keep
+from hvae.nn.film import ClassCode, VectorCode
+from hvae.site import Site, Visit
+from hvae.walk import Evidence
+
+KEPT = "kept"
+"""The auxiliary variable that says which rows keep their condition."""
+
+
+class Place(NamedTuple):
+    """Channels of what a condition may enter at one level; 0 where there is nothing to enter."""
+
+    state: int = 0
+    evidence: int = 0
+    value: int = 0
+
+
+class Entry:
+    """One walk without a condition: every feature stays as it is."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.ask = visit
+
+    def state(self, name: str, h: Tensor) -> Tensor:
+        """The state that the level reads, (n, C, ...)."""
+        return h
+
+    def evidence(self, name: str, e: Tensor | None) -> Tensor | None:
+        """The feature of the data that its posterior reads, (n, C, ...); None without data."""
+        return e
+
+    def value(self, name: str, z: Tensor) -> Tensor:
+        """The level's value on its way to the state below, (n, C, ...)."""
+        return z
+
+    def visit(self, site: Site) -> Tensor:
+        """Visit a level; its value on its way to the state below."""
+        return self.value(site.name, self.ask(site))
+
+
+class Heard(Entry):
+    """One walk under a condition, a code (n, W), which enters some features of some levels."""
+
+    def __init__(self, visit: Visit, code: Tensor, networks: Mapping[str, nn.ModuleDict]) -> None:
+        super().__init__(visit)
+        self.code, self.networks = code, networks
+
+    def state(self, name: str, h: Tensor) -> Tensor:
+        return self._under("state", name, h)
+
+    def evidence(self, name: str, e: Tensor | None) -> Tensor | None:
+        return None if e is None else self._under("evidence", name, e)
+
+    def value(self, name: str, z: Tensor) -> Tensor:
+        return self._under("value", name, z)
+
+    def _under(self, what: str, name: str, feature: Tensor) -> Tensor:
+        networks = self.networks[what]
+        return networks[name](feature, self.code) if name in networks else feature
+
+
+class Conditioning(nn.Module, ABC):
+    """How a model hears of its condition; `conditions`, what it asks of the context."""
+
+    conditions: Conditions
+
+    @abstractmethod
+    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+        """One walk under the condition of its rows."""
+
+    @abstractmethod
+    def prepare(self, datum: Datum) -> None:
+        """Start whatever starts from data."""
+
+
+class Unconditional(Conditioning):
+    """No condition: no parameters, and every feature as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conditions = {}
+
+    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+        return Entry(visit)
+
+    def prepare(self, datum: Datum) -> None:
+        """There is nothing to start."""
+
+
+class Conditioned(Conditioning):
+    """One condition at some levels.
+
+    Arguments: `name`, its entry of the context, and `condition`, what is asked of it; `code`, context -> (n, W), zeros
+    where nothing is known; `networks`, (feature, code) -> feature by what they enter ("state", "evidence", "value") and
+    level; `drop`, the probability that a row loses it in training.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        condition: Condition,
+        *,
+        code: ClassCode | VectorCode,
+        networks: Mapping[str, Mapping[str, nn.Module]],
+        drop: float,
+    ) -> None:
+        super().__init__()
+        self.name, self.drop = name, drop
+        self.conditions = {name: condition}
+        self.code = code
+        self.networks = nn.ModuleDict({what: nn.ModuleDict(dict(some)) for what, some in networks.items()})
+
+    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+        c = self.code(evidence.context[self.name])  # (n, W)
+        if self.conditions[self.name].optional:
+            # In the walk, not in the features that K draws of a datum share: each row is kept or dropped by itself.
+            c = c * visit(Site(KEPT, Keep(c[:, 0].detach(), self.drop), auxiliary=True))[:, None]
+        return Heard(visit, c, self.networks)  # type: ignore[arg-type]  # torch's types forget what containers hold
+
+    def prepare(self, datum: Datum) -> None:
+        if self.name in datum.context:
+            self.code.prepare(datum.context[self.name])
+
+    def extra_repr(self) -> str:
+        return self.name

@@ -1,0 +1,133 @@
+"""How a condition enters a feature: codes of what is known, and layers that add, modulate or join.
+
+A code of zeros stands for "nothing known": it is the origin of every embedding here, no layer has a bias, and so it
+changes no feature.  A walk without its condition is that of the same model without one, to the last bit.
+
+Shapes: `B` batch; `K` classes; `A` numbers of a vector; `W` width of a code; `C` channels; `...` space, if any.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ClassCode(nn.Module):
+    """A learned code for each class; zeros for an unknown one, -1: (B,) int64 -> (B, W).
+
+    >>> ClassCode(10, 4)(torch.tensor([-1]))
+    tensor([[0., 0., 0., 0.]], grad_fn=<MulBackward0>)
+    """
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(classes, width))
+
+    def forward(self, label: Tensor) -> Tensor:
+        known = (label >= 0).to(self.table)[:, None]
+        return F.embedding(label.clamp(min=0), self.table) * known
+
+    def prepare(self, label: Tensor) -> None:
+        """Nothing of it starts from data."""
+
+
+class VectorCode(nn.Module):
+    r"""Numbers, brought to zero mean and unit scale, through one hidden layer without biases: (B, A) -> (B, W).
+
+    $$c = V\,\mathrm{silu}\big(U\,[m \odot (y - \mu) / \sigma,\; m]\big)$$
+
+    where m is 1 for each number that is known and 0 for NaN; nothing known gives zeros.  `prepare` takes mu and sigma
+    from a first batch.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, numbers: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("deviation", torch.ones(numbers))
+        self.hidden = nn.Linear(2 * numbers, width, bias=False)
+        self.last = nn.Linear(width, width, bias=False)
+
+    def forward(self, y: Tensor) -> Tensor:
+        known = ~y.isnan()
+        # What is unknown must not reach a product: NaN times zero is NaN.
+        plain = torch.where(known, (y.nan_to_num() - self.mean) / self.deviation, 0.0)
+        both = torch.cat([plain, known], 1).to(self.hidden.weight)
+        return self.last(F.silu(self.hidden(both)))
+
+    @torch.no_grad()
+    def prepare(self, y: Tensor) -> None:
+        """Take the mean and the standard deviation of each number from those that are known, (B, A)."""
+        known = (~y.isnan()).to(self.mean)
+        count = known.sum(0)
+        mean = (y.nan_to_num() * known).sum(0) / count.clamp(min=1)
+        variance = ((y.nan_to_num() - mean) ** 2 * known).sum(0) / count.clamp(min=1)
+        self.mean.copy_(mean)
+        # A number that does not vary says nothing: it keeps its unit.
+        self.deviation.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
+
+
+def linear(a: int, b: int, gain: float) -> nn.Linear:
+    """A map without bias whose outputs have `gain` times the standard deviation of its inputs."""
+    layer = nn.Linear(a, b, bias=False)
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(a))
+    return layer
+
+
+def _over_space(c: Tensor, h: Tensor) -> Tensor:
+    """One number a channel, (B, C), in the type of h and so that it broadcasts over (B, C, ...)."""
+    return c.to(h.dtype).view(*c.shape, *[1] * (h.ndim - 2))
+
+
+class Shift(nn.Module):
+    """h + b(c): one number a channel, the same at every place.  (B, C, ...), (B, W) -> (B, C, ...)."""
+
+    def __init__(self, channels: int, width: int, gain: float) -> None:
+        super().__init__()
+        self.shift = linear(width, channels, gain)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        return h + _over_space(self.shift(c), h)
+
+
+class FiLM(nn.Module):
+    r"""$h \odot (1 + s(c)) + b(c)$: a scale and a shift of each channel.  (B, C, ...), (B, W) -> (B, C, ...).
+
+    Perez et al. 2018, arXiv 1709.07871, eq. (2); with 1 + s, so that it starts near the identity (sec. 7.2).
+    """
+
+    def __init__(self, channels: int, width: int, gain: float) -> None:
+        super().__init__()
+        self.both = linear(width, 2 * channels, gain)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        shift, scale = _over_space(self.both(c), h).chunk(2, 1)
+        # One pass over the feature: b + h (1 + s).
+        return torch.addcmul(shift, h, 1 + scale)
+
+
+class Join(nn.Module):
+    """h + f([h, c]): a linear map of both side by side.  (B, C, ...), (B, W) -> (B, C, ...).
+
+    The map reads h only where something is known: of nothing, c = 0, it must leave h as it is.
+    """
+
+    def __init__(self, channels: int, width: int, gain: float) -> None:
+        super().__init__()
+        self.joined = linear(channels + width, channels, gain)
+
+    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+        known = (c != 0).any(1, keepdim=True).to(h)
+        channels = h.shape[1]
+        own, said = self.joined.weight.split([channels, c.shape[1]], 1)
+        mixed = torch.einsum("bc...,dc->bd...", h, own) + _over_space(F.linear(c, said), h)
+        return h + _over_space(known, h) * mixed
+
+
+ENTRIES: dict[str, type[Shift] | type[FiLM] | type[Join]] = {"add": Shift, "film": FiLM, "concat": Join}
+"""By the name in a configuration."""

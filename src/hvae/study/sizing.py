@@ -1,0 +1,95 @@
+"""What a configuration leaves to the data: how many classes a condition has, how many numbers, how many tokens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hvae.config.condition import ConditionConfig
+from hvae.config.run import RunConfig
+from hvae.errors import HvaeError
+
+if TYPE_CHECKING:
+    from hvae.data import Data, ImageData, SequenceData
+
+VOCABULARY = "vocabulary"
+"""The key of the families that model text: how many tokens there are, 0 for as many as the data have."""
+
+
+def sized(config: RunConfig, data: Data) -> RunConfig:
+    """The configuration with the sizes that its data decide: what is trained, stored and loaded.
+
+    Raises HvaeError where the data bring no such condition, do not fit the size that is set, or do not always know it
+    though the model must.
+    """
+    from hvae.data import SequenceData
+
+    condition = config.model.condition
+    if isinstance(data, SequenceData):
+        return _with_vocabulary(config, data)
+    if condition.kind == "none":
+        return config
+    held = _classes(condition, data) if condition.kind == "class" else _numbers(condition, data)
+    return config.override({f"model.condition.{held[0]}": held[1]})
+
+
+def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
+    if config.model.condition.kind != "none":
+        raise HvaeError(f"model.condition.kind: {data.provenance.name} is a set of sequences, whose models take none")
+    if not data.form.symbols or config.to_dict()["model"].get(VOCABULARY) != 0:
+        return config
+    return config.override({f"model.{VOCABULARY}": len(data.form.symbols)})
+
+
+def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
+    """The configuration with the size that a run of its own has found in its data, where it leaves it to them."""
+    condition = config.model.condition
+    if not condition.is_open or condition.kind != own.model.condition.kind:
+        return config
+    held = own.model.condition
+    same = replace(condition, classes=held.classes, numbers=held.numbers)
+    return replace(config, model=replace(config.model, condition=same))
+
+
+def _classes(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
+    name = data.provenance.name
+    labels = [split.labels for split in (data.train, data.valid, data.test) if len(split)]
+    if any(some is None for some in labels):
+        raise HvaeError(
+            f"model.condition.kind: class needs labels, and {name} has none; give images in a folder for each class, "
+            "or arrays with labels"
+        )
+    known = [some for some in labels if some is not None]
+    if not condition.drop and any(bool((some < 0).any()) for some in known):
+        raise HvaeError(
+            f"some labels of {name} are unknown (-1); set model.condition.drop above 0, which lets a label be unknown"
+        )
+    found = max([len(data.classes), *(int(some.max()) + 1 for some in known)])
+    if condition.classes and condition.classes < found:
+        raise HvaeError(
+            f"model.condition.classes: expected at least {found}, as many as {name} has, got {condition.classes}; "
+            "leave it at 0"
+        )
+    return "classes", condition.classes or found
+
+
+def _numbers(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
+    name, vectors = data.provenance.name, data.train.attributes
+    if vectors is None:
+        raise HvaeError(
+            f"model.condition.kind: vector needs numbers beside each image, and {name} has none; name a CSV file in "
+            "data.attributes"
+        )
+    found = vectors.shape[1]
+    if condition.numbers not in (0, found):
+        raise HvaeError(
+            f"model.condition.numbers: expected {found}, as many as data.attributes has, got {condition.numbers}; "
+            "leave it at 0"
+        )
+    known = [some for split in (data.train, data.valid, data.test) if (some := split.attributes) is not None]
+    if not condition.drop and any(bool(some.isnan().any()) for some in known):
+        raise HvaeError(
+            f"some numbers in data.attributes of {name} are missing; set model.condition.drop above 0, which lets them "
+            "be unknown"
+        )
+    return "numbers", found

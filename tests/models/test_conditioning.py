@@ -1,0 +1,324 @@
+"""Conditions at chosen levels: the promises of every family that takes one, and exactness where all is known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from families import FAMILIES, SHAPE
+from torch import Tensor, nn
+
+from hvae.config.biva import BIVAConfig
+from hvae.config.condition import ConditionConfig
+from hvae.config.model import LadderConfig, ModelConfig, VAEConfig
+from hvae.datum import Condition, Datum
+from hvae.distributions import Keep, Normal
+from hvae.draw import dropping, mode, posterior, prior, replay
+from hvae.errors import HvaeError
+from hvae.levels import Level, Replace
+from hvae.levels.heads import head
+from hvae.models import TopDown
+from hvae.models.conditioning import KEPT, Conditioned
+from hvae.nn import BottomUp, Constant
+from hvae.nn.film import ENTRIES, ClassCode, Shift, VectorCode
+from hvae.objectives import ELBO
+from hvae.site import Site
+from hvae.training.loss import Batch, LossStep
+from hvae.walk import Evidence, Model, names, run
+from hvae.zoo import build
+
+TAKERS = [name for name in FAMILIES if not name.startswith("biva")]
+CLASS = ConditionConfig(kind="class", classes=3, drop=0.2)
+VECTOR = ConditionConfig(kind="vector", numbers=2, drop=0.2)
+
+
+def conditional(config: ModelConfig, condition: ConditionConfig) -> Model:
+    torch.manual_seed(1)
+    return build(replace(config, condition=condition), shape=SHAPE, bits=1).double().eval()
+
+
+def plain(config: ModelConfig) -> Model:
+    torch.manual_seed(1)
+    return build(config, shape=SHAPE, bits=1).double().eval()
+
+
+def data(n: int, **context: Tensor) -> Datum:
+    torch.manual_seed(0)
+    return Datum(torch.bernoulli(torch.full((n, *SHAPE), 0.4, dtype=torch.float64)), context)
+
+
+def elbo(model: Model, datum: Datum) -> Tensor:
+    torch.manual_seed(3)
+    return model(datum).elbo()
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_each_row_hears_its_own_condition_and_every_weight_of_it_learns(name: str) -> None:
+    model = conditional(FAMILIES[name], CLASS)
+    datum = data(4, label=torch.tensor([0, 1, 2, -1]))
+    with_label, without = elbo(model, datum), elbo(model, Datum(datum.x))
+    assert (with_label[:3] - without[:3]).abs().min() > 1e-6
+    assert torch.allclose(with_label[3], without[3], rtol=1e-12)  # unknown is as left out
+    with_label.sum().backward()
+    weights = model.get_submodule("condition").named_parameters()
+    assert not [at for at, p in weights if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+
+
+@pytest.mark.parametrize("how", ENTRIES)
+@pytest.mark.parametrize("name", TAKERS)
+def test_nothing_known_is_the_model_without_a_condition(name: str, how: str) -> None:
+    model, other = conditional(FAMILIES[name], replace(CLASS, how=how)), plain(FAMILIES[name])
+    shared = model.state_dict()
+    for at, weight in other.state_dict().items():
+        assert at.startswith("spectral.") or torch.equal(weight, shared[at]), at
+    torch.testing.assert_close(elbo(model, data(3)), elbo(other, data(3)), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize(
+    "name", ["vae-mlp", "lvae-mlp-precision", "vlae-conv", "markov-mlp", "ladder-residual", "vdvae"]
+)
+def test_it_enters_the_levels_that_are_named(name: str) -> None:
+    every = names(plain(FAMILIES[name]))
+    model = conditional(FAMILIES[name], replace(CLASS, levels=(every[-1],)))
+    entered = {at.split(".")[3] for at, _ in model.named_parameters() if at.startswith("condition.networks")}
+    assert entered == {every[-1]}
+    datum, first = data(2, label=torch.tensor([0, 1])), every[0]
+    torch.manual_seed(2)
+    trace = model(datum)
+    torch.manual_seed(2)
+    blind = model(Datum(datum.x))
+    if len(every) > 1 and not name.startswith("markov"):  # Markov inference begins at the bottom
+        assert torch.equal(trace[first].rate(), blind[first].rate())
+    assert not torch.equal(trace.elbo(), blind.elbo())
+
+
+@pytest.mark.parametrize("config", [CLASS, VECTOR], ids=["class", "vector"])
+@pytest.mark.parametrize("name", ["vae-mlp", "markov-conv", "ladder-precision", "nvae"])
+def test_both_orders_of_a_walk_and_replays_agree(name: str, config: ConditionConfig) -> None:
+    model = conditional(FAMILIES[name], config)
+    context = {"label": torch.tensor([0, 2])} if config.kind == "class" else {"attributes": torch.randn(2, 2).double()}
+    trace = model(data(2, **context))
+    again = run(model, replay(trace.values()), model.evidence(data(2, **context)))
+    torch.testing.assert_close(trace.log_weight(), again.log_weight())
+    assert run(model, prior(), context=context).x is not None
+    assert KEPT not in trace.rates() and KEPT not in names(model)
+
+
+def test_bit_swap_visits_the_same_laws() -> None:
+    model = conditional(FAMILIES["markov-mlp"], CLASS)
+    evidence = model.evidence(data(2, label=torch.tensor([0, 2])))
+    trace = run(model, mode, evidence)
+    seen: dict[tuple[str, str], Normal] = {}
+
+    def visit(site: Site) -> Tensor:
+        for side, law in (("p", site.p), ("q", site.q)):
+            if isinstance(law, Normal):
+                seen[site.name, side] = law
+        return trace[site.name].value
+
+    model.swap(visit, evidence)
+    for record in trace.latents:
+        for side, law in (("p", record.p), ("q", record.q)):
+            assert isinstance(law, Normal)
+            torch.testing.assert_close(seen[record.name, side].loc, law.loc)
+
+
+# Dropping
+
+
+def test_a_dropped_condition_is_drawn_at_its_site_and_only_by_training() -> None:
+    model = conditional(FAMILIES["ladder-residual"], replace(CLASS, drop=0.5))
+    evidence = model.evidence(data(64, label=torch.zeros(64, dtype=torch.long)))
+    assert bool((run(model, posterior, evidence)[KEPT].value == 1).all())
+    torch.manual_seed(0)
+    trace = run(model, dropping(), evidence)
+    kept = trace[KEPT].value
+    assert 16 < float(kept.sum()) < 48 and bool(((kept == 0) | (kept == 1)).all())
+    assert float(trace[KEPT].log_weight().abs().max()) == 0.0
+
+
+def test_always_dropped_is_trained_as_the_model_without_a_condition() -> None:
+    config = LadderConfig(groups=(1, 1), width=8, latent=2)
+    told, other = conditional(config, replace(CLASS, drop=1.0)), plain(config)
+    datum = data(8, label=torch.arange(8) % 3)
+    for model in (told, other):
+        step, moments = LossStep(model, ELBO()), torch.optim.Adam(model.parameters(), 1e-2)
+        torch.manual_seed(5)
+        for number in range(4):
+            moments.zero_grad()
+            step(Batch(datum), number)[0].backward()
+            moments.step()
+    shared = told.state_dict()
+    for at, weight in other.state_dict().items():
+        assert torch.equal(weight, shared[at]), at
+
+
+def test_a_condition_that_is_never_dropped_must_be_known() -> None:
+    model = conditional(FAMILIES["ladder-residual"], replace(CLASS, drop=0.0))
+    with pytest.raises(HvaeError, match="this model is conditional: 'label' is a class from 0 to 2"):
+        model(data(2))
+    with pytest.raises(HvaeError, match="expected a class from 0 to 2, got -1 to 1"):
+        model(data(2, label=torch.tensor([1, -1])))
+    assert KEPT not in {record.name for record in model(data(1, label=torch.tensor([1]))).records.values()}
+
+
+def test_the_law_of_keeping() -> None:
+    law = Keep(torch.zeros(20_000), 0.3)
+    torch.manual_seed(0)
+    share = float(law.dropped().sample().mean())
+    assert abs(share - 0.7) < 4 * math.sqrt(0.3 * 0.7 / 20_000)
+    assert float(law.sample().min()) == 1.0 and float(law.mean().min()) == 1.0
+
+
+# Vectors
+
+
+def test_a_vector_may_be_known_in_part() -> None:
+    model = conditional(FAMILIES["ladder-residual"], VECTOR)
+    y = torch.tensor([[1.0, 2.0], [1.0, math.nan], [math.nan, math.nan]], dtype=torch.float64)
+    x = data(1).x.expand(3, *SHAPE)
+    found, blind = elbo(model, Datum(x, {"attributes": y})), elbo(model, Datum(x))
+    assert bool(found.isfinite().all()) and torch.equal(found[2], blind[2])
+    assert found[0] != blind[0] and found[1] != blind[1]
+    found.sum().backward()
+    assert all(bool(p.grad.isfinite().all()) for p in model.parameters() if p.grad is not None)
+
+
+def test_a_vector_is_brought_to_zero_mean_and_unit_scale_by_what_is_known() -> None:
+    code = VectorCode(3, 4).double()
+    y = torch.tensor([[10.0, 5.0, math.nan], [30.0, 5.0, 1.0], [math.nan, 5.0, math.nan]], dtype=torch.float64)
+    code.prepare(y)
+    assert torch.equal(code.mean, torch.tensor([20.0, 5.0, 1.0]).double())
+    assert torch.equal(code.deviation, torch.tensor([10.0, 1.0, 1.0]).double())  # what does not vary keeps its unit
+    moved = VectorCode(3, 4).double()
+    moved.load_state_dict({**code.state_dict(), "mean": code.mean + 7, "deviation": 2 * code.deviation})
+    torch.testing.assert_close(code(y), moved(2 * (y - code.mean) + code.mean + 7))
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("config", "condition", "line"),
+    [
+        (BIVAConfig(latents=(4,), strides=(2,), kernels=(3,), width=6), CLASS, "biva takes no condition"),
+        (VAEConfig(), ConditionConfig(kind="class"), "model.condition.classes: expected how many classes"),
+        (VAEConfig(), ConditionConfig(kind="vector"), "model.condition.numbers: expected how many numbers"),
+        (LadderConfig(groups=(1, 2)), replace(CLASS, levels=("z4",)), "no level named 'z4'; did you mean"),
+    ],
+)
+def test_what_cannot_be_built_is_said(config: ModelConfig, condition: ConditionConfig, line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        build(replace(config, condition=condition), shape=SHAPE, bits=1)
+
+
+@pytest.mark.parametrize("keys", [{"drop": 0.1}, {"kind": "class", "levels": "all,z1"}, {"kind": "class", "drop": 1.5}])
+def test_what_cannot_be_meant_is_said(keys: dict[str, object]) -> None:
+    with pytest.raises(HvaeError, match=r"model\.condition\."):
+        ConditionConfig(**keys)  # type: ignore[arg-type]
+
+
+# A linear-Gaussian model given its class: z ~ N(b_y, T^2),  x = w z + S eps, one dimension a coordinate
+
+S, T, W = 0.5, 0.7, 1.3
+DIMS, CLASSES = 2, 3
+
+
+class GivenClass(nn.Module):
+    """h = b_y, which the state is made of: p(z given y) = N(b_y, T^2)."""
+
+    def forward(self, h: Tensor) -> tuple[Normal, Tensor]:
+        return Normal(h, torch.full_like(h, T)), h
+
+
+class Exact(nn.Module):
+    """The exact q(z given x, y), moved by `shift`."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
+        variance = 1 / (1 / T**2 + W**2 / S**2)
+        loc = variance * (h / T**2 + W * e / S**2) + self.shift
+        return Normal(loc, torch.full_like(loc, math.sqrt(variance)))
+
+
+class Raw(nn.Module):
+    """What the head reads as the mean w z."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return 2 * W * z - 1
+
+
+def linear_gaussian(shift: float = 0.0) -> TopDown:
+    torch.manual_seed(0)
+    code = ClassCode(CLASSES, 4)
+    level = Level("z1", prior=GivenClass(), posterior=Exact(shift), absorb=Replace(Raw()))
+    return TopDown(
+        (DIMS,),
+        bottom_up=BottomUp({"z1": nn.Identity()}),
+        start=Constant((DIMS,)),
+        levels=[level],
+        leave=nn.Identity(),
+        head=head("gaussian", (DIMS,), 256, mixtures=1, sigma=S),
+        condition=Conditioned(
+            "label",
+            Condition(classes=CLASSES, optional=True),
+            code=code,
+            networks={"state": {"z1": Shift(DIMS, 4, 1.0)}, "evidence": {}, "value": {}},
+            drop=0.1,
+        ),
+    ).double()
+
+
+def means(model: TopDown, label: Tensor) -> Tensor:
+    """b_y, 0 where y is unknown, by matrices alone."""
+    state = model.state_dict()
+    table = state["condition.code.table"] @ state["condition.networks.state.z1.shift.weight"].T
+    return torch.cat([table, torch.zeros(1, DIMS).double()])[label]
+
+
+def log_evidence(model: TopDown, x: Tensor, label: Tensor) -> Tensor:
+    law = torch.distributions.Normal(W * means(model, label), math.sqrt(W**2 * T**2 + S**2))
+    return law.log_prob(x).sum(1)
+
+
+def cases() -> tuple[Tensor, Tensor]:
+    torch.manual_seed(4)
+    return torch.rand(4, DIMS).double(), torch.tensor([0, 1, 2, -1])
+
+
+def test_with_the_exact_posterior_every_bound_is_the_evidence_given_the_class() -> None:
+    model, (x, label) = linear_gaussian(), cases()
+    evidence = model.evidence(Datum(x, {"label": label}))
+    expected = log_evidence(model, x, label)
+    for _ in range(3):
+        torch.testing.assert_close(run(model, posterior, evidence).log_weight(), expected)
+    weights = run(model, posterior, evidence.repeat(5)).log_weight().view(4, 5)
+    torch.testing.assert_close(weights.logsumexp(1) - math.log(5), expected)
+
+
+def test_with_another_posterior_the_elbo_lacks_its_divergence_and_the_iwae_bound_less() -> None:
+    model, (x, label) = linear_gaussian(shift=0.3), cases()
+    evidence, k, repeats = model.evidence(Datum(x, {"label": label})), 10, 20_000
+    torch.manual_seed(0)
+    weights = run(model, posterior, evidence.repeat(repeats)).log_weight().view(4, repeats).detach()
+    lost = DIMS * 0.3**2 / (2 / (1 / T**2 + W**2 / S**2))  # KL of two Gaussians of one width
+    error = 4 * weights.std(1).max() / math.sqrt(repeats)
+    expected = log_evidence(model, x, label).detach()
+    assert float((weights.mean(1) - (expected - lost)).abs().max()) < error
+    bound = (weights.view(4, -1, k).logsumexp(2) - math.log(k)).mean(1)
+    assert bool((bound > expected - lost + error).all()) and bool((bound < expected + error).all())
+
+
+def test_samples_have_the_moments_of_their_class() -> None:
+    model, n = linear_gaussian(), 40_000
+    for label in (0, 2, -1):
+        torch.manual_seed(1)
+        with torch.no_grad():
+            z = run(model, prior(), Evidence(n, context={"label": torch.full((n,), label)}))["z1"].value
+        torch.testing.assert_close(z.mean(0), means(model, torch.tensor(label)), atol=5 * T / math.sqrt(n), rtol=0)
+        torch.testing.assert_close(z.std(0), torch.full((DIMS,), T).double(), atol=0.02, rtol=0)
