@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.begin import initialise
 from hvae.nn.gated import Halve
 from hvae.nn.weightnorm import (
     LOG,
@@ -17,7 +18,6 @@ from hvae.nn.weightnorm import (
     NormedLinear,
     NormedTransposed,
     between,
-    initialise,
 )
 
 

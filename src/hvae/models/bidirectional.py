@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
-from hvae.nn.weightnorm import initialise
+from hvae.nn.begin import initialise
 from hvae.range import UNIT
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model

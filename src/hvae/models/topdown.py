@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.models.conditioning import Conditioning
+from hvae.nn.begin import initialise
 from hvae.nn.mlp import begin
-from hvae.nn.weightnorm import initialise
 from hvae.range import UNIT
 from hvae.site import Visit
 from hvae.walk import Evidence, Model

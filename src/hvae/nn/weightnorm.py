@@ -6,7 +6,7 @@ Shapes: `B` batch; `A` input and `C` output channels; `k` kernel; `h w` space; `
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.begin import FromData
 from hvae.nn.kit import Shape
 
 # Outputs that vary less over a batch count as constant.  The published floor: dividing by less than this would blow up
@@ -39,7 +40,7 @@ LOG = Length(torch.exp, torch.log)
 """Its exponential: the same reference, sec. 2, and the choice of the IAF authors."""
 
 
-class Normed(nn.Module, ABC):
+class Normed(FromData):
     r"""An affine map whose weights are a direction times a length, each output channel with its own.
 
     $$w = g\, \frac{v}{\lVert v \rVert}$$
@@ -160,28 +161,3 @@ def between(a: Shape, b: Shape, kernel: int, *, std: float, length: Length = PLA
     if b[1:] == tuple(math.ceil(size / 2) for size in a[1:]):
         return NormedConv(a[0], b[0], kernel, stride=2, std=std, length=length)
     return NormedTransposed(a[0], b[0], kernel, size=b[1:], std=std, length=length)
-
-
-def initialise(model: nn.Module, walk: Callable[[], object]) -> None:
-    """Run `walk` once without gradients; each weight-normalised layer of the model starts from its first input.
-
-    A layer starts before it answers, so that the layers after it see what they will see in training.  Models without
-    such layers are not run at all.
-    """
-    waiting = [module for module in model.modules() if isinstance(module, Normed)]
-    if not waiting:
-        return
-    handles: dict[nn.Module, torch.utils.hooks.RemovableHandle] = {}
-
-    def first(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        if module in handles:
-            handles.pop(module).remove()
-            module.initialise(*args)  # type: ignore[operator]
-
-    handles.update({module: module.register_forward_pre_hook(first) for module in waiting})
-    try:
-        with torch.no_grad():
-            walk()
-    finally:
-        for handle in handles.values():
-            handle.remove()
