@@ -117,6 +117,9 @@ class Model(nn.Module, ABC):
         assert trace.x is not None
         return trace.x
 
+    def before_step(self) -> None:
+        """Called before the first micro-batch of each step of training, whatever became of the step before."""
+
     def after_step(self) -> None:
         """Called once after each step of training that was taken: codebooks that follow their data, and the like."""
 
@@ -128,6 +131,10 @@ class Model(nn.Module, ABC):
 
     def regularisers(self) -> dict[str, Tensor]:
         """Scalar terms that depend on the weights alone, by name; none unless a model has some."""
+        return {}
+
+    def gauges(self) -> dict[str, Tensor]:
+        """Scalars that are worth watching in training beside the loss, by name; none unless a model has some."""
         return {}
 
     def forward(

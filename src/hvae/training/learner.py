@@ -85,6 +85,7 @@ class Learner:
 
     def _backward(self, batches: Iterator[Fed]) -> tuple[tuple[str, ...], Tensor]:
         self.optimiser.zero_grad(set_to_none=True)
+        self.model.before_step()
         parts, names, sums = self.config.accumulate, (), torch.zeros(())
         for part, (micro, datum) in enumerate(islice(batches, parts)):
             seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)

@@ -30,8 +30,9 @@ class Batch:
 class LossStep(nn.Module):
     """A model with its objective as one module: what is wrapped for several devices, and compiled.
 
-    `forward` gives the scalar to minimise and every term by name, detached: the objective's own and the model's
-    regularisers, which are added to its total with the weight that the objective gives them (and not computed at 0).
+    `forward` gives the scalar to minimise and every term by name, detached: the objective's own, the model's
+    regularisers, which are added to its total with the weight that the objective gives them (and not computed at 0),
+    and the model's gauges, which are added to nothing.
     """
 
     def __init__(self, model: Model, objective: Objective) -> None:
@@ -45,6 +46,7 @@ class LossStep(nn.Module):
         extra = self.model.regularisers() if weight else {}
         total = sum((weight * value for value in extra.values()), loss.total)
         terms = {**loss.terms, **{f"regulariser/{name}": value for name, value in extra.items()}, "loss": total}
+        terms |= self.model.gauges()
         return total, {name: term.detach().float() for name, term in terms.items()}
 
 
