@@ -14,6 +14,7 @@ from hvae.config.run import RunConfig
 from hvae.config.sequences import VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
+from hvae.config.vqvae import VQVAEConfig
 
 __all__ = [
     "FAMILIES",
@@ -38,6 +39,7 @@ __all__ = [
     "VAEConfig",
     "VDVAEConfig",
     "VLAEConfig",
+    "VQVAEConfig",
     "VRNNConfig",
     "WarmUpConfig",
     "family",

@@ -15,6 +15,7 @@ from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
+from hvae.config.vqvae import VQVAEConfig
 from hvae.errors import HvaeError, short, unknown
 from hvae.trust import attribute, current, is_module
 
@@ -53,6 +54,7 @@ FAMILIES: dict[str, Family] = {
         BIVAConfig,
         IAFVAEConfig,
         QResVAEConfig,
+        VQVAEConfig,
         VRNNConfig,
     )
 }

@@ -1,6 +1,7 @@
 """The walks: one file an inference topology."""
 
+from hvae.models.coded import Coded
 from hvae.models.markov import Markov
 from hvae.models.topdown import TopDown
 
-__all__ = ["Markov", "TopDown"]
+__all__ = ["Coded", "Markov", "TopDown"]

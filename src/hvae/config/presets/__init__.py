@@ -14,6 +14,7 @@ from hvae.config.presets.preset import YOUR_FOLDER, Preset, is_open
 from hvae.config.presets.qresvae import QRESVAE
 from hvae.config.presets.sprites import SPRITES
 from hvae.config.presets.vdvae import VDVAE
+from hvae.config.presets.vqvae import VQ
 from hvae.config.run import Overrides, RunConfig
 from hvae.errors import unknown
 
@@ -31,6 +32,7 @@ PRESETS: dict[str, Preset] = {
     **VDVAE,
     **NVAE,
     **QRESVAE,
+    **VQ,
 }
 """The presets by name."""
 

@@ -61,5 +61,6 @@ SIZES: dict[str, Size] = {
     "nvae-cifar10-small": Size(5, 326_992),
     "photos-lossy-small": Size(4, 1_153_632),
     "cifar10-lossy-small": Size(4, 1_153_632),
+    "cifar10-vqvae": Size(1, 662_723),
 }
 """By the name of the preset."""

@@ -1,0 +1,90 @@
+"""The models whose latents are codes (VQ-VAE and VQ-VAE-2), and their published sizes.  No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+from hvae.config.bounds import Bound, Decay, Deviation, Fraction, Length, NonNegative, RepeatsOrNone, Size
+from hvae.config.model import AnyLikelihood, ModelConfig
+from hvae.errors import HvaeError
+
+MOST_CODES = 1 << 24
+"""Of one codebook."""
+Codes = Annotated[int, Bound(least=1, most=MOST_CODES)]
+Digits = Annotated[tuple[Annotated[int, Bound(least=2, most=1 << 12)], ...], Length(0, 64)]
+Stride = Literal[1, 2, 4, 8, 16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedConfig(ModelConfig):
+    """What the families of codes share."""
+
+    likelihood: AnyLikelihood = "gaussian"
+    """gaussian: squared error, weighed by `sigma`; or any other."""
+    sigma: Deviation = 0.178
+    """Standard deviation of the Gaussian likelihood: with sqrt(v / 2) a squared error counts as divided by v (0.178:
+    the variance of CIFAR-10, as published), with 0.354 as the plain one of data in [-1, 1]."""
+    codes: Codes = 512
+    """Codes of each codebook, K: a position costs log2(K) bits until a prior is trained."""
+    dims: Size = 64
+    """Numbers of a code, D; few of them (8, say) are a low-dimensional look-up."""
+    width: Size = 128
+    """Channels of the convolutions."""
+    hidden: Size = 32
+    """Channels inside a residual block."""
+    blocks: RepeatsOrNone = 2
+    """Residual blocks of each encoder and decoder."""
+    commitment: NonNegative = 0.25
+    """What pulls the encoder to its codes: so many times their mean squared distance, for each value of a datum."""
+    codebook: Literal["averages", "gradient", "lattice", "released"] = "averages"
+    """How codes move: averages (running means of the vectors they stand for; dead ones begin anew), gradient (of the
+    codebook loss), lattice (not at all: finite scalar quantisation, see `levels`), released (the running means of
+    published code, which blow codes up; only to compare with it)."""
+    decay: Decay = 0.99
+    """Decay of the running means."""
+    expiry: Fraction = 0.05
+    """Share of the mean count below which a code is dead and begins anew (0: never)."""
+    levels: Digits = ()
+    """Levels of each number of a code in a lattice, as in 8,5,5,5: their product and number take the place of `codes`
+    and `dims`."""
+    unit: bool = False
+    """Compare directions alone: encoder outputs and codes have length 1."""
+    gradient: Literal["straight-through", "rotation"] = "straight-through"
+    """The gradient of the choice: passed on as it is, or turned and stretched from the code to the vector."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.codebook == "lattice") != bool(self.levels):
+            raise HvaeError(
+                f"model.levels: expected the levels of a lattice with model.codebook lattice, and none else, got "
+                f"{self.levels} with {self.codebook}; set --model.codebook lattice --model.levels 8,5,5,5"
+            )
+        if prod(self.levels) > MOST_CODES:
+            raise HvaeError(
+                f"model.levels: expected a lattice of at most {MOST_CODES:,} codes, got {prod(self.levels):,}"
+            )
+        if self.codebook == "lattice" and self.unit:
+            raise HvaeError("model.unit: a lattice has codes of every length; set it to false, or another codebook")
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of a code."""
+        return len(self.levels) or self.dims
+
+
+@dataclass(frozen=True, kw_only=True)
+class VQVAEConfig(CodedConfig):
+    """Vector-quantised VAE: one map of codes.
+
+    >>> VQVAEConfig(codes=0)
+    Traceback (most recent call last):
+    ...
+    hvae.config.bounds.OutOfBounds: model.codes: expected at least 1, got 0
+    """
+
+    family: ClassVar[str] = "vqvae"
+
+    stride: Stride = 4
+    """Pixels a side of one code: 1, 2, 4, 8 or 16."""

@@ -1,0 +1,36 @@
+"""A top-down walk some of whose latents are codes: its codebooks follow the steps of training.
+
+Shapes: none of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from hvae.models.topdown import TopDown
+from hvae.nn.codebook import AveragedBook, Book
+
+
+class Coded(TopDown):
+    """A `TopDown` model with codebooks, which move after each step that was taken."""
+
+    def __init__(self, *args: Any, **parts: Any) -> None:
+        super().__init__(*args, **parts)
+        # Looked for once: a walk through all modules in each step would cost more than a small codebook.
+        self.books = {name: level.book for name, level in self.levels.items() if isinstance(level.book, Book)}
+
+    def before_step(self) -> None:
+        for book in self.books.values():
+            book.forget()
+
+    def after_step(self) -> None:
+        for book in self.books.values():
+            book.follow()
+
+    def gauges(self) -> dict[str, Tensor]:
+        """By level: the perplexity of the running counts, and the share of codes with hardly a vector."""
+        kept = {name: book for name, book in self.books.items() if isinstance(book, AveragedBook)}
+        uses = {f"perplexity/{name}": book.perplexity() for name, book in kept.items()}
+        return uses | {f"dead/{name}": book.dead(0.05).float().mean() for name, book in kept.items()}

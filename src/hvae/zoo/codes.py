@@ -1,0 +1,77 @@
+"""What the families of codes are built from: their codebooks, by name.
+
+Shapes: a feature is (C, h, w), without the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from hvae.config.vqvae import CodedConfig
+from hvae.errors import HvaeError
+from hvae.levels.codebook import CodeLevel, Gradient, UniformPrior
+from hvae.nn import Shape
+from hvae.nn.codebook import (
+    AveragedBook,
+    Book,
+    LatticeBook,
+    LearnedBook,
+    LivingBook,
+    UnitLength,
+    means,
+    rotated,
+    smoothed,
+    straight_through,
+    unit_means,
+)
+
+_BOOKS: dict[str, Callable[[CodedConfig], Book]] = {
+    "averages": lambda c: LivingBook(
+        c.codes, c.dims, decay=c.decay, renew=unit_means if c.unit else means, expiry=c.expiry
+    ),
+    "gradient": lambda c: LearnedBook(c.codes, c.dims),
+    "lattice": lambda c: LatticeBook(c.levels),
+    "released": lambda c: AveragedBook(c.codes, c.dims, decay=c.decay, renew=smoothed, anchored=1.0),
+}
+_GRADIENTS: dict[str, Gradient] = {"straight-through": straight_through, "rotation": rotated}
+
+
+def quantised(config: CodedConfig, channels: int) -> nn.Sequential:
+    """One linear map at every position to what is quantised there."""
+    last = [UnitLength()] if config.unit else []
+    return nn.Sequential(nn.Conv2d(channels, config.numbers, 1), *last)
+
+
+def level(
+    config: CodedConfig, name: str, places: Shape, values: int, *, read: nn.Module, absorb: nn.Module
+) -> CodeLevel:
+    """A level of codes at so many `places`, of a datum of so many `values`."""
+    return CodeLevel(
+        name,
+        book=_BOOKS[config.codebook](config),
+        read=read,
+        prior=UniformPrior(places),
+        absorb=absorb,
+        gradient=_GRADIENTS[config.gradient],
+        commitment=0.0 if config.codebook == "lattice" else config.commitment,
+        weight=values,
+    )
+
+
+def whole(size: Shape, stride: int) -> Shape:
+    """The smallest multiples of a stride that hold a size.
+
+    >>> whole((28, 30), 8)
+    (32, 32)
+    """
+    return tuple(-(-side // stride) * stride for side in size)
+
+
+def check_image(config: CodedConfig, shape: Shape) -> None:
+    """Raises HvaeError for data that are no images."""
+    if len(shape) != 3:
+        raise HvaeError(
+            f"{config.family} needs images (C, H, W), got data of shape {shape}; choose another model.family"
+        )
