@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from hvae.study.report import report
     from hvae.study.score import Scores, score
     from hvae.study.train import TrainedRun, train
+    from hvae.study.transformer import Features
     from hvae.training import FitResult, fit
     from hvae.walk import Evidence, Model, Record, Trace, names, run
     from hvae.zoo import build
@@ -84,6 +85,7 @@ _PLACES = {
     "study.evaluation": ("Evaluation",),
     "study.report": ("report",),
     "study.train": ("TrainedRun", "train"),
+    "study.transformer": ("Features",),
     "training": ("FitResult", "fit"),
     "walk": ("Evidence", "Model", "Record", "Trace", "names", "run"),
     "zoo": ("build",),
@@ -141,6 +143,7 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "report",
     "TrainedRun",
     "train",
+    "Features",
     "FitResult",
     "fit",
     "Evidence",

@@ -111,7 +111,7 @@ def test_latents_of_another_model_are_told(run: Path, tmp_path: Path, command: C
         ("encode RUN --out z.npz", "the following arguments are required: --data"),
         ("decode RUN nowhere.npz --out x", "nowhere.npz: expected an .npz file of latents"),
         ("decode RUN text.txt --out x", "text.txt: expected an .npz file of latents"),
-        ("decode RUN flat.npy --out x", "flat.npy: expected an .npz file of latents"),
+        ("decode RUN flat.npy --out x", "flat.npy does not say which levels it holds side by side; add --levels"),
         ("decode RUN words.npz --out x", "words.npz: expected an .npz file of latents"),
         ("decode RUN code.npz --out x", "code.npz: expected an .npz file of latents"),
         ("decode RUN odd.npz --out x", "no level named 'z7'"),

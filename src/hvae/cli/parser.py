@@ -96,6 +96,20 @@ SEED = whole(0, 10**12)
 """The reader of a seed: the measures multiply it by a million, and torch takes 64 bits of the product."""
 
 
+def add_levels(parser: Parser, about: str) -> None:
+    """Let a command be told some levels; `level_words` reads them."""
+    parser.add_argument("--levels", nargs="+", default=[], metavar="L", help=f"{about}: z4,z3 or z4..z2")
+
+
+def level_words(words: Sequence[str]) -> list[str]:
+    """Levels as they are typed, with commas or spaces between them.
+
+    >>> level_words(["z4,z3", "z1"])
+    ['z4', 'z3', 'z1']
+    """
+    return [name for word in words for name in word.split(",") if name]
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Each option with its default, where it has one to tell."""
 

@@ -6,7 +6,7 @@ Shapes: `N` images; `...` a latent's own shape.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ ABOUT_KEY = "about"
 """The one array of the file that is no numbers: a text that says whose latents these are."""
 CONTEXT = "context/"
 """What the names of arrays of the context begin with."""
+LABELS = "labels"
+"""The array of what the data are, which no model reads."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,7 +32,8 @@ class LatentFile:
     """Latents {level: (N, ...)} with the context {condition: (N, ...)} that they were inferred under.
 
     `weights`, the digest of the model's weights, "" where nothing is said; `images`, what was encoded; `mode`, whether
-    the values are the most probable ones; `seed` of their draws.
+    the values are the most probable ones; `seed` of their draws; `shapes` of the levels that one table holds side by
+    side, where it says so.
     """
 
     values: Mapping[Pin, Tensor]
@@ -39,6 +42,7 @@ class LatentFile:
     images: str = ""
     mode: bool = False
     seed: int = 0
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def write_latents(path: Path, content: LatentFile) -> None:
@@ -56,24 +60,44 @@ def write_latents(path: Path, content: LatentFile) -> None:
 
 def read_latents(path: Path) -> LatentFile:
     """The latents of a file.  Nothing in it is ever executed.  Raises HvaeError for a file of another form."""
-    import torch
-
     from hvae.data.formats import read_archive
-    from hvae.site import read_pin
 
     try:
-        arrays = read_archive(path)
-        about = json.loads(str(arrays.pop(ABOUT_KEY, "{}")))
-        context = {
-            name.removeprefix(CONTEXT): torch.from_numpy(arrays.pop(name))
-            for name in list(arrays)
-            if name.startswith(CONTEXT)
-        }
-        values = {read_pin(name): torch.from_numpy(array).float() for name, array in arrays.items()}
+        return content_of(read_archive(path), path)
     except (ValueError, TypeError, RecursionError) as fault:
         why = (str(fault) or type(fault).__name__).splitlines()[0]
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
+
+
+def content_of(found: Mapping[str, Any], path: Path) -> LatentFile:
+    """What named arrays hold.  Raises an error of Python for what are no numbers, HvaeError for no finite ones."""
+    import torch
+
+    from hvae.site import read_pin
+
+    arrays = {name: array for name, array in found.items() if name != LABELS}
+    about = json.loads(str(arrays.pop(ABOUT_KEY, "{}")))
+    about = about if isinstance(about, dict) else {}
+    context = {
+        name.removeprefix(CONTEXT): torch.from_numpy(arrays.pop(name))
+        for name in list(arrays)
+        if name.startswith(CONTEXT)
+    }
+    values = {read_pin(name): torch.from_numpy(array).float() for name, array in arrays.items()}
     if not all(value.ndim and bool(value.isfinite().all()) for value in values.values()):
         raise HvaeError(f"{path}: expected finite arrays (N, ...) by level; it holds something else")
-    weights = about.get("weights", "") if isinstance(about, dict) else ""
-    return LatentFile(values=values, context=context, weights=str(weights))
+    return LatentFile(
+        values=values, context=context, weights=str(about.get("weights", "")), shapes=_shapes(about, path)
+    )
+
+
+def _shapes(about: Mapping[str, Any], path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the levels that a file of features says it is of; none of one that says nothing."""
+    if "levels" not in about:
+        return {}
+    if about.get("pool") == "mean":
+        raise HvaeError(
+            f"{path} holds means over places, from which no latent can be had again; "
+            "write features with --pool flatten or none"
+        )
+    return {str(name): tuple(int(size) for size in shape) for name, shape in dict(about["levels"]).items()}

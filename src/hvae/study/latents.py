@@ -14,8 +14,9 @@ from hvae.errors import HvaeError
 from hvae.files import making
 from hvae.runs.form import PICTURES, InputImages, bring, files, in_memory, own
 from hvae.study.conditions import by_name, classes_of, complete, numbers, under
+from hvae.study.featurereading import read_features
 from hvae.study.images import is_split, without_chance
-from hvae.study.latentfiles import LatentFile, read_latents, write_latents
+from hvae.study.latentfiles import LatentFile, write_latents
 from hvae.study.places import check_place
 from hvae.study.placing import ACCELERATOR, every, place
 from hvae.study.sheets import SUFFIXES, write
@@ -112,6 +113,7 @@ def decode_file(
     latents: str | Path,
     out: str | Path,
     *,
+    levels: Sequence[str] = (),
     temperature: Temperature = 1.0,
     seed: int = 0,
     context: Named | None = None,
@@ -120,17 +122,19 @@ def decode_file(
 ) -> Decoded:
     """Turn a file of latents back into images: a new folder of PNG files, a .png sheet or an .npy array.
 
-    Arguments: `temperature` of the levels that the file does not hold, which are drawn with `seed`; `context` of a
-    conditional model (that of the file by default); `trust`, packages whose code the run may name; `tell` hears where
-    the latents are those of another model.  Raises HvaeError for a file of another form, or latents that do not fit.
+    Arguments: `latents`, a file of `encode_images` or `write_features`, or an .npy table (N, D) of features that hold
+    `levels` side by side, such as predicted ones; `levels`, of other files those that are taken; `temperature` of the
+    levels that the file does not hold, which are drawn with `seed`; `context` of a conditional model (that of the file
+    by default); `trust`, packages whose code the run may name; `tell` hears where the latents are those of another
+    model.  Raises HvaeError for a file of another form, or latents that do not fit.
     """
     from hvae import explore
     from hvae.weights import digest
 
     path = Path(out)
     check_place(path)
-    content = read_latents(Path(latents))
     where = place(run, {}, trust)
+    content = read_features(Path(latents), levels, where.run.model)
     if tell and content.weights not in ("", digest(where.run.model.state_dict())):
         tell(f"{latents} holds latents of another model than {run}; expect no likeness")
     stored = {name: rows for name, rows in content.context.items() if name in where.run.model.conditions}

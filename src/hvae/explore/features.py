@@ -1,0 +1,137 @@
+r"""Latents as features for other models: one number a dimension, or one a channel, batch after batch.
+
+    means    E[z_l] under q(z_l | z_{>l}, x), the levels above at their modes: no chance
+    draws    the mean of K joint draws z ~ q(z | x), which as K grows is E[z_l] under q(z | x); K = 1 is one draw
+
+Shapes: `B` data of one batch; `C` channels of a latent; `D` features of a level; `...` a latent's own shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from hvae.datum import Datum
+from hvae.draw import mode, posterior
+from hvae.errors import unknown
+from hvae.explore.frame import at_least, check_levels, levels, traces
+from hvae.site import Key, Pin, pin, spelled
+from hvae.walk import Model, Record, still
+
+Pool = Callable[[Tensor], Tensor]
+
+
+def _over_places(value: Tensor) -> Tensor:
+    return value.flatten(2).mean(2) if value.ndim > 2 else value
+
+
+def _side_by_side(value: Tensor) -> Tensor:
+    return value.flatten(1)
+
+
+def _as_it_is(value: Tensor) -> Tensor:
+    return value
+
+
+POOLS: dict[str, Pool] = {"mean": _over_places, "flatten": _side_by_side, "none": _as_it_is}
+"""What becomes of a latent (B, C, ...): its mean over places (B, C), all its numbers (B, D), or itself."""
+TABLES = ("mean", "flatten")
+"""The pools that put a datum into one row."""
+
+
+def features(
+    model: Model,
+    batches: Iterable[Tensor | Datum],
+    *,
+    levels: Sequence[str] = (),
+    pool: str = "mean",
+    draws: int = 0,
+    seed: int = 0,
+) -> Iterator[dict[Pin, Tensor]]:
+    """The features of each batch, {level: (B, ...)}, in the order of `levels` (all, top first, by default).
+
+    Arguments: `batches`, tensors (B, *model.shape) or `Datum`s, each walked at once; `pool`, a name of `POOLS`;
+    `draws`, 0 for posterior means, K for the mean of K joint draws; `seed` of these, each batch with noise of its own.
+    A level that recurs in time has one entry a step.  Raises HvaeError for a level or pool that there is not.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> found = features(model, torch.ones(5, 1, 4, 4).split(3))
+    >>> [{name: tuple(value.shape) for name, value in some.items()} for some in found]
+    [{'z2': (3, 2), 'z1': (3, 4)}, {'z2': (2, 2), 'z1': (2, 4)}]
+    """
+    wanted = named(levels, model)
+    if pool not in POOLS:
+        raise unknown("pool", pool, POOLS)
+    at_least(0, draws, "draws")
+    return _features(model, batches, wanted, POOLS[pool], draws, seed)
+
+
+def _features(
+    model: Model, batches: Iterable[Tensor | Datum], wanted: Sequence[str], pool: Pool, draws: int, seed: int
+) -> Iterator[dict[Pin, Tensor]]:
+    for number, batch in enumerate(batches):
+        with still(model, seed * 1_000_003 + number):
+            found = _drawn(model, batch, draws) if draws else _means(model, batch)
+            some = {pin(key): pool(found[key]).float().cpu() for name in wanted for key in found if key[0] == name}
+        yield some
+
+
+def _means(model: Model, batch: Tensor | Datum) -> dict[Key, Tensor]:
+    (trace,) = traces(model, batch, mode, len(batch))
+    return {record.key: _mean(record) for record in trace.latents}
+
+
+def _mean(record: Record) -> Tensor:
+    return (record.q or record.law).mean()
+
+
+def _drawn(model: Model, batch: Tensor | Datum, draws: int) -> dict[Key, Tensor]:
+    total: dict[Key, Tensor] = {}
+    for _ in range(draws):
+        (trace,) = traces(model, batch, posterior, len(batch))
+        for record in trace.latents:
+            share = record.value / draws
+            total[record.key] = total[record.key] + share if record.key in total else share
+    return total
+
+
+def named(asked: Sequence[str], model: Model) -> list[str]:
+    """The levels that are asked for, none meaning all; `z9..z5` stands for these two and those between, top first.
+
+    Raises HvaeError for a level that the model does not have, with the nearest that it has.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 3, 2), widths=(8, 8, 8)), shape=(1, 4, 4), bits=1)
+    >>> named(["z3..z2"], model), named(["z1", "z3"], model)
+    (['z3', 'z2'], ['z1', 'z3'])
+    """
+    known = levels(model)
+    chosen = [name for word in asked for name in _range(word, known)]
+    check_levels(chosen, known)
+    return list(dict.fromkeys(chosen)) or known
+
+
+def _range(word: str, known: Sequence[str]) -> list[str]:
+    ends = word.split("..")
+    check_levels(ends, known)
+    first, last = sorted((known.index(ends[0]), known.index(ends[-1])))
+    return list(known[first : last + 1])
+
+
+def row(some: Mapping[Pin, Tensor]) -> Tensor:
+    """The features of a batch side by side, {level: (B, D)} -> (B, sum of D)."""
+    return torch.cat([value.flatten(1) for value in some.values()], 1)
+
+
+def column_names(some: Mapping[Pin, Tensor]) -> list[str]:
+    """A name for each column of `row`.
+
+    >>> column_names({"z2": torch.zeros(5, 2), "z1": torch.zeros(5, 1)})
+    ['z2_0', 'z2_1', 'z1_0']
+    """
+    return [f"{spelled(level)}_{i}" for level, value in some.items() for i in range(value[0].numel())]
