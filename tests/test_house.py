@@ -27,7 +27,7 @@ GROUND = {
 }
 HALL = {"site", "draw", "evidence", "trace", "walk", "distributions"}
 ROOF = {"__main__", "cli", "inspection", "__init__"}
-READERS = {"objectives", "metrics", "explore", "coding"}
+READERS = {"objectives", "metrics", "explore", "restoration", "coding"}
 
 # Each room may import the ground floor, itself, and the rooms named here.
 ALLOWED: dict[str, set[str]] = {
@@ -54,12 +54,14 @@ ALLOWED: dict[str, set[str]] = {
     "evidence": {"distributions", "site"},
     "trace": {"distributions", "site"},
     "walk": {"distributions", "site", "draw", "evidence", "trace"},
+    "refine": {*HALL},
     "levels": {"nn", "distributions", "site"},
     "models": {"levels", "nn", *HALL},
     "zoo": {"models", "levels", "nn", "config", *HALL},
     "objectives": {"config", *HALL},
-    "metrics": {"config", *HALL},
+    "metrics": {"config", "refine", *HALL},
     "explore": {"config", *HALL},
+    "restoration": {"refine", *HALL},
     "coding": {*HALL},
     "runs": {"config", "data", "checkpoints", "metrics", *HALL},
     "training": {"objectives", "metrics", "data", "runs", "config", *HALL},

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 from linear_gaussian import BottomUpGaussian, LinearGaussian, TopDownGaussian
 
-from hvae.distributions import Flowed, Normal
+from hvae.distributions import Bernoulli, Flowed, Normal
 from hvae.errors import HvaeError
-from hvae.metrics.regret import Nudged, improvable, regret
+from hvae.metrics.regret import improvable, regret
+from hvae.refine import Nudged
 from hvae.site import Site
 
 
@@ -38,15 +37,30 @@ def test_the_model_is_left_as_it_was() -> None:
     assert model.training and all(w.grad is None for w in model.parameters()) and told[-1] == (3, 3)
 
 
-def test_posteriors_that_are_not_gaussian_are_refused() -> None:
-    flow = Flowed(Normal(torch.zeros(2, 1), torch.ones(2, 1)), lambda z: (2 * z, torch.zeros_like(z)))
-    with pytest.raises(HvaeError, match="expected Gaussian posteriors to improve upon, got Flowed at z1"):
-        Nudged()(Site("z1", q=flow))
+def test_posteriors_that_cannot_move_are_refused() -> None:
+    with pytest.raises(HvaeError, match="expected posteriors with a location and a scale to improve upon, got Bernou"):
+        Nudged()(Site("z1", q=Bernoulli(torch.zeros(2, 1))))
 
 
-def test_whether_a_regret_can_be_had_is_known_after_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, x = TopDownGaussian(1), torch.randn(1, 5, dtype=torch.float64)
-    improvable(model, x)
-    monkeypatch.setattr(sys.modules["hvae.metrics.regret"], "LocationScale", Flowed)
-    with pytest.raises(HvaeError, match="got Normal at z1; leave the likelihood regret out"):
-        improvable(model, x)
+def test_a_flow_moves_with_its_base() -> None:
+    flow, draw = Flowed(Normal(torch.zeros(2, 1), torch.ones(2, 1)), lambda z: (2 * z, torch.zeros_like(z))), Nudged()
+    draw(Site("z1", q=flow))
+    shift, _ = draw.moves["z1", None]
+    with torch.no_grad():
+        shift += 5
+    moved = draw(Site("z1", q=flow)).proposal
+    assert isinstance(moved, Flowed) and torch.equal(moved.mean(), torch.full((2, 1), 10.0))
+
+
+def test_whether_a_regret_can_be_had_is_known_after_one_walk() -> None:
+    x = torch.randn(1, 5, dtype=torch.float64)
+    improvable(TopDownGaussian(1), x)
+    with pytest.raises(HvaeError, match="got Bernoulli; leave out"):
+        improvable(Coins(), x)
+
+
+class Coins(TopDownGaussian):
+    """A level of bits."""
+
+    def off(self, name: str, q: Normal) -> Bernoulli:
+        return Bernoulli(q.loc)
