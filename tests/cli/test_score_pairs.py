@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -14,12 +13,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
+from hvae import refine
 from hvae.cli.main import main
 from hvae.cli.shown_scores import ONE_WAY, ORACLE, shown
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.data.images import Split
+from hvae.distributions import Distribution
 from hvae.study.score import score
 from hvae.study.scoring.images import overlap
 
@@ -162,12 +164,12 @@ def test_regret_is_a_score_like_any_other(copy: Path, stranger: Path, command: C
 def test_a_regret_that_cannot_be_had_is_refused_at_once(
     copy: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import hvae.metrics
-    from hvae.distributions import Bernoulli
+    def fixed(q: Distribution) -> Tensor:
+        raise refine._fixed(q)
 
-    monkeypatch.setattr(sys.modules[hvae.metrics.regret.__module__], "LocationScale", Bernoulli)
+    monkeypatch.setattr(refine, "place", fixed)
     said = command("score", copy, "--data", "test", "--regret", 3)
-    assert said.code == 2 and "expected Gaussian posteriors to improve upon, got Normal at z" in said.err
+    assert said.code == 2 and "with a location and a scale to improve upon, got Normal" in said.err
     assert said.err.count("\n") == 1
 
 
