@@ -83,7 +83,7 @@ class LinearGaussian(Model):
 
     def emit(self, visit: Visit, z: Tensor, evidence: Evidence) -> Tensor:
         loc = z @ self.weight().T
-        return visit(Site("x", Normal(loc, torch.full_like(loc, S)), value=evidence.x, data=True))
+        return visit(evidence.site(Normal(loc, torch.full_like(loc, S))))
 
     @abstractmethod
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor: ...

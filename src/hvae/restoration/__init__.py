@@ -1,0 +1,23 @@
+"""Pictures from what is seen of them: filling gaps, taking out noise, enlarging, colouring; for any model."""
+
+from hvae.restoration.observation import Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
+from hvae.restoration.restore import HeldOut, Restored, held_out, restore
+from hvae.restoration.ways import Gibbs, Metropolis, Refine, Way
+
+__all__ = [
+    "Gibbs",
+    "Grey",
+    "HeldOut",
+    "Linear",
+    "Metropolis",
+    "Noisy",
+    "Observation",
+    "OwnNoise",
+    "Refine",
+    "Restored",
+    "Seen",
+    "Shrunk",
+    "Way",
+    "held_out",
+    "restore",
+]

@@ -1,0 +1,137 @@
+r"""Samples from p(x | what is seen), their mean and spread, the best of them; and how probable the rest was.
+
+Shapes: `B` pictures; `K` draws; `...` a datum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hvae.datum import Context
+from hvae.draw import posterior
+from hvae.errors import HvaeError
+from hvae.restoration.observation import Observation, Seen
+from hvae.restoration.ways import Tick, Way, law_of, log_joint, log_weight
+from hvae.trace import Trace
+from hvae.walk import Model, run, still
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Restored:
+    """Draws (B, K, ...), and `joint` (B, K): log p(seen, z) of the latents that each came from, in nats."""
+
+    draws: Tensor
+    joint: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """Of the draws, (B, ...): the estimate of least squared error."""
+        return self.draws.mean(1)
+
+    @property
+    def deviation(self) -> Tensor:
+        """Standard deviation of the draws, (B, ...); zeros for one draw."""
+        return self.draws.std(1, unbiased=False)
+
+    @property
+    def best(self) -> Tensor:
+        """The draw of the highest log p(seen, z), (B, ...)."""
+        return self.draws[torch.arange(len(self.draws)), self.joint.argmax(1)]
+
+
+def restore(
+    model: Model,
+    seen: Observation,
+    way: Way,
+    *,
+    draws: int = 8,
+    context: Context | None = None,
+    pixels: bool = False,
+    seed: int | None = None,
+    tick: Tick = lambda: None,
+) -> Restored:
+    """So many draws from p(x | seen) for each picture, all at once.
+
+    The latents are drawn; what is not seen is the mean of its likelihood given them, or with `pixels` drawn as well.
+    What `seen` knows exactly agrees exactly.  Raises HvaeError for a model that the way does not serve.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.restoration import Gibbs, Seen
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> x = torch.ones(3, 1, 4, 4)
+    >>> restored = restore(model, Seen(x, torch.arange(4).expand(3, 1, 4, 4) < 2), Gibbs(sweeps=2), draws=5)
+    >>> restored.draws.shape, bool((restored.draws[..., :2] == 1).all())
+    (torch.Size([3, 5, 1, 4, 4]), True)
+    """
+    if draws < 1:
+        raise HvaeError(f"expected at least one draw, got {draws}")
+    with still(model, seed):
+        found = [_one(trace, seen, pixels) for trace in way.walks(model, seen, context or {}, draws, tick)]
+    pictures, joint = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
+    limited = pictures if model.limits is None else pictures.clamp(*model.limits)
+    return Restored(draws=limited, joint=joint)
+
+
+def _one(trace: Trace, seen: Observation, pixels: bool) -> tuple[Tensor, Tensor]:
+    law = law_of(trace)
+    return seen.sample(law) if pixels else seen.mean(law), log_joint(trace, seen)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeldOut:
+    r"""How probable the hidden values of complete pictures were, (B,) each, in nats.
+
+    `predicted`     log 1/K sum_k p(hidden | z_k), the z_k as the way draws them: what its draws are worth as they are
+    `weighted`      log sum_k w_k p(hidden | z_k) - log sum_k w_k, w = p(seen | z) p(z) / q(z): the model's own answer
+                    log p(seen, hidden) - log p(seen) as K grows, both by IW-K with the way's q for a proposal
+    `difference`    the same, with log p(seen, hidden) by IW-K with q(z | seen, hidden), the model's posterior
+    `seen`          log p(seen) by IW-K, a lower bound in expectation: the nearer the way's q, the higher
+
+    None but `seen` is a bound of anything: differences of two bounds are estimates, whose bias falls with K.
+    """
+
+    predicted: Tensor
+    weighted: Tensor
+    difference: Tensor
+    seen: Tensor
+
+
+def held_out(
+    model: Model,
+    x: Tensor,
+    seen: Tensor,
+    way: Way,
+    *,
+    draws: int = 50,
+    context: Context | None = None,
+    seed: int = 0,
+    tick: Tick = lambda: None,
+) -> HeldOut:
+    """The hidden values of `x` (B, ...) where `seen` (B, ...) bool is false, given the others, by `draws` walks."""
+    part, rest, said = Seen(x, seen), Seen(x, ~seen), context or {}
+    with still(model, seed):
+        walks = [_weights(trace, part, rest) for trace in way.walks(model, part, said, draws, tick)]
+        weights, hidden = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B) each
+        evidence = model.evidence(x, said)
+        whole = _mean([run(model, posterior, evidence).log_weight() for _ in range(draws)])
+    below = weights.logsumexp(0) - math.log(draws)
+    return HeldOut(
+        predicted=hidden.logsumexp(0) - math.log(draws),
+        weighted=(weights + hidden).logsumexp(0) - weights.logsumexp(0),
+        difference=whole - below,
+        seen=below,
+    )
+
+
+def _weights(trace: Trace, part: Seen, rest: Seen) -> tuple[Tensor, Tensor]:
+    return log_weight(trace, part), rest.nats(law_of(trace))
+
+
+def _mean(logs: list[Tensor]) -> Tensor:
+    """log of the mean of exp, (B,)."""
+    return torch.stack(logs).double().logsumexp(0) - math.log(len(logs))

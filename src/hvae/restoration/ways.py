@@ -1,0 +1,186 @@
+r"""Ways to draw the latents of a picture of which something is seen, for every family: as draws of its walk.
+
+    Gibbs     z ~ q(z | x),  x_missing ~ p(x | z, seen), again and again.  Rezende et al. 2014, arXiv 1401.4082, app. F
+    Metropolis  the same, each z accepted with probability min(1, w(z) / w(z_before)),  w = p(x, z) / q(z | x)
+              Mattei and Frellsen 2018, arXiv 1802.04826, sec. 4
+    Refine    q(z | first guess) moved by gradient steps on  E_q[log p(seen | z)] - KL(q || p),  then drawn from
+
+Gibbs converges to p(x_missing | seen) of the model if q(z | x) is its exact posterior; else to the stationary law of
+another chain, which is as near as q is (one sweep errs by at most the total variation between q and the posterior).
+Metropolis converges to p(x_missing | seen) for any q that covers the posterior, however far q is.  Refine converges to
+the member of its family nearest to p(z | seen) by KL(q || .): means are good, spread is too narrow.
+
+Shapes: `B` pictures; `...` a datum.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hvae.datum import Context
+from hvae.distributions import Distribution
+from hvae.draw import mode, posterior, replay
+from hvae.errors import HvaeError
+from hvae.refine import refined
+from hvae.restoration.observation import Observation
+from hvae.site import Pin, pin
+from hvae.trace import Trace
+from hvae.walk import Evidence, Model, run
+
+Tick = Callable[[], object]
+
+
+def law_of(trace: Trace) -> Distribution:
+    """p(x | z) of a walk.  Raises HvaeError where data are not one site, whose values are independent given z."""
+    if len(trace.observed) != 1:
+        raise HvaeError(
+            f"expected a model whose data are drawn at once, got one with {len(trace.observed)} sites of data; "
+            "restoration is for images and tables, not for steps in time"
+        )
+    return trace.observed[0].law
+
+
+class Way(ABC):
+    """Walks whose latents are drawn given what is seen."""
+
+    @abstractmethod
+    def walks(
+        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+    ) -> Iterator[Trace]:
+        """So many walks of B rows each; `tick` is called after each walk on the way to them and each of them.
+
+        The data that a walk has read are some guess: `law_of` it is p(x | z), and its latents' weights p(z) / q(z).
+        """
+
+    @abstractmethod
+    def passes(self, draws: int) -> int:
+        """How often `tick` is called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gibbs(Way):
+    """Pseudo-Gibbs: each draw the end of a chain of its own, `sweeps` long."""
+
+    sweeps: int = 20
+
+    def passes(self, draws: int) -> int:
+        return draws * self.sweeps
+
+    def walks(
+        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+    ) -> Iterator[Trace]:
+        for _ in range(draws):
+            yield self._chain(model, seen, context, tick)
+
+    def _chain(self, model: Model, seen: Observation, context: Context, tick: Tick) -> Trace:
+        x = seen.start()
+        for sweep in range(self.sweeps):
+            trace = run(model, posterior, _evidence(model, x, context))
+            tick()
+            if sweep + 1 < self.sweeps:
+                x = seen.sample(law_of(trace))
+        return trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metropolis(Way):
+    """Metropolis within Gibbs: as `Gibbs`, with the posterior of the model alone as a proposal."""
+
+    sweeps: int = 20
+
+    def passes(self, draws: int) -> int:
+        return draws * (2 * self.sweeps + 2)
+
+    def walks(
+        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+    ) -> Iterator[Trace]:
+        for _ in range(draws):
+            yield self._chain(model, seen, context, tick)
+
+    def _chain(self, model: Model, seen: Observation, context: Context, tick: Tick) -> Trace:
+        trace = run(model, posterior, _evidence(model, seen.start(), context))
+        values, x = _latents(trace), seen.sample(law_of(trace))
+        tick()
+        for _ in range(self.sweeps):
+            evidence = _evidence(model, x, context)
+            new, old = (run(model, draw, evidence) for draw in (posterior, replay(values)))
+            taken = torch.rand_like(x.flatten(1)[:, 0]).log() < new.log_weight() - old.log_weight()
+            values = {key: _rows(taken, value, values[key]) for key, value in _latents(new).items()}
+            x = _rows(taken, seen.sample(law_of(new)), seen.sample(law_of(old)))
+            tick()
+            tick()
+        tick()
+        return run(model, replay(values), evidence)
+
+
+def _latents(trace: Trace) -> dict[Pin, Tensor]:
+    return {pin(record.key): record.value for record in trace.latents}
+
+
+def _rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """a (B, ...) in the rows of a mask (B,), b elsewhere."""
+    return torch.where(mask.view(-1, *[1] * (a.ndim - 1)), a, b)
+
+
+def _evidence(model: Model, x: Tensor, context: Context) -> Evidence:
+    """What a model sees of a guess, brought into the range of its data."""
+    return model.evidence(x if model.limits is None else x.clamp(*model.limits), context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refine(Way):
+    """Gradient steps from the amortised posterior, `rate` of a posterior's scale at first and 0 at the end.
+
+    The first guess is read by inference after `settle` sweeps of most probable values.
+    """
+
+    steps: int = 50
+    rate: float = 0.1
+    settle: int = 3
+
+    def passes(self, draws: int) -> int:
+        return self.settle + self.steps + draws
+
+    def walks(
+        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+    ) -> Iterator[Trace]:
+        evidence = self._settled(model, seen, context, tick)
+
+        def bound(trace: Trace) -> Tensor:
+            return seen.nats(law_of(trace)) - torch.stack(list(trace.rates().values())).sum(0)
+
+        draw = refined(model, evidence, bound, self._rates(), tick)
+        for _ in range(draws):
+            yield run(model, draw, evidence)
+            tick()
+
+    def _settled(self, model: Model, seen: Observation, context: Context, tick: Tick) -> Evidence:
+        x = seen.start()
+        for _ in range(self.settle):
+            x = seen.mean(law_of(run(model, mode, _evidence(model, x, context))))
+            tick()
+        return _evidence(model, x, context)
+
+    def _rates(self) -> list[float]:
+        """A half wave of a cosine."""
+        return [self.rate * (1 + math.cos(math.pi * i / self.steps)) / 2 for i in range(self.steps)]
+
+
+def log_weight(trace: Trace, seen: Observation) -> Tensor:
+    """log p(seen | z) + log p(z) - log q(z), (B,): its mean of exp is p(seen), whichever way z was drawn."""
+    return seen.nats(law_of(trace)) + _sum([record.log_weight() for record in trace.latents])
+
+
+def log_joint(trace: Trace, seen: Observation) -> Tensor:
+    """log p(seen, z), (B,)."""
+    return seen.nats(law_of(trace)) + _sum([record.log_likelihood() for record in trace.latents])
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    return torch.stack(parts).sum(0)
