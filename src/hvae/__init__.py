@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from hvae.study.evaluate import evaluate
     from hvae.study.evaluation import Evaluation
     from hvae.study.report import report
+    from hvae.study.restore import restore
+    from hvae.study.restored import Restoration
     from hvae.study.score import Scores, score
     from hvae.study.train import TrainedRun, train
     from hvae.study.transformer import Features
@@ -84,6 +86,8 @@ _PLACES = {
     "study.evaluate": ("evaluate",),
     "study.evaluation": ("Evaluation",),
     "study.report": ("report",),
+    "study.restore": ("restore",),
+    "study.restored": ("Restoration",),
     "study.train": ("TrainedRun", "train"),
     "study.transformer": ("Features",),
     "training": ("FitResult", "fit"),
@@ -141,6 +145,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "evaluate",
     "Evaluation",
     "report",
+    "restore",
+    "Restoration",
     "TrainedRun",
     "train",
     "Features",

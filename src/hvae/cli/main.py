@@ -25,6 +25,7 @@ COMMANDS = {
     "encode": "write the latents of images into a file",
     "decode": "turn a file of latents back into images",
     "features": "write latents as a table of features for other models",
+    "restore": "fill, denoise, enlarge or colour pictures",
     "interpolate": "draw the way from one image to another through the latents",
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",

@@ -1,0 +1,116 @@
+"""Masks as people write them: a box, a brush, a share at random, or numbers that are missing.
+
+Shapes: `N` pictures; `C H W` a picture; `...` a datum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError, short
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    Mask = str | Path | Tensor | np.ndarray[Any, Any]
+    """A text (`box`, share, or the name of a picture), or bool that broadcasts to (N, ...): true is hidden."""
+
+EXPECTED = "x,y,w,h (a box), a share between 0 and 1, or a grey picture of the same size, white where it is hidden"
+HALF = 128
+"""The grey from which on a brush hides."""
+
+
+def hidden(mask: Mask, number: int, shape: Sequence[int], seed: int) -> Tensor:
+    """What a mask hides of so many data, (N, *shape) bool; a share hides other pixels of each.
+
+    Raises HvaeError for a mask of another size, and for one that hides nothing or everything.
+    """
+    import torch
+
+    found = _read(str(mask), number, shape, seed) if isinstance(mask, str | Path) else torch.as_tensor(mask)
+    try:
+        whole = found.bool().expand(number, *shape)
+    except RuntimeError:
+        got = f"{tuple(found.shape)}"
+        raise HvaeError(f"--mask: expected bool that broadcasts to {(number, *shape)}, got {got}") from None
+    return checked(whole)
+
+
+def checked(hidden: Tensor) -> Tensor:
+    """What is hidden, (N, ...).  Raises HvaeError where it is nothing at all, or all of a datum."""
+    if not bool(hidden.any()):
+        raise HvaeError("--mask hides nothing: there is nothing to restore; name pixels that are missing")
+    every = hidden.flatten(1).all(1)
+    if bool(every.any()):
+        which = "everything" if bool(every.all()) else f"everything of picture {int(every.nonzero()[0])}"
+        raise HvaeError(f"--mask hides {which}: nothing is seen to restore it from; use hvae sample")
+    return hidden
+
+
+def _read(text: str, number: int, shape: Sequence[int], seed: int) -> Tensor:
+    numbers = _numbers(text)
+    if len(numbers) == 4:
+        return _box(numbers, shape)
+    if len(numbers) == 1:
+        return _share(numbers[0], number, shape, seed)
+    if not numbers and Path(text).expanduser().is_file():
+        return _brush(Path(text).expanduser(), shape)
+    raise HvaeError(f"--mask: expected {EXPECTED}, got {short(text)}")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        return []
+
+
+def _box(numbers: Sequence[float], shape: Sequence[int]) -> Tensor:
+    import torch
+
+    if len(shape) != 3:
+        raise HvaeError(f"--mask: a box is for pictures (C, H, W), got data of shape {tuple(shape)}; give a share")
+    x, y, w, h = (int(number) for number in numbers)
+    fits = 0 <= x < x + w <= shape[2] and 0 <= y < y + h <= shape[1]
+    if not fits or any(number != int(number) for number in numbers):
+        raise HvaeError(
+            f"--mask: expected a box x,y,w,h of whole pixels within {shape[2]} x {shape[1]}, got "
+            f"{','.join(f'{number:g}' for number in numbers)}"
+        )
+    found = torch.zeros(shape[1:], dtype=torch.bool)
+    found[y : y + h, x : x + w] = True
+    return found
+
+
+def _share(share: float, number: int, shape: Sequence[int], seed: int) -> Tensor:
+    """Of each datum exactly this share of its pixels (all channels) or numbers, to the nearest one."""
+    import torch
+
+    from hvae.seeds import noise_seed
+
+    if not 0 < share < 1:
+        raise HvaeError(f"--mask: expected a share above 0 and below 1, got {share:g}")
+    places = tuple(shape[1:]) if len(shape) == 3 else tuple(shape)
+    random = torch.Generator().manual_seed(noise_seed(seed))
+    order = torch.rand(number, int(torch.Size(places).numel()), generator=random).argsort(1).argsort(1)
+    found = (order < round(share * order.shape[1])).view(number, *places)
+    return found[:, None] if len(shape) == 3 else found
+
+
+def _brush(path: Path, shape: Sequence[int]) -> Tensor:
+    import numpy as np
+    import torch
+
+    from hvae.picturefiles import opened, upright
+
+    if len(shape) != 3:
+        raise HvaeError(f"--mask: a brush is for pictures (C, H, W), got data of shape {tuple(shape)}; give a share")
+    with opened(path) as image:
+        grey = np.array(upright(image).convert("L"))
+    if grey.shape != tuple(shape[1:]):
+        got, wanted = (f"{wide} x {high}" for high, wide in (grey.shape, shape[1:]))
+        raise HvaeError(f"--mask: expected a picture of {wanted}, the size of the model's, got {path} of {got}")
+    return torch.from_numpy(grey >= HALF)

@@ -1,0 +1,192 @@
+"""Pictures restored from what is seen of them: draws, their mean, spread and best, as files and as a sheet.
+
+Shapes: `N` pictures; `K` draws; `C H W` a picture; `...` a datum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.capacity import check_memory
+from hvae.errors import HvaeError, unknown
+from hvae.files import free
+from hvae.study.places import check_place
+from hvae.study.placing import at_once, place
+from hvae.study.progress import Bars, Progress, bars
+from hvae.study.restored import Restoration
+from hvae.study.tasks import CHAINS, Asked, Task, task
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun
+    from hvae.data.sources import Source
+    from hvae.restoration import Restored, Way
+    from hvae.study.conditions import Named
+    from hvae.study.masks import Mask
+    from hvae.walk import Model
+
+REFINE = "refine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much work a picture is worth: draws, steps of a refinement, sweeps of a chain; whether pixels are drawn."""
+
+    draws: int
+    steps: int
+    sweeps: int
+    pixels: bool
+
+
+def restore(
+    run: str | Path | LoadedRun,
+    data: str | Path | Source,
+    *,
+    task: str,
+    mask: Mask | None = None,
+    noise: str | float | None = None,
+    factor: int | None = None,
+    way: str = REFINE,
+    draws: int = 8,
+    steps: int = 50,
+    sweeps: int = 20,
+    pixels: bool = False,
+    degrade: bool = False,
+    number: int = 16,
+    seed: int = 0,
+    out: str | Path | None = None,
+    context: Named | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    trust: Sequence[str] = (),
+    progress: Progress | Bars | None = None,
+) -> Restoration:
+    """Samples from p(x given what is seen of it), and their mean, standard deviation and best.
+
+    Arguments: `data`, pictures to restore: a folder, an array file, or data in memory; "test", "valid" or "train" for
+    the run's own, of which something is hidden; the first `number` of them; `task`, "inpaint" or "impute" (hidden
+    values, by `mask`: a box "x,y,w,h", a share such as 0.3, a picture white where hidden, bool (N, ...); or NaN in
+    floats), "denoise" (`noise`, a standard deviation in units of data in [0, 1], or "own" where the run's likelihood is
+    the noise), "superres" (`factor`) and "colour" (of both `noise` says how closely what is seen must be met); `way`,
+    "refine" (gradient `steps` for each picture; every task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`);
+    `draws` a picture; `pixels`, draw the pixels from their likelihood too; `degrade`, the pictures are whole: make the
+    observations of them, and measure against them; `seed` of all draws; `out`, a new folder for files; `context` of a
+    conditional model; `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
+    Raises HvaeError before any work for what cannot be restored.
+    """
+    effort = Effort(draws=draws, steps=steps, sweeps=sweeps, pixels=pixels)
+    chosen = _way(way, task, effort, noise)
+    if out is not None:
+        check_place(Path(out))
+        free(Path(out))
+    where = place(run, overrides, trust)
+    asked = Asked(
+        task=task,
+        data=data,
+        mask=mask,
+        noise=noise,
+        factor=factor,
+        degrade=degrade,
+        number=number,
+        seed=seed,
+        context=context or {},
+        overrides=where.overrides,
+    )
+    found = _task(where.run, asked, draws)
+    restored, passes = _restored(where.model(), found, chosen, effort, seed, bars(progress))
+    restoration = Restoration(task=task, way=way, seed=seed, passes=passes, found=found, restored=restored)
+    if out is not None:
+        restoration.write(Path(out))
+    return restoration
+
+
+def _way(name: str, task: str, effort: Effort, noise: str | float | None) -> Way:
+    """The named way.  Raises HvaeError for one that does not serve the task, and for work that is none."""
+    from hvae.study.tasks import OWN, TASKS
+
+    if name not in WAYS:
+        raise unknown("way", name, WAYS)
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
+    if name != REFINE and task not in CHAINS:
+        raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} choose --way refine")
+    for option, least in (("draws", 1), ("steps", 0), ("sweeps", 1)):
+        if getattr(effort, option) < least:
+            raise HvaeError(f"--{option}: expected at least {least}, got {getattr(effort, option)}")
+    return WAYS[name](effort, noise == OWN)
+
+
+def _refine(effort: Effort, own_noise: bool) -> Way:
+    from hvae.restoration import Refine
+
+    # Inference that has learnt from noisy pictures alone reads a noisy one best.
+    return Refine(steps=effort.steps, settle=0) if own_noise else Refine(steps=effort.steps)
+
+
+def _gibbs(effort: Effort, own_noise: bool) -> Way:
+    from hvae.restoration import Gibbs
+
+    return Gibbs(sweeps=effort.sweeps)
+
+
+def _metropolis(effort: Effort, own_noise: bool) -> Way:
+    from hvae.restoration import Metropolis
+
+    return Metropolis(sweeps=effort.sweeps)
+
+
+WAYS: dict[str, Callable[[Effort, bool], Way]] = {REFINE: _refine, "gibbs": _gibbs, "metropolis": _metropolis}
+
+
+def _task(run: LoadedRun, asked: Asked, draws: int) -> Task:
+    if asked.number < 1:
+        raise HvaeError(f"--number: expected at least 1, got {asked.number}")
+    found = task(run, asked)
+    needed = 8 * len(found.seen) * draws * prod(run.model.shape)
+    check_memory(needed, f"{draws:,} draws of {len(found.seen):,} pictures", "take fewer --draws, or fewer with -n")
+    return found
+
+
+def _restored(model: Model, found: Task, way: Way, effort: Effort, seed: int, progress: Bars) -> tuple[Restored, int]:
+    """The draws of all pictures, and how many walks of the model each of them took."""
+    import torch
+
+    from hvae.datum import rows
+    from hvae.restoration import Restored
+    from hvae.restoration import restore as restored
+    from hvae.walk import device_of
+
+    like = next(model.parameters())
+    said = rows(model.conditions, found.context, len(found.seen), device_of(model))
+    size, parts = at_once(model), []
+    starts = range(0, len(found.seen), size)
+    with progress.bar("restoring") as tick:
+        count = _Count(tick, len(starts) * way.passes(effort.draws))
+        for start in starts:
+            some = slice(start, start + size)
+            part = restored(
+                model,
+                found.seen[some].to(like),
+                way,
+                draws=effort.draws,
+                context={name: value[some] for name, value in said.items()},
+                pixels=effort.pixels,
+                seed=seed * 1_000_003 + start,
+                tick=count,
+            )
+            parts.append((part.draws.cpu(), part.joint.cpu()))
+    draws, joint = (torch.cat(some) for some in zip(*parts, strict=True))
+    return Restored(draws=draws, joint=joint), way.passes(effort.draws)
+
+
+class _Count:
+    """Counts pieces of work for a progress bar."""
+
+    def __init__(self, tick: Callable[..., None], total: int) -> None:
+        self.tick, self.done, self.total = tick, 0, total
+
+    def __call__(self) -> None:
+        self.done += 1
+        self.tick(self.done, self.total)

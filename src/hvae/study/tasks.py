@@ -1,0 +1,264 @@
+"""What can be restored, and the pictures that it is restored from, as observations of a model's data.
+
+Shapes: `N` pictures; `C H W` a picture; `...` a datum.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError, short, unknown
+from hvae.runs.form import EIGHT, files
+from hvae.study.conditions import classes_of, complete, numbers
+from hvae.study.images import is_split, without_chance
+from hvae.study.latents import images
+from hvae.study.masks import checked, hidden
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.data.sources import Source
+    from hvae.datum import Context
+    from hvae.restoration import Observation
+    from hvae.runs.form import InputImages
+    from hvae.study.conditions import Named
+    from hvae.study.masks import Mask
+
+OWN = "own"
+"""The noise that a run's own likelihood is."""
+CLOSE = 0.01
+"""How far, in units of data in [0, 1], an enlarged or coloured picture may be from what is seen: 2.5 of 255."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Asked:
+    """One request: the task by its name, what it needs, which pictures, and whether to make the observations of whole
+    ones."""
+
+    task: str
+    data: str | Path | Source
+    mask: Mask | None = None
+    noise: str | float | None = None
+    factor: int | None = None
+    degrade: bool = False
+    number: int = 16
+    seed: int = 0
+    context: Named = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task:
+    """What is seen of N data, the whole ones where they are known, and what else to know."""
+
+    seen: Observation
+    context: Context
+    truth: Tensor | None = None
+    notes: tuple[str, ...] = ()
+
+
+def task(run: LoadedRun, asked: Asked) -> Task:
+    """The observations of a request.  Raises HvaeError for what does not belong to its task or cannot be."""
+    if asked.task not in TASKS:
+        raise unknown("task", asked.task, TASKS)
+    for option in ("mask", "noise", "factor"):
+        if getattr(asked, option) is not None and option not in _OPTIONS[asked.task]:
+            needs = " or ".join(f"--{one}" for one in _OPTIONS[asked.task]) or "nothing more"
+            raise HvaeError(f"--{option} is not for {asked.task}, which takes {needs}; leave it out")
+    return TASKS[asked.task](run, asked)
+
+
+def _gaps(run: LoadedRun, asked: Asked) -> Task:
+    """Hidden values: by a mask, or NaN in an array."""
+    import torch
+
+    from hvae.restoration import Seen
+
+    array = None if is_split(asked.data) else _array(asked.data)
+    missing = None if array is None or not bool(array.isnan().any()) else array.isnan()
+    if asked.mask is None and missing is None:
+        raise HvaeError(
+            f"--task {asked.task} needs what is hidden: give --mask x,y,w,h (a box), a share such as 0.3, or a "
+            "picture that is white where it is hidden; or an array with NaN where numbers are missing"
+        )
+    source = asked.data if missing is None or array is None else torch.where(missing, 0.0, array)
+    brought = _whole(run, asked, source)
+    datum = without_chance(brought).batch(range(len(brought.split)))
+    lost = torch.zeros_like(datum.x, dtype=torch.bool) if missing is None else missing[: len(datum)]
+    if asked.mask is not None:
+        lost = lost | hidden(asked.mask, len(datum), run.model.shape, asked.seed)
+    whole = datum.x if missing is None else None
+    return Task(
+        seen=Seen(datum.x, ~checked(lost)),
+        context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
+        truth=whole,
+        notes=tuple(brought.notes()),
+    )
+
+
+def _whole(run: LoadedRun, asked: Asked, source: str | Path | Source) -> InputImages:
+    """Pictures in the form of the model: evenly over a split, which may be sorted by class, the first of others."""
+    spread = is_split(source)
+    brought = images(run, source, asked.overrides, sys.maxsize if spread else asked.number, asked.context, "restore")
+    apart = max(1, len(brought.split) // asked.number) if spread else 1
+    return brought.some(range(0, len(brought.split), apart)[: asked.number])
+
+
+def _array(data: str | Path | Source) -> Tensor | None:
+    """The floats of an array, a tensor, or an .npy file, (N, ...); None of anything else."""
+    import numpy as np
+    import torch
+
+    from hvae.data.formats import read_arrays
+
+    if isinstance(data, str | Path):
+        path = Path(data).expanduser()
+        if path.suffix != ".npy" or not path.is_file():
+            return None
+        (data,) = read_arrays(path).values()
+    floats = isinstance(data, np.ndarray) and data.dtype.kind == "f"
+    if floats or (isinstance(data, torch.Tensor) and data.is_floating_point()):
+        return torch.as_tensor(np.array(data) if floats else data).float()
+    return None
+
+
+def _noisy(run: LoadedRun, asked: Asked) -> Task:
+    from hvae.restoration import Noisy, OwnNoise
+
+    sigma = _sigma(asked.noise, "--task denoise needs the standard deviation of the noise: --noise 25/255, or own")
+    if sigma is None:
+        if asked.degrade:
+            raise HvaeError("--degrade needs noise of a known size: --noise 25/255")
+        return _linear(run, asked, run.model.shape, lambda y: OwnNoise(y))
+    return _linear(run, asked, run.model.shape, lambda y: Noisy(y, sigma), sigma)
+
+
+def _sigma(noise: str | float | None, advice: str) -> float | None:
+    """A standard deviation; None for that of the run's own likelihood.
+
+    >>> _sigma("25/255", ""), _sigma("own", "")
+    (0.09803921568627451, None)
+    """
+    if noise is None:
+        raise HvaeError(advice)
+    if noise == OWN:
+        return None
+    above, _, below = str(noise).partition("/")
+    try:
+        sigma = float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        raise HvaeError(f"--noise: expected a number, a fraction such as 25/255, or own, got {short(noise)}") from None
+    if not 0 < sigma < 100:
+        raise HvaeError(f"--noise: expected a standard deviation above 0, in units of data in [0, 1], got {noise}")
+    return sigma
+
+
+def _close(asked: Asked) -> float:
+    sigma = _sigma(CLOSE if asked.noise is None else asked.noise, "")
+    if sigma is None:
+        raise HvaeError(f"--noise own is for denoise; for {asked.task} give a number")
+    return sigma
+
+
+def _small(run: LoadedRun, asked: Asked) -> Task:
+    from hvae.restoration import Shrunk
+
+    shape, factor, sigma = _pictures(run, asked.task), asked.factor, _close(asked)
+    if factor is None:
+        raise HvaeError("--task superres needs how many times as large: --factor 2")
+    if factor < 2 or shape[1] % factor or shape[2] % factor:
+        sides = f"{shape[2]} x {shape[1]}"
+        raise HvaeError(f"--factor: expected 2 or more that divides the model's {sides}, got {factor}")
+    low = (shape[0], shape[1] // factor, shape[2] // factor)
+    return _linear(run, asked, low, lambda y: Shrunk(y, sigma, factor))
+
+
+def _grey(run: LoadedRun, asked: Asked) -> Task:
+    from hvae.restoration import Grey
+
+    shape, sigma = _pictures(run, asked.task), _close(asked)
+    if shape[0] != 3:
+        raise HvaeError(f"--task colour needs a run of colour pictures, got one of shape {shape}; it has no colours")
+    return _linear(run, asked, (1, *shape[1:]), lambda y: Grey(y, sigma))
+
+
+def _pictures(run: LoadedRun, name: str) -> tuple[int, ...]:
+    shape = tuple(run.model.shape)
+    if len(shape) != 3:
+        raise HvaeError(f"--task {name} needs a run of pictures (C, H, W), got data of shape {shape}")
+    return shape
+
+
+def _linear(
+    run: LoadedRun, asked: Asked, form: Sequence[int], kind: Callable[[Tensor], Observation], sigma: float = 0.0
+) -> Task:
+    """Observations of one form: pictures that have it, or whole ones that are brought to it, with noise of `sigma`."""
+    import torch
+
+    from hvae.restoration import Linear
+    from hvae.seeds import noise_seed
+
+    if not asked.degrade:
+        y, notes = _observed(run, asked, form)
+        said = numbers(run.model, asked.context, classes_of(run))
+        complete(run.model, said)
+        return Task(seen=kind(y), context=said, notes=notes)
+    brought = _whole(run, asked, asked.data)
+    datum = without_chance(brought).batch(range(len(brought.split)))
+    operator = kind(torch.zeros(len(datum), *form))
+    assert isinstance(operator, Linear)
+    y = operator.seen(datum.x)
+    noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(asked.seed)))
+    said = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
+    return Task(seen=kind(y + sigma * noise), context=said, truth=datum.x, notes=tuple(brought.notes()))
+
+
+def _observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor, tuple[str, ...]]:
+    """Pictures as they were seen, (N, *form), and what was done to them."""
+    from hvae.data import load
+
+    if is_split(asked.data):
+        raise HvaeError(f"the run's own {asked.data} data are whole; add --degrade, or name pictures to restore")
+    array = _array(asked.data)
+    if array is not None:
+        return _formed(array[: asked.number], form), ()
+    if not isinstance(asked.data, str | Path):
+        raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(asked.data).__name__}")
+    config = files(run, str(asked.data))
+    size, channels = ((form[1], form[2]), form[0]) if len(form) == 3 else (None, 0)
+    # Of a finer grid than the data's: means and noise fall between its values.
+    data = load(replace(config, size=size, channels=channels, bits=max(EIGHT, run.bits)))
+    split = (data.test if len(data.test) else data.train).fixed(0)
+    counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
+    return _formed(split.pictures(range(min(asked.number, len(split)))), form), counts
+
+
+def _formed(y: Tensor, form: Sequence[int]) -> Tensor:
+    if tuple(y.shape[1:]) != tuple(form) or not len(y):
+        raise HvaeError(f"expected what is seen of shape (N, {', '.join(map(str, form))}), got {tuple(y.shape)}")
+    if not bool(y.isfinite().all()):
+        raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
+    return y
+
+
+TASKS: dict[str, Callable[[LoadedRun, Asked], Task]] = {
+    "inpaint": _gaps,
+    "impute": _gaps,
+    "denoise": _noisy,
+    "superres": _small,
+    "colour": _grey,
+}
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "inpaint": ("mask",),
+    "impute": ("mask",),
+    "denoise": ("noise",),
+    "superres": ("factor", "noise"),
+    "colour": ("noise",),
+}
+CHAINS = ("inpaint", "impute")
+"""The tasks that chains of draws serve: theirs is an exact p(x | z, seen) for every likelihood."""

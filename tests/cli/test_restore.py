@@ -1,0 +1,152 @@
+"""hvae restore: gaps filled, noise taken out, pictures enlarged and coloured; what cannot be is one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import hvae
+from hvae import capacity
+from hvae.data import load
+from hvae.errors import HvaeError
+
+Command = Callable[..., Any]
+FILES = {"draws.npy", "mean.npy", "deviation.npy", "best.npy", "observed.npy", "restoration.json", "sheet.png"}
+QUICK = ("-n", 3, "--draws", 2, "--steps", 3, "--sweeps", 2)
+
+
+@pytest.mark.parametrize("way", ["refine", "gibbs", "metropolis"])
+def test_what_is_seen_agrees_exactly(way: str, run: Path, tmp_path: Path, command: Command) -> None:
+    words = ("--task", "inpaint", "--mask", "2,0,3,8", "--way", way)
+    said = command("restore", run, "test", *words, *QUICK, "--out", tmp_path / "out", "--json")
+    assert said.code == 0, said.err
+    assert said.json["number"] == 3 and said.json["psnr"]["mean"] > 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= FILES
+    draws, seen = (np.load(tmp_path / "out" / f"{name}.npy") for name in ("draws", "observed"))
+    hidden = np.zeros((8, 8), bool)
+    hidden[:, 2:5] = True
+    assert draws.shape == (3, 2, 1, 8, 8) and (np.isnan(seen) == hidden).all()
+    assert (draws[..., ~hidden] == seen[:, None][..., ~hidden]).all()
+    assert (draws[:, 0][..., hidden] != draws[:, 1][..., hidden]).any()
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "mean.npy"), draws.mean(1), atol=1e-6)
+
+
+def test_a_seed_gives_the_same_draws(run: Path) -> None:
+    def drawn(seed: int, **options: Any) -> torch.Tensor:
+        asked = {"task": "impute", "mask": "0.5", "number": 2, "draws": 2, "steps": 2}
+        return hvae.restore(run, "test", seed=seed, **asked, **options).draws
+
+    assert torch.equal(drawn(1), drawn(1)) and not torch.equal(drawn(1), drawn(2))
+    levels = drawn(1, pixels=True) * 15
+    assert torch.equal(levels.round() / 15, levels / 15)
+
+
+def test_numbers_that_are_missing_are_imputed(run: Path, tmp_path: Path, command: Command) -> None:
+    loaded = hvae.load(run)
+    x = load(loaded.config.data).test.pictures(range(4)).numpy()
+    x[:, :, 3:] = np.nan
+    np.save(tmp_path / "gaps.npy", x)
+    said = command(
+        "restore", run, tmp_path / "gaps.npy", "--task", "impute", *QUICK, "--out", tmp_path / "out", "--json"
+    )
+    assert said.json["psnr"] is None and said.json["number"] == 3, said.err
+    best = np.load(tmp_path / "out" / "best.npy")
+    np.testing.assert_allclose(best[:, :, :3], x[:3, :, :3], atol=1e-7)
+    assert np.isfinite(best).all()
+
+
+def test_a_brush_hides_what_is_white(run: Path, tmp_path: Path, command: Command) -> None:
+    hidden = np.eye(8, dtype=bool)
+    Image.fromarray(hidden).save(tmp_path / "brush.png")
+    words = ("--task", "inpaint", "--mask", tmp_path / "brush.png", *QUICK)
+    assert command("restore", run, "test", *words, "--out", tmp_path / "out").code == 0
+    assert (np.isnan(np.load(tmp_path / "out" / "observed.npy")) == hidden).all()
+
+
+def test_noise_is_taken_out_of_pictures_and_of_floats(run: Path, tmp_path: Path, command: Command) -> None:
+    words = ("--task", "denoise", "--noise", "25/255", *QUICK)
+    made = command("restore", run, "test", *words, "--degrade", "--out", tmp_path / "made", "--json").json
+    noisy = np.load(tmp_path / "made" / "observed.npy")
+    # 20 dB are a tenth of the range: 25 / 255 is 20.17.
+    assert abs(made["psnr"]["before"] - 20.17) < 1.5 and noisy.min() < 0
+    np.save(tmp_path / "noisy.npy", noisy)
+    assert command("restore", run, tmp_path / "noisy.npy", *words, "--out", tmp_path / "floats").code == 0
+    np.testing.assert_array_equal(*(np.load(tmp_path / name / "draws.npy") for name in ("made", "floats")))
+
+
+def test_small_pictures_are_enlarged(run: Path, tmp_path: Path, command: Command) -> None:
+    (tmp_path / "small").mkdir()
+    grey = np.random.default_rng(0).integers(0, 255, (4, 4), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "small" / "a.png")
+    words = ("--task", "superres", "--factor", 2, *QUICK, "--out", tmp_path / "out")
+    assert command("restore", run, tmp_path / "small", *words).code == 0
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "observed.npy")[0, 0], grey / 255, atol=1e-6)
+    boxes = np.load(tmp_path / "out" / "mean.npy").reshape(4, 2, 4, 2).mean((1, 3))
+    assert abs(boxes - grey / 255).mean() < 0.5
+
+
+REFUSED = {
+    "test --task inpant": "no task named 'inpant'; did you mean 'inpaint'?",
+    "test --task inpaint": "--task inpaint needs what is hidden: give --mask x,y,w,h (a box)",
+    "test --task inpaint --mask 0,0,8,8": "--mask hides everything: nothing is seen to restore it from",
+    "test --task inpaint --mask 6,0,3,8": "expected a box x,y,w,h of whole pixels within 8 x 8, got 6,0,3,8",
+    "test --task inpaint --mask 1,2,3": "--mask: expected x,y,w,h (a box), a share between 0 and 1, or",
+    "test --task inpaint --mask 0.001": "--mask hides nothing: there is nothing to restore",
+    "test --task inpaint --mask 1.5": "--mask: expected a share above 0 and below 1, got 1.5",
+    "test --task inpaint --mask small.png": "expected a picture of 8 x 8, the size of the model's, got small.png",
+    "test --task inpaint --mask black.png": "--mask hides nothing",
+    "test --task inpaint --mask 0.5 --noise 1": "--noise is not for inpaint, which takes --mask",
+    "test --task inpaint --mask 0.5 --way gips": "no way named 'gips'; did you mean 'gibbs'?",
+    "test --task denoise": "--task denoise needs the standard deviation of the noise",
+    "test --task denoise --noise 0.1": "the run's own test data are whole; add --degrade",
+    "test --task denoise --noise -1 --degrade": "--noise: expected a standard deviation above 0",
+    "test --task denoise --noise nan --degrade": "--noise: expected a standard deviation above 0",
+    "test --task denoise --noise loud --degrade": "--noise: expected a number, a fraction such as 25/255, or own",
+    "test --task denoise --noise own --degrade": "--degrade needs noise of a known size",
+    "test --task denoise --noise 1 --degrade --way gibbs": "--way gibbs is for inpaint and impute; for denoise choose",
+    "test --task superres --degrade": "--task superres needs how many times as large: --factor 2",
+    "test --task superres --factor 3 --degrade": "--factor: expected 2 or more that divides the model's 8 x 8, got 3",
+    "test --task colour --degrade": "--task colour needs a run of colour pictures, got one of shape (1, 8, 8)",
+    "nan.npy --task denoise --noise 0.1": "expected finite numbers, got NaN or infinite ones",
+    "wide.npy --task denoise --noise 0.1": "expected what is seen of shape (N, 1, 8, 8), got (2, 1, 8, 9)",
+    "nan.npy --task impute": "--mask hides everything",
+    "test --task inpaint --mask 0.5 --train.lr 1": "--train.lr is not for restore",
+    "test --task inpaint --mask 0.5 --draws 1e6": "draws of 16 pictures takes at least",
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_be_is_one_line(
+    words: str, run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(capacity, "free_memory", lambda: 1 << 30)
+    Image.fromarray(np.full((6, 4), 255, np.uint8)).save("small.png")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("black.png")
+    np.save("nan.npy", np.full((2, 1, 8, 8), np.nan, np.float32))
+    np.save("wide.npy", np.zeros((2, 1, 8, 9), np.float32))
+    before = {path.name for path in tmp_path.iterdir()}
+    said = command("restore", run, *words.split(), "--out", "out")
+    assert said.code == 2 and REFUSED[words] in said.err and said.err.count("\n") == 1, said.err
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_from_python_a_mask_is_an_array(run: Path) -> None:
+    mask = torch.zeros(1, 8, 8).bool()
+    mask[:, :, 4:] = True
+    found = hvae.restore(run, "test", task="inpaint", mask=mask, number=2, draws=2, steps=2)
+    truth = found.found.truth
+    assert truth is not None and torch.equal(found.best[..., :4], truth[..., :4])
+    assert json.loads(json.dumps(found.to_dict()))["way"] == "refine"
+    with pytest.raises(HvaeError, match="expected bool that broadcasts"):
+        hvae.restore(run, "test", task="inpaint", mask=torch.ones(3, 3).bool(), number=2)
+    with pytest.raises(HvaeError, match="everything of picture 1"):
+        hidden = torch.stack([mask, torch.ones_like(mask)])
+        hvae.restore(run, "test", task="inpaint", mask=hidden, number=2)
