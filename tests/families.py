@@ -12,7 +12,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAEConfig
 from hvae.distributions import Bernoulli
@@ -63,6 +63,7 @@ FAMILIES: dict[str, ModelConfig] = {
 
 SEQUENCE = (4, 5)
 RECURRENT = {"latent": 3, "state": 6, "width": 5}
+CHAIN = {"latent": 6, "transition": 8, "state": 6, "width": 5}
 
 TIMED: dict[str, ModelConfig] = {
     **{
@@ -73,6 +74,20 @@ TIMED: dict[str, ModelConfig] = {
     "vrnn-lstm": VRNNConfig(**RECURRENT, cell="lstm", layers=2, variance="exp"),
     "vrnn-i": VRNNConfig(**RECURRENT, prior="standard", variance="clamp"),
     "storn": VRNNConfig(**RECURRENT, prior="standard", recurrence="storn", variance="softclamp"),
+    "storn-lstm": VRNNConfig(**RECURRENT, recurrence="storn", cell="lstm"),
+    **{
+        f"srnn-{merge}": SRNNConfig(**RECURRENT, posterior=merge)
+        for merge in ("concat", "residual", "precision", "linear")
+    },
+    "srnn": SRNNConfig(**RECURRENT),
+    "srnn-released": SRNNConfig(**RECURRENT, timing="released", cell="lstm", layers=2),
+    **{
+        f"dmm-{merge}": DMMConfig(**CHAIN, posterior=merge)
+        for merge in ("residual-mean", "residual", "precision", "linear")
+    },
+    "dmm": DMMConfig(**CHAIN),
+    "dmm-both": DMMConfig(**CHAIN, reader="both", cell="lstm"),
+    "dmm-rectifier": DMMConfig(**CHAIN, reader="both", cell="rectifier"),
 }
 """Families of sequences."""
 

@@ -22,9 +22,9 @@ FOLDER = Path(__file__).parent / "fixtures" / "sequences"
 Arrays = dict[str, Tensor]
 
 
-def recorded(name: str) -> Arrays:
-    """Every array of a recording, in float64 but for whole numbers."""
-    with np.load(FOLDER / f"{name}.npz") as file:
+def recorded(name: str | Path) -> Arrays:
+    """Every array of a recording, by its name here or by its path, in float64 but for whole numbers."""
+    with np.load(FOLDER / f"{name}.npz" if isinstance(name, str) else name) as file:
         arrays = {key: torch.from_numpy(np.atleast_1d(file[key])) for key in file.files}
     return {key: t.double() if t.is_floating_point() else t for key, t in arrays.items()}
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from hvae import Datum, build, given, mode, prior, run
 from hvae.config import VRNNConfig
-from hvae.draw import each, posterior
 from hvae.errors import HvaeError
 from hvae.models.recurrent import Recurrent
 
@@ -57,38 +56,6 @@ def test_a_step_sees_its_past_and_inference_its_present(model: Recurrent) -> Non
 
 def model_is_standard(model: Recurrent) -> bool:
     return not list(model.level.prior.parameters())
-
-
-def test_generation_is_the_walk_that_reads(model: Recurrent) -> None:
-    """What was generated step by step scores the same, and has the same priors, when it is read all at once."""
-    made = run(model, prior(), n=2)
-    latents = {key: value for key, value in made.values().items() if key[0] == "z"}
-    again = run(model, given(latents), model.evidence(made.x))
-    for t in range(STEPS):
-        torch.testing.assert_close(again["z", t].p.loc, made["z", t].p.loc)
-    torch.testing.assert_close(again.log_likelihood(), made.log_likelihood())
-
-
-def test_padding_enters_no_number(model: Recurrent) -> None:
-    x, lengths = rolls(), torch.tensor([6, 4, 1])
-    numbers = []
-    for padding in (0.0, 1.0):
-        data = x.clone()
-        data[1, 4:], data[2, 1:] = padding, padding
-        torch.manual_seed(0)
-        trace = model(Datum(data, lengths=lengths))
-        numbers.append(torch.stack([trace.elbo(), trace.log_weight(), trace.log_likelihood()]))
-    assert torch.equal(*numbers)
-    alone = run(model, given(trace.values(), posterior), model.evidence(Datum(data, lengths=lengths)))
-    cut = {("z", t): alone["z", t].value[1:2] for t in range(4)}
-    torch.testing.assert_close(model(data[1:2, :4], given(cut)).elbo(), alone.elbo()[1:2])
-
-
-def test_a_level_tempered_or_redrawn(model: Recurrent) -> None:
-    trace = run(model, each({"z": prior(0.5)}, posterior), model.evidence(rolls()))
-    for t in range(STEPS):
-        torch.testing.assert_close(trace["z", t].proposal.scale, 0.5 * trace["z", t].p.scale)
-    assert not run(model, each({"z": prior()}), model.evidence(rolls())).rates()["z"].any()
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (7,), (2, 3, 4, 5, 6)])

@@ -11,7 +11,7 @@ from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserCo
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
-from hvae.config.sequences import VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAEConfig
@@ -20,6 +20,7 @@ __all__ = [
     "FAMILIES",
     "PRESETS",
     "BIVAConfig",
+    "DMMConfig",
     "DataConfig",
     "EvaluateConfig",
     "Family",
@@ -35,6 +36,7 @@ __all__ = [
     "QResVAEConfig",
     "RegulariserConfig",
     "RunConfig",
+    "SRNNConfig",
     "TrainConfig",
     "VAEConfig",
     "VDVAEConfig",

@@ -11,6 +11,9 @@ from hvae.config.model import Merge, ModelConfig, Variance
 Cell = Literal["gru", "lstm"]
 Prior = Literal["learned", "standard"]
 Recurrence = Literal["vrnn", "storn"]
+Timing = Literal["paper", "released"]
+Reader = Literal["right", "both"]
+ReaderCell = Literal["gru", "lstm", "rectifier"]
 Vocabulary = Annotated[int, Bound(least=0, most=10**6)]
 
 
@@ -49,3 +52,52 @@ class VRNNConfig(SequenceConfig):
     posterior: Merge = "residual-mean"
     """How the state and the data merge in a vrnn's posterior: concat (the paper), residual-mean (its mean added to the
     prior's), residual, precision, linear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SRNNConfig(SequenceConfig):
+    """Stochastic recurrent network: a chain of latents above a deterministic recurrence, inferred backwards in time."""
+
+    family: ClassVar[str] = "srnn"
+
+    latent: Size = 32
+    """Latent dimensions of a step."""
+    state: Size = 128
+    """Width of both recurrences: of the data before a step, and of the data from it on."""
+    width: Size = 128
+    """Width of the hidden layers of all networks."""
+    layers: Repeats = 1
+    """Hidden layers of each network."""
+    cell: Cell = "gru"
+    """The recurrent cell: gru or lstm."""
+    posterior: Merge = "residual-mean"
+    """How the last latent and the data merge: residual-mean (its mean added to the prior's, as in the paper), concat,
+    residual, precision, linear."""
+    timing: Timing = "paper"
+    """What a step sees of the data: all before it (paper), or all but the last step before it, as the code of others
+    that is most used computes it (released)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DMMConfig(SequenceConfig):
+    """Deep Markov model: a chain of latents that alone make the data, inferred backwards in time."""
+
+    family: ClassVar[str] = "dmm"
+
+    latent: Size = 64
+    """Latent dimensions of a step."""
+    transition: Size = 128
+    """Hidden width of the gated transition."""
+    width: Size = 100
+    """Width of the hidden layers of the likelihood."""
+    layers: Repeats = 2
+    """Hidden layers of the likelihood."""
+    state: Size = 256
+    """Width of what reads the data."""
+    reader: Reader = "right"
+    """What inference reads of the data: the step and all after it (right), or all of them (both)."""
+    cell: ReaderCell = "gru"
+    """The recurrent cell of the reader: gru, lstm, or rectifier (a plain recurrence)."""
+    posterior: Merge = "concat"
+    """How the last latent and the data merge: concat (the average of both, as in the paper), residual-mean (added to
+    the prior's mean), residual, precision, linear."""

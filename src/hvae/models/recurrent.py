@@ -33,11 +33,11 @@ class Recurrent(Model):
     where c_t is a function of the data before step t and e_t one of all the data.  Both are evidence: they are
     computed for all steps at once, as are the embedding u_t of x_t and, where the data are given, their likelihood.
 
-    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t,
-    and `width` U, how many numbers that gives; `past`, the delayed u (B, T, U) and a carry -> (c (B, T, C), carry);
-    `lag`, how many steps u is delayed (1: c_t sees x_1 .. x_{t-1}); `reader`, (u, c, lengths) -> e (B, T, E); `first`,
-    n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood parameters of
-    a step; `head`, raw -> law of a step.
+    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
+    `past`, u (B, T, U) and a carry -> (what is known after each step (B, T, C), carry), and `known` C, how many numbers
+    that are: c_t is what was known after step t - 1, and c_1 is zero; `reader`, (u, c, lengths) -> e (B, T, E);
+    `first`, n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood
+    parameters of a step; `head`, raw -> law of a step.
     """
 
     timed = True
@@ -48,18 +48,17 @@ class Recurrent(Model):
         *,
         limits: Limits | None,
         embed: nn.Module,
-        width: int,
         past: nn.Module,
+        known: int,
         reader: nn.Module,
         first: nn.Module,
         enter: nn.Module,
         level: Level,
         leave: nn.Module,
         head: Head,
-        lag: int = 1,
     ) -> None:
         super().__init__()
-        self.shape, self.limits, self.width, self.lag = tuple(shape), limits, width, lag
+        self.shape, self.limits, self.known = tuple(shape), limits, known
         self.embed, self.past, self.reader = embed, past, reader
         self.first, self.enter, self.level = first, enter, level
         self.leave, self.head = leave, head
@@ -71,7 +70,7 @@ class Recurrent(Model):
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
-        c, _ = self.past(delayed(u, self.lag))
+        c = delayed(self.past(u)[0])
         return {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
 
     def picture(self, trace: Trace) -> Tensor:
@@ -93,11 +92,11 @@ class Recurrent(Model):
     def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Step by step: each latent, then the data it leads to, which the next step looks back on."""
         m, carry, steps = self.first(evidence.n), None, []
-        looks = [m.new_zeros(evidence.n, self.width)] * self.lag
+        c = m.new_zeros(evidence.n, self.known)
         for t in range(evidence.steps or self.shape[0]):
-            c, carry = self.past(looks[t][:, None], carry)
             here = at(visit, t, evidence.exists(t))
-            m = self.level(self.enter(m, c[:, 0]), None, here)
+            m = self.level(self.enter(m, c), None, here)
             steps.append(here(Site("x", self.head(self.leave(m)), data=True)))
-            looks.append(self.embed(steps[-1]))
+            after, carry = self.past(self.embed(steps[-1])[:, None], carry)
+            c = after[:, 0]
         return torch.stack(steps, 1)

@@ -68,45 +68,67 @@ def over_time(kind: str, inputs: int, width: int) -> nn.Module:
     return network
 
 
-class Skip(nn.Module):
-    """All but the first `count` numbers of a state."""
+class Without(nn.Module):
+    """A state but for the numbers from `start` to `stop`."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, start: int, stop: int) -> None:
         super().__init__()
-        self.count = count
+        self.start, self.stop = start, stop
 
     def forward(self, s: Tensor) -> Tensor:
-        return s[:, self.count :]
+        rest = s[:, self.stop :]
+        return rest if self.start == 0 else torch.cat([s[:, : self.start], rest], 1)
 
     def extra_repr(self) -> str:
-        return f"{self.count}"
+        return f"{self.start}, {self.stop}"
 
 
-# --- What is known of the past of a step: (u, carry) -> (c, carry), as `over_time` has it
+def skip(count: int) -> Without:
+    """A state but for its first so many numbers.
+
+    >>> skip(1)(torch.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[2., 3.]])
+    """
+    return Without(0, count)
+
+
+# --- What is known after a step: (u, carry) -> (c, carry), as `over_time` has it
 
 
 class LastInput(nn.Module):
-    """Of the past, the last input itself: the state of the walk remembers the rest."""
+    """The step itself: the state of the walk remembers the rest."""
 
     def forward(self, u: Tensor, carry: None = None) -> tuple[Tensor, None]:
         return u, None
 
 
 class NoInput(nn.Module):
-    """Of the past, nothing but the latents: c is (B, T, 0)."""
+    """Nothing but the latents: c is (B, T, 0)."""
 
     def forward(self, u: Tensor, carry: None = None) -> tuple[Tensor, None]:
         return u[..., :0], None
 
 
-def delayed(u: Tensor, lag: int) -> Tensor:
-    """A series (B, T, U), `lag` steps later, after as many zeros.
+class OneLater(nn.Module):
+    """What a network makes of the steps before this one: it hears of each one step later, and of zeros first."""
 
-    >>> delayed(torch.tensor([[[1.0], [2.0], [3.0]]]), 1).flatten()
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, u: Tensor, carry: tuple[Tensor, Any] | None = None) -> tuple[Tensor, tuple[Tensor, Any]]:
+        last, inner = (torch.zeros_like(u[:, :1]), None) if carry is None else carry
+        c, inner = self.network(torch.cat([last, u[:, :-1]], 1), inner)
+        return c, (u[:, -1:], inner)
+
+
+def delayed(c: Tensor) -> Tensor:
+    """A series (B, T, C) one step later, after a zero.
+
+    >>> delayed(torch.tensor([[[1.0], [2.0], [3.0]]])).flatten()
     tensor([0., 1., 2.])
     """
-    steps = u.shape[1]
-    return nn.functional.pad(u, (0, 0, lag, 0))[:, :steps]
+    return nn.functional.pad(c, (0, 0, 1, 0))[:, :-1]
 
 
 # --- What inference reads of the data: (u, c, lengths) -> e (B, T, E)

@@ -24,7 +24,7 @@ from hvae.config.sequences import VRNNConfig
 from hvae.levels import DataOnly, Join, LearnedPrior, Level, StandardPrior, merge, variance
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
-from hvae.nn.recurrence import LastInput, ReadForward, ReadNow, Skip, memory_size, over_time, step_cell
+from hvae.nn.recurrence import LastInput, ReadForward, ReadNow, memory_size, over_time, skip, step_cell
 from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, to_gaussian
 
 
@@ -76,8 +76,8 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
         shape,
         limits=limits_of(config, step, bits),
         embed=embedding(config, step, width, config.layers),
-        width=width,
         past=LastInput(),
+        known=width,
         reader=ReadForward(over_time(config.cell, width, config.state)) if storn else ReadNow(),
         first=Constant((size if storn else size + width,)),
         enter=Beside() if storn else After(cell, size),
@@ -88,7 +88,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
             absorb=Before(inject, cell, size) if storn else Join(inject, nn.Identity()),
         ),
         leave=nn.Sequential(
-            Skip(memory), *leaving(config.state if storn else config.state + width, width, config.layers, head)
+            skip(memory), *leaving(config.state if storn else config.state + width, width, config.layers, head)
         ),
         head=head,
     )
@@ -97,7 +97,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
 def _prior(config: VRNNConfig, memory: int, seen: int) -> nn.Module:
     if config.prior == "standard":
         return StandardPrior((config.latent,))
-    network = nn.Sequential(Skip(memory), *to_gaussian(seen, config.width, 1, config.latent))
+    network = nn.Sequential(skip(memory), *to_gaussian(seen, config.width, 1, config.latent))
     return LearnedPrior(network, variance(config.variance))
 
 
@@ -111,7 +111,7 @@ def _posterior(config: VRNNConfig, memory: int) -> nn.Module:
     both = config.state + config.width
     networks = {
         "message": lambda: to_gaussian(config.width, config.width, config.layers, config.latent),
-        "joint": lambda: nn.Sequential(Skip(memory), *to_gaussian(both, config.width, config.layers, config.latent)),
-        "linear": lambda: nn.Sequential(Skip(memory), *to_gaussian(both, config.width, 0, config.latent)),
+        "joint": lambda: nn.Sequential(skip(memory), *to_gaussian(both, config.width, config.layers, config.latent)),
+        "linear": lambda: nn.Sequential(skip(memory), *to_gaussian(both, config.width, 0, config.latent)),
     }
     return merge(config.posterior, variance(config.variance), networks)

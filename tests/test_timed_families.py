@@ -1,0 +1,76 @@
+"""Every family of sequences x what only walks in time promise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from families import SEQUENCE, TIMED, data, family
+from torch import Tensor
+
+from hvae import Datum
+from hvae.draw import each, given, posterior, prior
+from hvae.walk import Model, names, run
+
+STEPS = SEQUENCE[0]
+
+
+@pytest.fixture(params=TIMED)
+def model(request: pytest.FixtureRequest) -> Model:
+    return family(request.param)
+
+
+def padded(x: Tensor, padding: float) -> Datum:
+    """Sequences of 4, 3 and 1 steps, and so much behind them."""
+    x, lengths = x.clone(), torch.tensor([STEPS, 3, 1])
+    x[1, 3:], x[2, 1:] = padding, padding
+    return Datum(x, lengths=lengths)
+
+
+def test_generation_is_the_walk_that_reads(model: Model) -> None:
+    """What was generated step by step scores the same, under the same priors, when it is read all at once."""
+    made = run(model, prior(), n=2)
+    latents = {key: value for key, value in made.values().items() if key not in ("x", *(("x", t) for t in range(9)))}
+    again = run(model, given(latents), model.evidence(made.x))
+    for record in made.latents:
+        torch.testing.assert_close(again.records[record.key].p.loc, record.p.loc)
+    torch.testing.assert_close(again.log_likelihood(), made.log_likelihood())
+    torch.testing.assert_close(model.picture(again), model.picture(made))
+
+
+def test_any_number_of_steps(model: Model) -> None:
+    for steps in (1, 9):
+        made = run(model, prior(), model.nothing(2, steps=steps))
+        assert made.x.shape == (2, steps, SEQUENCE[1])
+        assert model(made.x).elbo().isfinite().all()
+
+
+def test_padding_enters_no_number(model: Model) -> None:
+    x, numbers = data(3, SEQUENCE), []
+    for padding in (0.0, 1.0):
+        torch.manual_seed(0)
+        trace = model(padded(x, padding))
+        trace.elbo().sum().backward()
+        gradients = torch.cat([w.grad.flatten() for w in model.parameters()])
+        model.zero_grad()
+        numbers.append(torch.cat([trace.elbo(), trace.log_weight(), *trace.rates().values(), gradients]))
+    assert torch.equal(*numbers)
+
+
+def test_a_padded_sequence_is_the_sequence_alone(model: Model) -> None:
+    """Among longer ones a sequence has the numbers that it has by itself."""
+    batch = padded(data(3, SEQUENCE), 1.0)
+    trace = model(batch)
+    for row, length in enumerate(batch.lengths.tolist()):
+        alone = model.evidence(batch.x[row : row + 1, :length])
+        latents = {key: value[row : row + 1] for key, value in trace.values().items() if key != "x"}
+        visited = {key: latents[key] for key in run(model, posterior, alone).values() if key != "x"}
+        again = run(model, given(visited), alone)
+        torch.testing.assert_close(again.elbo(), trace.elbo()[row : row + 1])
+        torch.testing.assert_close(again.log_weight(), trace.log_weight()[row : row + 1])
+
+
+def test_each_level_redrawn_costs_nothing(model: Model) -> None:
+    evidence = model.evidence(padded(data(3, SEQUENCE), 0.0))
+    for name in names(model):
+        trace = run(model, each({name: prior()}, posterior), evidence)
+        assert not trace.rates()[name].any()
