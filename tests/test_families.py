@@ -208,7 +208,9 @@ def test_compiles_as_one_graph(model: Model) -> None:
     loss = torch.compile(
         lambda x: -run(model, mode, model.evidence(x)).elbo().mean(), fullgraph=True, backend="aot_eager"
     )
-    torch.testing.assert_close(loss(x), -model(x, mode).elbo().mean())
+    # By itself torch compiles what is around a recurrent network, not the network.
+    with torch._dynamo.config.patch(allow_rnn=True):
+        torch.testing.assert_close(loss(x), -model(x, mode).elbo().mean())
 
 
 class Decoder(nn.Module):

@@ -8,12 +8,13 @@ Shapes: `B` batch; `T` steps of a name that recurs in time; `...` a variable's o
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from hvae.distributions import Distribution, divergence, sum_rest
+from hvae.distributions import Distribution, LocationScale, OverTime, divergence, sum_rest
 from hvae.errors import HvaeError, unknown
 from hvae.site import Key, Pin, Site, as_key, pin, spelled
 
@@ -43,25 +44,28 @@ class Record(Site):
 
     def log_prob(self) -> Tensor:
         """log p(value) in nats, (B,), of those values that are observed."""
-        nats = self.law.log_prob(self.value)
-        return sum_rest(nats if self.observed is None else torch.where(_known(self.observed, nats), nats, 0.0))
+        return sum_rest(self._observed_nats())
 
     def log_likelihood(self) -> Tensor:
         """weight * log p(value) in nats, (B,): what this site adds to log p(x, z)."""
-        return self.counted(self.log_prob())
+        return sum_rest(self.counted(self._observed_nats()))
 
     def log_proposal(self) -> Tensor:
         """weight * log proposal(value) in nats, (B,); 0 for a given value, which nobody proposed."""
         if self.proposal is None:
             return sum_rest(torch.zeros_like(self.value))
-        return self.counted(sum_rest(self.proposal.log_prob(self.value)))
+        return sum_rest(self.counted(self.proposal.log_prob(self.value)))
 
     def log_weight(self) -> Tensor:
         """weight * (log p(value) - log proposal(value)) in nats, (B,); a given value has no proposal."""
         if self.proposal is self.p:
             return self.value.new_zeros(self.value.shape[0], dtype=self._dtype)
-        spent = 0.0 if self.proposal is None else sum_rest(self.proposal.log_prob(self.value))
-        return self.counted(self.log_prob() - spent)
+        return self.log_likelihood() if self.proposal is None else self.log_likelihood() - self.log_proposal()
+
+    def _observed_nats(self) -> Tensor:
+        """log p of each value that is observed, (B, ...) as the law factorises, and 0 of the others."""
+        nats = self.law.log_prob(self.value)
+        return nats if self.observed is None else torch.where(_known(self.law, self.observed, nats), nats, 0.0)
 
     def divergence(self) -> tuple[Tensor, str]:
         """What the level spends, in nats per element (B, ...), and the estimator: "analytic", "sampled" or "prior"."""
@@ -83,14 +87,16 @@ class Record(Site):
 
 
 def _aligned(rows: Tensor, nats: Tensor) -> Tensor:
-    """One number a row, (B,), so that it broadcasts over (B, ...)."""
-    return rows.view(-1, *[1] * (nats.ndim - 1))
+    """One number a row, (B,), or a row and step, (B, T), so that it broadcasts over (B, ...)."""
+    return rows.view(*rows.shape, *[1] * (nats.ndim - rows.ndim))
 
 
-def _known(observed: Tensor, nats: Tensor) -> Tensor:
+def _known(law: Distribution, observed: Tensor, nats: Tensor) -> Tensor:
     """Which values are observed, (B, ...), as the nats of a likelihood factorise."""
     if observed.shape == nats.shape:
         return observed
+    if isinstance(law, OverTime):  # each step factorises as the law of one step does
+        return _known(law.each, observed.flatten(0, 1), nats.flatten(0, 1)).unflatten(0, nats.shape[:2])
     whole = observed.all(1)
     if whole.shape != nats.shape or not torch.equal(whole, observed.any(1)):
         raise HvaeError(
@@ -98,6 +104,51 @@ def _known(observed: Tensor, nats: Tensor) -> Tensor:
             f"of all of them; use a likelihood that factorises over {tuple(observed.shape)}, or mask whole positions"
         )
     return whole
+
+
+def _form(record: Record) -> Hashable:
+    """What the records of one name must share so that their steps can be counted at once; unlike all others if not."""
+    laws = [record.p, record.q, record.proposal]
+    if record.step is None or not all(law is None or isinstance(law, LocationScale) for law in laws):
+        return id(record)
+    roles = record.proposal is record.p, record.proposal is record.q
+    numbers = None if isinstance(record.weight, Tensor) else record.weight
+    marks = record.mask is None, record.observed is None, record.late, record.data, record.auxiliary
+    return record.name, *(type(law) for law in laws), *roles, numbers, *marks, record.value.shape, record.value.dtype
+
+
+def _series(records: list[Record]) -> Record:
+    """Records of one form as one record of all their steps: everything (B, ...) becomes (B, T, ...)."""
+    first = records[0]
+    if len(records) == 1:
+        return first
+    p, q = (_stacked_laws([getattr(r, side) for r in records]) for side in ("p", "q"))
+    known = {id(first.p): p, id(first.q): q}
+    proposal = known.get(id(first.proposal)) or _stacked_laws([r.proposal for r in records])
+    value = torch.stack([r.value for r in records], 1)
+    weight, mask, observed = (
+        torch.stack([getattr(r, name) for r in records], 1) if isinstance(getattr(first, name), Tensor) else None
+        for name in ("weight", "mask", "observed")
+    )
+    return replace(
+        first,
+        p=p,
+        q=q,
+        value=value,
+        proposal=proposal,
+        step=None,
+        weight=first.weight if weight is None else weight,
+        mask=mask,
+        observed=observed,
+    )
+
+
+def _stacked_laws(laws: list[Distribution | None]) -> LocationScale | None:
+    """Laws of one type over (B, ...) as one over (B, T, ...)."""
+    known = [law for law in laws if isinstance(law, LocationScale)]
+    if not known:
+        return None
+    return known[0].at(torch.stack([law.loc for law in known], 1), torch.stack([law.scale for law in known], 1))
 
 
 class Trace:
@@ -158,12 +209,20 @@ class Trace:
     def observed(self) -> list[Record]:
         return [record for record in self.records.values() if record.data]
 
+    def _forms(self, data: bool) -> list[list[Record]]:
+        """The records of the data or of the latents, those beside each other that one sum can count: `_form`."""
+        forms: dict[Hashable, list[Record]] = {}
+        for record in self.observed if data else self.latents:
+            forms.setdefault(_form(record), []).append(record)
+        return list(forms.values())
+
     def nats(self) -> dict[str, Tensor]:
         """Nats each level spends, element by element, {name: (B, ...)}; the steps of a recurring name are summed."""
         nats: dict[str, Tensor] = {}
-        for record in self.latents:
-            spent = record.divergence()[0]
-            nats[record.name] = nats[record.name] + spent if record.name in nats else spent
+        for records in self._forms(data=False):
+            name, spent = records[0].name, _series(records).divergence()[0]
+            spent = spent.sum(1) if len(records) > 1 else spent
+            nats[name] = nats[name] + spent if name in nats else spent
         return nats
 
     def rates(self) -> dict[str, Tensor]:
@@ -172,7 +231,7 @@ class Trace:
 
     def log_likelihood(self) -> Tensor:
         """log p(x given z) in nats, (B,)."""
-        return self._total([record.log_likelihood() for record in self.observed])
+        return self._total([_series(records).log_likelihood() for records in self._forms(data=True)])
 
     def elbo(self) -> Tensor:
         """log p(x given z) - sum of the rates, in nats, (B,): one sample of the evidence lower bound."""
@@ -180,15 +239,20 @@ class Trace:
 
     def log_weight(self) -> Tensor:
         """log w = sum over sites of log p(value) - log proposal(value), in nats, (B,); no closed form enters."""
-        return self._total([record.log_weight() for record in self.records.values()])
+        forms = [*self._forms(data=False), *self._forms(data=True)]
+        # A choice of the walk itself is neither, and has a weight like any other.
+        choices = [record.log_weight() for record in self.records.values() if record.auxiliary]
+        return self._total([*(_series(records).log_weight() for records in forms), *choices])
 
     def penalty(self) -> Tensor:
         """What the proposals add to a loss beside probability, (B,), e.g. a codebook's commitment."""
-        return self._total([record.counted((record.q or record.law).penalty()) for record in self.latents])
+        laws = [(record, record.q or record.law) for record in self.latents]
+        own = [(r, law) for r, law in laws if type(law).penalty is not Distribution.penalty]
+        return self._total([record.counted(law.penalty()) for record, law in own])
 
     def estimators(self) -> dict[str, str]:
         """How each level's rate was computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""
-        return {record.name: record.divergence()[1] for record in self.latents}
+        return {records[0].name: _series(records).divergence()[1] for records in self._forms(data=False)}
 
     def keyed_values(self) -> dict[Pin, Tensor]:
         """Deprecated: `values()`, which names the steps of a recurring variable too."""
