@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from families import SEQUENCE, TIMED, data, family
+from families import RECURRENT, SEQUENCE, TIMED, data, family
 from torch import Tensor
 
-from hvae import Datum
+from hvae import Datum, build
+from hvae.config import VRNNConfig
 from hvae.draw import each, given, posterior, prior
+from hvae.errors import HvaeError
 from hvae.walk import Model, names, run
 
 STEPS = SEQUENCE[0]
@@ -74,3 +76,49 @@ def test_each_level_redrawn_costs_nothing(model: Model) -> None:
     for name in names(model):
         trace = run(model, each({name: prior()}, posterior), evidence)
         assert not trace.rates()[name].any()
+
+
+LIKELIHOODS = [
+    ("dmol", (4, 3), 8),
+    ("dmol", (4, 1), 16),
+    ("logistic", (4, 3), 16),
+    ("categorical", (4, 2), 4),
+    ("dmol", (4, 3, 5, 6), 8),
+    ("normal", (4, 3), 0),
+    ("normal-mixture", (4, 3), 0),
+]
+
+
+@pytest.mark.parametrize(("likelihood", "shape", "bits"), LIKELIHOODS)
+def test_each_likelihood_of_a_step(likelihood: str, shape: tuple[int, ...], bits: int) -> None:
+    """All steps at once or one by one, with what lies beyond the end left out."""
+    config = VRNNConfig(**RECURRENT, likelihood=likelihood, mixtures=3)
+    model = build(config, shape, bits).double().eval()
+    made = run(model, prior(), n=3)
+    assert made.x.shape == (3, *shape)
+    if bits:
+        levels = made.x * (2**bits - 1)
+        torch.testing.assert_close(levels, levels.round(), atol=1e-6, rtol=0)
+    latents = {key: value for key, value in made.values().items() if key[0] == "z"}
+    torch.testing.assert_close(
+        run(model, given(latents), model.evidence(made.x)).log_likelihood(), made.log_likelihood()
+    )
+    short = run(model, given(latents), model.evidence(padded(made.x, 0.0)))
+    part = sum(record.log_likelihood() * (padded(made.x, 0.0).lengths > record.step) for record in made.observed)
+    torch.testing.assert_close(short.log_likelihood()[0], part[0])
+    assert short.log_likelihood()[2] > made.log_likelihood()[2] or bits == 0
+    model.prepare(padded(made.x, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "shape", "bits", "line"),
+    [
+        ("bernoulli", (4, 3), 0, "bernoulli is no likelihood of real-valued data; choose one of normal"),
+        ("normal", (4, 3), 8, "normal is no likelihood of 8-bit data"),
+        ("normal-mixture", (4, 3, 5, 5), 0, r"normal-mixture is a likelihood of vectors"),
+        ("bernoulli", (4, 3), 8, "expected binary data"),
+    ],
+)
+def test_likelihoods_that_do_not_fit_the_data(likelihood: str, shape: tuple[int, ...], bits: int, line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        build(VRNNConfig(likelihood=likelihood), shape, bits)

@@ -14,7 +14,9 @@ Likelihood = Literal[
 ]
 # Likelihoods that exist to reproduce a published number: only the family that was published with one takes it.
 Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae"]
-AnyLikelihood = Literal[Likelihood, Compatible]
+# Densities of real-valued data that were standardised: motion, and other sequences without a grid.
+Real = Literal["normal", "normal-mixture"]
+AnyLikelihood = Literal[Likelihood, Compatible, Real]
 Variance = Literal["softclamp", "clamp", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]

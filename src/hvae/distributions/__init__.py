@@ -8,6 +8,7 @@ from hvae.distributions.keep import Keep
 from hvae.distributions.logistic import DiscretizedLogistic
 from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
+from hvae.distributions.normal_mixture import NormalMixture
 from hvae.distributions.overtime import OverTime
 from hvae.distributions.steps import Steps
 
@@ -21,6 +22,7 @@ __all__ = [
     "LocationScale",
     "LogisticMixture",
     "Normal",
+    "NormalMixture",
     "OverTime",
     "Steps",
     "Tokens",

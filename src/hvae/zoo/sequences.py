@@ -5,11 +5,14 @@ Shapes: one step of the data is (), a token, or (D,) or (C, h, w); the data are 
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
 
 from hvae.config.sequences import SequenceConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head, TokenHead
+from hvae.levels.real import REAL
 from hvae.nn import Shape
 from hvae.nn.mlp import FromMarginal, dense, near_one
 from hvae.nn.steps import Centred, Token
@@ -40,18 +43,23 @@ def limits_of(config: SequenceConfig, step: Shape, bits: int) -> Limits:
 
 
 def step_head(config: SequenceConfig, step: Shape, bits: int) -> Head:
-    """The likelihood of one step."""
-    return head_for(config, step, bits) if step else TokenHead(config.vocabulary)
+    """The likelihood of one step.  Raises HvaeError for a density of data that lie on a grid, and the reverse."""
+    if not step:
+        return TokenHead(config.vocabulary)
+    if bits and config.likelihood not in REAL:
+        return head_for(config, step, bits)
+    if bits or config.likelihood not in REAL:
+        kind = f"{bits}-bit data" if bits else "real-valued data"
+        advice = "another likelihood than normal" if bits else f"one of {', '.join(REAL)}"
+        raise HvaeError(f"model.likelihood: {config.likelihood} is no likelihood of {kind}; choose {advice}")
+    return REAL[config.likelihood](step, config.mixtures)
 
 
 def embedding(config: SequenceConfig, step: Shape, width: int, layers: int) -> nn.Sequential:
     """One step to `width` numbers: a vector a token, else so many hidden layers."""
     if not step:
         return nn.Sequential(Token(config.vocabulary, width))
-    size = 1
-    for s in step:
-        size *= s
-    return nn.Sequential(Centred(step), nn.Flatten(), *hidden(size, width, layers))
+    return nn.Sequential(Centred(step), nn.Flatten(), *hidden(math.prod(step), width, layers))
 
 
 def hidden(inputs: int, width: int, layers: int) -> list[nn.Module]:

@@ -1,0 +1,52 @@
+"""Likelihood heads of real-valued data that were standardised: raw 0 is a standard normal.
+
+They are densities: their nats move with the unit of the data, by log(scale) a number.
+
+Shapes: `B` batch; `C` channels, `S` positions; `D` coordinates of a vector; `M` components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from hvae.distributions import Normal, NormalMixture
+from hvae.errors import HvaeError
+from hvae.levels.heads import Head, Shape
+from hvae.levels.scale import gaussian, softplus
+
+
+class NormalHead(Head):
+    """A Gaussian with a location and a scale for every value, the locations first."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, 2 * shape[0])
+
+    def read(self, raw: Tensor) -> Normal:
+        return gaussian(raw, softplus)
+
+
+class NormalMixtureHead(Head):
+    """A mixture of M Gaussians over a whole vector: M logits, M D locations, M D raw scales, the component slower.
+
+    Raises HvaeError for data that are no vectors.
+    """
+
+    def __init__(self, shape: Shape, mixtures: int) -> None:
+        if len(shape) != 1:
+            raise HvaeError(f"normal-mixture is a likelihood of vectors (D,), got data of shape {tuple(shape)}")
+        super().__init__(shape, mixtures * (1 + 2 * shape[0]))
+        self.mixtures = mixtures
+
+    def read(self, raw: Tensor) -> NormalMixture:
+        m, d = self.mixtures, self.shape[0]
+        logits, loc, scale = raw.split([m, m * d, m * d], 1)
+        return NormalMixture(logits, loc.unflatten(1, (m, d)), softplus(scale).unflatten(1, (m, d)))
+
+
+REAL: dict[str, Callable[[Shape, int], Head]] = {
+    "normal": lambda shape, mixtures: NormalHead(shape),
+    "normal-mixture": NormalMixtureHead,
+}
+"""By the name of the likelihood: (shape of a step, components) -> head."""

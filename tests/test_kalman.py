@@ -1,0 +1,143 @@
+"""The walk in time against the Kalman filter: a linear-Gaussian state space whose exact posterior is its level's q."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from hvae import Datum, posterior, prior, run
+from hvae.distributions import Normal
+from hvae.levels import Level, Replace
+from hvae.levels.heads import Head
+from hvae.models.recurrent import Recurrent
+from hvae.nn import Constant
+from hvae.nn.recurrence import NoInput
+from hvae.range import ANY
+from hvae.zoo.dmm import Keep
+
+STEPS, SEEN, D = 5, 4, 2
+GAIN = torch.tensor([0.9, -0.6], dtype=torch.float64)
+WIDTH = torch.tensor([1.4, 0.8], dtype=torch.float64)
+NOISE, STEP_NOISE = 0.5, 0.7  # of x_t given z_t, and of z_t given z_{t-1}; z_0 = 0
+BASIS = torch.linalg.qr(torch.randn(SEEN, D, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
+
+
+class Project(nn.Module):
+    """What x_t says of z_t: its coordinates on the basis, which have noise of their own alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ BASIS
+
+
+class Messages(nn.Module):
+    """What x_t and all that follow say of z_t: a precision times a mean, and the precision, side by side."""
+
+    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
+        mean, precision, series = torch.zeros_like(u[:, 0]), torch.zeros_like(u[:, 0]), []
+        for t in reversed(range(u.shape[1])):
+            exists = torch.ones(len(u), 1) if lengths is None else (lengths > t)[:, None]
+            mean = mean + exists * u[:, t] * WIDTH / NOISE**2
+            precision = precision + exists * WIDTH**2 / NOISE**2
+            series.insert(0, torch.cat([mean, precision], 1))
+            through = GAIN / (1 + STEP_NOISE**2 * precision)
+            mean, precision = through * mean, through * GAIN * precision
+        return torch.stack(series, 1)
+
+
+class Transition(nn.Module):
+    def forward(self, z: Tensor) -> tuple[Normal, Tensor]:
+        return Normal(GAIN * z, torch.full_like(z, STEP_NOISE)), z
+
+
+class Fused(nn.Module):
+    """The prior times the message, moved and widened by so much."""
+
+    def __init__(self, shift: float, widening: float) -> None:
+        super().__init__()
+        self.shift, self.widening = shift, widening
+
+    def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
+        mean, precision = e.chunk(2, 1)
+        total = p.scale**-2 + precision
+        return Normal((p.loc * p.scale**-2 + mean) / total + self.shift, total**-0.5 * self.widening)
+
+
+class Emission(Head):
+    def read(self, raw: Tensor) -> Normal:
+        loc = (raw * WIDTH) @ BASIS.T
+        return Normal(loc, torch.full_like(loc, NOISE))
+
+
+def state_space(shift: float = 0.0, widening: float = 1.0) -> Recurrent:
+    level = Level("z", prior=Transition(), posterior=Fused(shift, widening), absorb=Replace(nn.Identity()))
+    return Recurrent(
+        (STEPS, SEEN),
+        limits=ANY,
+        embed=Project(),
+        past=NoInput(),
+        known=0,
+        reader=Messages(),
+        first=Constant((D,)),
+        enter=Keep(),
+        level=level,
+        leave=nn.Identity(),
+        head=Emission((D,), D),
+    ).double()
+
+
+def kalman(x: Tensor) -> Tensor:
+    """log p(x_{1:T}) of one sequence (T, X), by the filter."""
+    a, c = torch.diag(GAIN), BASIS * WIDTH
+    mean, cov, total = torch.zeros(D, dtype=x.dtype), torch.zeros(D, D, dtype=x.dtype), torch.zeros((), dtype=x.dtype)
+    for seen in x:
+        mean, cov = a @ mean, a @ cov @ a.T + STEP_NOISE**2 * torch.eye(D, dtype=x.dtype)
+        innovation = c @ cov @ c.T + NOISE**2 * torch.eye(SEEN, dtype=x.dtype)
+        total = total + torch.distributions.MultivariateNormal(c @ mean, innovation).log_prob(seen)
+        gain = cov @ c.T @ innovation.inverse()
+        mean, cov = mean + gain @ (seen - c @ mean), cov - gain @ c @ cov
+    return total
+
+
+def sequences() -> Datum:
+    x = run(state_space(), prior(), n=4).x
+    return Datum(x, lengths=torch.tensor([STEPS, 3, 1, STEPS]))
+
+
+def exact(data: Datum) -> Tensor:
+    return torch.stack([kalman(x[:length]) for x, length in zip(data.x, data.lengths.tolist(), strict=True)])
+
+
+def test_at_the_exact_posterior_each_weight_is_the_evidence() -> None:
+    """Then the bound, and the importance-weighted one of any number of samples, is log p(x)."""
+    data = sequences()
+    log_w = run(state_space(), posterior, state_space().evidence(data).repeat(7)).log_weight().view(4, 7)
+    torch.testing.assert_close(log_w, exact(data)[:, None].expand(4, 7), atol=1e-9, rtol=0)
+
+
+def test_the_bound_has_the_evidence_as_its_mean_there() -> None:
+    data, k = sequences(), 4000
+    elbo = run(state_space(), posterior, state_space().evidence(data).repeat(k)).elbo().view(4, k)
+    assert ((elbo.mean(1) - exact(data)).abs() < 5 * elbo.std(1) / math.sqrt(k)).all()
+
+
+def test_bounds_rise_towards_the_evidence_with_the_samples() -> None:
+    data, model, groups = sequences(), state_space(0.3, 1.3), 800
+    log_w = run(model, posterior, model.evidence(data).repeat(64 * groups)).log_weight().view(4, groups, 64)
+    iwae = {k: log_w[..., :k].logsumexp(2) - math.log(k) for k in (1, 8, 64)}
+    means = [iwae[k].mean(1) for k in (1, 8, 64)]
+    assert (means[0] < means[1]).all() and (means[1] < means[2]).all()
+    error = iwae[64].std(1) / math.sqrt(groups)
+    assert (means[2] < exact(data) + 5 * error).all() and (exact(data) - means[0] > 0.1).all()
+
+
+def test_padding_says_nothing() -> None:
+    data = sequences()
+    other = data.x.clone()
+    other[1, 3:], other[2, 1:] = 9.0, -9.0
+    numbers = []
+    for x in (data.x, other):
+        torch.manual_seed(0)
+        numbers.append(state_space()(Datum(x, lengths=data.lengths)).log_weight())
+    assert torch.equal(*numbers)
