@@ -13,12 +13,16 @@ from hvae.study.sheets import ENLARGE
 ABOUT = (
     "Draw pictures from a trained model and write them side by side into a PNG or JPEG file (or, with a name that ends "
     "in .npy, as numbers); one alone keeps its own pixels. A temperature below 1 gives cleaner pictures that are more "
-    "alike; each level can have its own."
+    "alike; each level can have its own. From a run of sequences: piano rolls (.npz, .wav, .mid), sound (.wav), text "
+    "or motion, as long as asked for, and going on from a beginning of yours."
 )
+OUT = "where to write; .png, .jpg or .npy [RUN/samples.png]; sequences: .npz, .wav, .mid or .txt, by their kind"
 EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
+    "hvae sample runs/jsb-vrnn -n 4 --steps 120 --out chorales.mid",
+    "hvae sample runs/jsb-vrnn --continue begun.npz --out on.wav",
     "hvae sample runs/photos -n 1 --out one.jpg --enlarge 4 --train.accelerator cpu",
 )
 
@@ -26,12 +30,15 @@ EXAMPLES = (
 def parser() -> Parser:
     command = Parser("sample", ABOUT, EXAMPLES, "RUN [-n N] [-t T] [--temperature.LEVEL T] [-o FILE] [--seed S]")
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    command.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="how many pictures")
+    many = "how many pictures [16], or sequences [4]"
+    command.add_argument("-n", "--number", type=whole(1), metavar="N", help=many)
+    long = "sequences: steps of each [as many as usual, after the beginning where there is one]"
+    command.add_argument("--steps", type=whole(1), metavar="T", help=long)
+    begin = "sequences: a file that all of them begin with, of the kind the run was trained on (.npz, .wav, .txt, .csv)"
+    command.add_argument("--continue", dest="beginning", metavar="FILE", help=begin)
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
-    command.add_argument(
-        "-o", "--out", default="", metavar="FILE", help="where to write; .png, .jpg or .npy [RUN/samples.png]"
-    )
+    command.add_argument("-o", "--out", default="", metavar="FILE", help=OUT)
     command.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
     again = "the same pictures again, on the same kind of device [drawn anew, and said]"
     command.add_argument("--seed", type=SEED, metavar="S", help=again)
@@ -61,12 +68,17 @@ def main(argv: list[str]) -> None:
             pixels=args.pixels,
             recalibrate=args.recalibrate,
             enlarge=args.enlarge,
+            steps=args.steps,
+            beginning=args.beginning,
             overrides=where,
             trust=args.trust,
+            tell=voice.tell,
         )
-    voice.answer(samples.to_dict())
+    found = samples.to_dict()
+    voice.answer(found)
     if not args.json:
-        voice.show(f"{args.number} pictures in {samples.file} (seed {samples.seed})")
+        what = f"sequences of {found['steps']:,} steps" if "steps" in found else "pictures"
+        voice.show(f"{found['number']} {what} in {samples.file} (seed {samples.seed})")
 
 
 def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from hvae.data.catalogue import SETS
 from hvae.data.fetch import fetch
 from hvae.data.known import KnownSet, R
 from hvae.data.raw import Raw
-from hvae.data.sequences.catalogue import SETS as SEQUENCES
+from hvae.data.sequences.catalogue import sets
 from hvae.errors import HvaeError
 
 
@@ -90,7 +90,7 @@ def _missing(known: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
 
 def listing(root: str = "") -> list[dict[str, Any]]:
     """What is known of each set and where it was found: one dict a set, ready for JSON."""
-    every: list[KnownSet[Any]] = [*SETS.values(), *SEQUENCES.values()]
+    every: list[KnownSet[Any]] = [*SETS.values(), *sets(DataConfig()).values()]
     return [_listed(known, root) for known in every]
 
 

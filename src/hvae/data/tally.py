@@ -11,6 +11,7 @@ from hvae.picturefiles import FURTHER, TURNED
 SHOWN, NAMED = 8, 100
 """Unreadable files that are named on a screen, and in a record."""
 UNREADABLE = "unreadable"
+IMAGE = "image"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Tally:
     files by the reason for which nothing of them is used; `bad`, the first that cannot be read, with why; `pages`,
     images beyond the first of their file; `further`, files whose pages after the first are not read; `classes`;
     `duplicates`, images of the later split that the earlier one has as well, by "train/test"; `turned`, pictures that
-    their EXIF orientation turned.
+    their EXIF orientation turned; `noun`, what one datum is called.
     """
 
     files: int = 0
@@ -33,10 +34,12 @@ class Tally:
     classes: int = 0
     duplicates: Mapping[str, int] = field(default_factory=dict)
     turned: int = 0
+    noun: str = IMAGE
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, ready for JSON."""
-        return {**asdict(self), "bad": [list(one) for one in self.bad]}
+        record = {**asdict(self), "bad": [list(one) for one in self.bad]}
+        return {key: value for key, value in record.items() if key != "noun" or value != IMAGE}
 
     def __str__(self) -> str:
         """One line; empty when there is nothing to say.
@@ -45,7 +48,7 @@ class Tally:
         9 files, 6 images used; not used: 1 hidden, 2 unreadable (a.png: cut, ...); 2 files with further
         pages, of which the first is used (data.pages=all takes each)
         """
-        seen = f"{_counted(self.files, 'file')}, {_counted(self.used, 'image')} used"
+        seen = f"{_counted(self.files, 'file')}, {_counted(self.used, self.noun)} used"
         classes = f"{self.classes:,} classes"
         parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
         return "; ".join([*parts, *self.remarks()])

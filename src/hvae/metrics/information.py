@@ -155,6 +155,8 @@ class _Sums:
         """The mean of q of each unit for each draw, (S, B, ...), in the rows that exist by the mask (B,)."""
         means = means if mask is None else means[:, mask.cpu()]
         self.moves[key] = self.moves.get(key, 0) + means.shape[1]
+        if not means.shape[1]:
+            return
         centre = means.mean(0)  # (B, ...)
         self._add(key, "mean", centre)
         self._add(key, "square", centre**2)

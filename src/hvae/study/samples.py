@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
+from hvae.errors import HvaeError
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import REST, at_once, every, place
+from hvae.study.progress import Tell, silent
+from hvae.study.sequence_samples import SequenceSamples, draw_sequences
 from hvae.study.sheets import check_suffix, times, write
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
+
+PICTURES, SEQUENCES = 16, 4
+"""How many are drawn where nobody says it."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,29 +61,51 @@ def draw_samples(
     run: str | Path | LoadedRun,
     out: str | Path | None = None,
     *,
-    number: int = 16,
+    number: int | None = None,
     temperature: Temperature = 1.0,
     context: Named | None = None,
     seed: int | None = None,
     pixels: bool = False,
     recalibrate: int = 0,
     enlarge: str = "auto",
+    steps: int | None = None,
+    beginning: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     trust: Sequence[str] = (),
-) -> Samples:
+    tell: Tell = silent,
+) -> Samples | SequenceSamples:
     """Draw pictures from a run and write them, side by side into a .png or .jpg file or as numbers into an .npy file.
 
-    Arguments: `out`, the file (RUN/samples.png by default); `temperature` of all levels or by name, "" for the others;
-    `context` of a conditional model by name; `seed`, for the same pictures again (drawn anew by default); `pixels`,
-    draw the pixels too; `recalibrate`, batches that the statistics of batch norm are fitted to first; `enlarge`, "auto"
-    or how many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may
-    name.  Raises HvaeError before any work for what cannot be drawn or written.
+    From a run of sequences draw those, as `draw_sequences` does, with `steps` and `beginning`, which no picture has.
+
+    Arguments: `out`, the file (RUN/samples.png by default); `number` of pictures (16 by default); `temperature` of all
+    levels or by name, "" for the others; `context` of a conditional model by name; `seed`, for the same pictures again
+    (drawn anew by default); `pixels`, draw the pixels too; `recalibrate`, batches that the statistics of batch norm are
+    fitted to first; `enlarge`, "auto" or how many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`,
+    packages whose code the run may name; `tell`, called with a line where something is worth saying.  Raises HvaeError
+    before any work for what cannot be drawn or written.
     """
     import torch
 
     from hvae import explore
 
     where = place(run, overrides, trust)
+    if where.run.model.timed:
+        _check_unpictured(pixels, recalibrate, enlarge)
+        return draw_sequences(
+            where,
+            out,
+            number=number or SEQUENCES,
+            steps=steps,
+            beginning=beginning,
+            temperature=temperature,
+            context=context,
+            seed=seed,
+            tell=tell,
+        )
+    number = number or PICTURES
+    if steps is not None or beginning is not None:
+        raise HvaeError(f"{where.run.folder} draws pictures, which have no steps: leave --steps and --continue out")
     file, shape = Path(out or where.run.folder / "samples.png"), where.run.model.shape
     check_suffix(file)
     check_place(file)
@@ -94,3 +122,11 @@ def draw_samples(
     write(file, pictures, enlarge)
     asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
     return Samples(file=file, pictures=pictures, temperature=asked, seed=seed, rows=rows, recalibrate=recalibrate)
+
+
+def _check_unpictured(pixels: bool, recalibrate: int, enlarge: str) -> None:
+    """Raises HvaeError for options that speak of pictures, of a run that has none."""
+    asked = {"--pixels": pixels, "--recalibrate": recalibrate, "--enlarge": enlarge != "auto"}
+    for option, is_asked in asked.items():
+        if is_asked:
+            raise HvaeError(f"{option} is about pictures, and this run is one of sequences; leave it out")

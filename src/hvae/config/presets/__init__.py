@@ -12,6 +12,7 @@ from hvae.config.presets.nvae import NVAE
 from hvae.config.presets.own import OWN
 from hvae.config.presets.preset import YOUR_FOLDER, Preset, is_open
 from hvae.config.presets.qresvae import QRESVAE
+from hvae.config.presets.sequences import SEQUENCES
 from hvae.config.presets.sprites import SPRITES
 from hvae.config.presets.vdvae import VDVAE
 from hvae.config.presets.vqvae import VQ
@@ -33,6 +34,7 @@ PRESETS: dict[str, Preset] = {
     **NVAE,
     **QRESVAE,
     **VQ,
+    **SEQUENCES,
 }
 """The presets by name."""
 

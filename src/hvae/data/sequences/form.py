@@ -17,10 +17,10 @@ class SequenceForm:
     """The form of some sequences.
 
     Arguments: `kind`; `step`, what one step is, in a word ("frame", "character", "sample"); `frames`, steps in each
-    split; `seconds` a step (0: unknown); audio: `rate`, samples a second, `frame`, samples a step, and the `law` by
-    which a sample became a level; text: `symbols`, what each token stands for, and `joint`, what stands between two;
-    motion: `mean` and `scale` of each number, by which it was standardised; rolls: `lowest`, the MIDI pitch of the
-    first key.
+    split, and `longest`, those of the longest training sequence; `seconds` a step (0: unknown); audio: `rate`, samples
+    a second, `frame`, samples a step, and the `law` by which a sample became a level; text: `symbols`, what each token
+    stands for, `joint`, what stands between two, and `merges` of byte pairs; motion: `mean` and `scale` of each number,
+    by which it was standardised; rolls: `lowest`, the MIDI pitch of the first key.
 
     >>> form = SequenceForm(kind="rolls", step="frame", frames={"train": 5}, lowest=21)
     >>> SequenceForm.from_dict(form.to_dict()) == form
@@ -30,12 +30,14 @@ class SequenceForm:
     kind: SequenceKind
     step: str
     frames: Mapping[str, int] = field(default_factory=dict)
+    longest: int = 0
     seconds: float = 0.0
     rate: int = 0
     frame: int = 1
     law: str = ""
     symbols: tuple[str, ...] = ()
     joint: str = ""
+    merges: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     lowest: int = 0

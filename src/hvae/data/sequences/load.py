@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hvae.config.data import OWN_SEQUENCES, DataConfig
 from hvae.data.lookup import found_set
-from hvae.data.sequences.catalogue import SETS
+from hvae.data.sequences.catalogue import sets
 from hvae.data.sequences.own import read_own
 from hvae.data.sequences.prepare import prepare
 from hvae.data.sequences.split import SequenceData
@@ -18,6 +18,7 @@ def load_sequences(config: DataConfig) -> SequenceData:
     if config.name == OWN_SEQUENCES:
         raw = read_own(config)
         return prepare(replace(raw, source=raw.source or config.path), config)
-    if config.name not in SETS:
+    known = sets(config)
+    if config.name not in known:
         raise HvaeError(f"data.name={config.name} is a set of pictures, and sequences are expected")
-    return prepare(found_set(SETS[config.name], config), config)
+    return prepare(found_set(known[config.name], config), config)

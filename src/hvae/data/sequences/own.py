@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hvae.config.data import DataConfig
+from hvae.data.sequences.audio import SUFFIXES as AUDIO
+from hvae.data.sequences.audio import read_audio
+from hvae.data.sequences.motion import read_motion
 from hvae.data.sequences.raw import RawSequences
 from hvae.data.sequences.rolls import read_rolls
+from hvae.data.sequences.text import read_text
 from hvae.errors import HvaeError
 
 Reader = Callable[[Path, DataConfig], RawSequences]
@@ -17,8 +21,13 @@ def _rolls(path: Path, config: DataConfig) -> RawSequences:
     return read_rolls(path)
 
 
-READERS: Mapping[str, Reader] = {"rolls": _rolls}
-KINDS: Mapping[str, str] = {".mat": "rolls", ".npz": "rolls", ".npy": "rolls"}
+READERS: Mapping[str, Reader] = {"rolls": _rolls, "audio": read_audio, "text": read_text, "motion": read_motion}
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys((".mat", ".npz", ".npy"), "rolls"),
+    **dict.fromkeys(AUDIO, "audio"),
+    ".txt": "text",
+    ".csv": "motion",
+}
 """What a file is by its ending, unless data.kind says it."""
 
 
@@ -28,11 +37,13 @@ def read_own(config: DataConfig) -> RawSequences:
     if not path.exists():
         raise HvaeError(f"data.path={config.path}: no such file or folder (looked in {path.resolve()})")
     kind = config.kind if config.kind != "auto" else _kind(path)
+    if kind not in READERS:
+        raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")
     return READERS[kind](path, config)
 
 
 def _kind(path: Path) -> str:
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     kinds = (KINDS[file.suffix.lower()] for file in files if file.suffix.lower() in KINDS)
     found = next(kinds, "")
     if not found:

@@ -29,7 +29,8 @@ def prepare(raw: RawSequences, config: DataConfig) -> SequenceData:
     if config.chunk:
         splits["train"], cut = _cut(splits["train"], config.chunk)
         notes += cut
-    form = replace(raw.form, frames={name: splits[name].steps for name in SPLITS})
+    frames = {name: splits[name].steps for name in SPLITS}
+    form = replace(raw.form, frames=frames, longest=int(splits["train"].lengths.max()))
     train = replace(splits["train"], bucket=config.bucket)
     usual = min(MOST_STEPS, int(train.lengths.median()))
     record = Provenance(

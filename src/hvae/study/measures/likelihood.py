@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import exp
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae import metrics
-from hvae.metrics.likelihood import LikelihoodResult
+from hvae.metrics.likelihood import Averages, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
 from hvae.screen.numbers import number
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread
@@ -29,7 +30,9 @@ class Likelihood(Measure[LikelihoodResult]):
         "negative_elbo_nats": "nats a datum; above -log p(x) in expectation",
         "negative_iw_nats": "nats a datum; the importance-weighted bound with K = samples, between -log p(x) and -ELBO",
         "reconstruction_nats": "nats a datum; -E_q[log p(x given z)]",
-        "bits_per_dim": "bits a value of a datum; none for densities",
+        "bits_per_dim": "bits a value of a datum; none for densities; of sequences over all values that exist",
+        "frame_average": "nats a step; the sum over all steps of all sequences, divided by their number",
+        "sequence_mean": "nats a step; mean over sequences of what each has for a step of its own",
         "rate_nats": "nats a datum; KL(q || p) of a level",
     }
 
@@ -59,6 +62,8 @@ class Likelihood(Measure[LikelihoodResult]):
             # With one sample the bound is the ELBO, whose rates are closed forms.
             whose, bits = (bound, result.iw_bits_per_dim) if k > 1 else ("-ELBO", result.elbo_bits_per_dim)
             yield Headline("bits/dim", spread(bits), f"from {whose}, {result.dims} values a datum, {of}")
+        if result.steps:
+            yield from _per_step(result, result.steps, evaluation.data)
         yield from _protocol(result, evaluation)
 
     def columns(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Column]:
@@ -71,6 +76,10 @@ class Likelihood(Measure[LikelihoodResult]):
         yield from _bound("-ELBO", result.negative_elbo_nats, "nats")
         if result.samples > 1:
             yield from _bound(f"-IW-{result.samples}", result.negative_iw_nats, "nats")
+        if result.steps:
+            whose = {"-ELBO": result.steps.negative_elbo_nats, f"-IW-{result.samples}": result.steps.negative_iw_nats}
+            for name, both in whose.items():
+                yield from _bound(f"{name}, frame average", both.frame_average, "nats")
         if evaluation.data.bits > 1:
             yield from _bound("-ELBO", result.elbo_bits_per_dim, "bits/dim")
         if evaluation.data.bits > 1 and result.samples > 1:
@@ -81,8 +90,33 @@ def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
     """The data of a number: how many of which, in which version, depth and binarisation."""
     drawn = f"{data.binarisation} binarisation" if data.binarisation != "none" else "not binarised"
     form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {drawn}, {data.version or 'as published'}"
+    if data.sequences and result.steps:
+        size = "x".join(map(str, data.shape[1:])) or "1"
+        form = f"{result.steps.steps:,} {data.sequences.step}s of {size}, all scored, {data.version or 'as published'}"
     density = "; a density, not comparable with bits" if result.likelihood == "density" else ""
     return f"{result.data:,} {split} data of {data.name} ({form}){density}"
+
+
+def _per_step(result: LikelihoodResult, steps: StepBounds, data: Provenance) -> Iterator[Headline]:
+    """Bounds a step, by both averages; and what they are called where data have a name of their own for it."""
+    word = data.sequences.step if data.sequences else "step"
+    bounds = {"-ELBO": steps.negative_elbo_nats, f"-IW-{result.samples}": steps.negative_iw_nats}
+    for name, both in bounds.items():
+        note = f"frame average: sum over all {steps.steps:,} {word}s; sequence mean {spread(both.sequence_mean)}"
+        yield Headline(f"{name} a {word}", f"{spread(both.frame_average)} nats", f"{note}; bounds of whole sequences")
+    rate = steps.rate_nats
+    note = f"frame average, all levels; sequence mean {spread(rate.sequence_mean)}"
+    yield Headline(f"rate a {word}", f"{spread(rate.frame_average)} nats", note)
+    if data.sequences and data.sequences.kind == "text":
+        yield from _perplexity(bounds, word)
+
+
+def _perplexity(bounds: Mapping[str, Averages], word: str) -> Iterator[Headline]:
+    """exp of nats a token, end tokens and the rate of all levels included."""
+    texts = {name: number(exp(both.frame_average.mean)) for name, both in bounds.items()}
+    ends = "end tokens are counted, and so are the nats of the latents"
+    (first, one), (second, other) = texts.items()
+    yield Headline(f"perplexity a {word}", other, f"exp of {second} a {word}; {one} by {first}; {ends}")
 
 
 def _protocol(result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Headline]:

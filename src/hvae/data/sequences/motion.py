@@ -1,0 +1,136 @@
+r"""Motion and other real-valued series, standardised by what the training steps say of each number.
+
+$$x_d = (v_d - m_d) / s_d, \qquad m_d, s_d \text{ mean and standard deviation over all training steps}$$
+
+Likelihoods are densities of x: those of v are \(\sum_d \ln s_d\) nats a step lower, which the record's scale tells.
+Numbers that never change in training have no density and are left out; their value is their mean.
+
+Shapes: `T` steps; `V` numbers a step as found; `D` those of them that vary.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hvae.config.data import DataConfig
+from hvae.data.formats import read_archive
+from hvae.data.sequences.form import SequenceForm
+from hvae.data.sequences.raw import RawSequences, SequencePart, joined
+from hvae.data.sequences.rolls import by_split, listed
+from hvae.data.transforms import Array
+from hvae.errors import HvaeError
+from hvae.files import read_regular
+
+LEAST_SCALE = 1e-6
+"""Standard deviation from which a number counts as one that varies, relative to its size where that is above 1."""
+LARGEST = 1 << 30
+
+
+def mocap_npz(folder: Path) -> RawSequences:
+    """The 25 sequences of CMU's: the fourth of each action validates, the fifth is the test."""
+    path = folder / "cmu_mocap_expmap_train.npz"
+    arrays = read_archive(path)
+    titles = {"valid": "_4", "test": "_5"}
+    parts = {s: {n: a for n, a in arrays.items() if n.endswith(end)} for s, end in titles.items()}
+    rest = {n: a for n, a in arrays.items() if not n.endswith(tuple(titles.values()))}
+    held = ", ".join(f"{split} {' '.join(sorted(some))}" for split, some in parts.items())
+    named = {split: (list(some.values()), list(some)) for split, some in {"train": rest, **parts}.items()}
+    return series(named, str(path), notes=(f"held out: {held}",))
+
+
+def read_motion(path: Path, config: DataConfig) -> RawSequences:
+    """A user's own: an .npz (as for piano rolls), a .csv of numbers (a row a step), or a folder of such .csv files."""
+    if path.is_dir() or path.suffix == ".csv":
+        files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+        if not files:
+            raise HvaeError(f"{path}: expected .csv files, got none")
+        return series({"train": ([table(file) for file in files], [file.name for file in files])}, str(path))
+    found = listed(read_archive(path), str(path))
+    named = by_split(found)
+    if "train" in named:
+        return series({split: (list(some), []) for split, some in named.items()}, str(path))
+    loose = [(name, one) for name, some in found.items() for one in some]
+    return series({"train": ([one for _, one in loose], [name for name, _ in loose])}, str(path))
+
+
+def table(path: Path) -> Array:
+    """The numbers of a .csv file, (T, V); a first line of names is passed over."""
+    text = read_regular(path, LARGEST).decode("utf-8", errors="replace")
+    first, _, rest = text.partition("\n")
+    body = text if _is_numbers(first) else rest
+    try:
+        return np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, dtype=np.float64)
+    except ValueError as fault:
+        raise HvaeError(f"{path}: expected rows of numbers with commas between them ({str(fault)[:100]})") from fault
+
+
+def _is_numbers(line: str) -> bool:
+    try:
+        return bool([float(word) for word in line.split(",")])
+    except ValueError:
+        return False
+
+
+def series(
+    named: Mapping[str, tuple[Sequence[Array], Sequence[str]]],
+    where: str,
+    seconds: float = 0.0,
+    notes: tuple[str, ...] = (),
+) -> RawSequences:
+    """Series of real numbers by split, with their names, standardised."""
+    found = {
+        split: joined([_checked(one, where) for one in some], where, names=names)
+        for split, (some, names) in named.items()
+    }
+    train = found["train"].levels
+    mean, scale = train.mean(0), train.std(0)
+    scale[scale < LEAST_SCALE * np.maximum(1.0, np.abs(mean))] = 0.0
+    if not scale.any():
+        raise HvaeError(f"{where}: expected numbers that change with time, got constants; check the columns")
+    constant = int((scale == 0).sum())
+    left = [f"{constant} of {len(scale)} numbers a step never change in training and are left out"] * (constant > 0)
+    return RawSequences(
+        parts={split: _standardised(part, mean, scale) for split, part in found.items()},
+        bits=0,
+        unit=1.0,
+        form=SequenceForm(
+            kind="motion", step="frame", seconds=seconds, mean=tuple(mean.tolist()), scale=tuple(scale.tolist())
+        ),
+        transforms=("standardised by the training steps (their mean and scale are recorded)", *left, *notes),
+    )
+
+
+def standardised(values: Array, mean: Array, scale: Array) -> Array:
+    """Steps (T, V) as a model takes them, (T, D) float32.
+
+    >>> standardised(np.array([[3.0, 7.0]]), np.array([1.0, 7.0]), np.array([2.0, 0.0]))
+    array([[1.]], dtype=float32)
+    """
+    varies = scale > 0
+    return ((values[:, varies] - mean[varies]) / scale[varies]).astype(np.float32)
+
+
+def restored(x: Array, mean: Array, scale: Array) -> Array:
+    """The inverse of `standardised`, (..., D) to (..., V)."""
+    whole = np.broadcast_to(mean, (*x.shape[:-1], len(mean))).copy()
+    whole[..., scale > 0] += x * scale[scale > 0]
+    return whole
+
+
+def _standardised(part: SequencePart, mean: Array, scale: Array) -> SequencePart:
+    return SequencePart(standardised(part.levels, mean, scale), part.lengths, part.labels, part.files)
+
+
+def _checked(array: Array, where: str) -> Array:
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.dtype.kind not in "buif":
+        raise HvaeError(f"{where}: expected numbers (T, values), got {array.dtype} of shape {array.shape}")
+    if not np.isfinite(array).all():
+        row = int((~np.isfinite(array)).any(1).argmax())
+        raise HvaeError(f"{where}: expected finite numbers, got others in step {row:,}; fill them in or cut there")
+    return array.astype(np.float64)

@@ -1,0 +1,92 @@
+"""Sequences from nothing, and from a beginning: as many steps as are asked for.
+
+Shapes: `n` sequences; `T` steps; `T0` steps of a beginning; `...` one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from hvae.datum import Context, Datum
+from hvae.draw import Draw, given, posterior
+from hvae.errors import HvaeError
+from hvae.explore.frame import CHUNK, at_least, levels
+from hvae.explore.sample import Temperature, at_temperature
+from hvae.site import Pin, pin
+from hvae.walk import Model, Trace, device_of, glimpse, run, still
+
+DATA = "x"
+
+
+def generate(
+    model: Model,
+    n: int,
+    steps: int,
+    *,
+    beginning: Tensor | None = None,
+    context: Context | None = None,
+    temperature: Temperature = 1.0,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    r"""`n` sequences of so many steps, data drawn too: what a step is decides what follows it.
+
+    $$z_t \sim p_\tau(z_t \mid z_{<t}, x_{<t}), \qquad x_t \sim p(x_t \mid z_{\le t}, x_{<t})$$
+
+    With a `beginning` (T0, ...) the latents of its steps are drawn from q(z | x) and its data are as they are; all
+    that follows is generated.  Temperatures are those of the latents; data keep their own noise.  Returns (n, T, ...)
+    on the CPU.  Raises HvaeError for a beginning that is not shorter than the whole, or of other steps.
+
+    >>> from hvae.config.sequences import VRNNConfig
+    >>> from hvae.zoo import build
+    >>> model = build(VRNNConfig(latent=2, state=4, width=4), shape=(9, 3), bits=1)
+    >>> begun = generate(model, 2, 7, beginning=torch.ones(4, 3), seed=0)
+    >>> begun.shape, bool(begun[:, :4].all())
+    (torch.Size([2, 7, 3]), True)
+    """
+    at_least(1, n, "sequences")
+    if beginning is not None:
+        _check(model, beginning, steps)
+    otherwise = at_temperature(temperature, levels(model))
+    with still(model, seed):
+        parts = []
+        for start in range(0, n, chunk):
+            count = min(chunk, n - start)
+            held = {} if beginning is None else begun(model, beginning, count, context)
+            parts.append(_walked(model, count, steps, given(held, otherwise), context))
+            progress(start + count, n)
+    sequences = torch.cat(parts).cpu()
+    if beginning is not None:
+        sequences[:, : len(beginning)] = beginning
+    return sequences
+
+
+def begun(model: Model, beginning: Tensor, n: int, context: Context | None = None) -> dict[Pin, Tensor]:
+    """What a beginning (T0, ...) decides of n sequences: its latents, drawn from q, and where they are visited step by
+    step its data, {variable: (n, ...)}."""
+    x = beginning.to(device_of(model)).expand(n, *beginning.shape)
+    trace = run(model, posterior, model.evidence(Datum(x), context))
+    values: dict[Pin, Tensor] = {pin(record.key): record.value for record in trace.latents}
+    if (DATA, 0) in glimpse(model).records:
+        values |= {(DATA, t): x[:, t] for t in range(len(beginning))}
+    return values
+
+
+def _walked(model: Model, n: int, steps: int, draw: Draw, context: Context | None) -> Tensor:
+    trace: Trace = run(model, draw, model.nothing(n, context, steps=steps))
+    assert trace.x is not None
+    return trace.x
+
+
+def _check(model: Model, beginning: Tensor, steps: int) -> None:
+    shape = tuple(model.shape[1:])
+    if tuple(beginning.shape[1:]) != shape or not len(beginning):
+        raise HvaeError(f"expected a beginning of steps {shape}, got data of shape {tuple(beginning.shape)}")
+    if len(beginning) >= steps:
+        raise HvaeError(
+            f"expected a beginning shorter than the whole, got {len(beginning)} of {steps} steps; ask for more steps"
+        )

@@ -1,0 +1,126 @@
+"""Sequences drawn from a run, or going on from a beginning, as a file.
+
+Shapes: `n` sequences; `T` steps; `...` one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hvae.capacity import check_memory
+from hvae.data.sequences.form import SequenceForm
+from hvae.errors import HvaeError
+from hvae.study.conditions import classes_of, complete, numbers
+from hvae.study.places import check_place
+from hvae.study.placing import REST, Place, at_once, every
+from hvae.study.progress import Tell, silent
+from hvae.study.sequence_files import check_suffix, usual_suffix, write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.explore.sample import Temperature
+    from hvae.study.conditions import Named
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SequenceSamples:
+    """Sequences (n, T, ...) as the model gives them, and how they were drawn; `begun`, steps that were given."""
+
+    file: Path
+    sequences: Tensor
+    temperature: Mapping[str, float]
+    seed: int
+    begun: int
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what `hvae sample --json` gives for a run of sequences."""
+        return {
+            "file": str(self.file),
+            "number": len(self.sequences),
+            "steps": self.sequences.shape[1],
+            "begun": self.begun,
+            "temperature": dict(self.temperature),
+            "seed": self.seed,
+            "notes": list(self.notes),
+        }
+
+
+def form_of(run: LoadedRun) -> SequenceForm:
+    """What the sequences of a run are of.  Raises HvaeError where its file does not say it."""
+    record = (run.description.get("data") or {}).get("sequences")
+    if not record:
+        raise HvaeError(f"{run.folder} does not say what its sequences are of; train it by hvae train to write them")
+    return SequenceForm.from_dict(record)
+
+
+def draw_sequences(
+    where: Place,
+    out: str | Path | None,
+    *,
+    number: int,
+    steps: int | None = None,
+    beginning: str | Path | None = None,
+    temperature: Temperature = 1.0,
+    context: Named | None = None,
+    seed: int | None = None,
+    tell: Tell = silent,
+) -> SequenceSamples:
+    """Draw sequences from a run and write them into a file of their kind.
+
+    Arguments: `out`, the file (RUN/samples.npz, .wav or .txt by default); `steps` of each (none: those of the model's
+    shape, and as many more as the beginning has); `beginning`, a file whose sequence all of them begin with;
+    `temperature` of all levels or by name, "" for the others; `context` of a conditional model; `seed`, for the same
+    sequences again; `tell` hears of a wish for more than was trained, before it is granted.  Raises HvaeError before
+    any work for what cannot be drawn or written.
+    """
+    import torch
+
+    from hvae.data.sequences.natural import read_like
+    from hvae.explore.sequences import generate
+
+    run, model = where.run, where.run.model
+    form = form_of(run)
+    file = Path(out or run.folder / f"samples{usual_suffix(form.kind)}")
+    check_suffix(file, form.kind)
+    check_place(file)
+    begun = None if beginning is None else torch.from_numpy(read_like(Path(beginning), form, run.bits))
+    known = 0 if begun is None else len(begun)
+    wanted = steps or model.shape[0] + known
+    check_memory(4 * number * wanted * prod(model.shape[1:]), f"{number:,} sequences of {wanted:,} steps", "draw fewer")
+    said = numbers(model, context or {}, classes_of(run))
+    complete(model, said)
+    notes = _longer(run, wanted)
+    for note in notes:
+        tell(note)
+    seed = torch.seed() % 2**32 if seed is None else seed
+    by_level = every(temperature, model)
+    sequences = generate(
+        *(where.model(), number, wanted),
+        beginning=begun,
+        context=said,
+        temperature=by_level,
+        seed=seed,
+        chunk=at_once(model),
+    )
+    write(file, [np.asarray(one) for one in sequences.numpy()], form, run.bits)
+    asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
+    return SequenceSamples(file=file, sequences=sequences, temperature=asked, seed=seed, begun=known, notes=notes)
+
+
+def _longer(run: LoadedRun, steps: int) -> tuple[str, ...]:
+    """The remark that more steps are asked for than any training sequence had."""
+    longest = int((run.description.get("data") or {}).get("sequences", {}).get("longest", 0))
+    if not longest or steps <= longest:
+        return ()
+    return (
+        f"{steps:,} steps are more than the {longest:,} of the longest training sequence: expect the form to drift",
+    )
