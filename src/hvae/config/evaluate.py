@@ -82,6 +82,7 @@ MEASURES: Mapping[str, str] = {
     "reconstruction": "PSNR and MS-SSIM of reconstructions",
     "contribution": "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior",
     "maps": "where in the picture each level spends its nats",
+    "over-time": "what each level spends at each step of a sequence",
     "coarse-to-fine": "whether the top levels decide the class",
     "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
     "classes": "linear probe and clusters of the codes of each level against the classes",
@@ -89,7 +90,7 @@ MEASURES: Mapping[str, str] = {
     "disentanglement": "MIG, DCI, SAP and FactorVAE score of each level against known factors",
 }
 """What can be measured, in the order in which it is."""
-QUICK = ("likelihood", "activity", "mutual", "reconstruction", "contribution", "maps", "coarse-to-fine")
+QUICK = ("likelihood", "activity", "mutual", "reconstruction", "contribution", "maps", "over-time", "coarse-to-fine")
 GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
 """Names that stand for several measures: of these, what a model or its data do not allow is left out, with a word."""
 
@@ -117,7 +118,7 @@ class EvaluateConfig(Section):
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
     measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, contribution, maps,
-    coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.  What is named must be
+    over-time, coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.  What is named must be
     possible."""
     batch: Count = 100
     """Data scored at once."""

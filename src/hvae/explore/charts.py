@@ -37,7 +37,7 @@ def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT) -> bytes:
         texts = [f" {number(nats)} nats = {number(nats / math.log(2))} bits" for nats in rates.values()]
         _bars(axes[0], list(rates), list(rates.values()), texts, theme.shades(len(rates)))
         axes[0].set(xlabel="nats per image", xlim=(0, 1.55 * max([*rates.values(), 1e-9])))
-        return _png(figure)
+        return as_png(figure)
 
 
 def unit_bars(units: Mapping[str, tuple[int, int]], theme: Theme = LIGHT) -> bytes:
@@ -49,7 +49,7 @@ def unit_bars(units: Mapping[str, tuple[int, int]], theme: Theme = LIGHT) -> byt
         texts = [f" {active:,} of {total:,}" for active, total in units.values()]
         _bars(axes[0], list(units), shares, texts, theme.shades(len(units)), at=100)
         axes[0].set(xlabel="active units, % of the level", xlim=(0, 136), xticks=range(0, 101, 25))
-        return _png(figure)
+        return as_png(figure)
 
 
 def rate_curves(steps: Sequence[float], rates: Mapping[str, Sequence[float]], theme: Theme = LIGHT) -> bytes:
@@ -64,7 +64,7 @@ def rate_curves(steps: Sequence[float], rates: Mapping[str, Sequence[float]], th
         (_lines if len(rates) <= MANY else _map)(alone, steps, values.clip(COLLAPSED), list(rates), theme)
         for axes in (stacked, alone):
             axes.set(xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
-        return _png(figure)
+        return as_png(figure)
 
 
 def use_curves(
@@ -91,7 +91,7 @@ def use_curves(
         # Beside the panels: inside one it would lie on a curve, since shares come to rest at the top.
         if len(used) <= MANY:
             figure.legend(*places[0].get_legend_handles_labels(), loc="outside right upper")
-        return _png(figure)
+        return as_png(figure)
 
 
 def _few(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme, unit: str) -> None:
@@ -116,7 +116,7 @@ def loss_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], t
         axes[0].set(xlabel="step", ylabel="nats per image", ylim=_usual([v for _, v in curves.values()]))
         axes[0].yaxis.set_major_formatter(lambda value, _: short(value))
         axes[0].legend()
-        return _png(figure)
+        return as_png(figure)
 
 
 def _figure(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
@@ -204,7 +204,7 @@ def _usual(curves: list[Sequence[float]]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
     out = io.BytesIO()
     # Matplotlib writes its version into the file unless told not to; the bytes should depend on the numbers alone.
     figure.savefig(out, format="png", metadata={"Software": None})

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Context, Datum
-from hvae.draw import Draw, given, posterior
+from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, at_least, levels
 from hvae.explore.sample import Temperature, at_temperature
-from hvae.site import Pin, pin
+from hvae.site import Pin, as_key, pin
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
 
 DATA = "x"
@@ -90,3 +90,10 @@ def _check(model: Model, beginning: Tensor, steps: int) -> None:
         raise HvaeError(
             f"expected a beginning shorter than the whole, got {len(beginning)} of {steps} steps; ask for more steps"
         )
+
+
+def redrawn(model: Model, x: Tensor, *, context: Context | None = None, seed: int | None = None) -> Tensor:
+    """A sequence (T, ...) drawn anew from latents that were inferred from it: what they alone keep, (T, ...)."""
+    with still(model, seed):
+        latents = {v: value for v, value in begun(model, x, 1, context).items() if as_key(v)[0] != DATA}
+        return _walked(model, 1, len(x), given(latents, prior()), context)[0].cpu()

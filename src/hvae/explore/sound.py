@@ -24,7 +24,7 @@ PAUSE = 1.0
 """Seconds between pieces."""
 
 
-def synthesised(roll: Array, seconds: float, lowest: int) -> Array:
+def synthesised(roll: Array, seconds: float, lowest: int, rate: int = RATE) -> Array:
     """A piano roll (T, K) of 0 and 1 as sound (N,) in [-1, 1]; `seconds` a step, `lowest` the MIDI pitch of key 0.
 
     A key that stays down is one tone; each tone has a few harmonics and dies away.
@@ -33,11 +33,11 @@ def synthesised(roll: Array, seconds: float, lowest: int) -> Array:
     >>> len(sound) / RATE, bool(np.abs(sound).max() <= 1)
     (1.0, True)
     """
-    step = round(seconds * RATE)
+    step = round(seconds * rate)
     sound = np.zeros(step * len(roll))
     for key, start, end in notes(roll):
         frequency = 440.0 * 2.0 ** ((lowest + key - 69) / 12)
-        sound[start * step : end * step] += _tone(frequency, (end - start) * step)
+        sound[start * step : end * step] += _tone(frequency, (end - start) * step, rate)
     return sound / max(1.0, np.abs(sound).max() / LOUD)
 
 
@@ -54,10 +54,10 @@ def notes(roll: Array) -> list[tuple[int, int, int]]:
     return sorted(zip(keys.tolist(), starts.tolist(), ends.tolist(), strict=True), key=lambda note: (note[1], note[0]))
 
 
-def _tone(frequency: float, length: int) -> Array:
-    time = np.arange(length) / RATE
+def _tone(frequency: float, length: int, rate: int) -> Array:
+    time = np.arange(length) / rate
     partials = [(n + 1) * frequency for n in range(len(HARMONICS))]
-    waves = [a * np.sin(2 * np.pi * f * time) for a, f in zip(HARMONICS, partials, strict=True) if f < RATE / 2]
+    waves = [a * np.sin(2 * np.pi * f * time) for a, f in zip(HARMONICS, partials, strict=True) if f < rate / 2]
     fade = np.minimum(1.0, np.minimum(time, time[::-1]) / FADE)
     return 0.2 * sum(waves, np.zeros(length)) * np.exp(-time / DECAY) * fade
 

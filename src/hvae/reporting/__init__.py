@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Headline,
         History,
         LevelNumbers,
+        Passage,
         Picture,
         ReportData,
         Sheet,
@@ -30,6 +31,7 @@ __all__ = [
     "Headline",
     "History",
     "LevelNumbers",
+    "Passage",
     "Picture",
     "ReportData",
     "Sheet",
@@ -41,7 +43,7 @@ __all__ = [
     "write_report",
 ]
 
-_DATA = ("Agreement", "Headline", "History", "LevelNumbers", "Picture", "ReportData", "Sheet", "Verdict")
+_DATA = ("Agreement", "Headline", "History", "LevelNumbers", "Passage", "Picture", "ReportData", "Sheet", "Verdict")
 _PLACES = {
     "data": (*_DATA, "history", "read_history"),
     "easel": ("pictures",),

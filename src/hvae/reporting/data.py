@@ -22,7 +22,7 @@ class Picture:
     """One PNG with its words; `section` says under which heading it stands.
 
     `alt` is what a reader who cannot see the picture is told; `dark`, if any, takes its place on a dark page; `dense`
-    is the number of pixels of the file to one pixel of the page.
+    is the number of pixels of the file to one pixel of the page; `wav`, the sound that it is a picture of.
     """
 
     title: str
@@ -33,6 +33,17 @@ class Picture:
     alt: str
     dark: bytes | None = None
     dense: float = 1.0
+    wav: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """Some texts with their words, under the heading of a section."""
+
+    title: str
+    caption: str
+    text: str
+    section: Section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +121,8 @@ class ReportData:
     """One report.
 
     `summary`: one sentence on what was trained on what.  `data`: source, split, binarisation, bit depth, checksum.
-    `configuration` may be nested.  `commands`: what a reader types to get the same run.  `level_notes`: what the
-    columns of the levels must be read with.  Whatever is empty is left out of the page.
+    `configuration` may be nested.  `commands`: what a reader types to get the same run.  `noun`: what one datum is
+    called.  `level_notes`: what the columns of the levels must be read with.  What is empty is left out of the page.
     """
 
     title: str
@@ -125,6 +136,8 @@ class ReportData:
     history: History = field(default_factory=History)
     agreement: Agreement | None = None
     pictures: Sequence[Picture] = ()
+    passages: Sequence[Passage] = ()
+    noun: str = "image"
     data: Mapping[str, object] = field(default_factory=dict)
     configuration: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, object] = field(default_factory=dict)

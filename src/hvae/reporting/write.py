@@ -52,6 +52,9 @@ def write_report(folder: str | Path, data: ReportData) -> Path:
     for picture in whole.pictures:
         with replacing(folder / "pictures" / picture.filename) as temporary:
             temporary.write_bytes(picture.png)
+        if picture.wav is not None:
+            with replacing((folder / "pictures" / picture.filename).with_suffix(".wav")) as temporary:
+                temporary.write_bytes(picture.wav)
     write_text(folder / "report.html", _page(whole))
     return folder / "report.html"
 
@@ -90,7 +93,8 @@ def _text(value: object) -> str:
 
 def _page(data: ReportData) -> str:
     shown = {key: [p for p in data.pictures if p.section == key] for key in SECTIONS}
-    sections = [(key, *SECTIONS[key], pictures) for key, pictures in shown.items() if pictures]
+    said = {key: [p for p in data.passages if p.section == key] for key in SECTIONS}
+    sections = [(key, *SECTIONS[key], shown[key], said[key]) for key in SECTIONS if shown[key] or said[key]]
     return fill("report.html.j2", d=data, sections=sections, status=_status, size=_size)
 
 
@@ -105,7 +109,7 @@ def fill(template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"uri": _uri, "number": number, "bits": _bits, "flat": flat}
+    environment.filters |= {"uri": _uri, "sound": _sound, "number": number, "bits": _bits, "flat": flat}
     style = (here / "report.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, **values)
 
@@ -117,6 +121,10 @@ def _fit(value: object) -> object:
 
 def _uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _sound(wav: bytes) -> str:
+    return "data:audio/wav;base64," + base64.b64encode(wav).decode("ascii")
 
 
 def _bits(nats: float) -> float:

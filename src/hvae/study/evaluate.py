@@ -106,11 +106,15 @@ def possible(work: Work) -> tuple[list[Measure[Any]], dict[str, str]]:
         line = without_data or MEASURES[name].obstacle(work)
         if line and name in config.measures:
             raise HvaeError(f"evaluate.measures: {name} cannot be measured: {line}")
-        if line:
-            skipped[name] = line
-        else:
+        if not line:
             measures.append(MEASURES[name])
+        elif without_data or _is_made_for(MEASURES[name], work):
+            skipped[name] = line
     return measures, skipped
+
+
+def _is_made_for(measure: Measure[Any], work: Work) -> bool:
+    return measure.is_for == "all" or (measure.is_for == "sequences") == work.model.timed
 
 
 def with_measures(subject: Subject, names: Iterable[str]) -> Subject:

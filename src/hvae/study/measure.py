@@ -90,6 +90,8 @@ class Measure(ABC, Generic[R]):
     about: ClassVar[str]
     cost: ClassVar[Literal["quick", "costly"]]
     """Quick ones are taken unless others are asked for."""
+    is_for: ClassVar[Literal["all", "sequences", "others"]] = "all"
+    """Which data it is made for: of a group those that are not for the data at hand are left out without a word."""
     is_for_page: ClassVar[bool] = False
     """Whether the page of a run is poor without it: a report measures it where it can."""
     result: type[R]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
-from hvae.reporting.data import Headline, LevelNumbers, Picture, ReportData, Verdict, read_history
+from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, ReportData, Verdict, read_history
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
 from hvae.study.evaluation import Evaluation
@@ -25,6 +25,7 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
     """Everything that the page of a run shows; its pictures are drawn here."""
     loaded = subject.run
     folder, provenance = loaded.folder, read_provenance(loaded.folder)
+    shown, passages = _exhibits(subject, watched)
     return ReportData(
         title=f"{loaded.config.model.family} on {evaluation.data.name}",
         summary=_summary(subject, provenance),
@@ -36,7 +37,9 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
         level_notes=evaluation.notes(),
         sheets=evaluation.sheets(),
         agreement=evaluation.agreement(),
-        pictures=[*_pictures(subject, watched), *_figures(folder, evaluation)],
+        pictures=[*shown, *_figures(folder, evaluation)],
+        passages=passages,
+        noun="sequence" if loaded.model.timed else "image",
         data=evaluation.data.to_dict(),
         configuration=loaded.config.to_dict(),
         environment=_environment(provenance),
@@ -72,7 +75,8 @@ def _summary(subject: Subject, provenance: RunRecord) -> str:
         return f"{model}, imported from {source['file']} ({whose}{digest}); not trained here."
     seconds = (provenance.get("training") or {}).get("seconds")
     spent = f" in {seconds / 60:.1f} minutes" if seconds else ""
-    images = f"{record.sizes['train']:,} images of {record.name}"
+    what = "sequences" if loaded.model.timed else "images"
+    images = f"{record.sizes['train']:,} {what} of {record.name}"
     return f"{model}, trained for {loaded.step:,} steps{spent} on {images}."
 
 
@@ -145,13 +149,24 @@ def _png(path: Path, measure: str) -> bytes:
     return content
 
 
+def _exhibits(subject: Subject, watched: Bars) -> tuple[list[Picture], list[Passage]]:
+    """What can be seen, heard and read of a model."""
+    from hvae.data import SequenceData
+    from hvae.study.sequence_page import exhibits
+
+    if isinstance(subject.data, SequenceData):
+        with watched.bar("samples") as tick:
+            return exhibits(subject, subject.data, tick)
+    return _pictures(subject, watched), []
+
+
 def _pictures(subject: Subject, watched: Bars) -> list[Picture]:
     from hvae.reporting import pictures
 
     if len(subject.data.shape) != 3:
         return []
-    model = subject.run.model
-    split = getattr(subject.data, subject.config.split) if subject.no_data() else subject.split
+    model, data = subject.run.model, subject.images
+    split = getattr(data, subject.config.split) if subject.no_data() else subject.split
     images = split.batch(range(min(IMAGES, len(split))))
     held = max(1, min(subject.config.held, len(names(model)) - 1))
     with watched.bar("pictures") as tick:

@@ -11,7 +11,7 @@ from hvae.config.model import ModelConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets.preset import Preset
 from hvae.config.run import RunConfig
-from hvae.config.sequences import VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 
 
@@ -39,7 +39,17 @@ def _music(model: ModelConfig, data: DataConfig, steps: int) -> RunConfig:
 
 def jsb_vrnn() -> RunConfig:
     """The chorales of Bach: a recurrent state of 64 and 32 latent dimensions a frame."""
-    return _music(VRNNConfig(cell="lstm", state=64, width=64, latent=32), DataConfig(name="jsb"), steps=6_000)
+    return _music(VRNNConfig(cell="lstm", state=64, width=64, latent=32), DataConfig(name="jsb", bucket=4), steps=2_000)
+
+
+def jsb_srnn() -> RunConfig:
+    """The same by a model whose recurrence over the data stands apart from its chain of latents."""
+    return _music(SRNNConfig(state=64, width=64, latent=32), DataConfig(name="jsb", bucket=4), steps=2_000)
+
+
+def jsb_dmm() -> RunConfig:
+    """The same without any recurrence over the data: all that a frame knows of the others it knows by the latents."""
+    return _music(DMMConfig(latent=48, transition=96, width=64, state=96), DataConfig(name="jsb", bucket=4), steps=2_000)
 
 
 def nottingham_vrnn() -> RunConfig:
@@ -50,6 +60,8 @@ def nottingham_vrnn() -> RunConfig:
 
 SEQUENCES: dict[str, Preset] = {
     "jsb-vrnn": Preset("VRNN on the JSB chorales, piano rolls", "not timed; 1 core", jsb_vrnn),
+    "jsb-srnn": Preset("SRNN on the JSB chorales, piano rolls", "not timed; 1 core", jsb_srnn),
+    "jsb-dmm": Preset("deep Markov model on the JSB chorales, piano rolls", "not timed; 1 core", jsb_dmm),
     "nottingham-vrnn": Preset("VRNN on the Nottingham tunes, piano rolls", "not timed; 1 core", nottingham_vrnn),
 }
 """By name."""

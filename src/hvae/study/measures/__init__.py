@@ -15,6 +15,7 @@ from hvae.study.measures.hierarchical import Hierarchical
 from hvae.study.measures.likelihood import Likelihood
 from hvae.study.measures.maps import Maps
 from hvae.study.measures.mutual import Mutual
+from hvae.study.measures.over_time import OverTime
 from hvae.study.measures.quality import Quality
 from hvae.study.measures.reconstruction import Reconstruction
 
@@ -25,6 +26,7 @@ _ALL: tuple[Measure[Any], ...] = (
     Reconstruction(),
     Contribution(),
     Maps(),
+    OverTime(),
     CoarseToFine(),
     Hierarchical(),
     Classes(),

@@ -60,6 +60,7 @@ class CoarseToFine(Measure[CoarseToFineResult]):
     name = "coarse-to-fine"
     about = "whether the top levels decide the class"
     cost = "quick"
+    is_for = "others"
     result = CoarseToFineResult
     units: ClassVar[Mapping[str, str]] = {
         "coarse_to_fine": "share of the most frequent class among redraws of an image, mean over images (_pairwise: "

@@ -21,6 +21,7 @@ class Mutual(Measure[MutualResult]):
     name = "mutual"
     about = "mutual information of each level with the data, and KL(q(z) || p)"
     cost = "quick"
+    is_for = "others"
     result = MutualResult
     units: ClassVar[Mapping[str, str]] = {
         "information_nats": "nats a datum; I(x; z_l given the levels drawn before); stratified: biased upwards, at "

@@ -42,6 +42,7 @@ class Quality(Measure[SamplesResult]):
     name = "quality"
     about = "FID, KID, precision, recall, density, coverage and inception score of samples"
     cost = "costly"
+    is_for = "others"
     result = SamplesResult
 
     def take(self, work: Work) -> SamplesResult:

@@ -1,0 +1,140 @@
+"""What the page of a run of sequences shows: samples and what latents keep, to be seen, heard and read.
+
+Shapes: `T` steps; `...` one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hvae.reporting.data import Passage, Picture, Section
+
+if TYPE_CHECKING:
+    from hvae.data import SequenceData
+    from hvae.data.sequences.form import SequenceForm
+    from hvae.runs.subject import Subject
+    from hvae.study.progress import Tick
+    from hvae.walk import Model
+
+Array = np.ndarray
+SAMPLES, REDRAWN, TEXTS = 3, 2, 12
+MOST_STEPS = 400
+"""Steps of a sample on a page, at most."""
+RATE, STEP = 8_000, 0.25
+"""Samples a second of tones on a page, which holds them whole; seconds a step where nothing says it."""
+DENSE = 1.5
+KEPT = "A test sequence, and what its latents alone keep of it: they are inferred, and its data are drawn anew."
+MADE = "Latents and data drawn step by step; the model is shown nothing."
+
+
+def exhibits(subject: Subject, data: SequenceData, tick: Tick) -> tuple[list[Picture], list[Passage]]:
+    """Samples, and some test sequences with what their latents keep."""
+    form, bits, model = data.form, data.bits, subject.run.model
+    if form.kind not in DRAWERS and form.kind != "text":
+        return [], []
+    many = TEXTS if form.kind == "text" else SAMPLES
+    made = _samples(model, many, subject.config.seed)
+    tick(1, 2)
+    pairs = [] if subject.no_data() else list(_pairs(model, subject, min(many, REDRAWN)))
+    tick(2, 2)
+    if form.kind == "text":
+        return [], _passages(made, pairs, form)
+    pictures = [_picture(f"Sample {n}", MADE, one, "samples", form, bits) for n, one in enumerate(made, 1)]
+    for n, both in enumerate(pairs, 1):
+        titles = (f"Sequence {n}", f"Sequence {n}, drawn anew")
+        pictures += [_picture(t, KEPT, one, "reconstruction", form, bits) for t, one in zip(titles, both, strict=True)]
+    return pictures, []
+
+
+def _samples(model: Model, n: int, seed: int) -> list[Array]:
+    from hvae.explore.sequences import generate
+
+    return list(generate(model, n, min(model.shape[0], MOST_STEPS), seed=seed).numpy())
+
+
+def _pairs(model: Model, subject: Subject, count: int) -> Iterator[tuple[Array, Array]]:
+    """Sequences as they are, and drawn from their latents."""
+    from hvae.explore.sequences import redrawn
+
+    for index in range(min(count, len(subject.split))):
+        x = subject.split.batch([index]).x[0, :MOST_STEPS]
+        yield x.numpy(), redrawn(model, x, seed=subject.config.seed).numpy()
+
+
+def _passages(made: list[Array], pairs: list[tuple[Array, Array]], form: SequenceForm) -> list[Passage]:
+    from hvae.data.sequences.natural import text
+
+    samples = "\n".join(text(one, form) for one in made)
+    both = "\n\n".join(f"{text(before, form)}\n{text(after, form)}" for before, after in pairs)
+    passages = [Passage(title="Samples", caption=MADE, text=samples, section="samples")]
+    kept = Passage(title="What the latents keep", caption=KEPT, text=both, section="reconstruction")
+    return [*passages, *[kept] * bool(pairs)]
+
+
+def _picture(title: str, caption: str, x: Array, section: Section, form: SequenceForm, bits: int) -> Picture:
+    name = title.lower().replace(",", "").replace(" ", "-")
+    return DRAWERS[form.kind](x, form, bits)(title, caption, f"{name}.png", section)
+
+
+Made = Callable[[str, str, str, Section], Picture]
+
+
+def _roll(x: Array, form: SequenceForm, bits: int) -> Made:
+    from hvae.explore.sequence_charts import roll_picture
+    from hvae.explore.sound import notes, synthesised, wav
+
+    sound = wav(synthesised(x, form.seconds or STEP, form.lowest, RATE), RATE)
+    alt = f"A piano roll of {len(x)} frames and {len(notes(x))} notes."
+    return lambda title, caption, filename, section: Picture(
+        title=title,
+        caption=caption,
+        png=roll_picture(x),
+        filename=filename,
+        section=section,
+        alt=alt,
+        wav=sound,
+    )
+
+
+def _sound(x: Array, form: SequenceForm, bits: int) -> Made:
+    from hvae.data.sequences.natural import sound
+    from hvae.explore.sequence_charts import sound_picture
+    from hvae.explore.sound import wav
+    from hvae.explore.theme import DARK, LIGHT
+
+    samples = sound(x, form, bits)
+    return lambda title, caption, filename, section: Picture(
+        title=title,
+        caption=caption,
+        png=sound_picture(samples, form.rate, LIGHT),
+        dark=sound_picture(samples, form.rate, DARK),
+        filename=filename,
+        section=section,
+        alt=f"A waveform and its spectrogram, {len(samples) / form.rate:.1f} seconds.",
+        dense=DENSE,
+        wav=wav(samples, form.rate),
+    )
+
+
+def _motion(x: Array, form: SequenceForm, bits: int) -> Made:
+    from hvae.data.sequences.natural import motion
+    from hvae.explore.sequence_charts import motion_picture
+    from hvae.explore.theme import DARK, LIGHT
+
+    values = motion(x, form)
+    return lambda title, caption, filename, section: Picture(
+        title=title,
+        caption=f"{caption} The numbers that vary most, in their own units.",
+        png=motion_picture(values, LIGHT),
+        dark=motion_picture(values, DARK),
+        filename=filename,
+        section=section,
+        alt=f"Curves of {values.shape[1]} numbers over {len(values)} steps.",
+        dense=DENSE,
+    )
+
+
+DRAWERS: Mapping[str, Callable[[Array, SequenceForm, int], Made]] = {"rolls": _roll, "audio": _sound, "motion": _motion}
