@@ -80,6 +80,7 @@ MEASURES: Mapping[str, str] = {
     "activity": "active and used units of each level, and a verdict",
     "mutual": "mutual information of each level with the data, and KL(q(z) || p)",
     "reconstruction": "PSNR and MS-SSIM of reconstructions",
+    "codebook": "perplexity and use of each codebook, bits a code, and MSE over variance",
     "contribution": "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior",
     "maps": "where in the picture each level spends its nats",
     "over-time": "what each level spends at each step of a sequence",
@@ -90,7 +91,17 @@ MEASURES: Mapping[str, str] = {
     "disentanglement": "MIG, DCI, SAP and FactorVAE score of each level against known factors",
 }
 """What can be measured, in the order in which it is."""
-QUICK = ("likelihood", "activity", "mutual", "reconstruction", "contribution", "maps", "over-time", "coarse-to-fine")
+QUICK = (
+    "likelihood",
+    "activity",
+    "mutual",
+    "reconstruction",
+    "codebook",
+    "contribution",
+    "maps",
+    "over-time",
+    "coarse-to-fine",
+)
 GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
 """Names that stand for several measures: of these, what a model or its data do not allow is left out, with a word."""
 
@@ -117,9 +128,9 @@ class EvaluateConfig(Section):
     samples: Count | None = None
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
     measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
-    """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, contribution, maps,
-    over-time, coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.  What is named must be
-    possible."""
+    """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, codebook,
+    contribution, maps, over-time, coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.
+    What is named must be possible."""
     batch: Count = 100
     """Data scored at once."""
     rows: Count | None = None

@@ -51,7 +51,8 @@ def found_set(known: KnownSet[R], config: DataConfig) -> R:
 def check_known(config: DataConfig) -> None:
     """Raises HvaeError where a known set is nowhere on this machine and nothing may or can bring it here."""
     name = base(config.name)
-    known: KnownSet[Any] = SEQUENCES[name] if name in SEQUENCES else SETS[name]
+    sequences = sets(config)
+    known: KnownSet[Any] = sequences[name] if name in sequences else SETS[name]
     if known.made is None and known.found(config.root) is None:
         _check_remote(known, config)
 

@@ -103,6 +103,8 @@ def possible(work: Work) -> tuple[list[Measure[Any]], dict[str, str]]:
     measures: list[Measure[Any]] = []
     without_data = work.subject.no_data()
     for name in config.wanted:
+        if name not in config.measures and not MEASURES[name].concerns(work):
+            continue
         line = without_data or MEASURES[name].obstacle(work)
         if line and name in config.measures:
             raise HvaeError(f"evaluate.measures: {name} cannot be measured: {line}")

@@ -105,6 +105,10 @@ class Measure(ABC, Generic[R]):
     def check(self, config: EvaluateConfig, trust: Trust) -> None:
         """Raises HvaeError, before any data are read, for code that it would run and nobody vouches for."""
 
+    def concerns(self, work: Work) -> bool:
+        """Whether it speaks of such models at all; of a group, one that does not is left out without a word."""
+        return True
+
     def obstacle(self, work: Work) -> str:
         """Why it cannot be taken, quickly and before any other is taken; empty when it can."""
         return ""

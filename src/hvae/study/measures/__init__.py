@@ -9,6 +9,7 @@ from hvae.study.measure import Measure
 from hvae.study.measures.activity import Activity
 from hvae.study.measures.classes import Classes
 from hvae.study.measures.coarse_to_fine import CoarseToFine
+from hvae.study.measures.codebook import Codebook
 from hvae.study.measures.contribution import Contribution
 from hvae.study.measures.disentanglement import Disentanglement
 from hvae.study.measures.hierarchical import Hierarchical
@@ -24,6 +25,7 @@ _ALL: tuple[Measure[Any], ...] = (
     Activity(),
     Mutual(),
     Reconstruction(),
+    Codebook(),
     Contribution(),
     Maps(),
     OverTime(),
