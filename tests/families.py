@@ -14,7 +14,7 @@ from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
-from hvae.config.vqvae import VQVAEConfig
+from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
 from hvae.distributions import Bernoulli
 from hvae.walk import Model
 from hvae.zoo import build
@@ -22,7 +22,7 @@ from hvae.zoo import build
 SHAPE = (1, 6, 5)
 
 NVAE = {"encoder_width": 2, "decoder_width": 2, "latent": 2, "block_cells": 1, "encoder_cells": 1, "decoder_cells": 1}
-CODED = {"codes": 7, "dims": 3, "width": 4, "hidden": 3, "blocks": 1, "likelihood": "bernoulli"}
+CODED = {"codes": 7, "dims": 3, "width": 8, "hidden": 4, "blocks": 1, "likelihood": "bernoulli"}
 VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8, "latent": 2, "likelihood": "bernoulli"}
 
 FAMILIES: dict[str, ModelConfig] = {
@@ -58,6 +58,8 @@ FAMILIES: dict[str, ModelConfig] = {
     "vqvae": VQVAEConfig(**CODED, stride=2),
     "vqvae-gradient": VQVAEConfig(**CODED, stride=4, codebook="gradient", gradient="rotation", unit=True),
     "vqvae-lattice": VQVAEConfig(**CODED, stride=1, codebook="lattice", levels=(4, 3)),
+    "vqvae2": VQVAE2Config(**CODED, strides=(2, 2)),
+    "vqvae2-three": VQVAE2Config(**CODED, strides=(1, 2, 2), codebook="gradient"),
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
 

@@ -14,7 +14,7 @@ from hvae.config.run import RunConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
-from hvae.config.vqvae import VQVAEConfig
+from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
 
 __all__ = [
     "FAMILIES",
@@ -41,6 +41,7 @@ __all__ = [
     "VAEConfig",
     "VDVAEConfig",
     "VLAEConfig",
+    "VQVAE2Config",
     "VQVAEConfig",
     "VRNNConfig",
     "WarmUpConfig",

@@ -15,7 +15,7 @@ from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
-from hvae.config.vqvae import VQVAEConfig
+from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
 from hvae.errors import HvaeError, short, unknown
 from hvae.trust import attribute, current, is_module
 
@@ -55,6 +55,7 @@ FAMILIES: dict[str, Family] = {
         IAFVAEConfig,
         QResVAEConfig,
         VQVAEConfig,
+        VQVAE2Config,
         VRNNConfig,
         SRNNConfig,
         DMMConfig,

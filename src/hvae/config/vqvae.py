@@ -88,3 +88,14 @@ class VQVAEConfig(CodedConfig):
 
     stride: Stride = 4
     """Pixels a side of one code: 1, 2, 4, 8 or 16."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VQVAE2Config(CodedConfig):
+    """VQ-VAE-2: maps of codes at several scales, each conditioned on the coarser ones."""
+
+    family: ClassVar[str] = "vqvae2"
+
+    strides: Annotated[tuple[Stride, ...], Length(1, 8)] = (4, 2)
+    """How much coarser each level is than the one below it, the data first: 4,2 has codes of 4 and of 8 pixels a
+    side."""
