@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hvae.coding import Codec
     from hvae.config import PRESETS, ModelConfig, RunConfig, family, preset
     from hvae.datum import Condition, Datum
-    from hvae.draw import Draw, Drawn, by_step, each, given, masked, mode, posterior, prior, replay, thin
+    from hvae.draw import Draw, Drawn, by_step, each, given, guided, masked, mode, posterior, prior, replay, thin
     from hvae.errors import HvaeError
     from hvae.explore import (
         decode,
@@ -62,7 +62,20 @@ _PLACES = {
     "coding": ("Codec",),
     "config": ("PRESETS", "ModelConfig", "RunConfig", "family", "preset"),
     "datum": ("Condition", "Datum"),
-    "draw": ("Draw", "Drawn", "by_step", "each", "given", "masked", "mode", "posterior", "prior", "replay", "thin"),
+    "draw": (
+        "Draw",
+        "Drawn",
+        "by_step",
+        "each",
+        "given",
+        "guided",
+        "masked",
+        "mode",
+        "posterior",
+        "prior",
+        "replay",
+        "thin",
+    ),
     "errors": ("HvaeError",),
     "explore": (
         "decode",
@@ -112,6 +125,7 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "by_step",
     "each",
     "given",
+    "guided",
     "masked",
     "mode",
     "posterior",

@@ -7,22 +7,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conditional_gaussian import DIMS, S, T, W, linear_gaussian, log_evidence, means
 from families import FAMILIES, SHAPE
-from torch import Tensor, nn
+from torch import Tensor
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, ModelConfig, VAEConfig
-from hvae.datum import Condition, Datum
+from hvae.datum import Datum
 from hvae.distributions import Keep, Normal
 from hvae.draw import dropping, mode, posterior, prior, replay
 from hvae.errors import HvaeError
-from hvae.levels import Level, Replace
-from hvae.levels.heads import head
-from hvae.models import TopDown
-from hvae.models.conditioning import KEPT, Conditioned
-from hvae.nn import BottomUp, Constant
-from hvae.nn.film import ENTRIES, ClassCode, Shift, VectorCode
+from hvae.models.conditioning import KEPT
+from hvae.nn.film import ENTRIES, VectorCode
 from hvae.objectives import ELBO
 from hvae.site import Site
 from hvae.training.loss import Batch, LossStep
@@ -220,70 +217,7 @@ def test_what_cannot_be_meant_is_said(keys: dict[str, object]) -> None:
         ConditionConfig(**keys)  # type: ignore[arg-type]
 
 
-# A linear-Gaussian model given its class: z ~ N(b_y, T^2),  x = w z + S eps, one dimension a coordinate
-
-S, T, W = 0.5, 0.7, 1.3
-DIMS, CLASSES = 2, 3
-
-
-class GivenClass(nn.Module):
-    """h = b_y, which the state is made of: p(z given y) = N(b_y, T^2)."""
-
-    def forward(self, h: Tensor) -> tuple[Normal, Tensor]:
-        return Normal(h, torch.full_like(h, T)), h
-
-
-class Exact(nn.Module):
-    """The exact q(z given x, y), moved by `shift`."""
-
-    def __init__(self, shift: float) -> None:
-        super().__init__()
-        self.shift = shift
-
-    def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
-        variance = 1 / (1 / T**2 + W**2 / S**2)
-        loc = variance * (h / T**2 + W * e / S**2) + self.shift
-        return Normal(loc, torch.full_like(loc, math.sqrt(variance)))
-
-
-class Raw(nn.Module):
-    """What the head reads as the mean w z."""
-
-    def forward(self, z: Tensor) -> Tensor:
-        return 2 * W * z - 1
-
-
-def linear_gaussian(shift: float = 0.0) -> TopDown:
-    torch.manual_seed(0)
-    code = ClassCode(CLASSES, 4)
-    level = Level("z1", prior=GivenClass(), posterior=Exact(shift), absorb=Replace(Raw()))
-    return TopDown(
-        (DIMS,),
-        bottom_up=BottomUp({"z1": nn.Identity()}),
-        start=Constant((DIMS,)),
-        levels=[level],
-        leave=nn.Identity(),
-        head=head("gaussian", (DIMS,), 256, mixtures=1, sigma=S),
-        condition=Conditioned(
-            "label",
-            Condition(classes=CLASSES, optional=True),
-            code=code,
-            networks={"state": {"z1": Shift(DIMS, 4, 1.0)}, "evidence": {}, "value": {}},
-            drop=0.1,
-        ),
-    ).double()
-
-
-def means(model: TopDown, label: Tensor) -> Tensor:
-    """b_y, 0 where y is unknown, by matrices alone."""
-    state = model.state_dict()
-    table = state["condition.code.table"] @ state["condition.networks.state.z1.shift.weight"].T
-    return torch.cat([table, torch.zeros(1, DIMS).double()])[label]
-
-
-def log_evidence(model: TopDown, x: Tensor, label: Tensor) -> Tensor:
-    law = torch.distributions.Normal(W * means(model, label), math.sqrt(W**2 * T**2 + S**2))
-    return law.log_prob(x).sum(1)
+# A linear-Gaussian model given its class
 
 
 def cases() -> tuple[Tensor, Tensor]:

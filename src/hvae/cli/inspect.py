@@ -19,6 +19,7 @@ from hvae.errors import HvaeError
 from hvae.runs.source import expected_shape, outlined, shown_for_help
 from hvae.runs.subject import device_of
 from hvae.study.building import built
+from hvae.study.sizing import settled
 
 ABOUT = (
     "Show the levels of a model, their shapes and parameters, the FLOPs of an image, and the memory of a training "
@@ -60,7 +61,7 @@ def main(argv: list[str]) -> None:
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
     config = outlined(args.source, dotted)
-    form = form_of(config, Path(args.source), dotted)
+    form, config = form_of(config, Path(args.source), dotted), settled(config)
     if args.parameters:
         return show_parameters(config, form, voice)
     found = inspected(config, form)

@@ -9,6 +9,7 @@ from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape
 from hvae.study.building import checked, parameters
 from hvae.study.levels import check_held, check_levels
+from hvae.study.sizing import settled
 
 
 def show_config(config: RunConfig, voice: Voice) -> None:
@@ -27,6 +28,7 @@ def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> Non
 
     check_there(config.data)
     shape, bits = expected_shape(config)
+    config = settled(config)
     with torch.device("meta"):
         model = checked(config, shape, bits)
         check_levels(config.objective, model)

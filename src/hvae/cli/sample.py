@@ -20,6 +20,7 @@ OUT = "where to write; .png, .jpg or .npy [RUN/samples.png]; sequences: .npz, .w
 EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
+    "hvae sample runs/mnist-ladder-class --context label=7 --guidance 2",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
     "hvae sample runs/jsb-vrnn -n 4 --steps 120 --out chorales.mid",
     "hvae sample runs/jsb-vrnn --continue begun.npz --out on.wav",
@@ -38,6 +39,8 @@ def parser() -> Parser:
     command.add_argument("--continue", dest="beginning", metavar="FILE", help=begin)
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
+    closely = "how closely levels follow --context: 1 as the model does, 2 beyond it; by level: z3=2,z2=1.5"
+    command.add_argument("--guidance", default="1.0", metavar="W", help=closely)
     command.add_argument("-o", "--out", default="", metavar="FILE", help=OUT)
     command.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
     again = "the same pictures again, on the same kind of device [drawn anew, and said]"
@@ -63,6 +66,7 @@ def main(argv: list[str]) -> None:
             args.out or None,
             number=args.number,
             temperature=temperature,
+            guidance=typed(float | dict[str, float], args.guidance, "--guidance"),
             context=contexts(args.context),
             seed=args.seed,
             pixels=args.pixels,

@@ -107,10 +107,16 @@ def decode(
 
     `context`, (n, ...) or one row for all, is conditions a conditional model.
     """
-    rows, parts = model.nothing(n, context).context, []
-    for start in range(0, n, chunk):
-        some = slice(start, start + chunk)
-        held = hold({variable: value[some] for variable, value in values.items()}, otherwise)
+    rows = model.nothing(n, context).context
+
+    def part(some: slice) -> Tensor:
         said = {name: value[some] for name, value in rows.items()}
-        parts.append(read(model, run(model, held, Evidence(min(chunk, n - start), context=said))))
-    return torch.cat(parts)
+        held = hold({variable: value[some] for variable, value in values.items()}, otherwise)
+        return read(model, run(model, held, Evidence(some.stop - some.start, context=said)))
+
+    return in_parts(n, chunk, part)
+
+
+def in_parts(n: int, chunk: int, part: Callable[[slice], Tensor]) -> Tensor:
+    """n rows, `chunk` of them at a time."""
+    return torch.cat([part(slice(start, min(start + chunk, n))) for start in range(0, n, chunk)])

@@ -14,6 +14,7 @@ from hvae.datum import Context
 from hvae.draw import Draw, each, mode, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
+from hvae.explore.guide import Guidance, decode_guided, weights
 from hvae.site import Pin, as_key
 from hvae.walk import Model, glimpse, still
 
@@ -26,6 +27,7 @@ def sample(
     *,
     context: Context | None = None,
     temperature: Temperature = 1.0,
+    guidance: Guidance = 1.0,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
     seed: int | None = None,
     chunk: int = CHUNK,
@@ -37,12 +39,14 @@ def sample(
     The latents are sampled, the pixels are means: independent pixel noise is seen as grain.  `sample_pixels` samples it
     too.
 
-    Arguments: `context` of a conditional model, (n, ...) by name or one value for all, as in
-    {"label": 7}; `temperature`, one for all levels or by level name (1.0 for the others), 0 for the mode; `given`,
-    pinned latents by level name, each (n, ...) or (1, ...); `seed` for reproducible pictures; `chunk`, rows per run
-    (results for a seed depend on it).
+    Arguments: `context` of a conditional model, (n, ...) by name or one value for all, as in {"label": 7};
+    `temperature`, one for all levels or by level name (1.0 for the others), 0 for the mode; `guidance`, how closely
+    each level follows the context (`hvae.guided`: 1 as the model does, more than 1 beyond it, 0 not at all), one for
+    all or by level name; `given`, pinned latents by level name, each (n, ...) or (1, ...); `seed` for reproducible
+    pictures; `chunk`, rows per run (results for a seed depend on it).
     Returns (n, C, H, W) in [0, 1].
-    Raises HvaeError for a level the model does not have, a negative temperature, or a pinned value of another shape.
+    Raises HvaeError for a level the model does not have, a negative temperature, a pinned value of another shape, and
+    guidance of a model that has no condition or must know it.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -50,7 +54,7 @@ def sample(
     >>> sample(model, 3, temperature={"z2": 0.7}, seed=1).shape
     torch.Size([3, 1, 4, 4])
     """
-    return _sample(model, n, context, temperature, given, seed, chunk, mean_picture)
+    return _sample(model, n, context, temperature, guidance, given, seed, chunk, mean_picture)
 
 
 def sample_pixels(
@@ -59,12 +63,13 @@ def sample_pixels(
     *,
     context: Context | None = None,
     temperature: Temperature = 1.0,
+    guidance: Guidance = 1.0,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
     """As `sample`, with the pixels sampled from the likelihood; the latents of a seed are the same."""
-    return _sample(model, n, context, temperature, given, seed, chunk, drawn_picture)
+    return _sample(model, n, context, temperature, guidance, given, seed, chunk, drawn_picture)
 
 
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
@@ -88,6 +93,7 @@ def _sample(
     n: int,
     context: Context | None,
     temperature: Temperature,
+    guidance: Guidance,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None,
     seed: int | None,
     chunk: int,
@@ -97,7 +103,12 @@ def _sample(
     names = levels(model)
     pinned = _pinned(model, n, given or {}, names)
     draw = at_temperature(temperature, names)
+    steered = weights(guidance, model, names, context or {})
     with still(model, seed):
+        if steered:
+            return decode_guided(
+                model, pinned, n, context=context or {}, steered=steered, otherwise=draw, read=read, chunk=chunk
+            )
         return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=chunk)
 
 

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 class ClassCode(nn.Module):
     """A learned code for each class; zeros for an unknown one, -1: (B,) int64 -> (B, W).
 
-    >>> ClassCode(10, 4)(torch.tensor([-1]))
-    tensor([[0., 0., 0., 0.]], grad_fn=<MulBackward0>)
+    >>> ClassCode(10, 4)(torch.tensor([3, -1])).abs().sum(1) > 0
+    tensor([ True, False])
     """
 
     def __init__(self, classes: int, width: int) -> None:

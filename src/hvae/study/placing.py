@@ -12,7 +12,6 @@ from hvae.runs.subject import device_of, safe_rows
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
-    from hvae.explore.sample import Temperature
     from hvae.walk import Model
 
 ACCELERATOR = "train.accelerator"
@@ -63,10 +62,13 @@ def at_once(model: Model) -> int:
     return min(CHUNK, safe_rows(model, Datum(torch.zeros(1, *model.shape), context)))
 
 
-def every(temperature: Temperature, model: Model) -> dict[str, float]:
-    """One temperature a level, top first; names that the model does not have are kept for `sample` to refuse."""
+def every(asked: float | Mapping[str, float], model: Model) -> dict[str, float]:
+    """One number a level, top first, as a temperature; 1 where none is asked for.
+
+    Names that the model does not have are kept for `sample` to refuse.
+    """
     from hvae.walk import names
 
-    by_level = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
+    by_level = dict(asked) if isinstance(asked, Mapping) else {REST: asked}
     rest = by_level.pop(REST, 1.0)
     return {**dict.fromkeys(names(model), rest), **by_level}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.explore.guide import Guidance
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
 
@@ -41,6 +42,7 @@ class Samples:
     file: Path
     pictures: Tensor
     temperature: Mapping[str, float]
+    guidance: Mapping[str, float]
     seed: int
     rows: int
     recalibrate: int
@@ -51,6 +53,7 @@ class Samples:
             "file": str(self.file),
             "number": len(self.pictures),
             "temperature": dict(self.temperature),
+            "guidance": dict(self.guidance),
             "seed": self.seed,
             "rows": self.rows,
             "recalibrate": self.recalibrate,
@@ -63,6 +66,7 @@ def draw_samples(
     *,
     number: int | None = None,
     temperature: Temperature = 1.0,
+    guidance: Guidance = 1.0,
     context: Named | None = None,
     seed: int | None = None,
     pixels: bool = False,
@@ -79,7 +83,8 @@ def draw_samples(
     From a run of sequences draw those, as `draw_sequences` does, with `steps` and `beginning`, which no picture has.
 
     Arguments: `out`, the file (RUN/samples.png by default); `number` of pictures (16 by default); `temperature` of all
-    levels or by name, "" for the others; `context` of a conditional model by name; `seed`, for the same pictures again
+    levels or by name, "" for the others; `guidance`, how closely all levels, or each by name, follow the context (1: as
+    the model does); `context` of a conditional model by name; `seed`, for the same pictures again
     (drawn anew by default); `pixels`, draw the pixels too; `recalibrate`, batches that the statistics of batch norm are
     fitted to first; `enlarge`, "auto" or how many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`,
     packages whose code the run may name; `tell`, called with a line where something is worth saying.  Raises HvaeError
@@ -88,10 +93,13 @@ def draw_samples(
     import torch
 
     from hvae import explore
+    from hvae.explore.guide import weights
+    from hvae.walk import names
 
     where = place(run, overrides, trust)
     if where.run.model.timed:
         _check_unpictured(pixels, recalibrate, enlarge)
+        weights(every(guidance, where.run.model), where.run.model, names(where.run.model), {})
         return draw_sequences(
             where,
             out,
@@ -115,13 +123,23 @@ def draw_samples(
     complete(where.run.model, said)
     seed = torch.seed() % 2**32 if seed is None else seed
     model, by_level = where.model(), every(temperature, where.run.model)
+    followed = every(guidance, where.run.model)
+    weights(followed, model, names(model), said)  # refused before anything is recalibrated
     if recalibrate:
         model = explore.recalibrate(model, temperature=by_level, iterations=recalibrate, seed=seed)
     draw, rows = explore.sample_pixels if pixels else explore.sample, at_once(model)
-    pictures = draw(model, number, context=said, temperature=by_level, seed=seed, chunk=rows)
+    pictures = draw(model, number, context=said, temperature=by_level, guidance=followed, seed=seed, chunk=rows)
     write(file, pictures, enlarge)
     asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
-    return Samples(file=file, pictures=pictures, temperature=asked, seed=seed, rows=rows, recalibrate=recalibrate)
+    return Samples(
+        file=file,
+        pictures=pictures,
+        temperature=asked,
+        guidance={name: weight for name, weight in followed.items() if weight != 1},
+        seed=seed,
+        rows=rows,
+        recalibrate=recalibrate,
+    )
 
 
 def _check_unpictured(pixels: bool, recalibrate: int, enlarge: str) -> None:

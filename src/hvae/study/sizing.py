@@ -41,6 +41,15 @@ def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
     return config.override({f"model.{VOCABULARY}": len(data.form.symbols)})
 
 
+def settled(config: RunConfig) -> RunConfig:
+    """The configuration with the sizes that it leaves to its data, which are read only where it leaves some."""
+    if not config.model.condition.is_open:
+        return config
+    from hvae.data import load
+
+    return sized(config, load(config.data))
+
+
 def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
     """The configuration with the size that a run of its own has found in its data, where it leaves it to them."""
     condition = config.model.condition
