@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +13,16 @@ from torch import Tensor, nn
 from hvae.coding import Codec, LossyCodec, Picture, Uncodable, quantised, read
 from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.stack import Stack
+from hvae.config.condition import ConditionConfig
+from hvae.config.model import LadderConfig, MarkovConfig, ModelConfig
+from hvae.config.qresvae import QResVAEConfig
 from hvae.datum import Condition, Context, Datum
 from hvae.distributions import Bernoulli, DiscretizedLogistic, Normal, Steps, standard_normal
 from hvae.distributions.quantised import BlurredNormal, Uniform
 from hvae.errors import HvaeError
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model
+from hvae.zoo import build
 
 
 class Conditional(Model):
@@ -188,3 +194,38 @@ def test_stepped_levels_are_no_lossy_codec() -> None:
     assert quantised(Twice()) == []
     with pytest.raises(Uncodable, match="expected Gaussian or categorical"):
         Codec(Twice(), bits=1, context={"label": 0}).compress(pictures((1, 4, 4), 1))
+
+
+def told(config: ModelConfig) -> Model:
+    """A family of the library that may be told one of three classes, or none."""
+    torch.manual_seed(0)
+    condition = ConditionConfig(kind="class", classes=3, drop=0.5)
+    return build(replace(config, condition=condition), shape=(1, 4, 4), bits=1)
+
+
+MARKOV = MarkovConfig(latents=(3, 2), widths=(8, 8), norm="none")
+ROUNDED = QResVAEConfig(patch=2, groups=(1, 1), widths=(6, 8), latent=2, likelihood="bernoulli")
+
+
+@pytest.mark.parametrize("context", [{"label": 2}, None])
+@pytest.mark.parametrize("config", [MARKOV, LadderConfig(groups=(1, 1), width=8, latent=2)])
+def test_a_condition_that_may_be_dropped_is_coded_with_it_and_without(
+    config: ModelConfig, context: Context | None
+) -> None:
+    codec = Codec(told(config), bits=1, context=context)
+    levels = np.stack([p.levels for p in pictures((1, 4, 4), 1, 24)])
+    coder, stack = codec.coder(codec.calibrate(levels)), Stack.start(noise(4000))
+    for part in np.split(levels, 6):
+        coder.encode(stack, part)
+    back = [coder.decode(stack, 4) for _ in range(6)]
+    assert np.array_equal(np.concatenate(back[::-1]), levels)
+    assert np.array_equal(stack.ending(), noise(4000))
+
+
+@pytest.mark.parametrize("context", [{"label": 2}, None])
+def test_a_condition_that_may_be_dropped_serves_lossy_files(context: Context | None) -> None:
+    model, images = told(ROUNDED), pictures((1, 4, 4), 1, 9)
+    assert quantised(model) == ["z2", "z1"]
+    codec = LossyCodec(model, build=lambda shape: model, bits=1, context=context)
+    file = codec.compress(images)
+    assert same(codec.decompress(read(file.content)), list(file.pictures))

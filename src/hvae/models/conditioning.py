@@ -135,7 +135,8 @@ class Conditioned(Conditioning):
         c = self.code(evidence.context[self.name])  # (n, W)
         if self.conditions[self.name].optional:
             # In the walk, not in the features that K draws of a datum share: each row is kept or dropped by itself.
-            c = c * visit(Site(KEPT, Keep(c[:, 0].detach(), self.drop), auxiliary=True))[:, None]
+            law = Keep(c[:, 0].detach(), self.drop)
+            c = c * visit(Site(KEPT, law, law, auxiliary=True))[:, None]
         return Heard(visit, c, self.networks)  # type: ignore[arg-type]  # torch's types forget what containers hold
 
     def prepare(self, datum: Datum) -> None:

@@ -33,7 +33,16 @@ from hvae.coding.entropy.symbols import (
     Table,
     integers,
 )
-from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal, Steps
+from hvae.distributions import (
+    Bernoulli,
+    Categorical,
+    DiscretizedLogistic,
+    Distribution,
+    Keep,
+    LogisticMixture,
+    Normal,
+    Steps,
+)
 from hvae.distributions.quantised import BlurredNormal
 from hvae.errors import HvaeError
 
@@ -216,6 +225,16 @@ def _steps(law: Steps) -> Form:
         return Certain(every.reshape(-1).numpy())
 
     return Discrete(law.total, code, code, lambda symbols: every)
+
+
+@register(Keep)
+def _keep(law: Keep) -> Form:
+    kept = law.mode()  # (B,): both sides know the context, and neither hides it
+
+    def code() -> Code:
+        return Certain(kept.long().numpy())
+
+    return Discrete(2, code, code, lambda symbols: kept)
 
 
 _BUILT_IN.update(_FORMS)

@@ -107,6 +107,8 @@ class _Sending(Draw):
         self.names, self.dither, self.chunks = names, dither, dict[str, Chunk]()
 
     def __call__(self, site: Site) -> Drawn:
+        if site.auxiliary:
+            return mode(site)  # a choice of the walk itself, which both sides make alike
         law = _law(site)
         if site.name not in self.names:
             return _middle(site, law)
@@ -129,6 +131,8 @@ class _Receiving(Draw):
         assert site.p is not None, f"a walk on nothing knows the p of {site.name}"
         if site.data:
             return Drawn(site.p.mean(), site.p)
+        if site.auxiliary:
+            return mode(site)
         law = _law(site)
         if site.name not in self.chunks:
             return _middle(site, law)
@@ -148,6 +152,8 @@ class _Drawing(Draw):
         if site.data:
             self.seen.update(_levels(site.p.mean(), 8).tobytes())
             return Drawn(site.p.mean(), site.p)
+        if site.auxiliary:
+            return mode(site)
         law = _law(site)
         self.seen.update(np.stack(law).astype("<f8").tobytes())
         residue = noise(len(law.loc)).astype(np.int64) % 5 - 2
