@@ -77,6 +77,8 @@ def test_the_numbers_are_those_of_before_there_was_a_study(record: dict[str, Any
     """`evaluated.json` was written by the command when the measures were parts of it."""
     before = json.loads((FOLDER / "evaluated.json").read_text())
     assert list(record) == list(before)
+    since = ("condition",)  # measures that have come since, which this run cannot take
+    record = {**record, "skipped": {name: why for name, why in record["skipped"].items() if name not in since}}
     own = ("seconds", "settings", "quality", "classes", "coarse_to_fine")
     assert before["units"].items() <= record["units"].items()
     for key in (key for key in before if key not in (*own, "units")):

@@ -85,6 +85,7 @@ MEASURES: Mapping[str, str] = {
     "maps": "where in the picture each level spends its nats",
     "over-time": "what each level spends at each step of a sequence",
     "coarse-to-fine": "whether the top levels decide the class",
+    "condition": "whether samples show the class that they were asked for: I(y; samples) by a judge, and the swap test",
     "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
     "classes": "linear probe and clusters of the codes of each level against the classes",
     "quality": "FID, KID, precision, recall, density, coverage and inception score of samples",

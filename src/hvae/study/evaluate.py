@@ -20,6 +20,7 @@ from hvae.study.judgement import verdict_of
 from hvae.study.measure import Measure, Result
 from hvae.study.measures import MEASURES
 from hvae.study.measures.activity import Activity
+from hvae.study.measures.condition import Condition
 from hvae.study.measures.contribution import Contribution
 from hvae.study.partial import Partial, fingerprint
 from hvae.study.progress import Bars, Progress, bars, silent
@@ -110,20 +111,24 @@ def possible(work: Work) -> tuple[list[Measure[Any]], dict[str, str]]:
             raise HvaeError(f"evaluate.measures: {name} cannot be measured: {line}")
         if not line:
             measures.append(MEASURES[name])
-        elif without_data or _is_made_for(MEASURES[name], work):
+        else:
             skipped[name] = line
     return measures, skipped
 
 
-def _is_made_for(measure: Measure[Any], work: Work) -> bool:
-    return measure.is_for == "all" or (measure.is_for == "sequences") == work.model.timed
+def able(subject: Subject, names: Iterable[str]) -> list[str]:
+    """Those of some measures that are possible."""
+    work = Work(subject, bars(None))
+    measures = {name: MEASURES[name] for name in names}
+    if subject.no_data():
+        return []
+    return [name for name, measure in measures.items() if measure.concerns(work) and not measure.obstacle(work)]
 
 
 def with_measures(subject: Subject, names: Iterable[str]) -> Subject:
     """The subject with some more measures asked for, of which those that are not possible are left out."""
-    work, config = Work(subject, bars(None)), subject.run.config
-    able = [name for name in names if not (subject.no_data() or MEASURES[name].obstacle(work))]
-    asked = ",".join(dict.fromkeys([*config.evaluate.measures, *able]))
+    config = subject.run.config
+    asked = ",".join(dict.fromkeys([*config.evaluate.measures, *able(subject, names)]))
     return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": asked})))
 
 
@@ -131,6 +136,9 @@ def judged(subject: Subject, evaluation: Evaluation) -> Evaluation:
     """The same numbers with the verdict on them by all that is known now; without one where activity is unknown."""
     activity = evaluation.of(Activity)
     verdict = verdict_of(subject.run, activity, evaluation.of(Contribution)) if activity else None
+    told = evaluation.of(Condition)
+    if verdict and told:
+        verdict = replace(verdict, text=f"{verdict.text} {told.verdict}")
     return replace(evaluation, verdict=verdict)
 
 

@@ -107,7 +107,7 @@ class Measure(ABC, Generic[R]):
 
     def concerns(self, work: Work) -> bool:
         """Whether it speaks of such models at all; of a group, one that does not is left out without a word."""
-        return True
+        return self.is_for == "all" or (self.is_for == "sequences") == work.model.timed
 
     def obstacle(self, work: Work) -> str:
         """Why it cannot be taken, quickly and before any other is taken; empty when it can."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.subject import Subject, Tell, open_run, vouched
-from hvae.study.evaluate import judged, measure_all, with_measures
+from hvae.study.evaluate import able, judged, measure_all, with_measures
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
 from hvae.study.measures import MEASURES
 from hvae.study.page import page_of
@@ -59,7 +59,8 @@ def last_of(subject: Subject) -> Evaluation | None:
 
 def _serves(evaluation: Evaluation, subject: Subject) -> bool:
     """Whether they are whole, and of these weights: numbers of an earlier state would be a lie on the page."""
-    is_whole = {*evaluation.results, *evaluation.skipped} >= {*NEEDED} and not evaluation.unreadable
+    needed = {*able(subject, NEEDED)}
+    is_whole = {*evaluation.results, *evaluation.skipped} >= needed and not evaluation.unreadable
     levels = {*evaluation.uses()} or {*names(subject.run.model)}
     return is_whole and evaluation.step == subject.run.step and levels == {*names(subject.run.model)}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hvae.data import SequenceSplit, Split
     from hvae.metrics import Classifier, Extractor
     from hvae.walk import Model
+
+    Labelled = TypeVar("Labelled", Split, SequenceSplit)
 
 CLASSIFIED = 10_000
 """Images that the judge of classes is trained on, at most."""
@@ -111,11 +113,10 @@ class Work:
     @cached_property
     def classifier(self) -> Classifier:
         """A small classifier of the data's own classes, and how good it is."""
-        from hvae.data import subset
         from hvae.metrics import train_classifier
 
         train, test = self.subject.images.train, self.images
-        some = train.some(subset(len(train), CLASSIFIED)).fixed(self.config.seed)
+        some, test = _labelled(train, CLASSIFIED).fixed(self.config.seed), _labelled(test)
         labels, other_labels = some.labels, test.labels
         assert labels is not None and other_labels is not None
         with self.bar("a classifier of the data"):
@@ -131,13 +132,21 @@ class Work:
 
     def no_classifier(self) -> str:
         """Why there can be no classifier; empty when there can."""
-        from hvae.data import subset
-
-        train, test = self.subject.data.train.labels, self.split.labels
-        if train is None or test is None or not len(train):
+        train, test = self.subject.data.train, self.split
+        if train.labels is None or test.labels is None or not len(train) or not len(_labelled(test)):
             return f"labels are needed, and {self.subject.data.provenance.name} has none"
-        count = len(train[subset(len(train), CLASSIFIED)].unique())
+        labels = _labelled(train, CLASSIFIED).labels
+        count = 0 if labels is None else len(labels.unique())
         return "" if count > 1 else "labels of 2 classes or more are needed, and these data are of one class only"
+
+
+def _labelled(split: Labelled, most: int | None = None) -> Labelled:
+    """Those data of a split whose class is known; `most` of them, always the same."""
+    from hvae.data import subset
+
+    assert split.labels is not None
+    known = (split.labels >= 0).nonzero()[:, 0]
+    return split.some(known if most is None else known[subset(len(known), most)])
 
 
 def fault(check: Any, *given: Any) -> str:

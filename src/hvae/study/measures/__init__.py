@@ -10,6 +10,7 @@ from hvae.study.measures.activity import Activity
 from hvae.study.measures.classes import Classes
 from hvae.study.measures.coarse_to_fine import CoarseToFine
 from hvae.study.measures.codebook import Codebook
+from hvae.study.measures.condition import Condition
 from hvae.study.measures.contribution import Contribution
 from hvae.study.measures.disentanglement import Disentanglement
 from hvae.study.measures.hierarchical import Hierarchical
@@ -30,6 +31,7 @@ _ALL: tuple[Measure[Any], ...] = (
     Maps(),
     OverTime(),
     CoarseToFine(),
+    Condition(),
     Hierarchical(),
     Classes(),
     Quality(),

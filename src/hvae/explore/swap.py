@@ -1,0 +1,62 @@
+"""The swap: data drawn under a condition, and once more from the same latents under another one.
+
+Shapes: `n` samples; `...` one datum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hvae.datum import Context
+from hvae.draw import given, prior
+from hvae.explore.frame import CHUNK, drawn_picture
+from hvae.walk import Evidence, Model, run, still
+
+Progress = Callable[[int, int], None]
+
+
+class Swapped(NamedTuple):
+    """Data drawn under their own condition, and those of the same latents under the other one, both (n, ...)."""
+
+    own: Tensor
+    other: Tensor
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def swap(
+    model: Model,
+    n: int,
+    context: Context,
+    other: Context,
+    *,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+    progress: Progress = _silent,
+) -> Swapped:
+    r"""Samples of a conditional model, and what becomes of their latents under another condition.
+
+    $$z \sim p(z \mid y), \quad x \sim p(x \mid z, y), \quad x' \sim p(x \mid z, y')$$
+
+    Where x' shows y', the condition acts through the decoder; where it still shows y, through the latents.  Arguments:
+    `context` and `other`, y and y', (n, ...) by name or one value for all; `seed` of all draws; `chunk`, rows walked at
+    once.  Raises HvaeError for a context that does not fit.
+    """
+    own, strange = model.nothing(n, context).context, model.nothing(n, other).context
+    pairs: list[tuple[Tensor, Tensor]] = []
+    with still(model, seed):
+        for start in range(0, n, chunk):
+            progress(start, n)
+            rows, some = min(chunk, n - start), slice(start, start + chunk)
+            first = run(model, prior(), Evidence(rows, context={name: y[some] for name, y in own.items()}))
+            latents = {record.name: record.value for record in first.latents}
+            again = Evidence(rows, context={name: y[some] for name, y in strange.items()})
+            second = run(model, given(latents, prior()), again)
+            pairs.append((drawn_picture(model, first), drawn_picture(model, second)))
+    return Swapped(*(torch.cat(parts) for parts in zip(*pairs, strict=True)))

@@ -1,0 +1,118 @@
+r"""Whether samples follow their condition: what a judge finds in those of each class, and after a swap.
+
+$$I(y; \hat y) = \sum_{y, \hat y} p(y, \hat y) \log \frac{p(y, \hat y)}{p(y)\, p(\hat y)} \le I(y; x), \qquad
+  \hat y = \mathrm{judge}(x),\; x \sim p(x \mid y)$$
+
+The judge sees the samples alone, so that what it says of y is a lower bound of what they do (data processing); it is
+H(y), the most there is, for a perfect judge of perfect samples.  From N samples the information is estimated by counts,
+less the bias of Miller 1955 ("Note on the bias of information estimates"): (occupied cells - rows - columns + 1) / 2 N.
+
+Shapes: `N` samples; `K` classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.metrics.results import plain
+
+IGNORED, WEAK = 0.1, 0.5
+"""Shares of H(y) below which a condition counts as ignored, and as weak."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionResult:
+    """What a judge finds in samples of each class, as many of each."""
+
+    right: float
+    """Share of the samples that are judged the class that was asked for."""
+    by_class: Mapping[str, float]
+    """The same of each class."""
+    information_nats: float
+    """I(y; judged y), a lower bound of I(y; samples)."""
+    entropy_nats: float
+    """H(y): log K."""
+    swapped_to_new: float
+    """Latents drawn under y, pixels under another y': the share that is judged y'."""
+    swapped_to_old: float
+    """The same: the share that is still judged y."""
+    samples: int
+    judge: str
+    """Who judged, and how often it is right on data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return plain(self)
+
+    @property
+    def share(self) -> float:
+        """What the samples say of y, as a share of all that there is."""
+        return self.information_nats / self.entropy_nats
+
+    @property
+    def verdict(self) -> str:
+        """What to make of it, in a sentence or two."""
+        said = f"samples say {self.information_nats:.2f} of {self.entropy_nats:.2f} nats of their class"
+        if self.share < IGNORED:
+            return (
+                f"The model ignores its condition: {said}. Train for longer, or let it enter every level "
+                "(model.condition.levels all)."
+            )
+        if self.share < WEAK:
+            return f"The model follows its condition weakly: {said}. Train for longer, or sample with guidance."
+        return f"Samples follow their condition: {self.right:.0%} are judged the class that was asked for."
+
+
+def information(asked: Tensor, judged: Tensor, classes: int) -> float:
+    """I(asked; judged) in nats from labels (N,) each, corrected for its bias, from 0 to H(asked).
+
+    >>> y = torch.arange(4).repeat(100)
+    >>> round(information(y, y, 4), 3), information(y, torch.zeros_like(y), 4)
+    (1.386, 0.0)
+    """
+    counts = torch.bincount(asked * classes + judged, minlength=classes**2).view(classes, classes).double()
+    n, rows, columns = counts.sum(), counts.sum(1), counts.sum(0)
+    plug_in = _entropy(rows / n) + _entropy(columns / n) - _entropy(counts.flatten() / n)
+    cells, used = int((counts > 0).sum()), int((rows > 0).sum()) + int((columns > 0).sum())
+    # The entropies of the margins are too small by (used - 1) / 2 N each, that of the cells by (cells - 1) / 2 N.
+    corrected = float(plug_in) - (cells - used + 1) / (2 * float(n))
+    return min(max(0.0, corrected), float(_entropy(rows / n)))
+
+
+def _entropy(p: Tensor) -> Tensor:
+    return -(p * p.clamp(min=1e-300).log()).sum()
+
+
+def condition_result(
+    asked: Tensor, judged: Tensor, other: Tensor, swapped: Tensor, titles: Sequence[str], judge: str
+) -> ConditionResult:
+    """The numbers from labels (N,): what was asked for and what was judged; to what it was swapped and what that gave.
+
+    `titles`, the names of the K classes.  Raises HvaeError for fewer than two.
+
+    >>> y = torch.tensor([0, 0, 1, 1])
+    >>> result = condition_result(y, y, 1 - y, y, ("no", "yes"), "a perfect judge")
+    >>> result.right, result.swapped_to_new, result.swapped_to_old
+    (1.0, 0.0, 1.0)
+    """
+    classes = len(titles)
+    if classes < 2:
+        raise HvaeError(f"expected 2 classes or more, got {classes}; of one class nothing can be judged")
+    hits = (asked == judged).double()
+    return ConditionResult(
+        right=float(hits.mean()),
+        by_class={title: float(hits[asked == k].mean()) for k, title in enumerate(titles)},
+        information_nats=information(asked, judged, classes),
+        entropy_nats=math.log(classes),
+        swapped_to_new=float((swapped == other).double().mean()),
+        swapped_to_old=float((swapped == asked).double().mean()),
+        samples=len(asked),
+        judge=judge,
+    )
