@@ -69,6 +69,9 @@ class DataConfig(Section):
     .npz), idx (also .gz), hub (Hugging Face), sequences."""
     path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
+    attributes: Place = ""
+    """A CSV file of numbers that describe the pictures of a folder: headings, then the name of a file and its numbers
+    in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
     root: Place = ""
     """A folder in which known sets are looked for first, before the system's, the cache, and the download."""
     size: tuple[Side, Side] | None = None
@@ -133,6 +136,11 @@ def _check_source(config: DataConfig) -> None:
     if config.name in SOURCES and not config.path:
         what = "the data set's name on the hub" if config.name == "hub" else "a file or folder"
         raise HvaeError(f"data.name={config.name} expected {what} in data.path, got none; set data.path=...")
+    if config.attributes and config.name != "folder":
+        raise HvaeError(
+            f"data.attributes={config.attributes} names the picture files of a folder, and data.name is {config.name}; "
+            "set data.name=folder and data.path"
+        )
     if config.name in KNOWN and config.path:
         near = "data.root names the folder to look for a known set"
         raise HvaeError(f"data.path={config.path} is not read for '{config.name}'; {near}; for own files set data.name")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hvae.config.data import DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
+from hvae.data.attributes import described
 from hvae.data.folder import read_folder
 from hvae.data.hub import read_hub
 from hvae.data.images import ImageData, Split
@@ -74,6 +76,8 @@ def load(config: DataConfig) -> ImageData:
             f"data.name={config.name} is a set of sequences, and pictures are expected; name a set of those"
         )
     raw = _READERS.get(config.name, read_known)(config)
+    if config.attributes:
+        raw = described(raw, Path(config.attributes).expanduser())
     return prepare(replace(raw, source=raw.source or config.path), config)
 
 

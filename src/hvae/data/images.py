@@ -59,8 +59,13 @@ class Split:
     def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Datum:
         """Images as a model wants them, `pictures`; as context "label" (B,) and "attributes" (B, A) where known."""
         x, at = self.pictures(indices, generator), torch.as_tensor(indices, dtype=torch.long)
-        known = {"label": self.labels, "attributes": self.attributes}
-        return Datum(x, {name: rows[at] for name, rows in known.items() if rows is not None})
+        return Datum(x, {name: rows[at] for name, rows in self.known.items()})
+
+    @property
+    def known(self) -> dict[str, Tensor]:
+        """What is known of all images by name, (N, ...): "label" and "attributes", where there are any."""
+        both = {"label": self.labels, "attributes": self.attributes}
+        return {name: rows for name, rows in both.items() if rows is not None}
 
     def pictures(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Images alone: float32 in [0, 1], (B, C, H, W).

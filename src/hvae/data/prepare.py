@@ -60,6 +60,7 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         provenance=record,
         classes=raw.classes,
         factors=raw.factors,
+        attributes=raw.attributes,
     )
 
 
@@ -134,9 +135,13 @@ def held_out(pool: Tensor, count: int, name: str, what: str) -> tuple[Tensor, Te
 def _split(part: Part, bits: int) -> Split:
     # Some readers hand over views with foreign strides or read-only memory, which torch cannot share.
     store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
-    labels, factors = (None if told is None else torch.from_numpy(told.copy()) for told in (part.labels, part.factors))
+    labels, factors, attributes = (
+        None if told is None else torch.from_numpy(told.copy()) for told in (part.labels, part.factors, part.attributes)
+    )
     rows = torch.arange(len(store))
-    return Split(store=store, rows=rows, labels=labels, depth=bits, factors=factors, files=part.files)
+    return Split(
+        store=store, rows=rows, labels=labels, depth=bits, factors=factors, files=part.files, attributes=attributes
+    )
 
 
 def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:

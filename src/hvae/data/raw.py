@@ -23,13 +23,14 @@ MOST_LABEL = 2**31 - 1
 
 
 class Part(NamedTuple):
-    """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None; and the
-    names of the files that the images come from, one each, or none."""
+    """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None; the
+    names of the files that the images come from, one each, or none; `attributes` (N, A), NaN where unknown, or None."""
 
     levels: Array
     labels: Array | None = None
     factors: Array | None = None
     files: tuple[str, ...] = ()
+    attributes: Array | None = None
 
     @property
     def size(self) -> int:
@@ -52,7 +53,8 @@ class Part(NamedTuple):
 class Raw:
     """A data set as found: `parts` by name (train always; valid and test where the source has them), `bits` a value.
 
-    `thresholded` when the reader itself compared grey values with one half; `factors`, the names of the parts' factors;
+    `thresholded` when the reader itself compared grey values with one half; `factors` and `attributes`, the names of
+    the parts' own;
     `tally`, what was there and what of it is used.
     """
 
@@ -64,6 +66,7 @@ class Raw:
     transforms: tuple[str, ...] = ()
     thresholded: bool = False
     factors: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
 
     def located(self, source: str, version: str) -> Raw:

@@ -25,7 +25,16 @@ Tell = Callable[[str], None]
 """Hears a line on how it is going."""
 CODE = ("evaluate.features", "model.family")
 """The keys whose values may name code."""
-FREE = ("data.root", "data.path", "data.download", "data.bad", "data.pages", "train.accelerator", "evaluate.")
+FREE = (
+    "data.root",
+    "data.path",
+    "data.attributes",
+    "data.download",
+    "data.bad",
+    "data.pages",
+    "train.accelerator",
+    "evaluate.",
+)
 MOST_ROWS, MOST_BYTES = 1024, 2**30
 KEPT_TENSORS = 6
 """A walk keeps the location and scale of p and of q, a value and its noise for each latent dimension."""

@@ -97,10 +97,10 @@ def _missing(name: str, condition: Condition, why: str = "") -> HvaeError:
 def complete_data(model: Model, split: Split) -> None:
     """Raises HvaeError where a run's own data do not bring the context that its model must have."""
     for name, condition in model.conditions.items():
-        if not condition.optional and (name != LABEL or split.labels is None):
+        if not condition.optional and name not in split.known:
             raise HvaeError(
                 f"this model is conditional: '{name}' is {condition}, and the run's own data bring none; give data "
-                "with labels"
+                f"with {name}"
             )
 
 
@@ -112,8 +112,7 @@ def under(brought: InputImages, model: Model, context: Context) -> InputImages:
     import torch
 
     n, cpu = len(brought.split), torch.device("cpu")
-    labels = {} if brought.split.labels is None else {LABEL: brought.split.labels}
-    said: Context = {**labels, **brought.context, **context}
+    said: Context = {**brought.split.known, **brought.context, **context}
     rows = {}
     for name, condition in model.conditions.items():
         if name in said:

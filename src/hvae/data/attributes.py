@@ -1,0 +1,122 @@
+"""Numbers that describe pictures: a CSV file beside a folder of them, one row a picture.
+
+    file,age,smile
+    a/0001.png,31,0.8
+    a/0002.png,,0.1          an empty cell is a number that is not known
+
+Shapes: `N` images; `A` numbers of each.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hvae.data.formats import read_bytes
+from hvae.data.raw import Part, Raw
+from hvae.data.transforms import Array
+from hvae.errors import HvaeError, short
+
+LARGEST = 1 << 28
+"""Bytes: a million pictures with forty numbers each."""
+MOST = 10_000
+"""Numbers of a picture."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The numbers of each file, (A,) with NaN where one is not known, by the name of the file; `names` of the A."""
+
+    names: tuple[str, ...]
+    rows: Mapping[str, Sequence[float]]
+    digest: str
+
+
+def read_attributes(path: Path) -> Sheet:
+    """A CSV file whose first column names picture files, and whose others are numbers under a heading each.
+
+    Raises HvaeError, with the line, for cells that are no numbers, rows of another length, and names that come twice.
+    """
+    content = read_bytes(path, LARGEST)
+    try:
+        lines = list(csv.reader(content.decode("utf-8-sig").splitlines()))
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault})") from None
+    head = [cell.strip() for cell in lines[0]] if lines else []
+    if not 2 <= len(head) <= MOST or any(_is_number(cell) or not cell for cell in head[1:]):
+        raise HvaeError(
+            f"data.attributes: expected {path} to begin with a line of headings, file,NAME,..., got "
+            f"{short(','.join(head)) if head else 'nothing'}"
+        )
+    rows: dict[str, Sequence[float]] = {}
+    for number, cells in enumerate(lines[1:], start=2):
+        if cells:
+            name = PurePosixPath(cells[0].strip().replace("\\", "/")).as_posix()
+            if name in rows:
+                raise HvaeError(f"data.attributes: {path}, line {number}: {short(name)} has a row already")
+            rows[name] = _numbers(cells[1:], head[1:], f"data.attributes: {path}, line {number}")
+    return Sheet(tuple(head[1:]), rows, hashlib.sha256(content).hexdigest())
+
+
+def _numbers(cells: Sequence[str], names: Sequence[str], where: str) -> Sequence[float]:
+    if len(cells) != len(names):
+        raise HvaeError(f"{where}: expected {len(names)} numbers after the name of the file, got {len(cells)}")
+    return [_number(cell.strip(), f"{where}, {name}") for cell, name in zip(cells, names, strict=True)]
+
+
+def _number(cell: str, where: str) -> float:
+    if not cell:
+        return math.nan
+    if not _is_number(cell) or math.isinf(float(cell)):
+        raise HvaeError(f"{where}: expected a number, or an empty cell where it is not known, got {short(cell)}")
+    return float(cell)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def described(raw: Raw, path: Path) -> Raw:
+    """Pictures with the numbers that a CSV file has for them; those that it does not name are of unknown ones.
+
+    A row names a picture by its path below the folder, or by its bare name where no other picture has it.  Raises
+    HvaeError where no row names any picture.
+    """
+    sheet = read_attributes(path)
+    parts = {split: part._replace(attributes=_of(part, sheet, raw)) for split, part in raw.parts.items()}
+    known = sum(
+        int((~np.isnan(part.attributes)).any(1).sum()) for part in parts.values() if part.attributes is not None
+    )
+    if not known:
+        some = next(iter(sheet.rows), "no row at all")
+        picture = next(name for part in parts.values() for name in part.files)
+        raise HvaeError(
+            f"data.attributes: no row of {path} names a picture; expected names such as {short(picture)}, got "
+            f"{short(some)}"
+        )
+    total = sum(len(part.levels) for part in parts.values())
+    note = f"{', '.join(sheet.names)} of {known:,} of {total:,} images from {path.name} ({sheet.digest[:12]})"
+    return replace(raw, parts=parts, attributes=sheet.names, transforms=(*raw.transforms, note))
+
+
+def _of(part: Part, sheet: Sheet, raw: Raw) -> Array:
+    """The numbers of each image of a part, (N, A)."""
+    unknown = [math.nan] * len(sheet.names)
+    bare = Counter(PurePosixPath(name).name for some in raw.parts.values() for name in set(some.files))
+    rows = []
+    for name in part.files:
+        own = PurePosixPath(name.replace("\\", "/"))
+        alone = sheet.rows.get(own.name) if bare[own.name] == 1 else None
+        rows.append(sheet.rows.get(own.as_posix(), alone or unknown))
+    return np.array(rows, dtype=np.float32).reshape(len(rows), len(sheet.names))
