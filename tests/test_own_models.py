@@ -54,6 +54,14 @@ def test_it_trains_on_a_split_with_labels(model: hvae.Model, data: ImageData, tm
     assert hvae.bounds(model, data.test.batches(60)).negative_elbo_nats.mean < before - 3
 
 
+@pytest.mark.parametrize("model", ["diffusion"], indirect=True)
+def test_a_thinned_diffusion_is_not_sampled(model: hvae.Model) -> None:
+    for count in (1, 2, 19):
+        with pytest.raises(HvaeError, match=r"cannot be left out: thin\(\) needs data"):
+            hvae.run(model, hvae.thin(count, hvae.prior()), n=3)
+    assert hvae.run(model, hvae.thin(20, hvae.prior()), n=3).x.shape == (3, 1, 8, 8)
+
+
 def test_it_is_measured(model: hvae.Model, data: ImageData) -> None:
     batches = list(data.test.some(range(20)).batches(10))
     result = hvae.bounds(model.eval(), batches, samples=3)

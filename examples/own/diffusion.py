@@ -12,7 +12,7 @@ import torch
 from demo import demo
 from torch import Tensor, nn
 
-from hvae import Datum, Evidence, Model, Site, thin
+from hvae import Datum, Evidence, HvaeError, Model, Site, thin
 from hvae.distributions import Bernoulli, Normal, Steps, standard_normal
 from hvae.site import Visit
 
@@ -47,7 +47,8 @@ class Diffusion(Model):
 
     def thinned(self, visit: Visit, x: Tensor | None, like: Tensor, chosen: Tensor) -> Tensor:
         """Some levels, each below a z_t that is drawn from q(z_t | x) at once; z_0 at the end."""
-        assert x is not None
+        if x is None:
+            raise HvaeError("levels that are drawn from one another cannot be left out: thin() needs data")
         top, weight = torch.full((len(x),), self.levels, device=like.device), self.levels / chosen.shape[1]
         visit(Site("zT", standard_normal(like, (self.pixels,)), self.noised(x, top)))
         for k, t in enumerate(chosen.unbind(1)):

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,8 +21,10 @@ from hvae.distributions import Distribution, LocationScale
 from hvae.distributions.keep import Keep
 from hvae.distributions.masked import Masked
 from hvae.distributions.steps import Steps
-from hvae.errors import HvaeError
-from hvae.site import Key, Pin, Site, as_key
+from hvae.errors import HvaeError, short, unknown
+from hvae.site import Key, Pin, Site, as_key, spelled
+
+V = TypeVar("V")
 
 
 class Drawn(NamedTuple):
@@ -46,6 +48,39 @@ class Draw(ABC):
     def pins(self) -> frozenset[Key]:
         """The variables that this draw gives one value: (name, None) must not recur in time."""
         return frozenset()
+
+    def thins(self) -> bool:
+        """Whether this draw visits some of the steps of a walk instead of all: a walk without steps is an error."""
+        return False
+
+
+def as_draw(draw: object) -> Draw:
+    """The draw itself.  Raises HvaeError for anything else, such as `prior` where `prior()` is meant."""
+    if isinstance(draw, Draw):
+        return draw
+    name = getattr(draw, "__name__", type(draw).__name__)
+    raise HvaeError(f"expected a draw such as posterior, mode or prior(), got {name}; draws of your own extend Draw")
+
+
+def _keyed(values: Mapping[Any, V]) -> dict[Key, V]:
+    """Values by the identity of their variables.  Raises HvaeError for what is no name, and no name with a step."""
+    if not isinstance(values, Mapping):
+        raise HvaeError(f"expected a mapping from the names of variables, got {type(values).__name__}")
+    for pin in values:
+        name, step = pin if isinstance(pin, tuple) and len(pin) == 2 else (pin, None)
+        if not isinstance(name, str) or not isinstance(step, int | None):
+            raise HvaeError(f"expected the name of a variable, or ('name', step) where it recurs, got {short(pin)}")
+    return {as_key(pin): value for pin, value in values.items()}
+
+
+def _tensors(values: Mapping[Any, Tensor]) -> dict[Key, Tensor]:
+    """The same of tensors; their shapes are compared when they are met."""
+    keyed = _keyed(values)
+    for key, value in keyed.items():
+        if not isinstance(value, Tensor):
+            what = f"expected a tensor (B, ...), got {type(value).__name__}; use torch.as_tensor"
+            raise HvaeError(f"{spelled(key)}: {what}")
+    return keyed
 
 
 def _kept(site: Site) -> Drawn:
@@ -89,8 +124,8 @@ def prior(t: float = 1.0) -> Draw:
     >>> prior(0.7)
     _Prior(t=0.7)
     """
-    if not 0 <= t < math.inf:
-        raise HvaeError(f"expected a temperature of 0 or more, got {t}")
+    if not isinstance(t, int | float | Tensor) or not 0 <= t < math.inf:
+        raise HvaeError(f"expected a temperature of 0 or more, got {short(t)}")
     return _Prior(float(t))
 
 
@@ -126,14 +161,18 @@ class _Given(Draw):
     def pins(self) -> frozenset[Key]:
         return self.otherwise.pins().union(self.values)
 
+    def thins(self) -> bool:
+        return self.otherwise.thins()
+
 
 def given(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = posterior) -> Draw:
     """The given values, (B, ...) by name; `otherwise` draws the rest.  Pinned levels, decoding, replays.
 
     A name that recurs in time is given step by step, by ("z", step): `given(trace.values())` does, and `by_step` takes
-    a series apart.
+    a series apart.  Raises HvaeError for values that are no tensors, and, when they are met, for those of another shape
+    or type than the variable's.
     """
-    return _Given({as_key(pin): value for pin, value in values.items()}, otherwise)
+    return _Given(_tensors(values), as_draw(otherwise))
 
 
 def by_step(name: str, series: Tensor) -> dict[Pin, Tensor]:
@@ -142,6 +181,9 @@ def by_step(name: str, series: Tensor) -> dict[Pin, Tensor]:
     >>> list(by_step("z", torch.zeros(4, 2, 8)))
     [('z', 0), ('z', 1)]
     """
+    if not isinstance(series, Tensor) or series.ndim < 2:
+        got = f"shape {tuple(series.shape)}" if isinstance(series, Tensor) else type(series).__name__
+        raise HvaeError(f"{name}: expected a series as a tensor (B, T, ...), got {got}")
     return {(name, step): value for step, value in enumerate(series.unbind(1))}
 
 
@@ -150,12 +192,17 @@ class _Replay(Draw):
     values: Mapping[Key, Tensor]
 
     def __call__(self, site: Site) -> Drawn:
+        if site.key not in self.values:
+            raise unknown("value to replay", spelled(site.key), map(spelled, self.values))
         return Drawn(self.values[site.key], site.q or site.proposal)
+
+    def pins(self) -> frozenset[Key]:
+        return frozenset(self.values)
 
 
 def replay(values: Mapping[Pin, Tensor] | Mapping[Key, Tensor]) -> Draw:
     """Every variable from an earlier trace's `values()`; a variable that they lack is an error."""
-    return _Replay({as_key(pin): value for pin, value in values.items()})
+    return _Replay(_tensors(values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +221,9 @@ class _Each(Draw):
     def pins(self) -> frozenset[Key]:
         return frozenset[Key]().union(*(draw.pins() for draw in (*self.draws.values(), self.otherwise)))
 
+    def thins(self) -> bool:
+        return any(draw.thins() for draw in (*self.draws.values(), self.otherwise))
+
 
 def each(draws: Mapping[Pin, Draw] | Mapping[str, Draw], otherwise: Draw = posterior) -> Draw:
     """A draw of its own for each named variable, or for one step of it, ("z", 3); `otherwise` draws the rest.
@@ -181,7 +231,7 @@ def each(draws: Mapping[Pin, Draw] | Mapping[str, Draw], otherwise: Draw = poste
     >>> sorted(each({"z3": prior(0.7), "z2": mode}, prior()).keys())
     [('z2', None), ('z3', None)]
     """
-    return _Each({as_key(pin): draw for pin, draw in draws.items()}, otherwise)
+    return _Each({key: as_draw(draw) for key, draw in _keyed(draws).items()}, as_draw(otherwise))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +242,7 @@ class _Mask(Draw):
 
     def __call__(self, site: Site) -> Drawn:
         a, b = self.a(site), self.b(site)
+        _check_mask(self.mask, a.value.shape, site)
         both_given = a.proposal is None and b.proposal is None
         proposal = None if both_given else Masked(self.mask, a.proposal, b.proposal)
         return Drawn(torch.where(self.mask, a.value, b.value), proposal)
@@ -202,10 +253,27 @@ class _Mask(Draw):
     def pins(self) -> frozenset[Key]:
         return self.a.pins() | self.b.pins()
 
+    def thins(self) -> bool:
+        return self.a.thins() or self.b.thins()
+
+
+def _check_mask(mask: Tensor, shape: torch.Size, site: Site) -> None:
+    """Raises HvaeError for a mask that does not broadcast to values of this shape."""
+    pairs = zip(reversed(mask.shape), reversed(shape), strict=False)
+    if mask.ndim > len(shape) or any(one not in (1, size) for one, size in pairs):
+        where = spelled(site.key)
+        raise HvaeError(f"{where}: expected a mask that broadcasts to {tuple(shape)}, got shape {tuple(mask.shape)}")
+
 
 def masked(mask: Tensor, a: Draw, b: Draw) -> Draw:
-    """`a` where the boolean mask (broadcast to (B, ...)) is true, `b` elsewhere.  In-painting at chosen levels."""
-    return _Mask(mask, a, b)
+    """`a` where the boolean mask (broadcast to (B, ...)) is true, `b` elsewhere.  In-painting at chosen levels.
+
+    Raises HvaeError for a mask of another type, and, when it is met, for one of another shape.
+    """
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        got = str(mask.dtype) if isinstance(mask, Tensor) else type(mask).__name__
+        raise HvaeError(f"expected a mask as a tensor of torch.bool, got {got}; compare it, as in mask > 0.5")
+    return _Mask(mask, as_draw(a), as_draw(b))
 
 
 @dataclass(frozen=True)
@@ -225,14 +293,21 @@ class _Thin(Draw):
     def pins(self) -> frozenset[Key]:
         return self.otherwise.pins()
 
+    def thins(self) -> bool:
+        return True
+
 
 def thin(count: int, otherwise: Draw = posterior) -> Draw:
     """Of the steps that a walk may visit, `count` random ones for each row instead of all; `otherwise` draws the rest.
 
     A walk that asks which steps to visit (`hvae.distributions.Steps`) gives each of those visited the weight
     T / count, so that every sum over steps keeps its expectation.  Kingma et al. 2021, arXiv 2107.00630, eq. (13).
+    Raises HvaeError for less than one step; and, when it runs, for more than there are, and for a walk that does not
+    ask.
     """
-    return _Thin(count, otherwise)
+    if not isinstance(count, int) or count < 1:
+        raise HvaeError(f"expected at least 1 step to visit, got {short(count)}")
+    return _Thin(count, as_draw(otherwise))
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,18 @@ import torch
 from torch import Tensor
 
 from hvae.distributions import Distribution
-from hvae.errors import unknown
+from hvae.errors import HvaeError, short, unknown
 from hvae.site import Site
+
+
+def whole(number: int, what: str, least: int) -> int:
+    """The number itself.  Raises HvaeError for what is no whole number, or less than it may be."""
+    # Of a program that is exported numbers are symbols, which are int to isinstance alone.
+    if not isinstance(number, int | torch.SymInt) or isinstance(number, bool):
+        raise HvaeError(f"expected a whole number of {what}, got {short(number)}")
+    if isinstance(number, int) and number < least:
+        raise HvaeError(f"expected {least} or more {what}, got {number}")
+    return number
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +91,11 @@ class Evidence:
         return Site(name, p, value=x, observed=observed, data=True)
 
     def repeat(self, k: int) -> Evidence:
-        """K rows for each datum, (B, ...) -> (B K, ...): row b becomes rows b k to b k + k - 1.  Networks ran once."""
-        if k == 1:
+        """K rows for each datum, (B, ...) -> (B K, ...): row b becomes rows b k to b k + k - 1.  Networks ran once.
+
+        Raises HvaeError for less than one row.
+        """
+        if whole(k, "rows for each datum", 1) == 1:
             return self
         x, observed, lengths = (
             None if t is None else t.repeat_interleave(k, 0) for t in (self.x, self.observed, self.lengths)

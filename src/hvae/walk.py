@@ -14,7 +14,7 @@ Shapes: `B` batch; `C H W` an image; `K` samples per datum.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import ClassVar
@@ -25,12 +25,13 @@ from torch import Tensor, nn
 from hvae.datum import Conditions, Context, Datum, as_datum, missing, relevant, row_count
 from hvae.datum import rows as context_rows
 from hvae.distributions.base import LocationScale
-from hvae.draw import Draw, posterior, prior
+from hvae.distributions.steps import Steps
+from hvae.draw import Draw, as_draw, posterior, prior
 from hvae.errors import HvaeError, unknown
-from hvae.evidence import Evidence
+from hvae.evidence import Evidence, whole
 from hvae.range import Limits, check_values
 from hvae.seeds import noise_seed
-from hvae.site import Site, Visit, pin, spelled
+from hvae.site import Site, Visit, spelled
 from hvae.trace import Record, Trace
 
 __all__ = ["Chain", "Evidence", "Model", "Record", "Trace", "Visit", "device_of", "glimpse", "names", "run", "still"]
@@ -96,7 +97,7 @@ class Model(nn.Module, ABC):
 
         `steps`, how many a timed model generates; those of its `shape` if left out.
         """
-        rows, device = row_count(self.conditions, context or {}) if n is None else n, device_of(self)
+        rows, device = row_count(self.conditions, context or {}) if n is None else whole(n, "rows", 0), device_of(self)
         if steps is not None:
             self._check_steps(steps)
         return Evidence(rows, context=context_rows(self.conditions, context or {}, rows, device), horizon=steps)
@@ -181,8 +182,11 @@ def run(
     asked for.  Raises HvaeError when the draw names a variable that the walk does not visit, or pins one value to a
     name that recurs in time, and when the context does not fit.
     """
+    draw = as_draw(draw)
     if evidence is None:
         evidence = model.nothing(n, context)
+    elif not isinstance(evidence, Evidence):
+        raise HvaeError(f"expected evidence, got {type(evidence).__name__}; use model.evidence(x)")
     elif context is not None or n not in (None, len(evidence)):
         raise HvaeError("expected evidence, or n and context, got both; use model.evidence(x, context)")
     _check_context(model, evidence)
@@ -196,14 +200,18 @@ def run(
             site = site.knowing(earlier)
         elif site.step is not None and (site.name, None) in pinned:
             _check_single(site, trace)
-        value, proposal = (site.value, site.proposal) if site.data and site.value is not None else draw(site)
-        if not pinned.isdisjoint((site.key, (site.name, None))):
-            _check_rows(site, value, len(evidence))
+        if site.data and site.value is not None:
+            value, proposal = site.value, site.proposal
+        else:
+            value, proposal = draw(site)
+            if not pinned.isdisjoint((site.key, (site.name, None))):
+                _check_value(site, value, len(evidence))
         trace.note(site, value, proposal)
         return value
 
     trace.x = model.walk(visit, evidence)
     _check_keys(draw, trace)
+    _check_thinned(draw, trace)
     _check_masks(evidence, trace)
     return trace
 
@@ -224,13 +232,26 @@ def _check_single(site: Site, trace: Trace) -> None:
         )
 
 
-def _check_rows(site: Site, value: Tensor, n: int) -> None:
-    """Raises HvaeError for a given value of another shape: one number might pass for many, and the sums be of one."""
-    shape, law = tuple(value.shape), site.q or site.p
-    # The shape of other laws is known only by a draw of theirs.
-    wanted = tuple(law.loc.shape[1:]) if isinstance(law, LocationScale) else shape[1:]
-    if not shape or shape != (n, *wanted):
-        raise HvaeError(f"{spelled(pin(site.key))}: expected a given value of shape {(n, *wanted)}, got {shape}")
+def _check_value(site: Site, value: Tensor, n: int) -> None:
+    """Raises HvaeError for a given value of another shape or type than the law's: one number might pass for many, and
+    the sums be of one."""
+    like, where = _like(site, value), spelled(site.key)
+    wanted = (n, *like.shape[1:])
+    if not value.ndim or tuple(value.shape) != wanted:
+        raise HvaeError(f"{where}: expected a given value of shape {wanted}, got {tuple(value.shape)}")
+    # Under autocast the halves of networks meet the float32 of laws.
+    if value.is_floating_point() != like.is_floating_point() or (value.dtype == torch.float64) > (
+        like.dtype == torch.float64
+    ):
+        raise HvaeError(f"{where}: expected a given value of {like.dtype}, got {value.dtype}; convert it")
+
+
+def _like(site: Site, value: Tensor) -> Tensor:
+    """A value of the law of a site, for its shape; a choice of the walk itself has no shape but that of its values."""
+    law = site.q or site.p
+    if law is None or site.auxiliary:
+        return value
+    return law.loc if isinstance(law, LocationScale) else law.mode()
 
 
 def _check_masks(evidence: Evidence, trace: Trace) -> None:
@@ -242,13 +263,25 @@ def _check_masks(evidence: Evidence, trace: Trace) -> None:
         raise HvaeError("this model does not heed `lengths`: give the sites of its steps a mask, or leave them out")
 
 
+def _check_thinned(draw: Draw, trace: Trace) -> None:
+    if draw.thins() and not any(isinstance(record.p, Steps) for record in trace.records.values()):
+        raise HvaeError("this walk has no steps that may be left out, got thin(...); leave it away")
+
+
 def _check_keys(draw: Draw, trace: Trace) -> None:
     visited = list(dict.fromkeys(name for name, _ in trace.records))
     for name, step in sorted(draw.keys(), key=str):
         if name not in visited:
             raise unknown("level", name, visited)
         if step is not None and (name, step) not in trace.records:
-            raise unknown(f"step of {name}", step, [str(s) for n, s in trace.records if n == name])
+            raise _no_step(name, step, [s for n, s in trace.records if n == name])
+
+
+def _no_step(name: str, step: int, steps: Sequence[int | None]) -> HvaeError:
+    if None in steps:
+        return HvaeError(f"{name} is visited once, got step {step} of it; name it without a step")
+    known = [s for s in steps if s is not None]
+    return HvaeError(f"{name} is visited at steps {min(known)} to {max(known)}, got step {step}; choose one of these")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from operator import length_hint
 
 from torch import Tensor
 
-from hvae.datum import Datum
+from hvae.datum import Datum, as_datum
 from hvae.errors import HvaeError
 from hvae.walk import Evidence, Model, Trace, device_of
 
@@ -43,7 +43,10 @@ def seen(model: Model, batches: Iterable[Tensor | Datum]) -> Iterator[Evidence]:
     device, empty = device_of(model), True
     for x in batches:
         empty = False
-        yield model.evidence(x.to(device))
+        datum = as_datum(x)
+        if not len(datum):
+            raise HvaeError("expected data in every batch, got an empty one; leave it out")
+        yield model.evidence(datum.to(device))
     if empty:
         raise HvaeError("expected data to measure the model on, got no batch; check the data set and its limit")
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from hvae.datum import Datum, as_datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
+from hvae.evidence import whole
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain, ratio
 from hvae.records import JSON
@@ -144,8 +145,8 @@ def bounds(
     >>> result.data, result.likelihood, list(result.levels)
     (6, 'mass', ['z1'])
     """
-    if samples < 1 or chunk_rows < 1:
-        raise HvaeError(f"expected at least 1 sample and 1 row at once, got {samples} and {chunk_rows}")
+    whole(samples, "samples", 1)
+    whole(chunk_rows, "rows at once", 1)
     parts: list[Scores] = []
     meter = Meter(progress, batches, samples)
     first: Tensor | Datum = torch.empty(0)
@@ -200,6 +201,7 @@ def chunks(samples: int, at_once: int) -> list[int]:
 
 def scored(trace: Trace, k: int) -> dict[str, Tensor]:
     """Each score of each draw, (B, k), in float64 on the CPU: one transfer a chunk."""
+    _check_unweighted(trace)
     log_likelihood = trace.log_likelihood()
     # The likelihood is the dear part, so the log-weight is built on it rather than asked for whole.
     log_weight = sum((record.log_weight() for record in trace.latents), log_likelihood)
@@ -216,6 +218,16 @@ def _counted(model: Model, x: Tensor | Datum) -> Scores:
     x = as_datum(x)
     steps = torch.full((len(x),), x.x.shape[1]) if x.lengths is None else x.lengths.cpu()
     return {_STEPS: steps.double()}
+
+
+def _check_unweighted(trace: Trace) -> None:
+    """Raises HvaeError for a walk whose sites stand for several: its weights w do not average to p(x)."""
+    for record in trace.records.values():
+        if bool((torch.as_tensor(record.weight) != 1).any()):
+            raise HvaeError(
+                f"{record.name} stands for several sites by its weight, and such a walk has no bounds on log p(x); "
+                "evaluate one that visits each of its levels"
+            )
 
 
 _LOGS = ("log_sum", "log_squares")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from hvae.data import SequenceSplit, Split
     from hvae.metrics import Classifier, Extractor
     from hvae.walk import Model
-
-    Labelled = TypeVar("Labelled", Split, SequenceSplit)
 
 CLASSIFIED = 10_000
 """Images that the judge of classes is trained on, at most."""
@@ -116,7 +114,7 @@ class Work:
         from hvae.metrics import train_classifier
 
         train, test = self.subject.images.train, self.images
-        some, test = _labelled(train, CLASSIFIED).fixed(self.config.seed), _labelled(test)
+        some, test = train.some(_labelled(train, CLASSIFIED)).fixed(self.config.seed), test.some(_labelled(test))
         labels, other_labels = some.labels, test.labels
         assert labels is not None and other_labels is not None
         with self.bar("a classifier of the data"):
@@ -135,18 +133,17 @@ class Work:
         train, test = self.subject.data.train, self.split
         if train.labels is None or test.labels is None or not len(train) or not len(_labelled(test)):
             return f"labels are needed, and {self.subject.data.provenance.name} has none"
-        labels = _labelled(train, CLASSIFIED).labels
-        count = 0 if labels is None else len(labels.unique())
+        count = len(train.labels[_labelled(train, CLASSIFIED)].unique())
         return "" if count > 1 else "labels of 2 classes or more are needed, and these data are of one class only"
 
 
-def _labelled(split: Labelled, most: int | None = None) -> Labelled:
-    """Those data of a split whose class is known; `most` of them, always the same."""
+def _labelled(split: Split | SequenceSplit, most: int | None = None) -> Tensor:
+    """Which data of a split have a known class; `most` of them, always the same."""
     from hvae.data import subset
 
     assert split.labels is not None
     known = (split.labels >= 0).nonzero()[:, 0]
-    return split.some(known if most is None else known[subset(len(known), most)])
+    return known if most is None else known[subset(len(known), most)]
 
 
 def fault(check: Any, *given: Any) -> str:
