@@ -205,7 +205,7 @@ def test_context_of_generation_says_how_many_rows(context: dict[str, object], la
     [
         (None, "this model is conditional: 'label' is a class from 0 to 2; give it as context={'label': ...}"),
         ({"lable": 1}, "no condition named 'lable'; did you mean 'label'"),
-        ({"label": 3}, r"context\['label'\]: expected a class from 0 to 2, got 3 to 3"),
+        ({"label": 3}, r"context\['label'\]: expected a class from 0 to 2, got 3"),
         ({"label": [0, 1, 2, -1]}, r"context\['label'\]: expected a class from 0 to 2, got -1 to 2"),
         ({"label": 1.5}, r"context\['label'\]: expected a class from 0 to 2.*got values of torch.float32"),
         ({"label": torch.tensor([1, 2])}, r"context\['label'\]: expected shape \(4,\) \(or one row\), got \(2,\)"),

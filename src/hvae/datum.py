@@ -91,7 +91,17 @@ def _check(datum: Datum) -> None:
     if tuple(lengths.shape) != (n,) or lengths.is_floating_point():
         raise HvaeError(f"lengths: expected {n} whole numbers, got {lengths.dtype} of shape {tuple(lengths.shape)}")
     if n and not (int(lengths.min()) >= 0 and int(lengths.max()) <= shape[1]):
-        raise HvaeError(f"lengths: expected 0 to {shape[1]} steps, got {int(lengths.min())} to {int(lengths.max())}")
+        raise HvaeError(f"lengths: expected 0 to {shape[1]} steps, got {_span(lengths)}")
+
+
+def _span(value: Tensor) -> str:
+    """From the least to the greatest of some whole numbers, or the only one.
+
+    >>> _span(torch.tensor([5, 5])), _span(torch.tensor([3, -1, 5]))
+    ('5', '-1 to 5')
+    """
+    low, high = int(value.min()), int(value.max())
+    return f"{low} to {high}" if low < high else str(low)
 
 
 @dataclass(frozen=True)
@@ -155,8 +165,7 @@ class Condition:
         # A model that must know it has no answer to -1: as an index that is the last class.
         least = -1 if self.optional else 0
         if has_values(value) and not (int(value.min()) >= least and int(value.max()) < self.classes):
-            got = f"{int(value.min())} to {int(value.max())}"
-            raise HvaeError(f"context['{name}']: expected {self}{self._or_unknown}, got {got}")
+            raise HvaeError(f"context['{name}']: expected {self}{self._or_unknown}, got {_span(value)}")
         return value.long()
 
 

@@ -68,7 +68,9 @@ def _expected(limits: Limits) -> str:
 
 
 def _came(low: float, high: float) -> str:
-    return "values that are not numbers (NaN)" if math.isnan(low) else f"{low:.6g} to {high:.6g}"
+    if math.isnan(low):
+        return "values that are not numbers (NaN)"
+    return f"{low:.6g} to {high:.6g}" if low < high else f"{low:.6g}"
 
 
 def _advice(low: float, high: float, limits: Limits) -> str:

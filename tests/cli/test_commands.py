@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ def test_help_explains_with_an_example(name: str, command: Command) -> None:
     assert "example" in said.out and f"\n  hvae {name}" in said.out
     assert "--json" in said.out
     assert said.err == ""
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_shows_each_default_once_and_in_plain_english(name: str, command: Command) -> None:
+    text = " ".join(command(name, "--help").out.split())
+    assert "[True]" not in text and "[False]" not in text
+    assert not re.search(r"(\[[^\[\]]+\]) \1", text)
+    assert not re.search(r"\b(is|be|was|been) told\b|\btell the plan\b|\bas found\b|trained to lose", text)
 
 
 def test_help_lists_every_command(command: Command) -> None:

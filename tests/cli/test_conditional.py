@@ -142,7 +142,7 @@ def test_data_in_memory_bring_their_labels(conditional: Path) -> None:
     ("word", "line"),
     [
         ("label", "--context: expected NAME=VALUE, as in --context label=7, got label"),
-        ("label=11", "context['label']: expected a class from 0 to 9, got 11 to 11"),
+        ("label=11", "context['label']: expected a class from 0 to 9, got 11"),
         ("label=cat", "no class named 'cat'"),
         ("labl=3", "no condition named 'labl'; did you mean 'label'?"),
         ("label=1,2,3", "context['label']: expected shape"),

@@ -26,7 +26,7 @@ ABOUT = (
     "or, by a ladder trained with model.start everywhere, of any size (--tile). "
     "Grey, colour, palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; "
     "opacity and the low bytes of 16 bits are kept beside it in a classic format. "
-    "Where the model would cost more than PNG or WebP, those are kept instead. A run trained to lose (family qresvae) "
+    "Where the model would cost more than PNG or WebP, those are kept instead. A lossy run (family qresvae) "
     "takes --quality: then the file may be cut anywhere after its top level and shows a preview, and pictures are "
     "coded whole. A picture is named by its file, and by the folders it lies in below a folder that is given; an older "
     "OUT.hvz is replaced once the new one is whole."
@@ -56,11 +56,13 @@ def parser() -> Parser:
     command.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
     tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
     command.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
-    command.add_argument("--no-verify", dest="verify", action="store_false", help="do not decode again: half the time")
+    command.add_argument("--no-verify", dest="verify", action="store_false", help="leave that out: half the time")
     command.add_argument(
-        "--verify", dest="verify", action="store_true", default=True, help="decode again (the default)"
+        "--verify", dest="verify", action="store_true", default=True, help="decode the file and compare (the default)"
     )
-    command.add_argument("--calibrate", action="store_true", help=f"bins from the training data, kept as RUN/{BINS}")
+    command.add_argument(
+        "--calibrate", action="store_true", help=f"take bins from the training data; saved as RUN/{BINS}"
+    )
     fineness = f"bins to a standard deviation of a latent, where RUN/{BINS} has none: finer ones borrow more bits [2]"
     command.add_argument(
         "--fineness", type=real(Bound(above=0, most=1e6, expected="a fineness above 0")), metavar="X", help=fineness

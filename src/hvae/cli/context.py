@@ -1,4 +1,4 @@
-"""--context NAME=VALUE: what a conditional model is asked under."""
+"""--context NAME=VALUE: the values that a conditional model is conditioned on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hvae.errors import HvaeError
 
 
 def add_context(parser: Parser) -> None:
-    """Let a command be told under which context a conditional model is asked; `contexts` reads it."""
-    about = "what a conditional model is asked under, as label=7 or label=cat: a number or a class of the run's data; "
-    about += "again for each condition"
+    """Add the option that gives a conditional model its context; `contexts` reads it."""
+    about = "the condition of a conditional model, as label=7 or label=cat: a number, or the name of a class of the "
+    about += "run's data; give it once for each condition"
     parser.add_argument("--context", action="append", default=[], metavar="NAME=VALUE", help=about)
 
 

@@ -11,7 +11,7 @@ from hvae.cli.voice import Voice, table
 from hvae.screen.table import Table
 
 ABOUT = (
-    "List the known data sets and where each was found: below --root, in the system's place, or in the cache. What is "
+    "List the known data sets and where each lies: below --root, in the system's place, or in the cache. What is "
     "found nowhere is downloaded when a run asks for it. Your own images need no list: hvae train folder --data.path F."
 )
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from hvae.study.codecs import Quality
 
 QUALITY = (
-    "for a run trained to lose (family qresvae): how many of its levels to keep, counted from the top, 1 to as many as "
-    "it has, or all; fewer make a smaller file and a rougher picture. No scale of 0 to 100: how much all levels lose "
-    "was decided in training, by model.sigma"
+    "for a lossy run (family qresvae): how many of its levels to keep, counted from the top, 1 to as many as it has, "
+    "or all; fewer make a smaller file and a rougher picture. It is no scale of 0 to 100: the loss of all levels was "
+    "set in training, by model.sigma"
 )
-LEVELS = "of a file made with --quality, show only what its top K levels tell: a preview"
+LEVELS = "of a file made with --quality, show only its top K levels: a preview"
 
 
 def quality_of(text: str | None) -> Quality | None:

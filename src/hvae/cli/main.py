@@ -30,11 +30,11 @@ COMMANDS = {
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",
     "compare": "put the evaluations of several runs into one table and one page",
-    "score": "tell which images are out-of-distribution for a trained model",
+    "score": "find the images that are out-of-distribution for a trained model",
     "report": "write the report of a trained model again",
     "import": "turn published weights into a run folder",
     "models": "list the families of models, the presets, and the published weights",
-    "data": "list the known data sets and where each was found",
+    "data": "list the known data sets and where each lies",
     "completion": "print a script that lets your shell complete commands and options",
     "inspect": "show levels, shapes, parameters, FLOPs and memory of a model",
 }

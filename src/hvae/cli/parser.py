@@ -114,8 +114,10 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Each option with its default, where it has one to tell."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        silent = action.default in (None, False, "", [], argparse.SUPPRESS) or "%(default)" in (action.help or "")
-        return (action.help or "") + ("" if silent else " [%(default)s]")
+        text = action.help or ""
+        # A switch has no value to show, and some options end in words for theirs.
+        silent = action.nargs == 0 or action.default in (None, "", [], argparse.SUPPRESS) or text.endswith("]")
+        return text + ("" if silent else " [%(default)s]")
 
 
 def _width() -> int:

@@ -43,7 +43,7 @@ def parser() -> Parser:
     command.add_argument("--guidance", default="1.0", metavar="W", help=closely)
     command.add_argument("-o", "--out", default="", metavar="FILE", help=OUT)
     command.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
-    again = "the same pictures again, on the same kind of device [drawn anew, and said]"
+    again = "the same pictures again, on the same kind of device [a new one each time, which is printed]"
     command.add_argument("--seed", type=SEED, metavar="S", help=again)
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
     command.add_argument("--recalibrate", type=whole(0, 10**6), default=0, metavar="N", help=statistics)

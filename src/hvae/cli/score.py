@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 ABOUT = (
     "Score images by how far out of a model's distribution they are: one row an image with every score, a decision "
     "(foreign: out-of-distribution, or normal) and its reason. What is normal comes from the validation data of the "
-    "run alone. Higher is farther out, for every score. Images of another form than the model's are brought to it, and "
-    "what was done is told."
+    "run alone. Higher is farther out, for every score. Images of another form are converted to the model's, and a "
+    "line says how."
 )
 EXAMPLES = (
     "hvae score runs/fashion --data ~/new-images",
@@ -60,7 +60,7 @@ def parser() -> Parser:
         type=whole(0, 10_000),
         default=0,
         metavar="N",
-        help="draw where the N images that are farthest out are so",
+        help="heat maps of the N images that are farthest out: where in them the score is high",
     )
     command.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")

@@ -30,9 +30,13 @@ def parser(argv: list[str]) -> Parser:
     command.add_argument("source", nargs="?", metavar="PRESET|CONFIG", help=f"{source} [{DEFAULT}]")
     command.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
     command.add_argument("--resume", action="store_true", help="go on with the run in that folder where it stopped")
-    command.add_argument("--dry-run", action="store_true", help="check what can be checked at once, and tell the plan")
-    command.add_argument("--print-config", action="store_true", help="print the complete configuration (YAML), no more")
-    accept = "go on though the images are not those of before; every later number says so"
+    command.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check what can be checked at once and print the plan; nothing is written",
+    )
+    command.add_argument("--print-config", action="store_true", help="print the complete configuration (YAML) and stop")
+    accept = "go on although the images have changed; every later number says so"
     command.add_argument("--accept-changed-data", action="store_true", help=accept)
     if wants_help(argv):
         config = shown_for_help(argv)

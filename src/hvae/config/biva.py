@@ -1,4 +1,4 @@
-"""What BIVA can be told, and its published sizes.  No torch here: `--help` stays quick."""
+"""The settings of BIVA, and its published sizes.  No torch here: `--help` stays quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is told about its data.  No torch here: `--help` stays quick.
+"""The settings of the data of a run.  No torch here: `--help` stays quick.
 
 A set of images has a base name, and a binarised form of it is another set with another name, because numbers on one say
 nothing about the other:
@@ -36,8 +36,8 @@ OWN_SEQUENCES = "sequences"
 SOURCES = ("folder", "npy", "idx", "hub", OWN_SEQUENCES)
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
-_CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour) or 0 (as found)")
-_BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (as found)")
+_CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
+_BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (those of the data)")
 _OF_PICTURES = ("size", "crop", "flip", "channels", "pages")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
 _HELD = "a count, or a share from 0 to below 1"
@@ -75,17 +75,17 @@ class DataConfig(Section):
     root: Place = ""
     """A folder in which known sets are looked for first, before the system's, the cache, and the download."""
     size: tuple[Side, Side] | None = None
-    """Height and width to bring every image to; none keeps the size found, which must then be one size for all."""
+    """Height and width to bring every image to; none keeps their own, which must then be one size for all."""
     crop: Literal["none", "center", "pad"] = "none"
     """How `size` is reached: none stretches; center cuts the largest centred box of that shape, then scales;
     pad adds zeros around and scales nothing."""
     flip: bool = False
     """Mirror each training image left to right with probability one half (never validation or test)."""
     bits: Annotated[int, _BITS] = 0
-    """Bits a value: level floor(k / 2^(found - bits)), fed to the model as level / (2^bits - 1); 0 keeps what is found
+    """Bits a value: level floor(k / 2^(own - bits)), fed to the model as level / (2^bits - 1); 0 keeps the images' own
     (digits 4, photographs 8, binarised sets 1)."""
     channels: Annotated[int, _CHANNELS] = 0
-    """1 turns colour to grey (0.299 R + 0.587 G + 0.114 B), 3 repeats grey; 0 keeps what is found."""
+    """1 turns colour to grey (0.299 R + 0.587 G + 0.114 B), 3 repeats grey; 0 keeps the images' own."""
     valid: Held = 0.1
     """Images held out of training where the set has no validation split: a count, or a share below 1; 0 for none."""
     test: Held = 0.1
@@ -95,7 +95,7 @@ class DataConfig(Section):
     bad: Literal["stop", "skip"] = "stop"
     """Picture files that cannot be read: stop and name them all, or go on without them, counted and recorded."""
     download: bool = True
-    """Fetch a known set that is found nowhere from its published address into the cache."""
+    """Download a known set that is not on this machine from its published address into the cache."""
 
     kind: Kind = "auto"
     """Own sequences: rolls (.mat, .npz, .npy), audio (.wav), text (.txt), motion (.csv, .npz) or video (.gif, .npz);

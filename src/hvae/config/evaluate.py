@@ -1,4 +1,4 @@
-"""What an evaluation can be told, and the conventions of published ones by name.  No torch here."""
+"""The settings of an evaluation, and the conventions of published ones by name.  No torch here."""
 
 from __future__ import annotations
 

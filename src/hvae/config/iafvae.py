@@ -1,4 +1,4 @@
-"""What the ResNet-VAE with inverse autoregressive flow can be told, and its published sizes.  No torch here."""
+"""The settings of the ResNet-VAE with inverse autoregressive flow, and its published sizes.  No torch here."""
 
 from __future__ import annotations
 

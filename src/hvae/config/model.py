@@ -1,4 +1,4 @@
-"""What each family of models can be told, one frozen dataclass a family.  No torch here: `--help` stays quick."""
+"""The settings of each family of models, one frozen dataclass a family.  No torch here: `--help` stays quick."""
 
 from __future__ import annotations
 

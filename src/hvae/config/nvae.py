@@ -1,4 +1,4 @@
-"""What NVAE can be told, and its five published sizes.  No torch here: `--help` stays quick."""
+"""The settings of NVAE, and its five published sizes.  No torch here: `--help` stays quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole run in one value: everything that training, evaluating and reporting can be told."""
+"""A whole run in one value: the settings of training, evaluation and report."""
 
 from __future__ import annotations
 

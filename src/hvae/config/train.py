@@ -1,4 +1,4 @@
-"""What training can be told.  No torch here: `--help` stays quick."""
+"""The settings of training.  No torch here: `--help` stays quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the very deep VAE can be told, and its five published sizes.  No torch here: `--help` stays quick."""
+"""The settings of the very deep VAE, and its five published sizes.  No torch here: `--help` stays quick."""
 
 from __future__ import annotations
 
