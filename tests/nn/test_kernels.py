@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.nn.kernels import Kept, LengthConv, PlainConv, convolve
+from hvae.nn.kernels import LengthConv, PlainConv, WeightCache, convolve
 
 
 def inputs(c: int, k: int) -> tuple[Tensor, Tensor]:
@@ -83,10 +83,10 @@ class Counted:
 
     def __init__(self, *weights: Tensor) -> None:
         self.weights, self.times = weights, 0
-        self.kept: Kept[Tensor] = Kept()
+        self.cache: WeightCache[Tensor] = WeightCache()
 
     def __call__(self) -> Tensor:
-        return self.kept(self.make, *self.weights)
+        return self.cache(self.make, *self.weights)
 
     def make(self) -> Tensor:
         self.times += 1

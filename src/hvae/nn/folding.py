@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.nn.kernels import Convolution, Kept, convolve
+from hvae.nn.kernels import Convolution, WeightCache, convolve
 
 Step = Callable[[Tensor], Tensor]
 
@@ -30,7 +30,7 @@ class Chain(nn.Module):
         super().__init__()
         for place, layer in enumerate(layers):
             self.add_module(str(place), layer)
-        self.kept: Kept[list[Step]] = Kept()
+        self.cache: WeightCache[list[Step]] = WeightCache()
 
     def forward(self, h: Tensor) -> Tensor:
         for step in self._steps():
@@ -43,7 +43,7 @@ class Chain(nn.Module):
             return layers
         # The count of batches is among them, and counts when the statistics, which carry no version, have moved.
         tensors = chain.from_iterable((*layer._parameters.values(), *layer._buffers.values()) for layer in layers)
-        return self.kept(lambda: folded(layers), *(t for t in tensors if t is not None))
+        return self.cache(lambda: folded(layers), *(t for t in tensors if t is not None))
 
 
 def _moving(layer: nn.Module) -> bool:

@@ -66,10 +66,10 @@ class LengthConv(Convolution):
     def __init__(self, a: int, b: int, size: int, *, stride: int = 1, bias: bool = True) -> None:
         super().__init__(a, b, size, stride=stride, bias=bias)
         self.log_length = nn.Parameter(first_length(self.weight))  # (C, 1, 1, 1)
-        self.kept: Kept[Tensor] = Kept()
+        self.cache: WeightCache[Tensor] = WeightCache()
 
     def kernel(self) -> Tensor:
-        return self.kept(lambda: lengthened(self.weight, self.log_length), self.weight, self.log_length)
+        return self.cache(lambda: lengthened(self.weight, self.log_length), self.weight, self.log_length)
 
 
 def first_length(v: Tensor) -> Tensor:
@@ -89,22 +89,22 @@ def _length(v: Tensor) -> Tensor:
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
-    """What is computed from weights, kept as long as they stay the same.
+class WeightCache(Generic[T]):
+    """A function of weights, cached until they change.
 
-    Kept only where gradients are off, since otherwise a graph would hang on it.  Weights count as the same while they
-    are the same tensors at the same version: any change in place, a step of an optimiser or of an average, counts up
-    the version, and so does loading.  (Writing to `weight.data` does not: nothing can see that.)
+    Without gradients only: a cached result would hold on to its graph.  Weights are unchanged while they are the same
+    tensors at the same version, which every change in place increments: steps of an optimiser or an average, and
+    loading.  Writing to `weight.data` does not, and cannot be detected.
 
-    >>> w, kept = torch.ones(1), Kept()
+    >>> w, cache = torch.ones(1), WeightCache()
     >>> with torch.no_grad():
-    ...     kept(lambda: 2 * w, w) is kept(lambda: 2 * w, w), kept(lambda: 2 * w, w.add_(1))
+    ...     cache(lambda: 2 * w, w) is cache(lambda: 2 * w, w), cache(lambda: 2 * w, w.add_(1))
     (True, tensor([4.]))
     """
 
     def __init__(self) -> None:
         self.value: T | None = None
-        # Held, not numbered: the number of a tensor that is gone may be another one's tomorrow.
+        # References, not ids: the id of a deleted tensor is given to another.
         self.weights: tuple[Tensor, ...] = ()
         self.states: tuple[Any, ...] = ()
 
@@ -119,9 +119,9 @@ class Kept(Generic[T]):
             self.weights, self.states, self.value = weights, states, make()
         return self.value
 
-    def __reduce__(self) -> tuple[type[Kept[T]], tuple[()]]:
-        # A copy of a module starts without: it has weights of its own.
-        return Kept, ()
+    def __reduce__(self) -> tuple[type[WeightCache[T]], tuple[()]]:
+        # A copied module has weights of its own, so its cache starts empty.
+        return WeightCache, ()
 
 
 def convolve(h: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, groups: int) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.nn.kernels import Convolution, Kept, first_length, lengthened
+from hvae.nn.kernels import Convolution, WeightCache, first_length, lengthened
 
 
 def raster_mask(a: int, b: int, size: int, *, strict: bool, mirrored: bool) -> Tensor:
@@ -51,10 +51,10 @@ class MaskedConv(Convolution):
         self.register_buffer("mask", mask, persistent=False)
         start = first_length(self.weight * mask) + math.log(scale)
         self.log_length = nn.Parameter(start.detach())  # (C, 1, 1, 1)
-        self.kept: Kept[Tensor] = Kept()
+        self.cache: WeightCache[Tensor] = WeightCache()
 
     def kernel(self) -> Tensor:
-        return self.kept(lambda: lengthened(self.weight * self.mask, self.log_length), self.weight, self.log_length)
+        return self.cache(lambda: lengthened(self.weight * self.mask, self.log_length), self.weight, self.log_length)
 
 
 class Shift(nn.Module):
