@@ -52,8 +52,8 @@ class Course:
         self.memory = MemoryMeter(fabric.device)
         self.sampler = self._sampler()
         # Asked once, since the first process soon writes what the others would find.
-        self.found: bool = fabric.broadcast((job.folder / LAST).is_file())
-        begun = "" if self.found else prepare(fabric, job, self.sampler)
+        self.has_checkpoint: bool = fabric.broadcast((job.folder / LAST).is_file())
+        begun = "" if self.has_checkpoint else prepare(fabric, job, self.sampler)
         self.parts = Parts(job.model, job.config.only)
         self.learner = Learner(fabric, job.model, job.objective, job.config)
         self.split = resident(job.split, fabric.device)
@@ -100,7 +100,7 @@ class Course:
     def _advance(self, sign: StopSign) -> None:
         began = time.monotonic()
         lr = self.history.scale * learning_rate(self.config, self.history.step)
-        outcome = self.learner.step(self.batches, lr, late=self._late(), asked=sign.asked)
+        outcome = self.learner.step(self.batches, lr, late=self._late(), is_interrupted=sign.is_interrupted)
         self.busy, self.done = self.busy + time.monotonic() - began, self.done + 1
         self.history.step += 1
         if outcome.fate is not Fate.DROPPED:
@@ -164,7 +164,7 @@ class Course:
     def _why_stop(self, outcome: Outcome) -> str:
         if self.history.step >= self.config.steps:
             return "steps"
-        return "minutes" if outcome.late else "interrupt" if outcome.asked else ""
+        return "minutes" if outcome.late else "interrupt" if outcome.is_interrupted else ""
 
     def _train_row(self, lr: float) -> Row:
         history = self.history
@@ -200,13 +200,13 @@ class Course:
     # Files
 
     def _begin(self) -> None:
-        if self.found and not self.job.resume:
+        if self.has_checkpoint and not self.job.resume:
             raise HvaeError(f"{self.job.folder} already holds a run; resume it, or choose another folder")
         if self.fabric.is_global_zero:
             clear_remains(self.job.folder)
             if self.job.on_start:
                 self.job.on_start()
-        if self.found:
+        if self.has_checkpoint:
             self._take_up(read_checkpoint(self.job.folder / LAST))
         else:
             self._from(0)

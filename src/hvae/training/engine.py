@@ -137,7 +137,7 @@ def over_processes(t: Tensor) -> Tensor:
 class StopSign:
     """Whether someone asked the run to stop."""
 
-    asked: bool = False
+    is_interrupted: bool = False
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def stop_sign() -> Iterator[StopSign]:
         return
 
     def ask(number: int, frame: object) -> None:
-        sign.asked = True
+        sign.is_interrupted = True
         signal.signal(number, before[number])
 
     before: dict[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

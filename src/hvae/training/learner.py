@@ -53,7 +53,7 @@ class Outcome:
     names: tuple[str, ...]
     values: Tensor
     late: bool
-    asked: bool
+    is_interrupted: bool
 
 
 class Learner:
@@ -69,12 +69,12 @@ class Learner:
         self.average = Average(model, config.ema)
         self.guard = NormGuard(config)
 
-    def step(self, batches: Iterator[Fed], lr: float, late: bool = False, asked: bool = False) -> Outcome:
+    def step(self, batches: Iterator[Fed], lr: float, late: bool = False, is_interrupted: bool = False) -> Outcome:
         """Take the micro-batches of one step from `batches`; take, skip or drop the step."""
         names, terms = self._backward(batches)
         gradients = [w.grad for w in self.weights if w.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        values = self.over_processes(torch.cat([terms, terms.new_tensor([late, asked])]))
+        values = self.over_processes(torch.cat([terms, terms.new_tensor([late, is_interrupted])]))
         # The one wait for the device in a step.  To decide there instead would mean a select over every weight and
         # moment, since a zero gradient still moves Adam; this waits for two numbers that are ready anyway.
         loss, *flags, length = torch.stack([values[names.index("loss")], *values[-2:], norm]).tolist()
