@@ -72,11 +72,11 @@ def _remembered(folder: Path) -> tuple[Plan, Account] | None:
     """What was decoded into the cache before, when all of it is there as it was written."""
     try:
         plan, account = json.loads((folder / "plan.json").read_text())
-        found = Plan(**{**plan, "size": tuple(plan["size"])}), Account(**account)
-        is_whole = all(_stamp(folder / f"{split}.npy") == was for split, was in found[1].stamps.items())
+        record = Plan(**{**plan, "size": tuple(plan["size"])}), Account(**account)
+        is_whole = all(_stamp(folder / f"{split}.npy") == was for split, was in record[1].stamps.items())
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found if is_whole else None
+    return record if is_whole else None
 
 
 def _stamp(path: Path) -> list[int]:
@@ -94,9 +94,9 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
         raise HvaeError(f"no picture can be read: {named_at_once(bad)}")
     plan, rows, start = settle(named, config), {}, 0
     for split, some in splits.items():
-        found = _write(folder / f"{split}.npy", some, looked[start : start + len(some)], plan)
-        rows[split], start = found.rows, start + len(some)
-        bad += found.bad
+        block = _write(folder / f"{split}.npy", some, looked[start : start + len(some)], plan)
+        rows[split], start = block.rows, start + len(some)
+        bad += block.bad
     account = Account(
         rows=rows,
         bad=bad,

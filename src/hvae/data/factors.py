@@ -92,14 +92,14 @@ def read_factors(path: str | Path) -> FactorData:
     >>> read_factors(path).names
     ('shape', 'scale', 'orientation', 'x', 'y')
     """
-    found = read_arrays(Path(path))
-    levels, factors, names = (_sprites if {"idx", "palette"} <= set(found) else _plain)(found, str(path))
+    arrays = read_arrays(Path(path))
+    levels, factors, names = (_sprites if {"idx", "palette"} <= set(arrays) else _plain)(arrays, str(path))
     grid, bits = as_levels(levels, 0, str(path))
     images = np.ascontiguousarray(as_images(grid, str(path)))
-    kept = [f for f in range(factors.shape[1]) if (factors[:, f] != factors[0, f]).any()]
-    if not kept:
+    varying = [f for f in range(factors.shape[1]) if (factors[:, f] != factors[0, f]).any()]
+    if not varying:
         raise HvaeError(f"{path}: expected factors that vary over the images, got none")
-    return known(images, np.stack([_counted(factors[:, f]) for f in kept], 1), [names[f] for f in kept], bits)
+    return known(images, np.stack([_counted(factors[:, f]) for f in varying], 1), [names[f] for f in varying], bits)
 
 
 def known(images: Array, factors: Array, names: list[str], bits: int) -> FactorData:
@@ -112,30 +112,30 @@ def _counted(column: Array) -> Array:
     return np.unique(column, return_inverse=True)[1].reshape(-1)
 
 
-def _plain(found: Mapping[str, Array], where: str) -> tuple[Array, Array, list[str]]:
-    images, key = (next((name for name in names if name in found), None) for names in (IMAGES, FACTORS))
+def _plain(arrays: Mapping[str, Array], where: str) -> tuple[Array, Array, list[str]]:
+    images, key = (next((name for name in names if name in arrays), None) for names in (IMAGES, FACTORS))
     if images is None or key is None:
-        raise HvaeError(f"{where}: expected arrays named images and factors, got {', '.join(found) or 'nothing'}")
-    factors = found[key]
-    if factors.ndim != 2 or len(factors) != len(found[images]) or factors.dtype.kind not in "bui":
+        raise HvaeError(f"{where}: expected arrays named images and factors, got {', '.join(arrays) or 'nothing'}")
+    factors = arrays[key]
+    if factors.ndim != 2 or len(factors) != len(arrays[images]) or factors.dtype.kind not in "bui":
         raise HvaeError(
-            f"{where}: expected whole-number factors of shape ({len(found[images])}, F), got {factors.dtype} of shape "
+            f"{where}: expected whole-number factors of shape ({len(arrays[images])}, F), got {factors.dtype} of shape "
             f"{factors.shape}"
         )
-    return found[images], factors, _names(found, key, factors.shape[1], where)
+    return arrays[images], factors, _names(arrays, key, factors.shape[1], where)
 
 
-def _names(found: Mapping[str, Array], key: str, count: int, where: str) -> list[str]:
+def _names(arrays: Mapping[str, Array], key: str, count: int, where: str) -> list[str]:
     if key == "latents_classes" and count == len(DSPRITES):
         return list(DSPRITES)
-    names = [str(name) for name in found.get("factor_names", [f"factor {f + 1}" for f in range(count)])]
+    names = [str(name) for name in arrays.get("factor_names", [f"factor {f + 1}" for f in range(count)])]
     if len(names) != count:
         raise HvaeError(f"{where}: expected {count} factor_names, got {len(names)}")
     return names
 
 
-def _sprites(found: Mapping[str, Array], where: str) -> tuple[Array, Array, list[str]]:
-    index, palette, sizes = found["idx"], found["palette"], found.get("factor_sizes", np.zeros(0, int))
+def _sprites(arrays: Mapping[str, Array], where: str) -> tuple[Array, Array, list[str]]:
+    index, palette, sizes = arrays["idx"], arrays["palette"], arrays.get("factor_sizes", np.zeros(0, int))
     if index.dtype.kind not in "ui" or palette.ndim != 2 or sizes.ndim != 1 or sizes.dtype.kind not in "ui":
         raise HvaeError(f"{where}: expected whole-number idx and factor_sizes, and a palette (colours, channels)")
     counts = tuple(int(n) for n in sizes)
@@ -145,4 +145,4 @@ def _sprites(found: Mapping[str, Array], where: str) -> tuple[Array, Array, list
         raise HvaeError(f"{where}: expected idx from 0 to {len(palette) - 1}, got {index.min()} to {index.max()}")
     check_memory(index.size * palette[:1].nbytes, where)
     factors = np.stack(np.unravel_index(np.arange(len(index)), counts), 1)
-    return palette[index], factors, _names(found, "factors", len(counts), where)
+    return palette[index], factors, _names(arrays, "factors", len(counts), where)

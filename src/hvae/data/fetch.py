@@ -100,10 +100,10 @@ def download(
         for block in _blocks(address, path.name, limit):
             digest.update(block)
             file.write(block)
-        found = digest.hexdigest()
-        if expected and found != expected:
-            raise HvaeError(f"{address} sent {algorithm} {found}, expected {expected}: the file is damaged or changed")
-    return found
+        actual = digest.hexdigest()
+        if expected and actual != expected:
+            raise HvaeError(f"{address} sent {algorithm} {actual}, expected {expected}: the file is damaged or changed")
+    return actual
 
 
 def _blocks(address: str, name: str, limit: int) -> Iterator[bytes]:
@@ -149,14 +149,14 @@ class Pace:
 def _answer(address: str) -> Any:
     """The reply of a server, once its headers are there; a time limit holds for all of them together."""
     # The limit of a socket begins again with every byte, and headers are read inside the library.
-    found: Future[Any] = Future()
+    reply: Future[Any] = Future()
 
     def ask() -> None:
         try:
-            found.set_result(urllib.request.urlopen(address, timeout=TIMEOUT))
+            reply.set_result(urllib.request.urlopen(address, timeout=TIMEOUT))
         except BaseException as fault:
-            found.set_exception(fault)
+            reply.set_exception(fault)
 
     # Not a pool: it would wait for its thread when the program ends.
     Thread(target=ask, daemon=True).start()
-    return found.result(2 * TIMEOUT)
+    return reply.result(2 * TIMEOUT)

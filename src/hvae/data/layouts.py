@@ -47,9 +47,9 @@ def digits() -> Raw:
     """scikit-learn's 8x8 digits.  They count 0 to 16 dark pixels of a 4x4 block: 17 values, one too many for 4 bits."""
     from sklearn.datasets import load_digits  # a second of imports that only this set needs
 
-    found = load_digits()
-    levels = np.minimum(found.images, 15).astype(np.uint8)[:, None]  # (N, 1, 8, 8)
-    part = Part(levels, found.target.astype(np.int64))
+    sheet = load_digits()
+    levels = np.minimum(sheet.images, 15).astype(np.uint8)[:, None]  # (N, 1, 8, 8)
+    part = Part(levels, sheet.target.astype(np.int64))
     source, version = "scikit-learn, load_digits", "value 16 stored as 15"
     return Raw(parts={"train": part}, bits=4, classes=NUMERALS, source=source, version=version)
 
@@ -107,8 +107,8 @@ def _static(bits: Mapping[str, Array]) -> Raw:
 def omniglot_npz(folder: Path) -> Raw:
     """Omniglot as one array of 28x28 images (ink is high) with `drawer` and `char_id`."""
     path = folder / "omniglot_28x28.npz"
-    found = _named(read_arrays(path), ("images", "drawer", "char_id"), path)
-    return _omniglot(found["images"], found["drawer"], found["char_id"])
+    arrays = _named(read_arrays(path), ("images", "drawer", "char_id"), path)
+    return _omniglot(arrays["images"], arrays["drawer"], arrays["char_id"])
 
 
 def omniglot_zips(folder: Path) -> Raw:
@@ -242,7 +242,7 @@ def _mosaic(file: Path) -> Array:
     return tiles.reshape(-1, 3, 32, 32)
 
 
-def _named(found: Mapping[str, Array], names: Sequence[str], path: Path) -> dict[str, Array]:
-    if missing := [name for name in names if name not in found]:
+def _named(arrays: Mapping[str, Array], names: Sequence[str], path: Path) -> dict[str, Array]:
+    if missing := [name for name in names if name not in arrays]:
         raise HvaeError(f"{path}: expected arrays named {', '.join(names)}; {', '.join(missing)} is not there")
-    return {name: found[name] for name in names}
+    return {name: arrays[name] for name in names}

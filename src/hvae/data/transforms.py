@@ -29,30 +29,30 @@ def recolour(levels: Array, channels: int) -> Array:
     >>> recolour(np.full((1, 3, 1, 1), 200, np.uint8), 1).item()
     200
     """
-    found = levels.shape[1]
-    if channels in (0, found):
+    own = levels.shape[1]
+    if channels in (0, own):
         return levels
-    if found == 1:
+    if own == 1:
         return np.repeat(levels, channels, axis=1)  # (N, 3, H, W)
-    if found == 3:
+    if own == 3:
         red, green, blue = (levels[:, c : c + 1].astype(np.int32) for c in range(3))
         return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(levels.dtype)  # (N, 1, H, W)
-    raise HvaeError(f"images with {found} channels cannot become {channels}; set data.channels=0 to keep them")
+    raise HvaeError(f"images with {own} channels cannot become {channels}; set data.channels=0 to keep them")
 
 
-def quantise(levels: Array, found: int, bits: int, what: str) -> Array:
-    """From `found` bits a value to `bits`: floor(k / 2^(found - bits)); 0 leaves them.
+def quantise(levels: Array, depth: int, bits: int, what: str) -> Array:
+    """From `depth` bits a value to `bits`: floor(k / 2^(depth - bits)); 0 leaves them.
 
     Raises HvaeError when more bits are asked than there are: empty levels would make likelihoods look better.
 
     >>> quantise(np.array([0, 127, 128, 255], np.uint8), 8, 1, "x").tolist()
     [0, 0, 1, 1]
     """
-    if bits in (0, found):
+    if bits in (0, depth):
         return levels
-    if bits > found:
-        raise HvaeError(f"expected at most data.bits={found}, which is what {what} holds, got {bits}")
-    return (levels >> (found - bits)).astype(level_type(bits))
+    if bits > depth:
+        raise HvaeError(f"expected at most data.bits={depth}, which is what {what} holds, got {bits}")
+    return (levels >> (depth - bits)).astype(level_type(bits))
 
 
 def fit(levels: Array, size: tuple[int, int] | None, crop: str, bits: int) -> Array:

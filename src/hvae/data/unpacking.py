@@ -53,10 +53,10 @@ def content(file: BinaryIO, where: str | Path, limit: int) -> bytes:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     most = min(limit, max(ALWAYS, MOST_FOLD * size))
-    found = unpacked(file).read(most + 1)
-    if len(found) > most:
+    result = unpacked(file).read(most + 1)
+    if len(result) > most:
         raise HvaeError(f"{where}: expected at most {most:,} bytes of content, got more; it is damaged")
-    return found
+    return result
 
 
 class _Npy(NamedTuple):
