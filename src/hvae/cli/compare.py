@@ -20,10 +20,10 @@ EXAMPLES = ("hvae compare runs/vae runs/lvae runs/ladder", "hvae compare runs/* 
 
 
 def parser() -> Parser:
-    made = Parser("compare", ABOUT, EXAMPLES, "RUN RUN ... [--out FILE]")
-    made.add_argument("runs", nargs="+", metavar="RUN", help="run folders that hvae evaluate has measured")
-    made.add_argument("-o", "--out", default="comparison.html", metavar="FILE", help="the page to write")
-    return made
+    result = Parser("compare", ABOUT, EXAMPLES, "RUN RUN ... [--out FILE]")
+    result.add_argument("runs", nargs="+", metavar="RUN", help="run folders that hvae evaluate has measured")
+    result.add_argument("-o", "--out", default="comparison.html", metavar="FILE", help="the page to write")
+    return result
 
 
 def main(argv: list[str]) -> None:

@@ -23,27 +23,27 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     from hvae.data import known_sets
 
-    found = known_sets(args.root)
-    voice.answer({"sets": found})
+    sets = known_sets(args.root)
+    voice.answer({"sets": sets})
     if not args.json:
-        voice.show(Group(_table(found), "", _own()))
+        voice.show(Group(_table(sets), "", _own()))
 
 
 def _table(sets: list[dict[str, Any]]) -> Table:
-    made = table("name", "images", "of", "found", "what it is", first_to_go=("images", "of"))
-    for known in sets:
-        sizes = " + ".join(f"{n:,}" for n in known["sizes"].values())
-        shape = "x".join(map(str, known["shape"])) + f", {known['bits']} bit"
-        where = known["found"] or ("to download" if known["download"] else "nowhere")
-        made.add_row("\n".join(known["forms"]), sizes, shape, where, known["what"])
-    return made
+    result = table("name", "images", "of", "found", "what it is", first_to_go=("images", "of"))
+    for row in sets:
+        sizes = " + ".join(f"{n:,}" for n in row["sizes"].values())
+        shape = "x".join(map(str, row["shape"])) + f", {row['bits']} bit"
+        where = row["found"] or ("to download" if row["download"] else "nowhere")
+        result.add_row("\n".join(row["forms"]), sizes, shape, where, row["what"])
+    return result
 
 
 def _own() -> Table:
-    made = table("your own images", "what to type")
-    made.add_row("pictures, colour", "hvae train photos-small --data.path FOLDER")
-    made.add_row("pictures, grey", "hvae train greyscale-small --data.path FOLDER")
-    made.add_row(".npy, .npz", "hvae train arrays --data.path FILE")
-    made.add_row("IDX, also .gz", "hvae train arrays --data.name idx --data.path FILE")
-    made.add_row("Hugging Face hub", "hvae train arrays --data.name hub --data.path NAME")
-    return made
+    result = table("your own images", "what to type")
+    result.add_row("pictures, colour", "hvae train photos-small --data.path FOLDER")
+    result.add_row("pictures, grey", "hvae train greyscale-small --data.path FOLDER")
+    result.add_row(".npy, .npz", "hvae train arrays --data.path FILE")
+    result.add_row("IDX, also .gz", "hvae train arrays --data.name idx --data.path FILE")
+    result.add_row("Hugging Face hub", "hvae train arrays --data.name hub --data.path NAME")
+    return result

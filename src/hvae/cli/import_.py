@@ -25,11 +25,11 @@ EXAMPLES = (
 
 
 def parser() -> Parser:
-    made = Parser("import", ABOUT, EXAMPLES, "FAMILY FILE | NAME [FILE] [--out FOLDER] [--data.KEY VALUE ...]")
-    made.add_argument("what", metavar="FAMILY|NAME", help="vdvae, nvae, or a name from hvae models --published")
-    made.add_argument("file", nargs="?", metavar="FILE", help="the file of a family, or one fetched by hand for NAME")
-    made.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
-    return made
+    result = Parser("import", ABOUT, EXAMPLES, "FAMILY FILE | NAME [FILE] [--out FOLDER] [--data.KEY VALUE ...]")
+    result.add_argument("what", metavar="FAMILY|NAME", help="vdvae, nvae, or a name from hvae models --published")
+    result.add_argument("file", nargs="?", metavar="FILE", help="the file of a family, or one fetched by hand for NAME")
+    result.add_argument("-o", "--out", default="", metavar="FOLDER", help="the run folder to write [runs/NAME]")
+    return result
 
 
 def main(argv: list[str]) -> None:

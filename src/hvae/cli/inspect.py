@@ -45,15 +45,15 @@ class Form:
 
 
 def parser(argv: list[str]) -> Parser:
-    made = Parser("inspect", ABOUT, EXAMPLES, "RUN|PRESET|CONFIG [--KEY VALUE ...]")
-    made.add_argument(
+    result = Parser("inspect", ABOUT, EXAMPLES, "RUN|PRESET|CONFIG [--KEY VALUE ...]")
+    result.add_argument(
         "source", metavar="RUN|PRESET|CONFIG", help="a run folder, a preset (hvae models), or a YAML file"
     )
-    made.add_argument("--parameters", action="store_true", help="name every parameter, as --train.only takes them")
+    result.add_argument("--parameters", action="store_true", help="name every parameter, as --train.only takes them")
     if wants_help(argv):
         config = shown_for_help(argv)
-        add_keys(made, {"model": config.model, "data": config.data})
-    return made
+        add_keys(result, {"model": config.model, "data": config.data})
+    return result
 
 
 def main(argv: list[str]) -> None:
@@ -64,10 +64,10 @@ def main(argv: list[str]) -> None:
     form, config = form_of(config, Path(args.source), dotted), settled(config)
     if args.parameters:
         return show_parameters(config, form, voice)
-    found = inspected(config, form)
-    voice.answer({**found.to_dict(), "process_bytes": resident()})
+    summary = inspected(config, form)
+    voice.answer({**summary.to_dict(), "process_bytes": resident()})
     if not args.json:
-        voice.show(found)
+        voice.show(summary)
         voice.show(form.note) if form.note else None
         voice.show(f"this process, with torch and without data: {resident() / 1e6:.0f} MB")
 

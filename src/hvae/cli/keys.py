@@ -78,19 +78,19 @@ def docs(kind: type) -> dict[str, str]:
     >>> docs(LadderConfig)["width"]
     'Channels of the features.'
     """
-    found: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if base is not object and is_dataclass(base):
-            found |= _own_docs(base)
-    return {f.name: found[f.name] for f in fields(kind) if f.name in found}
+            sentences |= _own_docs(base)
+    return {f.name: sentences[f.name] for f in fields(kind) if f.name in sentences}
 
 
 def _own_docs(kind: type) -> dict[str, str]:
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     assert isinstance(tree, ast.ClassDef)
-    found = {}
+    sentences = {}
     for field, below in zip(tree.body, tree.body[1:], strict=False):
         target, text = getattr(field, "target", None), getattr(getattr(below, "value", None), "value", None)
         if isinstance(field, ast.AnnAssign) and isinstance(target, ast.Name) and isinstance(text, str):
-            found[target.id] = " ".join(text.split())
-    return found
+            sentences[target.id] = " ".join(text.split())
+    return sentences

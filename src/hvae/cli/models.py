@@ -31,10 +31,13 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     if args.published:
         return _show_published(voice)
-    found = {"families": [_family(name) for name in FAMILIES], "presets": [_preset(*item) for item in PRESETS.items()]}
-    voice.answer(found)
+    listing = {
+        "families": [_family(name) for name in FAMILIES],
+        "presets": [_preset(*item) for item in PRESETS.items()],
+    }
+    voice.answer(listing)
     if not args.json:
-        voice.show(Group(_families(found["families"]), "", _presets(found["presets"]), "", _advice()))
+        voice.show(Group(_families(listing["families"]), "", _presets(listing["presets"]), "", _advice()))
 
 
 def _family(name: str) -> dict[str, Any]:
@@ -76,11 +79,11 @@ def _show_published(voice: Voice) -> None:
 
 
 def _published(rows: list[dict[str, Any]]) -> Table:
-    made = table("name", "data", "stated", "protocol", "to be had", "what to know", title="Published weights")
+    result = table("name", "data", "stated", "protocol", "to be had", "what to know", title="Published weights")
     for row in rows:
         stated = row["expected"] or "see its paper"
-        made.add_row(row["name"], row["data"], stated, row["protocol"], row["reach"], row["note"])
-    return made
+        result.add_row(row["name"], row["data"], stated, row["protocol"], row["reach"], row["note"])
+    return result
 
 
 def _addresses(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -91,28 +94,28 @@ def _addresses(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _families(rows: list[dict[str, Any]]) -> Table:
-    made = table("family", "what it is", title="Families")
+    result = table("family", "what it is", title="Families")
     for row in rows:
-        made.add_row(row["family"], row["about"])
-    return made
+        result.add_row(row["family"], row["about"])
+    return result
 
 
 _SIZE = ("levels", "parameters", "family")
 
 
 def _presets(rows: list[dict[str, Any]]) -> Table:
-    made = table("preset", "family", "levels", "parameters", "time", "what it is", title="Presets", first_to_go=_SIZE)
+    result = table("preset", "family", "levels", "parameters", "time", "what it is", title="Presets", first_to_go=_SIZE)
     for row in rows:
         size = f"{row['parameters'] / 1e6:.2f} M"
         time = row["time"].replace(" (published)", "\n(published)")  # or it takes the width of what it is
-        made.add_row(row["preset"], row["family"], str(row["levels"]), size, time, row["about"])
-    return made
+        result.add_row(row["preset"], row["family"], str(row["levels"]), size, time, row["about"])
+    return result
 
 
 def _advice() -> Table:
-    made = table("with a preset", "what to type")
-    made.add_row("train it", "hvae train PRESET")
-    made.add_row("see what it is made of", "hvae inspect PRESET")
-    made.add_row("change it", "hvae train PRESET --model.width 48")
-    made.add_row("keep it as a file", "hvae train PRESET --print-config > own.yaml")
-    return made
+    result = table("with a preset", "what to type")
+    result.add_row("train it", "hvae train PRESET")
+    result.add_row("see what it is made of", "hvae inspect PRESET")
+    result.add_row("change it", "hvae train PRESET --model.width 48")
+    result.add_row("keep it as a file", "hvae train PRESET --print-config > own.yaml")
+    return result

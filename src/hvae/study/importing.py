@@ -105,8 +105,8 @@ def written(source: Source, folder: Path, keys: Mapping[str, str], tell: Tell) -
 
 def likeness(family: str, keys: Mapping[str, str]) -> ModelConfig | None:
     """What the user tells of the model by keys, for a file that does not say it itself."""
-    told = {key: value for key, value in keys.items() if key.startswith("model.")}
-    return RunConfig(model=family_type(family)()).override(told).model if told else None
+    values = {key: value for key, value in keys.items() if key.startswith("model.")}
+    return RunConfig(model=family_type(family)()).override(values).model if values else None
 
 
 def converted(source: Source, file: Path, like: ModelConfig | None) -> Converted:

@@ -27,7 +27,7 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
     """Raises HvaeError if the objective speaks of a level that the model does not have, before a folder is made."""
     from hvae.walk import names
 
-    known = names(model.eval())
+    own = names(model.eval())
     by_level = {
         "beta": objective.beta,
         "warmup.start": objective.warmup.start,
@@ -36,6 +36,6 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
     }
     for key, value in by_level.items():
         for name in value if isinstance(value, dict) else ():
-            if name not in known:
+            if name not in own:
                 advice = f"set --objective.{key} for the levels of this model"
-                raise HvaeError(f"objective.{key}: {unknown('level', name, known)}; {advice}")
+                raise HvaeError(f"objective.{key}: {unknown('level', name, own)}; {advice}")

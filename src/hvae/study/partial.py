@@ -37,7 +37,7 @@ def fingerprint(subject: Subject, *apart: str) -> str:
     from hvae.weights import digest
 
     model, settings = subject.run.model, plain(subject.config)
-    asked = {
+    values = {
         "hvae": __version__,
         "weights": digest(model.state_dict()),
         "model": plain(subject.run.config.model),
@@ -45,7 +45,7 @@ def fingerprint(subject: Subject, *apart: str) -> str:
         "evaluate": {key: value for key, value in settings.items() if key not in apart},
         "device": next((w.device.type for w in model.parameters()), "cpu"),
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 class Partial:

@@ -27,7 +27,7 @@ def check_suffix(path: Path) -> None:
         raise HvaeError(f"--out: expected a file name that ends in {', '.join(SUFFIXES)}, got {path}")
 
 
-def times(asked: str, number: int, shape: tuple[int, ...]) -> int:
+def times(wish: str, number: int, shape: tuple[int, ...]) -> int:
     """How many times as large pictures (C, H, W) become.  Raises HvaeError for what would be no picture any more.
 
     >>> times("auto", 16, (1, 8, 8)), times("auto", 16, (3, 64, 64)), times("auto", 1, (1, 8, 8))
@@ -35,16 +35,16 @@ def times(asked: str, number: int, shape: tuple[int, ...]) -> int:
     """
     from hvae.explore.tiles import magnification
 
-    if asked == "auto":
+    if wish == "auto":
         return magnification(shape[1]) if number > 1 and len(shape) == 3 else 1
-    if not asked.isdecimal() or not 1 <= int(asked[:9]) <= MOST_TIMES:
-        raise HvaeError(f"--enlarge: expected auto, or 1 to {MOST_TIMES} times, got {asked[:40]}")
-    if int(asked) ** 2 * number * shape[-2] * shape[-1] > MOST_PIXELS:
+    if not wish.isdecimal() or not 1 <= int(wish[:9]) <= MOST_TIMES:
+        raise HvaeError(f"--enlarge: expected auto, or 1 to {MOST_TIMES} times, got {wish[:40]}")
+    if int(wish) ** 2 * number * shape[-2] * shape[-1] > MOST_PIXELS:
         raise HvaeError(
-            f"--enlarge {asked}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of "
-            f"{int(asked) * shape[-2]:,}x{int(asked) * shape[-1]:,}; enlarge less, or draw fewer"
+            f"--enlarge {wish}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of "
+            f"{int(wish) * shape[-2]:,}x{int(wish) * shape[-1]:,}; enlarge less, or draw fewer"
         )
-    return int(asked)
+    return int(wish)
 
 
 def write(path: Path, pictures: Tensor, enlarge: str = "auto") -> None:
@@ -71,10 +71,10 @@ def _image(path: Path, pictures: Tensor, enlarge: str) -> bytes:
 
     size = times(enlarge, len(pictures), tuple(pictures.shape[1:]))
     if len(pictures) == 1:
-        drawn = np.kron(pixels(pictures[0]), np.ones((size, size, 1), np.uint8))
+        array = np.kron(pixels(pictures[0]), np.ones((size, size, 1), np.uint8))
     else:
-        drawn = sheet(pictures, size)
-    image, out = Image.fromarray(drawn), io.BytesIO()
+        array = sheet(pictures, size)
+    image, out = Image.fromarray(array), io.BytesIO()
     if path.suffix.lower() == ".png":
         image.save(out, "PNG", optimize=True)
     else:

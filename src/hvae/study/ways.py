@@ -196,10 +196,10 @@ def division(
     for name in named:
         if name in moved:
             raise HvaeError(f"--temperature.{name}: {name} goes the way and is not drawn; leave it out of --levels")
-    asked = {name: t for name, t in every({REST: COLD, **by_level}, model).items() if name not in moved}
-    if REST in by_level and not asked:
+    temperatures = {name: t for name, t in every({REST: COLD, **by_level}, model).items() if name not in moved}
+    if REST in by_level and not temperatures:
         raise HvaeError("--temperature: all levels go the way and none is drawn; name fewer with --levels")
-    return [name for name in names if name in moved], asked
+    return [name for name in names if name in moved], temperatures
 
 
 def _by_level(temperature: Temperature | None) -> dict[str, float]:
