@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError, unknown
-from hvae.metrics.results import plain
-from hvae.records import JSON
+from hvae.metrics.results import Plain
 from hvae.seeds import noise_seed
 
 Classify = Callable[[Tensor], Tensor]
@@ -68,7 +67,7 @@ def pairwise_agreement(classify: Classify, groups: Tensor) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoarseToFine:
+class CoarseToFine(Plain):
     """Agreement in the experiment, in its mirror, and by chance."""
 
     top_held: float
@@ -82,10 +81,6 @@ class CoarseToFine:
     chance_pairwise: float
     groups: int
     redraws: int
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def coarse_to_fine(classify: Classify, top_held: Tensor, top_redrawn: Tensor, seed: int = 0) -> CoarseToFine:

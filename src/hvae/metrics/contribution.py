@@ -17,9 +17,8 @@ from hvae.draw import Draw, each, posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.fidelity import psnr
-from hvae.metrics.results import Estimate, estimate, plain
+from hvae.metrics.results import Estimate, Plain, estimate
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
-from hvae.records import JSON
 from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, names, run, still
 
@@ -30,7 +29,7 @@ CUTS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconstructionResult:
+class ReconstructionResult(Plain):
     """Similarity of E[x given z], z drawn from q, to the data."""
 
     data: int
@@ -42,10 +41,6 @@ class ReconstructionResult:
     """Number of scales the pictures are large enough for; values at different numbers are not comparable."""
     exact_mean: bool = True
     """Whether the mean of the likelihood is exact; that of a mixture of logistics is approximate."""
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def reconstruction(
@@ -108,16 +103,12 @@ class TopLevels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContributionResult:
+class ContributionResult(Plain):
     """Bound and reconstruction as a function of the number of inferred levels k."""
 
     data: int
     seed: int
     top: tuple[TopLevels, ...]
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def contribution(

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError
-from hvae.metrics.results import plain
-from hvae.records import JSON
+from hvae.metrics.results import Plain
 
 DETECTED = 0.8
 """The true-positive rate at which the false-positive rate is reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detection:
+class Detection(Plain):
     """One score on one pair of data sets; higher scores mean farther out of distribution.
 
     Metrics are balanced: both sets have the same total weight, whatever their sizes.
@@ -39,10 +38,6 @@ class Detection:
     """False-positive rate at the highest threshold that detects 80 % of the out-of-distribution data."""
     normal: int
     foreign: int
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def detection(normal: Tensor, foreign: Tensor) -> Detection:

@@ -24,8 +24,7 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind
 from hvae.metrics.evaluating import Progress, silent
-from hvae.metrics.results import plain
-from hvae.records import JSON
+from hvae.metrics.results import Plain
 from hvae.seeds import noise_seed
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -68,7 +67,7 @@ class LevelDisentanglement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisentanglementResult:
+class DisentanglementResult(Plain):
     """The scores of every level, top first."""
 
     codes: Kind
@@ -78,10 +77,6 @@ class DisentanglementResult:
     factors: dict[str, int]
     """The number of values of each factor."""
     levels: dict[str, LevelDisentanglement]
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def disentanglement(

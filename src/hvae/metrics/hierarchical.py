@@ -41,15 +41,14 @@ from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.likelihood import Scores, Stream, chunks, forget
-from hvae.metrics.results import Estimate, estimate, plain
-from hvae.records import JSON
+from hvae.metrics.results import Estimate, Plain, estimate
 from hvae.seeds import noise_seed
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchicalResult:
+class HierarchicalResult(Plain):
     """The hierarchical importance-weighted bound, and the gap of the ELBO by level.
 
     All estimates share their samples; none uses a closed-form KL.  `likelihood`: as in `LikelihoodResult`.
@@ -81,10 +80,6 @@ class HierarchicalResult:
     """(sum W)^2 / sum W^2 over the groups' mean weights W, mean over the data: near 1 the bound rests on one group."""
     nonfinite_data: int
     """Data whose bound is not finite: their presence makes the means useless."""
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def hierarchical_bounds(

@@ -19,8 +19,7 @@ from hvae.datum import Datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
-from hvae.metrics.results import plain
-from hvae.records import JSON
+from hvae.metrics.results import Plain
 from hvae.screen.numbers import number
 from hvae.site import Key
 from hvae.walk import Evidence, Model, Record, Trace, run, still
@@ -61,7 +60,7 @@ class LevelActivity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivityResult:
+class ActivityResult(Plain):
     """The activity of every level, top first, and a verdict."""
 
     data: int
@@ -70,10 +69,6 @@ class ActivityResult:
     levels: dict[str, LevelActivity]
     verdict: str
     """Plain language: which levels are collapsed or weak, and what to change."""
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def activity(

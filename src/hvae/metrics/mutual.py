@@ -28,8 +28,7 @@ from hvae.distributions import sum_rest
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
-from hvae.metrics.results import Estimate, estimate, plain
-from hvae.records import JSON
+from hvae.metrics.results import Estimate, Plain, estimate
 from hvae.site import Key, Site
 from hvae.walk import Evidence, Model, Trace, run, still
 
@@ -78,7 +77,7 @@ class LevelInformation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MutualResult:
+class MutualResult(Plain):
     """Mutual information of every level, top first."""
 
     data: int
@@ -94,10 +93,6 @@ class MutualResult:
     levels: dict[str, LevelInformation]
     total: LevelInformation
     """All levels together, the sum of the levels: I(x; z) and KL(q(z) || p(z)); nothing is held."""
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def mutual(

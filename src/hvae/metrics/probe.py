@@ -14,8 +14,7 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind
 from hvae.metrics.evaluating import Progress, silent
-from hvae.metrics.results import plain
-from hvae.records import JSON
+from hvae.metrics.results import Plain
 from hvae.seeds import noise_seed
 
 FEWEST = 10
@@ -35,7 +34,7 @@ class LevelClasses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassesResult:
+class ClassesResult(Plain):
     """Probe and clusters of every level, top first."""
 
     codes: Kind
@@ -45,10 +44,6 @@ class ClassesResult:
     """Accuracy of always guessing the most frequent class."""
     seed: int
     levels: dict[str, LevelClasses]
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def classes(codes: Codes, labels: Tensor, *, seed: int = 0, progress: Progress = silent) -> ClassesResult:

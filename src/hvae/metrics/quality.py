@@ -17,8 +17,7 @@ from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.features import Extractor, features_of
-from hvae.metrics.results import plain
-from hvae.records import JSON
+from hvae.metrics.results import Plain
 from hvae.seeds import noise_seed
 
 SUBSETS, SUBSET = 100, 1000
@@ -41,7 +40,7 @@ class ClassScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QualityResult:
+class QualityResult(Plain):
     """Distances and coverage between real and generated pictures, with the protocol to quote."""
 
     extractor: str
@@ -73,10 +72,6 @@ class QualityResult:
     """By the extractor's own classes; None if it has none, or for too few pictures."""
     no_inception_score: str = ""
     """Why there is no inception score although the extractor has classes."""
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        return plain(self)
 
 
 def quality(

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from torch import Tensor
 
 from hvae.errors import HvaeError
-from hvae.records import Each, Form, check
+from hvae.records import JSON, Each, Form, check
 from hvae.screen import numbers
 
 R = TypeVar("R")
@@ -84,6 +84,14 @@ def plain(result: Any) -> Any:
     if isinstance(result, (list, tuple)):
         return [plain(value) for value in result]
     return None if isinstance(result, float) and not math.isfinite(result) else result
+
+
+class Plain:
+    """A result that JSON can hold."""
+
+    def to_dict(self) -> JSON:
+        """Plain values for JSON."""
+        return plain(self)
 
 
 def read_result(kind: type[R], values: object, at: str = "") -> R:
