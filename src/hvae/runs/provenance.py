@@ -29,14 +29,21 @@ class Trained(Protocol):
     def samples_per_second(self) -> float: ...
 
 
-def begin(earlier: RunRecord, description: Description, seed: int, parameters: int) -> RunRecord:
-    """What is known before training; a resumed run keeps the commands of its earlier parts."""
+def environment() -> RunRecord:
+    """The versions of the code, and the machine."""
     return {
         "hvae": __version__,
         "packages": packages(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": machine(),
+    }
+
+
+def begin(earlier: RunRecord, description: Description, seed: int, parameters: int) -> RunRecord:
+    """What is known before training; a resumed run keeps the commands of its earlier parts."""
+    return {
+        **environment(),
         "started": earlier.get("started", now()),
         "commands": [*earlier.get("commands", []), command()],
         "seed": seed,

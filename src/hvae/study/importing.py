@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hvae import __version__
 from hvae.checkpoints import describe
 from hvae.checkpoints.imports import READERS, Converted, convert, sha256, unlike
 from hvae.checkpoints.published import PUBLISHED, Published, of_file, published
@@ -28,7 +26,7 @@ from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
 from hvae.runs.protocol import UNSEEN, held_out, layout
 from hvae.runs.provenance import NAME as PROVENANCE
-from hvae.runs.provenance import command, machine, now, packages, write_json
+from hvae.runs.provenance import command, environment, now, write_json
 from hvae.runs.source import CONFIG, expected_shape
 from hvae.runs.subject import Tell
 from hvae.study.building import size
@@ -253,11 +251,7 @@ def _about(imported: Origin) -> str:
 def record(imported: Origin, parameters: int) -> RunRecord:
     """provenance.json of a run that was not trained here."""
     return {
-        "hvae": __version__,
-        "packages": packages(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": machine(),
+        **environment(),
         "started": now(),
         "commands": [command()],
         "parameters": parameters,
