@@ -13,7 +13,8 @@ from hvae.distributions import Normal, standard_normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics import activity
-from hvae.metrics.information import LevelActivity, verdict
+from hvae.metrics.diagnosis import verdict
+from hvae.metrics.information import LevelActivity
 from hvae.site import Site
 from hvae.walk import Evidence, Model, Visit, run
 

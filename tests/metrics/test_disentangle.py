@@ -14,16 +14,8 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.metrics.codes import Codes, Kind, codes
-from hvae.metrics.disentangle import (
-    DCI,
-    as_factors,
-    dci,
-    disentanglement,
-    factor_vae_score,
-    mig,
-    mutual_information,
-    sap,
-)
+from hvae.metrics.disentangle import disentanglement
+from hvae.metrics.factors import DCI, as_factors, dci, factor_vae_score, mig, mutual_information, sap
 
 SIZES = (6, 6, 5, 4)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hvae.errors import HvaeError
 from hvae.metrics import train_classifier
+from hvae.metrics.distances import class_score, density_coverage, fid, kid, precision_recall
 from hvae.metrics.features import (
     HOME_MADE,
     Extractor,
@@ -19,7 +20,7 @@ from hvae.metrics.features import (
     random_features,
     user_features,
 )
-from hvae.metrics.quality import class_score, density_coverage, fid, kid, precision_recall, quality
+from hvae.metrics.quality import quality
 
 
 def table(n: int, d: int = 4, shift: float = 0.0, scale: float = 1.0) -> Tensor:

@@ -19,7 +19,9 @@ from hvae.metrics.contribution import (
     reconstruction,
 )
 from hvae.metrics.detection import Detection, detection, threshold
+from hvae.metrics.diagnosis import verdict
 from hvae.metrics.disentangle import DisentanglementResult, LevelDisentanglement, disentanglement
+from hvae.metrics.distances import class_score, density_coverage, fid, kid, precision_recall
 from hvae.metrics.evaluating import Progress
 from hvae.metrics.features import (
     Extractor,
@@ -32,23 +34,14 @@ from hvae.metrics.features import (
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
 from hvae.metrics.inception import inception_features
-from hvae.metrics.information import ActivityResult, LevelActivity, activity, verdict
+from hvae.metrics.information import ActivityResult, LevelActivity, activity
 from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
 from hvae.metrics.maps import UsualMaps, heat, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
 from hvae.metrics.normality import NormalRanges, normal_ranges
 from hvae.metrics.outliers import Measured, Reference, deciding, measure, prior_mode, scores, usual
 from hvae.metrics.probe import ClassesResult, LevelClasses, classes
-from hvae.metrics.quality import (
-    ClassScore,
-    QualityResult,
-    class_score,
-    density_coverage,
-    fid,
-    kid,
-    precision_recall,
-    quality,
-)
+from hvae.metrics.quality import ClassScore, QualityResult, quality
 from hvae.metrics.regret import regret
 from hvae.metrics.results import Estimate, estimate
 from hvae.metrics.similarity import ms_ssim

@@ -16,21 +16,19 @@ Shapes: `B` data of one batch; `N` data in all; `J` variables (a level, or a ste
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Set
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hvae.datum import Datum
-from hvae.distributions import sum_rest
-from hvae.draw import Draw, Drawn, posterior
+from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.metrics.evaluating import Meter, Progress, double, levels_of, seen, silent
+from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
+from hvae.metrics.replay import PairScores, inference_order, pair_scores
 from hvae.metrics.results import Estimate, Plain, estimate
-from hvae.site import Key, Site
-from hvae.walk import Evidence, Model, Trace, run, still
+from hvae.walk import Model, Trace, run, still
 
 CLOSE = 0.5
 """An information within this many nats of log N counts as saturated."""
@@ -138,94 +136,14 @@ def mutual(
             meter = meter or Meter(progress, batches, len(evidence))
             if len(evidence) > 1:
                 trace = run(model, posterior, evidence)
-                tables.append(_scored(model, trace, evidence, chunk_rows, meter))
+                tables.append(pair_scores(model, trace, evidence, chunk_rows, meter))
     if not tables:
         raise HvaeError("expected batches of 2 data or more to tell what a level says of each, got 1; raise the batch")
-    return _result(_Scores.joined(tables), trace, population or 0, seed)
+    return _result(PairScores.joined(tables), trace, population or 0, seed)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scores:
-    """Log-densities of the latents of each datum, variable by variable in the order of q, (B, J), float64."""
-
-    own: Tensor
-    """log q(z_j given x, u_j)."""
-    prior: Tensor
-    """log p(z_j given ...)."""
-    rate: Tensor
-    held: Tensor
-    """log sum over x' != x of q(z_j given x', u_j)."""
-    joint: Tensor
-    """log sum over x' != x of q(z_1 .. z_j given x')."""
-    others: Tensor
-    """Number of other data x' in the batch, (B, 1)."""
-
-    @staticmethod
-    def joined(parts: list[_Scores]) -> _Scores:
-        return _Scores(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(_Scores)})
-
-
-def _scored(model: Model, trace: Trace, evidence: Evidence, chunk_rows: int, meter: Meter) -> _Scores:
-    keys, size = _order(trace), len(evidence)
-    records = [trace.records[key] for key in keys]
-    pairs = _pairs(model, trace, evidence, keys, chunk_rows, meter)  # (B, B, J)
-    itself = torch.eye(size, dtype=torch.bool)[:, :, None]
-    return _Scores(
-        own=pairs.diagonal().T,
-        prior=torch.stack([double(record.log_prob()) for record in records], 1),
-        rate=torch.stack([double(record.rate()) for record in records], 1),
-        held=pairs.masked_fill(itself, -math.inf).logsumexp(0),
-        joint=pairs.cumsum(2).masked_fill(itself, -math.inf).logsumexp(0),
-        others=torch.full((size, 1), float(size - 1), dtype=torch.float64),
-    )
-
-
-def _order(trace: Trace) -> list[Key]:
-    """The latents in the order of q; those without a q last."""
-    latent = {record.key for record in trace.latents}
-    inferred = [key for key, side in trace.visits if side == "q" and key in latent]
-    return list(dict.fromkeys([*inferred, *(record.key for record in trace.latents)]))
-
-
-def _pairs(model: Model, trace: Trace, evidence: Evidence, keys: list[Key], chunk_rows: int, meter: Meter) -> Tensor:
-    """log q of each datum's values (second axis), replayed on the walk of each datum (first axis), (B, B, J)."""
-    size, parts = len(evidence), []
-    latents = {record.key: record.value for record in trace.latents}
-    for some in torch.arange(size, device=evidence.data.device).split(max(1, chunk_rows // size)):
-        values = {key: v[some].repeat(size, *[1] * (v.ndim - 1)) for key, v in latents.items()}
-        replay = _Replay(values, {key for key, side in trace.visits if side == "q"})
-        with suppress(_Enough):
-            run(model, replay, evidence.repeat(len(some)))
-        scores = torch.stack([replay.scores[key] for key in keys], 1)  # (B some, J)
-        parts.append(scores.view(size, len(some), len(keys)))
-        meter.add(len(some))
-    return torch.cat(parts, 1)
-
-
-class _Enough(Exception):
-    """All latents are scored: ends the walk before the decoder of the data runs."""
-
-
-class _Replay(Draw):
-    """Replays the values of latents and notes log q of each (log p, where there is no q), (rows,); ends the walk."""
-
-    def __init__(self, values: Mapping[Key, Tensor], inferred: Set[Key]) -> None:
-        self.values, self.inferred = values, inferred
-        self.scores: dict[Key, Tensor] = {}
-
-    def __call__(self, site: Site) -> Drawn:
-        if site.key not in self.values:
-            return posterior(site)
-        value, law = self.values[site.key], site.q if site.key in self.inferred else site.p
-        if law is not None and site.key not in self.scores:
-            self.scores[site.key] = double(sum_rest(law.log_prob(value)))
-            if len(self.scores) == len(self.values):
-                raise _Enough
-        return Drawn(value, site.q or site.proposal)
-
-
-def _result(scores: _Scores, trace: Trace, population: int, seed: int) -> MutualResult:
-    n, order = max(population, len(scores.own)), [name for name, _ in _order(trace)]
+def _result(scores: PairScores, trace: Trace, population: int, seed: int) -> MutualResult:
+    n, order = max(population, len(scores.own)), [name for name, _ in inference_order(trace)]
     joint = _against(scores.own.cumsum(1), scores.joint, scores.others, n)
     # The chain rule: what z_1 .. z_j say, less what z_1 .. z_{j-1} say.
     chain = {how: torch.diff(i, dim=1, prepend=torch.zeros_like(i[:, :1])) for how, i in joint.items()}

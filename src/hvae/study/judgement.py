@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hvae.config.objective import ObjectiveConfig
 from hvae.metrics.contribution import ContributionResult, TopLevels
-from hvae.metrics.information import ActivityResult, LevelActivity, verdict
+from hvae.metrics.diagnosis import verdict
+from hvae.metrics.information import ActivityResult, LevelActivity
 from hvae.screen.numbers import number
 from hvae.study.warm_up import last_weights, weights_text
 

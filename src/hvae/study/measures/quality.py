@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from hvae.errors import HvaeError
-from hvae.metrics.quality import SPLITS, ClassScore, QualityResult, class_score, enough_for_all, quality
+from hvae.metrics.distances import SPLITS, class_score
+from hvae.metrics.quality import ClassScore, QualityResult, enough_for_all, quality
 from hvae.screen.numbers import number
 from hvae.study.measure import Headline, Measure, Ranked
 from hvae.study.network import check_name, chosen
