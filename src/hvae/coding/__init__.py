@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from hvae.coding.files.pictures import MODES, Picture
     from hvae.coding.files.reading import without_model
     from hvae.coding.lossless.book import FINENESS, Book, calibrate
-    from hvae.coding.lossless.codec import CLASSIC, Codec, Compressed, Settings
-    from hvae.coding.lossy.codec import Lossy, LossyCodec
+    from hvae.coding.lossless.codec import CLASSIC, Codec
+    from hvae.coding.lossless.compressed import Compressed, Settings
+    from hvae.coding.lossy.codec import LossyCodec
+    from hvae.coding.lossy.compressed import Lossy
     from hvae.coding.lossy.layout import opened
     from hvae.coding.lossy.rounding import psnr, quantised
 
@@ -39,8 +41,10 @@ __getattr__ = lazy(
         "files.pictures": ("MODES", "Picture"),
         "files.reading": ("without_model",),
         "lossless.book": ("FINENESS", "Book", "calibrate"),
-        "lossless.codec": ("CLASSIC", "Codec", "Compressed", "Settings"),
-        "lossy.codec": ("Lossy", "LossyCodec"),
+        "lossless.codec": ("CLASSIC", "Codec"),
+        "lossless.compressed": ("Compressed", "Settings"),
+        "lossy.codec": ("LossyCodec",),
+        "lossy.compressed": ("Lossy",),
         "lossy.layout": ("opened",),
         "lossy.rounding": ("psnr", "quantised"),
     },

@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from hvae.coding.files.container import Block, File, Header, Item, write
 from hvae.coding.files.pictures import Picture, check_levels, check_names, layout, split
 from hvae.coding.files.reading import Tick, check_model, check_probabilities, chosen
 from hvae.coding.lossy import rounding as lossy
+from hvae.coding.lossy.compressed import Lossy, cost
 from hvae.coding.lossy.layout import (
     LOSSY,
     ORDERS,
@@ -41,40 +41,7 @@ from hvae.coding.lossy.layout import (
 from hvae.coding.lossy.rounding import DITHERS, Chunk, Dither, Sent
 from hvae.datum import Context
 from hvae.errors import HvaeError
-from hvae.records import JSON
 from hvae.walk import Model
-
-_LOG2 = float(np.log(2.0))
-
-
-@dataclass(frozen=True)
-class LevelCost:
-    """Cost of one level: bits under the model's masses, and bytes in the file."""
-
-    name: str
-    bits: float
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Lossy:
-    """A compressed file with its account and the decoded pictures."""
-
-    content: bytes
-    levels: tuple[LevelCost, ...]
-    pictures: tuple[Picture, ...]
-    """The decoded pictures."""
-    pixels: int
-    psnr: float
-    """The mean over pictures, in dB."""
-    seconds: float
-    check_seconds: float
-    """Seconds of verification."""
-
-    def to_dict(self) -> JSON:
-        rate = {"bytes": len(self.content), "bits_per_pixel": 8 * len(self.content) / self.pixels}
-        own = {name: getattr(self, name) for name in ("pixels", "psnr", "seconds", "check_seconds")}
-        return {**rate, **own, "levels": [asdict(cost) for cost in self.levels]}
 
 
 class LossyCodec:
@@ -140,7 +107,7 @@ class LossyCodec:
         shown = joined(items_of(pictures), [one for s in sent for one in s.levels])
         return Lossy(
             content,
-            levels=tuple(_cost(name, sent) for name in names),
+            levels=tuple(cost(name, sent) for name in names),
             pictures=tuple(shown),
             pixels=sum(picture.levels[0].size for picture in pictures),
             psnr=lossy.psnr([p.levels for p in pictures], [p.levels for p in shown], self.bits),
@@ -256,7 +223,3 @@ def _extent(items: Sequence[Item], wanted: Sequence[int]) -> tuple[int, int]:
     """The first tile of the wanted pictures, which are neighbours, and the one after the last."""
     ends = np.cumsum([0, *(tile_count(item) for item in items)])
     return int(ends[wanted[0]]), int(ends[wanted[-1] + 1])
-
-
-def _cost(name: str, sent: Sequence[Sent]) -> LevelCost:
-    return LevelCost(name, sum(s.nats[name] for s in sent) / _LOG2, sum(len(s.chunks[name].payload) for s in sent))
