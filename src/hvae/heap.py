@@ -20,7 +20,7 @@ _PICTURES = "for these pictures; take fewer at once, or a larger machine"
 
 
 def keep() -> bool:
-    """From now on this process keeps what it frees, up to its own peak; False where the C library knows no such thing.
+    """From now on this process keeps what it frees, up to its own peak; False where the C library has no such setting.
 
     The commands of `hvae` do so.  A library does not decide that for its host, so nothing else calls it.
     """

@@ -1,4 +1,4 @@
-"""A site: what one visit of a walk knows of one random variable.
+"""A site: the distributions and value of one random variable at one visit of a walk.
 
 Shapes: `B` batch; `...` the variable's own shape.
 """

@@ -1,4 +1,4 @@
-"""Weights at rest: safetensors with a JSON description inside, so that a file says what it is.
+"""Weights files: safetensors with a JSON description inside.
 
 The description carries a sha256 of itself and of every tensor, so that a flipped bit is found when the file is read.
 Loading reads tensors and text; it never executes anything from the file.
@@ -38,7 +38,7 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: M
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What a file of weights holds; `verified` says whether a digest in it vouches for every bit."""
+    """The content of a weights file; `verified`: a checksum of all of it was present and correct."""
 
     tensors: dict[str, Tensor]
     description: JSON

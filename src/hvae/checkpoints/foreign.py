@@ -3,7 +3,7 @@
 A pickle is a program: it may name any function of any installed package and call it.  Three fences stand before it:
 
 1. every name in the file is looked for before anything is built, and one that is not on the list below ends it;
-2. what is built comes from the weights-only reader of `torch.load`, which knows no other names either;
+2. objects are built by the weights-only reader of `torch.load`, which accepts no other names either;
 3. the sizes that an archive declares are compared with the file, so that a small file cannot ask for a large memory.
 """
 

@@ -30,7 +30,7 @@ SETS: dict[str, tuple[int, int]] = {
     **{name: (3, 128) for name in ("lsun_bedroom_128", "lsun_church_128")},
     **{name: (3, 256) for name in ("celeba_256", "ffhq", "lsun_bedroom_256")},
 }
-"""Channels and side of the images of each data set that the released code knows."""
+"""Channels and side of the images of each data set of the released code."""
 
 # What files older than an argument were trained with, as the released code reads them.
 _SINCE: dict[str, Any] = {"ada_groups": False, "min_groups_per_scale": 1, "num_mixture_dec": 10, "num_x_bits": 8}

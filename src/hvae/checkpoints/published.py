@@ -33,12 +33,12 @@ class Published:
 
     Arguments: `name` here; `family` whose mapping reads it, "" where there is none; `code`, the repository it belongs
     to; `address` of the file, or of the page that leads to it; `file`, its name; `data`, what it was trained on, by the
-    names of `hvae data` where they exist; `expected`, the number that its authors state, with its unit, "" where this
-    table knows none from a source that could be checked; `protocol`, whose convention that number follows; `licence`;
-    `reach`, whether it can be downloaded, only by hand, or is gone; `architecture`, which a file of that name must
-    have, where its authors tell it; `tested`, which images the number is of, for data that `hvae data` does not know,
-    and `split`, the folder that holds them in the released layout; `step`s of training; `size` in bytes and `sha256`
-    where they are known; `note`, what a reader must know before comparing.
+    names of `hvae data` where they exist; `expected`, the number that its authors state, with its unit, "" without a
+    verifiable source; `protocol`, whose convention that number follows; `licence`; `reach`, whether it can be
+    downloaded, only by hand, or is gone; `architecture`, which a file of that name must have, where its authors tell
+    it; `tested`, which images the number is of, for data that `hvae data` does not know, and `split`, the folder that
+    holds them in the released layout; `step`s of training; `size` in bytes and `sha256` where they are known; `note`,
+    what a reader must know before comparing.
     """
 
     name: str

@@ -81,8 +81,8 @@ def load(run: str | Path, *, trust: Sequence[str] = ()) -> LoadedRun:
 
     A run of a third-party family needs its code: it is imported only from the packages that `trust` names.
     Every name and shape of the weights is checked against the model that the description asks for.  Raises HvaeError
-    when the file is missing, damaged, of another version, or does not fit its own description; warns (HvaeWarning)
-    where nothing vouches for its bits.
+    when the file is missing, damaged, of another version, or does not fit its own description; warns (HvaeWarning) when
+    it carries no checksum.
     """
     with trusting(*trust):
         return _load(Path(run))

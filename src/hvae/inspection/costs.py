@@ -1,4 +1,4 @@
-"""FLOPs and memory of a training step, asked of fake tensors: the largest model is inspected in a second.
+"""FLOPs and memory of a training step, measured with fake tensors in a second, whatever the size.
 
 Fake tensors have a shape and no storage.
 

@@ -63,7 +63,7 @@ def codes(
 ) -> Codes:
     """The code of every datum at every level.
 
-    Arguments: `batches`, tensors (B, *model.shape), gone through twice with `most`; `kind`, "means" or "samples";
+    Arguments: `batches`, tensors (B, *model.shape), read twice with `most`; `kind`, "means" or "samples";
     `most`, the largest number of dimensions per level, those of largest variance (0: all; a deep model has megabytes
     per datum); `seed` of the samples.  Raises HvaeError for another kind, or when there are no data.
 

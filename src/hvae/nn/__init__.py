@@ -1,4 +1,4 @@
-"""Networks: tensors in, tensors out.  Nothing here knows of probability."""
+"""Networks: tensors in, tensors out, without probability."""
 
 from hvae.nn.conv import ConvKit, ResidualBlock, Resize
 from hvae.nn.kit import Kit, Shape

@@ -32,7 +32,7 @@ def he(layer: Layer) -> Layer:
     """Weights that keep the variance of what passes through a rectifier; biases zero.
 
     He et al. 2015, arXiv 1502.01852, eq. (10).  The default initialisation shrinks a signal by about two a layer, and a
-    decoder that hears its latents faintly learns to do without them.
+    decoder with weak latents learns to ignore them.
     """
     nn.init.kaiming_normal_(layer.weight, a=SLOPE, nonlinearity="leaky_relu")
     assert layer.bias is not None
@@ -43,7 +43,8 @@ def he(layer: Layer) -> Layer:
 def near_one(layer: Layer) -> Layer:
     """A map to raw locations and raw scales whose scales start near one, whatever the size of its input.
 
-    A prior that starts narrow by accident costs millions of nats; locations keep their size, or nobody would hear them.
+    A prior that starts narrow by accident costs millions of nats; locations keep their size, or the decoder would
+    ignore them.
     """
     layer.weight.data[layer.weight.shape[0] // 2 :] *= 0.1
     return layer

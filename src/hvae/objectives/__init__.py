@@ -43,7 +43,7 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
 
     `average` is the mean of a detached tensor over all processes that share a batch: free bits on the batch mean and
     balancing look at the whole batch, so that the loss does not depend on how many processes compute it.  Raises
-    HvaeError for a warm-up in shares of steps that nobody has counted: `config.over(steps)` turns them into steps.
+    HvaeError for a warm-up in shares of an unknown number of steps: `config.over(steps)` converts them.
 
     >>> build(ObjectiveConfig(kind="iwae", samples=5)).samples
     5
@@ -66,7 +66,7 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
 
 
 def warm_up(config: WarmUpConfig) -> WarmUp:
-    """The weights of a warm-up by step.  Raises HvaeError for one in shares of steps that nobody has counted."""
+    """The weights of a warm-up by step.  Raises HvaeError for one in shares of an unknown number of steps."""
     if config.has_shares:
         raise HvaeError("objective.warmup: expected numbers of steps, got shares of them; give config.over(steps)")
     shapes: dict[str, Shape] = {

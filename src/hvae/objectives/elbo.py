@@ -57,6 +57,6 @@ class ELBO(Objective):
 
 
 def spent(rates: dict[str, Tensor], log_likelihood: Tensor) -> dict[str, Tensor]:
-    """What the model does before any reweighing: "log_likelihood", "rate/..." and "elbo", nats per datum."""
+    """Unweighted terms: "log_likelihood", "rate/..." and "elbo", nats per datum."""
     means = {f"rate/{name}": per_datum(nats) for name, nats in rates.items()}
     return {"elbo": log_likelihood - sum(means.values()), "log_likelihood": log_likelihood, **means}

@@ -61,7 +61,7 @@ class _PathGradient(Objective):
 
     @abstractmethod
     def climbed(self, log_w: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
-        """What has the wanted gradient, (B, K): log w of the draws, log p and log q of their twins."""
+        """A surrogate with the wanted gradient, (B, K), from log w of the draws, log p and log q of their twins."""
 
     def __call__(self, trace: Trace, step: int) -> Loss:
         check_unweighted(trace, self.samples // 2)
@@ -97,7 +97,7 @@ def _watched(trace: Trace, log_likelihood: Tensor) -> dict[str, Tensor]:
 
 
 class STL(_PathGradient):
-    r"""The importance-weighted bound, climbed along the path alone ("sticking the landing").
+    r"""The importance-weighted bound with the path gradient alone ("sticking the landing").
 
     $$\sum_k \tilde w_k \Big(\frac{\partial \log p(x, z_k)}{\partial \theta} +
       \frac{\partial \log w_k}{\partial z_k} \frac{d z_k}{d (\theta, \phi)}\Big), \qquad
@@ -121,7 +121,7 @@ class STL(_PathGradient):
 
 
 class DReG(_PathGradient):
-    r"""The importance-weighted bound with doubly reparameterised gradients: unbiased, and quiet for many draws.
+    r"""The importance-weighted bound with doubly reparameterised gradients: unbiased, of low variance for many draws.
 
     $$\sum_k \tilde w_k \frac{\partial \log p(x, z_k)}{\partial \theta} +
       \tilde w_k^2\, \frac{\partial \log w_k}{\partial z_k} \frac{d z_k}{d (\theta, \phi)}$$

@@ -1,4 +1,4 @@
-"""What an objective makes of a trace: one scalar to minimise, and the named terms a person watches.
+"""The loss of a trace: one scalar to minimise, and named terms to log.
 
 Shapes: `B` data in the batch; `K` draws of the latents for each, so that a trace has B K rows.
 """
@@ -19,9 +19,9 @@ from hvae.walk import Record, Trace
 class Loss(NamedTuple):
     """`total`, a scalar in nats per datum with its gradient; `terms`, detached scalars by name.
 
-    The terms hold what the model does, not what it is charged: "log_likelihood", "rate/z1", ... and "elbo" are in
-    nats per datum before any reweighing; "loss" is the total; "penalty" what distributions add beside probability;
-    "warmup/z1", ... the weight of a level that is warmed up.
+    The terms are unweighted: "log_likelihood", "rate/z1", ... and "elbo" are in nats per datum before any reweighing;
+    "loss" is the total; "penalty" what distributions add beside probability; "warmup/z1", ... the weight of a level
+    that is warmed up.
     """
 
     total: Tensor
@@ -62,10 +62,10 @@ def per_datum(nats: Tensor) -> Tensor:
 
 
 def first_nonfinite(trace: Trace) -> str | None:
-    """The first thing of a walk that is not finite, in words; None if all is well.
+    """The first non-finite quantity of a walk, in words; None if all are finite.
 
     Data come first, then each level's value and rate in the order of the walk, then the likelihood: what broke
-    earlier explains what broke later.  It reads numbers back from the device, so ask only once a loss went wrong.
+    earlier explains what broke later.  It synchronises with the device, so call it only after a non-finite loss.
 
     >>> first_nonfinite(Trace()) is None
     True

@@ -1,4 +1,4 @@
-"""Rate filters: what a level is charged for the nats it spends.
+"""Rate filters: the weighting of each level's rate in the loss.
 
 A filter maps {level name: (B, ...) nats, element by element} and the training step to another such mapping.  Whatever
 a filter returns is read the same way, mean over the first axis and sum over the rest, so that filters compose; one
@@ -35,7 +35,7 @@ def alone(t: Tensor) -> Tensor:
 
 
 def by_level(value: PerLevel, names: Iterable[str], otherwise: float) -> dict[str, float]:
-    """The number of each level; `otherwise` where a mapping does not speak of it.
+    """The number of each level; `otherwise` for levels that a mapping does not name.
 
     Raises HvaeError when it names a level that the walk does not visit.
 
@@ -52,7 +52,7 @@ def by_level(value: PerLevel, names: Iterable[str], otherwise: float) -> dict[st
 
 
 class RateFilter(ABC):
-    """Reweighs what each level spends."""
+    """Reweights the rates."""
 
     @abstractmethod
     def __call__(self, rates: Rates, step: int) -> Rates: ...
@@ -170,7 +170,7 @@ def _at_least(charged: Tensor, seen: Tensor, floor: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Balance(RateFilter):
-    r"""During warm-up, levels that spend more than their share are charged more, so that none collapses early.
+    r"""During warm-up, levels of above-average rate have larger weights, so that none collapses early.
 
     $$\gamma_l = \frac{c_l / \alpha_l}{\frac1L \sum_m c_m / \alpha_m},\qquad c_l = E_B|KL_l| + 0.01,\qquad
       \alpha_l \propto \frac{\text{dimensions of } z_l}{\text{levels of its resolution}}$$

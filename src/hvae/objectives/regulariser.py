@@ -1,4 +1,4 @@
-"""What training is charged for the weights alone, beside the trace.
+"""Penalties on the weights, independent of the trace.
 
 The terms are the model's (`Model.regularisers()`), their weight is the objective's.
 """

@@ -19,7 +19,7 @@ RISE = 0.5
 
 
 def progress(step: float, start: float, length: float) -> float:
-    """How far the step is on its way, in [0, 1].
+    """The fraction of the way completed, in [0, 1].
 
     >>> progress(150, 100, 200), progress(5, 100, 200), progress(0, 0, 0)
     (0.25, 0.0, 1.0)

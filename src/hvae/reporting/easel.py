@@ -34,7 +34,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def silent(done: int, total: int, title: str) -> None:
-    """Progress that nobody watches."""
+    """No-op progress callback."""
 
 
 def pictures(

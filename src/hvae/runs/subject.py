@@ -154,7 +154,7 @@ def device_of(config: RunConfig) -> str:
 
 
 def vouched(words: Iterable[str], overrides: Overrides) -> Trust:
-    """What a user vouches for: each of these words, and what keys of their own name; a file's words are never in it.
+    """The modules a user trusts: the given ones, and those named by their own keys, never those named by a file.
 
     >>> vouched(["mypackage"], {"evaluate.features": "./net.pt2"}).words
     ('mypackage', './net.pt2')

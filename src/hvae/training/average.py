@@ -48,13 +48,13 @@ class Average(Generic[M]):
 
     @torch.no_grad()
     def mend(self) -> None:
-        """Give the model its averaged statistics where a pass that was not finite has spoilt its own."""
+        """Restore the model's batch-norm statistics from the average where a non-finite pass made them non-finite."""
         for own, spoilt in self._statistics:
             spoilt.copy_(torch.where(spoilt.isfinite(), spoilt, own))
 
 
 def _floating(model: nn.Module) -> list[Tensor]:
-    """What is averaged.  The statistics of batch norm belong to it: with those of the last step, averaged weights of a
-    Ladder VAE were measured to lose 8 nats, which averaged statistics gain back."""
+    """The tensors averaged, including batch-norm statistics: with those of the last step, averaged weights of a Ladder
+    VAE were measured to lose 8 nats, which averaged statistics gain back."""
     tensors = [*model.parameters(), *model.buffers()]
     return [t.detach() for t in tensors if t.is_floating_point()]

@@ -1,4 +1,4 @@
-"""What a person sees while training runs: a bar with the time left and a table of rates, or plain lines.
+"""Training progress on screen: a bar with the time left and a table of rates, or plain lines.
 
 Everything goes to the error stream, so that a command's own output stays clean.
 """
@@ -76,7 +76,7 @@ class Display(ABC):
 
     @abstractmethod
     def note(self, text: str) -> None:
-        """Say something that must not be missed."""
+        """Show an important note."""
 
     @contextmanager
     def open(self) -> Iterator[Display]:

@@ -1,4 +1,4 @@
-"""The engine: Lightning Fabric launches the processes and knows devices, precision and loggers.
+"""The engine: Lightning Fabric launches processes and manages devices, precision and loggers.
 
 Fabric and not the Trainer of the same package, since the loop here must be able to drop a step, go back to a
 checkpoint and resume to the last bit; it also costs less (per step, on one core: 0.05 ms against 0.5 ms).
@@ -35,7 +35,7 @@ _EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
 def engine(config: TrainConfig) -> Fabric:
     """Fabric as the configuration wants it; nothing is written, nothing launched.
 
-    Raises HvaeError for devices, strategies or loggers that are not here.
+    Raises HvaeError for unavailable devices, strategies or loggers.
     """
     _check_devices(config)
     _check_loggers(config)
@@ -59,7 +59,7 @@ def engine(config: TrainConfig) -> Fabric:
 
 
 def _check_devices(config: TrainConfig) -> None:
-    """Raises HvaeError for more processes than one machine bears: on the CPU each device is a process of its own."""
+    """Raises HvaeError for too many processes on one machine: on the CPU each device is a process."""
     most = max(_PROCESSES, os.cpu_count() or 1)
     if config.devices != "auto" and config.devices > most:
         raise HvaeError(f"train.devices: expected at most {most} on this machine, got {config.devices}")
@@ -135,14 +135,14 @@ def over_processes(t: Tensor) -> Tensor:
 
 @dataclass
 class StopSign:
-    """Whether someone asked the run to stop."""
+    """Whether the run is to stop after the current step."""
 
     is_interrupted: bool = False
 
 
 @contextmanager
 def stop_sign() -> Iterator[StopSign]:
-    """The first Ctrl-C or SIGTERM asks for a stop after the step at hand; the second acts as it always does.
+    """The first Ctrl-C or SIGTERM requests a stop after the current step; the second has its usual effect.
 
     Only a program's main thread may listen for signals; elsewhere nothing changes.
     """

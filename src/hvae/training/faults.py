@@ -1,4 +1,4 @@
-"""What is done about losses that are not finite: name the culprit, drop the step, go back, give up with advice."""
+"""Handling of non-finite losses: diagnosis, dropped steps, returns to a checkpoint, and a final error with advice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hvae.training.learner import Learner
 
 
 def culprit(learner: Learner, split: Batches, sampler: StepSampler) -> str:
-    """What was not finite in the sampler's first step, in words; every process is asked, the first finding counts.
+    """What was not finite in the sampler's first step, in words: the first finding of any process.
 
     The step is walked once more: its weights did not move, and its noise is a function of its number.  So nothing has
     to be kept for this while all goes well.

@@ -1,4 +1,4 @@
-"""The data of each step, on the device, and ready before it is asked for.
+"""Prefetching of the data of each step onto the device.
 
 Shapes: `B` data of one micro-batch; `...` one datum.
 """

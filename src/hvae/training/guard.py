@@ -1,4 +1,4 @@
-"""Which steps are taken: the gradient norms that are let through."""
+"""Skipping of steps with outlying gradient norms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENOUGH = 20
 
 
 class NormGuard:
-    """Skips a step whose gradient norm is far above what was seen lately, and cannot stall.
+    """Skips a step whose gradient norm is far above recent ones, without stalling.
 
     A step is skipped when its norm exceeds `skip_factor` times the `skip_quantile` of the last `skip_window` norms.
     A fixed threshold, as published with VDVAE (Child 2021, arXiv 2011.10650, table of hyperparameters), stops for

@@ -1,4 +1,4 @@
-"""What is asked of a run, what it remembers of itself, and what it answers."""
+"""The job of a run, its history over resumes, and its result."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 OnEvaluate = Callable[[Model, int], Mapping[str, float] | None]
 OnStep = Callable[[int, Mapping[str, Tensor]], object]
-"""Told the steps finished, and the terms of the last one by name: scalars on the device, detached."""
+"""Callback (step, terms): steps finished, and the terms of the last one by name, detached scalars on the device."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be fitted, to what, how and where."""
+    """Model, objective, data, settings and folder of a run."""
 
     model: Model
     objective: Objective
@@ -46,14 +46,14 @@ class Job:
 
 @dataclass
 class History:
-    """What a run remembers of itself, over resumes and returns."""
+    """The history of a run over resumes and returns."""
 
     step: int = 0
     """Steps finished."""
     seconds: float = 0.0
     """Wall time of earlier parts of the run."""
     scale: float = 1.0
-    """What the learning rate is multiplied with: halved at each return to a checkpoint."""
+    """Factor of the learning rate: halved at each return to a checkpoint."""
     skipped: int = 0
     dropped: int = 0
     returns: int = 0
@@ -61,7 +61,7 @@ class History:
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a run went."""
+    """The result of training."""
 
     step: int
     """Steps finished, over all parts of the run."""
@@ -82,4 +82,4 @@ class FitResult:
     last: Row
     """The newest value of every column of metrics.csv."""
     notes: tuple[str, ...]
-    """What was worth saying on the way."""
+    """Notes during training."""

@@ -1,6 +1,6 @@
-"""What a run tells: rows to metrics.csv and the loggers, progress and notes to a person.
+"""The journal of a run: rows for metrics.csv and the loggers, progress and notes for the screen.
 
-Every process keeps the newest values; only the first one writes and speaks.
+Every process keeps the newest values; only the first one writes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which averaged weights a run hands over: its last ones, or those of its best validation."""
+"""Selection of the averaged weights of a run: the last ones, or those of the best validation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hvae.training.saving import BestState, Weights
 class Best:
     """The averaged weights at the validation with the highest ELBO so far; the last ones while there was none.
 
-    Early stopping without stopping: a small network that overfits hands over what it was before.  `used` is False for
-    runs that keep their last weights; then nothing is ever copied.
+    Like early stopping, without stopping: the weights before overfitting are kept.  `used` is False for runs that keep
+    their last weights; then nothing is ever copied.
 
     >>> best = Best(used=True)
     >>> layer = nn.Linear(1, 1)
@@ -37,7 +37,7 @@ class Best:
         return better
 
     def weights(self, average: nn.Module) -> Weights:
-        """What the run would hand over now."""
+        """The selected weights."""
         return average.state_dict() if self._weights is None else self._weights
 
     def state(self) -> BestState:

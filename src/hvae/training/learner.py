@@ -1,4 +1,4 @@
-"""What a step changes: the weights, their moments, their average, and the memory of gradient norms.
+"""Optimiser steps: weights, moments, running average and recent gradient norms.
 
 Shapes: `B` data of one micro-batch; `T` named terms.
 """
@@ -36,7 +36,7 @@ Fed = tuple[MicroBatch, Datum]
 
 
 class Fate(Enum):
-    """What became of a step."""
+    """The outcome of a step: taken, skipped or dropped."""
 
     TAKEN = "taken"
     SKIPPED = "skipped"
@@ -47,7 +47,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step: its fate, its terms (T,) by name, and whether any process is late or was asked to stop."""
+    """One step: its fate, its terms (T,) by name, and whether any process is out of time or interrupted."""
 
     fate: Fate
     names: tuple[str, ...]

@@ -6,7 +6,7 @@ centre.  A latent that is visited once has bins of equal probability under its p
 in the tails of p, where the q of unfamiliar data lies; such a latent has even bins on the scale of its p.  A latent
 whose q is visited first has a fixed grid (Kingma et al. 2019, arXiv 1905.06845, sec. 3.2).
 
-Shapes: `N` all elements of a value, (B, ...) flattened; `E` edges asked for.
+Shapes: `N` all elements of a value, (B, ...) flattened; `E` edges.
 """
 
 from __future__ import annotations

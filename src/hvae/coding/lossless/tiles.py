@@ -16,9 +16,9 @@ from hvae.coding.lossless.coder import Coder
 
 
 class Tiles:
-    """The tiles of a file by number; a block is decoded when one of its tiles is asked for, and kept until the next.
+    """The tiles of a file by number; a block is decoded on access to one of its tiles, and cached until the next.
 
-    `workers` processes decode when all are asked for; 0: as many as pay.
+    `workers` processes decode all tiles at once; 0: chosen by the amount of work.
     """
 
     def __init__(

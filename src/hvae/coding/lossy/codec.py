@@ -88,7 +88,8 @@ class LossyCodec:
     def compress(
         self, pictures: Sequence[Picture], keep: int | None = None, *, verify: bool = True, tick: Tick | None = None
     ) -> Lossy:
-        """Pictures as the bytes of a file with the top `keep` levels, or all; `tick` is told (groups done, of).
+        """Compress pictures to the bytes of a file with the top `keep` levels, or all; `tick(done, total)` counts
+        groups.
 
         Raises HvaeError when there is nothing to compress, no such level, or a group does not decode to what was sent.
         """

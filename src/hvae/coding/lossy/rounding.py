@@ -11,7 +11,7 @@ distributed as in training, mu_q plus uniform noise, and the mean size of a file
 (Ziv 1985; Agustsson and Theis 2020, arXiv 2006.09952, sec. 3).  Rounding alone is the better the longer a model was
 trained; an encoder tries both, and the file says which it is.
 
-Shapes: `B` rows; `N` all elements of a value, (B, ...) flattened; `E` edges asked for.
+Shapes: `B` rows; `N` all elements of a value, (B, ...) flattened; `E` edges.
 """
 
 from __future__ import annotations
