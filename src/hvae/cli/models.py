@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Group
 
@@ -16,6 +16,9 @@ from hvae.config.presets import PRESETS, Preset, is_open
 from hvae.config.presets.sizes import SIZES
 from hvae.runs.source import expected_shape
 from hvae.screen.table import Table
+
+if TYPE_CHECKING:
+    from hvae.checkpoints.published import Published
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "
@@ -31,21 +34,35 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     if args.published:
         return _show_published(voice)
-    listing = {
-        "families": [_family(name) for name in FAMILIES],
-        "presets": [_preset(*item) for item in PRESETS.items()],
-    }
-    voice.answer(listing)
+    families, presets = [_family(name) for name in FAMILIES], [_preset(*item) for item in PRESETS.items()]
+    voice.answer({"families": families, "presets": presets})
     if not args.json:
-        voice.show(Group(_families(listing["families"]), "", _presets(listing["presets"]), "", _advice()))
+        voice.show(Group(_families(families), "", _presets(presets), "", _advice()))
 
 
-def _family(name: str) -> dict[str, Any]:
+class FamilyRow(TypedDict):
+    family: str
+    about: str
+
+
+class PresetRow(TypedDict):
+    preset: str
+    about: str
+    time: str
+    family: str
+    data: str
+    shape: list[int]
+    bits: int
+    levels: int
+    parameters: int
+
+
+def _family(name: str) -> FamilyRow:
     about = (inspect.getdoc(FAMILIES[name].config) or "").split("\n")[0]
     return {"family": name, "about": about}
 
 
-def _preset(name: str, preset: Preset) -> dict[str, Any]:
+def _preset(name: str, preset: Preset) -> PresetRow:
     config = preset.make()
     shape, bits = _stand_in(config.data) if is_open(config.data) else expected_shape(config)
     levels, parameters = SIZES[name]
@@ -70,30 +87,29 @@ def _stand_in(data: DataConfig) -> tuple[tuple[int, ...], int]:
 def _show_published(voice: Voice) -> None:
     from hvae.checkpoints.published import PUBLISHED
 
-    rows = [entry.to_dict() for entry in PUBLISHED.values()]
-    voice.answer({"published": rows})
+    entries = PUBLISHED.values()
+    voice.answer({"published": [entry.to_dict() for entry in entries]})
     if not voice.machine:
-        voice.show(_published(rows))
-        for line in _addresses(rows):
+        voice.show(_published(entries))
+        for line in _addresses(entries):
             voice.show(line)
 
 
-def _published(rows: list[dict[str, Any]]) -> Table:
+def _published(entries: Iterable[Published]) -> Table:
     result = table("name", "data", "stated", "protocol", "to be had", "what to know", title="Published weights")
-    for row in rows:
-        stated = row["expected"] or "see its paper"
-        result.add_row(row["name"], row["data"], stated, row["protocol"], row["reach"], row["note"])
+    for one in entries:
+        result.add_row(one.name, one.data, one.expected or "see its paper", one.protocol, one.reach, one.note)
     return result
 
 
-def _addresses(rows: list[dict[str, Any]]) -> Iterator[str]:
+def _addresses(entries: Iterable[Published]) -> Iterator[str]:
     """What can still be had, each address once and whole, since a table would break it."""
     yield "\nAddresses"
-    for address, row in {row["address"]: row for row in rows if row["reach"] != "gone"}.items():
-        yield f"{address}  ({row['code']}; {row['licence']})"
+    for address, one in {one.address: one for one in entries if one.reach != "gone"}.items():
+        yield f"{address}  ({one.code}; {one.licence})"
 
 
-def _families(rows: list[dict[str, Any]]) -> Table:
+def _families(rows: Sequence[FamilyRow]) -> Table:
     result = table("family", "what it is", title="Families")
     for row in rows:
         result.add_row(row["family"], row["about"])
@@ -103,7 +119,7 @@ def _families(rows: list[dict[str, Any]]) -> Table:
 _SIZE = ("levels", "parameters", "family")
 
 
-def _presets(rows: list[dict[str, Any]]) -> Table:
+def _presets(rows: Sequence[PresetRow]) -> Table:
     result = table("preset", "family", "levels", "parameters", "time", "what it is", title="Presets", first_to_go=_SIZE)
     for row in rows:
         size = f"{row['parameters'] / 1e6:.2f} M"
