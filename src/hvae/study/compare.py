@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 from hvae.checkpoints import LoadedRun
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.reporting.comparison import Group, Number, Row, write_comparison
 from hvae.runs.provenance import read_provenance
 from hvae.runs.source import stored
@@ -29,7 +29,7 @@ class Comparison:
     page: Path | None = None
     """The page, where one was asked for."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         page = {"page": str(self.page)} if self.page else {}
         return {**page, "groups": [group.to_dict() for group in self.groups]}

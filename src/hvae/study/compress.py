@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from hvae.coding.files.pictures import check_name
 from hvae.errors import HvaeError
 from hvae.files import replacing
 from hvae.heap import enough_memory
+from hvae.records import JSON
 from hvae.study.codecs import (
     Quality,
     Tile,
@@ -58,9 +58,9 @@ class Compression:
         """Bytes in for each byte out."""
         return self.bytes_in / self.bytes_out
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
-        sizes: dict[str, Any] = {"bytes_in": self.bytes_in, "bytes_in_of": self.bytes_in_of}
+        sizes: JSON = {"bytes_in": self.bytes_in, "bytes_in_of": self.bytes_in_of}
         sizes |= {"bytes_out": self.bytes_out, "ratio": self.ratio}
         rivals = {"rivals": dict(self.rivals)} if isinstance(self.result, Compressed) else {}
         return {"file": str(self.file), "pictures": self.pictures, **sizes, **self.result.to_dict(), **rivals}

@@ -6,13 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import CLASSIC, File, Picture, opened, read, without_model
 from hvae.errors import HvaeError
 from hvae.files import read_regular
 from hvae.heap import enough_memory
+from hvae.records import JSON
 from hvae.study.codecs import codec_of, lossy_codec_of
 from hvae.study.conditions import Named
 from hvae.study.places import check_place
@@ -36,7 +37,7 @@ class Decompression:
         """Whether every level that was written is shown; always of a file without loss."""
         return self.levels == self.levels_written
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         depth = {"levels": self.levels, "levels_written": self.levels_written, "complete": self.complete}
         files = [*map(str, self.files)]

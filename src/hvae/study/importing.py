@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hvae.checkpoints import describe
 from hvae.checkpoints.imports import READERS, Converted, convert, sha256, unlike
@@ -24,6 +23,7 @@ from hvae.data.lookup import base
 from hvae.descriptions import Origin, RunRecord
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
+from hvae.records import JSON
 from hvae.runs.protocol import UNSEEN, held_out, layout
 from hvae.runs.provenance import NAME as PROVENANCE
 from hvae.runs.provenance import command, environment, now, write_json
@@ -79,7 +79,7 @@ def check_keys(keys: Mapping[str, str], folder: Path) -> None:
     free(folder)
 
 
-def written(source: Source, folder: Path, keys: Mapping[str, str], tell: Tell) -> dict[str, Any]:
+def written(source: Source, folder: Path, keys: Mapping[str, str], tell: Tell) -> JSON:
     """Read, check, convert and write; the folder appears whole or not at all.  What programs are told."""
     file = source.file or fetched(source, tell)
     conversion = converted(source, file, likeness(source.family, keys))

@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae import __version__
 from hvae.errors import HvaeError
-from hvae.records import Each, check
+from hvae.records import JSON, Each, check
 from hvae.runs import Claim
 from hvae.runs.subject import Subject
 from hvae.study.measure import Result
@@ -124,7 +124,7 @@ class Partial:
 FORM = {"key": str, "stages": Each(object), "seconds": float, "batches": int}
 
 
-def _checked(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _checked(path: Path) -> tuple[dict[str, Tensor], JSON]:
     """The tensors and the description of such a file.  Raises HvaeError when they are not what `write` writes."""
     from hvae.weights import read_weights
 

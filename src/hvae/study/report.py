@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.subject import Subject, Tell, open_run, vouched
 from hvae.study.evaluate import able, judged, measure_all, with_measures
@@ -26,7 +27,7 @@ def report(
     run: str | Path | LoadedRun,
     *,
     fresh: bool = False,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Iterable[str] = (),
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
+from hvae.records import JSON
 from hvae.runs import MEASURING, TRAINING, claiming
 from hvae.runs.provenance import course
 from hvae.runs.subject import Tell, open_run, vouched
@@ -36,7 +38,7 @@ class TrainedRun:
     evaluation: Evaluation | None = None
     report: Path | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         evaluation = self.evaluation.to_dict() if self.evaluation else None
         return {
@@ -52,7 +54,7 @@ def train(
     *,
     out: str | Path = "",
     resume: bool = False,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     accept_changed_data: bool = False,
     trust: Iterable[str] = (),
     progress: Progress | Bars | None = None,

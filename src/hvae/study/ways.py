@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError, unknown
 from hvae.files import replacing
+from hvae.records import JSON
 from hvae.study.images import is_split, without_chance
 from hvae.study.latents import images
 from hvae.study.places import check_place
@@ -52,7 +54,7 @@ class Ways:
     change: Change | None
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae interpolate --json` gives."""
         return {
             "file": str(self.file),
@@ -80,7 +82,7 @@ def draw_ways(
     mode: bool = False,
     seed: int = 0,
     context: Named | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
 ) -> Ways:
@@ -165,9 +167,7 @@ def _check_picture(run: LoadedRun, file: Path) -> None:
         )
 
 
-def _ends(
-    run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, Any], count: int, context: Named
-) -> InputImages:
+def _ends(run: LoadedRun, source: str | Path | Source, overrides: Overrides, count: int, context: Named) -> InputImages:
     """The images of so many pairs: evenly over a split, the first of a user's own.  HvaeError if there are fewer."""
     spread = is_split(source)
     brought = images(run, source, overrides, sys.maxsize if spread else 2 * count, context, "interpolate")

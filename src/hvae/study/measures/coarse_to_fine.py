@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.classify import CoarseToFine as Compared
 from hvae.metrics.classify import coarse_to_fine
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.reporting.data import Agreement
 from hvae.study.measure import Headline, Measure, Ranked
 
@@ -48,9 +49,9 @@ class CoarseToFineResult(Compared):
         """Whether the experiment tells anything: where chance agrees as often as the top, it does not."""
         return self.top_held - self.chance >= TELLING
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON; without the mirror that a model does not have."""
-        values: dict[str, Any] = plain(self)
+        values: JSON = plain(self)
         return {key: value for key, value in values.items() if value is not None or key not in _MIRROR}
 
 
@@ -75,7 +76,7 @@ class CoarseToFine(Measure[CoarseToFineResult]):
         model, config, split = work.model, work.config, work.split
         held, classify = min(config.held, len(work.levels) - 1), work.classifier
         x = split.batch(range(min(GROUPS, len(split))))
-        settings: dict[str, Any] = {"count": held, "repeats": REDRAWS, "seed": config.seed}
+        settings: JSON = {"count": held, "repeats": REDRAWS, "seed": config.seed}
         mirrors = [top_redrawn, *([top_swapped] if has_offsets(model) else [])]
         compared = []
         with work.bar("coarse to fine: redraws") as tick:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
 from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.study.measure import Headline, Measure, Ranked, spread
 from hvae.walk import device_of
 
@@ -26,9 +27,9 @@ class HierarchicalBounds:
 
     bounds: tuple[HierarchicalResult, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
-        values: dict[str, Any] = plain(self)
+        values: JSON = plain(self)
         return values
 
 

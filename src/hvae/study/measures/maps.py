@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.maps import usual_maps
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.screen.numbers import number
 from hvae.study.heat import draw_rates
 from hvae.study.measure import Figure, Measure
@@ -39,9 +40,9 @@ class MapsResult:
     """Where they are drawn, in the run folder."""
     levels: dict[str, LevelMap]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
-        values: dict[str, Any] = plain(self)
+        values: JSON = plain(self)
         return values
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.trust import NOBODY, Trust
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Request:
     out: Path | None = None
     seed: int = 0
     context: Named = field(default_factory=dict)
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     trust: Trust = NOBODY
 
     @property

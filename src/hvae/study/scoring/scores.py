@@ -10,9 +10,10 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.files import write_text
+from hvae.records import JSON
 from hvae.screen.text import for_cell
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Comparison:
     seen: Mapping[str, int]
     detection: Mapping[str, Detection] | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         detection = self.detection
         return {
@@ -125,7 +126,7 @@ class Scores:
         """How many images are out-of-distribution."""
         return sum(map(bool, self.reasons))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae score --json` gives."""
         reverse = self.reverse
         return {
