@@ -139,10 +139,10 @@ def split_dotted(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             rest.append(token)
             continue
         key = name.removeprefix("--")
-        found = value if equals else next(tokens, None)
-        if found is None or (not equals and found.startswith("--")):
+        text = value if equals else next(tokens, None)
+        if text is None or (not equals and text.startswith("--")):
             raise HvaeError(f"--{key} needs a value, as in --{key} VALUE")
-        dotted[key] = found
+        dotted[key] = text
     return rest, dotted
 
 
