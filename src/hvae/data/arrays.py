@@ -30,8 +30,8 @@ def read_npy(config: DataConfig) -> Raw:
     """
     path = there(config)
     files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
-    found = {name: array for file in files for name, array in read_arrays(file).items()}
-    return _assembled(found, config, path)
+    arrays = {name: array for file in files for name, array in read_arrays(file).items()}
+    return _assembled(arrays, config, path)
 
 
 def read_idx_source(config: DataConfig) -> Raw:
@@ -44,22 +44,22 @@ def read_idx_source(config: DataConfig) -> Raw:
         files = {_stem(f): f for f in sorted(path.iterdir()) if "idx" in f.name and not f.name.startswith(".")}
         return _assembled({stem: read_idx(f) for stem, f in files.items()}, config, path)
     labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-    found = {"images": read_idx(path)}
+    arrays = {"images": read_idx(path)}
     if labels != path and labels.exists():
-        found["labels"] = read_idx(labels)
-    return _assembled(found, config, path)
+        arrays["labels"] = read_idx(labels)
+    return _assembled(arrays, config, path)
 
 
 def _stem(file: Path) -> str:
     return file.name.removesuffix(".gz")
 
 
-def _assembled(found: Mapping[str, Array], config: DataConfig, path: Path) -> Raw:
-    images = {split: array for split in TITLES if (array := _pick(found, split, IMAGES)) is not None}
-    labels = {split: _pick(found, split, LABELS) for split in TITLES}
+def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> Raw:
+    images = {split: array for split in TITLES if (array := _pick(arrays, split, IMAGES)) is not None}
+    labels = {split: _pick(arrays, split, LABELS) for split in TITLES}
     if "train" not in images:
-        images = {"train": _bare(found, path)}
-        labels = {"train": next((found[name] for name in BARE_LABELS if name in found), None)}
+        images = {"train": _bare(arrays, path)}
+        labels = {"train": next((arrays[name] for name in BARE_LABELS if name in arrays), None)}
     levels = {split: as_levels(array, config.bits, f"{path} ({split})") for split, array in images.items()}
     bits = max(depth for _, depth in levels.values())
     # A split that happens to hold no bright pixel must not be read at another depth than the rest.
@@ -78,16 +78,16 @@ def _part(levels: Array, labels: Array | None, bits: int, where: str) -> Part:
     return Part(images, as_labels(labels, len(images), where))
 
 
-def _pick(found: Mapping[str, Array], split: str, patterns: tuple[str, ...]) -> Array | None:
+def _pick(arrays: Mapping[str, Array], split: str, patterns: tuple[str, ...]) -> Array | None:
     names = (pattern.format(title) for title in TITLES[split] for pattern in patterns)
-    return next((found[name] for name in names if name in found), None)
+    return next((arrays[name] for name in names if name in arrays), None)
 
 
-def _bare(found: Mapping[str, Array], path: Path) -> Array:
-    named = next((found[name] for name in BARE_IMAGES if name in found), None)
+def _bare(arrays: Mapping[str, Array], path: Path) -> Array:
+    named = next((arrays[name] for name in BARE_IMAGES if name in arrays), None)
     if named is not None:
         return named
-    if len(found) == 1:
-        return next(iter(found.values()))
-    got = ", ".join([*found][:10]) + ", ..." * (len(found) > 10) or "nothing"
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    got = ", ".join([*arrays][:10]) + ", ..." * (len(arrays) > 10) or "nothing"
     raise HvaeError(f"{path}: expected an array named train or images (or a single array), got {got}; rename one")
