@@ -40,13 +40,13 @@ def read_folder(config: DataConfig) -> Raw:
         raise HvaeError(f"no image found below {empty[0]}; expected files that end in {', '.join(SUFFIXES)}")
     pictures = {split: [picture(file.path) for file in files] for split, files in splits.items()}
     stamps = {split: [[str(f.path.absolute()), *f.stamp] for f in files] for split, files in splits.items()}
-    found = decoded(pictures, config, stamps)
+    content = decoded(pictures, config, stamps)
     folders = {split: [file.path.relative_to(sources[split]) for file in files] for split, files in splits.items()}
-    labels, classes = _labels(folders, found.account.rows)
+    labels, classes = _labels(folders, content.account.rows)
     loose = len(listing.files) - sum(map(len, splits.values()))
-    tally = tally_of(found, listing.seen, {**listing.passed_over, "beside the folders of the splits": loose}, classes)
+    tally = tally_of(content, listing.seen, {**listing.passed_over, "beside the folders of the splits": loose}, classes)
     names = {split: [str(file.path.relative_to(root)) for file in files] for split, files in splits.items()}
-    return as_raw(found, names, str(root.resolve()), labels, classes, tally)
+    return as_raw(content, names, str(root.resolve()), labels, classes, tally)
 
 
 def picture(file: Path) -> Picture:
@@ -55,7 +55,7 @@ def picture(file: Path) -> Picture:
 
 
 def as_raw(
-    found: Decoded,
+    content: Decoded,
     names: Mapping[str, Sequence[str]],
     source: str,
     labels: Mapping[str, Array],
@@ -63,12 +63,12 @@ def as_raw(
     tally: Tally,
 ) -> Raw:
     """Decoded pictures as a reader hands them over, with what decoding did to those not in that form already."""
-    plan, rows = found.plan, found.account.rows
+    plan, rows = content.plan, content.account.rows
     size = f"{plan.size[0]}x{plan.size[1]} by crop={plan.crop}"
     clear = ("transparency laid on white",) if plan.clear else ()
     files = {split: _each_named(names[split], some) for split, some in rows.items()}
     return Raw(
-        parts={split: Part(array, labels.get(split), None, files[split]) for split, array in found.levels.items()},
+        parts={split: Part(array, labels.get(split), None, files[split]) for split, array in content.levels.items()},
         # Encoded pictures never have fewer than 8 bits here, so a single one is always a cut.
         thresholded=plan.bits == 1,
         bits=plan.bits,
@@ -82,16 +82,16 @@ def as_raw(
 def _each_named(names: Sequence[str], rows: Sequence[int]) -> tuple[str, ...]:
     """The name of each image; from the second page of a file on with its number, from 0."""
     pages: Counter[int] = Counter()
-    found = []
+    result = []
     for row in rows:
-        found.append(f"{names[row]}[{pages[row]}]" if pages[row] else names[row])
+        result.append(f"{names[row]}[{pages[row]}]" if pages[row] else names[row])
         pages[row] += 1
-    return tuple(found)
+    return tuple(result)
 
 
-def tally_of(found: Decoded, seen: int, unused: Mapping[str, int], classes: Sequence[str] = ()) -> Tally:
+def tally_of(content: Decoded, seen: int, unused: Mapping[str, int], classes: Sequence[str] = ()) -> Tally:
     """What became of the files of a source of pictures."""
-    account = found.account
+    account = content.account
     rows = list(account.rows.values())
     return Tally(
         files=seen,
