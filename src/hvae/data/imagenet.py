@@ -33,10 +33,10 @@ def old(folder: Path, side: int) -> Raw:
 
 
 def _channels_first(path: Path, side: int) -> Array:
-    found = read_arrays(path)[path.stem]
-    if found.dtype != np.uint8 or found.shape[1:] != (side, side, 3):
-        raise HvaeError(f"{path}: expected bytes (N, {side}, {side}, 3), got {found.dtype} {found.shape}")
-    return found.transpose(0, 3, 1, 2)  # (N, C, H, W)
+    array = read_arrays(path)[path.stem]
+    if array.dtype != np.uint8 or array.shape[1:] != (side, side, 3):
+        raise HvaeError(f"{path}: expected bytes (N, {side}, {side}, 3), got {array.dtype} {array.shape}")
+    return array.transpose(0, 3, 1, 2)  # (N, C, H, W)
 
 
 def new(folder: Path, side: int) -> Raw:
@@ -46,11 +46,11 @@ def new(folder: Path, side: int) -> Raw:
 
 
 def _planes(path: Path, side: int) -> Array:
-    found = read_arrays(path).get("data")
-    if found is None or found.dtype != np.uint8 or found.shape[1:] != (3 * side * side,):
-        got = "none" if found is None else f"{found.dtype} {found.shape}"
+    array = read_arrays(path).get("data")
+    if array is None or array.dtype != np.uint8 or array.shape[1:] != (3 * side * side,):
+        got = "none" if array is None else f"{array.dtype} {array.shape}"
         raise HvaeError(f"{path}: expected an array data of bytes (N, {3 * side * side}), got {got}")
-    return found.reshape(-1, 3, side, side)
+    return array.reshape(-1, 3, side, side)
 
 
 def _set(side: int, form: str, made: str, sizes: tuple[int, int], layout: Layout[Raw]) -> KnownSet[Raw]:
