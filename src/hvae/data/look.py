@@ -52,8 +52,8 @@ def look(config: DataConfig) -> list[Form]:
     [Form(shape=(1, 8, 8), bits=4)]
     """
     if config.name in KNOWN:
-        known = SETS[base(config.name)]
-        return [Form(known.shape, 1 if config.name.endswith(("-dynamic", "-binary")) else known.bits)]
+        entry = SETS[base(config.name)]
+        return [Form(entry.shape, 1 if config.name.endswith(("-dynamic", "-binary")) else entry.bits)]
     if config.name == "folder":
         return _forms([picture(file.path) for file in listed(Path(config.path).expanduser()).files])
     if config.name == "hub":
