@@ -39,7 +39,7 @@ WRONG = [
     ("data.valid", 1.0, "expected a count, or a share from 0 to below 1, got 1.0"),
     ("data.valid", "1.5", "expected a count, or a share from 0 to below 1, got 1.5"),
     ("data.valid", -1, "expected a count, or a share from 0 to below 1, got -1"),
-    ("data.bits", 17, r"expected 1 to 16 bits, or 0 \(those of the images\), got 17"),
+    ("data.bits", 17, r"expected 1 to 16 bits, or 0 \(those of the data\), got 17"),
     ("data.crop", "middle", "no choice named 'middle'"),
     ("objective.beta", {"z1": -1}, "objective.beta.z1: expected at least 0, got -1"),
     ("objective.warmup.length", -1, "expected a number of steps, or a share of train.steps from 0 to below 1, got -1"),

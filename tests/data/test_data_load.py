@@ -111,7 +111,7 @@ def test_mirrored_digits_are_mirrored() -> None:
         ({"name": "folder"}, "expected a file or folder in data.path, got none"),
         ({"name": "hub"}, "the data set's name on the hub in data.path"),
         ({"name": "mnist", "path": "/x"}, "data.path=/x is not read for 'mnist'"),
-        ({"bits": 17}, r"data.bits: expected 1 to 16 bits, or 0 \(those of the images\), got 17"),
+        ({"bits": 17}, r"data.bits: expected 1 to 16 bits, or 0 \(those of the data\), got 17"),
         ({"bits": -1}, "got -1"),
         ({"channels": 2}, "data.channels: expected 1 .* got 2"),
         ({"crop": "centre", "size": (4, 4)}, "data.crop: no choice named 'centre'; did you mean 'center'"),

@@ -135,9 +135,8 @@ def held_out(pool: Tensor, count: int, name: str, what: str) -> tuple[Tensor, Te
 def _split(part: Part, bits: int) -> Split:
     # Some readers hand over views with foreign strides or read-only memory, which torch cannot share.
     store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
-    labels, factors, attributes = (
-        None if told is None else torch.from_numpy(told.copy()) for told in (part.labels, part.factors, part.attributes)
-    )
+    columns = (part.labels, part.factors, part.attributes)
+    labels, factors, attributes = (None if column is None else torch.from_numpy(column.copy()) for column in columns)
     rows = torch.arange(len(store))
     return Split(
         store=store, rows=rows, labels=labels, depth=bits, factors=factors, files=part.files, attributes=attributes
@@ -157,8 +156,8 @@ def duplicates(splits: Mapping[str, Split]) -> dict[str, int]:
         for name in SPLITS
         if name in splits
     }
-    known = {name: set(some) for name, some in prints.items()}
-    counts = {f"{a}/{b}": sum(one in known[a] for one in prints[b]) for a, b in combinations(prints, 2)}
+    hashes = {name: set(some) for name, some in prints.items()}
+    counts = {f"{a}/{b}": sum(one in hashes[a] for one in prints[b]) for a, b in combinations(prints, 2)}
     return {pair: count for pair, count in counts.items() if count}
 
 
