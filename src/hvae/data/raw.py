@@ -94,8 +94,8 @@ def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:
     # The mask that finds the place is as large as the array: it is made for faulty ones only.
     if low < 0 or top > 65535:
         _refuse((array < 0) | (array > 65535), array, where, "from 0 to 65535")
-    found = 1 if top <= 1 else 8 if top <= 255 else 16
-    return array.astype(level_type(found), copy=False), found
+    depth = 1 if top <= 1 else 8 if top <= 255 else 16
+    return array.astype(level_type(depth), copy=False), depth
 
 
 def _from_floats(array: Array, bits: int, where: str) -> tuple[Array, int]:
