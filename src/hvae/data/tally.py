@@ -60,8 +60,8 @@ class Tally:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Tally:
         """The inverse of `to_dict`; what it does not know is left out."""
-        kept = {one.name: record[one.name] for one in fields(cls) if one.name in record}
-        return cls(**{**kept, "bad": tuple((name, why) for name, why in kept.get("bad", ()))})
+        values = {one.name: record[one.name] for one in fields(cls) if one.name in record}
+        return cls(**{**values, "bad": tuple((name, why) for name, why in values.get("bad", ()))})
 
     def _unused(self) -> list[str]:
         counts = [f"{count:,} {reason}{self._named(reason, count)}" for reason, count in self.unused.items() if count]
