@@ -27,9 +27,9 @@ class Masked(Distribution):
     def _where(self, ask: Callable[[Distribution], Tensor]) -> Tensor:
         a = None if self.a is None else ask(self.a)
         b = None if self.b is None else ask(self.b)
-        known = b if a is None else a
-        assert known is not None
-        zero = torch.zeros_like(known)
+        either = b if a is None else a
+        assert either is not None
+        zero = torch.zeros_like(either)
         return torch.where(self.mask, zero if a is None else a, zero if b is None else b)
 
     def _each(self, change: Callable[[Distribution], Distribution]) -> Masked:
