@@ -52,8 +52,8 @@ def evaluate(
     same weights, data and settings stay.  Raises HvaeError, before anything takes time, for what cannot be measured.
     """
     hear = tell or silent
-    asked = {} if measures is None else {"evaluate.measures": _joined(measures)}
-    keys = {**(overrides or {}), **asked}
+    chosen = {} if measures is None else {"evaluate.measures": _joined(measures)}
+    keys = {**(overrides or {}), **chosen}
     words = vouched(trust, keys)
     with trusting(*words.words):
         subject = open_run(run, keys, hear, words)
@@ -128,8 +128,8 @@ def able(subject: Subject, names: Iterable[str]) -> list[str]:
 def with_measures(subject: Subject, names: Iterable[str]) -> Subject:
     """The subject with some more measures asked for, of which those that are not possible are left out."""
     config = subject.run.config
-    asked = ",".join(dict.fromkeys([*config.evaluate.measures, *able(subject, names)]))
-    return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": asked})))
+    chosen = ",".join(dict.fromkeys([*config.evaluate.measures, *able(subject, names)]))
+    return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": chosen})))
 
 
 def judged(subject: Subject, evaluation: Evaluation) -> Evaluation:
