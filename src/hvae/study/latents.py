@@ -174,8 +174,8 @@ def _read(run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, A
         return own(run, data, data, source)
     if not isinstance(source, str | Path):
         return in_memory(run, source)
-    asked = run.config.override({key: value for key, value in overrides.items() if key in PICTURES})
-    changed = replace(run, config=asked)
+    config = run.config.override({key: value for key, value in overrides.items() if key in PICTURES})
+    changed = replace(run, config=config)
     return by_name(bring(changed, files(changed, str(source))), run.model, classes_of(run))
 
 
