@@ -98,6 +98,6 @@ def _bound(work: Work, shared: list[str], what: str) -> HierarchicalResult:
 def _prefixes(work: Work) -> list[list[str]]:
     """The levels that inference draws first: one, then more, to all but one; of a deep model some."""
     latents = work.model(work.split.batch([0]).to(device_of(work.model))).latents
-    drawn = list(dict.fromkeys(record.name for record in latents))
-    lengths = sorted({1 + round(i * (len(drawn) - 2) / (MOST - 1)) for i in range(MOST)})
-    return [drawn[:length] for length in lengths]
+    order = list(dict.fromkeys(record.name for record in latents))
+    lengths = sorted({1 + round(i * (len(order) - 2) / (MOST - 1)) for i in range(MOST)})
+    return [order[:length] for length in lengths]
