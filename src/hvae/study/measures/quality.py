@@ -167,8 +167,8 @@ def _width(work: Work) -> int:
     except HvaeError:
         raise
     except Exception as fault:  # a network of the user's can raise anything
-        asked = f"{config.features_channels} channels and {config.features_size or 'their own'} pixels a side"
+        form = f"{config.features_channels} channels and {config.features_size or 'their own'} pixels a side"
         raise HvaeError(
-            f"{config.features} does not take pictures of {asked} ({str(fault)[:100].partition(chr(10))[0]}); expected "
+            f"{config.features} does not take pictures of {form} ({str(fault)[:100].partition(chr(10))[0]}); expected "
             "a network, with evaluate.features_channels and evaluate.features_size as it wants them"
         ) from fault
