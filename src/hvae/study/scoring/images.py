@@ -43,8 +43,8 @@ def catalogued(subject: Subject, name: str) -> DataConfig:
     from hvae.data.catalogue import SETS
     from hvae.data.lookup import base
 
-    asked, shape = subject.run.config.data, subject.run.model.shape
-    if drawn(asked) and not name.endswith(DYNAMIC) and base(name) + DYNAMIC in KNOWN:
+    data, shape = subject.run.config.data, subject.run.model.shape
+    if drawn(data) and not name.endswith(DYNAMIC) and base(name) + DYNAMIC in KNOWN:
         raise HvaeError(f"this run was trained on drawn bits; score '{base(name)}{DYNAMIC}' instead of '{name}'")
     form = SETS[base(name)].shape
     picture: dict[str, Any] = {}
@@ -53,7 +53,7 @@ def catalogued(subject: Subject, name: str) -> DataConfig:
     if len(shape) == 3 and form[0] != shape[0]:
         picture["channels"] = shape[0]
     bits = 0 if name.endswith((DYNAMIC, "-binary")) else subject.run.bits
-    return DataConfig(name=name, root=asked.root, download=asked.download, bits=bits, valid=0, test=0, **picture)
+    return DataConfig(name=name, root=data.root, download=data.download, bits=bits, valid=0, test=0, **picture)
 
 
 def some(split: Split, count: int) -> Split:
