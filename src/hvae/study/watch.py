@@ -43,8 +43,8 @@ def _used(model: Model, batches: Iterable[Datum], seed: int) -> Row:
     """The share of each level's dimensions that spend more than a hundredth of a nat."""
     from hvae.metrics import activity
 
-    found = activity(model, batches, DRAWS, seed=seed)
-    return {f"valid/used/{name}": level.used_dims / level.dims for name, level in found.levels.items()}
+    result = activity(model, batches, DRAWS, seed=seed)
+    return {f"valid/used/{name}": level.used_dims / level.dims for name, level in result.levels.items()}
 
 
 def _information(model: Model, x: Datum, population: int, seed: int) -> Row:
@@ -53,8 +53,8 @@ def _information(model: Model, x: Datum, population: int, seed: int) -> Row:
     from hvae.metrics import mutual
 
     try:
-        found = mutual(model, [x], population=population, chunk_rows=len(x), seed=seed)
+        result = mutual(model, [x], population=population, chunk_rows=len(x), seed=seed)
     except HvaeError:
         return {}
-    levels = {name: level.information_nats.stratified.mean for name, level in found.levels.items()}
+    levels = {name: level.information_nats.stratified.mean for name, level in result.levels.items()}
     return {f"valid/information/{name}": nats for name, nats in levels.items()}
