@@ -84,6 +84,7 @@ MEASURES: Mapping[str, str] = {
     "contribution": "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior",
     "maps": "where in the picture each level spends its nats",
     "over-time": "what each level spends at each step of a sequence",
+    "baselines": "what counting alone says of the same sequences: marginals, Markov chains, AR(2), FLAC",
     "coarse-to-fine": "whether the top levels decide the class",
     "condition": "whether samples show the class that they were asked for: I(y; samples) by a judge, and the swap test",
     "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
@@ -101,6 +102,7 @@ QUICK = (
     "contribution",
     "maps",
     "over-time",
+    "baselines",
     "coarse-to-fine",
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
@@ -130,8 +132,8 @@ class EvaluateConfig(Section):
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
     measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, codebook,
-    contribution, maps, over-time, coarse-to-fine (these are quick), hierarchical, classes, quality, disentanglement.
-    What is named must be possible."""
+    contribution, maps, over-time, baselines, coarse-to-fine (these are quick), condition, hierarchical, classes,
+    quality, disentanglement.  What is named must be possible."""
     batch: Count = 100
     """Data scored at once."""
     rows: Count | None = None

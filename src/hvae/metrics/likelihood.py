@@ -299,13 +299,14 @@ def _steps(negative_elbo: Tensor, negative_iw: Tensor, spent: Tensor, count: Ten
     return StepBounds(
         steps=int(count.sum()),
         dims=dims,
-        negative_elbo_nats=_averages(negative_elbo, count),
-        negative_iw_nats=_averages(negative_iw, count),
-        rate_nats=_averages(spent, count),
+        negative_elbo_nats=averages(negative_elbo, count),
+        negative_iw_nats=averages(negative_iw, count),
+        rate_nats=averages(spent, count),
     )
 
 
-def _averages(nats: Tensor, count: Tensor) -> Averages:
+def averages(nats: Tensor, count: Tensor) -> Averages:
+    """Nats a step by both averages, from nats (N,) and steps (N,) of each sequence."""
     return Averages(frame_average=ratio(nats, count), sequence_mean=estimate(nats / count))
 
 

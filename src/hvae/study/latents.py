@@ -161,6 +161,8 @@ def images(
     for key in overrides:
         if not (is_split(source) and key.startswith("data.")) and key not in (ACCELERATOR, *PICTURES):
             raise HvaeError(f"--{key} is not for {command}; with --data test the place can be told by --data.root")
+    if run.model.timed:
+        raise HvaeError(f"{command}: {run.folder} is a model of sequences, and images are expected; name one of those")
     said = numbers(run.model, context, classes_of(run))
     brought = under(_read(run, source, overrides), run.model, said)
     return brought.some(range(min(number, len(brought.split))))

@@ -160,6 +160,8 @@ def _check(path: str, paths: Mapping[str, object], file: Path) -> None:
 
 
 def _check_picture(run: LoadedRun, file: Path) -> None:
+    if run.model.timed:
+        raise HvaeError(f"{run.folder} is a model of sequences, and images are expected; name one of those")
     if len(run.model.shape) != 3 and file.suffix != ".npy":
         raise HvaeError(
             f"the data of {run.folder} are vectors {run.model.shape}, which are no pictures; "

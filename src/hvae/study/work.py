@@ -58,6 +58,15 @@ class Work:
             raise HvaeError("images are needed, and these data are sequences")
         return self.split
 
+    @property
+    def sequences(self) -> SequenceSplit:
+        """What is scored, which must be sequences.  Raises HvaeError where they are images."""
+        from hvae.data import SequenceSplit
+
+        if not isinstance(self.split, SequenceSplit):
+            raise HvaeError("sequences are needed, and these data are images")
+        return self.split
+
     @cached_property
     def levels(self) -> list[str]:
         """The levels, top first."""

@@ -14,6 +14,9 @@ from hvae.config.run import RunConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 
+JSB = DataConfig(name="jsb", bucket=4)
+NOTTINGHAM = DataConfig(name="nottingham", chunk=160, bucket=8)
+
 
 def _music(model: ModelConfig, data: DataConfig, steps: int) -> RunConfig:
     """No warm-up: the latents of a recurrent model wake late by themselves, and a free start delays nothing."""
@@ -24,13 +27,13 @@ def _music(model: ModelConfig, data: DataConfig, steps: int) -> RunConfig:
         train=TrainConfig(
             steps=steps,
             batch=16,
-            lr=1e-3,
+            lr=3e-3,
             clip=1.0,
             skip_factor=0.0,
             ema=0.99,
             keep="best",
-            save_every=200,
-            valid_every=200,
+            save_every=100,
+            valid_every=100,
             valid_size=0,
         ),
         evaluate=EvaluateConfig(samples=64),
@@ -39,12 +42,12 @@ def _music(model: ModelConfig, data: DataConfig, steps: int) -> RunConfig:
 
 def jsb_vrnn() -> RunConfig:
     """The chorales of Bach: a recurrent state of 64 and 32 latent dimensions a frame."""
-    return _music(VRNNConfig(cell="lstm", state=64, width=64, latent=32), DataConfig(name="jsb", bucket=4), steps=2_000)
+    return _music(VRNNConfig(cell="lstm", state=64, width=64, latent=32), JSB, steps=1_000)
 
 
 def jsb_srnn() -> RunConfig:
     """The same by a model whose recurrence over the data stands apart from its chain of latents."""
-    return _music(SRNNConfig(state=64, width=64, latent=32), DataConfig(name="jsb", bucket=4), steps=2_000)
+    return _music(SRNNConfig(state=64, width=64, latent=32), JSB, steps=1_000)
 
 
 def jsb_dmm() -> RunConfig:
@@ -57,7 +60,7 @@ def jsb_dmm() -> RunConfig:
 def nottingham_vrnn() -> RunConfig:
     """Folk tunes, trained in pieces of 160 frames."""
     model = VRNNConfig(cell="lstm", state=64, width=64, latent=64)
-    return _music(model, DataConfig(name="nottingham", chunk=160, bucket=8), steps=8_000)
+    return _music(model, NOTTINGHAM, steps=4_000)
 
 
 SEQUENCES: dict[str, Preset] = {

@@ -186,7 +186,7 @@ def _raw(
     bits = config.bits or max(sound.bits for sound in every)
     form = SequenceForm(
         kind="audio",
-        step="sample" if config.frame == 1 else f"frame of {config.frame} sample",
+        step="sample" if config.frame == 1 else "frame",
         seconds=config.frame / every[0].rate,
         rate=every[0].rate,
         frame=config.frame,

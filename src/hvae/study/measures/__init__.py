@@ -7,6 +7,7 @@ from typing import Any
 
 from hvae.study.measure import Measure
 from hvae.study.measures.activity import Activity
+from hvae.study.measures.baselines import Baselines
 from hvae.study.measures.classes import Classes
 from hvae.study.measures.coarse_to_fine import CoarseToFine
 from hvae.study.measures.codebook import Codebook
@@ -30,6 +31,7 @@ _ALL: tuple[Measure[Any], ...] = (
     Contribution(),
     Maps(),
     OverTime(),
+    Baselines(),
     CoarseToFine(),
     Condition(),
     Hierarchical(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import exp
+from math import exp, log
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae import metrics
@@ -61,7 +61,9 @@ class Likelihood(Measure[LikelihoodResult]):
         if result.iw_bits_per_dim and result.elbo_bits_per_dim and evaluation.data.bits > 1:
             # With one sample the bound is the ELBO, whose rates are closed forms.
             whose, bits = (bound, result.iw_bits_per_dim) if k > 1 else ("-ELBO", result.elbo_bits_per_dim)
-            yield Headline("bits/dim", spread(bits), f"from {whose}, {result.dims} values a datum, {of}")
+            yield Headline(
+                _bits_name(evaluation.data), spread(bits), f"from {whose}, {result.dims} values a datum, {of}"
+            )
         if result.steps:
             yield from _per_step(result, result.steps, evaluation.data)
         yield from _protocol(result, evaluation)
@@ -97,13 +99,34 @@ def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
     return f"{result.data:,} {split} data of {data.name} ({form}){density}"
 
 
+def _bits_name(data: Provenance) -> str:
+    """What bits a value are called of these data."""
+    form = data.sequences
+    names = {"audio": "bits a sample", "text": f"bits a {form.step}"} if form else {}
+    return names.get(form.kind, "bits/dim") if form else "bits/dim"
+
+
+def _units(data: Provenance) -> str:
+    """How densities of standardised numbers become those of numbers in their own units."""
+    scales = [scale for scale in data.sequences.scale if scale > 0] if data.sequences else []
+    if not scales:
+        return ""
+    return f"; of standardised numbers: in their own units {sum(map(log, scales)):+.2f} nats a {_step(data)}"
+
+
+def _step(data: Provenance) -> str:
+    return data.sequences.step if data.sequences else "step"
+
+
 def _per_step(result: LikelihoodResult, steps: StepBounds, data: Provenance) -> Iterator[Headline]:
     """Bounds a step, by both averages; and what they are called where data have a name of their own for it."""
-    word = data.sequences.step if data.sequences else "step"
+    word = _step(data)
     bounds = {"-ELBO": steps.negative_elbo_nats, f"-IW-{result.samples}": steps.negative_iw_nats}
     for name, both in bounds.items():
         note = f"frame average: sum over all {steps.steps:,} {word}s; sequence mean {spread(both.sequence_mean)}"
-        yield Headline(f"{name} a {word}", f"{spread(both.frame_average)} nats", f"{note}; bounds of whole sequences")
+        yield Headline(
+            f"{name} a {word}", f"{spread(both.frame_average)} nats", f"{note}; bounds of whole sequences{_units(data)}"
+        )
     rate = steps.rate_nats
     note = f"frame average, all levels; sequence mean {spread(rate.sequence_mean)}"
     yield Headline(f"rate a {word}", f"{spread(rate.frame_average)} nats", note)
