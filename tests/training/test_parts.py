@@ -142,7 +142,19 @@ def test_after_step_is_called_for_taken_steps_alone(tmp_path: Path) -> None:
     assert result.skipped > 0 and skipped.calls == 4 - result.skipped
 
 
-@pytest.mark.parametrize(("was", "now"), [(("px",), ("p1",)), ((), ("px",)), (("px",), ())])
+@pytest.mark.parametrize(
+    ("was", "now"), [(("px",), ("px.*",)), (("px", "p1"), ("p1", "px")), (("p?",), ("px", "p1")), ((), ("*",))]
+)
+def test_other_words_for_the_same_parts_go_on(tmp_path: Path, was: tuple[str, ...], now: tuple[str, ...]) -> None:
+    whole, parts = Pair(), Pair()
+    parts.load_state_dict(whole.state_dict())
+    fit(whole, ELBO(), Data(), settings(steps=4, only=was, schedule="constant"), tmp_path / "whole")
+    fit(parts, ELBO(), Data(), settings(steps=2, only=was, schedule="constant"), tmp_path / "part")
+    fit(parts, ELBO(), Data(), settings(steps=4, only=now, schedule="constant"), tmp_path / "part", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), parts.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("was", "now"), [(("px",), ("p1",)), ((), ("px",)), (("px",), ()), (("px", "p1"), ("px",))])
 def test_a_run_is_not_resumed_with_other_parts(tmp_path: Path, was: tuple[str, ...], now: tuple[str, ...]) -> None:
     fit(Pair(), ELBO(), Data(), settings(steps=1, only=was), tmp_path)
     with pytest.raises(HvaeError, match="trains .* a resumed run keeps it"):

@@ -30,7 +30,7 @@ from hvae.training.learner import Fate, Learner, Outcome
 from hvae.training.learning_rate import learning_rate
 from hvae.training.loss import score
 from hvae.training.memory import MemoryMeter
-from hvae.training.parts import Parts
+from hvae.training.parts import Parts, selected
 from hvae.training.rows import Meter, Row
 from hvae.training.saving import LAST, WEIGHTS, Checkpoint, clear_remains, read_checkpoint, state, write_checkpoint
 from hvae.training.start import prepare
@@ -226,7 +226,7 @@ class Course:
     def _check_only(self, then: JSON) -> None:
         # The optimiser remembers its weights by their order alone: of others it would take up the wrong memory.
         was, now = tuple(then.get("only", ())), tuple(self.config.only)
-        if was != now:
+        if selected(self.job.model, was) != selected(self.job.model, now):
             raise HvaeError(
                 f"{self.job.folder} trains {_parts_named(was)} (train.only), not {_parts_named(now)}; a resumed run "
                 "keeps it: train other parts into another folder, with --train.init"

@@ -28,6 +28,12 @@ def matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     return [name for name in names if any(_fits(name, pattern) for pattern in patterns)]
 
 
+def selected(model: nn.Module, patterns: Sequence[str]) -> frozenset[str]:
+    """The names of the parameters that are trained under some patterns, of which those that fit none say nothing."""
+    names = [name for name, _ in model.named_parameters()]
+    return frozenset(name for name in names if not patterns or any(_fits(name, pattern) for pattern in patterns))
+
+
 def _fits(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
 
