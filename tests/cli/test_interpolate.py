@@ -128,8 +128,14 @@ def test_vectors_are_numbers_and_no_picture(tmp_path: Path, command: Command) ->
     [
         ("--data test --out way.jpg", "--out: expected a file name that ends in .png or .npy, got way.jpg"),
         ("--data test --out way.png --pairs 0", "--pairs: expected at least 1, got 0"),
+        (
+            "--data test --out way.png --steps 20000 --pairs 3",
+            "60,006 pictures of 72x72; ask for fewer, or give a file",
+        ),
+        ("--data test --out way.png --steps 1000000", "--out way.png: expected at most 200,000,000 pixels, got 4,000"),
+        ("--data test --out way.png --steps 20000 --pairs 3", "60,006 pictures of 72x72; ask for fewer, or give"),
         ("--data test --out way.png --steps 1", "--steps: expected at least 2, got 1"),
-        ("--data test --out way.png --pairs 4000", "expected at least 8000 images for --pairs 4000, got "),
+        ("--data test --out way.npy --pairs 4000", "expected at least 8000 images for --pairs 4000, got "),
         ("--data one.npy --out way.png --pairs 1", "expected at least 2 images for --pairs 1, got 1 from one.npy"),
         ("--data test --out way.png --path sferical", "no path named 'sferical'; did you mean 'spherical'?"),
         ("--data test --out way.png --levels z2 y1", "no level named 'y1'; did you mean 'z1'?"),

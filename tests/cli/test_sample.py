@@ -116,6 +116,8 @@ def test_one_picture_keeps_its_pixels_unless_asked(run: Path, tmp_path: Path, co
     ("words", "line"),
     [
         (("-o", "a.gif"), "--out: expected a file name that ends in .png, .jpg, .jpeg, .npy, got a.gif"),
+        (("-n", "10000000"), "samples.png: expected at most 200,000,000 pixels, got 10,000,000 pictures of 8x8"),
+        (("-n", "3200000", "-o", "a.jpg"), "--out a.jpg: expected at most 200,000,000 pixels"),
         (("--enlarge", "0"), "--enlarge: expected auto, or 1 to 64 times, got 0"),
         (("--enlarge", "x"), "--enlarge: expected auto, or 1 to 64 times, got x"),
         (("--enlarge", "9" * 5000), "--enlarge: expected auto, or 1 to 64 times, got 999"),

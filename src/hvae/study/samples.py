@@ -21,7 +21,7 @@ from hvae.study.places import check_place
 from hvae.study.placing import REST, at_once, every, place
 from hvae.study.progress import Tell, silent
 from hvae.study.sequence_samples import SequenceSamples, draw_sequences
-from hvae.study.sheets import check_suffix, times, write
+from hvae.study.sheets import check_picture, check_suffix, times, write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,6 +117,7 @@ def draw_samples(
     file, shape = Path(out or where.run.folder / "samples.png"), where.run.model.shape
     check_suffix(file)
     check_place(file)
+    check_picture(number, shape, file)
     check_memory(4 * number * prod(shape), f"drawing {number:,} pictures", "draw fewer with -n")
     times(enlarge, number, shape)  # refused now rather than when all is drawn
     said = numbers(where.run.model, context or {}, classes_of(where.run))

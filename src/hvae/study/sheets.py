@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,21 +31,39 @@ def check_suffix(path: Path) -> None:
 def times(wish: str, number: int, shape: tuple[int, ...]) -> int:
     """How many times as large pictures (C, H, W) become.  Raises HvaeError for what would be no picture any more.
 
-    >>> times("auto", 16, (1, 8, 8)), times("auto", 16, (3, 64, 64)), times("auto", 1, (1, 8, 8))
+    >>> times("auto", 16, (1, 8, 8)), times("auto", 16, (3, 64, 64)), times("auto", 10**6, (1, 8, 8))
     (9, 1, 1)
     """
     from hvae.explore.tiles import magnification
 
     if wish == "auto":
-        return magnification(shape[1]) if number > 1 and len(shape) == 3 else 1
+        tiny = magnification(shape[1]) if number > 1 and len(shape) == 3 else 1
+        return tiny if tiny**2 * number * prod(shape[1:]) <= MOST_PIXELS else 1
     if not wish.isdecimal() or not 1 <= int(wish[:9]) <= MOST_TIMES:
         raise HvaeError(f"--enlarge: expected auto, or 1 to {MOST_TIMES} times, got {wish[:40]}")
-    if int(wish) ** 2 * number * shape[-2] * shape[-1] > MOST_PIXELS:
+    if int(wish) ** 2 * number * prod(shape[1:]) > MOST_PIXELS:
+        larger = "x".join(f"{int(wish) * side:,}" for side in shape[1:])
         raise HvaeError(
-            f"--enlarge {wish}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of "
-            f"{int(wish) * shape[-2]:,}x{int(wish) * shape[-1]:,}; enlarge less, or draw fewer"
+            f"--enlarge {wish}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of {larger}; "
+            "enlarge less, or draw fewer"
         )
     return int(wish)
+
+
+def check_picture(number: int, shape: tuple[int, ...], path: Path, enlarged: int = 1) -> None:
+    """Raises HvaeError for what a picture file cannot show: vectors, and more pixels than a viewer could open."""
+    if path.suffix.lower() == ".npy":
+        return
+    if len(shape) != 3:
+        raise HvaeError(
+            f"the data of this run are vectors {shape}, which are no pictures; give --out a file name that ends in .npy"
+        )
+    height, width = (enlarged * side for side in shape[1:])
+    if number * height * width > MOST_PIXELS:
+        raise HvaeError(
+            f"--out {path}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of {height:,}x{width:,}; "
+            "ask for fewer, or give a file name that ends in .npy"
+        )
 
 
 def write(path: Path, pictures: Tensor, enlarge: str = "auto") -> None:

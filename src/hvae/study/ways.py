@@ -22,7 +22,7 @@ from hvae.study.latents import images
 from hvae.study.places import check_place
 from hvae.study.placing import REST, at_once, every, place
 from hvae.study.progress import Bars, Progress, bars
-from hvae.study.sheets import write
+from hvae.study.sheets import check_picture, write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,11 +96,16 @@ def draw_ways(
     """
     from hvae.explore.latents import PATHS
     from hvae.explore.sample import at_temperature
+    from hvae.explore.tiles import magnification
 
     file = Path(out)
     _check(path, PATHS, file)
     where = place(run, overrides, trust)
-    _check_picture(where.run, file)
+    if where.run.model.timed:
+        raise HvaeError(f"{where.run.folder} is a model of sequences, and images are expected; name one of those")
+    shape = where.run.model.shape
+    # The two images themselves stand at the ends.
+    check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
     moved, heat = division(where.run.model, levels, temperature)
     course = _Course(tuple(moved), at_temperature(heat, [*moved, *heat]), path, mode, seed, steps)
     brought = _ends(where.run, data, where.overrides, pairs, context or {})
@@ -157,16 +162,6 @@ def _check(path: str, paths: Mapping[str, object], file: Path) -> None:
     if file.suffix not in (".png", ".npy"):
         raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {file}")
     check_place(file)
-
-
-def _check_picture(run: LoadedRun, file: Path) -> None:
-    if run.model.timed:
-        raise HvaeError(f"{run.folder} is a model of sequences, and images are expected; name one of those")
-    if len(run.model.shape) != 3 and file.suffix != ".npy":
-        raise HvaeError(
-            f"the data of {run.folder} are vectors {run.model.shape}, which are no pictures; "
-            "give --out a file name that ends in .npy"
-        )
 
 
 def _ends(run: LoadedRun, source: str | Path | Source, overrides: Overrides, count: int, context: Named) -> InputImages:
