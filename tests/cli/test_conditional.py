@@ -132,6 +132,20 @@ def test_labels_of_other_classes_are_taken_as_they_are_and_said() -> None:
     assert by_name(images, model, lambda: ["shirt"]).split.labels is None
 
 
+@pytest.mark.usefixtures("conditional")
+@pytest.mark.parametrize("name", ["folder", "npy"])
+def test_data_without_the_condition_are_refused_before_training(
+    name: str, blank: Path, tmp_path: Path, command: Command
+) -> None:
+    np.save(tmp_path / "blank.npy", np.arange(640, dtype=np.uint8).reshape(10, 8, 8) % 2)
+    place = {"folder": blank, "npy": tmp_path / "blank.npy"}[name]
+    words = ("--model.family", "conditional-toy", "--data.name", name, "--data.path", place, "--data.bits", 1)
+    words += ("--objective.warmup.length", 0, "--objective.free_bits.nats", 0, "--train.steps", 2)
+    said = command("train", "digits", "--out", tmp_path / "new", *words)
+    assert said.code == 2 and "'label' is a class from 0 to 9, and the run's own data bring none" in said.err, said.err
+    assert not (tmp_path / "new").exists()
+
+
 def test_data_in_memory_bring_their_labels(conditional: Path) -> None:
     x, y = torch.zeros(12, 1, 8, 8), torch.arange(12) % 10
     scores = hvae.score(conditional, hvae.Datum(x, {"label": y}))

@@ -21,6 +21,7 @@ from hvae.runs.source import CONFIG
 from hvae.runs.subject import Subject, Tell
 from hvae.study.beforehand import check_measures, check_space
 from hvae.study.building import trainable
+from hvae.study.conditions import complete_data
 from hvae.study.levels import check_held, check_levels
 from hvae.study.planning import Job
 from hvae.study.sizing import sized
@@ -43,6 +44,7 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     check_kind(model, data)
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
+    complete_data(model, data.train)
     size = sum(p.numel() for p in model.parameters())
     earlier = read_provenance(job.folder)
     description = describe(config, data.shape, data.bits, data.provenance.to_dict())
