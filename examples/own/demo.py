@@ -25,7 +25,9 @@ def demo(
     data = load(DataConfig(name="digits", bits=1))
     config = preset("digits", {"train.steps": args.steps, "train.batch": 64, "train.warmup": 20}).train
     hvae.fit(model, hvae.ELBO(draw=draw), data.train, config, args.out, valid=data.valid)
-    print(hvae.bounds(model, data.test.batches(60), samples=16))
+    result = hvae.bounds(model, data.test.batches(60), samples=16)
+    bounds = f"-ELBO {result.negative_elbo_nats} nats, -IW-{result.samples} {result.negative_iw_nats} nats"
+    print(f"{bounds}, of {result.data} data")
     pictures = hvae.sample(model, 10, context=context, seed=0)
     latents = hvae.encode(model, data.test.batch(range(4)))
     print(f"{len(pictures)} samples of mean {pictures.mean():.2f}; latents {list(latents)[:4]} ...")

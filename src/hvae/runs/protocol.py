@@ -38,12 +38,13 @@ def read_by(run: LoadedRun) -> LoadedRun:
 
 
 def _check_folder(run: LoadedRun) -> None:
-    from hvae.data.folder import SPLIT_FOLDERS
+    from hvae.data.folder import SPLIT_OF
 
     data, split, root = run.config.data, run.config.evaluate.split, Path(run.config.data.path).expanduser()
     if data.name != "folder" or not root.is_dir() or held_out(data, split):
         return
-    lost = [part for part in ("train", split) if not any((root / title).is_dir() for title in SPLIT_FOLDERS[part])]
+    held = {SPLIT_OF.get(place.name.lower()) for place in root.iterdir() if place.is_dir()}
+    lost = [part for part in ("train", split) if part not in held]
     if lost:
         tested = run.description["imported"].get("tested")
         raise HvaeError(
