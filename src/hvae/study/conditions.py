@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.data import Split
+    from hvae.data import SequenceSplit, Split
     from hvae.datum import Condition, Context
     from hvae.runs.form import InputImages
     from hvae.walk import Model
@@ -94,7 +94,7 @@ def _missing(name: str, condition: Condition, why: str = "") -> HvaeError:
     )
 
 
-def complete_data(model: Model, split: Split) -> None:
+def complete_data(model: Model, split: Split | SequenceSplit) -> None:
     """Raises HvaeError where a run's own data do not bring the context that its model must have."""
     for name, condition in model.conditions.items():
         if not condition.optional and name not in split.known:

@@ -51,6 +51,11 @@ class SequenceSplit:
         return len(self.starts)
 
     @property
+    def known(self) -> dict[str, Tensor]:
+        """What is known of the sequences beside their steps, by the name of its entry of the context, (N,)."""
+        return {} if self.labels is None else {"label": self.labels}
+
+    @property
     def steps(self) -> int:
         """Steps of all sequences."""
         return int(self.lengths.sum())
@@ -65,7 +70,7 @@ class SequenceSplit:
         places = self.starts[at, None] + steps.minimum(lengths[:, None] - 1)
         x = self.store[places].float() / self.unit
         x = torch.where(exists.view(*exists.shape, *[1] * (x.ndim - 2)), x, 0.0)
-        return Datum(x, {} if self.labels is None else {"label": self.labels[at]}, lengths=lengths)
+        return Datum(x, {name: t[at] for name, t in self.known.items()}, lengths=lengths)
 
     def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[Datum]:
         """All sequences in order, `size` at a time; the last batch may be smaller."""
