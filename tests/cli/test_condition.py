@@ -74,7 +74,7 @@ def test_what_cannot_be_asked_is_one_line(told: Path, run: Path, tmp_path: Path,
     out = tmp_path / "none.npy"
     for line, words in {
         "no class named 'seven'": ("--context", "label=seven"),
-        "expected a class from 0 to 9 (-1: unknown), got 12 to 12": ("--context", "label=12"),
+        "expected a class from 0 to 9 (-1: unknown), got 12": ("--context", "label=12"),
         "no condition named 'lable'; did you mean 'label'": ("--context", "lable=7"),
         "expected a context with a known label": ("--guidance", 2),
         "no level named 'z7'": ("--context", "label=7", "--guidance", "z7=2"),

@@ -152,4 +152,4 @@ def test_lossless_runs_have_neither(command: Callable, run: Path, tmp_path: Path
 
 def test_help_says_what_the_numbers_mean(command: Callable) -> None:
     said = " ".join(command("compress", "--help").out.split())
-    assert "how many of its levels to keep, counted from the top" in said and "No scale of 0 to 100" in said
+    assert "how many of its levels to keep, counted from the top" in said and "no scale of 0 to 100" in said.lower()

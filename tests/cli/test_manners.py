@@ -88,6 +88,8 @@ def test_many_pictures_are_refused_before_they_are_drawn(
 ) -> None:
     monkeypatch.setattr(capacity, "free_memory", lambda: 16 << 30)
     said = command("sample", run, "-n", "1e8", "-o", "all.png")
+    assert said.code == 2 and "expected at most 200,000,000 pixels, got 100,000,000 pictures" in said.err
+    said = command("sample", run, "-n", "1e8", "-o", "all.npy")
     assert said.code == 2 and "drawing 100,000,000 pictures takes at least 25.6 GB of memory" in said.err
 
 

@@ -57,8 +57,11 @@ def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     from hvae.data import load_any
     from hvae.data.catalogue import SETS
     from hvae.data.lookup import base
+    from hvae.data.sequences.catalogue import sets
 
     data, entry = config.data, SETS.get(base(config.data.name))
+    if (sequences := sets(data).get(data.name)) and sequences.usual:
+        return (min(sequences.usual, data.chunk or sequences.usual), *sequences.shape), sequences.bits
     if entry is None:
         if data.size and data.channels and data.bits:
             return (data.channels, *data.size), data.bits

@@ -62,5 +62,9 @@ SIZES: dict[str, Size] = {
     "photos-lossy-small": Size(4, 1_153_632),
     "cifar10-lossy-small": Size(4, 1_153_632),
     "cifar10-vqvae": Size(1, 662_723),
+    "jsb-vrnn": Size(1, 92_184),
+    "jsb-srnn": Size(1, 100_568),
+    "jsb-dmm": Size(1, 104_216),
+    "nottingham-vrnn": Size(1, 102_552),
 }
 """By the name of the preset."""

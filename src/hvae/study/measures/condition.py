@@ -59,6 +59,10 @@ class Condition(Measure[ConditionResult]):
         judged = [judge(pictures.cpu()).clamp(0, count - 1) for pictures in drawn]
         return condition_result(asked, judged[0], other, judged[1], titles(work), judge.describe())
 
+    def concerns(self, work: Work) -> bool:
+        """Models with a condition."""
+        return bool(work.model.conditions)
+
     def obstacle(self, work: Work) -> str:
         """A class that the model is told, and a judge of it."""
         condition = work.model.conditions.get(LABEL)
