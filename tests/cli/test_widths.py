@@ -193,7 +193,7 @@ def made() -> dict[str, list[Table]]:
         "models": [
             _families([{"family": n, "about": "a model of levels in words that wrap"} for n in FAMILIES]),
             _presets(presets),
-            _published([entry.to_dict() for entry in PUBLISHED.values()]),
+            _published(PUBLISHED.values()),
         ],
     }
 

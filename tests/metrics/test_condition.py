@@ -8,8 +8,11 @@ import pytest
 import torch
 from conditional_gaussian import linear_gaussian, means
 
+from hvae.config.data import DataConfig
+from hvae.data import load
 from hvae.errors import HvaeError
 from hvae.explore.swap import swap
+from hvae.metrics import train_classifier
 from hvae.metrics.condition import condition_result, information
 from hvae.metrics.results import read_result
 
@@ -64,3 +67,14 @@ def test_a_swap_keeps_the_latents() -> None:
     assert own.shape == other.shape == (n, 2)
     torch.testing.assert_close(own.mean(0), other.mean(0), atol=0.05, rtol=0)
     assert float((means(model, torch.tensor(0)) - means(model, torch.tensor(2))).abs().max()) > 0.15
+
+
+def test_the_judge_of_convolutions_learns_digits_and_repeats() -> None:
+    data = load(DataConfig(name="digits"))
+    sets = [(split.pictures(range(len(split))), split.labels) for split in (data.train, data.test)]
+    (x, y), (other, other_y) = sets
+    assert y is not None and other_y is not None
+    judge = train_classifier(x, y, other, other_y, kind="conv", seed=1)
+    assert judge.test_accuracy > 0.95 and judge.probabilities(other).shape == (len(other), 10)
+    again = train_classifier(x, y, other, other_y, kind="conv", seed=1)
+    assert torch.equal(judge(other), again(other))

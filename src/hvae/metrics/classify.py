@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError, unknown
+from hvae.metrics.convnet import ConvNet
 from hvae.metrics.results import Plain
 from hvae.seeds import noise_seed
 
 Classify = Callable[[Tensor], Tensor]
 """Pictures (N, C, H, W) -> labels (N,), integers."""
-Kind = Literal["knn", "logistic", "mlp"]
+Kind = Literal["knn", "logistic", "mlp", "conv"]
 
 
 def _labels(classify: Classify, groups: Tensor) -> Tensor:
@@ -133,26 +134,31 @@ def _flat(images: Tensor) -> Any:
     return images.detach().flatten(1).float().cpu().numpy()
 
 
-def _knn(seed: int) -> Any:
+def _knn(seed: int, shape: tuple[int, ...]) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
     return KNeighborsClassifier(n_neighbors=5, weights="distance")
 
 
-def _logistic(seed: int) -> Any:
+def _logistic(seed: int, shape: tuple[int, ...]) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=300, random_state=noise_seed(seed))
 
 
-def _mlp(seed: int) -> Any:
+def _mlp(seed: int, shape: tuple[int, ...]) -> Any:
     from sklearn.neural_network import MLPClassifier
 
     return MLPClassifier((128,), early_stopping=True, max_iter=60, random_state=noise_seed(seed))
 
 
 # Loaded on use: scikit-learn takes a second to import, and few commands classify.
-_KINDS: dict[str, Callable[[int], Any]] = {"knn": _knn, "logistic": _logistic, "mlp": _mlp}
+_KINDS: dict[str, Callable[[int, tuple[int, ...]], Any]] = {
+    "knn": _knn,
+    "logistic": _logistic,
+    "mlp": _mlp,
+    "conv": ConvNet,
+}
 
 
 def train_classifier(
@@ -166,8 +172,8 @@ def train_classifier(
 ) -> Classifier:
     """A classifier trained on real pictures (N, C, H, W) with labels (N,), and its accuracy on others.
 
-    `kind`: "mlp" (one hidden layer of 128), "logistic" regression, or "knn" (the 5 nearest).  Raises HvaeError for
-    another kind, or when there is but one class.
+    `kind`: "mlp" (one hidden layer of 128), "logistic" regression, "knn" (the 5 nearest), or "conv" (two convolutional
+    layers: `hvae.metrics.convnet`).  Raises HvaeError for another kind, or when there is but one class.
 
     >>> x = torch.cat([torch.zeros(20, 1, 2, 2), torch.ones(20, 1, 2, 2)])
     >>> y = torch.tensor([0] * 20 + [1] * 20)
@@ -178,6 +184,6 @@ def train_classifier(
         raise unknown("classifier", kind, _KINDS)
     if len(labels.unique()) < 2:
         raise HvaeError(f"expected labels of 2 classes or more, got {len(labels.unique())}; agreement needs classes")
-    model = _KINDS[kind](seed).fit(_flat(images), labels.cpu().numpy())
+    model = _KINDS[kind](seed, tuple(images.shape[1:])).fit(_flat(images), labels.cpu().numpy())
     accuracy = float(model.score(_flat(test_images), test_labels.cpu().numpy()))
     return Classifier(kind, model, accuracy, len(labels), len(test_labels))

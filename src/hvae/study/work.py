@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from hvae.data import SequenceSplit, Split
     from hvae.metrics import Classifier, Extractor
+    from hvae.metrics.classify import Kind
     from hvae.walk import Model
 
 CLASSIFIED = 10_000
-"""Images that the judge of classes is trained on, at most."""
+"""Images that the classifier of classes is trained on, at most."""
+JUDGED = 60_000
+"""Images that the better one is trained on, at most."""
 
 
 @dataclass(eq=False)
@@ -120,15 +123,23 @@ class Work:
     @cached_property
     def classifier(self) -> Classifier:
         """A small classifier of the data's own classes, and how good it is."""
+        return self._classifier("mlp", CLASSIFIED, self.images)
+
+    @cached_property
+    def judge(self) -> Classifier:
+        """A better one that takes longer, and how good it is on all data that the model is scored by."""
+        return self._classifier("conv", JUDGED, getattr(self.subject.images, self.config.split))
+
+    def _classifier(self, kind: Kind, most: int, test: Split) -> Classifier:
         from hvae.metrics import train_classifier
 
-        train, test = self.subject.images.train, self.images
-        some, test = train.some(_labelled(train, CLASSIFIED)).fixed(self.config.seed), test.some(_labelled(test))
+        train, seed = self.subject.images.train, self.config.seed
+        some, test = train.some(_labelled(train, most)).fixed(seed), test.some(_labelled(test))
         labels, other_labels = some.labels, test.labels
         assert labels is not None and other_labels is not None
         with self.bar("a classifier of the data"):
             images, others = some.pictures(range(len(some))), test.pictures(range(len(test)))
-            return train_classifier(images, labels, others, other_labels, seed=self.config.seed)
+            return train_classifier(images, labels, others, other_labels, kind=kind, seed=seed)
 
     @cached_property
     def extractor(self) -> Extractor:

@@ -43,7 +43,7 @@ class Condition(Measure[ConditionResult]):
         from hvae.explore.swap import swap
 
         count = work.model.conditions[LABEL].classes
-        judge, each = work.classifier, max(1, SAMPLES // count)
+        judge, each = work.judge, max(1, SAMPLES // count)
         asked = torch.arange(count).repeat_interleave(each)
         other = (asked + 1) % count
         with work.bar("samples of each class") as tick:
