@@ -68,6 +68,9 @@ class Condition(Measure[ConditionResult]):
         condition = work.model.conditions.get(LABEL)
         if condition is None or condition.classes < 2:
             return "a model that is told one of 2 classes or more is needed"
+        others = [name for name, one in work.model.conditions.items() if name != LABEL and not one.optional]
+        if others:
+            return f"a model that need not be told more than its class is needed, and this one is told {others[0]}"
         return work.no_images() or work.no_classifier()
 
     def conclusion(self, result: ConditionResult) -> str:
