@@ -16,6 +16,7 @@ import hvae
 from hvae.cli import main as entry
 from hvae.cli.main import COMMANDS
 from hvae.config.families import FAMILIES
+from hvae.weights import load_weights, save_weights
 
 Command = Callable[..., Any]
 
@@ -152,6 +153,26 @@ def test_inspect_a_preset_with_changes(command: Command) -> None:
 def test_inspect_counts_the_rows_of_one_process(command: Command) -> None:
     words = ("--model.groups", "1", "--train.batch", "64", "--train.devices", "2", "--train.accumulate", "4")
     assert command("inspect", "digits", *words, "--json").json["batch"] == 8
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_inspect_a_run_of_python_alone(described: bool, run: Path, tmp_path: Path, command: Command) -> None:
+    """The folder that hvae.fit leaves has no config.yaml; its weights may be described or not."""
+    tensors, description = load_weights(run / "model.safetensors")
+    save_weights(tmp_path / "model.safetensors", tensors, description if described else {"step": 7})
+    for place in (tmp_path, tmp_path / "model.safetensors"):
+        said, listed = command("inspect", place), command("inspect", place, "--parameters")
+        assert said.code == listed.code == 0, said.err + listed.err
+        assert next(name for name in tensors if name.endswith("weight")) in listed.out
+        found = command("inspect", place, "--json").json
+        if described:
+            assert [level["name"] for level in found["levels"]] == ["z2", "z1"]
+        else:
+            assert f"{len(tensors)} tensors of" in said.out and "after step 7" in said.out
+            assert "no configuration stands beside these weights" in " ".join(said.out.split())
+            assert found["numbers"] == sum(t.numel() for t in tensors.values()) and len(found["tensors"]) == len(
+                tensors
+            )
 
 
 def test_inspect_a_file(command: Command, tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 from hvae.cli.keys import add_keys
 from hvae.cli.parser import Parser, split_dotted, wants_help
 from hvae.cli.voice import Voice
+from hvae.cli.weights import WEIGHTS, configured, show_weights, weights_of
 from hvae.config.data import KNOWN, SOURCES, DataConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import is_open
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
-from hvae.runs.source import expected_shape, outlined, shown_for_help
+from hvae.runs.source import expected_shape, shown_for_help
 from hvae.runs.subject import device_of
 from hvae.study.building import built
 from hvae.study.sizing import settled
@@ -31,7 +32,6 @@ EXAMPLES = (
     "hvae inspect arrays --data.size 28,28 --data.channels 1",
     "hvae inspect runs/digits",
 )
-WEIGHTS = "model.safetensors"
 EIGHT = 8
 
 
@@ -47,7 +47,9 @@ class Form:
 def parser(argv: list[str]) -> Parser:
     result = Parser("inspect", ABOUT, EXAMPLES, "RUN|PRESET|CONFIG [--KEY VALUE ...]")
     result.add_argument(
-        "source", metavar="RUN|PRESET|CONFIG", help="a run folder, a preset (hvae models), or a YAML file"
+        "source",
+        metavar="RUN|PRESET|CONFIG",
+        help="a run folder or its .safetensors file, a preset (hvae models), or a YAML file",
     )
     result.add_argument("--parameters", action="store_true", help="name every parameter, as --train.only takes them")
     if wants_help(argv):
@@ -60,7 +62,9 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
-    config = outlined(args.source, dotted)
+    if (weights := weights_of(Path(args.source))) is not None:
+        return show_weights(weights, voice, each=args.parameters)
+    config = configured(args.source, dotted)
     form, config = form_of(config, Path(args.source), dotted), settled(config)
     if args.parameters:
         return show_parameters(config, form, voice)
@@ -77,7 +81,7 @@ def form_of(config: RunConfig, source: Path, changed: Collection[str]) -> Form:
 
     Raises HvaeError where none of these tells it.
     """
-    data, weights = config.data, source / WEIGHTS
+    data, weights = config.data, source if source.suffix == ".safetensors" else source / WEIGHTS
     if data.name in SOURCES and weights.is_file() and not any(key.startswith("data.") for key in changed):
         return trained_on(weights)
     if data.name in KNOWN or is_on_disk(data):
