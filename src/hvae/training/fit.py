@@ -17,6 +17,7 @@ from hvae.objectives import Objective
 from hvae.runs import TRAINING, Claim, claiming
 from hvae.training.course import Course
 from hvae.training.engine import engine, is_first
+from hvae.training.grey import warn_of_grey
 from hvae.training.job import FitResult, Job, OnEvaluate, OnStep
 from hvae.training.parts import matching
 from hvae.walk import Model
@@ -59,6 +60,8 @@ def fit(
     `claim`, the folder's claim for training where the caller has it already (`hvae.runs`): otherwise it is taken here,
     by the first process.
 
+    Warns (HvaeWarning) of grey values before a likelihood of bits.
+
     A part of a run that fails before it has saved a step leaves the folder as it was, and no new one behind.
 
     With several devices this starts the other processes by running the program again, up to this call: do nothing
@@ -92,6 +95,8 @@ def fit(
         loggers=loggers,
     )
     fabric = engine(config)
+    if is_first(fabric):
+        warn_of_grey(model, data)
     if claim is None and is_first(fabric):
         with claiming(folder, TRAINING) as own:
             return _launched(fabric, replace(job, claim=own))
