@@ -7,6 +7,7 @@ from pathlib import Path
 from hvae.cli.voice import Voice
 from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape
+from hvae.study.beforehand import check_parts
 from hvae.study.building import checked, parameters
 from hvae.study.levels import check_held, check_levels
 from hvae.study.sizing import settled
@@ -34,6 +35,7 @@ def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> Non
         check_levels(config.objective, model)
         check_held(config.evaluate, model)
         levels = names(model)
+    check_parts(config)
     train, evaluate = config.train, config.evaluate
     lines = {
         "data": f"{config.data.name} {config.data.path}".rstrip() + f", {shape} of {bits} bits",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hvae.config.data import KNOWN, DataConfig
 from hvae.config.presets import PRESETS, is_open, preset
 from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
@@ -52,6 +53,15 @@ def shown_for_help(words: list[str]) -> RunConfig:
     return preset("digits")
 
 
+def is_stated(data: DataConfig) -> bool:
+    """Whether a configuration says what form its data have, so that `expected_shape` need not read them."""
+    from hvae.data.sequences.catalogue import sets
+
+    if data.is_sequential:
+        return data.name in (known := sets(data)) and known[data.name].usual > 0
+    return data.name in KNOWN or bool(data.size and data.channels and data.bits)
+
+
 def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     """Shape and bits of the data a configuration asks for: from the catalogue where it can, else by reading them."""
     from hvae.data import load_any
@@ -63,7 +73,7 @@ def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     if (sequences := sets(data).get(data.name)) and sequences.usual:
         return (min(sequences.usual, data.chunk or sequences.usual), *sequences.shape), sequences.bits
     if entry is None:
-        if data.size and data.channels and data.bits:
+        if data.size and is_stated(data):
             return (data.channels, *data.size), data.bits
         found = load_any(data)
         return found.shape, found.bits

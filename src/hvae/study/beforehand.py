@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
+from hvae.runs.source import expected_shape, is_stated
 from hvae.runs.subject import Subject, Tell
+from hvae.study.building import outline
 from hvae.study.progress import bars
 
 if TYPE_CHECKING:
@@ -16,6 +19,22 @@ if TYPE_CHECKING:
 COPIES = 6
 """Tensors of the size of a model that a run folder holds."""
 REPORT_BYTES = 10_000_000
+
+
+def check_parts(config: RunConfig) -> None:
+    """Raises HvaeError for `train.only` and `train.init` that do not fit the model, before any image is read.
+
+    Where the images alone say what the model is, it is said when they have been.
+    """
+    from hvae.training.parts import matching, weights_for
+
+    train = config.train
+    if not (train.only or train.init) or not is_stated(config.data) or config.model.condition.is_open:
+        return
+    model = outline(config.model, *expected_shape(config))
+    matching([name for name, _ in model.named_parameters()], train.only)
+    if train.init:
+        weights_for(model, train.init)
 
 
 def check_measures(subject: Subject, tell: Tell) -> None:

@@ -19,7 +19,7 @@ from hvae.runs.provenance import NAME as PROVENANCE
 from hvae.runs.provenance import begin, finish, read_provenance, write_json
 from hvae.runs.source import CONFIG
 from hvae.runs.subject import Subject, Tell
-from hvae.study.beforehand import check_measures, check_space
+from hvae.study.beforehand import check_measures, check_parts, check_space
 from hvae.study.building import trainable
 from hvae.study.conditions import complete_data
 from hvae.study.levels import check_held, check_levels
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
+    check_parts(job.config)
     data = load_any(job.config.data)
     config = sized(job.config, data)
     job = replace(job, config=config)

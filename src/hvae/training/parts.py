@@ -78,11 +78,10 @@ def _is_frozen(name: str, module: nn.Module, patterns: Sequence[str]) -> bool:
     return holds_state and not any(w.requires_grad for w in weights) and not any(_fits(name, p) for p in patterns)
 
 
-def begin_from(model: nn.Module, run: str | Path) -> str:
-    """Give a model the weights of a run folder (or of a weight file) where their names fit; what was done, in words.
+def weights_for(model: nn.Module, run: str | Path) -> dict[str, Tensor]:
+    """The weights of a run folder (or of a weight file) that a model may begin with.
 
-    Tensors whose names only one of the two has are left as they are, and named.  Raises HvaeError when no name fits,
-    and for a tensor of another shape.
+    Raises HvaeError when none is there, when no name fits, and for a tensor of another shape.
     """
     place = Path(run)
     path = place if place.suffix == ".safetensors" else place / "model.safetensors"
@@ -91,6 +90,16 @@ def begin_from(model: nn.Module, run: str | Path) -> str:
     if not shared:
         raise HvaeError(f"train.init: no tensor of {path} has a name of this model; expected a run of a like model")
     _check_shapes(path, {name: own[name] for name in shared}, given)
+    return given
+
+
+def begin_from(model: nn.Module, run: str | Path) -> str:
+    """Give a model the weights of a run folder (or of a weight file) where their names fit; what was done, in words.
+
+    Tensors whose names only one of the two has are left as they are, and named.  Raises HvaeError as `weights_for`.
+    """
+    given, own = weights_for(model, run), model.state_dict()
+    shared = [name for name in own if name in given]
     model.load_state_dict({name: given[name] for name in shared}, strict=False)
     rest = _named("start anew", [name for name in own if name not in given])
     rest += _named("of it left out", [name for name in given if name not in own])
