@@ -42,13 +42,18 @@ class Record(Site):
             nats = self.weight * nats
         return nats if self.mask is None else torch.where(_aligned(self.mask, nats), nats, 0.0)
 
+    def log_probs(self) -> Tensor:
+        """log p of each value that is observed, (B, ...) as the law factorises, and 0 of the others."""
+        nats = self.law.log_prob(self.value)
+        return nats if self.observed is None else torch.where(_known(self.law, self.observed, nats), nats, 0.0)
+
     def log_prob(self) -> Tensor:
         """log p(value) in nats, (B,), of those values that are observed."""
-        return sum_rest(self._observed_nats())
+        return sum_rest(self.log_probs())
 
     def log_likelihood(self) -> Tensor:
         """weight * log p(value) in nats, (B,): what this site adds to log p(x, z)."""
-        return sum_rest(self.counted(self._observed_nats()))
+        return sum_rest(self.counted(self.log_probs()))
 
     def log_proposal(self) -> Tensor:
         """weight * log proposal(value) in nats, (B,); 0 for a given value, which nobody proposed."""
@@ -61,11 +66,6 @@ class Record(Site):
         if self.proposal is self.p:
             return self.value.new_zeros(self.value.shape[0], dtype=self._dtype)
         return self.log_likelihood() if self.proposal is None else self.log_likelihood() - self.log_proposal()
-
-    def _observed_nats(self) -> Tensor:
-        """log p of each value that is observed, (B, ...) as the law factorises, and 0 of the others."""
-        nats = self.law.log_prob(self.value)
-        return nats if self.observed is None else torch.where(_known(self.law, self.observed, nats), nats, 0.0)
 
     def divergence(self) -> tuple[Tensor, str]:
         """What the level spends, in nats per element (B, ...), and the estimator: "analytic", "sampled" or "prior"."""

@@ -87,9 +87,13 @@ class Seen(Observation):
         mean = seen / self.seen.flatten(1).sum(1).clamp_min(1)
         return torch.where(self.seen, self.x, mean.view(-1, *[1] * (self.x.ndim - 1)))
 
-    def nats(self, law: Distribution) -> Tensor:
+    def each(self, law: Distribution) -> Tensor:
+        """log p(x_i | z) in nats, as it factorises, (B, ...); 0 where nothing is seen."""
         value = torch.where(self.seen, self.x, 0.0)
-        return Record("x", law, value=value, observed=self.seen, data=True).log_prob()
+        return Record("x", law, value=value, observed=self.seen, data=True).log_probs()
+
+    def nats(self, law: Distribution) -> Tensor:
+        return sum_rest(self.each(law))
 
     def mean(self, law: Distribution) -> Tensor:
         return torch.where(self.seen, self.x, law.mean())

@@ -86,7 +86,10 @@ def _one(trace: Trace, seen: Observation, pixels: bool) -> tuple[Tensor, Tensor]
 class HeldOut:
     r"""How probable the hidden values of complete pictures were, (B,) each, in nats.
 
-    `predicted`     log 1/K sum_k p(hidden | z_k), the z_k as the way draws them: what its draws are worth as they are
+    `values`        sum over hidden values of log 1/K sum_k p(x_i | z_k): each value on its own, a proper score of what
+                    the draws say of it
+    `predicted`     log 1/K sum_k p(hidden | z_k), the z_k as the way draws them: what its draws are worth together,
+                    if K is large enough for one of them to come near
     `weighted`      log sum_k w_k p(hidden | z_k) - log sum_k w_k, w = p(seen | z) p(z) / q(z): the model's own answer
                     log p(seen, hidden) - log p(seen) as K grows, both by IW-K with the way's q for a proposal
     `difference`    the same, with log p(seen, hidden) by IW-K with q(z | seen, hidden), the model's posterior
@@ -95,6 +98,7 @@ class HeldOut:
     None but `seen` is a bound of anything: differences of two bounds are estimates, whose bias falls with K.
     """
 
+    values: Tensor
     predicted: Tensor
     weighted: Tensor
     difference: Tensor
@@ -116,11 +120,12 @@ def held_out(
     part, rest, said = Seen(x, seen), Seen(x, ~seen), context or {}
     with still(model, seed):
         walks = [_weights(trace, part, rest) for trace in way.walks(model, part, said, draws, tick)]
-        weights, hidden = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B) each
+        weights, each = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B), (K, B, ...)
         evidence = model.evidence(x, said)
         whole = _mean([run(model, posterior, evidence).log_weight() for _ in range(draws)])
-    below = weights.logsumexp(0) - math.log(draws)
+    below, hidden = weights.logsumexp(0) - math.log(draws), each.flatten(2).sum(2)
     return HeldOut(
+        values=(each.logsumexp(0) - math.log(draws)).flatten(1).sum(1),
         predicted=hidden.logsumexp(0) - math.log(draws),
         weighted=(weights + hidden).logsumexp(0) - weights.logsumexp(0),
         difference=whole - below,
@@ -129,7 +134,7 @@ def held_out(
 
 
 def _weights(trace: Trace, part: Seen, rest: Seen) -> tuple[Tensor, Tensor]:
-    return log_weight(trace, part), rest.nats(law_of(trace))
+    return log_weight(trace, part), rest.each(law_of(trace))
 
 
 def _mean(logs: list[Tensor]) -> Tensor:

@@ -141,7 +141,7 @@ class Refine(Way):
     """
 
     steps: int = 50
-    rate: float = 0.1
+    rate: float = 0.2
     settle: int = 3
 
     def passes(self, draws: int) -> int:
