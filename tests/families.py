@@ -12,7 +12,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
 from hvae.distributions import Bernoulli
@@ -90,6 +90,9 @@ TIMED: dict[str, ModelConfig] = {
     "dmm": DMMConfig(**CHAIN),
     "dmm-both": DMMConfig(**CHAIN, reader="both", cell="lstm"),
     "dmm-rectifier": DMMConfig(**CHAIN, reader="both", cell="rectifier"),
+    "vrae": VRAEConfig(latents=(3,), state=6, width=5),
+    "vrae-ladder": VRAEConfig(latents=(4, 3, 2), state=6, width=5, cell="lstm"),
+    "vrae-precision": VRAEConfig(latents=(4, 2), state=6, width=5, posterior="precision"),
 }
 """Families of sequences."""
 
@@ -98,7 +101,7 @@ TIMED: dict[str, ModelConfig] = {
 IN_TIME = "in-time"
 """Not a family of the library: a walk whose names recur in time, so that each promise is tested on one."""
 MODELS = [*FAMILIES, IN_TIME, *TIMED]
-KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae", IN_TIME, "vrnn")
+KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae", IN_TIME, "vrnn", "vrae")
 EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 
 

@@ -23,7 +23,21 @@ if TYPE_CHECKING:
     from hvae.coding import Codec
     from hvae.config import PRESETS, ModelConfig, RunConfig, family, preset
     from hvae.datum import Condition, Datum
-    from hvae.draw import Draw, Drawn, by_step, each, given, guided, masked, mode, posterior, prior, replay, thin
+    from hvae.draw import (
+        Draw,
+        Drawn,
+        by_step,
+        each,
+        forget,
+        given,
+        guided,
+        masked,
+        mode,
+        posterior,
+        prior,
+        replay,
+        thin,
+    )
     from hvae.errors import HvaeError
     from hvae.explore import (
         decode,
@@ -67,6 +81,7 @@ _PLACES = {
         "Drawn",
         "by_step",
         "each",
+        "forget",
         "given",
         "guided",
         "masked",
@@ -124,6 +139,7 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "Drawn",
     "by_step",
     "each",
+    "forget",
     "given",
     "guided",
     "masked",

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from hvae.distributions import Distribution, LocationScale
 from hvae.distributions.keep import Keep
+from hvae.distributions.kept import Kept
 from hvae.distributions.masked import Masked
 from hvae.distributions.steps import Steps
 from hvae.errors import HvaeError, short, unknown
@@ -391,3 +392,35 @@ def _twice(law: Distribution | None) -> Distribution | None:
         return None
     assert isinstance(law, LocationScale), "what is drawn from a guided law is drawn from one of its kind"
     return law.at(torch.cat([law.loc, law.loc]), torch.cat([law.scale, law.scale]))
+
+
+@dataclass(frozen=True)
+class _Forget(Draw):
+    keep: float
+    otherwise: Draw
+
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Kept):
+            return self.otherwise(site)
+        some = site.p.sharing(self.keep)
+        return Drawn(some.sample(), some)
+
+    def keys(self) -> frozenset[Key]:
+        return self.otherwise.keys()
+
+    def pins(self) -> frozenset[Key]:
+        return self.otherwise.pins()
+
+
+def forget(keep: float, otherwise: Draw = posterior) -> Draw:
+    """Of the steps that a decoder has told, a random share to `keep`; `otherwise` draws the rest.
+
+    A decoder that hears less of its own past asks its latents instead: word dropout, Bowman et al. 2016, arXiv
+    1511.06349, sec. 3.1.  Raises HvaeError for a share out of [0, 1].
+
+    >>> forget(0.6)
+    _Forget(keep=0.6, otherwise=posterior)
+    """
+    if not 0 <= keep <= 1:
+        raise HvaeError(f"expected a share of steps to keep, from 0 to 1, got {keep}")
+    return _Forget(float(keep), otherwise)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Count, NonNegative, StepsOrShare
+from hvae.config.bounds import Bound, Count, Fraction, NonNegative, StepsOrShare
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
@@ -131,6 +131,9 @@ class ObjectiveConfig(Section):
     1 both are the elbo without the score of q)."""
     beta: NonNegative | dict[str, NonNegative] = 1.0
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
+    keep: Fraction = 1.0
+    """Share of its own past that a decoder of sequences is shown in training (word dropout; vrae): with less it has to
+    ask its latents."""
     warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
     """Growth of the rates' weight at the beginning of training."""
     free_bits: FreeBitsConfig = field(default_factory=FreeBitsConfig)
@@ -158,6 +161,8 @@ class ObjectiveConfig(Section):
     def _check_weighed(self) -> None:
         if self.kind == "iwae" and self.samples < 2:
             raise HvaeError("objective.samples: expected at least 2 with kind iwae (1 is the elbo); set it to 5, say")
+        if self.keep != 1.0:
+            raise HvaeError(f"objective.keep: a choice of the elbo alone, got kind {self.kind}; leave it at 1")
         plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)
         if not plain:
             raise HvaeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Repeats, Size
+from hvae.config.bounds import Bound, Repeats, Size, Sizes
 from hvae.config.model import Merge, ModelConfig, Variance
 
 Cell = Literal["gru", "lstm"]
@@ -101,3 +101,23 @@ class DMMConfig(SequenceConfig):
     posterior: Merge = "concat"
     """How the last latent and the data merge: concat (the average of both, as in the paper), residual-mean (added to
     the prior's mean), residual, precision, linear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VRAEConfig(SequenceConfig):
+    """Variational recurrent autoencoder: a latent (or a ladder of them) for a whole sequence: text, short melodies."""
+
+    family: ClassVar[str] = "vrae"
+
+    latents: Sizes = (32,)
+    """Latent dimensions of each level, z1 (nearest the data) first; one entry is the published model."""
+    state: Size = 256
+    """Width of the recurrences of the encoder, each direction, and of the decoder."""
+    width: Size = 128
+    """Width of an embedded step (a word vector, for text) and of all hidden layers."""
+    layers: Repeats = 1
+    """Hidden layers of the networks of a step and of the likelihood."""
+    cell: Cell = "gru"
+    """The recurrent cell: gru or lstm."""
+    posterior: Merge = "residual"
+    """How the summary and the latent above merge, below the top of a ladder."""

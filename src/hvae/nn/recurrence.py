@@ -192,3 +192,38 @@ def reversed_in_time(u: Tensor, lengths: Tensor | None) -> Tensor:
     step = torch.arange(u.shape[1], device=u.device)
     place = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)  # (B, T)
     return u.take_along_dim(place[:, :, None], 1)
+
+
+# --- The whole of a sequence in one vector, and back
+
+
+class Summary(nn.Module):
+    """The last states of two recurrences, one forward and one backward: (u (B, T, U), lengths) -> (B, 2 H)."""
+
+    def __init__(self, forward: nn.Module, backward: nn.Module) -> None:
+        super().__init__()
+        self.there, self.back = forward, backward
+
+    def forward(self, u: Tensor, lengths: Tensor | None) -> Tensor:
+        series = (self.there(u)[0], self.back(reversed_in_time(u, lengths))[0])
+        return torch.cat([_last(h, lengths) for h in series], 1)
+
+
+def _last(h: Tensor, lengths: Tensor | None) -> Tensor:
+    """The last step that exists, of (B, T, H); the first of an empty sequence."""
+    if lengths is None:
+        return h[:, -1]
+    return h.take_along_dim((lengths - 1).clamp(min=0)[:, None, None], 1)[:, 0]
+
+
+class FirstCarry(nn.Module):
+    """A vector to what `over_time` is to carry into the first step: h_0 (and c_0) = W z."""
+
+    def __init__(self, kind: str, inputs: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, width + memory_size(kind, width))
+        self.width = width
+
+    def forward(self, z: Tensor) -> Tensor | tuple[Tensor, ...]:
+        parts = self.linear(z)[None].split(self.width, 2)  # each (1, B, H)
+        return parts[0] if len(parts) == 1 else tuple(part.contiguous() for part in parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hvae.config.objective import ObjectiveConfig, WarmUpConfig
+from hvae.draw import forget, posterior
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import ELBO
 from hvae.objectives.gradients import STL, DReG
@@ -62,7 +63,8 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
         filters.append(FreeBits(config.free_bits.nats, config.free_bits.per, config.free_bits.over, average))
     if config.beta != 1.0:
         filters.append(Beta(config.beta))
-    return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser)
+    draw = posterior if config.keep == 1.0 else forget(config.keep)
+    return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser, draw=draw)
 
 
 def warm_up(config: WarmUpConfig) -> WarmUp:

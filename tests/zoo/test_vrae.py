@@ -1,0 +1,151 @@
+"""One latent for a whole sequence: what the decoder hears, word dropout, and recorded numbers of a public model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from recorded import Arrays, close, layer, part, recorded
+from torch import Tensor, nn
+
+from hvae import Datum, build, forget, given, mode, names, posterior, run
+from hvae.config import ObjectiveConfig, VRAEConfig
+from hvae.errors import HvaeError
+from hvae.models.narrator import Narrator
+from hvae.objectives import build as objective
+
+SMALL = {"latents": (3,), "state": 6, "width": 5}
+STEPS, WIDTH = 6, 4
+
+
+def rolls(n: int = 2) -> Tensor:
+    return torch.bernoulli(torch.full((n, STEPS, WIDTH), 0.4, dtype=torch.float64))
+
+
+@pytest.fixture
+def model() -> Narrator:
+    return build(VRAEConfig(**SMALL), (STEPS, WIDTH), bits=1).double()
+
+
+def test_the_decoder_hears_its_past_and_the_latent_all_along(model: Narrator) -> None:
+    x, t = rolls(), 2
+    other = x.clone()
+    other[:, t] = 1 - other[:, t]
+    z = torch.randn(2, 3, dtype=torch.float64)
+    a, b = (run(model, given({"z": z}), model.evidence(data))["x"].p.mean() for data in (x, other))
+    assert torch.equal(a[:, : t + 1], b[:, : t + 1]) and not torch.equal(a[:, t + 1], b[:, t + 1])
+    moved = run(model, given({"z": z + 1}), model.evidence(x))["x"].p.mean()
+    assert ((moved - a).abs().amax((0, 2)) > 1e-4).all()
+
+
+def test_what_is_forgotten_is_not_heard(model: Narrator) -> None:
+    """Inputless, a decoder depends on its latent alone; nothing is forgotten unless a draw says so, training or not."""
+    z = torch.randn(1, 3, dtype=torch.float64).expand(2, 3)
+    deaf = run(model.train(), forget(0.0, given({"z": z})), model.evidence(rolls()))
+    assert not deaf["kept"].value.any()
+    laws = deaf["x"].p.mean()
+    torch.testing.assert_close(laws[0, 1:], laws[1, 1:])
+    assert run(model, posterior, model.evidence(rolls()))["kept"].value.all()
+
+
+def test_the_share_that_is_kept_costs_nothing(model: Narrator) -> None:
+    torch.manual_seed(0)
+    trace = run(model, forget(0.7), model.evidence(rolls(500)))
+    assert abs(float(trace["kept"].value.mean()) - 0.7) < 0.05
+    assert set(trace["kept"].value.unique().tolist()) == {0.0, 1.0}
+    by_hand = trace["x"].log_likelihood() + trace["z"].log_weight()
+    torch.testing.assert_close(trace.log_weight(), by_hand)
+    assert list(trace.rates()) == ["z"]
+
+
+def test_training_forgets_as_its_objective_says(model: Narrator) -> None:
+    assert objective(ObjectiveConfig()).draw is posterior
+    assert objective(ObjectiveConfig(keep=0.5)).draw == forget(0.5)
+    with pytest.raises(HvaeError, match=r"objective.keep: a choice of the elbo alone"):
+        ObjectiveConfig(keep=0.5, kind="iwae", samples=5)
+    with pytest.raises(HvaeError, match="share of steps to keep, from 0 to 1, got 1.5"):
+        forget(1.5)
+
+
+def test_a_ladder_of_latents() -> None:
+    model = build(VRAEConfig(latents=(4, 3, 2), state=6, width=5), (STEPS, WIDTH), bits=1)
+    assert names(model) == ["z3", "z2", "z1"]
+    assert [record.value.shape[1] for record in model(rolls()).latents] == [2, 3, 4]
+
+
+# --- timbmg/Sentence-VAE: the encoder reads what the decoder hears, and z is the decoder's first state alone
+
+FILE = recorded("sentence_vae")
+SYMBOLS, VECTOR, START, END = 13, 6, 2, 3
+
+
+class Heard(nn.Module):
+    """The last state of one recurrence over the decoder's inputs: the first, and all told steps but the last."""
+
+    def __init__(self, first: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.begin, self.network = first, network
+
+    def forward(self, u: Tensor, lengths: Tensor) -> Tensor:
+        h, _ = self.network(torch.cat([self.begin(len(u))[:, None], u[:, :-1]], 1))
+        return h[torch.arange(len(u)), lengths - 1]
+
+
+class ByName(nn.Module):
+    def forward(self, summary: Tensor) -> dict[str, Tensor]:
+        return {"z": summary}
+
+
+@pytest.fixture
+def published() -> Narrator:
+    arrays = part(FILE, "param/")
+    model = build(VRAEConfig(latents=(3,), state=9, width=VECTOR, vocabulary=SYMBOLS), (12,), bits=4)
+    model.leave, model.climb = nn.Linear(9, SYMBOLS), ByName()
+    model.reader = Heard(model.first, nn.GRU(VECTOR, 9, batch_first=True))
+    model.levels["z"].posterior.network = nn.Linear(9, 6)
+    model.levels["z"].posterior.positive = lambda raw: torch.exp(0.5 * raw)
+    put(model.double(), arrays)
+    return model
+
+
+@torch.no_grad()
+def put(model: Narrator, arrays: Arrays) -> None:
+    model.embed[0].table.weight.copy_(arrays["embedding.weight"])
+    model.first.state.copy_(arrays["embedding.weight"][START])
+    silent = torch.zeros(27, 3, dtype=torch.float64)  # z enters theirs at no step
+    for own, name in ((model.reader.network, "encoder_rnn"), (model.decoder, "decoder_rnn")):
+        for key, weight in own.named_parameters():
+            theirs = arrays[f"{name}.{key}"]
+            fits = theirs.shape == weight.shape
+            weight.copy_(theirs if fits else torch.cat([theirs, silent], 1))
+    lines = {
+        **layer(arrays, model.levels["z"].posterior.network, "hidden2mean", "hidden2logv"),
+        **layer(arrays, model.carry.linear, "latent2hidden"),
+        **layer(arrays, model.leave, "outputs2vocab"),
+    }
+    for own, theirs in lines.items():
+        own.copy_(theirs)
+
+
+def test_the_published_terms(published: Narrator) -> None:
+    back = FILE["sorted_idx"].argsort()  # theirs come in the order of descending length, but for `logp`
+    z = FILE["z_sorted"][back]
+    data = Datum(FILE["target"].double(), lengths=FILE["length"])
+    trace = run(published, given({"z": z}), published.evidence(data))
+    q = trace["z"].q
+    close(q.loc, FILE["mean_sorted"][back])
+    close(2 * q.scale.log(), FILE["logv_sorted"][back])
+    close(q.loc + q.scale * FILE["eps_in_sorted_order"][back], z)
+    close(
+        trace.rates()["z"] if trace["z"].proposal is None else trace["z"].rate(), FILE["kl_per_sentence_sorted"][back]
+    )
+    close(-trace.log_likelihood(), FILE["nll_per_sentence"])
+    logp = trace["x"].p.each.logits.log_softmax(1).unflatten(0, (3, 12))
+    for row, length in enumerate(FILE["length"].tolist()):
+        close(logp[row, :length], FILE["logp"][row, :length])
+
+
+def test_the_published_greedy_decoding(published: Narrator) -> None:
+    made = run(published, given({"z": FILE["z_sorted"]}, mode), published.nothing(3, steps=12)).x.long()
+    for ours, theirs in zip(made.tolist(), FILE["greedy_from_first_3_z_sorted"].tolist(), strict=True):
+        end = theirs.index(END) + 1 if END in theirs else len(theirs)
+        assert ours[:end] == theirs[:end]
