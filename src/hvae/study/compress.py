@@ -100,6 +100,8 @@ def compress(
     _check(job, sources, run)
     with enough_memory():
         loaded = run if isinstance(run, LoadedRun) else load(run)
+        if loaded.model.timed:
+            raise HvaeError(f"{loaded.folder} is a model of sequences, and images are expected; name one of those")
         place = str(run.folder if isinstance(run, LoadedRun) else run)
         pack = _lossy if is_lossy(loaded, quality) else _lossless
         result = pack(loaded, place, sources, job, progress, tell)

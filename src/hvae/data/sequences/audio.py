@@ -26,12 +26,11 @@ import numpy as np
 from hvae.config.data import DataConfig
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
-from hvae.data.tally import NAMED, UNREADABLE, Tally
+from hvae.data.tally import NAMED, SHOWN, UNREADABLE, Tally
 from hvae.data.transforms import Array
 from hvae.data.unpacking import DAMAGED, check_entries
 from hvae.errors import HvaeError
 from hvae.files import open_regular, read_regular
-from hvae.picturefiles import named_at_once
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif")
 WIDE = 16
@@ -172,7 +171,8 @@ def _read(
         except HvaeError as fault:
             faults.append((name, str(fault).removeprefix(f"{name}: ").removeprefix(f"{Path(name).name}: ")))
     if not named or (faults and (config.bad != "skip" or not sounds)):
-        told = named_at_once(faults) if faults else f"no file that ends in {', '.join(SUFFIXES)}"
+        told = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
+        told = told or f"no file that ends in {', '.join(SUFFIXES)}"
         raise HvaeError(f"{where}: {told}; repair or remove them, or set data.bad=skip")
     unused = {UNREADABLE: len(faults)} if faults else {}
     return sounds, Tally(files=len(named), used=len(sounds), unused=unused, bad=faults[:NAMED], noun="sequence")

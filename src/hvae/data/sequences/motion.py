@@ -62,6 +62,8 @@ def table(path: Path) -> Array:
     text = read_regular(path, LARGEST).decode("utf-8", errors="replace")
     first, _, rest = text.partition("\n")
     body = text if _is_numbers(first) else rest
+    if not body.strip():
+        raise HvaeError(f"{path}: expected rows of numbers with commas between them, got no numbers")
     try:
         return np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, dtype=np.float64)
     except ValueError as fault:

@@ -1,0 +1,212 @@
+"""Sound, text and motion as sequences, and back; and files of theirs that cannot be read."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hvae.config.data import DataConfig
+from hvae.data import SequenceData, load_sequences
+from hvae.data.sequences.audio import to_levels, to_sound
+from hvae.data.sequences.natural import motion, read_like, sound, text
+from hvae.errors import HvaeError
+from hvae.explore.sound import notes, synthesised, wav
+
+
+def read(path: Path, **wish: object) -> SequenceData:
+    return load_sequences(DataConfig(name="sequences", path=str(path), **{"valid": 0, "test": 0, **wish}))
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = 8000, channels: int = 1, width: int = 2) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path
+
+
+RAMP = np.arange(-300, 300, 3, dtype=np.int16) * 100
+
+
+# Near zero the mu-law of more bits is finer than the samples are.
+@pytest.mark.parametrize(("law", "bits"), [("linear", 4), ("linear", 8), ("linear", 16), ("mu", 4), ("mu", 8)])
+def test_levels_fill_their_range_and_come_back(law: str, bits: int) -> None:
+    levels = to_levels(np.array([-32768, *RAMP, 32767], np.int16), bits, law)
+    assert levels.min() == 0 and levels.max() == 2**bits - 1 and (np.diff(levels) >= 0).all()
+    middle = np.floor(to_sound(levels, bits, law) * 32768).astype(np.int16)
+    assert np.array_equal(to_levels(middle, bits, law), levels)
+
+
+def test_sixteen_bits_are_lossless() -> None:
+    samples = np.arange(-32768, 32768, 7).astype(np.int16)
+    assert np.array_equal(to_levels(samples, 16, "linear") - 32768, samples)
+
+
+def test_frames_leave_out_what_fills_none(tmp_path: Path) -> None:
+    data = read(write_wav(tmp_path / "a.wav", RAMP), frame=64)
+    assert data.train.lengths.tolist() == [3] and data.shape[1:] == (64,)
+    assert any("fill no frame of 64" in note for note in data.provenance.transforms)
+
+
+def test_sound_comes_back(tmp_path: Path) -> None:
+    data = read(write_wav(tmp_path / "a.wav", RAMP))
+    back = sound(data.train.batch([0]).x[0].numpy(), data.form, data.bits)
+    assert np.abs(back * 32768 - RAMP).max() <= 1 and data.form.rate == 8000
+    again = read_like(tmp_path / "a.wav", data.form, data.bits)
+    assert np.allclose(again, data.train.batch([0]).x[0].numpy())
+
+
+def test_eight_bits_are_as_found(tmp_path: Path) -> None:
+    data = read(write_wav(tmp_path / "a.wav", np.arange(256, dtype=np.uint8), width=1))
+    assert data.bits == 8 and data.train.levels(0)[:, 0].tolist() == list(range(256))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "a.wav"),
+        (b"RIFF\0\0\0\0WAVE", "a.wav: "),
+        (b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0", "it is damaged"),
+    ],
+)
+def test_wav_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(HvaeError, match=message) as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value) and "data.bad=skip" in str(caught.value)
+
+
+def test_a_wav_that_ends_too_early(tmp_path: Path) -> None:
+    whole = write_wav(tmp_path / "a.wav", RAMP).read_bytes()
+    (tmp_path / "a.wav").write_bytes(whole[:-50])
+    with pytest.raises(HvaeError, match="samples are declared"):
+        read(tmp_path)
+
+
+def test_unreadable_files_are_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", RAMP)
+    (tmp_path / "b.wav").write_bytes(b"no sound")
+    data = read(tmp_path, bad="skip")
+    assert len(data.train) == 1 and "1 sequence used; not used: 1 unreadable (b.wav" in str(data.provenance)
+
+
+def test_mixed_rates_and_channels(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", RAMP)
+    write_wav(tmp_path / "b.wav", RAMP, rate=16000)
+    with pytest.raises(HvaeError, match="one sample rate, got 8,000 in a.wav and 16,000 in b.wav"):
+        read(tmp_path)
+    write_wav(tmp_path / "b.wav", RAMP, channels=2)
+    with pytest.raises(HvaeError, match="b.wav.*2 channels"):
+        read(tmp_path)
+
+
+def test_text_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("to be\n\nor not\n")
+    data = read(tmp_path / "a.txt")
+    assert [text(data.train.levels(i).numpy(), data.form) for i in range(2)] == ["to be", "or not"]
+    assert data.train.lengths.tolist() == [6, 7], "an end token each"
+
+
+def test_words_come_back_with_blanks(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("To be, or not\n")
+    data = read(tmp_path / "a.txt", tokens="word")
+    assert text(data.train.levels(0).numpy(), data.form) == "To be , or not"
+
+
+def test_byte_pairs_come_back(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    (tmp_path / "a.txt").write_text("to be or not to be\nto be to be\n" * 3)
+    data = read(tmp_path / "a.txt", tokens="bpe", vocabulary=20)
+    assert text(data.train.levels(0).numpy(), data.form) == "to be or not to be"
+    (tmp_path / "b.txt").write_text("to be or")
+    assert text(read_like(tmp_path / "b.txt", data.form, data.bits), data.form) == "to be or"
+
+
+def test_symbols_outside_the_vocabulary(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("aab\nbba\n")
+    (tmp_path / "test.txt").write_text("abc\n")
+    data = read(tmp_path)
+    assert "1 characters of test are not in the vocabulary" in data.provenance.transforms
+    with pytest.raises(HvaeError, match="'c' is none of the 4 symbols of this run"):
+        read_like(tmp_path / "test.txt", data.form, data.bits)
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\n ", b"\xff\xfe\x00abc"])
+def test_files_that_hold_no_text(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(HvaeError, match="expected"):
+        read(tmp_path / "a.txt")
+
+
+def test_motion_is_standardised_by_training_alone_and_comes_back(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    train, test = (random.normal(5, 2, (30, 3)) for _ in range(2))
+    train[:, 1] = test[:, 1] = 7.0
+    np.savez(tmp_path / "a.npz", train=train, test=test, valid=test)
+    data = read(tmp_path / "a.npz", kind="motion")
+    x = data.train.batch([0]).x[0]
+    assert data.bits == 0 and x.shape == (30, 2)
+    assert float(x.mean()) == pytest.approx(0, abs=1e-6) and float(x.std(unbiased=False)) == pytest.approx(1, abs=1e-5)
+    assert np.allclose(motion(data.test.batch([0]).x[0].numpy(), data.form), test, atol=1e-5)
+
+
+def test_a_table_with_a_head_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n3,5\n5,1\n")
+    assert read(tmp_path / "a.csv").train.lengths.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "expected"),
+        ("1,2\n3\n", "rows of numbers"),
+        ("1,nan\n2,3\n", "finite numbers"),
+        ("1,2\n1,2\n", "constants"),
+    ],
+)
+def test_tables_that_are_none(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(HvaeError, match=message):
+        read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["tiny-shakespeare", "fsdd", "cmu-mocap", "nottingham"])
+def test_known_sets_are_as_published(name: str, data_root: Path) -> None:
+    wanted = {"tiny-shakespeare": "tinyshakespeare", "cmu-mocap": "cmu_mocap", "nottingham": "poly_music"}.get(
+        name, name
+    )
+    if not (data_root / wanted).is_dir():
+        pytest.skip(f"needs real data: no {wanted} below {data_root}")
+    data = load_sequences(DataConfig(name=name, root=str(data_root), download=False))
+    sizes = [len(part) for part in (data.train, data.valid, data.test)]
+    assert (
+        sizes
+        == {
+            "tiny-shakespeare": [29_499, 1_639, 1_639],
+            "fsdd": [720, 80, 200],
+            "cmu-mocap": [15, 5, 5],
+            "nottingham": [694, 173, 170],
+        }[name]
+    )
+    assert data.provenance.version == ""
+
+
+def test_a_key_that_stays_down_is_one_note() -> None:
+    roll = np.array([[1, 0], [1, 1], [0, 1], [1, 0]])
+    assert notes(roll) == [(0, 0, 2), (1, 1, 3), (0, 3, 4)]
+
+
+def test_the_tone_of_a_key_has_its_pitch() -> None:
+    sound_ = synthesised(np.ones((4, 1)), 0.5, 69)
+    spectrum = np.abs(np.fft.rfft(sound_))
+    assert abs(spectrum.argmax() / (len(sound_) / 16_000) - 440) < 1
+
+
+def test_a_wav_reads_back(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(np.sin(np.arange(4000) / 10), 8000))
+    data = read(tmp_path / "a.wav")
+    assert data.train.lengths.tolist() == [4000]
