@@ -60,6 +60,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "vqvae-lattice": VQVAEConfig(**CODED, stride=1, codebook="lattice", levels=(4, 3)),
     "vqvae2": VQVAE2Config(**CODED, strides=(2, 2)),
     "vqvae2-three": VQVAE2Config(**CODED, strides=(1, 2, 2), codebook="gradient"),
+    "vqvae2-prior": VQVAE2Config(**CODED, strides=(2, 2), prior="transformer", prior_width=8, prior_layers=1),
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
 

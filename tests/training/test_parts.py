@@ -27,6 +27,8 @@ NAMES = ["levels.z2.prior.weight", "levels.z2.prior.bias", "levels.z1.prior.weig
         (["levels"], NAMES[:3]),
         (["*.bias"], [NAMES[1], NAMES[3]]),
         (["levels.*.weight", "head"], [NAMES[0], NAMES[2], NAMES[3]]),
+        (["prior"], NAMES[:3]),
+        (["prior.bias", "head"], [NAMES[1], NAMES[3]]),
         ([], []),
     ],
 )

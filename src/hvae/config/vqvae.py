@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Decay, Deviation, Fraction, Length, NonNegative, RepeatsOrNone, Size
+from hvae.config.bounds import (
+    Bound,
+    Decay,
+    Deviation,
+    Fraction,
+    Length,
+    NonNegative,
+    Probability,
+    Repeats,
+    RepeatsOrNone,
+    Size,
+)
 from hvae.config.model import AnyLikelihood, ModelConfig
 from hvae.errors import HvaeError
 
@@ -54,8 +65,25 @@ class CodedConfig(ModelConfig):
     gradient: Literal["straight-through", "rotation"] = "straight-through"
     """The gradient of the choice: passed on as it is, or turned and stretched from the code to the vector."""
 
+    prior: Literal["uniform", "transformer"] = "uniform"
+    """What codes cost: uniform (log2 K bits each), or transformer (each given those before it and the levels above).
+    Trained as a second stage: --model.prior transformer --train.init RUN --train.only prior."""
+    prior_width: Size = 128
+    """Width of the prior's Transformer, a multiple of its heads."""
+    prior_layers: Repeats = 4
+    """Layers of the prior's Transformer."""
+    prior_heads: Repeats = 4
+    """Heads of its attention."""
+    prior_dropout: Probability = 0.0
+    """Probability that a number inside the prior is silenced, in training: against overfitting."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.prior_width % self.prior_heads:
+            raise HvaeError(
+                f"model.prior_width: expected a multiple of model.prior_heads ({self.prior_heads}), got "
+                f"{self.prior_width}; e.g. {32 * self.prior_heads}"
+            )
         if (self.codebook == "lattice") != bool(self.levels):
             raise HvaeError(
                 f"model.levels: expected the levels of a lattice with model.codebook lattice, and none else, got "

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from hvae.distributions.base import Distribution
+from hvae.distributions.base import Distribution, full
+from hvae.distributions.discrete import choose
 from hvae.distributions.divergence import register_kl
 
 
@@ -147,6 +149,89 @@ class UniformCodes(Codes):
         return UniformCodes(self.book.detach(), self.size)
 
 
-@register_kl(ChosenCodes, UniformCodes)
-def _(q: ChosenCodes, p: UniformCodes) -> Tensor:
+class Maps(Protocol):
+    """A network over maps of codes under what it is conditioned on, so many `rows`: what an autoregressive law asks."""
+
+    rows: int
+
+    def logits(self, index: Tensor) -> Tensor:
+        """Logits of each code given those before it, all at once: (B, *P) -> (B, K, *P)."""
+
+    def draw(self, choose: Callable[[Tensor], Tensor]) -> Tensor:
+        """Maps (B, *P), one code after the other, each by `choose` of its logits (B, K) -> (B,)."""
+
+    def search(self, value: Tensor) -> Tensor:
+        """Which codes given values are: (B, D, *P) -> (B, *P)."""
+
+
+class AutoregressiveCodes(Codes):
+    r"""Each code given those before it: scored in one pass, drawn one after the other.
+
+    $$\log p(k) = \sum_t \log \mathrm{softmax}\big(l_t(k_{<t}) / \tau\big)_{k_t}$$
+
+    van den Oord et al. 2017, arXiv 1711.00937, sec. 3.3.  Arguments: `book`; `maps`, the network; `temperature` tau.
+    `mode` takes the most probable code at each position in turn, which need not be the most probable map; `mean` is
+    the same, since the mean of all maps has no closed form.
+    """
+
+    has_exact_mean = False
+
+    def __init__(self, book: Tensor, maps: Maps, temperature: float = 1.0) -> None:
+        super().__init__(book)
+        self.maps, self.temperature = maps, temperature
+        self._scored: tuple[Tensor, Tensor] | None = None
+
+    def sample(self) -> Tensor:
+        return self._drawn(lambda logits: choose(logits / self.temperature).squeeze(1))
+
+    def mode(self) -> Tensor:
+        return self._drawn(lambda logits: logits.argmax(1))
+
+    def mean(self) -> Tensor:
+        return self.mode()
+
+    @torch.no_grad()
+    def _drawn(self, one: Callable[[Tensor], Tensor]) -> Tensor:
+        return codes_at(self.book, self.maps.draw(lambda logits: one(full(logits))))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.log_mass(self.maps.search(value))
+
+    def log_mass(self, index: Tensor) -> Tensor:
+        # A trace is read several times (rates, bound, weight), and the network is all that costs.
+        if self._scored is None or self._scored[0] is not index:
+            logits = full(self.maps.logits(index)) / self.temperature
+            self._scored = index, -torch.nn.functional.cross_entropy(logits, index, reduction="none")[:, None]
+        return self._scored[1]
+
+    def tempered(self, t: float) -> Codes:
+        """Logits over t; at 0 all mass is on the mode."""
+        if t > 0:
+            return AutoregressiveCodes(self.book, self.maps, self.temperature * t)
+        return ChosenCodes(self.book, self.maps.search(self.mode()))
+
+    def detach(self) -> AutoregressiveCodes:
+        return AutoregressiveCodes(self.book.detach(), _Still(self.maps), self.temperature)
+
+    def penalty(self) -> Tensor:
+        return self.book.new_zeros(self.maps.rows)
+
+
+class _Still:
+    """The same maps without gradients."""
+
+    def __init__(self, maps: Maps) -> None:
+        self.rows, self.draw, self.search = maps.rows, maps.draw, maps.search
+        self._moving = maps
+
+    def logits(self, index: Tensor) -> Tensor:
+        return self._moving.logits(index).detach()
+
+
+def _surprise(q: ChosenCodes, p: Codes) -> Tensor:
+    """KL(q || p) in nats, (B, 1, *P): q has no entropy."""
     return -p.log_mass(q.index)
+
+
+for _kind in (UniformCodes, AutoregressiveCodes):
+    register_kl(ChosenCodes, _kind)(_surprise)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from hvae.distributions import full
-from hvae.distributions.codebook import ChosenCodes, Codes, UniformCodes, codes_at
+from hvae.distributions.codebook import AutoregressiveCodes, ChosenCodes, Codes, UniformCodes, codes_at
 from hvae.nn import Shape
 from hvae.nn.codebook import Book
+from hvae.nn.transformer import CausalTransformer
 from hvae.site import Site, Visit
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
@@ -32,6 +33,37 @@ class UniformPrior(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.places}"
+
+
+class CodePrior(nn.Module):
+    """p: each code given those before it in raster order, and the state above where the level has one.
+
+    Arguments: `network` over maps of codes; `see`, the state h to a context (B, W, *P) of it; None at the top.
+    """
+
+    def __init__(self, network: CausalTransformer, see: nn.Module | None = None) -> None:
+        super().__init__()
+        self.network, self.see = network, see
+
+    def forward(self, h: Tensor, book: Book) -> Codes:
+        context = None if self.see is None else self.see(h)
+        return AutoregressiveCodes(book.codes, _Maps(self.network, book, len(h), context))
+
+
+class _Maps:
+    """A network with the context of one walk."""
+
+    def __init__(self, network: CausalTransformer, book: Book, rows: int, context: Tensor | None) -> None:
+        self.network, self.rows, self.context = network, rows, context
+        self.search = book.search
+
+    def logits(self, index: Tensor) -> Tensor:
+        """Logits of all positions, (B, K, *P)."""
+        return self.network(index, self.context)
+
+    def draw(self, choose: Callable[[Tensor], Tensor]) -> Tensor:
+        """Maps of codes, (B, *P)."""
+        return self.network.draw(self.rows, choose, self.context)
 
 
 class ReadAlone(nn.Module):

@@ -17,15 +17,28 @@ _SHOWN = 6
 def matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """The names that a pattern fits: whole, by `*` and `?`, or by the part of a model that they belong to.
 
+    A part is named from the model on (levels.z2), or by its own name alone (prior: that of every level) where the model
+    itself has no such part.
+
     Raises HvaeError for a pattern that fits none, with the nearest name.
 
     >>> matching(["levels.z2.prior.weight", "levels.z1.prior.weight", "head.bias"], ["levels.z2", "*.bias"])
     ['levels.z2.prior.weight', 'head.bias']
     """
-    for pattern in patterns:
-        if not any(_fits(name, pattern) for name in names):
-            raise unknown("parameter", pattern, [*names, *_parts(names)], "hvae inspect RUN --parameters")
-    return [name for name in names if any(_fits(name, pattern) for pattern in patterns)]
+    whole = _from_the_model_on(names, patterns)
+    return [name for name in names if any(_fits(name, pattern) for pattern in whole)]
+
+
+def _from_the_model_on(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The patterns, those that name a part by its own name alone with what may come before it."""
+    return [_whole(names, pattern) for pattern in patterns]
+
+
+def _whole(names: Sequence[str], pattern: str) -> str:
+    for whole in (pattern, f"*.{pattern}"):
+        if any(_fits(name, whole) for name in names):
+            return whole
+    raise unknown("parameter", pattern, [*names, *_parts(names)], "hvae inspect RUN --parameters")
 
 
 def selected(model: nn.Module, patterns: Sequence[str]) -> frozenset[str]:
@@ -60,10 +73,11 @@ class Parts:
         self.model, self.frozen = model, list[nn.Module]()
         if not patterns:
             return
-        free = set(matching([name for name, _ in model.named_parameters()], patterns))
+        names = [name for name, _ in model.named_parameters()]
+        free, whole = set(matching(names, patterns)), _from_the_model_on(names, patterns)
         for name, weight in model.named_parameters():
             weight.requires_grad_(name in free and weight.requires_grad)
-        self.frozen = [module for name, module in model.named_modules() if _is_frozen(name, module, patterns)]
+        self.frozen = [module for name, module in model.named_modules() if _is_frozen(name, module, whole)]
 
     def train(self) -> None:
         """Training mode for what is trained, evaluation mode for the rest."""

@@ -1,4 +1,4 @@
-"""What the families of codes are built from: their codebooks, by name.
+"""What the families of codes are built from: codebooks and priors, by name.
 
 Shapes: a feature is (C, h, w), without the batch.
 """
@@ -6,13 +6,14 @@ Shapes: a feature is (C, h, w), without the batch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 from torch import nn
 
 from hvae.config.vqvae import CodedConfig
 from hvae.errors import HvaeError
-from hvae.levels.codebook import CodeLevel, Gradient, UniformPrior
-from hvae.nn import Shape
+from hvae.levels.codebook import CodeLevel, CodePrior, Gradient, UniformPrior
+from hvae.nn import Resize, Shape
 from hvae.nn.codebook import (
     AveragedBook,
     Book,
@@ -26,6 +27,8 @@ from hvae.nn.codebook import (
     straight_through,
     unit_means,
 )
+from hvae.nn.strided import blocks
+from hvae.nn.transformer import CausalTransformer
 
 _BOOKS: dict[str, Callable[[CodedConfig], Book]] = {
     "averages": lambda c: LivingBook(
@@ -44,15 +47,35 @@ def quantised(config: CodedConfig, channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, config.numbers, 1), *last)
 
 
+def prior(config: CodedConfig, places: Shape, above: int) -> nn.Module:
+    """The prior that a configuration names, for a map of these places, under a state of `above` channels (0: none)."""
+    if config.prior == "uniform":
+        return UniformPrior(places)
+    width = config.prior_width
+    network = CausalTransformer(
+        prod(config.levels) if config.levels else config.codes,
+        places,
+        width=width,
+        layers=config.prior_layers,
+        heads=config.prior_heads,
+        dropout=config.prior_dropout,
+    )
+    if not above:
+        return CodePrior(network)
+    return CodePrior(
+        network, nn.Sequential(Resize(places), nn.Conv2d(above, width, 3, padding=1), *blocks(width, width, 1))
+    )
+
+
 def level(
-    config: CodedConfig, name: str, places: Shape, values: int, *, read: nn.Module, absorb: nn.Module
+    config: CodedConfig, name: str, places: Shape, values: int, *, read: nn.Module, absorb: nn.Module, above: int = 0
 ) -> CodeLevel:
-    """A level of codes at so many `places`, of a datum of so many `values`."""
+    """A level of codes at so many `places`, of a datum of so many `values`, under a state of `above` channels."""
     return CodeLevel(
         name,
         book=_BOOKS[config.codebook](config),
         read=read,
-        prior=UniformPrior(places),
+        prior=prior(config, places, above),
         absorb=absorb,
         gradient=_GRADIENTS[config.gradient],
         commitment=0.0 if config.codebook == "lattice" else config.commitment,

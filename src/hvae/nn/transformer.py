@@ -1,0 +1,117 @@
+r"""A causal Transformer over a map of codes, row by row: all positions at once, or one after the other with a cache.
+
+    h_t = E[k_{t-1}] + row_t + column_t + c_t,   h <- h + attention(norm(h)),   h <- h + mlp(norm(h))
+    log p(k_t | k_{<t}, c) = log softmax(W norm(h_t))          Vaswani et al. 2017, arXiv 1706.03762, sec. 3;
+                                                               norms first as in Radford et al. 2019 (GPT-2), sec. 2.3
+
+W starts at zero: an untrained network gives every code the same probability, exactly.
+
+Shapes: `B` batch; `K` codes; `T` positions in raster order; `W` width; `H` heads; `P` the map, (h, w).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hvae.errors import HvaeError
+from hvae.nn.kit import Shape
+
+Cache = tuple[Tensor, Tensor]
+"""Keys and values of all positions, (B, H, T, W / H) each, of which the first t are written."""
+Choose = Callable[[Tensor], Tensor]
+"""Logits (B, K) to one code for each row, (B,)."""
+
+
+class CausalBlock(nn.Module):
+    """Attention to earlier positions and an MLP, each around an identity: (B, T, W) -> (B, T, W)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.ask, self.answer = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, h: Tensor) -> Tensor:
+        query, key, value = self._asked(h)
+        return self._after(h, F.scaled_dot_product_attention(query, key, value, is_causal=True))
+
+    def step(self, h: Tensor, t: int, cache: Cache) -> Tensor:
+        """One position, (B, 1, W) -> (B, 1, W), whose key and value go into the cache."""
+        query, key, value = self._asked(h)
+        keys, values = cache
+        keys[:, :, t : t + 1], values[:, :, t : t + 1] = key, value
+        return self._after(h, F.scaled_dot_product_attention(query, keys[:, :, : t + 1], values[:, :, : t + 1]))
+
+    def _asked(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        split = self.ask(self.first(h)).unflatten(2, (3, self.heads, -1))  # (B, T, 3, H, W / H)
+        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, value
+
+    def _after(self, h: Tensor, seen: Tensor) -> Tensor:
+        h = h + self.dropout(self.answer(seen.transpose(1, 2).flatten(2)))
+        return h + self.dropout(self.mlp(self.second(h)))
+
+
+class CausalTransformer(nn.Module):
+    """Logits of each code of a map, given those before it in raster order and a context at every position.
+
+    Arguments: `codes` K; `places` (h, w) of the map; `width` W, a multiple of `heads`; `layers`; `dropout`.  Raises
+    HvaeError for a width that the heads do not divide.
+
+    >>> network = CausalTransformer(8, (3, 2), width=4, layers=1, heads=2)
+    >>> network(torch.zeros(5, 3, 2, dtype=torch.int64)).shape
+    torch.Size([5, 8, 3, 2])
+    """
+
+    def __init__(self, codes: int, places: Shape, *, width: int, layers: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise HvaeError(f"expected a width that {heads} heads divide, got {width}; {heads * 32} is usual")
+        self.places, self.width, self.heads = tuple(places), width, heads
+        self.embed = nn.Embedding(codes, width)
+        self.start = nn.Parameter(0.02 * torch.randn(width))
+        self.row = nn.Parameter(0.02 * torch.randn(places[0], 1, width))
+        self.column = nn.Parameter(0.02 * torch.randn(places[1], width))
+        self.blocks = nn.ModuleList(CausalBlock(width, heads, dropout) for _ in range(layers))
+        self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, codes)
+        nn.init.normal_(self.embed.weight, std=0.02)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, index: Tensor, context: Tensor | None = None) -> Tensor:
+        """All logits at once, (B, *P) -> (B, K, *P); `context` (B, W, *P)."""
+        before = self.embed(index.flatten(1)[:, :-1])  # (B, T - 1, W)
+        first = self.start.expand(len(index), 1, -1)
+        h = torch.cat([first, before], 1) + self._around(context)
+        for block in self.blocks:
+            h = block(h)
+        return self.leave(self.norm(h)).transpose(1, 2).unflatten(2, self.places)
+
+    def draw(self, rows: int, choose: Choose, context: Tensor | None = None) -> Tensor:
+        """So many maps, (B, *P), one code after the other: each position runs once, keys and values are cached."""
+        total = prod(self.places)
+        around = self._around(context).expand(rows, -1, -1)  # (B, T, W)
+        caches = [self._cache(rows, total) for _ in self.blocks]
+        index = torch.zeros(rows, total, dtype=torch.int64, device=self.start.device)
+        for t in range(total):
+            h = (self.embed(index[:, t - 1]) if t else self.start.expand(rows, -1))[:, None] + around[:, t : t + 1]
+            for block, cache in zip(self.blocks, caches, strict=True):
+                h = block.step(h, t, cache)  # type: ignore[operator]
+            index[:, t] = choose(self.leave(self.norm(h))[:, 0])
+        return index.unflatten(1, self.places)
+
+    def _around(self, context: Tensor | None) -> Tensor:
+        """What a position knows beside the codes before it, (1 or B, T, W): where it is, and the context there."""
+        where = (self.row + self.column).flatten(0, 1)[None]
+        return where if context is None else where + context.flatten(2).transpose(1, 2)
+
+    def _cache(self, rows: int, total: int) -> Cache:
+        empty = self.start.new_empty(rows, self.heads, total, self.width // self.heads)
+        return empty, torch.empty_like(empty)

@@ -1,0 +1,161 @@
+"""A prior over codes as a second stage: exact sums, cheaper codes, and everything else as it was."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+from zoo.test_vqvae import fitted, shades
+
+from hvae.config.vqvae import VQVAE2Config
+from hvae.distributions.codebook import AutoregressiveCodes, ChosenCodes, codes_at
+from hvae.draw import each, given, mode, posterior, prior
+from hvae.errors import HvaeError
+from hvae.explore import from_top, sample
+from hvae.metrics import bounds
+from hvae.metrics.codebook import codebook
+from hvae.models import Coded
+from hvae.walk import run
+from hvae.zoo import build
+
+TINY = {"codes": 6, "dims": 2, "width": 8, "hidden": 4, "blocks": 1, "prior_width": 16, "prior_layers": 1}
+
+
+def tiny(strides: tuple[int, ...] = (4, 2), shape: tuple[int, ...] = (1, 8, 8), **changed: object) -> Coded:
+    torch.manual_seed(0)
+    config = VQVAE2Config(strides=strides, **{**TINY, "prior": "transformer", **changed})
+    model = build(config, shape, bits=1)
+    for level in model.levels.values():
+        for weight in level.prior.parameters():  # away from the uniform prior that it starts as
+            nn.init.normal_(weight, std=0.5)
+    return model.double().eval()
+
+
+def test_all_maps_of_both_levels_sum_to_one() -> None:
+    """Three codes, one position at the top and four at the bottom: 3^5 maps, the bottom under each top."""
+    model = tiny((1, 2), shape=(1, 2, 2), codes=3)
+    top = torch.tensor(list(itertools.product(range(3), repeat=1))).view(-1, 1, 1)
+    bottom = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, 2, 2)
+    pairs = torch.cartesian_prod(torch.arange(len(top)), torch.arange(len(bottom)))
+    books = {name: level.book.codes for name, level in model.levels.items()}
+    values = {
+        "z2": codes_at(books["z2"], top[pairs[:, 0]]),
+        "z1": codes_at(books["z1"], bottom[pairs[:, 1]]),
+    }
+    with torch.no_grad():
+        trace = run(model, given(values, mode), n=len(pairs))
+        total = sum(r.law.log_prob(r.value).flatten(1).sum(1) for r in trace.latents).exp()
+    torch.testing.assert_close(total.sum(), torch.ones((), dtype=torch.float64), atol=1e-12, rtol=0)
+    assert total.max() > 10 * total.min(), "and they are no longer alike"
+
+
+def test_samples_have_the_probability_that_they_are_scored_with() -> None:
+    model = tiny((1,), shape=(1, 1, 2), codes=3)
+    with torch.no_grad():
+        trace = run(model, prior(), n=20_000)
+        record = trace["z1"]
+        index = record.law.maps.search(record.value).flatten(1)
+        mass = record.law.log_prob(record.value).flatten(1).sum(1).exp()
+    for pair in itertools.product(range(3), repeat=2):
+        rows = (index == torch.tensor(pair)).all(1)
+        share = float(rows.double().mean())
+        wanted = float(mass[rows][0]) if rows.any() else 0.0
+        assert share == pytest.approx(wanted, abs=5 * math.sqrt(0.25 / 20_000))
+
+
+def test_temperature_and_mode() -> None:
+    model = tiny()
+    torch.manual_seed(1)
+    best = run(model, prior(0.0), n=2)["z2"].value
+    assert torch.equal(best[0], best[1])
+    record = run(model, prior(), n=400)["z2"]
+    with torch.no_grad():
+        surprise = {
+            t: -run(model, each({"z2": prior(t)}, prior()), n=400)["z2"]
+            .law.log_prob(run(model, each({"z2": prior(t)}, prior()), n=400)["z2"].value)
+            .mean()
+            for t in (0.5, 1.0)
+        }
+    assert surprise[0.5] < surprise[1.0]
+    assert isinstance(record.law.tempered(0.0), ChosenCodes)
+
+
+def test_the_rate_is_what_the_value_costs() -> None:
+    """KL by the index that q has chosen, and by the search for the value: the same nats; the weight is their sum."""
+    model, x = tiny(), torch.rand(4, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        trace = model(x)
+        for record in trace.latents:
+            assert isinstance(record.p, AutoregressiveCodes)
+            assert record.divergence()[1] == "analytic"
+            torch.testing.assert_close(record.rate(), -record.law.log_prob(record.value).flatten(1).sum(1))
+        torch.testing.assert_close(trace.log_weight(), trace.elbo())
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Coded, Coded]:
+    """A model trained with the uniform prior, and the same with its prior trained and nothing else."""
+    folder = tmp_path_factory.mktemp("stages")
+    config = VQVAE2Config(strides=(4, 2), **TINY)
+    torch.manual_seed(0)
+    first = build(config, (1, 8, 8), bits=2)
+    fitted(first, shades(), folder / "first", lr=1e-2, ema=0.9)
+    second = build(VQVAE2Config(strides=(4, 2), **TINY, prior="transformer"), (1, 8, 8), bits=2)
+    fitted(second, shades(), folder / "second", lr=1e-2, ema=0.9, init=str(folder / "first"), only=("prior",))
+    return first, second
+
+
+def test_the_second_stage_moves_the_prior_alone(stages: tuple[Coded, Coded]) -> None:
+    first, second = stages
+    before, after = first.state_dict(), second.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert {name for name in after if name not in before} == {name for name in after if ".prior." in name}
+
+
+def test_codes_become_cheaper_than_their_shares_and_pictures_stay(stages: tuple[Coded, Coded]) -> None:
+    first, second = stages
+    batches = list(shades().split(32))
+    uniform, trained = codebook(first, batches), codebook(second, batches)
+    assert trained.mse_over_variance == uniform.mse_over_variance
+    for name, level in trained.levels.items():
+        assert uniform.levels[name].is_uniform and not level.is_uniform
+        assert uniform.levels[name].bits.mean == pytest.approx(math.log2(6))
+        assert level.perplexity == pytest.approx(uniform.levels[name].perplexity)
+    top, bottom = trained.levels["z2"], trained.levels["z1"]
+    assert top.bits.mean < math.log2(6)
+    assert bottom.bits.mean < 0.85 * max(bottom.order0_bits, top.order0_bits), "the top says much of the bottom"
+    elbo = [bounds(model, batches, samples=1).negative_elbo_nats.mean for model in stages]
+    saved = (uniform.bits_per_dim.mean - trained.bits_per_dim.mean) * 64 * math.log(2)
+    assert elbo[0] - elbo[1] == pytest.approx(saved, rel=1e-5), "the bound is better by exactly what codes cost less"
+
+
+def test_samples_and_top_levels_use_the_prior(stages: tuple[Coded, Coded]) -> None:
+    _, second = stages
+    assert sample(second, 3, temperature={"z2": 0.7}, seed=1).shape == (3, 1, 8, 8)
+    rows = from_top(second, shades(), rest=mode)
+    error = [float((row - shades()).square().mean()) for row in rows]
+    assert error[2] < error[1] < error[0], "each level adds to what is known"
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"prior_width": 10}, r"expected a multiple of model.prior_heads \(4\), got 10; e.g. 128"),
+        ({"prior": "pixelcnn"}, "model.prior"),
+        ({"prior_layers": 0}, "model.prior_layers: expected at least 1"),
+    ],
+)
+def test_impossible_priors_are_one_line(changed: dict[str, object], line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        VQVAE2Config(**changed)
+
+
+def test_posterior_draws_never_draw_from_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of training must not walk through the positions one by one."""
+    model = tiny()
+    monkeypatch.setattr(AutoregressiveCodes, "_drawn", lambda *_: pytest.fail("it drew"))
+    trace = run(model, posterior, model.evidence(torch.rand(2, 1, 8, 8)))
+    (trace.penalty() - trace.elbo()).mean().backward()
