@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     where = {key: dotted.pop(key) for key in list(dotted) if key == ACCELERATOR}
     temperature = temperatures(args.temperature, dotted)
-    from hvae.study.samples import draw_samples
+    from hvae.study.samples import Samples, draw_samples
 
     with voice.working():
         samples = draw_samples(
@@ -83,6 +83,12 @@ def main(argv: list[str]) -> None:
     if not args.json:
         what = f"sequences of {found['steps']:,} steps" if "steps" in found else "pictures"
         voice.show(f"{found['number']} {what} in {samples.file} (seed {samples.seed})")
+    for level, codes in (samples.uniform if isinstance(samples, Samples) else {}).items():
+        voice.tell(
+            f"{level}: uniform prior over {codes:,} codes, since none is trained, so that the pictures are of "
+            f"unrelated codes; train one: hvae train {args.run} --model.prior transformer --train.init {args.run} "
+            "--train.only prior --out NEW"
+        )
 
 
 def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:

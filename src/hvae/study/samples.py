@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hvae.explore.guide import Guidance
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
+    from hvae.walk import Model
 
 PICTURES, SEQUENCES = 16, 4
 """How many are drawn where nobody says it."""
@@ -46,6 +47,8 @@ class Samples:
     seed: int
     rows: int
     recalibrate: int
+    uniform: Mapping[str, int]
+    """Levels whose codes were drawn from the uniform prior, since none is trained, and how many codes there are."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what `hvae sample --json` gives."""
@@ -57,6 +60,7 @@ class Samples:
             "seed": self.seed,
             "rows": self.rows,
             "recalibrate": self.recalibrate,
+            **({"uniform_priors": dict(self.uniform)} if self.uniform else {}),
         }
 
 
@@ -140,7 +144,17 @@ def draw_samples(
         seed=seed,
         rows=rows,
         recalibrate=recalibrate,
+        uniform=_uniform(model),
     )
+
+
+def _uniform(model: Model) -> dict[str, int]:
+    """Levels of codes without a trained prior, and the size of their codebooks."""
+    from hvae.distributions.codebook import UniformCodes
+    from hvae.walk import glimpse
+
+    laws = {record.name: record.p for record in glimpse(model).latents}
+    return {name: len(p.book) for name, p in laws.items() if isinstance(p, UniformCodes)}
 
 
 def _check_unpictured(pixels: bool, recalibrate: int, enlarge: str) -> None:

@@ -1,0 +1,76 @@
+"""Runs of codes: trained in two stages, measured, sampled, and refused where files do not hold them yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hvae
+
+Command = Callable[..., Any]
+FIRST = (
+    *("--model.family", "vqvae2", "--model.strides", "2,2", "--model.codes", 8, "--model.dims", 4),
+    *("--model.width", 8, "--model.hidden", 4, "--model.blocks", 1, "--model.prior_width", 8),
+    *("--model.prior_layers", 1, "--model.likelihood", "gaussian", "--objective.warmup.length=0"),
+    *("--objective.free_bits.nats", 0, "--train.steps", 6, "--train.batch", 16, "--train.accelerator", "cpu"),
+    *("--train.valid_size", 20, "--evaluate.samples", 1, "--evaluate.limit", 30, "--evaluate.pairs", 8),
+)
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("codes")
+    first, second = folder / "first", folder / "second"
+    hvae.train("digits", out=first, overrides=dict(options(FIRST)))
+    two = {"model.prior": "transformer", "train.init": str(first), "train.only": "prior"}
+    hvae.train(first, out=second, overrides=two)
+    return first, second
+
+
+def options(words: tuple[object, ...]) -> list[tuple[str, str]]:
+    """The options of a command as keys and values."""
+    whole = " ".join(map(str, words)).replace("=", " ").split()
+    return [(key.removeprefix("--"), value) for key, value in zip(whole[::2], whole[1::2], strict=True)]
+
+
+def test_the_use_of_codes_is_logged_and_measured(stages: tuple[Path, Path], command: Command) -> None:
+    header = (stages[0] / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert {"perplexity/z2", "perplexity/z1", "dead/z2", "dead/z1"} <= set(header)
+    found = command("evaluate", stages[0], "--json").json["codebook"]["levels"]
+    assert [level["bits"]["mean"] for level in found.values()] == pytest.approx([3.0, 3.0])
+    assert all(1 <= level["perplexity"] <= 8 for level in found.values())
+    later = command("evaluate", stages[1], "--json").json["codebook"]
+    assert not any(level["is_uniform"] for level in later["levels"].values())
+
+
+def test_the_page_shows_the_codebooks(stages: tuple[Path, Path]) -> None:
+    assert "The codebooks in use" in (stages[0] / "report.html").read_text()
+
+
+def test_samples_name_a_uniform_prior(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
+    first, second = stages
+    said = command("sample", first, "-n", 2, "--seed", 1, "-o", tmp_path / "a.png")
+    assert said.code == 0
+    assert "z2: uniform prior over 8 codes, since none is trained" in said.err
+    found = command("sample", first, "-n", 2, "--seed", 1, "-o", tmp_path / "a.png", "--json").json
+    assert found["uniform_priors"] == {"z2": 8, "z1": 8}
+    said = command("sample", second, "-n", 2, "--seed", 1, "-o", tmp_path / "b.png", "--temperature.z2", 0.5)
+    assert said.code == 0 and "uniform" not in said.err
+
+
+def test_files_of_codes_are_refused_with_advice(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
+    for run in stages:
+        said = command("compress", run, run / "samples.png", tmp_path / "out.hvz")
+        assert said.code == 2
+        assert "its latents are codes (z2, z1), of which no file can be written yet; hvae encode" in said.err
+        assert not (tmp_path / "out.hvz").exists()
+
+
+def test_a_codebook_larger_than_the_first_batch_is_refused(command: Command, tmp_path: Path) -> None:
+    said = command("train", "digits", "--out", tmp_path / "run", *FIRST, "--model.codes", 65, "--train.batch", 16)
+    assert said.code == 2
+    assert "65 codes start at vectors of the first batch, which has 64 (16 data, 4 positions)" in said.err
+    assert not (tmp_path / "run" / "model.safetensors").exists()
