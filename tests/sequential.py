@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae import Datum, Evidence, Model, Site
-from hvae.config.families import FAMILIES, family
+from hvae.config.families import family
 from hvae.config.model import ModelConfig
 from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.site import Visit
@@ -52,11 +52,9 @@ class StepsConfig(ModelConfig):
     latent: int = 3
 
 
-if NAME not in FAMILIES:
-
-    @family(StepsConfig, name=NAME)
-    def build(config: StepsConfig, shape: tuple[int, ...], bits: int) -> Model:
-        return Steps(shape, config.latent)
+@family(StepsConfig, name=NAME)
+def build(config: StepsConfig, shape: tuple[int, ...], bits: int) -> Model:
+    return Steps(shape, config.latent)
 
 
 def rolls(path: Path, counts: dict[str, int] | None = None) -> Path:

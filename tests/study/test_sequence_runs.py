@@ -193,11 +193,11 @@ def test_the_record_is_plain_json(trained: TrainedRun) -> None:
 
 def test_a_sequence_family_fills_its_vocabulary_from_the_data(tmp_path: Path) -> None:
     from hvae.config.sequences import VRNNConfig
-    from hvae.study.fitting import completed
+    from hvae.study.sizing import sized
 
     (tmp_path / "a.txt").write_text("ab\nba\nabba\naab\n" * 5)
     data = load_sequences(DataConfig(name="sequences", path=str(tmp_path / "a.txt")))
-    found = completed(RunConfig(model=VRNNConfig()), data).model
+    found = sized(RunConfig(model=VRNNConfig()), data).model
     assert isinstance(found, VRNNConfig) and found.vocabulary == len(data.form.symbols) == 4
     given = dataclasses.replace(VRNNConfig(), vocabulary=9)
-    assert completed(RunConfig(model=given), data).model == given
+    assert sized(RunConfig(model=given), data).model == given
