@@ -217,3 +217,23 @@ def test_faults_are_one_line() -> None:
         Extractor(name="x", network=lambda x: x)(torch.rand(2, 1, 4, 4))
     with pytest.raises(HvaeError, match="expected pictures to compare, got none"):
         features_of(random_features(1), [])
+
+
+@pytest.mark.parametrize(
+    ("x", "came"),
+    [
+        (torch.full((2, 1, 8, 8), 255.0), "255 to 255"),
+        (torch.arange(256.0).view(4, 1, 8, 8), "0 to 255"),
+        (torch.full((2, 1, 8, 8), torch.nan), "nan to nan"),
+        (torch.full((2, 3, 8, 8), -3.0), "-3 to -3"),
+    ],
+    ids=["white bytes", "bytes", "nan", "standardised"],
+)
+def test_pictures_of_another_scale_have_no_features(x: torch.Tensor, came: str) -> None:
+    with pytest.raises(HvaeError, match=rf"expected pictures in \[0, 1\], got {came}; divide bytes by 255"):
+        random_features(x.shape[1])(x)
+
+
+def test_what_a_gaussian_draws_beyond_the_range_is_clipped() -> None:
+    x = torch.linspace(-0.3, 1.3, 128).view(2, 1, 8, 8)
+    assert torch.equal(random_features(1)(x), random_features(1)(x.clamp(0, 1)))

@@ -22,6 +22,8 @@ from hvae.metrics.classify import Classifier
 from hvae.metrics.evaluating import Meter, Progress, silent
 from hvae.trust import attribute, is_module
 
+BEYOND = -1.0, 2.0
+"""What a Gaussian likelihood of pictures may draw; farther outside lie bytes, and numbers of another scale."""
 HOME_MADE = "not comparable with published FID, KID or IS, which use Inception features"
 
 
@@ -82,11 +84,16 @@ class Extractor:
     def __call__(self, x: Tensor) -> Tensor:
         """Features (B, D), float64 on the CPU, of pictures (B, C, H, W) in [0, 1], which are rounded to 8 bits first.
 
-        Raises HvaeError for pictures of the wrong shape, and for output that is not a finite (B, D).
+        What a Gaussian draws beyond [0, 1] is clipped, as in a file.  Raises HvaeError for pictures of the wrong shape,
+        for values far outside, and for output that is not a finite (B, D).
         """
         if x.ndim != 4:
             raise HvaeError(
                 f"expected pictures (B, C, H, W), got shape {tuple(x.shape)}; vectors have no such features"
+            )
+        if not (BEYOND[0] <= float(x.min()) and float(x.max()) <= BEYOND[1]):
+            raise HvaeError(
+                f"expected pictures in [0, 1], got {float(x.min()):.6g} to {float(x.max()):.6g}; divide bytes by 255"
             )
         # Files hold 8 bits: a generator that did not round would be told from them by its rounding alone.
         ready = self._sized(self._coloured((x.float().clamp(0, 1) * 255).round() / 255))
