@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 from hvae.runs.source import expected_shape, is_stated
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 COPIES = 6
 """Tensors of the size of a model that a run folder holds."""
+FILES = (".pt2", ".pt", ".ts", ".pth", ".safetensors", ".npz")
 REPORT_BYTES = 10_000_000
 
 
@@ -35,6 +37,14 @@ def check_parts(config: RunConfig) -> None:
     matching([name for name, _ in model.named_parameters()], train.only)
     if train.init:
         weights_for(model, train.init)
+
+
+def check_files(config: EvaluateConfig) -> None:
+    """Raises HvaeError for files that a new run's measures would want one day and that are not there today."""
+    for key in ("features", "factors"):
+        place: str = getattr(config, key)
+        if Path(place).suffix in FILES and not Path(place).expanduser().is_file():
+            raise HvaeError(f"evaluate.{key}: no file at {place}; give its place, or leave it out")
 
 
 def check_measures(subject: Subject, tell: Tell) -> None:

@@ -13,6 +13,7 @@ from hvae.records import JSON
 from hvae.runs import MEASURING, TRAINING, claiming
 from hvae.runs.provenance import course
 from hvae.runs.subject import Tell, open_run, vouched
+from hvae.study.beforehand import check_files
 from hvae.study.evaluate import check_wanted, measure_all
 from hvae.study.fitting import fitted
 from hvae.study.planning import Job, Source, plan, refuse_used
@@ -83,6 +84,8 @@ def train(
             job = plan(source, out, resume, keys, accepts_changes=accept_changed_data)
             check_wanted(job.config.evaluate, words)
             refuse_used(job)
+            if not job.resume:
+                check_files(job.config.evaluate)
             result = fitted(job, hear, claim)
             if result.stopped == "interrupt":
                 raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
