@@ -123,7 +123,7 @@ WRONG: dict[str, dict[str, Words]] = {
     "compress": {
         "-n": ("0", *NO_COUNT),
         "--quality": ("0", "x", "3", "all"),
-        "--tile": ("0", "x", "8x", "whole", "1000000"),
+        "--tile": ("0", "x", "8x", "1000000"),
         "--fineness": (*NO_NUMBER, "0"),
         "--block": ("0", *NO_COUNT),
         "--batch": ("0", "65", "x"),
@@ -154,7 +154,7 @@ WRONG: dict[str, dict[str, Words]] = {
         "--context": NO_CONTEXT,
         **SHARED,
     },
-    "inspect": {"--model.groups": ("", "x", "1000000"), "--data.size": ("x",), "--train.batch": ("0",), **SHARED},
+    "inspect": {"--model.groups": ("", "x", "1000000"), "--data.size": ("x",), "--train.batch": ("0",)},
     "import": {"--model.encoder": ("x", "32x", ""), "--data.name": ("x",), "--out": ("", "run")},
 }
 WHOLE: tuple[Words, ...] = (
