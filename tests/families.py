@@ -12,7 +12,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
 from hvae.distributions import Bernoulli
@@ -94,6 +94,12 @@ TIMED: dict[str, ModelConfig] = {
     "vrae": VRAEConfig(latents=(3,), state=6, width=5),
     "vrae-ladder": VRAEConfig(latents=(4, 3, 2), state=6, width=5, cell="lstm"),
     "vrae-precision": VRAEConfig(latents=(4, 2), state=6, width=5, posterior="precision"),
+    **{
+        f"cwvae-{merge}": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, posterior=merge)
+        for merge in ("concat", "residual", "residual-mean", "linear")
+    },
+    "cwvae": CWVAEConfig(latents=(3, 2), strides=(1, 3), state=6, width=5),
+    "cwvae-lstm": CWVAEConfig(latents=(3, 3, 2), strides=(2, 4, 8), state=6, width=5, cell="lstm"),
 }
 """Families of sequences."""
 
@@ -102,7 +108,18 @@ TIMED: dict[str, ModelConfig] = {
 IN_TIME = "in-time"
 """Not a family of the library: a walk whose names recur in time, so that each promise is tested on one."""
 MODELS = [*FAMILIES, IN_TIME, *TIMED]
-KINDS = ("vae-tanh", "ladder-recomputed", "iafvae", "markov-conv", "biva-flat", "nvae", IN_TIME, "vrnn", "vrae")
+KINDS = (
+    "vae-tanh",
+    "ladder-recomputed",
+    "iafvae",
+    "markov-conv",
+    "biva-flat",
+    "nvae",
+    IN_TIME,
+    "vrnn",
+    "vrae",
+    "cwvae",
+)
 EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 
 

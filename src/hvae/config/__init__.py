@@ -11,7 +11,7 @@ from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserCo
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
-from hvae.config.sequences import DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
@@ -20,6 +20,7 @@ __all__ = [
     "FAMILIES",
     "PRESETS",
     "BIVAConfig",
+    "CWVAEConfig",
     "DMMConfig",
     "DataConfig",
     "EvaluateConfig",

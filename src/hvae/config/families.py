@@ -13,7 +13,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
 from hvae.errors import HvaeError, short, unknown
@@ -60,6 +60,7 @@ FAMILIES: dict[str, Family] = {
         SRNNConfig,
         DMMConfig,
         VRAEConfig,
+        CWVAEConfig,
     )
 }
 """The families by name: those of this library, and those that `family` has registered."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Repeats, Size, Sizes
 from hvae.config.model import Merge, ModelConfig, Variance
+from hvae.errors import HvaeError
 
 Cell = Literal["gru", "lstm"]
 Prior = Literal["learned", "standard"]
@@ -121,3 +123,46 @@ class VRAEConfig(SequenceConfig):
     """The recurrent cell: gru or lstm."""
     posterior: Merge = "residual"
     """How the summary and the latent above merge, below the top of a ladder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CWVAEConfig(SequenceConfig):
+    """Clockwork VAE: a ladder in time whose upper levels tick slowly, for long sequences, sound and video.
+
+    >>> CWVAEConfig(latents=(8, 8), strides=(2, 3))
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: model.strides: expected each a multiple of the one before, and more, got 2,3; e.g. 1,4,16
+    """
+
+    family: ClassVar[str] = "cwvae"
+
+    latents: Sizes = (32, 32, 32)
+    """Latent dimensions of each level, z1 (nearest the data) first."""
+    strides: Sizes = (1, 4, 16)
+    """Steps from one tick of a level to the next, z1 first, each a multiple of the one before."""
+    state: Size = 128
+    """Width of the recurrence of each level."""
+    width: Size = 128
+    """Width of an embedded step and of all hidden layers."""
+    layers: Repeats = 1
+    """Hidden layers of the networks of the data and of the likelihood."""
+    cell: Cell = "gru"
+    """The recurrent cell: gru or lstm."""
+    posterior: Merge = "precision"
+    """How the state and the data merge at each level: precision (as for speech), concat (the paper), residual,
+    residual-mean, linear."""
+    channels: Sizes = (16, 32, 64)
+    """Of frames (C, H, W): channels of the convolutions; each entry after the first halves the resolution."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        got = ",".join(map(str, self.strides))
+        if any(b % a or b == a for a, b in pairwise(self.strides)):
+            raise HvaeError(
+                f"model.strides: expected each a multiple of the one before, and more, got {got}; e.g. 1,4,16"
+            )
+        if len(self.strides) != len(self.latents):
+            raise HvaeError(
+                f"model.strides: expected one for each of the {len(self.latents)} levels of model.latents, got {got}"
+            )

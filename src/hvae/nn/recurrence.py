@@ -92,6 +92,21 @@ def skip(count: int) -> Without:
     return Without(0, count)
 
 
+class After(nn.Module):
+    """The state takes in a step once its latent is known: m = [state, v of the step before], and c -> state.
+
+    $$s = f([c, v], s)$$
+    """
+
+    def __init__(self, cell: nn.Module, size: int) -> None:
+        super().__init__()
+        self.cell, self.size = cell, size
+
+    def forward(self, m: Tensor, c: Tensor) -> Tensor:
+        state: Tensor = self.cell(torch.cat([c, m[:, self.size :]], 1), m[:, : self.size])
+        return state
+
+
 # --- What is known after a step: (u, carry) -> (c, carry), as `over_time` has it
 
 

@@ -24,23 +24,8 @@ from hvae.config.sequences import VRNNConfig
 from hvae.levels import DataOnly, Join, LearnedPrior, Level, StandardPrior, merge, variance
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
-from hvae.nn.recurrence import LastInput, ReadForward, ReadNow, memory_size, over_time, skip, step_cell
+from hvae.nn.recurrence import After, LastInput, ReadForward, ReadNow, memory_size, over_time, skip, step_cell
 from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, to_gaussian
-
-
-class After(nn.Module):
-    """h = f([phi_x, phi_z], h): the state takes in a step once its latent and its data are known.
-
-    m = [state, phi_z] and c = phi_x of the step before -> state.
-    """
-
-    def __init__(self, cell: nn.Module, size: int) -> None:
-        super().__init__()
-        self.cell, self.size = cell, size
-
-    def forward(self, m: Tensor, c: Tensor) -> Tensor:
-        state: Tensor = self.cell(torch.cat([c, m[:, self.size :]], 1), m[:, : self.size])
-        return state
 
 
 class Beside(nn.Module):

@@ -1,0 +1,155 @@
+"""A ladder in time: the higher a level, the more slowly its clock ticks.
+
+Shapes: `B` batch; `T` steps; `K` ticks of a level; `R` ticks (or steps) below in one of a level; `E` evidence, `C` what
+the level above says, `S` state after a latent; `U` an embedded step; `P` raw likelihood parameters of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hvae.datum import Datum
+from hvae.distributions import OverTime
+from hvae.levels.heads import Head
+from hvae.levels.level import Level
+from hvae.models.timed import existing, mean_over_time
+from hvae.nn.mlp import begin
+from hvae.nn.steps import begin_centred
+from hvae.range import Limits
+from hvae.site import Visit, at
+from hvae.walk import Evidence, Model, Trace
+
+
+class Rung(nn.Module):
+    """One level with its clock.
+
+    `stride`, steps from tick to tick; `read`, what R ticks below are together, (N, R E) -> e (N, E); `first`, n -> m_0;
+    `enter`, (m of the tick before, c) -> s; `level`, (s, e, visit) -> m.
+    """
+
+    def __init__(self, *, stride: int, read: nn.Module, first: nn.Module, enter: nn.Module, level: Level) -> None:
+        super().__init__()
+        self.stride, self.read = stride, read
+        self.first, self.enter, self.level = first, enter, level
+
+    def forward(self, context: Tensor, seen: Tensor | None, visit: Visit, evidence: Evidence) -> Tensor:
+        """Every tick in its order: (B, K, C) and (B, K, E) -> (B, K, S)."""
+        m, states = self.first(evidence.n), []
+        for k, c in enumerate(context.unbind(1)):
+            t = k * self.stride
+            e = None if seen is None else seen[:, k]
+            m = self.level(self.enter(m, c), e, at(visit, t, evidence.exists(t)))
+            states.append(m)
+        return torch.stack(states, 1)
+
+
+class Clockwork(Model):
+    r"""Level l is drawn at every s_l-th step, from its own past and the level above; the data see the lowest one.
+
+    $$p(x, z) = \prod_l \prod_{k} p\big(z^l_k \mid z^l_{<k}, z^{>l}_{\le k}\big)\;
+      \prod_t p\big(x_t \mid z^1_{\le t}, z^{>1}_{\le t}\big)$$
+    $$q(z \mid x) = \prod_l \prod_k q\big(z^l_k \mid z^l_{<k}, z^{>l}_{\le k}, x_{\text{window of tick } k}\big)$$
+
+    Saxena, Ba and Hafner 2021, arXiv 2102.09532.  No datum enters a state, so that a whole level is drawn before the
+    next one below it, and the data of all steps at once, when they are known and when they are generated.
+
+    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
+    `rungs`, top first; `leave`, the state of a tick of z1 -> raw likelihood parameters (s_1 P, ...) of its s_1 steps;
+    `head`, raw -> law of a step.
+    """
+
+    timed = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        limits: Limits | None,
+        embed: nn.Module,
+        rungs: Sequence[Rung],
+        leave: nn.Module,
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.shape, self.limits = tuple(shape), limits
+        self.embed, self.leave, self.head = embed, leave, head
+        # Any, since torch's types forget what its containers hold.
+        self.rungs: Any = nn.ModuleDict({rung.level.name: rung for rung in rungs})
+
+    @property
+    def _lowest(self) -> Rung:
+        return list(self.rungs.values())[-1]
+
+    def prepare(self, datum: Datum) -> None:
+        steps = existing(datum)
+        raw = self.head.marginal(steps)
+        begin(self.leave, None if raw is None else torch.cat([raw] * self._lowest.stride))
+        begin_centred(self.embed, steps)
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        series = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
+        below, features = 1, {}
+        for rung in reversed(self.rungs.values()):
+            together = windows(only_existing(series, datum.lengths, below), rung.stride // below)
+            series = rung.read(together.flatten(0, 1)).unflatten(0, together.shape[:2])  # (B, K, E)
+            features[rung.level.name], below = series, rung.stride
+        return features
+
+    def picture(self, trace: Trace) -> Tensor:
+        return mean_over_time(trace)
+
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        steps, above = evidence.steps or self.shape[0], 0
+        series = next(self.parameters()).new_zeros(evidence.n, 1, 0)  # nothing is above the top
+        for name, rung in self.rungs.items():
+            count = ticks(steps, rung.stride)
+            context = stretched(series, above // rung.stride or count, count)
+            series, above = rung(context, evidence.feature(name), visit, evidence), rung.stride
+        law = OverTime(self.head(self._raw(series, steps)), steps)
+        return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))
+
+    def _raw(self, series: Tensor, steps: int) -> Tensor:
+        """States of the ticks of z1, (B, K, S), to raw likelihood parameters of each step, (B T, P, ...)."""
+        stride, each = self._lowest.stride, self.leave(series.flatten(0, 1))  # (B K, s_1 P, ...)
+        if stride == 1:
+            return each
+        raw = each.unflatten(1, (stride, -1)).unflatten(0, series.shape[:2]).flatten(1, 2)  # (B, K s_1, P, ...)
+        return raw[:, :steps].flatten(0, 1)
+
+
+def ticks(steps: int, stride: int) -> int:
+    """How many ticks there are in so many steps; the last may reach beyond the end.
+
+    >>> ticks(9, 4)
+    3
+    """
+    return -(-steps // stride)
+
+
+def windows(series: Tensor, size: int) -> Tensor:
+    """`size` neighbours side by side, (B, T, U) -> (B, ceil(T / size), size U), with zeros after the end.
+
+    >>> windows(torch.tensor([[[1.0], [2.0], [3.0]]]), 2)
+    tensor([[[1., 2.],
+             [3., 0.]]])
+    """
+    missing = -series.shape[1] % size
+    return F.pad(series, (0, 0, 0, missing)).unflatten(1, (-1, size)).flatten(2)
+
+
+def only_existing(series: Tensor, lengths: Tensor | None, stride: int) -> Tensor:
+    """A series (B, K, U) at every `stride`-th step, with zeros where a sequence has ended."""
+    if lengths is None:
+        return series
+    step = stride * torch.arange(series.shape[1], device=series.device)
+    return torch.where((step < lengths[:, None])[:, :, None], series, 0.0)
+
+
+def stretched(series: Tensor, ratio: int, count: int) -> Tensor:
+    """Each state for as many ticks of a quicker clock as pass until the next one, (B, K, S) -> (B, count, S)."""
+    return series.repeat_interleave(ratio, 1)[:, :count]

@@ -1,0 +1,100 @@
+"""The clockwork VAE: a ladder whose level l ticks every s_l steps, for long sequences and video.
+
+    h^l_k = f(h^l_{k-1}, [z^l_{k-1}, s^{l+1}_k]),   s^l_k = [h^l_k, z^l_k]        Saxena, Ba and Hafner 2021, arXiv
+    p(z^l_k | h^l_k) = N(mu_p, sigma_p^2),   q(z^l_k | h^l_k, e^l_k)              2102.09532, sec. 3
+    e^l_k = NN(e^{l-1} of all ticks in the window of tick k),   p(x_t | s^1_t)
+    s^{l+1}_k: the last state that the level above has reached by then
+
+`posterior` precision is the merge of the speech variant (Havtorn et al. 2022), where q is never wider than p.  A stride
+above 1 at z1 makes each tick of it emit s_1 steps: samples of sound in frames.
+
+Differences from the paper: the strides are free (there: powers of one number); frames of images are read by the
+convolutions of this library.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from hvae.config.sequences import CWVAEConfig
+from hvae.errors import HvaeError
+from hvae.levels import Join, LearnedPrior, Level, merge, variance
+from hvae.levels.heads import Head
+from hvae.models.clockwork import Clockwork, Rung
+from hvae.nn import Constant, Shape, from_vector
+from hvae.nn.mlp import SLOPE, FromMarginal
+from hvae.nn.recurrence import After, memory_size, skip, step_cell
+from hvae.zoo.parts import climb, descend, kit_for
+from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, to_gaussian
+
+
+def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
+    """A recurrence and a level at each stride, of vectors; frames of images by convolutions."""
+    step = step_of(config, shape)
+    head = step_head(config, step, bits)
+    frames = len(step) == 3
+    if frames and config.strides[0] != 1:
+        raise HvaeError(f"model.strides: z1 ticks at every frame of a film, expected 1 first, got {config.strides}")
+    count = len(config.latents)
+    return Clockwork(
+        shape,
+        limits=limits_of(config, step, bits),
+        embed=_reading(config, step) if frames else embedding(config, step, config.width, config.layers),
+        rungs=[_rung(config, l) for l in reversed(range(count))],
+        leave=_drawing(config, step, head) if frames else _leaving(config, head),
+        head=head,
+    )
+
+
+def _rung(config: CWVAEConfig, l: int) -> Rung:
+    """Level l, counted from 0, the lowest."""
+    below = config.strides[l - 1] if l else 1
+    memory, dims = memory_size(config.cell, config.state), config.latents[l]
+    size = memory + config.state
+    above = 0 if l + 1 == len(config.latents) else size + config.latents[l + 1]
+    return Rung(
+        stride=config.strides[l],
+        read=nn.Sequential(*hidden(config.strides[l] // below * config.width, config.width, config.layers)),
+        first=Constant((size + dims,)),
+        enter=After(step_cell(config.cell, above + dims, config.state), size),
+        level=_level(config, f"z{l + 1}", dims, memory),
+    )
+
+
+def _level(config: CWVAEConfig, name: str, dims: int, memory: int) -> Level:
+    positive, width, state = variance(config.variance), config.width, config.state
+    networks = {
+        "message": lambda: to_gaussian(width, width, 1, dims),
+        "joint": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 1, dims)),
+        "linear": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 0, dims)),
+    }
+    return Level(
+        name,
+        prior=LearnedPrior(nn.Sequential(skip(memory), *to_gaussian(state, width, 1, dims)), positive),
+        posterior=merge(config.posterior, positive, networks),
+        absorb=Join(nn.Identity(), nn.Identity()),
+    )
+
+
+def _leaving(config: CWVAEConfig, head: Head) -> nn.Sequential:
+    memory, inputs = memory_size(config.cell, config.state), config.state + config.latents[0]
+    last = FromMarginal(config.width, config.strides[0] * head.width, head.shape[1:])
+    return nn.Sequential(skip(memory), *hidden(inputs, config.width, config.layers), last)
+
+
+def _reading(config: CWVAEConfig, step: Shape) -> nn.Sequential:
+    """A frame to a vector."""
+    kit = kit_for("conv", "none")
+    maps = kit.shapes(step, config.channels)
+    vector = nn.Linear(math.prod(maps[-1]), config.width)
+    return nn.Sequential(climb(kit, step, maps), nn.Flatten(), vector, nn.LeakyReLU(SLOPE))
+
+
+def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
+    """The state of z1 to the raw parameters of a frame."""
+    kit, memory = kit_for("conv", "none"), memory_size(config.cell, config.state)
+    maps = kit.shapes(step, config.channels)
+    vector = from_vector(config.state + config.latents[0], maps[-1])
+    return nn.Sequential(skip(memory), vector, descend(kit, maps), kit.leave(maps[0], step, head.width))
