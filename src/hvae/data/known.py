@@ -49,9 +49,9 @@ class KnownSet(Generic[R]):
 
     Arguments: `what`, in a line; `shape` (C, H, W), of sequences that of one step, and `bits` of the published
     form; `sizes` of its splits; `licence`; `folders` tried below a root; `layouts`; `remotes`, its files as published;
-    `system`, folders where a Linux distribution puts it; `digests`, what `digest` gives for its splits; `short`, how to
-    say that a split is not whole; `made`, who makes it here, where no file holds it; `scarce`, why there is nothing to
-    download where there are no remotes; `usual`, of sequences, the median number of steps of a training sequence.
+    `system`, folders where a Linux distribution puts it; `digests`, what `digest` gives for its splits; `steps`, of
+    sequences the median length of the training sequences; `short`, how to say that a split is not whole; `made`, who
+    makes it here, where no file holds it; `scarce`, why there is nothing to download where there are no remotes.
     """
 
     name: str
@@ -65,10 +65,10 @@ class KnownSet(Generic[R]):
     remotes: tuple[Remote, ...] = ()
     system: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    steps: int = 0
     short: str = "{n:,} of {full:,} {split} images"
     made: Callable[[], R] | None = None
     scarce: str = "nobody serves it without an account"
-    usual: int = 0
 
     def found(self, root: str) -> tuple[Path, Layout[R]] | None:
         """The first place that holds the set, and in which layout."""

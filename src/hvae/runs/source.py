@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvae.config.data import KNOWN, DataConfig
+from hvae.config.data import KNOWN, SEQUENCES, DataConfig
 from hvae.config.presets import PRESETS, is_open, preset
 from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
@@ -55,10 +55,6 @@ def shown_for_help(words: list[str]) -> RunConfig:
 
 def is_stated(data: DataConfig) -> bool:
     """Whether a configuration says what form its data have, so that `expected_shape` need not read them."""
-    from hvae.data.sequences.catalogue import sets
-
-    if data.is_sequential:
-        return data.name in (known := sets(data)) and known[data.name].usual > 0
     return data.name in KNOWN or bool(data.size and data.channels and data.bits)
 
 
@@ -67,11 +63,11 @@ def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     from hvae.data import load_any
     from hvae.data.catalogue import SETS
     from hvae.data.lookup import base
-    from hvae.data.sequences.catalogue import sets
+    from hvae.data.sequences.catalogue import expected_form
 
+    if config.data.name in SEQUENCES:
+        return expected_form(config.data)
     data, entry = config.data, SETS.get(base(config.data.name))
-    if (sequences := sets(data).get(data.name)) and sequences.usual:
-        return (min(sequences.usual, data.chunk or sequences.usual), *sequences.shape), sequences.bits
     if entry is None:
         if data.size and is_stated(data):
             return (data.channels, *data.size), data.bits

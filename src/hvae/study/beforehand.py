@@ -33,7 +33,10 @@ def check_parts(config: RunConfig) -> None:
     train = config.train
     if not (train.only or train.init) or not is_stated(config.data) or config.model.condition.is_open:
         return
-    model = outline(config.model, *expected_shape(config))
+    shape, bits = expected_shape(config)
+    if config.data.is_sequential and len(shape) == 1:
+        return  # the vocabulary of a text is known by the text alone
+    model = outline(config.model, shape, bits)
     matching([name for name, _ in model.named_parameters()], train.only)
     if train.init:
         weights_for(model, train.init)

@@ -36,9 +36,13 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
 def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
     if config.model.condition.kind != "none":
         raise HvaeError(f"model.condition.kind: {data.provenance.name} is a set of sequences, whose models take none")
-    if not data.form.symbols or config.to_dict()["model"].get(VOCABULARY) != 0:
-        return config
-    return config.override({f"model.{VOCABULARY}": len(data.form.symbols)})
+    symbols, vocabulary = data.form.symbols, config.to_dict()["model"].get(VOCABULARY)
+    if vocabulary and vocabulary < len(symbols):
+        raise HvaeError(
+            f"model.{VOCABULARY}: expected the {len(symbols):,} symbols of these data or more, got {vocabulary:,}; "
+            "leave it at 0 to take theirs"
+        )
+    return config.override({f"model.{VOCABULARY}": len(symbols)}) if symbols and vocabulary == 0 else config
 
 
 def settled(config: RunConfig) -> RunConfig:

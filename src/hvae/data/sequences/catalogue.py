@@ -9,6 +9,7 @@ from hvae.data.fetch import Remote
 from hvae.data.known import KnownSet, Layout
 from hvae.data.sequences.audio import fsdd_zip
 from hvae.data.sequences.motion import mocap_npz
+from hvae.data.sequences.prepare import MOST_STEPS
 from hvae.data.sequences.raw import RawSequences
 from hvae.data.sequences.rolls import jsb_mat, nottingham_mat
 from hvae.data.sequences.text import shakespeare
@@ -22,8 +23,8 @@ JSB = KnownSet[RawSequences](
     name="jsb",
     what="chorales of J. S. Bach as piano rolls, a quarter note a frame (Boulanger-Lewandowski et al. 2012)",
     shape=(88,),
-    usual=57,
     bits=1,
+    steps=57,
     sizes={"train": 229, "valid": 76, "test": 77},
     digests={
         "train": "957d8881b5703a97a01ffe86f2b20f0712460e9e143e8fcb84d9f84d12b60ce5",
@@ -39,8 +40,8 @@ NOTTINGHAM = KnownSet[RawSequences](
     name="nottingham",
     what="folk tunes with chords as piano rolls, an eighth note a frame (Boulanger-Lewandowski et al. 2012)",
     shape=(88,),
-    usual=255,
     bits=1,
+    steps=255,
     sizes={"train": 694, "valid": 173, "test": 170},
     digests={
         "train": "eb50243a3e51989a906c7f8f8c10e49ec4742c863a0c71614c1c2c5e734fde16",
@@ -59,7 +60,8 @@ def _text(config: DataConfig) -> KnownSet[RawSequences]:
         name="tiny-shakespeare",
         what="lines of Shakespeare's plays, 1,115,394 characters (Karpathy 2015)",
         shape=(),
-        bits=0,
+        bits=7,
+        steps=40,
         sizes={},
         licence="public domain",
         folders=("tinyshakespeare", "tiny-shakespeare", "tiny_shakespeare", "."),
@@ -76,6 +78,7 @@ def _digits(config: DataConfig) -> KnownSet[RawSequences]:
         what="spoken digits, 4 speakers, 8 kHz, 16 bit (Free Spoken Digit Dataset; takes 0 to 4 are the test)",
         shape=(1,),
         bits=16,
+        steps=3000,
         sizes={"train": 800, "test": 200},
         licence="CC BY-SA 4.0",
         folders=("fsdd", "."),
@@ -86,9 +89,10 @@ def _digits(config: DataConfig) -> KnownSet[RawSequences]:
 
 MOCAP = KnownSet[RawSequences](
     name="cmu-mocap",
-    what="motion capture of five actions, 117 joint angles a frame, real-valued (CMU Graphics Lab, mocap.cs.cmu.edu)",
-    shape=(117,),
+    what="motion capture of five actions, 70 joint angles that vary a frame, real-valued (CMU Graphics Lab)",
+    shape=(70,),
     bits=0,
+    steps=427,
     sizes={"train": 15, "valid": 5, "test": 5},
     licence="free for all uses",
     folders=("cmu_mocap", "cmu-mocap", "."),
@@ -100,3 +104,11 @@ MOCAP = KnownSet[RawSequences](
 def sets(config: DataConfig) -> dict[str, KnownSet[RawSequences]]:
     """The known sets by name; some are read as the config says."""
     return {known.name: known for known in (JSB, NOTTINGHAM, _text(config), _digits(config), MOCAP)}
+
+
+def expected_form(config: DataConfig) -> tuple[tuple[int, ...], int]:
+    """Shape (T, ...) and bits of a known set as a config asks for it, without its files; T is near the usual length."""
+    known = sets(config)[config.name]
+    steps = max(2, min(MOST_STEPS, known.steps // config.frame, config.chunk or MOST_STEPS))
+    step = (config.frame,) if known.shape == (1,) else known.shape
+    return (steps, *step), config.bits or known.bits
