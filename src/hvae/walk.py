@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from hvae.datum import Conditions, Context, Datum, as_datum, missing, relevant, row_count
 from hvae.datum import rows as context_rows
 from hvae.distributions.base import LocationScale
+from hvae.distributions.codebook import Codes
 from hvae.distributions.steps import Steps
 from hvae.draw import Draw, as_draw, posterior, prior
 from hvae.errors import HvaeError, unknown
@@ -251,6 +252,8 @@ def _like(site: Site, value: Tensor) -> Tensor:
     law = site.q or site.p
     if law is None or site.auxiliary:
         return value
+    if isinstance(law, Codes):  # the mode of an autoregressive law takes a pass for each of its places
+        return value.new_empty(law.shape)
     return law.loc if isinstance(law, LocationScale) else law.mode()
 
 

@@ -153,6 +153,14 @@ def test_impossible_priors_are_one_line(changed: dict[str, object], line: str) -
         VQVAE2Config(**changed)
 
 
+@pytest.mark.parametrize("kind", ["uniform", "transformer"])
+@pytest.mark.parametrize("shape", [(2, 2, 2, 2), (2, 3, 1, 1), (3, 2, 1, 1), (2, 1, 1)])
+def test_given_codes_of_another_shape_are_one_line(kind: str, shape: tuple[int, ...]) -> None:
+    model = tiny(prior=kind) if kind == "transformer" else build(VQVAE2Config(strides=(4, 2), **TINY), (1, 8, 8))
+    with pytest.raises(HvaeError, match=r"z2: expected a given value of shape \(2, 2, 1, 1\), got "):
+        run(model, given({"z2": torch.zeros(shape)}, prior()), n=2)
+
+
 def test_posterior_draws_never_draw_from_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of training must not walk through the positions one by one."""
     model = tiny()

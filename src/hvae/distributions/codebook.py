@@ -37,12 +37,20 @@ def codes_at(book: Tensor, index: Tensor) -> Tensor:
 
 
 class Codes(Distribution):
-    """A law over the rows of `book` (K, D) at each position.  Its value is (B, D, *P), its `log_prob` (B, 1, *P)."""
+    """A law over the rows of `book` (K, D) at each of the positions of a `size` (B, *P).
+
+    Its value is (B, D, *P), its `log_prob` (B, 1, *P).
+    """
 
     density = False
 
-    def __init__(self, book: Tensor) -> None:
-        self.book = book
+    def __init__(self, book: Tensor, size: Sequence[int]) -> None:
+        self.book, self.size = book, tuple(size)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its values, (B, D, *P)."""
+        return self.size[0], self.book.shape[1], *self.size[1:]
 
     @abstractmethod
     def log_mass(self, index: Tensor) -> Tensor:
@@ -66,7 +74,7 @@ class ChosenCodes(Codes):
     """
 
     def __init__(self, book: Tensor, index: Tensor, value: Tensor | None = None, penalty: Tensor | None = None) -> None:
-        super().__init__(book)
+        super().__init__(book, index.shape)
         self.index, self.loss = index, penalty
         self.value = codes_at(book, index) if value is None else value
 
@@ -113,10 +121,6 @@ class UniformCodes(Codes):
     9.0
     """
 
-    def __init__(self, book: Tensor, size: Sequence[int]) -> None:
-        super().__init__(book)
-        self.size = tuple(size)
-
     def sample(self) -> Tensor:
         return codes_at(self.book, torch.randint(len(self.book), self.size, device=self.book.device))
 
@@ -150,9 +154,9 @@ class UniformCodes(Codes):
 
 
 class Maps(Protocol):
-    """A network over maps of codes under what it is conditioned on, so many `rows`: what an autoregressive law asks."""
+    """A network over maps (B, *P) of codes under what it is conditioned on: what an autoregressive law asks."""
 
-    rows: int
+    size: tuple[int, ...]
 
     def logits(self, index: Tensor) -> Tensor:
         """Logits of each code given those before it, all at once: (B, *P) -> (B, K, *P)."""
@@ -177,7 +181,7 @@ class AutoregressiveCodes(Codes):
     has_exact_mean = False
 
     def __init__(self, book: Tensor, maps: Maps, temperature: float = 1.0) -> None:
-        super().__init__(book)
+        super().__init__(book, maps.size)
         self.maps, self.temperature = maps, temperature
         self._scored: tuple[Tensor, Tensor] | None = None
 
@@ -214,14 +218,14 @@ class AutoregressiveCodes(Codes):
         return AutoregressiveCodes(self.book.detach(), _Still(self.maps), self.temperature)
 
     def penalty(self) -> Tensor:
-        return self.book.new_zeros(self.maps.rows)
+        return self.book.new_zeros(self.size[0])
 
 
 class _Still:
     """The same maps without gradients."""
 
     def __init__(self, maps: Maps) -> None:
-        self.rows, self.draw, self.search = maps.rows, maps.draw, maps.search
+        self.size, self.draw, self.search = maps.size, maps.draw, maps.search
         self._moving = maps
 
     def logits(self, index: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class _Maps:
     """A network with the context of one walk."""
 
     def __init__(self, network: CausalTransformer, book: Book, rows: int, context: Tensor | None) -> None:
-        self.network, self.rows, self.context = network, rows, context
+        self.network, self.size, self.context = network, (rows, *network.places), context
         self.search = book.search
 
     def logits(self, index: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class _Maps:
 
     def draw(self, choose: Callable[[Tensor], Tensor]) -> Tensor:
         """Maps of codes, (B, *P)."""
-        return self.network.draw(self.rows, choose, self.context)
+        return self.network.draw(self.size[0], choose, self.context)
 
 
 class ReadAlone(nn.Module):
