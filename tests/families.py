@@ -99,7 +99,8 @@ TIMED: dict[str, ModelConfig] = {
         for merge in ("concat", "residual", "residual-mean", "linear")
     },
     "cwvae": CWVAEConfig(latents=(3, 2), strides=(1, 3), state=6, width=5),
-    "cwvae-lstm": CWVAEConfig(latents=(3, 3, 2), strides=(2, 4, 8), state=6, width=5, cell="lstm"),
+    "cwvae-lstm": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, cell="lstm"),
+    "cwvae-frames": CWVAEConfig(latents=(3,), strides=(2,), state=6, width=5, posterior="concat"),
 }
 """Families of sequences."""
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from hvae import Datum, posterior, prior, run
+from hvae import Datum, build, posterior, prior, run
+from hvae.config import VRAEConfig
 from hvae.distributions import Normal
+from hvae.errors import HvaeError
 from hvae.levels import Level, Replace
 from hvae.levels.heads import Head
+from hvae.metrics import filtered
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant
 from hvae.nn.recurrence import NoInput
@@ -141,3 +145,47 @@ def test_padding_says_nothing() -> None:
         torch.manual_seed(0)
         numbers.append(state_space()(Datum(x, lengths=data.lengths)).log_weight())
     assert torch.equal(*numbers)
+
+
+# --- The particle filter
+
+
+def test_without_resampling_the_filter_is_the_importance_weighted_bound() -> None:
+    data, model, k = sequences(), state_space(0.3, 1.3), 5
+    torch.manual_seed(3)
+    stepwise = filtered(model, model.evidence(data), k, threshold=0.0)
+    torch.manual_seed(3)
+    log_w = run(model, posterior, model.evidence(data).repeat(k)).log_weight().view(4, k)
+    torch.testing.assert_close(stepwise, log_w.logsumexp(1) - math.log(k))
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1.0])
+def test_the_estimate_of_the_filter_is_unbiased(threshold: float) -> None:
+    """E[p^(x)] = p(x), and so E[log p^(x)] < log p(x), whatever the rule, and at the exact posterior too."""
+    data, k, repeats = sequences(), 4, 4000
+    for model in (state_space(), state_space(0.3, 1.3)):
+        fivo = filtered(model, model.evidence(data).repeat(repeats), k, threshold=threshold).view(4, repeats)
+        ratio = (fivo - exact(data)[:, None]).exp()
+        # A short sequence may never have been resampled, and then every estimate at the exact posterior is exact.
+        assert ((ratio.mean(1) - 1).abs() < 5 * ratio.std(1) / math.sqrt(repeats) + 1e-9).all()
+        assert (fivo.mean(1)[[0, 3]] < exact(data)[[0, 3]]).all()
+
+
+def test_padding_does_not_enter_the_filter() -> None:
+    data = sequences()
+    other = data.x.clone()
+    other[1, 3:], other[2, 1:] = 9.0, -9.0
+    bounds = []
+    for x in (data.x, other):
+        torch.manual_seed(0)
+        model = state_space(0.3, 1.3)
+        bounds.append(filtered(model, model.evidence(Datum(x, lengths=data.lengths)), 4))
+    assert torch.equal(*bounds)
+
+
+def test_what_cannot_be_filtered() -> None:
+    model = build(VRAEConfig(latents=(2,), state=3, width=3), (STEPS, SEEN), bits=1)
+    with pytest.raises(HvaeError, match="a particle filter needs a model that goes step by step"):
+        filtered(model, model.evidence(torch.zeros(1, STEPS, SEEN)), 4)
+    with pytest.raises(HvaeError, match="at least 1 particle for each, got 0"):
+        filtered(state_space(), state_space().evidence(sequences()), 0)

@@ -35,7 +35,21 @@ from hvae.seeds import noise_seed
 from hvae.site import Site, Visit, spelled
 from hvae.trace import Record, Trace
 
-__all__ = ["Chain", "Evidence", "Model", "Record", "Trace", "Visit", "device_of", "glimpse", "names", "run", "still"]
+__all__ = [
+    "Chain",
+    "Evidence",
+    "Model",
+    "Record",
+    "Stepwise",
+    "Trace",
+    "Visit",
+    "device_of",
+    "glimpse",
+    "names",
+    "run",
+    "run_step",
+    "still",
+]
 
 
 class Model(nn.Module, ABC):
@@ -168,6 +182,21 @@ class Chain(Model, ABC):
         """
 
 
+class Stepwise(Model, ABC):
+    """A timed model that can also be walked one step at a time, latents and data of a step together.
+
+    The state between two steps is one tensor (n, ...), so that rows can be exchanged there: a particle filter does.
+    """
+
+    @abstractmethod
+    def before(self, evidence: Evidence) -> Tensor:
+        """The state before the first step, (n, ...)."""
+
+    @abstractmethod
+    def step(self, visit: Visit, evidence: Evidence, state: Tensor, t: int) -> Tensor:
+        """Visit what belongs to step t of the data; the state after it.  Together the steps are the walk."""
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where a model lives; the CPU for one without parameters."""
     return next((w.device for w in model.parameters()), torch.device("cpu"))
@@ -191,7 +220,17 @@ def run(
     elif context is not None or n not in (None, len(evidence)):
         raise HvaeError("expected evidence, or n and context, got both; use model.evidence(x, context)")
     _check_context(model, evidence)
-    trace, pinned = Trace(), draw.pins()
+    trace = Trace()
+    trace.x = model.walk(_visitor(trace, draw, len(evidence)), evidence)
+    _check_keys(draw, trace)
+    _check_thinned(draw, trace)
+    _check_masks(evidence, trace)
+    return trace
+
+
+def _visitor(trace: Trace, draw: Draw, n: int) -> Visit:
+    """What a walk of n rows calls: the draw decides each value, and the trace keeps a record of it."""
+    pinned = draw.pins()
 
     def visit(site: Site) -> Tensor:
         sides = [side for side, known in (("q", site.q), ("p", site.p)) if known is not None]
@@ -206,15 +245,17 @@ def run(
         else:
             value, proposal = draw(site)
             if not pinned.isdisjoint((site.key, (site.name, None))):
-                _check_value(site, value, len(evidence))
+                _check_value(site, value, n)
         trace.note(site, value, proposal)
         return value
 
-    trace.x = model.walk(visit, evidence)
-    _check_keys(draw, trace)
-    _check_thinned(draw, trace)
-    _check_masks(evidence, trace)
-    return trace
+    return visit
+
+
+def run_step(model: Stepwise, draw: Draw, evidence: Evidence, state: Tensor, t: int) -> tuple[Trace, Tensor]:
+    """One step of a walk in time, as `run` has all of them: its trace, and the state after it."""
+    trace = Trace()
+    return trace, model.step(_visitor(trace, draw, len(evidence)), evidence, state, t)
 
 
 def _check_context(model: Model, evidence: Evidence) -> None:

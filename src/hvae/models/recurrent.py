@@ -21,10 +21,10 @@ from hvae.nn.recurrence import delayed
 from hvae.nn.steps import begin_centred
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
-from hvae.walk import Evidence, Model, Trace
+from hvae.walk import Evidence, Stepwise, Trace
 
 
-class Recurrent(Model):
+class Recurrent(Stepwise):
     r"""One latent z_t a step of the data x_t, and a state that both leave their trace in.
 
     $$s_t = f(m_{t-1}, c_t), \quad z_t \sim p(z_t \mid s_t), \quad m_t = g(s_t, z_t), \quad x_t \sim p(x_t \mid m_t)$$
@@ -88,6 +88,21 @@ class Recurrent(Model):
             states.append(m)
         raw = self.leave(torch.stack(states, 1).flatten(0, 1))
         return visit(evidence.sequence(OverTime(self.head(raw), len(states))))
+
+    def before(self, evidence: Evidence) -> Tensor:
+        m: Tensor = self.first(evidence.n)
+        return m
+
+    def step(self, visit: Visit, evidence: Evidence, state: Tensor, t: int) -> Tensor:
+        here, past, seen = (
+            at(visit, t, evidence.exists(t)),
+            evidence.features["past"],
+            evidence.features[self.level.name],
+        )
+        m = self.level(self.enter(state, past[:, t]), seen[:, t], here)
+        observed = None if evidence.observed is None else evidence.observed[:, t]
+        here(Site("x", self.head(self.leave(m)), value=evidence.data[:, t], observed=observed, data=True))
+        return m
 
     def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Step by step: each latent, then the data it leads to, which the next step looks back on."""
