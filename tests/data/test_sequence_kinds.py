@@ -12,6 +12,7 @@ from hvae.config.data import DataConfig
 from hvae.data import SequenceData, load_sequences
 from hvae.data.sequences.audio import to_levels, to_sound
 from hvae.data.sequences.natural import motion, read_like, sound, text
+from hvae.data.sequences.video import drawn, gif
 from hvae.errors import HvaeError
 from hvae.explore.sound import notes, synthesised, wav
 
@@ -210,3 +211,25 @@ def test_a_wav_reads_back(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(wav(np.sin(np.arange(4000) / 10), 8000))
     data = read(tmp_path / "a.wav")
     assert data.train.lengths.tolist() == [4000]
+
+
+def test_films_are_read_from_arrays_and_gifs(tmp_path: Path) -> None:
+    film = np.random.default_rng(0).integers(0, 2, (5, 1, 8, 6), np.uint8) * 255
+    np.savez(tmp_path / "a.npz", train=film[None], test=film[None], valid=film[None])
+    data = read(tmp_path / "a.npz", kind="video")
+    assert data.shape == (5, 1, 8, 6) and data.bits == 8
+    (tmp_path / "gifs").mkdir()
+    (tmp_path / "gifs" / "a.gif").write_bytes(gif(list(film), 0.1))
+    assert np.array_equal(read(tmp_path / "gifs").train.levels(0).numpy(), film)
+
+
+def test_a_gif_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"GIF89a and no more")
+    with pytest.raises(HvaeError, match=r"a\.gif"):
+        read(tmp_path / "a.gif")
+
+
+def test_digits_bounce_and_stay_within_the_field() -> None:
+    films = drawn(np.full((1, 28, 28), 255, np.uint8), 20, np.random.default_rng(0))
+    ink = (films > 0).sum((2, 3, 4))
+    assert ink.min() >= 28 * 28 and ink.max() <= 2 * 28 * 28 and len(np.unique(ink)) > 1

@@ -126,10 +126,23 @@ def _motion(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:
     return _numbers([motion(one, form) for one in sequences], np.float32)
 
 
+def _frames(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:
+    return _numbers([np.rint(255 * one.clip(0, 1)) for one in sequences], np.uint8)
+
+
+def _gif(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:
+    """Films side by side."""
+    from hvae.data.sequences.video import gif
+
+    side = np.concatenate([np.rint(255 * one.clip(0, 1)).astype(np.uint8) for one in sequences], 3)
+    return gif(list(side), form.seconds or STEP)
+
+
 WRITERS: Mapping[str, Mapping[str, Writer]] = {
     "rolls": {".npz": _rolls, ".wav": _tones, ".mid": _midi},
     "audio": {".wav": _sound, ".npz": _levels},
     "text": {".txt": _text, ".npz": _tokens},
     "motion": {".npz": _motion},
+    "video": {".gif": _gif, ".npz": _frames},
 }
 """By kind and ending, the usual one first."""

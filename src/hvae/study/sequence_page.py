@@ -137,4 +137,26 @@ def _motion(x: Array, form: SequenceForm, bits: int) -> Made:
     )
 
 
-DRAWERS: Mapping[str, Callable[[Array, SequenceForm, int], Made]] = {"rolls": _roll, "audio": _sound, "motion": _motion}
+def _film(x: Array, form: SequenceForm, bits: int) -> Made:
+    import torch
+
+    from hvae.explore.tiles import grid
+
+    strip = torch.as_tensor(x[:: max(1, len(x) // STRIP)][:STRIP]).clamp(0, 1)[None]  # (1, frames, C, H, W)
+    return lambda title, caption, filename, section: Picture(
+        title=title,
+        caption=f"{caption} Frames at even distances.",
+        png=grid(strip),
+        filename=filename,
+        section=section,
+        alt=f"A strip of {strip.shape[1]} of {len(x)} frames.",
+    )
+
+
+STRIP = 10
+DRAWERS: Mapping[str, Callable[[Array, SequenceForm, int], Made]] = {
+    "rolls": _roll,
+    "audio": _sound,
+    "motion": _motion,
+    "video": _film,
+}

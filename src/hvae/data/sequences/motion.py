@@ -42,6 +42,14 @@ def mocap_npz(folder: Path) -> RawSequences:
     return series(named, str(path), notes=(f"held out: {held}",))
 
 
+def strokes_npz(folder: Path) -> RawSequences:
+    """Omniglot's pen strokes: how far the pen goes to the right and down, and whether it is lifted after that."""
+    path = folder / "omniglot_strokes_flat.npz"
+    found = by_split(listed(read_archive(path), str(path)))
+    named: dict[str, tuple[Sequence[Array], Sequence[str]]] = {split: (some, []) for split, some in found.items()}
+    return series(named, str(path), notes=("the pen's lift, 0 or 1, is standardised as the other numbers are",))
+
+
 def read_motion(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: an .npz (as for piano rolls), a .csv of numbers (a row a step), or a folder of such .csv files."""
     if path.is_dir() or path.suffix == ".csv":

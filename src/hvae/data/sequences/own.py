@@ -12,6 +12,7 @@ from hvae.data.sequences.motion import read_motion
 from hvae.data.sequences.raw import RawSequences
 from hvae.data.sequences.rolls import read_rolls
 from hvae.data.sequences.text import read_text
+from hvae.data.sequences.video import read_video
 from hvae.errors import HvaeError
 
 Reader = Callable[[Path, DataConfig], RawSequences]
@@ -21,12 +22,19 @@ def _rolls(path: Path, config: DataConfig) -> RawSequences:
     return read_rolls(path)
 
 
-READERS: Mapping[str, Reader] = {"rolls": _rolls, "audio": read_audio, "text": read_text, "motion": read_motion}
+READERS: Mapping[str, Reader] = {
+    "rolls": _rolls,
+    "audio": read_audio,
+    "text": read_text,
+    "motion": read_motion,
+    "video": read_video,
+}
 KINDS: Mapping[str, str] = {
     **dict.fromkeys((".mat", ".npz", ".npy"), "rolls"),
     **dict.fromkeys(AUDIO, "audio"),
     ".txt": "text",
     ".csv": "motion",
+    ".gif": "video",
 }
 """What a file is by its ending, unless data.kind says it."""
 

@@ -1,0 +1,124 @@
+r"""Video: films of one size as .npz arrays or GIFs, and digits that move, drawn here.
+
+The position of a digit of side s on a field of side S goes along a line and is mirrored at the edges, by the field
+of Srivastava et al. 2015, arXiv 1502.04681, sec. 4.1:
+
+$$u_t = r(u_0 + v t), \qquad r(u) = R - |(u \bmod 2R) - R|, \quad R = S - s$$
+
+Shapes: `N` films; `T` frames; `C` channels; `H W` space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hvae.capacity import check_memory
+from hvae.config.data import DataConfig
+from hvae.data.formats import read_archive
+from hvae.data.sequences.form import SequenceForm
+from hvae.data.sequences.raw import RawSequences, SequencePart, joined
+from hvae.data.sequences.rolls import by_split, listed
+from hvae.data.transforms import Array
+from hvae.errors import HvaeError
+from hvae.picturefiles import opened, pages
+
+FIELD, FRAMES, DIGITS, SPEED = 64, 20, 2, 0.1
+"""Pixels a side, frames, digits of a film, and what of the field a digit crosses from one frame to the next."""
+FILMS = {"train": 1000, "valid": 200, "test": 200}
+SEED = 0
+CHANNELS = (1, 3)
+GIF_SECONDS = 0.1
+
+
+def films(parts: dict[str, SequencePart], seconds: float, version: str = "") -> RawSequences:
+    """Films of 8 bits."""
+    form = SequenceForm(kind="video", step="frame", seconds=seconds)
+    return RawSequences(parts=parts, bits=8, unit=255.0, form=form, version=version)
+
+
+def read_video(path: Path, config: DataConfig) -> RawSequences:
+    """A user's own: an .npz of films (T, H, W) or (T, C, H, W) of bytes, named as piano rolls are, or GIFs."""
+    if path.suffix == ".npz":
+        found = listed(read_archive(path), str(path))
+        named = by_split(found)
+        parts = named if "train" in named else {"train": [film for some in found.values() for film in some]}
+        return films({s: joined([_film(one, str(path)) for one in some], str(path)) for s, some in parts.items()}, 0.0)
+    files = sorted(path.rglob("*.gif")) if path.is_dir() else [path]
+    names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
+    return films({"train": joined([_gif(file) for file in files], str(path), names=names)}, GIF_SECONDS)
+
+
+def _film(array: Array, where: str) -> Array:
+    """One film (T, C, H, W) of bytes.  Raises HvaeError for other values and shapes."""
+    film = array[:, None] if array.ndim == 3 else array
+    if film.ndim != 4 or film.dtype != np.uint8:
+        raise HvaeError(f"{where}: expected films (T, H, W) or (T, C, H, W) of bytes, got {array.dtype} {array.shape}")
+    if film.shape[1] not in CHANNELS and film.shape[3] in CHANNELS:
+        film = film.transpose(0, 3, 1, 2)
+    if film.shape[1] not in CHANNELS:
+        raise HvaeError(f"{where}: expected 1 or 3 channels, got films of shape {array.shape}")
+    return film
+
+
+def _gif(file: Path) -> Array:
+    with opened(file) as image:
+        width, height = image.size
+        check_memory(getattr(image, "n_frames", 1) * 3 * width * height, str(file))
+        frames = [np.asarray(image.convert("RGB")).transpose(2, 0, 1) for _ in pages(image)]
+    film = np.stack(frames)
+    is_grey = (film == film[:, :1]).all()
+    return film[:, :1] if is_grey else film
+
+
+def moving_digits(config: DataConfig) -> RawSequences:
+    """Two digits of MNIST that move and bounce: training films of its training digits, others of its test digits."""
+    from hvae.data.catalogue import MNIST
+    from hvae.data.lookup import found_set
+
+    found = found_set(MNIST, DataConfig(name="mnist", root=config.root, download=config.download))
+    digits = {split: found.parts["train" if split == "train" else "test"].levels[:, 0] for split in FILMS}
+    check_memory(2 * sum(FILMS.values()) * FRAMES * FIELD**2, "films of moving digits")
+    parts = {}
+    for number, (split, count) in enumerate(FILMS.items()):
+        random = np.random.default_rng((SEED, number))
+        parts[split] = joined(list(drawn(digits[split], count, random)), f"moving-mnist ({split})")
+    version = f"drawn from {found.source or 'MNIST'} with seed {SEED}; not the published file"
+    return films(parts, GIF_SECONDS, version)
+
+
+def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
+    """Films (count, T, 1, S, S) of two of the digits (M, s, s) each.
+
+    >>> film = drawn(np.full((1, 28, 28), 255, np.uint8), 1, np.random.default_rng(0))
+    >>> film.shape, bool((film[0, :, 0].sum((1, 2)) >= 255 * 28 * 28).all())
+    ((1, 20, 1, 64, 64), True)
+    """
+    side = digits.shape[1]
+    room = FIELD - side
+    chosen = random.integers(0, len(digits), (count, DIGITS))
+    start = random.uniform(0, room, (count, DIGITS, 1, 2))
+    angle = random.uniform(0, 2 * np.pi, (count, DIGITS, 1))
+    velocity = SPEED * FIELD * np.stack([np.sin(angle), np.cos(angle)], -1)  # (count, digits, 1, 2)
+    line = start + velocity * np.arange(FRAMES)[:, None]
+    place = np.rint(room - np.abs(line % (2 * room) - room)).astype(int)  # (count, digits, T, 2)
+    made = np.zeros((count, FRAMES, 1, FIELD, FIELD), np.uint8)
+    for film, digit, t in np.ndindex(count, DIGITS, FRAMES):
+        y, x = place[film, digit, t]
+        spot = made[film, t, 0, y : y + side, x : x + side]
+        np.maximum(spot, digits[chosen[film, digit]], out=spot)
+    return made
+
+
+def gif(frames: Sequence[Array], seconds: float) -> bytes:
+    """Frames (C, H, W) of bytes as an animated GIF."""
+    import io
+
+    from PIL import Image
+
+    images = [Image.fromarray(f[0] if len(f) == 1 else f.transpose(1, 2, 0)) for f in frames]
+    out = io.BytesIO()
+    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=round(1000 * seconds), loop=0)
+    return out.getvalue()
