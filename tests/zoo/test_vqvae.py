@@ -124,6 +124,14 @@ def test_what_is_frozen_keeps_its_codes(tmp_path: Path) -> None:
     assert all(name.startswith("leave") for name in changed)
 
 
+@pytest.mark.parametrize("codebook", ["averages", "gradient"])
+def test_unit_codes_stay_on_the_sphere(codebook: str, tmp_path: Path) -> None:
+    model = tiny((1, 8, 8), codebook=codebook, unit=True).float()
+    fitted(model, shades(), tmp_path / "run", steps=5, ema=0.0)
+    torch.testing.assert_close(model.levels["z1"].book.codes.norm(dim=1), torch.ones(12))
+    assert torch.allclose(model(shades())["z1"].value.norm(dim=1), torch.ones(1))
+
+
 def test_samples_are_of_codes() -> None:
     model = tiny()
     assert run(model, prior(), n=3).x.shape == (3, 3, 8, 8)
@@ -147,7 +155,8 @@ def test_a_first_batch_with_too_few_vectors_is_refused(tmp_path: Path) -> None:
         ({"codebook": "lattice"}, "expected the levels of a lattice with model.codebook lattice"),
         ({"codebook": "lattice", "levels": (4096, 4096, 2)}, "at most 16,777,216 codes, got 33,554,432"),
         ({"codebook": "lattice", "levels": (1, 4)}, "expected at least 2, got 1"),
-        ({"codebook": "lattice", "levels": (3, 4), "unit": True}, "codes of every length"),
+        ({"codebook": "lattice", "levels": (3, 4), "unit": True}, "codes have every length"),
+        ({"codebook": "released", "unit": True}, "codes have every length"),
         ({"stride": 3}, "model.stride"),
         ({"decay": 1.0}, "model.decay: expected a decay"),
     ],

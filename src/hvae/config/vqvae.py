@@ -93,8 +93,11 @@ class CodedConfig(ModelConfig):
             raise HvaeError(
                 f"model.levels: expected a lattice of at most {MOST_CODES:,} codes, got {prod(self.levels):,}"
             )
-        if self.codebook == "lattice" and self.unit:
-            raise HvaeError("model.unit: a lattice has codes of every length; set it to false, or another codebook")
+        if self.codebook in ("lattice", "released") and self.unit:
+            raise HvaeError(
+                f"model.unit: expected false with model.codebook {self.codebook}, whose codes have every length; "
+                "choose averages or gradient"
+            )
 
     @property
     def numbers(self) -> int:

@@ -96,14 +96,32 @@ def chosen_vectors(z: Tensor, count: int) -> Tensor:
     return vectors[torch.randperm(len(vectors), device=z.device)[:count]]
 
 
+def anywhere(codes: Tensor) -> Tensor:
+    """Codes as they are: all of space is theirs."""
+    return codes
+
+
+def on_sphere(codes: Tensor) -> Tensor:
+    """Codes (K, D) of length 1, for vectors that are compared by their direction alone."""
+    return F.normalize(codes, dim=1)
+
+
 class LearnedBook(Book, FromData):
-    """Codes that are weights: the gradient of the codebook loss moves them (eq. 3 of the paper)."""
+    """Codes that are weights: the gradient of the codebook loss moves them (eq. 3 of the paper).
+
+    `place` brings them back, after each step, to where codes may be.
+    """
 
     fit = 1.0
 
-    def __init__(self, size: int, dims: int) -> None:
+    def __init__(self, size: int, dims: int, *, place: Callable[[Tensor], Tensor] = anywhere) -> None:
         super().__init__()
-        self.codes = nn.Parameter(torch.randn(size, dims))
+        self.place = place
+        self.codes = nn.Parameter(place(torch.randn(size, dims)))
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        self.codes.copy_(self.place(self.codes))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return z, _assigned(z, self.codes)
@@ -124,8 +142,8 @@ def means(total: Tensor, count: Tensor, codes: Tensor) -> Tensor:
 
 
 def unit_means(total: Tensor, count: Tensor, codes: Tensor) -> Tensor:
-    """The same on the unit sphere, for vectors that are compared by their direction alone."""
-    return F.normalize(means(total, count, codes), dim=1)
+    """The same of length 1."""
+    return on_sphere(means(total, count, codes))
 
 
 def smoothed(total: Tensor, count: Tensor, codes: Tensor, eps: float = 1e-5) -> Tensor:

@@ -21,7 +21,9 @@ from hvae.nn.codebook import (
     LearnedBook,
     LivingBook,
     UnitLength,
+    anywhere,
     means,
+    on_sphere,
     rotated,
     smoothed,
     straight_through,
@@ -34,7 +36,7 @@ _BOOKS: dict[str, Callable[[CodedConfig], Book]] = {
     "averages": lambda c: LivingBook(
         c.codes, c.dims, decay=c.decay, renew=unit_means if c.unit else means, expiry=c.expiry
     ),
-    "gradient": lambda c: LearnedBook(c.codes, c.dims),
+    "gradient": lambda c: LearnedBook(c.codes, c.dims, place=on_sphere if c.unit else anywhere),
     "lattice": lambda c: LatticeBook(c.levels),
     "released": lambda c: AveragedBook(c.codes, c.dims, decay=c.decay, renew=smoothed, anchored=1.0),
 }
