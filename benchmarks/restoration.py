@@ -54,13 +54,13 @@ def compare(folder: str, n: int, draws: int, dotted: dict[str, str]) -> None:
     print(f"{'way':22} {titles} {'passes':>7} {'seconds':>7}")
     for name, way in WAYS.items():
         start = time.process_time()
-        found = held_out(loaded.model, x, seen, way, draws=draws)
+        score = held_out(loaded.model, x, seen, way, draws=draws)
         spent = time.process_time() - start
-        error = found.values.std() / n**0.5
+        error = score.values.std() / n**0.5
         numbers = (
-            f"{found.values.mean():8.2f} ± {error:5.2f} {found.predicted.mean():9.2f} {found.weighted.mean():9.2f}"
+            f"{score.values.mean():8.2f} ± {error:5.2f} {score.predicted.mean():9.2f} {score.weighted.mean():9.2f}"
         )
-        numbers += f" {found.difference.mean():10.2f} {found.seen.mean():11.2f}"
+        numbers += f" {score.difference.mean():10.2f} {score.seen.mean():11.2f}"
         print(f"{name:22} {numbers} {way.passes(draws):7} {spent:7.0f}", flush=True)
 
 

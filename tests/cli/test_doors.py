@@ -18,6 +18,7 @@ from toy_hub import FEATURES, Rows, install, png
 from hvae.screen.text import from_cell
 
 Command = Callable[..., Any]
+GAPS = ("--task", "inpaint", "--mask", "0.5", "--steps", 1, "--draws", 1)
 ODD = os.fsdecode(b"caf\xe9.png")
 
 
@@ -25,6 +26,8 @@ def doors(run: Path, source: Path, out: Path) -> dict[str, tuple[object, ...]]:
     """The words of each command that reads pictures, what it writes being in `out`."""
     return {
         "encode": ("encode", run, "--data", source, "--out", out / "z.npz"),
+        "features": ("features", run, "--data", source, "--out", out / "f.npz"),
+        "restore": ("restore", run, source, *GAPS, "--out", out / "restored"),
         "interpolate": ("interpolate", run, "--data", source, "--out", out / "way.npy", "--pairs", 1),
         "score": ("score", run, "--data", source, "--out", out / "scores.csv"),
         "compress": ("compress", run, source, out / "a.hvz", "--no-verify"),
@@ -84,7 +87,7 @@ def spoil(folder: Path) -> list[str]:
     return ["pipe.png", "zero.png", "text.jpg", "cut.png"]
 
 
-@pytest.mark.parametrize("door", ["encode", "interpolate", "score", "compress", "train"])
+@pytest.mark.parametrize("door", ["encode", "features", "restore", "interpolate", "score", "compress", "train"])
 def test_bad_pictures_are_named_at_once(run: Path, pictures: Path, tmp_path: Path, command: Command, door: str) -> None:
     names = spoil(pictures)
     (pictures / ODD).unlink()  # such a name no .hvz file can hold

@@ -142,7 +142,7 @@ def test_from_python_a_mask_is_an_array(run: Path) -> None:
     mask = torch.zeros(1, 8, 8).bool()
     mask[:, :, 4:] = True
     found = hvae.restore(run, "test", task="inpaint", mask=mask, number=2, draws=2, steps=2)
-    truth = found.found.truth
+    truth = found.target.truth
     assert truth is not None and torch.equal(found.best[..., :4], truth[..., :4])
     assert json.loads(json.dumps(found.to_dict()))["way"] == "refine"
     with pytest.raises(HvaeError, match="expected bool that broadcasts"):

@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     with voice.working():
         restoration = _restored(args, dotted, voice)
-    for line in restoration.found.notes:
+    for line in restoration.target.notes:
         voice.tell(line)
     summary = restoration.to_dict()
     voice.answer({**summary, "out": args.out})

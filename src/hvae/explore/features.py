@@ -59,8 +59,8 @@ def features(
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
     >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
-    >>> found = features(model, torch.ones(5, 1, 4, 4).split(3))
-    >>> [{name: tuple(value.shape) for name, value in some.items()} for some in found]
+    >>> rows = features(model, torch.ones(5, 1, 4, 4).split(3))
+    >>> [{name: tuple(value.shape) for name, value in some.items()} for some in rows]
     [{'z2': (3, 2), 'z1': (3, 4)}, {'z2': (2, 2), 'z1': (2, 4)}]
     """
     wanted = named(levels, model)
@@ -75,8 +75,8 @@ def _features(
 ) -> Iterator[dict[Pin, Tensor]]:
     for number, batch in enumerate(batches):
         with still(model, seed * 1_000_003 + number):
-            found = _drawn(model, batch, draws) if draws else _means(model, batch)
-            some = {pin(key): pool(found[key]).float().cpu() for name in wanted for key in found if key[0] == name}
+            values = _drawn(model, batch, draws) if draws else _means(model, batch)
+            some = {pin(key): pool(values[key]).float().cpu() for name in wanted for key in values if key[0] == name}
         yield some
 
 

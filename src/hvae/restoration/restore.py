@@ -45,7 +45,7 @@ class Restored:
 
 def restore(
     model: Model,
-    seen: Observation,
+    observation: Observation,
     way: Way,
     *,
     draws: int = 8,
@@ -57,7 +57,7 @@ def restore(
     """So many draws from p(x | seen) for each picture, all at once.
 
     The latents are drawn; what is not seen is the mean of its likelihood given them, or with `pixels` drawn as well.
-    What `seen` knows exactly agrees exactly.  Raises HvaeError for a model that the way does not serve.
+    What the observation knows exactly agrees exactly.  Raises HvaeError for a model that the way does not serve.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.restoration import Gibbs, Seen
@@ -71,15 +71,17 @@ def restore(
     if draws < 1:
         raise HvaeError(f"expected at least one draw, got {draws}")
     with still(model, seed):
-        found = [_one(trace, seen, pixels) for trace in way.walks(model, seen, context or {}, draws, tick)]
-    pictures, joint = (torch.stack(parts, 1) for parts in zip(*found, strict=True))
+        pairs = [
+            _one(trace, observation, pixels) for trace in way.walks(model, observation, context or {}, draws, tick)
+        ]
+    pictures, joint = (torch.stack(parts, 1) for parts in zip(*pairs, strict=True))
     limited = pictures if model.limits is None else pictures.clamp(*model.limits)
     return Restored(draws=limited, joint=joint)
 
 
-def _one(trace: Trace, seen: Observation, pixels: bool) -> tuple[Tensor, Tensor]:
+def _one(trace: Trace, observation: Observation, pixels: bool) -> tuple[Tensor, Tensor]:
     law = law_of(trace)
-    return seen.sample(law) if pixels else seen.mean(law), log_joint(trace, seen)
+    return observation.sample(law) if pixels else observation.mean(law), log_joint(trace, observation)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

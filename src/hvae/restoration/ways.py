@@ -51,7 +51,7 @@ class Way(ABC):
 
     @abstractmethod
     def walks(
-        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+        self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
     ) -> Iterator[Trace]:
         """So many walks of B rows each; `tick` is called after each walk on the way to them and each of them.
 
@@ -73,18 +73,18 @@ class Gibbs(Way):
         return draws * self.sweeps
 
     def walks(
-        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+        self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
     ) -> Iterator[Trace]:
         for _ in range(draws):
-            yield self._chain(model, seen, context, tick)
+            yield self._chain(model, observation, context, tick)
 
-    def _chain(self, model: Model, seen: Observation, context: Context, tick: Tick) -> Trace:
-        x = seen.start()
+    def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace:
+        x = observation.start()
         for sweep in range(self.sweeps):
             trace = run(model, posterior, _evidence(model, x, context))
             tick()
             if sweep + 1 < self.sweeps:
-                x = seen.sample(law_of(trace))
+                x = observation.sample(law_of(trace))
         return trace
 
 
@@ -98,21 +98,21 @@ class Metropolis(Way):
         return draws * (2 * self.sweeps + 2)
 
     def walks(
-        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+        self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
     ) -> Iterator[Trace]:
         for _ in range(draws):
-            yield self._chain(model, seen, context, tick)
+            yield self._chain(model, observation, context, tick)
 
-    def _chain(self, model: Model, seen: Observation, context: Context, tick: Tick) -> Trace:
-        trace = run(model, posterior, _evidence(model, seen.start(), context))
-        values, x = _latents(trace), seen.sample(law_of(trace))
+    def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace:
+        trace = run(model, posterior, _evidence(model, observation.start(), context))
+        values, x = _latents(trace), observation.sample(law_of(trace))
         tick()
         for _ in range(self.sweeps):
             evidence = _evidence(model, x, context)
             new, old = (run(model, draw, evidence) for draw in (posterior, replay(values)))
             taken = torch.rand_like(x.flatten(1)[:, 0]).log() < new.log_weight() - old.log_weight()
             values = {key: _rows(taken, value, values[key]) for key, value in _latents(new).items()}
-            x = _rows(taken, seen.sample(law_of(new)), seen.sample(law_of(old)))
+            x = _rows(taken, observation.sample(law_of(new)), observation.sample(law_of(old)))
             tick()
             tick()
         tick()
@@ -148,22 +148,22 @@ class Refine(Way):
         return self.settle + self.steps + draws
 
     def walks(
-        self, model: Model, seen: Observation, context: Context, draws: int, tick: Tick = lambda: None
+        self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
     ) -> Iterator[Trace]:
-        evidence = self._settled(model, seen, context, tick)
+        evidence = self._settled(model, observation, context, tick)
 
         def bound(trace: Trace) -> Tensor:
-            return seen.nats(law_of(trace)) - torch.stack(list(trace.rates().values())).sum(0)
+            return observation.nats(law_of(trace)) - torch.stack(list(trace.rates().values())).sum(0)
 
         draw = refined(model, evidence, bound, self._rates(), tick)
         for _ in range(draws):
             yield run(model, draw, evidence)
             tick()
 
-    def _settled(self, model: Model, seen: Observation, context: Context, tick: Tick) -> Evidence:
-        x = seen.start()
+    def _settled(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Evidence:
+        x = observation.start()
         for _ in range(self.settle):
-            x = seen.mean(law_of(run(model, mode, _evidence(model, x, context))))
+            x = observation.mean(law_of(run(model, mode, _evidence(model, x, context))))
             tick()
         return _evidence(model, x, context)
 
@@ -172,14 +172,14 @@ class Refine(Way):
         return [self.rate * (1 + math.cos(math.pi * i / self.steps)) / 2 for i in range(self.steps)]
 
 
-def log_weight(trace: Trace, seen: Observation) -> Tensor:
+def log_weight(trace: Trace, observation: Observation) -> Tensor:
     """log p(seen | z) + log p(z) - log q(z), (B,): its mean of exp is p(seen), whichever way z was drawn."""
-    return seen.nats(law_of(trace)) + _sum([record.log_weight() for record in trace.latents])
+    return observation.nats(law_of(trace)) + _sum([record.log_weight() for record in trace.latents])
 
 
-def log_joint(trace: Trace, seen: Observation) -> Tensor:
+def log_joint(trace: Trace, observation: Observation) -> Tensor:
     """log p(seen, z), (B,)."""
-    return seen.nats(law_of(trace)) + _sum([record.log_likelihood() for record in trace.latents])
+    return observation.nats(law_of(trace)) + _sum([record.log_likelihood() for record in trace.latents])
 
 
 def _sum(parts: list[Tensor]) -> Tensor:

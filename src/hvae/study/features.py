@@ -112,9 +112,9 @@ def _write(path: Path, model: Model, chosen: Images, about: About, levels: Seque
     from hvae.explore.features import features
 
     batches, labels = chosen.batches(at_once(model)), chosen.split.labels
-    found = features(model, batches, levels=levels, pool=about.pool, draws=about.draws, seed=about.seed)
+    batches_of_rows = features(model, batches, levels=levels, pool=about.pool, draws=about.draws, seed=about.seed)
     with writing(path, len(chosen), about) as sink, progress.bar("features") as tick:
-        for done, some in enumerate(found, 1):
+        for done, some in enumerate(batches_of_rows, 1):
             rows = slice((done - 1) * batches.size, done * batches.size)
             sink.take(some, None if labels is None else labels[rows])
             tick(done, len(batches))

@@ -69,13 +69,13 @@ def read_latents(path: Path) -> LatentFile:
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
 
 
-def content_of(found: Mapping[str, Any], path: Path) -> LatentFile:
+def content_of(members: Mapping[str, Any], path: Path) -> LatentFile:
     """What named arrays hold.  Raises an error of Python for what are no numbers, HvaeError for no finite ones."""
     import torch
 
     from hvae.site import read_pin
 
-    arrays = {name: array for name, array in found.items() if name != LABELS}
+    arrays = {name: array for name, array in members.items() if name != LABELS}
     about = json.loads(str(arrays.pop(ABOUT_KEY, "{}")))
     about = about if isinstance(about, dict) else {}
     context = {

@@ -30,11 +30,11 @@ def hidden(mask: Mask, number: int, shape: Sequence[int], seed: int) -> Tensor:
     """
     import torch
 
-    found = _read(str(mask), number, shape, seed) if isinstance(mask, str | Path) else torch.as_tensor(mask)
+    pattern = _read(str(mask), number, shape, seed) if isinstance(mask, str | Path) else torch.as_tensor(mask)
     try:
-        whole = found.bool().expand(number, *shape)
+        whole = pattern.bool().expand(number, *shape)
     except RuntimeError:
-        got = f"{tuple(found.shape)}"
+        got = f"{tuple(pattern.shape)}"
         raise HvaeError(f"--mask: expected bool that broadcasts to {(number, *shape)}, got {got}") from None
     return checked(whole)
 
@@ -80,9 +80,9 @@ def _box(numbers: Sequence[float], shape: Sequence[int]) -> Tensor:
             f"--mask: expected a box x,y,w,h of whole pixels within {shape[2]} x {shape[1]}, got "
             f"{','.join(f'{number:g}' for number in numbers)}"
         )
-    found = torch.zeros(shape[1:], dtype=torch.bool)
-    found[y : y + h, x : x + w] = True
-    return found
+    pattern = torch.zeros(shape[1:], dtype=torch.bool)
+    pattern[y : y + h, x : x + w] = True
+    return pattern
 
 
 def _share(share: float, number: int, shape: Sequence[int], seed: int) -> Tensor:
@@ -96,8 +96,8 @@ def _share(share: float, number: int, shape: Sequence[int], seed: int) -> Tensor
     places = tuple(shape[1:]) if len(shape) == 3 else tuple(shape)
     random = torch.Generator().manual_seed(noise_seed(seed))
     order = torch.rand(number, int(torch.Size(places).numel()), generator=random).argsort(1).argsort(1)
-    found = (order < round(share * order.shape[1])).view(number, *places)
-    return found[:, None] if len(shape) == 3 else found
+    pattern = (order < round(share * order.shape[1])).view(number, *places)
+    return pattern[:, None] if len(shape) == 3 else pattern
 
 
 def _brush(path: Path, shape: Sequence[int]) -> Tensor:

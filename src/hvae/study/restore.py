@@ -94,9 +94,9 @@ def restore(
         context=context or {},
         overrides=where.overrides,
     )
-    found = _task(where.run, asked, draws)
-    restored, passes = _restored(where.model(), found, chosen, effort, seed, bars(progress))
-    restoration = Restoration(task=task, way=way, seed=seed, passes=passes, found=found, restored=restored)
+    target = _task(where.run, asked, draws)
+    restored, passes = _restored(where.model(), target, chosen, effort, seed, bars(progress))
+    restoration = Restoration(task=task, way=way, seed=seed, passes=passes, target=target, restored=restored)
     if out is not None:
         restoration.write(Path(out))
     return restoration
@@ -143,13 +143,15 @@ WAYS: dict[str, Callable[[Effort, bool], Way]] = {REFINE: _refine, "gibbs": _gib
 def _task(run: LoadedRun, asked: Asked, draws: int) -> Task:
     if asked.number < 1:
         raise HvaeError(f"--number: expected at least 1, got {asked.number}")
-    found = task(run, asked)
-    needed = 8 * len(found.seen) * draws * prod(run.model.shape)
-    check_memory(needed, f"{draws:,} draws of {len(found.seen):,} pictures", "take fewer --draws, or fewer with -n")
-    return found
+    target = task(run, asked)
+    needed = 8 * len(target.observation) * draws * prod(run.model.shape)
+    check_memory(
+        needed, f"{draws:,} draws of {len(target.observation):,} pictures", "take fewer --draws, or fewer with -n"
+    )
+    return target
 
 
-def _restored(model: Model, found: Task, way: Way, effort: Effort, seed: int, progress: Bars) -> tuple[Restored, int]:
+def _restored(model: Model, target: Task, way: Way, effort: Effort, seed: int, progress: Bars) -> tuple[Restored, int]:
     """The draws of all pictures, and how many walks of the model each of them took."""
     import torch
 
@@ -159,16 +161,16 @@ def _restored(model: Model, found: Task, way: Way, effort: Effort, seed: int, pr
     from hvae.walk import device_of
 
     like = next(model.parameters())
-    said = rows(model.conditions, found.context, len(found.seen), device_of(model))
+    said = rows(model.conditions, target.context, len(target.observation), device_of(model))
     size, parts = at_once(model), []
-    starts = range(0, len(found.seen), size)
+    starts = range(0, len(target.observation), size)
     with progress.bar("restoring") as tick:
         count = _Count(tick, len(starts) * way.passes(effort.draws))
         for start in starts:
             some = slice(start, start + size)
             part = restored(
                 model,
-                found.seen[some].to(like),
+                target.observation[some].to(like),
                 way,
                 draws=effort.draws,
                 context={name: value[some] for name, value in said.items()},

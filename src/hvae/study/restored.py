@@ -36,7 +36,7 @@ class Restoration:
     way: str
     seed: int
     passes: int
-    found: Task
+    target: Task
     restored: Restored
 
     @property
@@ -67,10 +67,10 @@ class Restoration:
         """
         from hvae.metrics import psnr
 
-        truth = self.found.truth
+        truth = self.target.truth
         if truth is None:
             return {}
-        before = self.found.seen.start()
+        before = self.target.observation.start()
         pictures = {"before": before, "one": self.draws[:, 0], "mean": self.mean, "best": self.best}
         return {name: float(psnr(picture, truth).mean()) for name, picture in pictures.items()}
 
@@ -104,11 +104,11 @@ class Restoration:
 
         from hvae.restoration import Linear, OwnNoise, Seen
 
-        seen = self.found.seen
-        if isinstance(seen, Seen):
-            return torch.where(seen.seen, seen.x, torch.nan)
-        assert isinstance(seen, Linear | OwnNoise)
-        return seen.y
+        observation = self.target.observation
+        if isinstance(observation, Seen):
+            return torch.where(observation.seen, observation.x, torch.nan)
+        assert isinstance(observation, Linear | OwnNoise)
+        return observation.y
 
     def _draw(self, folder: Path) -> None:
         import torch
@@ -125,7 +125,7 @@ class Restoration:
 
     def _columns(self) -> dict[str, Tensor]:
         """What stands side by side on the sheet, {title: (N, C, H, W)}; deviations as a share of the largest."""
-        truth = {} if self.found.truth is None else {"whole": self.found.truth}
+        truth = {} if self.target.truth is None else {"whole": self.target.truth}
         spread = self.deviation / self.deviation.max().clamp_min(1e-12)
         draws = {f"draw {i + 1}": self.draws[:, i] for i in range(min(DRAWS, self.draws.shape[1]))}
         seen = self._shown()

@@ -56,7 +56,7 @@ class Asked:
 class Task:
     """What is seen of N data, the whole ones where they are known, and what else to know."""
 
-    seen: Observation
+    observation: Observation
     context: Context
     truth: Tensor | None = None
     notes: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def _gaps(run: LoadedRun, asked: Asked) -> Task:
         lost = lost | hidden(asked.mask, len(datum), run.model.shape, asked.seed)
     whole = datum.x if missing is None else None
     return Task(
-        seen=Seen(datum.x, ~checked(lost)),
+        observation=Seen(datum.x, ~checked(lost)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
         truth=whole,
         notes=tuple(brought.notes()),
@@ -207,7 +207,7 @@ def _linear(
         y, notes = _observed(run, asked, form)
         said = numbers(run.model, asked.context, classes_of(run))
         complete(run.model, said)
-        return Task(seen=kind(y), context=said, notes=notes)
+        return Task(observation=kind(y), context=said, notes=notes)
     brought = _whole(run, asked, asked.data)
     datum = without_chance(brought).batch(range(len(brought.split)))
     operator = kind(torch.zeros(len(datum), *form))
@@ -215,7 +215,7 @@ def _linear(
     y = operator.seen(datum.x)
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(asked.seed)))
     said = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
-    return Task(seen=kind(y + sigma * noise), context=said, truth=datum.x, notes=tuple(brought.notes()))
+    return Task(observation=kind(y + sigma * noise), context=said, truth=datum.x, notes=tuple(brought.notes()))
 
 
 def _observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor, tuple[str, ...]]:

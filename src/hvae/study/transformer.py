@@ -69,9 +69,14 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Array) -> Array:
         """The features of data, (N, D)."""
         check_is_fitted(self)
-        batches = self._data(X).split(self.batch)
-        found = features(self.model_, batches, levels=self.levels_, pool=self.pool, draws=self.draws, seed=self.seed)
-        return np.concatenate([row(some).numpy() for some in found])
+        rows = features(
+            *(self.model_, self._data(X).split(self.batch)),
+            levels=self.levels_,
+            pool=self.pool,
+            draws=self.draws,
+            seed=self.seed,
+        )
+        return np.concatenate([row(some).numpy() for some in rows])
 
     def inverse_transform(self, X: Array, temperature: float = 1.0) -> Array:
         """The pictures (N, *shape) of flattened features (N, D), the other levels from their priors at a temperature.
