@@ -81,6 +81,19 @@ def test_noise_is_taken_out_of_pictures_and_of_floats(run: Path, tmp_path: Path,
     np.testing.assert_array_equal(*(np.load(tmp_path / name / "draws.npy") for name in ("made", "floats")))
 
 
+def test_a_run_that_has_learnt_from_noise_shows_its_means(run: Path) -> None:
+    noisy = torch.rand(3, 1, 8, 8)
+    restored = hvae.restore(run, noisy, task="denoise", noise="own", steps=0, draws=3)
+    assert restored.passes == 3 and restored.draws.shape == (3, 3, 1, 8, 8) and restored.errors() == {}
+
+
+def test_a_picture_without_an_error_is_json(run: Path, tmp_path: Path, command: Command) -> None:
+    np.save(tmp_path / "black.npy", np.zeros((2, 1, 8, 8), np.float32))
+    words = ("--task", "inpaint", "--mask", "0.5", *QUICK, "--out", tmp_path / "out", "--json")
+    said = command("restore", run, tmp_path / "black.npy", *words)
+    assert said.code == 0 and said.json["psnr"]["before"] is None, said.err
+
+
 def test_small_pictures_are_enlarged(run: Path, tmp_path: Path, command: Command) -> None:
     (tmp_path / "small").mkdir()
     grey = np.random.default_rng(0).integers(0, 255, (4, 4), dtype=np.uint8)

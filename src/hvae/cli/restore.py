@@ -31,7 +31,7 @@ USAGE = "RUN IMAGES --task TASK [--mask M | --noise S | --factor K] [--draws N] 
 def parser() -> Parser:
     command = Parser("restore", ABOUT, EXAMPLES, USAGE)
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    source = "a folder of images; an .npy, .npz or IDX file (floats may be NaN where numbers are missing); test, valid "
+    source = "a folder of images; an .npy, .npz or IDX file (floats of .npy: NaN where they are missing); test, valid "
     source += "or train for the run's own data"
     command.add_argument("images", metavar="IMAGES", help=source)
     command.add_argument("--task", required=True, metavar="TASK", help="inpaint, impute, denoise, superres or colour")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class Restoration:
         return self.restored.best
 
     def errors(self) -> dict[str, float]:
-        """PSNR against the whole pictures in dB, the mean over pictures, where these are known; else nothing.
+        """PSNR of all pixels against the whole pictures in dB, the mean over pictures, where these are known.
 
         `before`, of the first guess: what is seen, enlarged, its gaps at its mean; `one`, of one draw; `mean` and
         `best`.
@@ -84,7 +85,8 @@ class Restoration:
             "passes": self.passes,
             "seed": self.seed,
             "deviation": float(self.deviation.mean()),
-            "psnr": self.errors() or None,
+            # A picture without an error has an infinity, which JSON does not know.
+            "psnr": {name: value if isfinite(value) else None for name, value in self.errors().items()} or None,
         }
 
     def write(self, folder: Path) -> None:

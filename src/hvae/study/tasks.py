@@ -79,7 +79,7 @@ def _gaps(run: LoadedRun, asked: Asked) -> Task:
 
     from hvae.restoration import Seen
 
-    array = None if is_split(asked.data) else _array(asked.data)
+    array = None if is_split(asked.data) else _array(asked.data, asked.number)
     missing = None if array is None or not bool(array.isnan().any()) else array.isnan()
     if asked.mask is None and missing is None:
         raise HvaeError(
@@ -109,8 +109,8 @@ def _whole(run: LoadedRun, asked: Asked, source: str | Path | Source) -> InputIm
     return brought.some(range(0, len(brought.split), apart)[: asked.number])
 
 
-def _array(data: str | Path | Source) -> Tensor | None:
-    """The floats of an array, a tensor, or an .npy file, (N, ...); None of anything else."""
+def _array(data: str | Path | Source, number: int) -> Tensor | None:
+    """The first floats of an array, a tensor, or an .npy file, (N, ...); None of anything else."""
     import numpy as np
     import torch
 
@@ -121,9 +121,10 @@ def _array(data: str | Path | Source) -> Tensor | None:
         if path.suffix != ".npy" or not path.is_file():
             return None
         (data,) = read_arrays(path).values()
-    floats = isinstance(data, np.ndarray) and data.dtype.kind == "f"
-    if floats or (isinstance(data, torch.Tensor) and data.is_floating_point()):
-        return torch.as_tensor(np.array(data) if floats else data).float()
+    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and data.ndim:
+        return torch.from_numpy(np.array(data[:number])).float()
+    if isinstance(data, torch.Tensor) and data.is_floating_point() and data.ndim:
+        return data[:number].float()
     return None
 
 
@@ -224,9 +225,9 @@ def _observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor
 
     if is_split(asked.data):
         raise HvaeError(f"the run's own {asked.data} data are whole; add --degrade, or name pictures to restore")
-    array = _array(asked.data)
+    array = _array(asked.data, asked.number)
     if array is not None:
-        return _formed(array[: asked.number], form), ()
+        return _formed(array, form), ()
     if not isinstance(asked.data, str | Path):
         raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(asked.data).__name__}")
     config = files(run, str(asked.data))
