@@ -22,7 +22,7 @@ from hvae.zoo import build
 SHAPE = (1, 6, 5)
 
 NVAE = {"encoder_width": 2, "decoder_width": 2, "latent": 2, "block_cells": 1, "encoder_cells": 1, "decoder_cells": 1}
-CODED = {"codes": 7, "dims": 3, "width": 8, "hidden": 4, "blocks": 1, "likelihood": "bernoulli"}
+CODED = {"codes": 7, "dims": 3, "width": 8, "hidden": 6, "blocks": 1, "likelihood": "bernoulli"}
 VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8, "latent": 2, "likelihood": "bernoulli"}
 
 FAMILIES: dict[str, ModelConfig] = {

@@ -86,7 +86,7 @@ def test_without_test_data_there_is_a_page_of_samples(tmp_path: Path, command: C
     [
         (("--evaluate.measures=disentanglement",), "disentanglement cannot be measured: factors are needed"),
         (("--evaluate.measures=disentanglement", "--evaluate.factors=none.npz"), "none.npz"),
-        (("--evaluate.measures=quality", "--evaluate.features=none.pth"), "no weights of the Inception at none.pth"),
+        (("--evaluate.measures=quality", "--evaluate.features=none.pth"), "evaluate.features: no file at none.pth"),
         (("--evaluate.measures=quality", "--evaluate.generated=5"), "quality cannot be measured"),
         (("--evaluate.measures=likelihood", "--evaluate.split=valid", "--data.valid=0"), "no valid data"),
     ],

@@ -66,5 +66,8 @@ SIZES: dict[str, Size] = {
     "jsb-srnn": Size(1, 100_568),
     "jsb-dmm": Size(1, 104_216),
     "nottingham-vrnn": Size(1, 102_552),
+    "text-vrae": Size(1, 600_418),
+    "mocap-srnn": Size(1, 352_780),
+    "speech-cwvae": Size(3, 474_144),
 }
 """By the name of the preset."""
