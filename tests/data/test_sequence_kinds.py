@@ -233,3 +233,38 @@ def test_digits_bounce_and_stay_within_the_field() -> None:
     films = drawn(np.full((1, 28, 28), 255, np.uint8), 20, np.random.default_rng(0))
     ink = (films > 0).sum((2, 3, 4))
     assert ink.min() >= 28 * 28 and ink.max() <= 2 * 28 * 28 and len(np.unique(ink)) > 1
+
+
+def midi(path: Path, *messages: tuple[str, int, int, int]) -> Path:
+    mido = pytest.importorskip("mido")
+    track = mido.MidiTrack(
+        mido.Message(kind, note=note, velocity=64, time=time, channel=c) for kind, note, time, c in messages
+    )
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track)
+    file.save(path)
+    return path
+
+
+def test_midi_is_read_in_sixteenths_without_drums(tmp_path: Path) -> None:
+    on, off = "note_on", "note_off"
+    notes = ((on, 21, 480, 0), (on, 30, 0, 9), (on, 23, 240, 0), (off, 21, 0, 0), (off, 23, 120, 0), (off, 30, 0, 9))
+    data = read(midi(tmp_path / "a.mid", *notes))
+    roll = data.train.levels(0).numpy()
+    assert roll.shape == (3, 88) and roll[:, 0].tolist() == [1, 1, 0] and roll[:, 2].tolist() == [0, 0, 1]
+    assert roll.sum() == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"MThd", b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\xff\xff\xff\xff", b"RIFF"])
+def test_files_that_are_no_midi(tmp_path: Path, content: bytes) -> None:
+    pytest.importorskip("mido")
+    (tmp_path / "a.mid").write_bytes(content)
+    with pytest.raises(HvaeError, match=r"a\.mid: ") as caught:
+        read(tmp_path / "a.mid")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pause_of_years_is_refused(tmp_path: Path) -> None:
+    notes = (("note_on", 60, 0, 0), ("note_off", 60, 2**28 - 1, 0), ("note_on", 61, 0, 0), ("note_off", 61, 2**27, 0))
+    with pytest.raises(HvaeError, match="at most 1,000,000 sixteenths"):
+        read(midi(tmp_path / "a.mid", *notes))

@@ -27,7 +27,7 @@ from hvae.errors import HvaeError, unknown
 GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes")
 COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
-SEQUENCES = ("jsb", "nottingham", "tiny-shakespeare", "fsdd", "cmu-mocap", "omniglot-strokes", "moving-mnist")
+SEQUENCES = ("jsb", "nottingham", "tiny-shakespeare", "fsdd", "voice", "cmu-mocap", "omniglot-strokes", "moving-mnist")
 KNOWN = (
     *(name + form for name in GREY for form in ("", "-dynamic", "-binary")),
     *("mnist-static", *COLOUR, *IMAGENET, *SEQUENCES),
@@ -65,8 +65,8 @@ class DataConfig(Section):
     name: str = "digits"
     """A known set (digits, mnist, fashion-mnist, omniglot, shapes, each also as NAME-dynamic and NAME-binary;
     mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham,
-    tiny-shakespeare, fsdd, cmu-mocap, omniglot-strokes and moving-mnist are sequences), or where to read your own:
-    folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), sequences."""
+    tiny-shakespeare, fsdd, voice, cmu-mocap, omniglot-strokes and moving-mnist are sequences), or where to read your
+    own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), sequences."""
     path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     attributes: Place = ""

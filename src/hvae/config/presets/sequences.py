@@ -58,7 +58,7 @@ def jsb_dmm() -> RunConfig:
 def nottingham_vrnn() -> RunConfig:
     """Folk tunes, trained in pieces of 160 frames."""
     model = VRNNConfig(cell="lstm", state=64, width=64, latent=64)
-    return _music(model, NOTTINGHAM, steps=4_000)
+    return _music(model, NOTTINGHAM, steps=1_500)
 
 
 def text_vrae() -> RunConfig:

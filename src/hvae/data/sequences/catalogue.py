@@ -7,7 +7,7 @@ from functools import partial
 from hvae.config.data import DataConfig
 from hvae.data.fetch import Remote
 from hvae.data.known import KnownSet, Layout
-from hvae.data.sequences.audio import fsdd_zip
+from hvae.data.sequences.audio import fsdd_zip, read_audio
 from hvae.data.sequences.motion import mocap_npz, strokes_npz
 from hvae.data.sequences.prepare import MOST_STEPS
 from hvae.data.sequences.raw import RawSequences
@@ -88,6 +88,22 @@ def _digits(config: DataConfig) -> KnownSet[RawSequences]:
     )
 
 
+def _voice(config: DataConfig) -> KnownSet[RawSequences]:
+    return KnownSet[RawSequences](
+        name="voice",
+        what="568 recorded prompts of one speaker, 8 kHz, 16 bit (Debian's asterisk-core-sounds-en-wav)",
+        shape=(1,),
+        bits=16,
+        steps=11_200,
+        sizes={},
+        licence="CC BY-SA 3.0",
+        folders=("voice", "en_US_f_Allison"),
+        layouts=(Layout(("activated.wav", "added.wav"), partial(read_audio, config=config)),),
+        system=("/usr/share/asterisk/sounds/en_US_f_Allison",),
+        scarce="it is a package of Debian: apt install asterisk-core-sounds-en-wav",
+    )
+
+
 MOCAP = KnownSet[RawSequences](
     name="cmu-mocap",
     what="motion capture of five actions, 70 joint angles that vary a frame, real-valued (CMU Graphics Lab)",
@@ -135,7 +151,7 @@ def sets(config: DataConfig) -> dict[str, KnownSet[RawSequences]]:
     """The known sets by name; some are read as the config says."""
     return {
         known.name: known
-        for known in (JSB, NOTTINGHAM, _text(config), _digits(config), MOCAP, STROKES, _moving(config))
+        for known in (JSB, NOTTINGHAM, _text(config), _digits(config), _voice(config), MOCAP, STROKES, _moving(config))
     }
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hvae.config.data import DataConfig
 from hvae.data.sequences.audio import SUFFIXES as AUDIO
 from hvae.data.sequences.audio import read_audio
+from hvae.data.sequences.midi import SUFFIXES as MIDI
+from hvae.data.sequences.midi import midi_part
 from hvae.data.sequences.motion import read_motion
 from hvae.data.sequences.raw import RawSequences
-from hvae.data.sequences.rolls import read_rolls
+from hvae.data.sequences.rolls import read_rolls, rolls
 from hvae.data.sequences.text import read_text
 from hvae.data.sequences.video import read_video
 from hvae.errors import HvaeError
@@ -19,7 +22,12 @@ Reader = Callable[[Path, DataConfig], RawSequences]
 
 
 def _rolls(path: Path, config: DataConfig) -> RawSequences:
-    return read_rolls(path)
+    if not _holds(path, MIDI):
+        return read_rolls(path)
+    part, tally = midi_part(path, config)
+    return replace(
+        rolls({"train": part}, seconds=0.125), transforms=("sixteenths of 88 keys, without drums",), tally=tally
+    )
 
 
 READERS: Mapping[str, Reader] = {
@@ -30,7 +38,7 @@ READERS: Mapping[str, Reader] = {
     "video": read_video,
 }
 KINDS: Mapping[str, str] = {
-    **dict.fromkeys((".mat", ".npz", ".npy"), "rolls"),
+    **dict.fromkeys((".mat", ".npz", ".npy", *MIDI), "rolls"),
     **dict.fromkeys(AUDIO, "audio"),
     ".txt": "text",
     ".csv": "motion",
@@ -48,6 +56,11 @@ def read_own(config: DataConfig) -> RawSequences:
     if kind not in READERS:
         raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")
     return READERS[kind](path, config)
+
+
+def _holds(path: Path, suffixes: tuple[str, ...]) -> bool:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return any(file.suffix.lower() in suffixes for file in files)
 
 
 def _kind(path: Path) -> str:

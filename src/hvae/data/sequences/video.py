@@ -33,10 +33,10 @@ CHANNELS = (1, 3)
 GIF_SECONDS = 0.1
 
 
-def films(parts: dict[str, SequencePart], seconds: float, version: str = "") -> RawSequences:
+def films(parts: dict[str, SequencePart], seconds: float, version: str = "", source: str = "") -> RawSequences:
     """Films of 8 bits."""
     form = SequenceForm(kind="video", step="frame", seconds=seconds)
-    return RawSequences(parts=parts, bits=8, unit=255.0, form=form, version=version)
+    return RawSequences(parts=parts, bits=8, unit=255.0, form=form, version=version, source=source)
 
 
 def read_video(path: Path, config: DataConfig) -> RawSequences:
@@ -85,8 +85,8 @@ def moving_digits(config: DataConfig) -> RawSequences:
     for number, (split, count) in enumerate(FILMS.items()):
         random = np.random.default_rng((SEED, number))
         parts[split] = joined(list(drawn(digits[split], count, random)), f"moving-mnist ({split})")
-    version = f"drawn from {found.source or 'MNIST'} with seed {SEED}; not the published file"
-    return films(parts, GIF_SECONDS, version)
+    version = f"drawn from MNIST with seed {SEED}; not the published file"
+    return films(parts, GIF_SECONDS, version, found.source)
 
 
 def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
