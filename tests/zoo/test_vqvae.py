@@ -113,8 +113,9 @@ def test_a_run_in_micro_batches_moves_codes_as_a_whole_one_does(tmp_path: Path) 
     torch.testing.assert_close(whole.levels["z1"].book.codes, parts.levels["z1"].book.codes, atol=1e-4, rtol=1e-4)
 
 
-def test_what_is_frozen_keeps_its_codes(tmp_path: Path) -> None:
-    model = tiny((1, 8, 8)).float()
+@pytest.mark.parametrize("codebook", ["averages", "gradient"])
+def test_what_is_frozen_keeps_its_codes(codebook: str, tmp_path: Path) -> None:
+    model = tiny((1, 8, 8), codebook=codebook, unit=True).float()
     fitted(model, shades(), tmp_path / "first", steps=20)
     before = {name: t.clone() for name, t in model.state_dict().items()}
     init = str(tmp_path / "first")

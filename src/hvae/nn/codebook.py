@@ -121,7 +121,8 @@ class LearnedBook(Book, FromData):
 
     @torch.no_grad()
     def follow(self) -> None:
-        self.codes.copy_(self.place(self.codes))
+        if self.training:  # a frozen book stays as it is, to the last bit
+            self.codes.copy_(self.place(self.codes))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return z, _assigned(z, self.codes)

@@ -8,7 +8,7 @@ with f_l the encoder's features at the scale of level l, g_l a decoder of the co
 of their channels there.  The losses are those of `vqvae`, a level at a time; the code and its sizes follow
 rosinality/vq-vae-2-pytorch, of whose running means `model.codebook released` has the blow-up too.
 
-Difference from the paper: the top's decoder sees the codes above it side by side where there are three levels.
+With three levels or more each decoder sees all codes above it, side by side.
 """
 
 from __future__ import annotations
