@@ -406,17 +406,18 @@ class _Forget(Draw):
         return Drawn(some.sample(), some)
 
     def keys(self) -> frozenset[Key]:
-        return self.otherwise.keys()
+        # A walk without a decoder that hears its past never visits it, and says so.
+        return self.otherwise.keys() | {("kept", None)}
 
     def pins(self) -> frozenset[Key]:
         return self.otherwise.pins()
 
 
 def forget(keep: float, otherwise: Draw = posterior) -> Draw:
-    """Of the steps that a decoder has told, a random share to `keep`; `otherwise` draws the rest.
+    """Of the steps that a decoder has told, its site "kept", a random share to `keep`; `otherwise` draws the rest.
 
     A decoder that hears less of its own past asks its latents instead: word dropout, Bowman et al. 2016, arXiv
-    1511.06349, sec. 3.1.  Raises HvaeError for a share out of [0, 1].
+    1511.06349, sec. 3.1.  Raises HvaeError for a share out of [0, 1]; a run of a model without that site is an error.
 
     >>> forget(0.6)
     _Forget(keep=0.6, otherwise=posterior)

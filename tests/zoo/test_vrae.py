@@ -8,7 +8,7 @@ from recorded import Arrays, close, layer, part, recorded
 from torch import Tensor, nn
 
 from hvae import Datum, build, forget, given, mode, names, posterior, run
-from hvae.config import ObjectiveConfig, VRAEConfig
+from hvae.config import ObjectiveConfig, VRAEConfig, VRNNConfig
 from hvae.errors import HvaeError
 from hvae.models.narrator import Narrator
 from hvae.objectives import build as objective
@@ -64,6 +64,12 @@ def test_training_forgets_as_its_objective_says(model: Narrator) -> None:
         ObjectiveConfig(keep=0.5, kind="iwae", samples=5)
     with pytest.raises(HvaeError, match="share of steps to keep, from 0 to 1, got 1.5"):
         forget(1.5)
+
+
+def test_a_model_that_hears_nothing_of_its_past_cannot_forget() -> None:
+    vrnn = build(VRNNConfig(latent=2, state=3, width=3), (STEPS, WIDTH), bits=1)
+    with pytest.raises(HvaeError, match="no level named 'kept'"):
+        run(vrnn, forget(0.5), vrnn.evidence(rolls().float()))
 
 
 def test_a_ladder_of_latents() -> None:
