@@ -18,16 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.distributions import (
-    Bernoulli,
-    Categorical,
-    DiscretizedLogistic,
-    Distribution,
-    LogisticMixture,
-    Normal,
-    Tokens,
-    full,
-)
+from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal, full
 from hvae.distributions.logistic import Mass, log_mass
 from hvae.errors import HvaeError, unknown
 from hvae.levels.scale import Positive, clamped_gaussian, gaussian, softplus
@@ -262,20 +253,6 @@ class CategoricalHead(Head):
 
     def read(self, raw: Tensor) -> Categorical:
         return Categorical(raw.reshape(raw.shape[0], self.levels, *self.shape))  # (B, L, C, S)
-
-
-class TokenHead(Head):
-    """One of V symbols: V logits, of data of shape (), raw (B, V)."""
-
-    def __init__(self, vocabulary: int) -> None:
-        super().__init__((), vocabulary)
-
-    def read(self, raw: Tensor) -> Tokens:
-        return Tokens(raw)
-
-    def marginal(self, x: Tensor) -> Tensor:
-        """The logits of how often each occurs, with one more of every symbol: none is impossible."""
-        return (torch.bincount(x.long(), minlength=self.width) + 1.0).log().to(x.dtype)
 
 
 @dataclass(frozen=True)

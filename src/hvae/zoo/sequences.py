@@ -11,8 +11,8 @@ from torch import nn
 
 from hvae.config.sequences import SequenceConfig
 from hvae.errors import HvaeError
-from hvae.levels.heads import Head, TokenHead
-from hvae.levels.real import REAL
+from hvae.levels.heads import Head
+from hvae.levels.steps import REAL, TokenHead
 from hvae.nn import Shape
 from hvae.nn.mlp import FromMarginal, dense, near_one
 from hvae.nn.steps import Centred, Token

@@ -1,20 +1,36 @@
-"""Likelihood heads of real-valued data that were standardised: raw 0 is a standard normal.
+"""Likelihood heads of what only sequences have: tokens, and real-valued data that were standardised.
 
-They are densities: their nats move with the unit of the data, by log(scale) a number.
+Of real-valued data raw 0 is a standard normal.  They are densities: their nats move with the unit of the data, by
+log(scale) a number.
 
-Shapes: `B` batch; `C` channels, `S` positions; `D` coordinates of a vector; `M` components.
+Shapes: `B` batch; `V` tokens; `D` coordinates of a vector; `M` components.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
-from hvae.distributions import Normal, NormalMixture
+from hvae.distributions import Normal, NormalMixture, Tokens
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head, Shape
 from hvae.levels.scale import gaussian, softplus
+
+
+class TokenHead(Head):
+    """One of V symbols: V logits, of data of shape (), raw (B, V)."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__((), vocabulary)
+
+    def read(self, raw: Tensor) -> Tokens:
+        return Tokens(raw)
+
+    def marginal(self, x: Tensor) -> Tensor:
+        """The logits of how often each occurs, with one more of every symbol: none is impossible."""
+        return (torch.bincount(x.long(), minlength=self.width) + 1.0).log().to(x.dtype)
 
 
 class NormalHead(Head):
