@@ -131,3 +131,9 @@ def test_held_out_values_are_as_probable_as_they_are(way: Way, off: float, drawn
         torch.testing.assert_close(estimate, expected, atol=2 * off, rtol=0)
     # A refined posterior is too narrow, so what it draws as it is misses more.
     torch.testing.assert_close(found.predicted, expected, atol=drawn, rtol=0)
+
+
+def test_chains_that_accept_have_no_importance_weights() -> None:
+    x = torch.randn(2, 5, dtype=torch.float64)
+    score = held_out(TopDownGaussian(2), x, KNOWN.expand(2, 5), Metropolis(sweeps=2), draws=3)
+    assert bool(score.values.isfinite().all()) and bool(score.seen.isnan().all() and score.difference.isnan().all())

@@ -97,7 +97,8 @@ class HeldOut:
     `difference`    the same, with log p(seen, hidden) by IW-K with q(z | seen, hidden), the model's posterior
     `seen`          log p(seen) by IW-K, a lower bound in expectation: the nearer the way's q, the higher
 
-    None but `seen` is a bound of anything: differences of two bounds are estimates, whose bias falls with K.
+    None but `seen` is a bound of anything: differences of two bounds are estimates, whose bias falls with K.  The last
+    three are NaN for a way that does not propose from a known q (Metropolis).
     """
 
     values: Tensor
@@ -125,6 +126,8 @@ def held_out(
         weights, each = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B), (K, B, ...)
         evidence = model.evidence(x, said)
         whole = _mean([run(model, posterior, evidence).log_weight() for _ in range(draws)])
+    if not way.proposes:
+        weights = torch.full_like(weights, math.nan)
     below, hidden = weights.logsumexp(0) - math.log(draws), each.flatten(2).sum(2)
     return HeldOut(
         values=(each.logsumexp(0) - math.log(draws)).flatten(1).sum(1),

@@ -19,6 +19,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -47,7 +48,13 @@ def law_of(trace: Trace) -> Distribution:
 
 
 class Way(ABC):
-    """Walks whose latents are drawn given what is seen."""
+    """Walks whose latents are drawn given what is seen.
+
+    `proposes` says whether they are drawn from the q of their walk, so that `log_weight` is an importance weight; else
+    they are where a chain has come to, and no such weight is known.
+    """
+
+    proposes: ClassVar[bool]
 
     @abstractmethod
     def walks(
@@ -67,6 +74,7 @@ class Way(ABC):
 class Gibbs(Way):
     """Pseudo-Gibbs: each draw the end of a chain of its own, `sweeps` long."""
 
+    proposes: ClassVar[bool] = True
     sweeps: int = 20
 
     def passes(self, draws: int) -> int:
@@ -92,6 +100,7 @@ class Gibbs(Way):
 class Metropolis(Way):
     """Metropolis within Gibbs: as `Gibbs`, with the posterior of the model alone as a proposal."""
 
+    proposes: ClassVar[bool] = False
     sweeps: int = 20
 
     def passes(self, draws: int) -> int:
@@ -140,6 +149,7 @@ class Refine(Way):
     The first guess is read by inference after `settle` sweeps of most probable values.
     """
 
+    proposes: ClassVar[bool] = True
     steps: int = 50
     rate: float = 0.2
     settle: int = 3
@@ -173,7 +183,7 @@ class Refine(Way):
 
 
 def log_weight(trace: Trace, observation: Observation) -> Tensor:
-    """log p(seen | z) + log p(z) - log q(z), (B,): its mean of exp is p(seen), whichever way z was drawn."""
+    """log p(seen | z) + log p(z) - log q(z), (B,): the mean of its exp is p(seen) where the way `proposes`."""
     return observation.nats(law_of(trace)) + _sum([record.log_weight() for record in trace.latents])
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from hvae.capacity import check_memory
 from hvae.errors import HvaeError, unknown
 from hvae.files import free
+from hvae.study.asked import Asked
 from hvae.study.places import check_place
 from hvae.study.placing import at_once, place
 from hvae.study.progress import Bars, Progress, bars
 from hvae.study.restored import Restoration
-from hvae.study.tasks import CHAINS, Asked, Task, task
+from hvae.study.tasks import CHAINS, Task, task
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun

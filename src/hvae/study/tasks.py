@@ -5,51 +5,27 @@ Shapes: `N` pictures; `C H W` a picture; `...` a datum.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError, short, unknown
-from hvae.runs.form import EIGHT, files
+from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.images import is_split, without_chance
-from hvae.study.latents import images
 from hvae.study.masks import checked, hidden
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.data.sources import Source
     from hvae.datum import Context
     from hvae.restoration import Observation
-    from hvae.runs.form import InputImages
-    from hvae.study.conditions import Named
-    from hvae.study.masks import Mask
 
 OWN = "own"
 """The noise that a run's own likelihood is."""
 CLOSE = 0.01
 """How far, in units of data in [0, 1], an enlarged or coloured picture may be from what is seen: 2.5 of 255."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Asked:
-    """One request: the task by its name, what it needs, which pictures, and whether to make the observations of whole
-    ones."""
-
-    task: str
-    data: str | Path | Source
-    mask: Mask | None = None
-    noise: str | float | None = None
-    factor: int | None = None
-    degrade: bool = False
-    number: int = 16
-    seed: int = 0
-    context: Named = field(default_factory=dict)
-    overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,53 +55,25 @@ def _gaps(run: LoadedRun, asked: Asked) -> Task:
 
     from hvae.restoration import Seen
 
-    array = None if is_split(asked.data) else _array(asked.data, asked.number)
-    missing = None if array is None or not bool(array.isnan().any()) else array.isnan()
+    floats = None if is_split(asked.data) else array(asked.data, asked.number)
+    missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
     if asked.mask is None and missing is None:
         raise HvaeError(
             f"--task {asked.task} needs what is hidden: give --mask x,y,w,h (a box), a share such as 0.3, or a "
             "picture that is white where it is hidden; or an array with NaN where numbers are missing"
         )
-    source = asked.data if missing is None or array is None else torch.where(missing, 0.0, array)
-    brought = _whole(run, asked, source)
+    source = asked.data if missing is None or floats is None else torch.where(missing, 0.0, floats)
+    brought = whole(run, asked, source)
     datum = without_chance(brought).batch(range(len(brought.split)))
     lost = torch.zeros_like(datum.x, dtype=torch.bool) if missing is None else missing[: len(datum)]
     if asked.mask is not None:
         lost = lost | hidden(asked.mask, len(datum), run.model.shape, asked.seed)
-    whole = datum.x if missing is None else None
     return Task(
         observation=Seen(datum.x, ~checked(lost)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
-        truth=whole,
+        truth=datum.x if missing is None else None,
         notes=tuple(brought.notes()),
     )
-
-
-def _whole(run: LoadedRun, asked: Asked, source: str | Path | Source) -> InputImages:
-    """Pictures in the form of the model: evenly over a split, which may be sorted by class, the first of others."""
-    spread = is_split(source)
-    brought = images(run, source, asked.overrides, sys.maxsize if spread else asked.number, asked.context, "restore")
-    apart = max(1, len(brought.split) // asked.number) if spread else 1
-    return brought.some(range(0, len(brought.split), apart)[: asked.number])
-
-
-def _array(data: str | Path | Source, number: int) -> Tensor | None:
-    """The first floats of an array, a tensor, or an .npy file, (N, ...); None of anything else."""
-    import numpy as np
-    import torch
-
-    from hvae.data.formats import read_arrays
-
-    if isinstance(data, str | Path):
-        path = Path(data).expanduser()
-        if path.suffix != ".npy" or not path.is_file():
-            return None
-        (data,) = read_arrays(path).values()
-    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and data.ndim:
-        return torch.from_numpy(np.array(data[:number])).float()
-    if isinstance(data, torch.Tensor) and data.is_floating_point() and data.ndim:
-        return data[:number].float()
-    return None
 
 
 def _noisy(run: LoadedRun, asked: Asked) -> Task:
@@ -205,11 +153,11 @@ def _linear(
     from hvae.seeds import noise_seed
 
     if not asked.degrade:
-        y, notes = _observed(run, asked, form)
+        y, notes = observed(run, asked, form)
         said = numbers(run.model, asked.context, classes_of(run))
         complete(run.model, said)
         return Task(observation=kind(y), context=said, notes=notes)
-    brought = _whole(run, asked, asked.data)
+    brought = whole(run, asked, asked.data)
     datum = without_chance(brought).batch(range(len(brought.split)))
     operator = kind(torch.zeros(len(datum), *form))
     assert isinstance(operator, Linear)
@@ -217,34 +165,6 @@ def _linear(
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(asked.seed)))
     said = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
     return Task(observation=kind(y + sigma * noise), context=said, truth=datum.x, notes=tuple(brought.notes()))
-
-
-def _observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor, tuple[str, ...]]:
-    """Pictures as they were seen, (N, *form), and what was done to them."""
-    from hvae.data import load
-
-    if is_split(asked.data):
-        raise HvaeError(f"the run's own {asked.data} data are whole; add --degrade, or name pictures to restore")
-    array = _array(asked.data, asked.number)
-    if array is not None:
-        return _formed(array, form), ()
-    if not isinstance(asked.data, str | Path):
-        raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(asked.data).__name__}")
-    config = files(run, str(asked.data))
-    size, channels = ((form[1], form[2]), form[0]) if len(form) == 3 else (None, 0)
-    # Of a finer grid than the data's: means and noise fall between its values.
-    data = load(replace(config, size=size, channels=channels, bits=max(EIGHT, run.bits)))
-    split = (data.test if len(data.test) else data.train).fixed(0)
-    counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
-    return _formed(split.pictures(range(min(asked.number, len(split)))), form), counts
-
-
-def _formed(y: Tensor, form: Sequence[int]) -> Tensor:
-    if tuple(y.shape[1:]) != tuple(form) or not len(y):
-        raise HvaeError(f"expected what is seen of shape (N, {', '.join(map(str, form))}), got {tuple(y.shape)}")
-    if not bool(y.isfinite().all()):
-        raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
-    return y
 
 
 TASKS: dict[str, Callable[[LoadedRun, Asked], Task]] = {

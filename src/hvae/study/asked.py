@@ -1,0 +1,98 @@
+"""A request to restore pictures, and the pictures that it names: whole ones, floats, or as they were seen.
+
+Shapes: `N` pictures; `...` a datum.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError
+from hvae.runs.form import EIGHT, files
+from hvae.study.images import is_split
+from hvae.study.latents import images
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.data.sources import Source
+    from hvae.runs.form import InputImages
+    from hvae.study.conditions import Named
+    from hvae.study.masks import Mask
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Asked:
+    """One request: the task by its name, what it needs, which pictures, and whether to make the observations of whole
+    ones."""
+
+    task: str
+    data: str | Path | Source
+    mask: Mask | None = None
+    noise: str | float | None = None
+    factor: int | None = None
+    degrade: bool = False
+    number: int = 16
+    seed: int = 0
+    context: Named = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+def whole(run: LoadedRun, asked: Asked, source: str | Path | Source) -> InputImages:
+    """Pictures in the form of the model: evenly over a split, which may be sorted by class, the first of others."""
+    spread = is_split(source)
+    brought = images(run, source, asked.overrides, sys.maxsize if spread else asked.number, asked.context, "restore")
+    apart = max(1, len(brought.split) // asked.number) if spread else 1
+    return brought.some(range(0, len(brought.split), apart)[: asked.number])
+
+
+def array(data: str | Path | Source, number: int) -> Tensor | None:
+    """The first floats of an array, a tensor, or an .npy file, (N, ...); None of anything else."""
+    import numpy as np
+    import torch
+
+    from hvae.data.formats import read_arrays
+
+    if isinstance(data, str | Path):
+        path = Path(data).expanduser()
+        if path.suffix != ".npy" or not path.is_file():
+            return None
+        (data,) = read_arrays(path).values()
+    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and data.ndim:
+        return torch.from_numpy(np.array(data[:number])).float()
+    if isinstance(data, torch.Tensor) and data.is_floating_point() and data.ndim:
+        return data[:number].float()
+    return None
+
+
+def observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor, tuple[str, ...]]:
+    """Pictures as they were seen, (N, *form), and what was done to them."""
+    from hvae.data import load
+
+    if is_split(asked.data):
+        raise HvaeError(f"the run's own {asked.data} data are whole; add --degrade, or name pictures to restore")
+    floats = array(asked.data, asked.number)
+    if floats is not None:
+        return _formed(floats, form), ()
+    if not isinstance(asked.data, str | Path):
+        raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(asked.data).__name__}")
+    config = files(run, str(asked.data))
+    size, channels = ((form[1], form[2]), form[0]) if len(form) == 3 else (None, 0)
+    # Of a finer grid than the data's: means and noise fall between its values.
+    data = load(replace(config, size=size, channels=channels, bits=max(EIGHT, run.bits)))
+    split = (data.test if len(data.test) else data.train).fixed(0)
+    counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
+    return _formed(split.pictures(range(min(asked.number, len(split)))), form), counts
+
+
+def _formed(y: Tensor, form: Sequence[int]) -> Tensor:
+    if tuple(y.shape[1:]) != tuple(form) or not len(y):
+        raise HvaeError(f"expected what is seen of shape (N, {', '.join(map(str, form))}), got {tuple(y.shape)}")
+    if not bool(y.isfinite().all()):
+        raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
+    return y
