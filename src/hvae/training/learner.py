@@ -119,7 +119,7 @@ class Learner:
 
     @torch.no_grad()
     def retrace(self, micro: MicroBatch, datum: Datum) -> Trace:
-        """The trace of a micro-batch once more, to the last bit: weights and noise are those of its step."""
+        """The trace of a micro-batch once more, up to rounding: weights and noise are those of its step."""
         seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
         with self.fabric.autocast():
             return walked(self.model, self.objective, datum)

@@ -23,6 +23,7 @@ from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import Recomputed, Resize, Shape, Start
 from hvae.nn.conv import SubPixel, conv, pointwise
+from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
 from hvae.zoo.parts import conditioning, head_for
@@ -43,9 +44,10 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
         )
     head, sizes = head_for(config, shape, bits), scales(shape[1:], len(config.groups))
     widths = [config.width] * len(config.groups)
+    first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
     return TopDown(
         shape,
-        bottom_up=rising(config.groups, [Centre(), conv(shape[0], widths[0])], widths, lambda _: _blocks(config)),
+        bottom_up=rising(config.groups, first, widths, lambda _: _blocks(config)),
         start=_STARTS[config.start](config.width, sizes[-1]),
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width),
@@ -63,11 +65,12 @@ def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
 
 
 def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
-    number, here = sum(config.groups), sizes[-1]
+    number, here, layout = sum(config.groups), sizes[-1], [ChannelsLast()]
     for size, count in zip(reversed(sizes), reversed(config.groups), strict=True):
         for _ in range(count):
-            yield _level(config, f"z{number}", None if size == here else Resize(size))
-            number, here = number - 1, size
+            finer = [] if size == here else [Resize(size)]
+            yield _level(config, f"z{number}", nn.Sequential(*layout, *finer))
+            number, here, layout = number - 1, size, []
 
 
 def _places(config: LadderConfig) -> dict[str, Place]:
@@ -76,7 +79,7 @@ def _places(config: LadderConfig) -> dict[str, Place]:
     return {f"z{l}": Place(state=config.width, evidence=apart) for l in range(sum(config.groups), 0, -1)}
 
 
-def _level(config: LadderConfig, name: str, enter: nn.Module | None) -> Level:
+def _level(config: LadderConfig, name: str, enter: nn.Module) -> Level:
     w, d, positive = config.width, config.latent, variance(config.variance)
     networks = {
         "message": lambda: _network(config, w, 2 * d),
