@@ -164,7 +164,7 @@ def test_a_condition_that_is_never_dropped_must_be_known() -> None:
 def test_the_law_of_keeping() -> None:
     law = Keep(torch.zeros(20_000), 0.3)
     torch.manual_seed(0)
-    share = float(law.dropped().sample().mean())
+    share = float(law.hiding(0.3).sample().mean())
     assert abs(share - 0.7) < 4 * math.sqrt(0.3 * 0.7 / 20_000)
     assert float(law.sample().min()) == 1.0 and float(law.mean().min()) == 1.0
 

@@ -41,17 +41,17 @@ def test_what_is_forgotten_is_not_heard(model: Narrator) -> None:
     """Inputless, a decoder depends on its latent alone; nothing is forgotten unless a draw says so, training or not."""
     z = torch.randn(1, 3, dtype=torch.float64).expand(2, 3)
     deaf = run(model.train(), forget(0.0, given({"z": z})), model.evidence(rolls()))
-    assert not deaf["kept"].value.any()
+    assert not deaf["heard"].value.any()
     laws = deaf["x"].p.mean()
     torch.testing.assert_close(laws[0, 1:], laws[1, 1:])
-    assert run(model, posterior, model.evidence(rolls()))["kept"].value.all()
+    assert run(model, posterior, model.evidence(rolls()))["heard"].value.all()
 
 
 def test_the_share_that_is_kept_costs_nothing(model: Narrator) -> None:
     torch.manual_seed(0)
     trace = run(model, forget(0.7), model.evidence(rolls(500)))
-    assert abs(float(trace["kept"].value.mean()) - 0.7) < 0.05
-    assert set(trace["kept"].value.unique().tolist()) == {0.0, 1.0}
+    assert abs(float(trace["heard"].value.mean()) - 0.7) < 0.05
+    assert set(trace["heard"].value.unique().tolist()) == {0.0, 1.0}
     by_hand = trace["x"].log_likelihood() + trace["z"].log_weight()
     torch.testing.assert_close(trace.log_weight(), by_hand)
     assert list(trace.rates()) == ["z"]
@@ -68,7 +68,7 @@ def test_training_forgets_as_its_objective_says(model: Narrator) -> None:
 
 def test_a_model_that_hears_nothing_of_its_past_cannot_forget() -> None:
     vrnn = build(VRNNConfig(latent=2, state=3, width=3), (STEPS, WIDTH), bits=1)
-    with pytest.raises(HvaeError, match="no level named 'kept'"):
+    with pytest.raises(HvaeError, match="no level named 'heard'"):
         run(vrnn, forget(0.5), vrnn.evidence(rolls().float()))
 
 

@@ -1,6 +1,6 @@
-"""Which rows keep what is said of them: all, or, in training, a random part.
+"""Which rows, or which steps of rows, keep what is said to them: all, or, in training, a random part.
 
-Shapes: `B` rows.
+Shapes: `...` rows (B,), or rows and steps (B, T).
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from hvae.distributions.base import Distribution
 
 
 class Keep(Distribution):
-    r"""For each of B rows 1 where its condition is kept, 0 where it is hidden: 1 everywhere, unless rows are dropped.
+    r"""1 where something is kept, a condition or a step of a decoder's past, and 0 where it is hidden.
 
-    $$k_b \sim \mathrm{Bernoulli}(1 - \text{rate}) \quad\text{once } \texttt{dropped()},\qquad k_b = 1 \text{ before}$$
+    $$k \sim \mathrm{Bernoulli}(1 - \text{rate}) \quad\text{once it is hiding},\qquad k = 1 \text{ before}$$
 
-    Dropping is a choice of training, the same under p and q, so that it costs nothing: `log_prob` is 0.  A walk visits
-    it as an auxiliary site, and the draw `hvae.draw.dropping` decides that rows are dropped.  Ho and Salimans 2022,
-    arXiv 2207.12598, algorithm 1.
+    Hiding is a choice of training, the same under p and q, so that it costs nothing: `log_prob` is 0.  A walk visits it
+    as an auxiliary site and names its `rate`; the draws `dropping` and `forget` of `hvae.draw` decide that something is
+    hidden.  Ho and Salimans 2022, arXiv 2207.12598, algorithm 1; Bowman et al. 2016, arXiv 1511.06349, sec. 3.1.
 
-    >>> Keep(torch.zeros(3), rate=1.0).sample(), Keep(torch.zeros(3), rate=1.0).dropped().sample()
+    >>> law = Keep(torch.zeros(3))
+    >>> law.sample(), law.hiding(1.0).sample()
     (tensor([1., 1., 1.]), tensor([0., 0., 0.]))
     """
 
     density = False
 
-    def __init__(self, like: Tensor, rate: float, hides: bool = False) -> None:
+    def __init__(self, like: Tensor, rate: float = 0.0, hides: bool = False) -> None:
         self.like, self.rate, self.hides = like, rate, hides
 
-    def dropped(self) -> Keep:
-        """The law that hides a row with probability `rate`."""
-        return Keep(self.like, self.rate, hides=True)
+    def hiding(self, rate: float) -> Keep:
+        """The law that hides each with probability `rate`."""
+        return Keep(self.like, rate, hides=True)
 
     def sample(self) -> Tensor:
         means = self.mean()

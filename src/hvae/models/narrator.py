@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hvae.datum import Datum
-from hvae.distributions import OverTime
-from hvae.distributions.kept import Kept
+from hvae.distributions import Keep, OverTime
+from hvae.draw.choices import HEARD
 from hvae.levels.heads import Head
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
@@ -85,7 +85,7 @@ class Narrator(Model):
 
     def _read(self, visit: Visit, evidence: Evidence, plan: Tensor, told: Tensor) -> Tensor:
         heard = torch.cat([self.first(evidence.n)[:, None], told[:, :-1]], 1)  # (B, T, U)
-        kept = visit(Site("kept", Kept(torch.zeros_like(heard[:, :, 0])), auxiliary=True))
+        kept = visit(Site(HEARD, Keep(torch.zeros_like(heard[:, :, 0])), auxiliary=True))
         inputs = torch.cat([heard * kept[:, :, None], plan[:, None].expand(-1, heard.shape[1], -1)], 2)
         h, _ = self.decoder(inputs, self.carry(plan))
         law = OverTime(self.head(self.leave(h.flatten(0, 1))), heard.shape[1])

@@ -1,0 +1,31 @@
+"""Draws: where the values of a walk come from.
+
+A draw answers a site with a value and the distribution that proposed it (None: it was given).  Draws compose, so that
+"the top two levels from the posterior, z3 at temperature 0.7, z1 pinned" is an expression, not a flag.
+"""
+
+from __future__ import annotations
+
+from hvae.draw.base import Draw, Drawn, as_draw, mode, posterior, prior
+from hvae.draw.choices import dropping, forget, thin
+from hvae.draw.compose import each, masked
+from hvae.draw.given import by_step, given, replay
+from hvae.draw.guidance import guided
+
+__all__ = [
+    "Draw",
+    "Drawn",
+    "as_draw",
+    "by_step",
+    "dropping",
+    "each",
+    "forget",
+    "given",
+    "guided",
+    "masked",
+    "mode",
+    "posterior",
+    "prior",
+    "replay",
+    "thin",
+]

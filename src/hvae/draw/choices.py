@@ -1,0 +1,94 @@
+"""Draws for the choices of a walk itself: which steps it visits, which conditions it hides, what a decoder hears.
+
+The walk offers such a choice as an auxiliary site; each is free, and nobody but a draw makes one.
+
+Shapes: `B` rows; `T` steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hvae.distributions.keep import Keep
+from hvae.distributions.steps import Steps
+from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior
+from hvae.errors import HvaeError, short
+from hvae.site import Key, Site
+
+HEARD = "heard"
+"""The site of the steps of its own past that a decoder hears."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Thin(Wrapper):
+    count: int
+
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Steps):
+            return self.otherwise(site)
+        some = site.p.thinned(self.count)
+        return Drawn(some.sample(), some)
+
+    def thins(self) -> bool:
+        return True
+
+
+def thin(count: int, otherwise: Draw = posterior) -> Draw:
+    """Of the steps that a walk may visit, `count` random ones for each row instead of all; `otherwise` draws the rest.
+
+    A walk that asks which steps to visit (`hvae.distributions.Steps`) gives each of those visited the weight
+    T / count, so that every sum over steps keeps its expectation.  Kingma et al. 2021, arXiv 2107.00630, eq. (13).
+    Raises HvaeError for less than one step; and, when it runs, for more than there are, and for a walk that does not
+    ask.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise HvaeError(f"expected at least 1 step to visit, got {short(count)}")
+    return _Thin(as_draw(otherwise), count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Dropping(Wrapper):
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Keep):
+            return self.otherwise(site)
+        some = site.p.hiding(site.p.rate)
+        return Drawn(some.sample(), some)
+
+
+def dropping(otherwise: Draw = posterior) -> Draw:
+    """Hide conditions at the rate that the walk names (`hvae.distributions.Keep`), as training does; `otherwise` draws
+    the rest.
+
+    Ho and Salimans 2022, arXiv 2207.12598, algorithm 1.  A walk without a condition that may be hidden is as before.
+    """
+    return _Dropping(as_draw(otherwise))
+
+
+@dataclass(frozen=True)
+class _Forget(Wrapper):
+    keep: float
+
+    def __call__(self, site: Site) -> Drawn:
+        if site.name != HEARD or not isinstance(site.p, Keep):
+            return self.otherwise(site)
+        some = site.p.hiding(1 - self.keep)
+        return Drawn(some.sample(), some)
+
+    def keys(self) -> frozenset[Key]:
+        # A walk without a decoder that hears its past never visits it, and says so.
+        return self.otherwise.keys() | {(HEARD, None)}
+
+
+def forget(keep: float, otherwise: Draw = posterior) -> Draw:
+    """Of the steps of its own past that a decoder hears, its site "heard", a random share `keep`; `otherwise` draws the
+    rest.
+
+    A decoder that hears less of its own past asks its latents instead: word dropout, Bowman et al. 2016, arXiv
+    1511.06349, sec. 3.1.  Raises HvaeError for a share out of [0, 1]; a run of a model without that site is an error.
+
+    >>> forget(0.6)
+    _Forget(otherwise=posterior, keep=0.6)
+    """
+    if not 0 <= keep <= 1:
+        raise HvaeError(f"expected a share of steps to keep, from 0 to 1, got {keep}")
+    return _Forget(as_draw(otherwise), float(keep))

@@ -1,0 +1,67 @@
+"""Guidance: a draw that follows the condition more closely than the model does, level by level.
+
+Shapes: `n` rows; `...` a variable's own shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+
+from hvae.distributions import Distribution, LocationScale
+from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, prior
+from hvae.errors import HvaeError
+from hvae.site import Key, Pin, Site
+
+
+@dataclass(frozen=True, eq=False)
+class _Guided(Wrapper):
+    weights: Mapping[Key, float]
+
+    def __call__(self, site: Site) -> Drawn:
+        if site.data or site.auxiliary:
+            return self.otherwise(site)
+        weight = self.weights.get(site.key, self.weights.get((site.name, None), 1.0))
+        drawn = self.otherwise(replace(site, p=_steered(site, weight)))
+        return Drawn(torch.cat([drawn.value, drawn.value]), _twice(drawn.proposal))
+
+    def keys(self) -> frozenset[Key]:
+        return self.otherwise.keys().union(self.weights)
+
+
+def guided(weights: Mapping[Pin, float] | Mapping[str, float], otherwise: Draw = prior()) -> Draw:
+    r"""Follow the condition more closely than the model does: two walks at once, with their condition and without it.
+
+    $$\mu = \mu_u + w\,(\mu_c - \mu_u), \qquad \sigma = \sigma_c^t\, \sigma_u^{1-t}, \quad t = \min(w, 1)$$
+
+    for each named level, where c and u are its Gaussian p with and without the condition, given the same levels above:
+    w = 1 is the conditional p, 0 the unconditional one, and beyond 1 the mean goes on while the scale stays.  The means
+    are those of classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598, eq. (6), whose w is one less.
+
+    The evidence has 2 n rows: n under the condition, then the same n with it unknown; both halves get one value.  Only
+    the first half of what the walk returns is guided data.  `otherwise` draws from the guided p, given n rows
+    (`prior()` by default).  Raises HvaeError at a named level whose p has no location and scale.
+    """
+    return _Guided(as_draw(otherwise), keyed(weights))
+
+
+def _steered(site: Site, weight: float) -> LocationScale:
+    """The guided law of a level, n rows, from its p of 2 n."""
+    if not isinstance(site.p, LocationScale):
+        raise HvaeError(
+            f"guidance moves Gaussian levels, got {type(site.p).__name__} at {site.name}; sample without it"
+        )
+    (loc, free_loc), (scale, free_scale) = site.p.loc.chunk(2), site.p.scale.chunk(2)
+    if weight < 1:
+        scale = free_scale * (scale / free_scale) ** max(weight, 0.0)
+    return site.p.at(torch.lerp(free_loc, loc, weight), scale)
+
+
+def _twice(law: Distribution | None) -> Distribution | None:
+    """The law of n rows for both halves of 2 n."""
+    if law is None:
+        return None
+    assert isinstance(law, LocationScale), "what is drawn from a guided law is drawn from one of its kind"
+    return law.at(torch.cat([law.loc, law.loc]), torch.cat([law.scale, law.scale]))
