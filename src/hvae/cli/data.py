@@ -33,9 +33,9 @@ def _table(sets: list[dict[str, Any]]) -> Table:
     result = table("name", "images", "of", "found", "what it is", first_to_go=("images", "of"))
     for row in sets:
         sizes = " + ".join(f"{n:,}" for n in row["sizes"].values())
-        shape = "x".join(map(str, row["shape"])) + f", {row['bits']} bit"
+        shape = "x".join(map(str, row["shape"])) + (f", {row['bits']} bit" if row["bits"] else ", real")
         where = row["found"] or ("to download" if row["download"] else "nowhere")
-        result.add_row("\n".join(row["forms"]), sizes, shape, where, row["what"])
+        result.add_row("\n".join(row["forms"]), sizes, shape.removeprefix(", "), where, row["what"])
     return result
 
 
@@ -46,4 +46,5 @@ def _own() -> Table:
     result.add_row(".npy, .npz", "hvae train arrays --data.path FILE")
     result.add_row("IDX, also .gz", "hvae train arrays --data.name idx --data.path FILE")
     result.add_row("Hugging Face hub", "hvae train arrays --data.name hub --data.path NAME")
+    result.add_row("piano rolls, MIDI", "hvae train jsb-vrnn --data.name sequences --data.path PLACE")
     return result

@@ -104,7 +104,7 @@ def _long(steps: int, batch: int) -> TrainConfig:
 
 SEQUENCES: dict[str, Preset] = {
     "jsb-vrnn": Preset("VRNN on the JSB chorales, piano rolls", "32 min, a shared core", jsb_vrnn),
-    "jsb-srnn": Preset("SRNN on the JSB chorales, piano rolls", "not timed; 1 core", jsb_srnn),
+    "jsb-srnn": Preset("SRNN on the JSB chorales, piano rolls", "15 min, a shared core", jsb_srnn),
     "jsb-dmm": Preset("deep Markov model on the JSB chorales, piano rolls", "not timed; 1 core", jsb_dmm),
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),
     "mocap-srnn": Preset("SRNN on motion capture, joint angles", "not timed; 1 core", mocap_srnn),
