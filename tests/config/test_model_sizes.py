@@ -13,6 +13,11 @@ from hvae.errors import HvaeError
     [
         (lambda: LadderConfig(width=0), "model.width: expected at least 1, got 0"),
         (lambda: LadderConfig(groups=(1, -1)), r"model.groups\[1\]: expected at least 0, got -1"),
+        (lambda: LadderConfig(groups=(1, 1), widths=(8,)), r"scales of model.groups, or none, got \(8,\)"),
+        (lambda: LadderConfig(groups=(1, 1), widths=(8, 8, 8)), "model.widths: expected one number for each of the 2"),
+        (lambda: LadderConfig(groups=(1, 1), widths=(8, 0)), r"model.widths\[1\]: expected at least 1, got 0"),
+        (lambda: LadderConfig(groups=(1, 1), widths=(8, 10**7)), r"model.widths\[1\]: expected at most 1,000,000"),
+        (lambda: LadderConfig(groups=(1, 1), widths=(8, 8.5)), "model.widths"),
         (lambda: LadderConfig(dropout=1.0), "model.dropout: expected a probability"),
         (lambda: LVAEConfig(latents=(4, 0)), r"model.latents\[1\]: expected at least 1, got 0"),
         (lambda: VAEConfig(latent=-2), "model.latent: expected at least 1, got -2"),

@@ -22,6 +22,7 @@ CONFIGS = {
     "a bare scale": LadderConfig(groups=(0, 1, 2), width=8, latent=2, posterior="precision"),
     "a bare top": LadderConfig(groups=(1, 1, 0), width=8, latent=2, posterior="linear"),
     "recomputed": LadderConfig(groups=(1, 1), width=8, latent=2, checkpoint=True, start="everywhere"),
+    "widths": LadderConfig(groups=(0, 1, 0, 2), widths=(3, 8, 6, 4), latent=2),
     "one channel": LadderConfig(groups=(1, 1), width=1, latent=1, posterior="concat"),
 }
 
@@ -59,7 +60,7 @@ def test_loss_and_gradients_do_not_depend_on_the_order(
     torch.testing.assert_close(slopes, plainly, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if config.width > 1])
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if name != "one channel"])
 def test_every_activation_of_a_ladder_that_learns_lies_in_the_same_order(name: str) -> None:
     model, strides = ladder(CONFIGS[name]), list[tuple[int, ...]]()
     for part in model.modules():
@@ -84,3 +85,25 @@ def test_nothing_but_learning_moves_a_map(monkeypatch: pytest.MonkeyPatch) -> No
     model.eval()(x).elbo().sum().backward()
     with pytest.raises(AssertionError, match="moved"):
         model.train()(x)
+
+
+def test_each_scale_has_its_width() -> None:
+    model = ladder(LadderConfig(groups=(0, 1, 2), widths=(3, 6, 5), latent=2), (1, 8, 8))
+    features = model.evidence(pictures((1, 8, 8))).features
+    assert {name: f.shape[1:] for name, f in features.items()} == {"z1": (6, 4, 4), "z2": (5, 2, 2), "z3": (5, 2, 2)}
+    states = {name: level.absorb.inject.weight.shape[0] for name, level in model.levels.items()}
+    assert states == {"z3": 5, "z2": 5, "z1": 6}
+    assert model.leave[1].layer.weight.shape[:2] == (4 * 3, 6)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 13, 7), (2, 1, 1)])
+def test_any_size_with_widths(shape: tuple[int, ...]) -> None:
+    """Scales of a single position are of one size, and may still differ in their widths."""
+    model, x = ladder(LadderConfig(groups=(1, 1, 0, 1), widths=(3, 4, 6, 5), latent=2), shape), pictures(shape)
+    assert torch.isfinite(learned(model, x)[0])
+    assert run(model, hvae.prior(), n=2).x.shape == (2, *shape)
+
+
+def test_equal_widths_are_the_one_width_where_every_scale_has_a_level() -> None:
+    one, each = LadderConfig(groups=(1, 2), width=8, latent=2), LadderConfig(groups=(1, 2), widths=(8, 8), latent=2)
+    torch.testing.assert_close(ladder(each).state_dict(), ladder(one).state_dict(), rtol=0, atol=0)

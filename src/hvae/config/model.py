@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from hvae.config.bounds import Deviation, Groups, Probability, Repeats, Size, Sizes
+from hvae.config.bounds import Deviation, Groups, Probability, Repeats, Size, Sizes, SizesOrNone
 from hvae.config.condition import ConditionConfig
 from hvae.config.parse import Section
+from hvae.errors import HvaeError, short
 
 Likelihood = Literal[
     "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
@@ -120,6 +121,8 @@ class LadderConfig(ModelConfig):
     """Levels at each scale, the data's resolution first; each further scale halves it (rounding up)."""
     width: Size = 64
     """Channels of the features."""
+    widths: SizesOrNone = ()
+    """Channels at each scale, the data's resolution first, in place of one width for all; empty: `width` everywhere."""
     latent: Size = 8
     """Channels of each latent."""
     blocks: Repeats = 1
@@ -133,3 +136,11 @@ class LadderConfig(ModelConfig):
     """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
     checkpoint: bool = False
     """Recompute each block in the backward pass: about half the memory for a third more time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.widths and len(self.widths) != len(self.groups):
+            raise HvaeError(
+                f"model.widths: expected one number for each of the {len(self.groups)} scales of model.groups, "
+                f"or none, got {short(self.widths)}"
+            )

@@ -43,12 +43,12 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
             f"and model.groups {config.groups}; for vectors choose model.family lvae"
         )
     head, sizes = head_for(config, shape, bits), scales(shape[1:], len(config.groups))
-    widths = [config.width] * len(config.groups)
+    widths = _widths(config)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
     return TopDown(
         shape,
-        bottom_up=rising(config.groups, first, widths, lambda _: _blocks(config)),
-        start=_STARTS[config.start](config.width, sizes[-1]),
+        bottom_up=rising(config.groups, first, widths, lambda scale: _blocks(config, widths[scale])),
+        start=_STARTS[config.start](widths[-1], sizes[-1]),
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width),
         head=head,
@@ -56,8 +56,13 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
     )
 
 
-def _blocks(config: LadderConfig) -> list[nn.Module]:
-    return [_kept(config, block) for block in residual(config.groups, config.width, config.blocks, config.dropout)]
+def _widths(config: LadderConfig) -> list[int]:
+    """Channels at each scale, finest first."""
+    return list(config.widths) or [config.width] * len(config.groups)
+
+
+def _blocks(config: LadderConfig, width: int) -> list[nn.Module]:
+    return [_kept(config, block) for block in residual(config.groups, width, config.blocks, config.dropout)]
 
 
 def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
@@ -65,46 +70,57 @@ def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
 
 
 def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
-    number, here, layout = sum(config.groups), sizes[-1], [ChannelsLast()]
-    for size, count in zip(reversed(sizes), reversed(config.groups), strict=True):
+    shapes = [(width, *size) for width, size in zip(_widths(config), sizes, strict=True)]
+    number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
+    for shape, count in zip(reversed(shapes), reversed(config.groups), strict=True):
         for _ in range(count):
-            finer = [] if size == here else [Resize(size)]
-            yield _level(config, f"z{number}", nn.Sequential(*layout, *finer))
-            number, here, layout = number - 1, size, []
+            yield _level(config, f"z{number}", shape[0], nn.Sequential(*layout, *_finer(here, shape)))
+            number, here, layout = number - 1, shape, []
 
 
 def _places(config: LadderConfig) -> dict[str, Place]:
     """The state tells prior, posterior and all below; a posterior that reads the evidence alone is told beside it."""
-    apart = config.width if config.posterior == "precision" else 0
-    return {f"z{l}": Place(state=config.width, evidence=apart) for l in range(sum(config.groups), 0, -1)}
+    scales_of = zip(_widths(config), config.groups, strict=True)
+    widths = [width for width, count in scales_of for _ in range(count)]  # of z1, z2, ...
+    above = [*widths[1:], _widths(config)[-1]]  # of the state that comes from the level above
+    evidence = widths if config.posterior == "precision" else [0] * len(widths)
+    return {f"z{l}": Place(state=above[l - 1], evidence=evidence[l - 1]) for l in range(len(widths), 0, -1)}
 
 
-def _level(config: LadderConfig, name: str, enter: nn.Module) -> Level:
-    w, d, positive = config.width, config.latent, variance(config.variance)
+def _finer(here: Shape, there: Shape) -> list[nn.Module]:
+    """From one scale to the next: the channels change where positions are still few."""
+    channels = [] if here[0] == there[0] else [pointwise(here[0], there[0])]
+    return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
+
+
+def _level(config: LadderConfig, name: str, w: int, enter: nn.Module) -> Level:
+    d, positive = config.latent, variance(config.variance)
     networks = {
-        "message": lambda: _network(config, w, 2 * d),
-        "joint": lambda: _network(config, 2 * w, 2 * d),
+        "message": lambda: _network(config, w, w, 2 * d),
+        "joint": lambda: _network(config, 2 * w, w, 2 * d),
         "linear": lambda: pointwise(2 * w, 2 * d),
     }
     inject = pointwise(d, w, math.sqrt(1 / sum(config.groups)))
     return Level(
         name,
         enter=enter,
-        prior=SplitPrior(_network(config, w, 2 * d + w), positive, d),
+        prior=SplitPrior(_network(config, w, w, 2 * d + w), positive, d),
         posterior=merge(config.posterior, positive, networks),
-        absorb=Add(inject, nn.Sequential(*_blocks(config))),
+        absorb=Add(inject, nn.Sequential(*_blocks(config, w))),
     )
 
 
-def _network(config: LadderConfig, channels: int, out: int) -> nn.Module:
-    return _kept(config, network(channels, config.width, out))
+def _network(config: LadderConfig, channels: int, width: int, out: int) -> nn.Module:
+    return _kept(config, network(channels, width, out))
 
 
 def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Module:
-    """The last state to raw likelihood parameters; scales without a level are crossed at half the width each."""
+    """The last state to raw likelihood parameters; scales without a level have their `widths`, or half the last one."""
     layers: list[nn.Module] = []
-    lowest, w = next(scale for scale, count in enumerate(config.groups) if count), config.width
-    for size in reversed(sizes[:lowest]):
-        layers += [nn.SiLU(), SubPixel(w, max(w // 2, 8), size)]
-        w = max(w // 2, 8)
+    lowest, widths = next(scale for scale, count in enumerate(config.groups) if count), _widths(config)
+    w = widths[lowest]
+    for scale in reversed(range(lowest)):
+        fine = config.widths[scale] if config.widths else max(w // 2, 8)
+        layers += [nn.SiLU(), SubPixel(w, fine, sizes[scale])]
+        w = fine
     return nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(w, parameters, 3, padding=1))
