@@ -64,3 +64,11 @@ def test_shades_are_ordered_in_lightness_on_both_pages() -> None:
     for theme in (LIGHT, DARK):
         light = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in theme.shades(6)]
         assert light == sorted(light, reverse=theme is DARK)
+
+
+def test_a_single_step_can_be_seen() -> None:
+    """A line or an area through one point has no extent."""
+    picture = decoded(rate_curves([30.0], {"z1": [5.0]}, LIGHT))
+    colour = np.round(np.array(LIGHT.shades(1)[0]) * 255)
+    stacked = picture[:, : picture.shape[1] // 2, :3].astype(float)
+    assert (np.abs(stacked - colour).max(-1) <= 1).mean() > 0.1

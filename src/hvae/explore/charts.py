@@ -23,11 +23,11 @@ from hvae.screen.numbers import number, short
 BARS, CURVES = 5.1, 10.2  # inches wide: half a page, a page
 MANY = 8
 COLLAPSED = 0.01
-"""Nats per image below which a curve is at the floor of the logarithmic chart."""
+"""Nats per datum below which a curve is at the floor of the logarithmic chart."""
 
 
-def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT) -> bytes:
-    """Rate of each level in nats per image, top level first, with the bits beside the bar.
+def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT, noun: str = "image") -> bytes:
+    """Rate of each level in nats per `noun`, top level first, with the bits beside the bar.
 
     >>> rate_bars({"z2": 3.5, "z1": 21.0})[:4]
     b'\\x89PNG'
@@ -36,7 +36,7 @@ def rate_bars(rates: Mapping[str, float], theme: Theme = LIGHT) -> bytes:
         figure, axes = _figure(1, BARS, _bars_height(len(rates)))
         texts = [f" {number(nats)} nats = {number(nats / math.log(2))} bits" for nats in rates.values()]
         _bars(axes[0], list(rates), list(rates.values()), texts, theme.shades(len(rates)))
-        axes[0].set(xlabel="nats per image", xlim=(0, 1.55 * max([*rates.values(), 1e-9])))
+        axes[0].set(xlabel=f"nats per {noun}", xlim=(0, 1.55 * max([*rates.values(), 1e-9])))
         return as_png(figure)
 
 
@@ -52,8 +52,10 @@ def unit_bars(units: Mapping[str, tuple[int, int]], theme: Theme = LIGHT) -> byt
         return as_png(figure)
 
 
-def rate_curves(steps: Sequence[float], rates: Mapping[str, Sequence[float]], theme: Theme = LIGHT) -> bytes:
-    """Nats of each level over training, top level first: stacked, and each alone on a logarithmic scale.
+def rate_curves(
+    steps: Sequence[float], rates: Mapping[str, Sequence[float]], theme: Theme = LIGHT, noun: str = "image"
+) -> bytes:
+    """Nats per `noun` of each level over training, top level first: stacked, and each alone on a logarithmic scale.
 
     Up to 8 levels are curves; more, which would cover one another, are the rows of a map.
     """
@@ -63,7 +65,8 @@ def rate_curves(steps: Sequence[float], rates: Mapping[str, Sequence[float]], th
         _stack(stacked, steps, values, theme)
         (_lines if len(rates) <= MANY else _map)(alone, steps, values.clip(COLLAPSED), list(rates), theme)
         for axes in (stacked, alone):
-            axes.set(xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
+            axes.set(xlabel="step", xlim=_span(steps))
+        stacked.set(ylabel=f"nats per {noun}")
         return as_png(figure)
 
 
@@ -72,6 +75,7 @@ def use_curves(
     used: Mapping[str, Sequence[float]],
     information: Mapping[str, Sequence[float]],
     theme: Theme = LIGHT,
+    noun: str = "image",
 ) -> bytes:
     """Two views of each level over training, top level first: the share of used units, and the mutual information with
     the data.
@@ -81,13 +85,13 @@ def use_curves(
     panels = [("Share in use", "% of the level", {n: 100 * np.asarray(u, float) for n, u in used.items()})]
     if information:
         said = {name: np.asarray(nats, float) for name, nats in information.items()}
-        panels.append(("Information about the image", "nats per image", said))
+        panels.append((f"Information about the {noun}", f"nats per {noun}", said))
     with matplotlib.rc_context(theme.style()):
         figure, places = _figure(len(panels), CURVES, 3.9 if len(used) <= MANY else 4.6)
         for axes, (title, unit, curves) in zip(places, panels, strict=True):
             values = np.asarray(list(curves.values()), float)  # (L, steps)
             (_few if len(curves) <= MANY else _many)(axes, steps, values, list(curves), theme, unit)
-            axes.set(title=title, xlabel="step", xlim=(min(steps), max(max(steps), min(steps) + 1)))
+            axes.set(title=title, xlabel="step", xlim=_span(steps))
         # Beside the panels: inside one it would lie on a curve, since shares come to rest at the top.
         if len(used) <= MANY:
             figure.legend(*places[0].get_legend_handles_labels(), loc="outside right upper")
@@ -96,7 +100,7 @@ def use_curves(
 
 def _few(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme, unit: str) -> None:
     for name, row, shade in zip(names, values, theme.shades(len(names)), strict=True):
-        axes.plot(steps, row, color=shade, label=name)
+        axes.plot(steps, row, _mark(steps), color=shade, label=name)
     axes.set(ylabel=unit)
     axes.set_ylim(min(0.0, float(values.min())), 1.05 * max(float(values.max()), 0.1))
 
@@ -105,18 +109,31 @@ def _many(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[st
     _rows(axes, steps, values, names, Normalize(min(0.0, float(values.min())), max(float(values.max()), 0.1)), unit)
 
 
-def loss_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], theme: Theme = LIGHT) -> bytes:
-    """Losses in nats per image over training; `curves` is {name: (steps, values)}, two at most."""
+def loss_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], theme: Theme = LIGHT, noun: str = "image"
+) -> bytes:
+    """Losses in nats per `noun` over training; `curves` is {name: (steps, values)}, two at most."""
     assert len(curves) <= 2, "two hues, two curves"
     with matplotlib.rc_context(theme.style()):
         figure, axes = _figure(1, CURVES, 3.4)
         hues = zip((theme.first, theme.second), ("-", "--"), strict=True)
         for (name, (steps, values)), (hue, dash) in zip(curves.items(), hues, strict=False):
-            axes[0].plot(steps, values, dash, color=hue, label=name)
-        axes[0].set(xlabel="step", ylabel="nats per image", ylim=_usual([v for _, v in curves.values()]))
+            axes[0].plot(steps, values, dash + _mark(steps), color=hue, label=name)
+        axes[0].set(xlabel="step", ylabel=f"nats per {noun}", ylim=_usual([v for _, v in curves.values()]))
         axes[0].yaxis.set_major_formatter(lambda value, _: short(value))
         axes[0].legend()
         return as_png(figure)
+
+
+def _span(steps: Sequence[float]) -> tuple[float, float]:
+    """The range of an axis of steps, also of a single one, around it."""
+    first, last = min(steps), max(steps)
+    return (first, last) if last > first else (first - 1, first + 1)
+
+
+def _mark(steps: Sequence[float]) -> str:
+    """A point where there is but one step, since a line through it could not be seen."""
+    return "o" if len(steps) == 1 else ""
 
 
 def _figure(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
@@ -146,17 +163,19 @@ def _bars(
 
 def _stack(axes: Axes, steps: Sequence[float], values: np.ndarray, theme: Theme) -> None:
     # Reversed, so that the top level lies on top of the stack as it does in the model.
+    if len(steps) == 1:  # an area needs two
+        steps, values = _span(steps), values.repeat(2, 1)
     axes.stackplot(steps, values[::-1].clip(0), colors=theme.shades(len(values))[::-1], linewidth=0)
-    axes.set(title="All levels, stacked", ylabel="nats per image", ylim=(0, _usual([values.clip(0).sum(0)])[1]))
+    axes.set(title="All levels, stacked", ylim=(0, _usual([values.clip(0).sum(0)])[1]))
     axes.yaxis.set_major_formatter(lambda value, _: short(value))
 
 
 def _lines(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme) -> None:
     shades = theme.shades(len(names))
     for row, shade in zip(values, shades, strict=True):
-        axes.plot(steps, row, color=shade)
+        axes.plot(steps, row, _mark(steps), color=shade)
     axes.axhline(COLLAPSED, color=theme.second, linestyle=(0, (4, 3)), linewidth=1.2)
-    axes.set(title="Each level alone", ylabel="nats per image", yscale="log")
+    axes.set(title="Each level alone", yscale="log")
     axes.set_ylim(COLLAPSED * 0.8, 1.6 * max(values.max(), 10 * COLLAPSED))
     _name_ends(axes, names, values[:, -1], shades)
 
@@ -182,7 +201,7 @@ def _name_ends(axes: Axes, names: list[str], ends: np.ndarray, shades: list) -> 
 
 def _map(axes: Axes, steps: Sequence[float], values: np.ndarray, names: list[str], theme: Theme) -> None:
     norm = LogNorm(COLLAPSED, max(values.max(), 10 * COLLAPSED))
-    _rows(axes, steps, values, names, norm, "nats per image")
+    _rows(axes, steps, values, names, norm, "nats")
     axes.set(title="Each level alone")
 
 

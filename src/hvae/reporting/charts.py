@@ -18,11 +18,11 @@ def charts(data: ReportData) -> list[Picture]:
     if data.levels:
         pictures += [_rates(data), _units(data)]
     if steps := _common_steps(data.history.rates):
-        pictures.append(_rate_history(data.history.rates, steps))
+        pictures.append(_rate_history(data.history.rates, steps, data.noun))
     if steps := _common_steps({**data.history.used, **{f"{n} says": c for n, c in data.history.information.items()}}):
-        pictures.append(_use_history(data.history, steps))
+        pictures.append(_use_history(data.history, steps, data.noun))
     if data.history.losses:
-        pictures.append(_losses(data.history.losses))
+        pictures.append(_losses(data.history.losses, data.noun))
     return pictures
 
 
@@ -43,13 +43,13 @@ def _chart(
 
 def _rates(data: ReportData) -> Picture:
     return _chart(
-        lambda theme: rate_bars({level.name: level.nats for level in data.levels}, theme),
+        lambda theme: rate_bars({level.name: level.nats for level in data.levels}, theme, data.noun),
         title="Rate of each level",
-        caption="What each level spends to describe one image, beyond what the levels above it predict. A level near "
-        "zero is collapsed: the model does not use it.",
+        caption=f"What each level spends to describe one {data.noun}, beyond what the levels above it predict. A level "
+        "near zero is collapsed: the model does not use it.",
         filename="rates.png",
         section="levels",
-        alt="Nats per image: " + ", ".join(f"{level.name} {number(level.nats)}" for level in data.levels) + ".",
+        alt=f"Nats per {data.noun}: " + ", ".join(f"{level.name} {number(level.nats)}" for level in data.levels) + ".",
     )
 
 
@@ -57,8 +57,8 @@ def _units(data: ReportData) -> Picture:
     return _chart(
         lambda theme: unit_bars({level.name: (level.active, level.units) for level in data.levels}, theme),
         title="Active units of each level",
-        caption="How many of a level's numbers change with the image. Units that never change are width the model "
-        "pays for and does not use.",
+        caption=f"How many of a level's numbers change with the {data.noun}. Units that never change are width the "
+        "model pays for and does not use.",
         filename="active-units.png",
         section="levels",
         alt="Active units: " + ", ".join(_units_text(level) for level in data.levels) + ".",
@@ -73,34 +73,40 @@ def _common_steps(rates: Mapping[str, Curve]) -> list[float]:
     return sorted(set.intersection(*(set(steps) for steps, _ in rates.values()))) if rates else []
 
 
-def _rate_history(rates: Mapping[str, Curve], steps: list[float]) -> Picture:
+def _rate_history(rates: Mapping[str, Curve], steps: list[float], noun: str) -> Picture:
     common = {name: _at(curve, steps) for name, curve in rates.items()}
     ends = ", ".join(f"{name} {number(values[-1])}" for name, values in common.items())
     many = len(rates) > MANY
     collapse = "A row that turns dark" if many else "A curve that falls to the dashed floor (0.01 nats)"
     return _chart(
-        lambda theme: rate_curves(steps, common, theme),
+        lambda theme: rate_curves(steps, common, theme, noun),
         title="Rate of each level over training",
         caption="Left, all levels stacked, top level uppermost (early peaks are cut off); right, each level alone on a "
         f"logarithmic scale. {collapse} has collapsed, at the step where it got there.",
         filename="rates-over-training.png",
         section="training",
-        alt=f"Rates over {steps[-1]:,.0f} steps; at the end, in nats: {ends}.",
+        alt=f"Rates over {steps[-1]:,.0f} steps; at the end, in nats per {noun}: {ends}.",
     )
 
 
-def _use_history(history: History, steps: list[float]) -> Picture:
+def _use_history(history: History, steps: list[float], noun: str) -> Picture:
     used, said = ({n: _at(c, steps) for n, c in curves.items()} for curves in (history.used, history.information))
     ends = ", ".join(f"{name} {values[-1]:.0%}" for name, values in used.items())
     return _chart(
-        lambda theme: use_curves(steps, used, said, theme),
+        lambda theme: use_curves(steps, used, said, theme, noun),
         title="Use of each level over training",
-        caption="On a few validation images: the share of a level's numbers that spend more than a hundredth of a nat, "
-        "and what the level says of the image given the levels drawn before it (from 16 images: too high, and no more "
-        "than the logarithm of the number of validation images). A level at zero on both sides is dead.",
+        caption=f"On a few validation {noun}s: the share of a level's numbers that spend more than a hundredth of a nat"
+        f"{_says(noun) if said else '. A level at zero is dead.'}",
         filename="use-over-training.png",
         section="training",
         alt=f"Share in use over {steps[-1]:,.0f} steps; at the end: {ends}.",
+    )
+
+
+def _says(noun: str) -> str:
+    return (
+        f", and what the level says of the {noun} given the levels drawn before it (from 16 {noun}s: too high, and no "
+        f"more than the logarithm of the number of validation {noun}s). A level at zero on both sides is dead."
     )
 
 
@@ -109,14 +115,14 @@ def _at(curve: Curve, steps: list[float]) -> list[float]:
     return [by_step[step] for step in steps]
 
 
-def _losses(losses: Mapping[str, Curve]) -> Picture:
+def _losses(losses: Mapping[str, Curve], noun: str) -> Picture:
     ends = ", ".join(f"{name} {number(values[-1])}" for name, (_, values) in losses.items())
     return _chart(
-        lambda theme: loss_curves(losses, theme),
+        lambda theme: loss_curves(losses, theme, noun),
         title="Negative ELBO over training",
         caption="Lower is better. A validation curve that turns up while training falls is overfitting; two curves "
         "that still fall at the right edge ask for more steps.",
         filename="loss.png",
         section="training",
-        alt=f"Negative ELBO; at the end, in nats per image: {ends}.",
+        alt=f"Negative ELBO; at the end, in nats per {noun}: {ends}.",
     )

@@ -1,6 +1,6 @@
 """Everything a report shows, as plain data: the report measures nothing and decides nothing.
 
-Levels are in the order of the model, top first.  Rates are in nats per image; bits appear only on the page.
+Levels are in the order of the model, top first.  Rates are in nats per datum; bits appear only on the page.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelNumbers:
-    """One level: its shape, the nats it spends on an average image, its active units of all, and `more` by title."""
+    """One level: its shape, the nats it spends on an average datum, its active units of all, and `more` by title."""
 
     name: str
     shape: tuple[int, ...]
@@ -105,7 +105,7 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Training as curves of (steps, nats per image): the rate of each level, and minus the ELBO by name.
+    """Training as curves of (steps, nats per datum): the rate of each level, and minus the ELBO by name.
 
     On validation data, by level: `used`, the share of its dimensions that are in use, and `information`, in nats.
     """

@@ -95,7 +95,7 @@ def _mido():  # type: ignore[no-untyped-def]
     try:
         import mido
     except ImportError:
-        raise HvaeError("MIDI files need the library mido: pip install 'hvae[music]'; or name a .wav file") from None
+        raise HvaeError("MIDI files need the library mido: pip install '.[music]'; or name a .wav file") from None
     return mido
 
 

@@ -146,7 +146,7 @@ def _other(content: bytes, name: str) -> Sound:
     try:
         import soundfile
     except ImportError:
-        raise HvaeError(f"{name}: not a WAV file of whole numbers; for others: pip install 'hvae[audio]'") from None
+        raise HvaeError(f"{name}: not a WAV file of whole numbers; for others: pip install '.[audio]'") from None
     try:
         info = soundfile.info(io.BytesIO(content))
         _mono(info.channels, name)

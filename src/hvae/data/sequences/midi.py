@@ -97,5 +97,5 @@ def _mido() -> Any:
     try:
         import mido
     except ImportError:
-        raise HvaeError("MIDI files need the library mido: pip install 'hvae[music]'") from None
+        raise HvaeError("MIDI files need the library mido: pip install '.[music]'") from None
     return mido

@@ -161,7 +161,7 @@ def _tokenizers() -> Any:
         import tokenizers.pre_tokenizers
         import tokenizers.trainers
     except ImportError:
-        raise HvaeError("data.tokens=bpe needs the library tokenizers: pip install 'hvae[text]'") from None
+        raise HvaeError("data.tokens=bpe needs the library tokenizers: pip install '.[text]'") from None
     return tokenizers
 
 
