@@ -35,7 +35,7 @@ def by_hand(model: TopDown, x: Tensor) -> Tensor:
     for name, level in model.levels.items():
         p, h = level.prior(level.enter(h))
         q = level.posterior(h, features[name], p)
-        z = q.loc + q.scale * torch.randn_like(q.loc)
+        z = q.loc + q.scale * torch.randn_like(q.loc, memory_format=torch.contiguous_format)
         ratio = q.scale / p.scale
         kl = 0.5 * (ratio**2 + ((q.loc - p.loc) / p.scale) ** 2 - 1) - ratio.log()
         rate = rate + kl.flatten(1).sum(1)
