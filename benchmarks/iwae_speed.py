@@ -29,7 +29,7 @@ from torch import Tensor
 
 from hvae.draw import Draw, Drawn, posterior, prior
 from hvae.metrics.likelihood import bounds, chunks
-from hvae.site import Site
+from hvae.site import Pin, Site, pin
 from hvae.walk import Model, run
 
 
@@ -37,10 +37,10 @@ from hvae.walk import Model, run
 class Known(Draw):
     """Every variable from an earlier walk, scored against nothing."""
 
-    values: dict[tuple[str, int | None], Tensor]
+    values: dict[Pin, Tensor]
 
     def __call__(self, site: Site) -> Drawn:
-        return Drawn(self.values[site.key], None)
+        return Drawn(self.values[pin(site.key)], None)
 
 
 class Work:

@@ -34,7 +34,7 @@ from hvae.config.presets import preset
 from hvae.config.train import TrainConfig
 from hvae.draw import mode, prior
 from hvae.objectives import build as objective
-from hvae.training.loss import LossStep
+from hvae.training.loss import Batch, LossStep
 from hvae.training.memory import MemoryMeter
 from hvae.training.optimisers import optimiser
 from hvae.walk import run
@@ -65,7 +65,7 @@ def ours(model: NVAE, x: Tensor, autocast: Callable[[], Any]) -> Tasks:
     def step() -> None:
         model.train()
         with autocast():
-            total, _ = loss(x, 1)
+            total, _ = loss(Batch(x), 1)
         total.backward()
         steps.step()
         steps.zero_grad()

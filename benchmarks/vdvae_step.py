@@ -35,7 +35,7 @@ from hvae.config.vdvae import PUBLISHED, VDVAEConfig
 from hvae.draw import mode, prior
 from hvae.objectives import ELBO
 from hvae.training.average import Average
-from hvae.training.loss import LossStep
+from hvae.training.loss import Batch, LossStep
 from hvae.training.memory import MemoryMeter
 from hvae.training.optimisers import optimiser
 from hvae.walk import run
@@ -74,7 +74,7 @@ class Ours:
     def step(self) -> None:
         self.optimiser.zero_grad(set_to_none=True)
         with self.cast():
-            total, _ = self.objective(self.x, 0)
+            total, _ = self.objective(Batch(self.x), 0)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)
         self.optimiser.step()
