@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -167,12 +168,76 @@ def test_a_table_with_a_head_line(tmp_path: Path) -> None:
         ("1,2\n3\n", "rows of numbers"),
         ("1,nan\n2,3\n", "finite numbers"),
         ("1,2\n1,2\n", "constants"),
+        ("1,1e300\n2,-1e300\n3,4\n", "below 1e"),
+        ("1,inf\n2,3\n", "finite numbers"),
+        ("1,x\n2,3\n4,5\n", "rows of numbers"),  # no row is lost as a head line
+        (",2\n2,3\n4,5\n", "rows of numbers"),
     ],
 )
 def test_tables_that_are_none(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(HvaeError, match=message):
         read(tmp_path / "a.csv")
+
+
+def test_a_mark_of_byte_order_is_no_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\ufeff1,2\n3,4\n")
+    assert read(tmp_path / "a.csv").train.lengths.tolist() == [2]
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+@pytest.mark.parametrize("width", [2, 4])
+def test_motion_of_other_numbers_a_step(tmp_path: Path, split: str, width: int) -> None:
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", train=random.normal(size=(9, 3)), **{split: random.normal(size=(9, width))})
+    with pytest.raises(HvaeError, match=f"got {width} in {split}"):
+        read(tmp_path / "a.npz", kind="motion")
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_numbers_too_large_to_standardise(tmp_path: Path, split: str) -> None:
+    random = np.random.default_rng(0)
+    parts = {"train": random.normal(size=(9, 3)), split: random.normal(size=(9, 3)) * 1e60}
+    np.savez(tmp_path / "a.npz", **parts)
+    with pytest.raises(HvaeError, match="below 1e"):
+        read(tmp_path / "a.npz", kind="motion")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["0_a.wav"], "DIGIT_SPEAKER_TAKE"),
+        (["zero_a_7.wav"], "DIGIT_SPEAKER_TAKE"),
+        (["0_a_x.wav"], "DIGIT_SPEAKER_TAKE"),
+        ([".wav"], "DIGIT_SPEAKER_TAKE"),
+        ([], "sounds to train on"),
+        (["0_a_0.wav"], "sounds to train on"),
+    ],
+)
+def test_an_archive_of_other_recordings(tmp_path: Path, names: list[str], message: str) -> None:
+    with pytest.raises(HvaeError, match=message):
+        spoken(tmp_path, names)
+
+
+def test_recordings_may_lie_in_folders(tmp_path: Path) -> None:
+    data = spoken(tmp_path, ["recordings/3_a_0.wav", "recordings/7_a_9.wav"])
+    assert (data.train.known["label"].tolist(), data.test.known["label"].tolist()) == ([7], [3])
+
+
+def spoken(folder: Path, names: list[str]) -> SequenceData:
+    sound = write_wav(folder / "a.wav", RAMP)
+    with zipfile.ZipFile(folder / "fsdd_4speakers.zip", "w") as archive:
+        for name in names:
+            archive.write(sound, name)
+    return load_sequences(DataConfig(name="fsdd", root=str(folder), download=False, valid=0))
+
+
+def test_a_wav_without_a_rate(tmp_path: Path) -> None:
+    content = bytearray(write_wav(tmp_path / "a.wav", RAMP).read_bytes())
+    content[24:28] = bytes(4)
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(HvaeError, match="0 samples a second"):
+        read(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("name", ["tiny-shakespeare", "fsdd", "cmu-mocap", "nottingham"])

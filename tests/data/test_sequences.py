@@ -98,6 +98,12 @@ def test_chunks_cut_training_alone(tmp_path: Path) -> None:
         ({"train": np.zeros((4, 4)), "train_len": np.array([4, 0])}, "sequence 2 has 0 steps"),
         ({"train": np.zeros((4, 4)), "train_len": np.array([3])}, "add up to the 4 steps"),
         ({"train": np.zeros((4, 4)), "train_len": np.array([0.5])}, "expected whole numbers"),
+        ({"train": np.zeros((4, 4)), "train_len": np.array([-4, 8])}, "got -4 to 8"),
+        # The sum of these wraps around to 4.
+        ({"train": np.zeros((4, 4)), "train_len": np.array([2**63 - 1, 2**63 - 1, 6])}, "add up to the 4 steps"),
+        ({"train": np.zeros((4, 4)), "train_len": np.array(["2", "2"])}, "expected whole numbers"),
+        ({"train": np.zeros((4, 4)), "train_len": np.array(["2020-01-01"], "M8[D]")}, "expected whole numbers"),
+        ({"train": np.zeros((4, 4)), "train_len": np.zeros(2, [("a", "i4")])}, "expected whole numbers"),
         ({"train": np.full((4, 4), 2)}, "expected 0 and 1"),
         ({"train": np.full((4, 4), np.nan)}, "expected 0 and 1"),
         ({"train": np.zeros(4)}, "expected piano rolls"),
@@ -144,6 +150,21 @@ def test_a_matlab_file_of_text(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"traindata": "words", "s": {"a": 1}})
     with pytest.raises(HvaeError, match="expected numbers"):
         load_sequences(config(tmp_path / "a.mat"))
+
+
+def test_a_sparse_matrix_is_no_array(tmp_path: Path) -> None:
+    import scipy.io
+    import scipy.sparse
+
+    scipy.io.savemat(tmp_path / "a.mat", {"train": scipy.sparse.csc_matrix(np.eye(4))})
+    with pytest.raises(HvaeError, match="save plain arrays"):
+        load_sequences(config(tmp_path / "a.mat"))
+
+
+def test_a_link_to_itself_is_no_place(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").symlink_to(tmp_path / "a.npz")
+    with pytest.raises(HvaeError, match="no such file"):
+        load_sequences(config(tmp_path / "a.npz"))
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ Shapes: `N` samples; `T` steps; `S` samples a step.
 from __future__ import annotations
 
 import io
+import re
 import wave
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +38,7 @@ WIDE = 16
 """Bits of a sample as it is read."""
 LARGEST = 1 << 30
 DIGITS = tuple("0123456789")
+_RECORDING = re.compile(r"[0-9]_[^_/]+_([0-9]{1,9})\.wav")
 TEST_TAKES = 5
 """The takes 0 to 4 of each speaker and digit are the test split of the free spoken digits."""
 
@@ -106,10 +108,23 @@ def fsdd_zip(folder: Path, config: DataConfig) -> RawSequences:
         raise
     except DAMAGED as fault:
         raise HvaeError(f"{path}: cannot be read ({fault}); fetch it again") from fault
-    takes = [int(one.name.removesuffix(".wav").rpartition("_")[2]) for one in sounds]
+    takes = [_take(one.name, path) for one in sounds]
     test = [one for one, take in zip(sounds, takes, strict=True) if take < TEST_TAKES]
     train = [one for one, take in zip(sounds, takes, strict=True) if take >= TEST_TAKES]
     return _raw({"train": train, "test": test}, config, str(path), Tally(), classes=DIGITS)
+
+
+def _take(name: str, where: Path) -> int:
+    """The take of a recording.  Raises HvaeError for a name that is not DIGIT_SPEAKER_TAKE.wav."""
+    parts = _RECORDING.fullmatch(_bare(name))
+    if not parts:
+        raise HvaeError(f"{where}: expected recordings named DIGIT_SPEAKER_TAKE.wav, got {name!r}; rename or remove it")
+    return int(parts[1])
+
+
+def _bare(name: str) -> str:
+    """The name of a recording without the folders that it lies in."""
+    return name.rpartition("/")[2]
 
 
 def _reader(file: Path) -> Callable[[], Sound]:
@@ -117,10 +132,19 @@ def _reader(file: Path) -> Callable[[], Sound]:
 
 
 def sound_of(content: bytes, name: str) -> Sound:
-    """A file of sound.  Raises HvaeError where it cannot be read, or has several channels."""
+    """A file of sound.  Raises HvaeError where it cannot be read, has several channels, or has no sample rate."""
+    sound = _decoded(content, name)
+    if sound.rate < 1:
+        raise HvaeError(f"{name}: it is damaged (it declares {sound.rate} samples a second)")
+    return sound
+
+
+def _decoded(content: bytes, name: str) -> Sound:
     if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
         try:
             return _wave(content, name)
+        except HvaeError:
+            raise
         except wave.Error:  # floats, and others that the standard library does not know
             pass
         except (EOFError, ValueError) as fault:
@@ -182,6 +206,8 @@ def _raw(
     parts: dict[str, list[Sound]], config: DataConfig, where: str, tally: Tally, classes: tuple[str, ...] = ()
 ) -> RawSequences:
     every = [sound for some in parts.values() for sound in some]
+    if not parts["train"]:
+        raise HvaeError(f"{where}: expected sounds to train on, got none")
     _check_rates(every, where)
     bits = config.bits or max(sound.bits for sound in every)
     form = SequenceForm(
@@ -217,6 +243,6 @@ def _check_rates(sounds: Iterable[Sound], where: str) -> None:
 
 def _part(sounds: Sequence[Sound], bits: int, config: DataConfig, where: str, classes: tuple[str, ...]) -> SequencePart:
     steps = [framed(to_levels(sound.samples, bits, config.law), config.frame) for sound in sounds]
-    labels = np.array([classes.index(sound.name[0]) for sound in sounds], np.int64) if classes else None
+    labels = np.array([classes.index(_bare(sound.name)[0]) for sound in sounds], np.int64) if classes else None
     small = [one.astype(np.uint8 if bits <= 8 else np.int32) for one in steps]
     return joined(small, where, names=[sound.name for sound in sounds], labels=labels)

@@ -72,8 +72,9 @@ def _inflated(packed: bytes, most: int) -> int:
 
 
 def _numbers(value: Any, where: str) -> list[Array]:
-    """A cell's arrays, or the one array.  Raises HvaeError for anything but numbers."""
-    arrays = [np.asarray(one) for one in value.ravel()] if value.dtype == object else [value]
+    """A cell's arrays, or the one array.  Raises HvaeError for anything but numbers, sparse matrices too."""
+    cell = isinstance(value, np.ndarray) and value.dtype == object
+    arrays = [np.asarray(one) for one in (value.ravel() if cell else [value])]
     for one in arrays:
         if one.dtype.kind not in "buif":
             raise HvaeError(f"{where}: expected numbers, or a cell of them, got {one.dtype}; save plain arrays")

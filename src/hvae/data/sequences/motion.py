@@ -27,6 +27,8 @@ from hvae.files import read_regular
 
 LEAST_SCALE = 1e-6
 """Standard deviation from which a number counts as one that varies, relative to its size where that is above 1."""
+LARGEST_NUMBER = 1e30
+"""From here squares, and what is divided by the least scale, would leave the numbers that memory holds."""
 LARGEST = 1 << 30
 
 
@@ -66,10 +68,10 @@ def read_motion(path: Path, config: DataConfig) -> RawSequences:
 
 
 def table(path: Path) -> Array:
-    """The numbers of a .csv file, (T, V); a first line of names is passed over."""
-    text = read_regular(path, LARGEST).decode("utf-8", errors="replace")
+    """The numbers of a .csv file, (T, V); a first line of names alone is passed over."""
+    text = read_regular(path, LARGEST).decode("utf-8-sig", errors="replace")
     first, _, rest = text.partition("\n")
-    body = text if _is_numbers(first) else rest
+    body = text if any(map(_is_number, first.split(","))) else rest
     if not body.strip():
         raise HvaeError(f"{path}: expected rows of numbers with commas between them, got no numbers")
     try:
@@ -78,11 +80,12 @@ def table(path: Path) -> Array:
         raise HvaeError(f"{path}: expected rows of numbers with commas between them ({str(fault)[:100]})") from fault
 
 
-def _is_numbers(line: str) -> bool:
+def _is_number(word: str) -> bool:
     try:
-        return bool([float(word) for word in line.split(",")])
+        float(word)
     except ValueError:
         return False
+    return True
 
 
 def series(
@@ -97,6 +100,12 @@ def series(
         for split, (some, names) in named.items()
     }
     train = found["train"].levels
+    for split, part in found.items():
+        if part.levels.shape[1:] != train.shape[1:]:
+            raise HvaeError(
+                f"{where}: expected {train.shape[1]} numbers a step, as in train, got {part.levels.shape[1]} in "
+                f"{split}; bring them to one form"
+            )
     mean, scale = train.mean(0), train.std(0)
     scale[scale < LEAST_SCALE * np.maximum(1.0, np.abs(mean))] = 0.0
     if not scale.any():
@@ -140,7 +149,11 @@ def _checked(array: Array, where: str) -> Array:
         array = array[:, None]
     if array.ndim != 2 or array.dtype.kind not in "buif":
         raise HvaeError(f"{where}: expected numbers (T, values), got {array.dtype} of shape {array.shape}")
-    if not np.isfinite(array).all():
-        row = int((~np.isfinite(array)).any(1).argmax())
-        raise HvaeError(f"{where}: expected finite numbers, got others in step {row:,}; fill them in or cut there")
+    small = np.abs(array.astype(np.float64)) < LARGEST_NUMBER  # of what is not a number: no
+    if not small.all():
+        row = int((~small).any(1).argmax())
+        raise HvaeError(
+            f"{where}: expected finite numbers below {LARGEST_NUMBER:g}, got others in step {row:,}; fill them in or "
+            "cut there"
+        )
     return array.astype(np.float64)

@@ -51,7 +51,7 @@ def read_own(config: DataConfig) -> RawSequences:
     """The sequences of data.path.  Raises HvaeError for a place or a kind that cannot be read."""
     path = Path(config.path).expanduser()
     if not path.exists():
-        raise HvaeError(f"data.path={config.path}: no such file or folder (looked in {path.resolve()})")
+        raise HvaeError(f"data.path={config.path}: no such file or folder (looked in {path.absolute()})")
     kind = config.kind if config.kind != "auto" else _kind(path)
     if kind not in READERS:
         raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")

@@ -69,11 +69,13 @@ def _cut(name: str, array: Array, arrays: Mapping[str, Array], where: str) -> li
     lengths = arrays.get(f"{name}_len")
     if lengths is None:
         return list(array) if array.ndim >= 3 else [array]
-    if lengths.ndim != 1 or lengths.dtype.kind not in "ui" or lengths.min(initial=0) < 0 or lengths.sum() != len(array):
-        raise HvaeError(
-            f"{where} ({name}_len): expected whole numbers that add up to the {len(array):,} steps of {name}, got "
-            f"{lengths.dtype} of shape {lengths.shape}, in all {lengths.sum():,}"
-        )
+    expected = f"{where} ({name}_len): expected whole numbers that add up to the {len(array):,} steps of {name}"
+    if lengths.ndim != 1 or lengths.dtype.kind not in "ui":
+        raise HvaeError(f"{expected}, got {lengths.dtype} of shape {lengths.shape}")
+    if (lengths < 0).any() or (lengths > len(array)).any():
+        raise HvaeError(f"{expected}, got {lengths.min()} to {lengths.max()}")
+    if lengths.sum() != len(array):
+        raise HvaeError(f"{expected}, got {lengths.sum():,}")
     return np.split(array, np.cumsum(lengths)[:-1])
 
 
