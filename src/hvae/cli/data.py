@@ -30,17 +30,18 @@ def main(argv: list[str]) -> None:
 
 
 def _table(sets: list[dict[str, Any]]) -> Table:
-    result = table("name", "images", "of", "found", "what it is", first_to_go=("images", "of"))
+    result = table("name", "data", "of", "found", "what it is", first_to_go=("data", "of"))
     for row in sets:
         sizes = " + ".join(f"{n:,}" for n in row["sizes"].values())
-        shape = "x".join(map(str, row["shape"])) + (f", {row['bits']} bit" if row["bits"] else ", real")
+        depth = f"{row['bits']} bit" if row["bits"] else "real"
+        shape = ", ".join(filter(None, ("x".join(map(str, row["shape"])), depth)))
         where = row["found"] or ("to download" if row["download"] else "nowhere")
-        result.add_row("\n".join(row["forms"]), sizes, shape.removeprefix(", "), where, row["what"])
+        result.add_row("\n".join(row["forms"]), sizes, shape, where, row["what"])
     return result
 
 
 def _own() -> Table:
-    result = table("your own images", "what to type")
+    result = table("your own data", "what to type")
     result.add_row("pictures, colour", "hvae train photos-small --data.path FOLDER")
     result.add_row("pictures, grey", "hvae train greyscale-small --data.path FOLDER")
     result.add_row(".npy, .npz", "hvae train arrays --data.path FILE")

@@ -19,9 +19,9 @@ from hvae.screen.text import for_screen
 from hvae.trust import trusting
 
 COMMANDS = {
-    "train": "train a model on images, evaluate it, and write its report",
+    "train": "train a model on images or sequences, evaluate it, and write its report",
     "evaluate": "measure a trained model: likelihood bounds, what each level does",
-    "sample": "draw pictures from a trained model",
+    "sample": "draw pictures or sequences from a trained model",
     "encode": "write the latents of images into a file",
     "decode": "turn a file of latents back into images",
     "features": "write latents as a table of features for other models",
