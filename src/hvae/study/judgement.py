@@ -111,7 +111,8 @@ def _harm(rows: Sequence[TopLevels], names: list[str]) -> dict[str, str]:
         # Records of earlier versions lack the gain; one that is not a number is no loss.
         if row.gain_nats and row.gain_nats.high95 < 0:
             worse, better = (number(r.negative_bound_nats.mean) for r in (row, before))
-            text = f"with it the bound is worse, {worse} nats for {better} with the levels above alone"
+            rest = "with the levels above alone" if before.levels else "when no level is inferred"
+            text = f"with it the bound is worse, {worse} nats for {better} {rest}"
             doubts |= dict.fromkeys(names[before.levels : row.levels], text)
     return doubts
 
