@@ -89,7 +89,7 @@ def _headlines(evaluation: Evaluation) -> list[Headline]:
     return cards
 
 
-_PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB))?")
+_PARTS = re.compile(r"(.*?)(?: (\[.*\]|± .*?))?(?: (nats|dB|bits/dim))?")
 """A value, its interval or error, and its unit: on a card they have lines of their own."""
 
 
