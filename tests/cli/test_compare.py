@@ -135,6 +135,7 @@ def test_runs_of_one_task_are_ranked(command: Command, runs: Callable[..., list[
         {"split": "valid"},
         {"likelihood__data": 500},
         {"likelihood__likelihood": "density"},
+        {"likelihood__given": ["label"]},
         {"protocol": {"reading": "published"}},
         {"unlike_training": ["checksums"]},
     ],

@@ -37,6 +37,7 @@ def test_a_run_says_of_its_own_accord_whether_it_follows(told: Path) -> None:
     assert found["right"] > 0.5 and found["information_nats"] > 0.5 * found["entropy_nats"]
     assert found["swapped_to_new"] > found["swapped_to_old"]  # a flat VAE tells its decoder
     page = (told / "report.html").read_text()
+    assert evaluation["likelihood"]["given"] == ["label"] and "upper bound on -log p(x given label)" in page
     assert "Samples by class" in page and "I(y; samples)" in page
 
 

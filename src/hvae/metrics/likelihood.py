@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -98,10 +98,17 @@ class LikelihoodResult:
     """Data whose bound is not finite: their presence makes the means useless."""
     steps: StepBounds | None = None
     """The same for each step of sequences; None for data that are none."""
+    given: tuple[str, ...] = ()
+    """What the model is told of each datum: the bounds are then on log p(x given these)."""
 
     def to_dict(self) -> JSON:
-        """Plain values for JSON; steps are of sequences alone."""
-        return {key: value for key, value in plain(self).items() if key != _STEPS or value is not None}
+        """Plain values for JSON; steps are of sequences alone, and what is given of conditional models."""
+        return {key: value for key, value in plain(self).items() if key not in (_STEPS, "given") or value}
+
+    @property
+    def of(self) -> str:
+        """What is bounded, as "p(x)" or "p(x given label)"."""
+        return f"p(x given {', '.join(self.given)})" if self.given else "p(x)"
 
 
 _STEPS = "steps"
@@ -162,7 +169,7 @@ def bounds(
         (evidence,) = seen(model, [first[:1]] if len(first) else [])
         trace = run(model, posterior, evidence)
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return _result(scores, trace, evidence, samples, seed)
+    return replace(_result(scores, trace, evidence, samples, seed), given=tuple(model.conditions))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """Several runs on one page: a table for each task, and within it a rank for each measure.
 
 A task is everything that two numbers must share to be compared: the data and their version, the bit depth, the split,
-the number of data scored, and whether the likelihood is a mass.  A measure's title holds the rest (which bound, K), so
-that numbers of two kinds never share a column.
+the number of data scored, what the model is told of each, and whether the likelihood is a mass.  The title of a
+measure holds
+the rest (which bound, K), so that numbers of two kinds never share a column.
 """
 
 from __future__ import annotations

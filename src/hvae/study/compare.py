@@ -134,6 +134,7 @@ def task_of(evaluation: Evaluation) -> dict[str, str]:
         # Records of before protocols had names hold likelihoods that were read in one way alone.
         "reading": evaluation.protocol.reading if evaluation.protocol else "exact",
         "checksum": data.checksums.get(split, "")[:12],
+        "bound on": f"log {result.of}",
         "data of the training": ", ".join(evaluation.unlike_training) or "the same",
     }
 

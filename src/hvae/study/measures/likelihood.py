@@ -27,7 +27,7 @@ class Likelihood(Measure[LikelihoodResult]):
     is_for_page = True
     result = LikelihoodResult
     units: ClassVar[Mapping[str, str]] = {
-        "negative_elbo_nats": "nats a datum; above -log p(x) in expectation",
+        "negative_elbo_nats": "nats a datum; above -log p(x) in expectation, -log p(x given y) where `given` names y",
         "negative_iw_nats": "nats a datum; the importance-weighted bound with K = samples, between -log p(x) and -ELBO",
         "reconstruction_nats": "nats a datum; -E_q[log p(x given z)]",
         "bits_per_dim": "bits a value of a datum; none for densities; of sequences over all values that exist",
@@ -54,7 +54,8 @@ class Likelihood(Measure[LikelihoodResult]):
     def headlines(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Headline]:
         """Each bound with its interval, K, and the data that it is of: without them it compares with nothing."""
         k, of = result.samples, task(result, evaluation.split, evaluation.data)
-        yield Headline("-ELBO", f"{spread(result.negative_elbo_nats)} nats", f"upper bound on -log p(x), K = {k}, {of}")
+        about = f"upper bound on -log {result.of}, K = {k}, {of}"
+        yield Headline("-ELBO", f"{spread(result.negative_elbo_nats)} nats", about)
         draws = f"effective samples {number(result.effective_samples)} of {k}"
         bound = f"-IW-{k}"
         yield Headline(bound, f"{spread(result.negative_iw_nats)} nats", f"tighter bound, K = {k}, {draws}, {of}")
