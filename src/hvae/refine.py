@@ -93,7 +93,7 @@ class Nudged(Draw):
     moves: dict[Key, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def __call__(self, site: Site) -> Drawn:
-        if site.value is not None or site.q is None:
+        if site.value is not None or site.q is None or site.auxiliary:
             return posterior(site)
         if site.key not in self.moves:
             here = place(site.q)

@@ -6,10 +6,13 @@ import pytest
 import torch
 from families import FAMILIES, IN_TIME, data, family
 
+from hvae.config.condition import ConditionConfig
+from hvae.config.model import LVAEConfig
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.restoration import Gibbs, Grey, Metropolis, Noisy, OwnNoise, Refine, Seen, Shrunk, Way, restore
 from hvae.walk import run
+from hvae.zoo import build
 
 WAYS = {"gibbs": Gibbs(sweeps=2), "metropolis": Metropolis(sweeps=2), "refine": Refine(steps=2, settle=1)}
 
@@ -81,3 +84,13 @@ def test_boxes_and_greys_are_what_they_say() -> None:
         rows = seen.back(torch.ones_like(y)) ** 2
         torch.testing.assert_close(seen.noise(torch.ones_like(x)).sum(), rows.sum())
         assert seen.start().shape == x.shape
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_walk_may_hide_is_no_latent_to_be_moved(way: str) -> None:
+    """A model whose condition was dropped in training visits that choice too."""
+    told = ConditionConfig(kind="class", classes=3, drop=0.5)
+    model = build(LVAEConfig(latents=(4, 3), widths=(12, 10), condition=told), shape=(1, 6, 5), bits=1).double().eval()
+    x, context = data(2), {"label": torch.tensor([0, 2])}
+    restored = restore(model, Seen(x, torch.rand_like(x) < 0.5), WAYS[way], draws=2, context=context, seed=3)
+    assert bool(restored.draws.isfinite().all())

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from hvae.datum import Context
 from hvae.distributions import Distribution
-from hvae.draw import mode, posterior, replay
+from hvae.draw import given, mode, posterior
 from hvae.errors import HvaeError
 from hvae.refine import refined
 from hvae.restoration.observation import Observation
@@ -118,14 +118,14 @@ class Metropolis(Way):
         tick()
         for _ in range(self.sweeps):
             evidence = _evidence(model, x, context)
-            new, old = (run(model, draw, evidence) for draw in (posterior, replay(values)))
+            new, old = (run(model, draw, evidence) for draw in (posterior, given(values)))
             taken = torch.rand_like(x.flatten(1)[:, 0]).log() < new.log_weight() - old.log_weight()
             values = {key: _rows(taken, value, values[key]) for key, value in _latents(new).items()}
             x = _rows(taken, observation.sample(law_of(new)), observation.sample(law_of(old)))
             tick()
             tick()
         tick()
-        return run(model, replay(values), evidence)
+        return run(model, given(values), evidence)
 
 
 def _latents(trace: Trace) -> dict[Pin, Tensor]:
