@@ -11,6 +11,7 @@ from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
+from hvae.config.pixels import PixelCNNConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
@@ -65,6 +66,12 @@ FAMILIES: dict[str, ModelConfig] = {
     "vqvae2-prior": VQVAE2Config(**CODED, strides=(2, 2), prior="transformer", prior_width=8, prior_layers=1),
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
+
+BARE: dict[str, ModelConfig] = {
+    "pixelcnn": PixelCNNConfig(width=6, receptive=4),
+    "pixelcnn-categorical": PixelCNNConfig(width=4, receptive=2, likelihood="categorical"),
+}
+"""Families without latents: they keep every promise that speaks of none."""
 
 SEQUENCE = (4, 5)
 RECURRENT = {"latent": 3, "state": 6, "width": 5}
@@ -133,7 +140,7 @@ def family(name: str) -> Model:
         return StateSpace(SHAPE, Bernoulli).eval()
     if name in TIMED:
         return build(TIMED[name], shape=SEQUENCE, bits=1).double().eval()
-    return build(FAMILIES[name], shape=SHAPE, bits=1).double().eval()
+    return build({**FAMILIES, **BARE}[name], shape=SHAPE, bits=1).double().eval()
 
 
 def data(n: int = 4, shape: tuple[int, ...] = SHAPE) -> Tensor:

@@ -26,6 +26,7 @@ from hvae.datum import Conditions, Context, Datum, as_datum, missing, relevant, 
 from hvae.datum import rows as context_rows
 from hvae.distributions.base import LocationScale
 from hvae.distributions.codebook import Codes
+from hvae.distributions.pixels import AutoregressivePixels
 from hvae.distributions.steps import Steps
 from hvae.draw import Draw, as_draw, posterior, prior
 from hvae.errors import HvaeError, unknown
@@ -293,7 +294,9 @@ def _like(site: Site, value: Tensor) -> Tensor:
     law = site.q or site.p
     if law is None or site.auxiliary:
         return value
-    if isinstance(law, Codes):  # the mode of an autoregressive law takes a pass for each of its places
+    if isinstance(
+        law, Codes | AutoregressivePixels
+    ):  # the mode of an autoregressive law takes a pass for each of its places
         return value.new_empty(law.shape)
     return law.loc if isinstance(law, LocationScale) else law.mode()
 
@@ -303,6 +306,12 @@ def _check_masks(evidence: Evidence, trace: Trace) -> None:
     records = trace.records.values()
     if evidence.observed is not None and all(record.observed is None for record in records):
         raise HvaeError("this model does not heed `observed`: give its sites of data their part of it, or leave it out")
+    autoregressive = any(isinstance(record.p, AutoregressivePixels) for record in records)
+    if autoregressive and evidence.observed is not None and not evidence.observed.all():
+        raise HvaeError(
+            "this likelihood is autoregressive: pixels after one that is not observed have no probability in closed "
+            "form; give whole images, or choose a family whose likelihood factorises, such as ladder"
+        )
     if evidence.lengths is not None and all(record.mask is None and record.observed is None for record in records):
         raise HvaeError("this model does not heed `lengths`: give the sites of its steps a mask, or leave them out")
 

@@ -252,7 +252,7 @@ class CategoricalHead(Head):
         self.levels = levels
 
     def read(self, raw: Tensor) -> Categorical:
-        return Categorical(raw.reshape(raw.shape[0], self.levels, *self.shape))  # (B, L, C, S)
+        return Categorical(raw.unflatten(1, (self.levels, self.shape[0])))  # (B, L, C, S), of any S
 
 
 @dataclass(frozen=True)

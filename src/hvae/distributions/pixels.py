@@ -1,0 +1,88 @@
+r"""Autoregressive images: each value given those before it, by rows, columns and colours.
+
+Shapes: `B` batch; `C` colours; `H W` space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from hvae.distributions.base import Distribution
+
+
+class Pixels(Protocol):
+    """What an autoregressive law asks of a network, under all that it is conditioned on."""
+
+    shape: tuple[int, ...]
+    """Of its images, (B, C, H, W)."""
+
+    def laws(self, value: Tensor) -> Distribution:
+        """The law of each value given those before it, all at once."""
+
+    def draw(self, choose: Callable[[Distribution], Tensor]) -> Tensor:
+        """Images, each value by `choose` of the law of its pixel once those before it are known."""
+
+
+class AutoregressivePixels(Distribution):
+    r"""$$\log p(x) = \sum_t \log p(x_t \mid x_{<t})$$
+
+    van den Oord et al. 2016, arXiv 1606.05328, eq. (1).  Scored in one pass, (B, C, H, W); drawn value by value.
+    `mode` takes the most probable value at each place in turn, which need not be the most probable image; `mean` is the
+    mean of each value given the mode of those before it, since the mean of all images has no closed form.  Arguments:
+    `pixels`, the network; `density`, of the law of one value; `temperature` of each law.
+    """
+
+    has_exact_mean = False
+
+    def __init__(self, pixels: Pixels, *, density: bool, temperature: float = 1.0) -> None:
+        self.pixels, self.density, self.temperature = pixels, density, temperature
+        self._scored: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its values, (B, C, H, W)."""
+        return self.pixels.shape
+
+    def sample(self) -> Tensor:
+        with torch.no_grad():
+            return self.pixels.draw(lambda law: self._tempered(law).sample())
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        # A trace is read several times (likelihood, bound, weight), and the network is all that costs.
+        if self._scored is None or self._scored[0] is not value:
+            self._scored = value, self._tempered(self.pixels.laws(value)).log_prob(value)
+        return self._scored[1]
+
+    def mode(self) -> Tensor:
+        with torch.no_grad():
+            return self.pixels.draw(lambda law: law.mode())
+
+    def mean(self) -> Tensor:
+        return self.pixels.laws(self.mode()).mean()
+
+    def _tempered(self, law: Distribution) -> Distribution:
+        return law if self.temperature == 1.0 else law.tempered(self.temperature)
+
+    def tempered(self, t: float) -> AutoregressivePixels:
+        return AutoregressivePixels(self.pixels, density=self.density, temperature=self.temperature * t)
+
+    def detach(self) -> AutoregressivePixels:
+        return AutoregressivePixels(_Still(self.pixels), density=self.density, temperature=self.temperature)
+
+    def __repr__(self) -> str:
+        return f"AutoregressivePixels{self.shape}"
+
+
+class _Still:
+    """The same network without gradients."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.shape, self.draw, self._moving = pixels.shape, pixels.draw, pixels
+
+    def laws(self, value: Tensor) -> Distribution:
+        """Their gradients stopped."""
+        return self._moving.laws(value).detach()

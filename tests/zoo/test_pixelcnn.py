@@ -1,0 +1,70 @@
+"""Models whose likelihood goes from pixel to pixel: their order, their sum, and what they refuse."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from families import data
+
+from hvae.config.pixels import PixelCNNConfig
+from hvae.draw import prior
+from hvae.errors import HvaeError
+from hvae.walk import Model, names, run
+from hvae.zoo import build
+
+
+def model(shape: tuple[int, int, int] = (1, 2, 2), bits: int = 1, **keys: object) -> Model:
+    torch.manual_seed(2)
+    return build(PixelCNNConfig(width=6, receptive=4, **keys), shape, bits).double().eval()  # type: ignore[arg-type]
+
+
+def every(values: int) -> torch.Tensor:
+    return torch.tensor(list(itertools.product((0.0, 1.0), repeat=values)), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (2, 1, 2)])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "categorical"])
+def test_all_images_sum_to_one(shape: tuple[int, int, int], likelihood: str) -> None:
+    bound = model(shape, likelihood=likelihood)(every(4).view(16, *shape)).elbo()
+    torch.testing.assert_close(bound.logsumexp(0).exp(), torch.tensor(1.0, dtype=torch.float64))
+    assert bound.std() > 1e-3
+
+
+def test_a_pixel_moves_the_laws_of_later_ones_alone() -> None:
+    network, x = model((1, 4, 5)), data(1, (1, 4, 5))
+    before = network(x)["x"].law.pixels.laws(x).logits.flatten()
+    for place in range(20):
+        other = x.clone()
+        other.view(-1)[place] = 1 - other.view(-1)[place]
+        moved = network(other)["x"].law.pixels.laws(other).logits.flatten() != before
+        assert not moved[: place + 1].any()
+        assert place == 19 or moved[place + 1 :].any()
+
+
+def test_samples_are_as_frequent_as_probable() -> None:
+    toy = model()
+    with torch.no_grad():
+        drawn = run(toy, prior(), n=20_000).x.flatten(1) @ torch.tensor([8.0, 4.0, 2.0, 1.0], dtype=torch.float64)
+        p = toy(every(4).view(16, 1, 2, 2)).elbo().exp()
+    share = torch.bincount(drawn.long(), minlength=16) / 20_000
+    assert ((share - p).abs() < 5 * (p / 20_000).sqrt()).all()
+
+
+def test_there_are_no_latents() -> None:
+    toy, x = model((1, 4, 5)), data(3, (1, 4, 5))
+    assert names(toy) == [] and toy(x).rates() == {}
+    assert torch.equal(toy(x).elbo(), toy(x).log_weight())
+
+
+def test_gaps_and_joint_likelihoods_are_refused() -> None:
+    from hvae.datum import Datum
+
+    toy, x = model(), torch.zeros(1, 1, 2, 2, dtype=torch.float64)
+    with pytest.raises(HvaeError, match="autoregressive"):
+        toy(Datum(x, observed=x > 0))
+    with pytest.raises(HvaeError, match="factorise over the colours"):
+        PixelCNNConfig(likelihood="dmol")
+    with pytest.raises(HvaeError, match="needs images"):
+        build(PixelCNNConfig(), (5,), 1)
