@@ -11,7 +11,7 @@ from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
-from hvae.config.pixels import PixelCNNConfig
+from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
@@ -56,6 +56,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "iafvae-gaussian": IAFVAEConfig(blocks=(1, 1), width=6, latent=2, likelihood="bernoulli", posterior="gaussian"),
     "nvae": NVAEConfig(**NVAE, groups=(1, 1)),
     "nvae-flow": NVAEConfig(**NVAE, groups=(2,), flows=1, residual=False, gates=False, checkpoint=True),
+    "pixelvae": PixelVAEConfig(groups=(0, 1, 1), width=8, latent=2, pixel_width=6, receptive=2),
     "qresvae": QResVAEConfig(patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli"),
     "vdvae": VDVAEConfig(**VDVAE),
     "vqvae": VQVAEConfig(**CODED, stride=2),

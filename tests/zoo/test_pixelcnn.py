@@ -8,8 +8,8 @@ import pytest
 import torch
 from families import data
 
-from hvae.config.pixels import PixelCNNConfig
-from hvae.draw import prior
+from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
+from hvae.draw import given, prior
 from hvae.errors import HvaeError
 from hvae.walk import Model, names, run
 from hvae.zoo import build
@@ -50,6 +50,18 @@ def test_samples_are_as_frequent_as_probable() -> None:
         p = toy(every(4).view(16, 1, 2, 2)).elbo().exp()
     share = torch.bincount(drawn.long(), minlength=16) / 20_000
     assert ((share - p).abs() < 5 * (p / 20_000).sqrt()).all()
+
+
+def test_all_images_sum_to_one_under_any_latents_which_they_hear() -> None:
+    torch.manual_seed(2)
+    config = PixelVAEConfig(groups=(1,), width=8, latent=2, pixel_width=6, receptive=3)
+    toy, x = build(config, (1, 2, 2), 1).double().eval(), every(4).view(16, 1, 2, 2)
+    bounds = []
+    for _ in range(2):
+        z = torch.randn(1, 2, 2, 2, dtype=torch.float64).expand(16, -1, -1, -1)
+        bounds.append(run(toy, given({"z1": z}), toy.evidence(x)).log_likelihood())
+        torch.testing.assert_close(bounds[-1].logsumexp(0).exp(), torch.tensor(1.0, dtype=torch.float64))
+    assert (bounds[0] - bounds[1]).abs().max() > 1e-6
 
 
 def test_there_are_no_latents() -> None:

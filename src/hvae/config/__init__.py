@@ -8,7 +8,7 @@ from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserConfig, WarmUpConfig
-from hvae.config.pixels import PixelCNNConfig
+from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
@@ -35,6 +35,7 @@ __all__ = [
     "NVAEConfig",
     "ObjectiveConfig",
     "PixelCNNConfig",
+    "PixelVAEConfig",
     "Preset",
     "QResVAEConfig",
     "RegulariserConfig",

@@ -12,7 +12,7 @@ from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
-from hvae.config.pixels import PixelCNNConfig
+from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
@@ -58,6 +58,7 @@ FAMILIES: dict[str, Family] = {
         VQVAEConfig,
         VQVAE2Config,
         PixelCNNConfig,
+        PixelVAEConfig,
         VRNNConfig,
         SRNNConfig,
         DMMConfig,

@@ -36,5 +36,5 @@ def build(config: ModelConfig, shape: Sequence[int], bits: int = 8) -> Model:
     return model
 
 
-CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "vdvae", "nvae", "iafvae", "qresvae")
+CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "pixelvae", "vdvae", "nvae", "iafvae", "qresvae")
 """The families of this library that take a condition."""

@@ -19,6 +19,7 @@ from torch import nn
 from hvae.config.model import First, LadderConfig
 from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, merge, variance
+from hvae.levels.heads import Head
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import Recomputed, Resize, Shape, Start
@@ -36,14 +37,18 @@ _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
 
 
 def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
+    """The ladder above a likelihood that factorises."""
+    return above(head_for(config, shape, bits), config, shape)
+
+
+def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
     """Levels from the coarsest scale down to the data's; each has its own feature from the same scale on the way up."""
     if len(shape) != 3 or not any(config.groups) or min(config.groups) < 0:
         raise HvaeError(
-            f"the ladder needs images (C, H, W) and at least one level; got data of shape {shape} "
+            f"the {config.family} needs images (C, H, W) and at least one level; got data of shape {shape} "
             f"and model.groups {config.groups}; for vectors choose model.family lvae"
         )
-    head, sizes = head_for(config, shape, bits), scales(shape[1:], len(config.groups))
-    widths = _widths(config)
+    sizes, widths = scales(shape[1:], len(config.groups)), _widths(config)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
     return TopDown(
         shape,
