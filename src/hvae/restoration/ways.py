@@ -26,6 +26,7 @@ from torch import Tensor
 
 from hvae.datum import Context
 from hvae.distributions import Distribution
+from hvae.distributions.pixels import AutoregressivePixels
 from hvae.draw import given, mode, posterior
 from hvae.errors import HvaeError
 from hvae.refine import refined
@@ -44,7 +45,13 @@ def law_of(trace: Trace) -> Distribution:
             f"expected a model whose data are drawn at once, got one with {len(trace.observed)} sites of data; "
             "restoration is for images and tables, not for steps in time"
         )
-    return trace.observed[0].law
+    law = trace.observed[0].law
+    if isinstance(law, AutoregressivePixels):
+        raise HvaeError(
+            "expected a model whose values are independent given its latents, got an autoregressive likelihood; "
+            "restore with another family, such as ladder"
+        )
+    return law
 
 
 class Way(ABC):
