@@ -1,4 +1,4 @@
-"""Runs of codes: trained in two stages, measured, sampled, and refused where files do not hold them yet."""
+"""Runs of codes: trained in two stages, measured, sampled, and written into files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hvae
@@ -61,12 +62,19 @@ def test_samples_name_a_uniform_prior(stages: tuple[Path, Path], command: Comman
     assert said.code == 0 and "uniform" not in said.err
 
 
-def test_files_of_codes_are_refused_with_advice(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
+def test_files_of_codes_come_back(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
+    levels = np.arange(640, dtype=np.uint8).reshape(10, 1, 8, 8) % 16
+    np.save(tmp_path / "in.npy", levels)
     for run in stages:
-        said = command("compress", run, run / "samples.png", tmp_path / "out.hvz")
-        assert said.code == 2
-        assert "its latents are codes (z2, z1), of which no file can be written yet; hvae encode" in said.err
-        assert not (tmp_path / "out.hvz").exists()
+        asked = command("compress", run, tmp_path / "in.npy", tmp_path / "out.hvz")
+        assert asked.code == 2 and "expected --quality all, or 1 to 2 of its levels" in asked.err
+        made = command("compress", run, tmp_path / "in.npy", tmp_path / "out.hvz", "--quality", "all", "--json")
+        assert made.code == 0, made.err
+        assert [level["name"] for level in made.json["levels"]] == ["z2", "z1"] and made.json["psnr"] > 0
+        done = command("decompress", tmp_path / "out.hvz", tmp_path / f"{run.name}.npy", "--levels", 1, "--json")
+        assert done.code == 0 and done.json["levels_written"] == 2, done.err
+    swapped = command("decompress", tmp_path / "out.hvz", tmp_path / "other.npy", "--run", stages[0])
+    assert swapped.code == 2 and "another model" in swapped.err and not (tmp_path / "other.npy").exists()
 
 
 def test_a_codebook_larger_than_the_first_batch_is_refused(command: Command, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hvae.coding.entropy.curves import UNIT
 from hvae.coding.entropy.queue import Reader, Writer
 from hvae.coding.lossy import rounding as levels_of
 from hvae.coding.lossy.layout import LOSSY
-from hvae.coding.lossy.rounding import DITHERS, HALF, Dither, Residues, shaken
+from hvae.coding.lossy.residues import DITHERS, HALF, Dither, Residues, shaken
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.walk import run

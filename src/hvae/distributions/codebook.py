@@ -186,7 +186,7 @@ class AutoregressiveCodes(Codes):
         self._scored: tuple[Tensor, Tensor] | None = None
 
     def sample(self) -> Tensor:
-        return self._drawn(lambda logits: choose(logits / self.temperature).squeeze(1))
+        return self._drawn(lambda logits: choose(logits).squeeze(1))
 
     def mode(self) -> Tensor:
         return self._drawn(lambda logits: logits.argmax(1))
@@ -194,9 +194,13 @@ class AutoregressiveCodes(Codes):
     def mean(self) -> Tensor:
         return self.mode()
 
-    @torch.no_grad()
     def _drawn(self, one: Callable[[Tensor], Tensor]) -> Tensor:
-        return codes_at(self.book, self.maps.draw(lambda logits: one(full(logits))))
+        return codes_at(self.book, self.stepwise(one))
+
+    @torch.no_grad()
+    def stepwise(self, one: Callable[[Tensor], Tensor]) -> Tensor:
+        """Maps of indices (B, *P), one code after the other, each by `one` of its logits (B, K) -> (B,)."""
+        return self.maps.draw(lambda logits: one(full(logits) / self.temperature))
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.log_mass(self.maps.search(value))

@@ -10,12 +10,10 @@ from typing import Literal, cast
 from hvae.checkpoints import LoadedRun
 from hvae.coding import Book, Codec, LossyCodec, Picture, quantised
 from hvae.datum import Context
-from hvae.distributions.codebook import Codes
 from hvae.errors import HvaeError, short
 from hvae.files import write_text
 from hvae.study.conditions import Named, classes_of, complete, numbers
 from hvae.study.inputs import split_of
-from hvae.walk import glimpse
 
 BINS = "bins.json"
 """The bins of a run's latents, calibrated on its training data."""
@@ -53,9 +51,8 @@ def _identity(run: LoadedRun) -> dict[str, object]:
 def is_lossy(run: LoadedRun, quality: Quality | None) -> bool:
     """Whether to compress with loss.
 
-    Raises HvaeError unless a quality is given exactly where the run is lossy, and for a run of codes.
+    Raises HvaeError unless a quality is given exactly where the run is lossy.
     """
-    _check_codes(run)
     levels = quantised(run.model)
     if levels and quality is None:
         raise HvaeError(
@@ -67,16 +64,6 @@ def is_lossy(run: LoadedRun, quality: Quality | None) -> bool:
             "or train a lossy codec such as photos-lossy-small"
         )
     return bool(levels)
-
-
-def _check_codes(run: LoadedRun) -> None:
-    """Raises HvaeError for a run whose latents are codes: no file holds them yet."""
-    coded = [record.name for record in glimpse(run.model).latents if isinstance(record.p, Codes)]
-    if coded:
-        raise HvaeError(
-            f"{run.folder}: its latents are codes ({', '.join(coded)}), of which no file can be written yet; "
-            f"hvae encode keeps them as numbers, hvae evaluate says what they cost; compress with a qresvae run"
-        )
 
 
 def depth_of(quality: Quality, levels: Sequence[str]) -> int | None:

@@ -8,6 +8,7 @@ Shapes: `B` batch; `N` all elements, (B, ...) flattened; `K` symbols, `L` of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ from hvae.coding.entropy.symbols import (
     Channels,
     Code,
     Counted,
+    Cumulative,
+    Even,
     Flat,
     Logistics,
     Table,
@@ -43,6 +46,7 @@ from hvae.distributions import (
     Normal,
     Steps,
 )
+from hvae.distributions.codebook import AutoregressiveCodes, UniformCodes
 from hvae.distributions.quantised import BlurredNormal
 from hvae.errors import HvaeError
 
@@ -66,6 +70,18 @@ class Discrete(Form):
     data: Callable[[], Code]
     latent: Callable[[], Code]
     values: Callable[[Ints], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Listed(Form):
+    """A map of codes: rows of `book` (K, D) at the places of a `size` (B, *P), coded some at a time.
+
+    `fill` asks for them by a code for the next N, position by position, all rows of each: the indices (B, *P).
+    """
+
+    book: Tensor
+    size: tuple[int, ...]
+    fill: Callable[[Callable[[Cumulative], Ints]], Tensor]
 
 
 def masses(probabilities: Tensor, values: Callable[[Ints], Tensor] | None = None) -> Discrete:
@@ -235,6 +251,27 @@ def _keep(law: Keep) -> Form:
         return Certain(kept.long().numpy())
 
     return Discrete(2, code, code, lambda symbols: kept)
+
+
+@register(UniformCodes)
+def _uniform_codes(law: UniformCodes) -> Form:
+    def fill(choose: Callable[[Cumulative], Ints]) -> Tensor:
+        index = choose(Even(math.prod(law.size), len(law.book)))
+        return torch.from_numpy(index).view(-1, law.size[0]).T.reshape(law.size)
+
+    return Listed(law.book, law.size, fill)
+
+
+@register(AutoregressiveCodes)
+def _autoregressive_codes(law: AutoregressiveCodes) -> Form:
+    def fill(choose: Callable[[Cumulative], Ints]) -> Tensor:
+        def one(logits: Tensor) -> Tensor:
+            return torch.from_numpy(choose(Counted(integers(logits.double().softmax(1)) << TO_UNIT)))
+
+        # Step by step on both sides: all positions in one pass would be other numbers in their last bits.
+        return law.stepwise(one)
+
+    return Listed(law.book, law.size, fill)
 
 
 _BUILT_IN.update(_FORMS)

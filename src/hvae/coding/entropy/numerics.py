@@ -65,8 +65,8 @@ def resized(model: Model, build: Build | None, shape: tuple[int, ...]) -> Model:
     own = model.state_dict()
     if other is None or {k: v.shape for k, v in other.state_dict().items()} != {k: v.shape for k, v in own.items()}:
         raise HvaeError(
-            f"the weights of this model are those of images of {tuple(model.shape)} alone; leave the size of tiles as "
-            "it is, or train a ladder with --model.start everywhere"
+            f"the weights of this model are those of images of {tuple(model.shape)} alone; compress images (or tiles) "
+            "of that size, or train a ladder with --model.start everywhere, or codes with --model.prior uniform"
         )
     other.load_state_dict(own)
     return still(other)

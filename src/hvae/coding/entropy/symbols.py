@@ -24,6 +24,7 @@ from torch import Tensor
 
 from hvae.coding.entropy.bins import Bins
 from hvae.coding.entropy.curves import UNIT, UNIT_BITS, Curve, Floats, Ints, logistic
+from hvae.coding.entropy.queue import Reader, Writer
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Parameters, flat, steady
 from hvae.distributions import LogisticMixture
@@ -70,6 +71,20 @@ class Cumulative(Code):
     @abstractmethod
     def cumulative(self, index: Ints) -> Ints:
         """The mass of all symbols below index (N, E), which lies above 0; `total` from `size` on."""
+
+    def write(self, writer: Writer, symbols: Ints) -> None:
+        """Into a queue, from which `read` takes them in this order."""
+
+        def digit(masses: Floats, shift: int) -> Ints:
+            digits = (symbols >> shift) & (masses.shape[1] - 1)
+            writer.write(masses, digits)
+            return digits
+
+        self._walk(digit)
+
+    def read(self, reader: Reader) -> Ints:
+        """From a queue; of a damaged one the symbols may lie beyond the last."""
+        return self._walk(lambda masses, shift: reader.read(masses))
 
     def pop(self, stack: Stack) -> Ints:
         return self._walk(lambda masses, shift: stack.pop(masses))
@@ -132,6 +147,21 @@ class Counted(Cumulative):
 
     def cumulative(self, index: Ints) -> Ints:
         return np.take_along_axis(self.sums, np.minimum(index, self.size) - 1, 1)
+
+
+class Even(Cumulative):
+    """`count` symbols of `size` that are all equally probable.
+
+    >>> Even(1, 5).cumulative(np.array([[1, 5, 8]])) / Even(1, 5).total
+    array([[0.2, 1. , 1. ]])
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self.size, self.shift = size, UNIT_BITS - (size - 1).bit_length()
+        self.total = np.full(count, size << self.shift)
+
+    def cumulative(self, index: Ints) -> Ints:
+        return np.minimum(index, self.size) << self.shift
 
 
 class Table(Code):

@@ -1,9 +1,9 @@
-"""A model of rounded latents as a lossy codec with a progressive file format, for pictures of any size.
+"""A model of rounded latents or of codes as a lossy codec with a progressive file format, for pictures of any size.
 
 Chunks lie in the file level by level, the top level of all pictures first.  Of a truncated file all complete chunks are
-decoded, if the top level is complete; missing levels are at the mean of their prior.  A picture is coded whole, by the
-same weights in a network of its own size; one of more than 1,024 pixels a side in tiles of equal size, whose seams may
-be seen.  Pictures of one size are coded together, as many as fit into 2^18 pixels (64 at most).
+decoded, if the top level is complete; missing levels are at the mean of their prior (codes: at its mode).  A picture is
+coded whole, by the same weights in a network of its own size; one of more than 1,024 pixels a side in tiles of equal
+size, whose seams may be seen.  Pictures of one size are coded together, as many as fit into 2^18 pixels (64 at most).
 
 Shapes: `C H W` a picture; `N` tiles; `G` groups; `L` levels in the file.
 """
@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hvae.coding.entropy.forms import Rounded
 from hvae.coding.entropy.numerics import Build, identity, resized, settled, still
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.container import Block, File, Header, Item, write
@@ -38,18 +39,19 @@ from hvae.coding.lossy.layout import (
     tile_count,
     tile_shape,
 )
-from hvae.coding.lossy.rounding import DITHERS, Chunk, Dither, Sent
+from hvae.coding.lossy.residues import DITHERS, Dither
+from hvae.coding.lossy.rounding import Chunk, Sent
 from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 
 
 class LossyCodec:
-    """Compresses pictures with a model of rounded latents, and decompresses them with the same one.
+    """Compresses pictures with a model of rounded latents or codes, and decompresses them with the same one.
 
     Arguments: `model`, which is copied; `build`, a shape (C, H, W) to an untrained model of the same weights (by name
     and size) for pictures of that shape; `bits` of the data; `description`, `run` and `context` as for `Codec`.  Raises
-    HvaeError for a model whose latents cannot be rounded.
+    HvaeError for a model whose latents cannot be rounded and are no codes.
 
     >>> from hvae.coding.files.container import read
     >>> from hvae.config.qresvae import QResVAEConfig
@@ -72,11 +74,13 @@ class LossyCodec:
         run: str = "",
         context: Context | None = None,
     ) -> None:
-        self.levels = lossy.quantised(model)
+        forms = lossy.forms(model)
+        self.levels = list(forms)
+        self.dithers = DITHERS if any(isinstance(one, Rounded) for one in forms.values()) else DITHERS[:1]
         if not self.levels or not 1 <= bits <= 8 or len(model.shape) != 3:
             raise HvaeError(
-                "this model is no lossy codec: its latents were not trained to be rounded; leave --quality out to "
-                "compress without loss, or train a lossy preset such as photos-lossy-small"
+                "this model is no lossy codec: its latents are neither trained to be rounded nor codes; leave "
+                "--quality out to compress without loss, or train a lossy preset such as photos-lossy-small"
             )
         self.identity, self.model = identity(model, description or {}), still(model)
         self.build, self.bits, self.run = build, bits, run
@@ -99,6 +103,8 @@ class LossyCodec:
             tile for picture in pictures for tile in split(self._checked(picture), tile_shape(picture.levels.shape))
         ]
         parts = groups(items_of(pictures), self.shape[0])
+        for shape in {part.shape for part in parts}:
+            self.sized(shape)  # refuses sizes that the weights do not fit, before any work
         number, sent = self._best(parts, tiles, names, tick)
         before = time.perf_counter()
         if verify:
@@ -169,13 +175,13 @@ class LossyCodec:
     ) -> tuple[int, list[Sent]]:
         """The dither with the best training objective on these pictures, and its chunks."""
         tried = list[list[Sent]]()
-        for dither in DITHERS:
+        for dither in self.dithers:
             tried.append([])
             for group in parts:
                 x = np.stack(tiles[group.start : group.start + group.tiles])  # (N, C, h, w)
                 tried[-1].append(lossy.encode(self.sized(group.shape), x, names, self.bits, dither, self.context))
                 if tick is not None:
-                    tick(sum(map(len, tried)), len(DITHERS) * len(parts))
+                    tick(sum(map(len, tried)), len(self.dithers) * len(parts))
         bounds = [sum(sent.elbo for sent in one) for one in tried]
         best = max(range(len(tried)), key=bounds.__getitem__)
         return best, tried[best]
@@ -204,6 +210,8 @@ class LossyCodec:
         if header.order not in ORDERS:
             raise HvaeError("this file was compressed without loss: it has no levels to choose from")
         check_model(header, self.identity)
+        if header.order - LOSSY >= len(self.dithers):
+            raise HvaeError("the file says that its codes have a dither, which none have: it is damaged")
         if (header.bits, header.shape) != (self.bits, self.shape) or header.levels:
             raise HvaeError(
                 f"expected a file of {self.bits} bits by a model of {self.shape}, without bins; it says {header.bits} "

@@ -17,7 +17,7 @@ import numpy as np
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.container import File, Header, Item, read_part
 from hvae.coding.files.pictures import KINDS, MODES, Picture, join, layout
-from hvae.coding.lossy.rounding import DITHERS
+from hvae.coding.lossy.residues import DITHERS
 from hvae.errors import HvaeError
 
 LOSSY = 100

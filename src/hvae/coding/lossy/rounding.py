@@ -1,46 +1,42 @@
-r"""Coding of rounded latents, top level first, without bits-back; every prefix of levels is decodable.
+r"""Levels coded top first, without bits-back; every prefix of them is decodable.
 
-    encode:  walk on the data; of each level send k = round(mu_q - mu_p), go on with z = mu_p + k
-    decode:  walk on nothing; read k of each level that is there, and z = mu_p where nothing is
+    encode:  walk on the data; of each level send the symbols nearest to q, go on with the value that they name
+    decode:  walk on nothing; read the symbols of each level that is there, and take the middle of p where nothing is
 
-A symbol k has the mass of its bin, $\Phi((k + 1/2) / \sigma_p) - \Phi((k - 1/2) / \sigma_p)$, in integers.  Duan, Lu,
-Ma and Zhu 2022, arXiv 2208.13056, sec. 3.
+Rounded latents send k = round(mu_q - mu_p) for z = mu_p + k, with the mass of its bin,
+$\Phi((k + 1/2) / \sigma_p) - \Phi((k - 1/2) / \sigma_p)$, in integers (Duan, Lu, Ma and Zhu 2022, arXiv 2208.13056,
+sec. 3); maps of codes send their indices with the masses of p (van den Oord et al. 2017, arXiv 1711.00937, sec. 3.3).
 
-Or with dither, numbers u in [-1/2, 1/2) that both sides know: k = round(mu_q - mu_p - u), z = mu_p + k + u.  Then z is
-distributed as in training, mu_q plus uniform noise, and the mean size of a file is the rate of training to the bit
-(Ziv 1985; Agustsson and Theis 2020, arXiv 2006.09952, sec. 3).  Rounding alone is the better the longer a model was
-trained; an encoder tries both, and the file says which it is.
-
-Shapes: `B` rows; `N` all elements of a value, (B, ...) flattened; `E` edges.
+Shapes: `B` rows; `C H W` a picture.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.coding.entropy.curves import UNIT, Floats, Ints, normal
-from hvae.coding.entropy.forms import Rounded
-from hvae.coding.entropy.laws import form
-from hvae.coding.entropy.numerics import calm, noise
+from hvae.coding.entropy.curves import Ints
+from hvae.coding.entropy.forms import Form, Rounded
+from hvae.coding.entropy.laws import Listed, form
+from hvae.coding.entropy.numerics import calm
 from hvae.coding.entropy.queue import Reader, Writer
-from hvae.coding.entropy.steady import Parameters, Uncodable, flat
+from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.files.classic import Levels
+from hvae.coding.lossy.codes import Indices
+from hvae.coding.lossy.level import Level
+from hvae.coding.lossy.residues import Dither, Residual, plain
 from hvae.datum import Context
 from hvae.draw import Draw, Drawn, mode
 from hvae.errors import HvaeError
 from hvae.site import Site
-from hvae.walk import Evidence, Model, device_of, run
-
-HALF = 1 << 11
-"""Symbols lie between -HALF and HALF - 1: a residue beyond is cut off to them, in the encoder's walk too."""
+from hvae.walk import Model, glimpse, run
 
 
 class Chunk(NamedTuple):
@@ -59,49 +55,8 @@ class Sent(NamedTuple):
     elbo: float
 
 
-Dither = Callable[[str, int], Floats]
-"""Dither of `count` symbols of a level, in [-1/2, 1/2)."""
-
-
-def plain(name: str, count: int) -> Floats:
-    """No dither."""
-    return np.zeros(count)
-
-
-def shaken(name: str, count: int) -> Floats:
-    """Fixed pseudo-random dither, different for every level."""
-    words = hashlib.shake_256(b"hvae dither " + name.encode()).digest(4 * count)
-    return np.frombuffer(words, dtype="<u4") / 2**32 - 0.5
-
-
-DITHERS: tuple[Dither, ...] = (plain, shaken)
-
-
-class Residues(Cumulative):
-    """Integers, plus a dither, around the mean of a Gaussian that is blurred by their width; symbol 0 is -HALF."""
-
-    size = 2 * HALF
-
-    def __init__(self, scale: Floats, dither: Floats) -> None:
-        self.scale, self.dither, self.total = scale, dither, np.full(len(scale), UNIT)
-
-    def cumulative(self, index: Ints) -> Ints:
-        return normal()((index - HALF - 0.5 + self.dither[:, None]) / self.scale[:, None])
-
-    def write(self, writer: Writer, symbols: Ints) -> None:
-        def digit(masses: Floats, shift: int) -> Ints:
-            digits = (symbols >> shift) & (masses.shape[1] - 1)
-            writer.write(masses, digits)
-            return digits
-
-        self._walk(digit)
-
-    def read(self, reader: Reader) -> Ints:
-        return self._walk(lambda masses, shift: reader.read(masses))
-
-
 class _Sending(Draw):
-    """Rounds the levels of `names`; the others are at the mean of their prior, as in the decoder."""
+    """Sends the levels of `names`; the others are at the middle of their prior, as in the decoder."""
 
     def __init__(self, names: Collection[str], dither: Dither) -> None:
         self.names, self.dither, self.chunks = names, dither, dict[str, Chunk]()
@@ -109,20 +64,33 @@ class _Sending(Draw):
     def __call__(self, site: Site) -> Drawn:
         if site.auxiliary:
             return mode(site)  # a choice of the walk itself, which both sides make alike
-        law = _law(site)
+        level = _level(site, self.dither)
         if site.name not in self.names:
-            return _middle(site, law)
-        assert site.q is not None, f"a walk on data knows the q of {site.name}"
-        dither = self.dither(site.name, len(law.loc))
-        residue = np.rint(flat(site.q.mean()) - law.loc - dither).clip(-HALF, HALF - 1).astype(np.int64)
-        writer = Writer()
-        Residues(law.scale, dither).write(writer, residue + HALF)
-        self.chunks[site.name] = Chunk(writer.words().astype("<u4").tobytes(), _crc(residue))
-        return Drawn(_value(site, law.loc + (residue + dither)), site.q)
+            return Drawn(level.middle(), site.p)
+        writing = _Writing(level.symbols())
+        symbols, value = level.decided(writing)
+        self.chunks[site.name] = Chunk(writing.payload(), zlib.crc32(level.packed(symbols)))
+        return Drawn(value, site.q)
+
+
+class _Writing:
+    """Chooses the next of some symbols, and writes them."""
+
+    def __init__(self, symbols: Ints) -> None:
+        self.symbols, self.at, self.writer = symbols, 0, Writer()
+
+    def __call__(self, code: Cumulative) -> Ints:
+        start, self.at = self.at, self.at + len(code.total)
+        part = self.symbols[start : self.at]
+        code.write(self.writer, part)
+        return part
+
+    def payload(self) -> bytes:
+        return self.writer.words().astype("<u4").tobytes()
 
 
 class _Receiving(Draw):
-    """Decodes the available levels; the others and the data are at the mean of p."""
+    """Decodes the available levels; the others are at the middle of p, and the data at its mean."""
 
     def __init__(self, chunks: Mapping[str, Chunk], dither: Dither) -> None:
         self.chunks, self.dither = chunks, dither
@@ -133,12 +101,9 @@ class _Receiving(Draw):
             return Drawn(site.p.mean(), site.p)
         if site.auxiliary:
             return mode(site)
-        law = _law(site)
-        if site.name not in self.chunks:
-            return _middle(site, law)
-        dither = self.dither(site.name, len(law.loc))
-        residue = _residue(self.chunks[site.name], Residues(law.scale, dither), site.name)
-        return Drawn(_value(site, law.loc + (residue + dither)), site.p)
+        level = _level(site, self.dither)
+        there = site.name in self.chunks
+        return Drawn(_received(level, self.chunks[site.name], site.name) if there else level.middle(), site.p)
 
 
 class _Drawing(Draw):
@@ -154,10 +119,7 @@ class _Drawing(Draw):
             return Drawn(site.p.mean(), site.p)
         if site.auxiliary:
             return mode(site)
-        law = _law(site)
-        self.seen.update(np.stack(law).astype("<f8").tobytes())
-        residue = noise(len(law.loc)).astype(np.int64) % 5 - 2
-        return Drawn(_value(site, law.loc + residue), site.p)
+        return Drawn(_level(site, plain).probed(self.seen.update), site.p)
 
 
 def encode(
@@ -200,14 +162,17 @@ def fingerprint(model: Model, context: Context | None = None) -> bytes:
     return drawing.seen.digest()[:8]
 
 
+def forms(model: Model) -> dict[str, Form]:
+    """What each level of a model is to this codec, top first; none if the model cannot be used for lossy coding."""
+    latents = glimpse(model).latents
+    found = {record.name: form(record.p) for record in latents}
+    own: dict[str, Form] = {name: one for name, one in found.items() if isinstance(one, Rounded | Listed)}
+    return own if len(own) == len(latents) and not any(r.late or r.step is not None for r in latents) else {}
+
+
 def quantised(model: Model) -> list[str]:
     """The levels of a model, top first; empty if the model cannot be used for lossy coding."""
-    device = device_of(model)
-    context = {name: condition.placeholder(1, device) for name, condition in model.conditions.items()}
-    with torch.no_grad():
-        latents = run(model, mode, Evidence(1, context=context)).latents
-    lossy = all(isinstance(form(r.p), Rounded) and not r.late and r.step is None for r in latents)
-    return [record.name for record in latents] if lossy else []
+    return list(forms(model))
 
 
 def psnr(a: Sequence[Levels], b: Sequence[Levels], bits: int) -> float:
@@ -221,38 +186,35 @@ def psnr(a: Sequence[Levels], b: Sequence[Levels], bits: int) -> float:
     return float(np.mean([-10 * np.log10(max(error, 1e-10)) for error in errors]))
 
 
-def _law(site: Site) -> Parameters:
+def _level(site: Site, dither: Dither) -> Level:
     own = form(site.p)
-    if not isinstance(own, Rounded):
-        raise Uncodable(f"expected level {site.name} to be made for rounding, got {site.p!r}; train a qresvae model")
-    return own.parameters
+    if isinstance(own, Rounded):
+        return Residual(site, own, dither)
+    if isinstance(own, Listed):
+        return Indices(site, own)
+    raise Uncodable(
+        f"expected level {site.name} to be made for rounding, or of codes, got {site.p!r}; train a qresvae model"
+    )
 
 
-def _middle(site: Site, law: Parameters) -> Drawn:
-    return Drawn(_value(site, law.loc), site.p)
-
-
-def _value(site: Site, z: Floats) -> Tensor:
-    assert site.p is not None
-    like = site.p.mean()
-    return torch.from_numpy(z).reshape(like.shape).to(like.dtype)
-
-
-def _residue(chunk: Chunk, code: Residues, name: str) -> Ints:
+def _received(level: Level, chunk: Chunk, name: str) -> Tensor:
     if len(chunk.payload) % 4:
         raise HvaeError(f"level {name} is no whole number of words; the file is damaged")
     reader = Reader(np.frombuffer(chunk.payload, dtype="<u4").astype(np.uint32))
-    residue = code.read(reader) - HALF
+
+    def read(code: Cumulative) -> Ints:
+        symbols = code.read(reader)
+        if (symbols >= code.size).any():
+            raise HvaeError(f"level {name} names a code beyond the {code.size} there are; the file is damaged")
+        return symbols
+
+    symbols, value = level.decided(read)
     reader.check_end()
-    if _crc(residue) != chunk.content:
+    if zlib.crc32(level.packed(symbols)) != chunk.content:
         raise HvaeError(
             f"level {name} decodes to other values than were sent; the file is damaged, or of another model"
         )
-    return residue
-
-
-def _crc(residue: Ints) -> int:
-    return zlib.crc32(residue.astype("<i2").tobytes())
+    return value
 
 
 def _levels(x: Tensor, bits: int) -> Levels:
