@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from forgery import mutation, mutations
 from tiny_lossy import waves
 
 from hvae.coding import File, LossyCodec, Picture, opened, read
@@ -152,3 +153,19 @@ def test_even_symbols_of_any_number_come_back(size: int) -> None:
     Even(200, size).write(writer, symbols)
     assert np.array_equal(Even(200, size).read(Reader(writer.words())), symbols)
     assert 32 * len(writer.words()) < 200 * math.log2(size) * 1.001 + 64
+
+
+def test_mutations_are_refused_or_previews(same: LossyCodec) -> None:
+    """Bytes changed or cut, and headers forged with their checksums made right: an error of one line, or a preview."""
+    file = same.compress(pictures(2))
+    rng = np.random.default_rng(3)
+    views = [same.decompress(opened(file.content), levels=k) for k in (1, 2)]
+    pixels = {p.levels.tobytes() for view in views for p in view}
+    for wrong in [*mutations(file.content, 300), *(mutation(rng, file.content) for _ in range(300))]:
+        try:
+            found = same.decompress(opened(wrong) or read(wrong))
+        except HvaeError as fault:
+            assert "\n" not in str(fault)
+        else:
+            whole = [p.levels for p in found if p.levels.shape == SHAPE]
+            assert all(levels.tobytes() in pixels for levels in whole)

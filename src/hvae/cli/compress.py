@@ -26,7 +26,7 @@ ABOUT = (
     "or, by a ladder trained with model.start everywhere, of any size (--tile). "
     "Grey, colour, palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; "
     "opacity and the low bytes of 16 bits are kept beside it in a classic format. "
-    "Where the model would cost more than PNG or WebP, those are kept instead. A lossy run (family qresvae) "
+    "Where the model would cost more than PNG or WebP, those are kept instead. A lossy run (qresvae, vqvae, vqvae2) "
     "takes --quality: then the file may be cut anywhere after its top level and shows a preview, and pictures are "
     "coded whole. A picture is named by its file, and by the folders it lies in below a folder that is given; an older "
     "OUT.hvz is replaced once the new one is whole."

@@ -1,4 +1,4 @@
-"""Compression with any model that can be coded: bits-back coding without loss, rounded latents with it, real files.
+"""Compression with any model that can be coded: bits-back coding without loss, rounded latents or codes with it.
 
 `entropy` turns distributions into bits, `lossless` and `lossy` are the two codecs, `files` are pictures and the
 container that both write.  Names are imported when they are first used.

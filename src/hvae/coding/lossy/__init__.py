@@ -1,1 +1,1 @@
-"""Rounded latents: levels sent top first, their layout in a file, and the codec that writes them."""
+"""Lossy coding: levels of rounded latents or of codes sent top first, their layout in a file, and the codec."""
