@@ -10,6 +10,7 @@ from hvae.config.presets.iafvae import IAFVAE
 from hvae.config.presets.iwae import IWAE
 from hvae.config.presets.nvae import NVAE
 from hvae.config.presets.own import OWN
+from hvae.config.presets.pixels import PIXELS
 from hvae.config.presets.preset import YOUR_FOLDER, Preset, is_open
 from hvae.config.presets.qresvae import QRESVAE
 from hvae.config.presets.sequences import SEQUENCES
@@ -34,6 +35,7 @@ PRESETS: dict[str, Preset] = {
     **NVAE,
     **QRESVAE,
     **VQ,
+    **PIXELS,
     **SEQUENCES,
 }
 """The presets by name."""

@@ -10,7 +10,6 @@ from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
-from hvae.config.pixels import PixelVAEConfig
 from hvae.config.presets.preset import YOUR_FOLDER, Preset
 from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
@@ -88,12 +87,6 @@ def mnist_static_ladder() -> RunConfig:
     return _mnist_static(model, _uniform(3_000), steps=15_000, batch=16)
 
 
-def mnist_static_pixelvae() -> RunConfig:
-    """The ladder above a PixelCNN that sees four pixels to the left: what is farther away is for the latents."""
-    model = PixelVAEConfig(groups=(0, 2, 3), width=32, latent=8)
-    return _mnist_static(model, _uniform(3_000), steps=15_000, batch=16)
-
-
 def mnist() -> RunConfig:
     """Grey values, not binarised: bits per dimension, not comparable with any binarised set."""
     return RunConfig(
@@ -157,9 +150,6 @@ FIRST: dict[str, Preset] = {
     "mnist-static-lvae": Preset("Ladder VAE on statically binarised MNIST", "25 min, 1 core", mnist_static_lvae),
     "mnist-static-vlae": Preset("VLAE on statically binarised MNIST", "25 min, 1 core", mnist_static_vlae),
     "mnist-static-ladder": Preset("deep ladder on statically binarised MNIST", "25 min, 1 core", mnist_static_ladder),
-    "mnist-static-pixelvae": Preset(
-        "deep ladder above a PixelCNN, on statically binarised MNIST", "not timed; 1 core", mnist_static_pixelvae
-    ),
     "mnist": Preset("deep ladder on grey MNIST, 8 bits", "not timed; 1 GPU", mnist),
     "fashion-mnist": Preset("deep ladder on grey Fashion-MNIST, 8 bits", "not timed; 1 GPU", fashion_mnist),
     "cifar10": Preset("deep ladder on CIFAR-10", "not timed; 1 GPU", cifar10),
