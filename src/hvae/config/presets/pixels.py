@@ -1,4 +1,4 @@
-"""Models whose likelihood goes from pixel to pixel: PixelVAE (Gulrajani et al. 2017, arXiv 1611.05013) at a small size."""
+"""Models whose likelihood goes from pixel to pixel: a small PixelVAE (Gulrajani et al. 2017, arXiv 1611.05013)."""
 
 from __future__ import annotations
 
