@@ -32,7 +32,7 @@ sizes = st.lists(st.integers(1, 600), min_size=1, max_size=5).map(tuple)
 def configs(draw: st.DrawFn) -> RunConfig:
     family = FAMILIES[draw(st.sampled_from(list(FAMILIES)))].config
     return RunConfig(
-        model=family(likelihood=draw(st.sampled_from(["dmol", "bernoulli"])), sigma=draw(st.floats(1e-3, 1))),
+        model=family(likelihood=draw(st.sampled_from(["categorical", "bernoulli"])), sigma=draw(st.floats(1e-3, 1))),
         data=DataConfig(
             root=draw(TEXTS),
             size=draw(st.none() | st.tuples(st.integers(1, 9), st.integers(1, 9))),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 from families import data
 
+import hvae
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.draw import given, prior
 from hvae.errors import HvaeError
@@ -80,3 +82,13 @@ def test_gaps_and_joint_likelihoods_are_refused() -> None:
         PixelCNNConfig(likelihood="dmol")
     with pytest.raises(HvaeError, match="needs images"):
         build(PixelCNNConfig(), (5,), 1)
+
+
+def test_a_run_without_latents_is_trained_measured_and_reported(tmp_path: Path) -> None:
+    keys = {"model.family": "pixelcnn", "model.likelihood": "categorical", "model.width": 8, "model.receptive": 2}
+    course = {"train.steps": 2, "train.batch": 8, "train.valid_size": 8, "train.accelerator": "cpu"}
+    free = {"objective.warmup.length": 0, "objective.free_bits.nats": 0, "evaluate.limit": 8, "evaluate.samples": 1}
+    trained = hvae.train("digits", out=tmp_path / "run", overrides={**keys, **course, **free})
+    assert trained.evaluation and set(trained.evaluation.results) == {"likelihood"} and trained.report
+    with pytest.raises(HvaeError, match="has no latents, and scores compare its levels"):
+        hvae.score(trained.folder, "test")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,9 @@ class RunConfig:
         `model.family` changes first: the new family keeps what both share.
         """
         family = values.get("model.family", self.model.family)
-        tree = replace(self, model=_converted(self.model, str(family))).to_dict()
+        tree = self.to_dict()
+        # Not a configuration yet: what both share may suit the new family only with the other keys.
+        tree["model"] = _of_family(tree["model"], self.model, str(family))
         for key, value in values.items():
             _put(tree, key, value)
         return RunConfig.from_dict(tree)
@@ -124,12 +126,11 @@ def _section(name: str, value: Any) -> Any:
     return read(family_type(str(value["family"])), rest, name)
 
 
-def _converted(model: ModelConfig, family: str) -> ModelConfig:
-    kind = family_type(family)
-    if kind is type(model):
-        return model
-    shared = {name: getattr(model, name) for name in hints(ModelConfig)}
-    return kind(**shared)
+def _of_family(tree: JSON, model: ModelConfig, family: str) -> JSON:
+    """The keys of a model that another family shares, under the name of that family."""
+    if family_type(family) is type(model):
+        return tree
+    return {"family": family, **{name: tree[name] for name in hints(ModelConfig) if name in tree}}
 
 
 def _put(tree: JSON, key: str, value: object) -> None:

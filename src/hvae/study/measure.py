@@ -92,6 +92,8 @@ class Measure(ABC, Generic[R]):
     """Quick ones are taken unless others are asked for."""
     is_for: ClassVar[Literal["all", "sequences", "others"]] = "all"
     """Which data it is made for: of a group those that are not for the data at hand are left out without a word."""
+    is_of_levels: ClassVar[bool] = False
+    """Whether it speaks of latents: of a model without any there is nothing to say."""
     is_for_page: ClassVar[bool] = False
     """Whether the page of a run is poor without it: a report measures it where it can."""
     result: type[R]
@@ -107,7 +109,8 @@ class Measure(ABC, Generic[R]):
 
     def concerns(self, work: Work) -> bool:
         """Whether it speaks of such models at all; of a group, one that does not is left out without a word."""
-        return self.is_for == "all" or (self.is_for == "sequences") == work.model.timed
+        is_made_for = self.is_for == "all" or (self.is_for == "sequences") == work.model.timed
+        return is_made_for and (bool(work.levels) or not self.is_of_levels)
 
     def obstacle(self, work: Work) -> str:
         """Why it cannot be taken, quickly and before any other is taken; empty when it can."""

@@ -33,8 +33,8 @@ def watching(valid: Split | SequenceSplit, seed: int, rows: int) -> Callable[[Mo
         images = valid.fixed(seed)
         some, few = (images.batch(subset(len(images), n)) for n in (USED_DATA, max(2, min(PAIRS, rows))))
         used = _used(model, list(some.split(rows)), seed)
-        # Values of a sequence are none of another one, which has other steps.
-        return used if model.timed else {**used, **_information(model, few, len(images), seed)}
+        # Values of a sequence are none of another one, which has other steps; and some models have no latents.
+        return used if model.timed or not used else {**used, **_information(model, few, len(images), seed)}
 
     return watch
 

@@ -52,6 +52,7 @@ class Maps(Measure[MapsResult]):
     name = "maps"
     about = "where in the picture each level spends its nats"
     cost = "quick"
+    is_of_levels = True
     is_for = "others"
     result = MapsResult
     units: ClassVar[Mapping[str, str]] = {"maps": "nats at a place of a level, mean over data"}

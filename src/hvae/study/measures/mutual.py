@@ -21,6 +21,7 @@ class Mutual(Measure[MutualResult]):
     name = "mutual"
     about = "mutual information of each level with the data, and KL(q(z) || p)"
     cost = "quick"
+    is_of_levels = True
     is_for = "others"
     result = MutualResult
     units: ClassVar[Mapping[str, str]] = {

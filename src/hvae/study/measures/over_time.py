@@ -37,6 +37,7 @@ class OverTime(Measure[OverTimeResult]):
     name = "over-time"
     about = "what each level spends at each step of a sequence"
     cost = "quick"
+    is_of_levels = True
     is_for = "sequences"
     result = OverTimeResult
     units: ClassVar[Mapping[str, str]] = {"over_time": "nats at a step, mean over the sequences that have it"}

@@ -21,6 +21,7 @@ class Reconstruction(Measure[ReconstructionResult]):
     name = "reconstruction"
     about = "PSNR and MS-SSIM of reconstructions"
     cost = "quick"
+    is_of_levels = True
     is_for = "others"
     result = ReconstructionResult
 

@@ -64,7 +64,12 @@ def enough(subject: Subject, request: Request) -> None:
     from hvae.walk import names
 
     data = subject.images
-    enough(min(len(data.train), request.normal), len(names(subject.run.model)))
+    levels = names(subject.run.model)
+    if not levels:
+        raise HvaeError(
+            f"{subject.run.folder} has no latents, and scores compare its levels; hvae evaluate has its likelihood"
+        )
+    enough(min(len(data.train), request.normal), len(levels))
     if not len(data.valid):
         raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
     valid = min(len(data.valid), request.normal)
