@@ -92,3 +92,6 @@ def test_a_run_without_latents_is_trained_measured_and_reported(tmp_path: Path) 
     assert trained.evaluation and set(trained.evaluation.results) == {"likelihood"} and trained.report
     with pytest.raises(HvaeError, match="has no latents, and scores compare its levels"):
         hvae.score(trained.folder, "test")
+    for name in ("mutual", "activity", "contribution", "condition", "codebook"):
+        with pytest.raises(HvaeError, match=f"evaluate.measures: {name} cannot be measured"):
+            hvae.evaluate(trained.folder, measures=name)

@@ -104,16 +104,24 @@ def possible(work: Work) -> tuple[list[Measure[Any]], dict[str, str]]:
     measures: list[Measure[Any]] = []
     without_data = work.subject.no_data()
     for name in config.wanted:
-        if name not in config.measures and not MEASURES[name].concerns(work):
+        measure = MEASURES[name]
+        if name not in config.measures and not measure.concerns(work):
             continue
-        line = without_data or MEASURES[name].obstacle(work)
+        line = without_data or _obstacle(measure, work)
         if line and name in config.measures:
             raise HvaeError(f"evaluate.measures: {name} cannot be measured: {line}")
         if not line:
-            measures.append(MEASURES[name])
+            measures.append(measure)
         else:
             skipped[name] = line
     return measures, skipped
+
+
+def _obstacle(measure: Measure[Any], work: Work) -> str:
+    """Why a measure cannot be taken, whether or not it concerns models of this kind; empty when it can."""
+    if measure.is_of_levels and not work.levels:
+        return "this model has no latents"
+    return measure.obstacle(work) or ("" if measure.concerns(work) else "it measures what this model does not have")
 
 
 def able(subject: Subject, names: Iterable[str]) -> list[str]:

@@ -102,8 +102,7 @@ def draw_samples(
 
     where = place(run, overrides, trust)
     if where.run.model.timed:
-        _check_unpictured(pixels, recalibrate, enlarge)
-        weights(every(guidance, where.run.model), where.run.model, names(where.run.model), {})
+        _check_unpictured(where.run.model, pixels, recalibrate, enlarge, guidance)
         return draw_sequences(
             where,
             out,
@@ -119,11 +118,7 @@ def draw_samples(
     if steps is not None or beginning is not None:
         raise HvaeError(f"{where.run.folder} draws pictures, which have no steps: leave --steps and --continue out")
     file, shape = Path(out or where.run.folder / "samples.png"), where.run.model.shape
-    check_suffix(file)
-    check_place(file)
-    check_picture(number, shape, file)
-    check_memory(4 * number * prod(shape), f"drawing {number:,} pictures", "draw fewer with -n")
-    times(enlarge, number, shape)  # refused now rather than when all is drawn
+    _check_sheet(file, number, shape, enlarge)
     said = numbers(where.run.model, context or {}, classes_of(where.run))
     complete(where.run.model, said)
     seed = torch.seed() % 2**32 if seed is None else seed
@@ -157,9 +152,22 @@ def _uniform(model: Model) -> dict[str, int]:
     return {name: len(p.book) for name, p in laws.items() if isinstance(p, UniformCodes)}
 
 
-def _check_unpictured(pixels: bool, recalibrate: int, enlarge: str) -> None:
-    """Raises HvaeError for options that speak of pictures, of a run that has none."""
-    asked = {"--pixels": pixels, "--recalibrate": recalibrate, "--enlarge": enlarge != "auto"}
-    for option, is_asked in asked.items():
-        if is_asked:
+def _check_sheet(file: Path, number: int, shape: tuple[int, ...], enlarge: str) -> None:
+    """Raises HvaeError, before anything is drawn, for a file that cannot hold the pictures, and for too many."""
+    check_suffix(file)
+    check_place(file)
+    check_picture(number, shape, file)
+    check_memory(4 * number * prod(shape), f"drawing {number:,} pictures", "draw fewer with -n")
+    times(enlarge, number, shape)
+
+
+def _check_unpictured(model: Model, pixels: bool, recalibrate: int, enlarge: str, guidance: Guidance) -> None:
+    """Raises HvaeError for options that speak of pictures or of a condition, of a run that has none."""
+    from hvae.explore.guide import weights
+    from hvae.walk import names
+
+    options = {"--pixels": pixels, "--recalibrate": recalibrate, "--enlarge": enlarge != "auto"}
+    for option, is_set in options.items():
+        if is_set:
             raise HvaeError(f"{option} is about pictures, and this run is one of sequences; leave it out")
+    weights(every(guidance, model), model, names(model), {})
