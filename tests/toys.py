@@ -164,7 +164,7 @@ class StateSpace(Model):
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         """What x_t and all that follow say of z_t: a precision, and it times a mean, (B, K, D) each."""
-        seen = datum.x.reshape(len(datum.x), self.steps, -1) @ self.basis * self.width / S**2
+        seen = datum.x.reshape(datum.x.shape[0], self.steps, -1) @ self.basis * self.width / S**2
         precision, mean = torch.zeros_like(self.width), torch.zeros_like(seen[:, 0])
         precisions, means = [], []
         for t in reversed(range(self.steps)):
@@ -172,7 +172,7 @@ class StateSpace(Model):
             precisions, means = [precision, *precisions], [mean, *means]
             through = self.gain / (1 + T**2 * precision)
             precision, mean = self.gain * through * precision, through * mean
-        rows = torch.stack(precisions).expand(len(datum.x), -1, -1)
+        rows = torch.stack(precisions).expand(datum.x.shape[0], -1, -1)
         return {"precision": rows, "mean": torch.stack(means, 1)}
 
     def q(self, p: Normal, precision: Tensor, mean: Tensor) -> Normal:
@@ -193,7 +193,7 @@ class StateSpace(Model):
 
     def picture(self, trace: Trace) -> Tensor:
         steps = torch.stack([record.law.mean() for record in trace.observed], 1)
-        return steps.reshape(len(steps), *self.shape)
+        return steps.reshape(steps.shape[0], *self.shape)
 
     def log_evidence(self, x: Tensor) -> Tensor:
         """log p(x) of data around their means, exactly, (B,): the covariance of all steps is written down."""

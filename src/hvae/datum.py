@@ -139,7 +139,7 @@ class Condition:
         """The value as n rows (n, ...); one value stands for all of them.  Raises HvaeError where it does not fit."""
         given = self._typed(name, _as_tensor(name, value).to(device))
         given = given[None] if tuple(given.shape) == self.shape else given
-        if tuple(given.shape[1:]) != self.shape or len(given) not in (1, n):
+        if tuple(given.shape[1:]) != self.shape or given.shape[0] not in (1, n):
             got = tuple(given.shape)
             raise HvaeError(f"context['{name}']: expected shape {(n, *self.shape)} (or one row), got {got}")
         return given.expand(n, *self.shape)

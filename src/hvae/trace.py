@@ -114,7 +114,15 @@ def _form(record: Record) -> Hashable:
     roles = record.proposal is record.p, record.proposal is record.q
     numbers = None if isinstance(record.weight, Tensor) else record.weight
     marks = record.mask is None, record.observed is None, record.late, record.data, record.auxiliary
-    return record.name, *(type(law) for law in laws), *roles, numbers, *marks, record.value.shape, record.value.dtype
+    return (
+        record.name,
+        *(type(law) for law in laws),
+        *roles,
+        numbers,
+        *marks,
+        record.value.shape[1:],
+        record.value.dtype,
+    )
 
 
 def _series(records: list[Record]) -> Record:

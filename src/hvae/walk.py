@@ -218,11 +218,11 @@ def run(
         evidence = model.nothing(n, context)
     elif not isinstance(evidence, Evidence):
         raise HvaeError(f"expected evidence, got {type(evidence).__name__}; use model.evidence(x)")
-    elif context is not None or n not in (None, len(evidence)):
+    elif context is not None or n not in (None, evidence.n):
         raise HvaeError("expected evidence, or n and context, got both; use model.evidence(x, context)")
     _check_context(model, evidence)
     trace = Trace()
-    trace.x = model.walk(_visitor(trace, draw, len(evidence)), evidence)
+    trace.x = model.walk(_visitor(trace, draw, evidence.n), evidence)
     _check_keys(draw, trace)
     _check_thinned(draw, trace)
     _check_masks(evidence, trace)
@@ -256,7 +256,7 @@ def _visitor(trace: Trace, draw: Draw, n: int) -> Visit:
 def run_step(model: Stepwise, draw: Draw, evidence: Evidence, state: Tensor, t: int) -> tuple[Trace, Tensor]:
     """One step of a walk in time, as `run` has all of them: its trace, and the state after it."""
     trace = Trace()
-    return trace, model.step(_visitor(trace, draw, len(evidence)), evidence, state, t)
+    return trace, model.step(_visitor(trace, draw, evidence.n), evidence, state, t)
 
 
 def _check_context(model: Model, evidence: Evidence) -> None:

@@ -32,7 +32,7 @@ class Standard(nn.Module):
         self.dims = dims
 
     def forward(self, h: Tensor) -> Tensor:
-        return h.new_zeros(len(h), 2 * self.dims, *h.shape[2:])
+        return h.new_zeros(h.shape[0], 2 * self.dims, *h.shape[2:])
 
 
 class Posterior(nn.Module):
