@@ -226,25 +226,6 @@ def test_compiles_as_one_graph(model: Model) -> None:
         torch.testing.assert_close(loss(x), -model(x, mode).elbo().mean())
 
 
-class Decoder(nn.Module):
-    """Latents in, parameters of the likelihood out: what a deployed model needs."""
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.model, self.pins = model, [pin(record.key) for record in run(model, prior(), n=1).latents]
-
-    def forward(self, *latents: Tensor) -> Tensor:
-        trace = run(self.model, given(dict(zip(self.pins, latents, strict=True)), mode), n=len(latents[0]))
-        return self.model.picture(trace)
-
-
-@pytest.mark.parametrize("model", EACH_KIND, indirect=True)
-def test_exports(model: Model) -> None:
-    latents = tuple(record.value for record in run(model, prior(), n=2).latents)
-    program = torch.export.export(Decoder(model), latents)
-    torch.testing.assert_close(program.module()(*latents), Decoder(model)(*latents))
-
-
 def test_any_size_and_channels() -> None:
     from hvae.config.model import LadderConfig
     from hvae.zoo import build

@@ -27,7 +27,7 @@ GROUND = {
 }
 HALL = {"site", "draw", "evidence", "trace", "walk", "distributions"}
 ROOF = {"__main__", "cli", "inspection", "__init__"}
-READERS = {"objectives", "metrics", "explore", "restoration", "coding"}
+READERS = {"objectives", "metrics", "explore", "restoration", "coding", "deploy"}
 
 # Each room may import the ground floor, itself, and the rooms named here.
 ALLOWED: dict[str, set[str]] = {
@@ -63,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "explore": {"config", *HALL},
     "restoration": {"refine", *HALL},
     "coding": {*HALL},
+    "deploy": {*HALL},
     "runs": {"config", "data", "checkpoints", "metrics", *HALL},
     "training": {"objectives", "metrics", "data", "runs", "config", *HALL},
     "checkpoints": {"zoo", "config", *HALL},

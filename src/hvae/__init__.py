@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from hvae.study.decompress import decompress
     from hvae.study.evaluate import evaluate
     from hvae.study.evaluation import Evaluation
+    from hvae.study.export import Export, export
     from hvae.study.report import report
     from hvae.study.restore import restore
     from hvae.study.restored import Restoration
@@ -113,6 +114,7 @@ _PLACES = {
     "study.score": ("Scores", "score"),
     "study.evaluate": ("evaluate",),
     "study.evaluation": ("Evaluation",),
+    "study.export": ("Export", "export"),
     "study.report": ("report",),
     "study.restore": ("restore",),
     "study.restored": ("Restoration",),
@@ -174,6 +176,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "score",
     "evaluate",
     "Evaluation",
+    "Export",
+    "export",
     "report",
     "restore",
     "Restoration",

@@ -139,6 +139,36 @@ def making(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def beside(path: str | Path) -> Iterator[Path]:
+    """The same name in a temporary folder; all files written there take their places when the block ends well.
+
+    For libraries that write several files, or that look at the ending of a name.  Raises HvaeError when the disk is
+    full or the folder cannot be written.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a.xml"
+    >>> with beside(target) as temporary:
+    ...     _ = temporary.write_text("graph"), temporary.with_suffix(".bin").write_text("weights")
+    >>> sorted(file.name for file in target.parent.iterdir())
+    ['a.bin', 'a.xml']
+    """
+    path = Path(path)
+    folder = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        folder.mkdir(parents=True)
+        yield folder / path.name
+        for file in folder.iterdir():
+            _flush(file)
+            os.replace(file, path.with_name(file.name))
+    except OSError as fault:
+        raise HvaeError(
+            f"could not write {path}: {fault.strerror or fault}; free some space or choose another folder"
+        ) from fault
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def free(folder: Path) -> None:
     """Raises HvaeError unless a folder can be made at this place: nothing is ever written over."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):

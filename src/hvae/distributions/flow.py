@@ -50,7 +50,7 @@ class Flowed(Distribution):
         self._drawn: tuple[Tensor, Tensor] | None = None
 
     def sample(self) -> Tensor:
-        return self._push(self.base.sample())
+        return self.push(self.base.sample())
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._drawn is not None and value is self._drawn[0]:
@@ -67,7 +67,7 @@ class Flowed(Distribution):
 
     def mode(self) -> Tensor:
         """The image of the base's mode, which stands in for the true one."""
-        return self._push(self.base.mode())
+        return self.push(self.base.mode())
 
     def mean(self) -> Tensor:
         """The image of the base's mean; the true mean only where the map is affine.
@@ -92,7 +92,8 @@ class Flowed(Distribution):
     def penalty(self) -> Tensor:
         return self.base.penalty()
 
-    def _push(self, start: Tensor) -> Tensor:
+    def push(self, start: Tensor) -> Tensor:
+        """The image of a value of the base, remembered with its log-probability as a draw is."""
         value, log_det = self.forward(start)
         self._drawn = value, self.base.log_prob(start) - log_det
         return value

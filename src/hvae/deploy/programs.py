@@ -1,0 +1,128 @@
+"""A model as two functions of tensors: noise to pictures, and pictures to latents, rates and the ELBO.
+
+Shapes: `B` rows; `L` levels; `C H W` a picture; `...` a variable's own shape.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hvae.deploy.noise import Noise
+from hvae.distributions.pixels import AutoregressivePixels
+from hvae.errors import HvaeError
+from hvae.site import Key, spelled
+from hvae.walk import Model, Trace, device_of, glimpse, run, still
+
+DATA, TEMPERATURE, PICTURE = "x", "temperature", "picture"
+
+
+class Program(nn.Module):
+    """A model whose noise, temperatures and context are arguments, in the order of `names`, giving `outputs`.
+
+    Raises HvaeError for a model that cannot be written as one function of tensors, with the reason.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        trace = checked(model)
+        self.model = model
+        self.keys: list[Key] = [record.key for record in trace.latents]
+        self.shapes = [tuple(record.value.shape[1:]) for record in trace.latents]
+        self.conditions = list(model.conditions)
+        self.outputs: tuple[str, ...] = (PICTURE,)
+
+    @property
+    def levels(self) -> dict[str, tuple[int, ...]]:
+        """The latents, top first, and the shape of each, (...)."""
+        return {spelled(key): shape for key, shape in zip(self.keys, self.shapes, strict=True)}
+
+    @property
+    def names(self) -> list[str]:
+        """The arguments in their order: noise by level, temperatures, context by name."""
+        noise = [f"noise_{spelled(key)}" for key in self.keys]
+        return [*noise, TEMPERATURE, *(f"context_{name}" for name in self.conditions)]
+
+    def arguments(self, n: int, seed: int = 0) -> tuple[Tensor, ...]:
+        """Arguments for n rows: noise of a seed, temperatures 1, a placeholder for each condition."""
+        generator = torch.Generator().manual_seed(seed)
+        like = next((w for w in self.model.parameters() if w.is_floating_point()), torch.zeros(()))
+        noise = [torch.randn(n, *shape, generator=generator).to(like) for shape in self.shapes]
+        context = [one.placeholder(n, device_of(self.model)) for one in self.model.conditions.values()]
+        return (*noise, like.new_ones(len(noise)), *context)
+
+    def _split(self, arguments: tuple[Tensor, ...]) -> tuple[Noise, dict[str, Tensor]]:
+        count = len(self.keys)
+        noise = Noise(dict(zip(self.keys, arguments[:count], strict=True)), arguments[count])
+        return noise, dict(zip(self.conditions, arguments[count + 1 :], strict=True))
+
+
+class Decoder(Program):
+    r"""Noise in, pictures out: latents from the prior, then the mean of the likelihood.
+
+    $$z_l = \mu_l(z_{>l}) + t_l\,\sigma_l(z_{>l}) \odot \epsilon_l, \qquad \text{picture} = \mathbb E[x \mid z_{1:L}]$$
+
+    Raises HvaeError for a model that cannot be written as one function of tensors.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> decoder = Decoder(build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1))
+    >>> decoder.names
+    ['noise_z2', 'noise_z1', 'temperature']
+    >>> decoder(*decoder.arguments(3)).shape
+    torch.Size([3, 1, 4, 4])
+    """
+
+    def forward(self, *arguments: Tensor) -> Tensor:
+        draw, context = self._split(arguments)
+        # Not len(): an exported program keeps its batch open.
+        trace = run(self.model, draw, self.model.nothing(arguments[0].shape[0], context))
+        return self.model.picture(trace)
+
+
+class Encoder(Program):
+    r"""Pictures and noise in; latents, rates and the ELBO out.
+
+    $$z_l = \mu_l(x, z_{>l}) + t_l\,\sigma_l \odot \epsilon_l, \qquad
+      \text{rate}_l = \mathrm{KL}\big(q(z_l \mid \cdot) \,\|\, p(z_l \mid z_{>l})\big)$$
+
+    with q = q(z_l given x and the levels above): temperatures of 0 give posterior means, of 1 draws.  Outputs: each
+    latent, top first; `rates` (B, L), of all steps of a level that recurs in time; `elbo` (B,); both in nats a datum,
+    estimated with these draws.
+    Raises HvaeError for a model that cannot be written as one function of tensors.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.outputs = (*map(spelled, self.keys), "rates", "elbo")
+
+    @property
+    def names(self) -> list[str]:
+        return [DATA, *super().names]
+
+    def arguments(self, n: int, seed: int = 0) -> tuple[Tensor, ...]:
+        rest = super().arguments(n, seed)
+        x = torch.rand(n, *self.model.shape, generator=torch.Generator().manual_seed(seed))
+        return (x.round().to(rest[len(self.keys)]), *rest)
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        draw, context = self._split(arguments[1:])
+        trace = run(self.model, draw, self.model.evidence(arguments[0], context, check=False))
+        rates = torch.stack(list(trace.rates().values()), 1)
+        return (*(trace[key].value for key in self.keys), rates, trace.elbo())
+
+
+def checked(model: Model) -> Trace:
+    """A walk of the model from its prior.  Raises HvaeError where no exported function can do what it does."""
+    if model.timed:
+        raise HvaeError("models of sequences walk one step after another: they are not exported; use `hvae sample`")
+    trace = glimpse(model, 2)
+    if not trace.latents:
+        raise HvaeError("this model has no latents to decode: it is not exported; use `hvae sample`")
+    if any(isinstance(record.law, AutoregressivePixels) for record in trace.observed):
+        raise HvaeError("this likelihood draws one pixel after another: it is not exported; use `hvae sample`")
+    draw = Noise({r.key: torch.zeros_like(r.value) for r in trace.latents}, torch.ones(len(trace.latents)))
+    context = {name: one.placeholder(2, device_of(model)) for name, one in model.conditions.items()}
+    with still(model, seed=0):
+        run(model, draw, model.nothing(2, context))
+    return trace

@@ -1,0 +1,131 @@
+"""A trained model as a file for other runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae import __version__
+from hvae.errors import HvaeError, unknown
+from hvae.files import beside
+from hvae.study.places import check_place
+from hvae.study.placing import opened
+from hvae.study.progress import Bars, Progress, bars
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun
+    from hvae.deploy.formats import Format
+    from hvae.deploy.programs import Program
+
+PARTS = ("decoder", "encoder")
+FORMATS = ("onnx", "pt2", "openvino")
+MOST = 1e-3
+"""The largest difference that a file may show, relative to the largest value of an output: float32 in another order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A file that was written, and how far its outputs are from the model's."""
+
+    file: Path
+    format: str
+    part: str
+    inputs: dict[str, list[int]]
+    outputs: tuple[str, ...]
+    bytes: int
+    difference: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what `hvae export --json` gives."""
+        return {
+            "file": str(self.file),
+            "format": self.format,
+            "part": self.part,
+            "inputs": self.inputs,
+            "outputs": list(self.outputs),
+            "bytes": self.bytes,
+            "difference": self.difference,
+        }
+
+
+def export(
+    run: str | Path | LoadedRun,
+    out: str | Path | None = None,
+    *,
+    to: str = "onnx",
+    part: str = "decoder",
+    trust: Sequence[str] = (),
+    progress: Progress | Bars | None = None,
+) -> Export:
+    """Write the decoder or the encoder of a run as a file that needs no hvae to run.
+
+    Noise and one temperature a level are inputs, rows are open; the file is run on two numbers of rows and compared
+    with the model before it takes its name.  Arguments: `out`, the file (beside the run by default); `to`, "onnx",
+    "pt2" (torch.export) or "openvino" (.xml and .bin); `part`, "decoder" (noise to pictures) or "encoder" (pictures
+    and noise to latents, rates and the ELBO in nats); `trust`, packages whose code the run may name; `progress`, who
+    hears how far it is.  Raises HvaeError for a model or a format that cannot be served, and for outputs that differ.
+    """
+    if to not in FORMATS:
+        raise unknown("format", to, FORMATS)
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
+    from hvae.deploy.formats import FORMATS as KINDS
+
+    kind = KINDS[to]
+    kind.check()
+    opened_run = opened(run, trust)
+    path = _place(opened_run.folder / part if out is None else Path(out), kind)
+    program = _program(opened_run, part)
+    with bars(progress).bar("export") as tick:
+        return _write(opened_run, program, kind, path, to, part, tick)
+
+
+def _place(path: Path, kind: Format) -> Path:
+    """Where the file goes.  Raises HvaeError for another ending, and where nothing can be written."""
+    path = path if path.suffix else path.with_suffix(kind.suffix)
+    if path.suffix != kind.suffix:
+        raise HvaeError(f"--out: expected a name that ends in {kind.suffix}, got {path}")
+    check_place(path)
+    return path
+
+
+def _program(run: LoadedRun, part: str) -> Program:
+    from hvae.deploy import Decoder, Encoder
+
+    return (Decoder if part == "decoder" else Encoder)(run.model)
+
+
+def _facts(run: LoadedRun) -> dict[str, Any]:
+    """What a file says of its model."""
+    from hvae.weights import digest
+
+    weights, shape = digest(run.model.state_dict()), list(run.model.shape)
+    data = {"shape": shape, "bits": run.bits, "range": [0, 1]}
+    return {"hvae": __version__, "family": run.config.model.family, "weights_sha256": weights, "data": data}
+
+
+def _write(run: LoadedRun, program: Program, kind: Format, path: Path, to: str, part: str, tick: Any) -> Export:
+    from hvae.deploy.formats import described, difference, exported, quiet
+
+    graph = exported(program)
+    tick(1, 3)
+    with beside(path) as temporary:
+        with quiet():
+            kind.write(graph, program, described(program, part, _facts(run)), temporary)
+            tick(2, 3)
+            apart = difference(program, kind.runner(program, temporary))
+        if not apart <= MOST:
+            raise HvaeError(f"the {to} file differs from the model by {apart:.1e} of its largest value: not written")
+    tick(3, 3)
+    arguments = zip(program.names, program.arguments(1), strict=True)
+    return Export(
+        file=path,
+        format=to,
+        part=part,
+        inputs={name: list(t.shape) for name, t in arguments},
+        outputs=tuple(program.outputs),
+        bytes=path.stat().st_size,
+        difference=apart,
+    )
