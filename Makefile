@@ -1,13 +1,15 @@
 # `make demo` trains, evaluates and reports on an embedded data set; `make test` passes the tests, and `make test-all` also
 # those marked slow.  Each sets up everything it needs in .venv, from a clean clone with nothing but Python 3.11 or newer.
+# `make wheel` builds dist/*.whl and tries it in an environment of its own, without the sources.
 # `make test PYTEST="--durations=20"` hands more words to pytest.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+WHEEL := .venv/wheel
 
-.PHONY: demo test test-all lint install clean
+.PHONY: demo test test-all lint wheel install clean
 
 demo: install
 	rm -rf $(DEMO)
@@ -23,6 +25,14 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+wheel: install
+	rm -rf dist $(WHEEL)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt torch
+	$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd $(WHEEL) && bin/hvae -V && bin/hvae train digits --train.steps 20 --out run && bin/hvae sample run -n 4
 
 install: $(VENV)/.installed
 
