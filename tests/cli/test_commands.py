@@ -38,6 +38,19 @@ def test_help_shows_each_default_once_and_in_plain_english(name: str, command: C
     assert not re.search(r"\b(is|be|was|been) told\b|\btell the plan\b|\bas found\b|trained to lose", text)
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_help_fits_the_screen(name: str, columns: int, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert max(map(len, command(name, "--help").out.splitlines())) <= columns
+
+
+def test_prose_in_a_pipe_has_the_width_that_columns_asks_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    families = command("models").out.partition("Presets")[0]
+    assert 40 < max(map(len, families.splitlines())) <= 60
+
+
 def test_help_lists_every_command(command: Command) -> None:
     for words in ((), ("--help",), ("-h",)):
         said = command(*words)

@@ -17,8 +17,8 @@ from hvae.config.parse import hints, plain
 def add_keys(parser: Parser, sections: dict[str, Any]) -> None:
     """Show the dotted keys of some configurations in the help, with their types and values."""
     for section, config in sections.items():
-        about = (inspect.getdoc(type(config)) or "").split("\n\n")[0].replace("\n", " ")
-        _add(parser.add_argument_group(section, about), section, config)
+        about = " ".join((inspect.getdoc(type(config)) or "").split("\n\n")[0].split())
+        _add(parser.add_argument_group(section, parser.filled(about)), section, config)
 
 
 def _add(group: Any, at: str, config: Any) -> None:

@@ -20,15 +20,18 @@ from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_lines
 from hvae.trust import FLAG
 
+_WORD = r"-\S+ [^-\s\[]\S*|(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\]|\S)+"
+"""An option with its value, what stands in brackets, or a word."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser of one command: `about` it in a sentence or two, `examples`, and how it is called (`usage`)."""
 
     def __init__(self, command: str, about: str, examples: Sequence[str], usage: str = "[options]") -> None:
-        shown = "\n".join(f"  {example}" for example in examples)
+        shown = "\n".join(folded(example, "  ", " \\") for example in examples)
         super().__init__(
             prog=f"hvae {command}",
-            usage=f"hvae {command} {usage}",
+            usage=folded(f"hvae {command} {usage}", "", indent=len("usage: ")).replace("%", "%%"),
             description=f"{textwrap.fill(about, _width())}\n\nexample{'s' * (len(examples) > 1)}:\n{shown}",
             formatter_class=lambda prog: _Formatter(prog, max_help_position=34, width=_width()),
             allow_abbrev=False,
@@ -37,6 +40,10 @@ class Parser(argparse.ArgumentParser):
         about_trust = "let this package of Python, or this .pt2, .pt or .ts file, run where a run folder or YAML file "
         about_trust += "names it: its code can do anything that you can; may be given again"
         self.add_argument(FLAG, action="append", default=[], metavar="NAME", help=about_trust)
+
+    def filled(self, text: str) -> str:
+        """A paragraph in lines that fit the screen."""
+        return textwrap.fill(text, _width() - 2)
 
     def format_help(self) -> str:
         """The help text; values of a file from elsewhere are part of it."""
@@ -64,6 +71,24 @@ class Parser(argparse.ArgumentParser):
                 place = word.rstrip("=") or (before if before.startswith("-") else "")
                 raise HvaeError(f"{place + ': ' if place else ''}expected a value, got an empty word")
         return super().parse_args(args, namespace)
+
+
+def folded(command: str, start: str, more: str = "", *, indent: int = 4) -> str:
+    """A command line in lines that fit the screen, broken before options and arguments, never inside brackets.
+
+    `start` begins each line, `more` ends those that are gone on with, and `indent` columns set these off.
+
+    >>> print(folded("hvae decode RUN " + "[--levels L] " * 12, "").replace("[--levels L]", "[L]"))
+    hvae decode RUN [L] [L] [L] [L] [L] [L] [L]
+        [L] [L] [L] [L] [L]
+    """
+    words = re.findall(_WORD, command)
+    lines, width = [""], _width() - len(start) - len(more) - indent
+    for word in words:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] += f"{' ' * bool(lines[-1])}{word}"
+    return f"{more}\n{' ' * indent}".join(start + line for line in lines)
 
 
 def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
