@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from hvae.metrics import activity, bounds, extractor
     from hvae.objectives import ELBO, IWAE
     from hvae.site import Site
+    from hvae.study.augment import Augmentation, augment
     from hvae.study.compare import Comparison, compare
     from hvae.study.compress import compress
     from hvae.study.decompress import decompress
@@ -108,6 +109,7 @@ _PLACES = {
     "metrics": ("activity", "bounds", "extractor"),
     "objectives": ("ELBO", "IWAE"),
     "site": ("Site",),
+    "study.augment": ("Augmentation", "augment"),
     "study.compare": ("Comparison", "compare"),
     "study.compress": ("compress",),
     "study.decompress": ("decompress",),
@@ -168,6 +170,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "ELBO",
     "IWAE",
     "Site",
+    "Augmentation",
+    "augment",
     "Comparison",
     "compare",
     "compress",

@@ -26,6 +26,7 @@ COMMANDS = {
     "decode": "turn a file of latents back into images",
     "features": "write latents as a table of features for other models",
     "restore": "fill, denoise, enlarge or colour pictures",
+    "augment": "draw labelled pictures of each class for a classifier, and measure what they do for it",
     "interpolate": "draw the way from one image to another through the latents",
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",

@@ -1,0 +1,96 @@
+"""hvae augment: labelled pictures for a classifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hvae.cli.parser import SEED, Parser, add_levels, level_words, split_dotted, whole
+from hvae.cli.voice import Voice, table
+from hvae.study.augment import BALANCE
+from hvae.study.placing import REST
+
+if TYPE_CHECKING:
+    from hvae.metrics.gain import GainResult
+    from hvae.metrics.results import Estimate
+
+ABOUT = (
+    "Draw labelled pictures from a class-conditional model into a folder for each class, without near copies of its "
+    "training data; and measure what they do: --judge trains the same small classifier with and without them and gives "
+    "its balanced accuracy on the test data, with an interval over seeds."
+)
+EXAMPLES = (
+    "hvae augment runs/flowers --per-class 200 --out more",
+    "hvae augment runs/flowers --per-class 200 --levels z4,z3 --judge",
+)
+USAGE = "RUN [--per-class N] [--levels L] [-t T] [--pixels] [--out FOLDER] [--judge] [--seeds S] [--seed S]"
+
+
+def parser() -> Parser:
+    command = Parser("augment", ABOUT, EXAMPLES, USAGE)
+    command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
+    counts = "pictures of each class; balance: what each lacks to the largest class of the training data"
+    command.add_argument("--per-class", type=_count, default=200, metavar="N", help=counts)
+    add_levels(command, "levels that are taken from training pictures of the class [none: all from the prior]")
+    command.add_argument("-t", type=float, default=1.0, metavar="T", help="temperature of the other levels")
+    command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")
+    command.add_argument("-o", "--out", metavar="FOLDER", help="a new folder, one sub-folder a class")
+    command.add_argument("--judge", action="store_true", help="train a classifier with and without the pictures")
+    command.add_argument("--seeds", type=whole(2, 100), default=5, metavar="S", help="seeds of the classifier")
+    command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the pictures")
+    return command
+
+
+def _count(text: str) -> int | str:
+    return text if text == BALANCE else whole(1, 10**6)(text)
+
+
+def main(argv: list[str]) -> None:
+    rest, dotted = split_dotted(argv)
+    args = parser().parse_args(rest)
+    voice = Voice(args.json)
+    from hvae.study.augment import augment
+
+    with voice.working():
+        augmentation = augment(
+            *(args.run, args.out),
+            per_class=args.per_class,
+            levels=level_words(args.levels),
+            temperature={REST: args.t},
+            pixels=args.pixels,
+            judge=args.judge,
+            seeds=args.seeds,
+            seed=args.seed,
+            overrides=dotted,
+            trust=args.trust,
+            progress=voice,
+        )
+    voice.answer({**augmentation.to_dict(), "out": args.out})
+    if args.json:
+        return
+    place = f", in {args.out}" if args.out else ""
+    voice.show(
+        f"{len(augmentation.labels):,} pictures of {len(augmentation.titles)} classes{place}; "
+        f"{augmentation.copies:,} near copies of training data left out"
+    )
+    wished = zip(augmentation.counts.items(), augmentation.wish.counts, strict=True)
+    if short := [title for (title, count), wish in wished if count < wish]:
+        voice.tell(f"fewer than were asked for of {', '.join(short)}: the rest were near copies")
+    if augmentation.gain:
+        _show_gain(augmentation.gain, voice)
+
+
+def _show_gain(gain: GainResult, voice: Voice) -> None:
+    result = table("classifier trained on", "pictures", "balanced accuracy, 95 % over seeds")
+    result.add_row("the training data", f"{gain.data:,}", _interval(gain.without))
+    result.add_row("both", f"{gain.data + gain.synthetic:,}", _interval(gain.with_synthetic))
+    result.add_row("difference, paired", "", _interval(gain.difference))
+    voice.show(result)
+    recalls = table("class", "recall without", "recall with")
+    for title, (without, both) in gain.by_class.items():
+        recalls.add_row(title, f"{without:.1%}", f"{both:.1%}")
+    voice.show(recalls)
+    voice.show(f"{gain.seeds} seeds, {gain.steps:,} steps each, {gain.tested_on:,} test pictures")
+
+
+def _interval(value: Estimate) -> str:
+    return f"{value.mean:.1%} [{value.low95:.1%}, {value.high95:.1%}]"

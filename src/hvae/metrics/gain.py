@@ -1,0 +1,112 @@
+r"""What synthetic data do for a classifier: balanced accuracy with and without them, on the same test data.
+
+$$\text{balanced accuracy} = \frac 1 K \sum_k \frac{\#\{\hat y = k, y = k\}}{\#\{y = k\}}$$
+
+Each seed trains the classifier of `hvae.metrics.convnet` twice, on the data and on the data with the synthetic ones,
+for the same number of steps; the difference is paired by seed.
+
+Shapes: `N` pictures; `C H W` a picture; `K` classes; `S` seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.metrics.convnet import STEPS, ConvNet
+from hvae.metrics.evaluating import Progress, silent
+from hvae.metrics.results import Estimate, plain
+
+FEWEST = 5
+"""Pictures of a class that a judge needs, to learn from and to be tested on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GainResult:
+    """Balanced accuracies, means over seeds with 95 % intervals (Student's t); `by_class`, recalls without and with."""
+
+    without: Estimate
+    with_synthetic: Estimate
+    difference: Estimate
+    """Paired by seed."""
+    by_class: Mapping[str, tuple[float, float]]
+    data: int
+    synthetic: int
+    tested_on: int
+    seeds: int
+    steps: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dict(plain(self))
+
+
+def gain(
+    data: tuple[Tensor, Tensor],
+    synthetic: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    titles: Sequence[str],
+    *,
+    seeds: int = 5,
+    steps: int = STEPS,
+    progress: Progress = silent,
+) -> GainResult:
+    """What synthetic pictures add; each pair is (N, C, H, W) in [0, 1] and labels (N,), `titles` names the K classes.
+
+    Raises HvaeError for fewer than 2 seeds, and for a class with fewer than 5 pictures to learn from or be tested on.
+    """
+    if seeds < 2:
+        raise HvaeError(f"expected 2 seeds or more for an interval, got {seeds}")
+    check_counts(data[1], test[1], titles)
+    both = torch.cat([data[0], synthetic[0]]), torch.cat([data[1], synthetic[1]])
+    recalls = np.zeros((seeds, 2, len(titles)))
+    for seed in range(seeds):
+        for side, some in enumerate((data, both)):
+            recalls[seed, side] = _recalls(some, test, seed, steps, len(titles))
+            progress(2 * seed + side + 1, 2 * seeds)
+    balanced = recalls.mean(2)  # (S, 2)
+    return GainResult(
+        without=_over_seeds(balanced[:, 0]),
+        with_synthetic=_over_seeds(balanced[:, 1]),
+        difference=_over_seeds(balanced[:, 1] - balanced[:, 0]),
+        by_class={title: tuple(map(float, recalls[:, :, k].mean(0))) for k, title in enumerate(titles)},  # type: ignore[misc]
+        data=len(data[1]),
+        synthetic=len(synthetic[1]),
+        tested_on=len(test[1]),
+        seeds=seeds,
+        steps=steps,
+    )
+
+
+def check_counts(labels: Tensor, test_labels: Tensor, titles: Sequence[str]) -> None:
+    """Raises HvaeError, naming the class, where a judge has too few pictures of one."""
+    for what, some in (("to learn from", labels), ("to be tested on", test_labels)):
+        counts = torch.bincount(some, minlength=len(titles))
+        least = int(counts.argmin())
+        if counts[least] < FEWEST:
+            raise HvaeError(
+                f"a judge needs {FEWEST} pictures of each class {what}, got {counts[least]} of {titles[least]}"
+            )
+
+
+def _recalls(some: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int, steps: int, classes: int) -> Any:
+    """The share of each class that is judged right, (K,)."""
+    pictures, labels = some
+    judge = ConvNet(seed, tuple(pictures.shape[1:]), steps).fit(pictures.flatten(1).numpy(), labels.numpy())
+    right, y = judge.predict(test[0].flatten(1).numpy()) == test[1].numpy(), test[1].numpy()
+    return np.bincount(y, weights=right, minlength=classes) / np.bincount(y, minlength=classes)
+
+
+def _over_seeds(values: Any) -> Estimate:
+    from scipy.stats import t
+
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values))
+    half = float(t.ppf(0.975, len(values) - 1)) * error
+    return Estimate(mean, error, mean - half, mean + half)

@@ -1,0 +1,286 @@
+"""Labelled pictures from a class-conditional run: as files by class, and what they do for a classifier.
+
+    FOLDER/CLASS/0000.png ...   pictures of each class
+    FOLDER/augmentation.json    how they were drawn, and how many near copies of training data were left out
+
+Shapes: `N` pictures; `K` classes; `C H W` a picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError
+from hvae.files import free, making, write_text
+from hvae.study.conditions import LABEL
+from hvae.study.images import Images, without_chance
+from hvae.study.latents import images
+from hvae.study.places import check_place, safe
+from hvae.study.placing import at_once, every, place
+from hvae.study.progress import Bars, Progress, bars
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.explore.sample import Temperature
+    from hvae.metrics.copies import CopyDetector
+    from hvae.metrics.gain import GainResult
+    from hvae.runs.form import InputImages
+    from hvae.study.progress import Tick
+    from hvae.walk import Model
+
+BALANCE = "balance"
+ROUNDS = 5
+"""How often near copies are replaced by new samples before fewer pictures are returned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is asked for: pictures a class, levels taken from data, and how the others are drawn."""
+
+    counts: Sequence[int]
+    """Pictures of each class."""
+    levels: Sequence[str]
+    temperature: Mapping[str, float]
+    pixels: bool
+    seed: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Augmentation:
+    """Pictures (N, C, H, W) with labels (N,), how many near copies were left out, and what a judge says, if asked."""
+
+    pictures: Tensor
+    labels: Tensor
+    titles: tuple[str, ...]
+    copies: int
+    threshold: float
+    wish: Wish
+    gain: GainResult | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures of each class by its name."""
+        return {title: int((self.labels == k).sum()) for k, title in enumerate(self.titles)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what `hvae augment --json` gives."""
+        return {
+            "number": len(self.labels),
+            "by_class": self.counts,
+            "near_copies_left_out": self.copies,
+            "copy_distance": self.threshold,
+            "levels_from_data": list(self.wish.levels),
+            "temperature": dict(self.wish.temperature),
+            "pixels": self.wish.pixels,
+            "seed": self.wish.seed,
+            "gain": self.gain.to_dict() if self.gain else None,
+        }
+
+    def write(self, folder: Path) -> None:
+        """The pictures in a new folder, one sub-folder a class."""
+        from PIL import Image
+
+        from hvae.explore.tiles import pixels
+
+        with making(folder) as temporary:
+            for title, k in zip(_folders(self.titles), range(len(self.titles)), strict=True):
+                (temporary / title).mkdir()
+                for i, picture in enumerate(self.pictures[self.labels == k]):
+                    Image.fromarray(pixels(picture)).save(temporary / title / f"{i:04d}.png")
+            write_text(temporary / "augmentation.json", json.dumps(self.to_dict(), indent=2))
+
+
+def augment(
+    run: str | Path | LoadedRun,
+    out: str | Path | None = None,
+    *,
+    per_class: int | str = 200,
+    levels: Sequence[str] = (),
+    temperature: Temperature = 1.0,
+    pixels: bool = False,
+    judge: bool = False,
+    seeds: int = 5,
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    trust: Sequence[str] = (),
+    progress: Progress | Bars | None = None,
+) -> Augmentation:
+    """Draw labelled pictures from a class-conditional run, without near copies of its training data.
+
+    $$z_l \\sim q(z_l \\mid x_n, y) \\text{ for the given levels},\\quad
+      z_l \\sim p(z_l \\mid z_{>l}, y) \\text{ for the others}$$
+
+    Arguments: `out`, a new folder for PNG files, one sub-folder a class; `per_class`, how many of each, or "balance":
+    as many as its class lacks to the largest one of the training data; `levels`, taken from training pictures of the
+    class (none: all from the prior), so that what they hold is that of data;
+    `temperature` of the others, one or by level; `pixels`, draw the pixels too, instead of their means; `judge`, train
+    a small classifier with and without them for `seeds` seeds and measure its balanced accuracy on the run's test data;
+    `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
+    Raises HvaeError before any work for a run without classes, and for what cannot be written or judged.
+    """
+    if out is not None:
+        check_place(Path(out))
+        free(Path(out))
+    elif not judge:
+        raise HvaeError("nothing to do: name a folder with --out, or ask for the classifier with --judge")
+    where = place(run, overrides, trust)
+    count = _classes(where.run)
+    train = images(where.run, "train", where.overrides, 10**9, {}, "augment")
+    titles = (*train.classes[:count], *(str(k) for k in range(len(train.classes), count)))
+    test = _test(where.run, where.overrides, train, titles, judge)
+    temperatures = every(temperature, where.run.model)
+    counts = _counts(per_class, train, count)
+    wish = Wish(counts=counts, levels=levels, temperature=temperatures, pixels=pixels, seed=seed)
+    shown = bars(progress)
+    with shown.bar("pictures") as tick:
+        augmentation = _drawn(where.model(), without_chance(train), titles, wish, tick)
+    if test is not None:
+        with shown.bar("classifier with and without") as tick:
+            augmentation = _judged(augmentation, without_chance(train), test, seeds, tick)
+    if out is not None:
+        augmentation.write(Path(out))
+    return augmentation
+
+
+def _classes(run: LoadedRun) -> int:
+    """How many classes the model is conditioned on.  Raises HvaeError for a model that has none."""
+    condition = run.model.conditions.get(LABEL)
+    if condition is None or condition.classes < 2:
+        raise HvaeError(
+            f"{run.folder} is not conditioned on classes, and labelled pictures need that: train with "
+            "--model.condition.kind class"
+        )
+    return condition.classes
+
+
+def _test(
+    run: LoadedRun, overrides: Mapping[str, Any], train: InputImages, titles: Sequence[str], judge: bool
+) -> Images | None:
+    """The test pictures of a judge, if one is asked for.  Raises HvaeError where it has too few."""
+    from hvae.metrics.gain import check_counts
+
+    if train.split.labels is None:
+        raise HvaeError(f"{run.folder}: its training data have no labels, which augmentation needs")
+    if not judge:
+        return None
+    test = images(run, "test", overrides, 10**9, {}, "augment")
+    if test.split.labels is None:
+        raise HvaeError(f"{run.folder}: its test data have no labels, which a judge needs")
+    check_counts(train.split.labels, test.split.labels, titles)
+    return without_chance(test)
+
+
+def _counts(per_class: int | str, train: InputImages, classes: int) -> list[int]:
+    """Pictures of each class that are wished for.  Raises HvaeError for what is no number, and where none are."""
+    import torch
+
+    if isinstance(per_class, int):
+        return [per_class] * classes
+    if per_class != BALANCE:
+        raise HvaeError(f"--per-class: expected a whole number or {BALANCE}, got {per_class}")
+    assert train.split.labels is not None
+    there = torch.bincount(train.split.labels.clamp_min(0), minlength=classes)
+    if int(there.max()) == int(there.min()):
+        raise HvaeError(f"--per-class {BALANCE}: the classes are balanced, {int(there[0]):,} each; give a number")
+    return (there.max() - there).tolist()
+
+
+def _drawn(model: Model, train: Images, titles: tuple[str, ...], wish: Wish, tick: Tick) -> Augmentation:
+    import torch
+
+    from hvae.explore.frame import check_levels
+    from hvae.metrics.copies import CopyDetector
+    from hvae.walk import names
+
+    check_levels(wish.levels, names(model))
+    detector = CopyDetector(torch.cat([datum.x for datum in train.batches(1_000)]))
+    parts, labels, copies = [], [], 0
+    for k in range(len(titles)):
+        kept, near = _of_class(model, train, k, wish, detector)
+        parts.append(kept)
+        labels += [k] * len(kept)
+        copies += near
+        tick(k + 1, len(titles))
+    pictures, threshold = torch.cat(parts), detector.threshold
+    return Augmentation(
+        pictures=pictures, labels=torch.tensor(labels), titles=titles, copies=copies, threshold=threshold, wish=wish
+    )
+
+
+def _of_class(model: Model, train: Images, k: int, wish: Wish, detector: CopyDetector) -> tuple[Tensor, int]:
+    """Pictures of class k that are no near copies, as many as asked for or as a few rounds give; and the copies."""
+    import torch
+
+    parts: list[Tensor] = [torch.zeros(0, *model.shape)]
+    missing, copies = wish.counts[k], 0
+    for attempt in range(ROUNDS):
+        if not missing:
+            break
+        pictures = _batch(model, train, k, missing, wish, seed=(wish.seed * ROUNDS + attempt) * 1_009 + k)
+        near = detector(pictures)
+        parts.append(pictures[~near])
+        missing, copies = missing - len(parts[-1]), copies + int(near.sum())
+    return torch.cat(parts), copies
+
+
+def _batch(model: Model, train: Images, k: int, n: int, wish: Wish, seed: int) -> Tensor:
+    """n pictures of class k (n, C, H, W): the given levels from data, the others from the prior."""
+    import torch
+
+    from hvae.explore import sample
+    from hvae.explore.sample import sample_pixels
+
+    draw, rows = sample_pixels if wish.pixels else sample, at_once(model)
+    held = _held(model, train, k, n, wish, seed) if wish.levels else {}
+    context = {LABEL: torch.full((n,), k)}
+    pictures = draw(model, n, context=context, temperature=wish.temperature, given=held, seed=seed, chunk=rows)
+    return pictures.cpu()
+
+
+def _held(model: Model, train: Images, k: int, n: int, wish: Wish, seed: int) -> Mapping[Any, Tensor]:
+    """The given levels of n training pictures of class k, drawn from their posteriors."""
+    import torch
+
+    from hvae.explore import encode
+    from hvae.explore.frame import of_levels
+
+    labels = train.split.labels
+    assert labels is not None
+    own = (labels == k).nonzero().flatten()
+    if not len(own):
+        raise HvaeError(f"class {k} has no training picture to take {', '.join(wish.levels)} from; leave --levels out")
+    chosen = own[torch.randint(len(own), (n,), generator=torch.Generator().manual_seed(seed))]
+    return of_levels(wish.levels, encode(model, train.batch(chosen), seed=seed))
+
+
+def _judged(augmentation: Augmentation, train: Images, test: Images, seeds: int, tick: Tick) -> Augmentation:
+    from dataclasses import replace
+
+    from hvae.metrics.gain import gain
+
+    synthetic = augmentation.pictures, augmentation.labels
+    result = gain(_pair(train), synthetic, _pair(test), augmentation.titles, seeds=seeds, progress=tick)
+    return replace(augmentation, gain=result)
+
+
+def _pair(some: Images) -> tuple[Tensor, Tensor]:
+    import torch
+
+    assert some.split.labels is not None
+    return torch.cat([datum.x for datum in some.batches(1_000)]), some.split.labels
+
+
+def _folders(titles: Sequence[str]) -> Iterator[str]:
+    """A name of a folder for each class: what is safe of its own, with its number where two would be the same."""
+    names: set[str] = set()
+    for k, title in enumerate(titles):
+        name = PurePosixPath(safe(title, "", k)).name
+        name = f"{k}-{name}" if name.lower() in names else name
+        names.add(name.lower())
+        yield name
