@@ -8,6 +8,7 @@ from torch import Tensor
 from toys import StateSpace
 
 from hvae.config.biva import BIVAConfig
+from hvae.config.diffusion import VDMConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
@@ -25,6 +26,7 @@ SHAPE = (1, 6, 5)
 NVAE = {"encoder_width": 2, "decoder_width": 2, "latent": 2, "block_cells": 1, "encoder_cells": 1, "decoder_cells": 1}
 CODED = {"codes": 7, "dims": 3, "width": 8, "hidden": 6, "blocks": 1, "likelihood": "bernoulli"}
 VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8, "latent": 2, "likelihood": "bernoulli"}
+VDM = {"steps": 4, "widths": (4, 6), "blocks": 1, "fourier": (0,), "gamma_min": -3.0, "gamma_max": 3.0}
 
 FAMILIES: dict[str, ModelConfig] = {
     "vae-mlp": VAEConfig(latent=3, widths=(12, 10)),
@@ -58,6 +60,10 @@ FAMILIES: dict[str, ModelConfig] = {
     "nvae-flow": NVAEConfig(**NVAE, groups=(2,), flows=1, residual=False, gates=False, checkpoint=True),
     "pixelvae": PixelVAEConfig(groups=(0, 1, 1), width=8, latent=2, pixel_width=6, receptive=2),
     "qresvae": QResVAEConfig(patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli"),
+    "vdm": VDMConfig(**VDM),
+    "vdm-v": VDMConfig(**{**VDM, "steps": 3, "widths": (4,), "attention": "all"}, predict="v", schedule="network"),
+    "vdm-many": VDMConfig(**{**VDM, "steps": 12, "attention": "none", "fourier": ()}, predict="x0", schedule="linear"),
+    "vdm-continuous": VDMConfig(**{**VDM, "steps": 0}, walked=3),
     "vdvae": VDVAEConfig(**VDVAE),
     "vqvae": VQVAEConfig(**CODED, stride=2),
     "vqvae-gradient": VQVAEConfig(**CODED, stride=4, codebook="gradient", gradient="rotation", unit=True),
@@ -126,6 +132,7 @@ KINDS = (
     "markov-conv",
     "biva-flat",
     "nvae",
+    "vdm",
     IN_TIME,
     "vrnn",
     "vrae",

@@ -205,8 +205,8 @@ def test_repr_names_each_level(model: Model) -> None:
 def test_wrong_shapes_and_unknown_levels_are_one_line(model: Model) -> None:
     with pytest.raises(HvaeError, match=r"expected (data|sequences) of shape \(B, .*5\), got \(2, 1, 5, 6\)"):
         model(torch.zeros(2, 1, 5, 6, dtype=torch.float64))
-    with pytest.raises(HvaeError, match="no level named 'z9'"):
-        run(model, each({"z9": prior()}, prior()))
+    with pytest.raises(HvaeError, match="no level named 'z99'"):
+        run(model, each({"z99": prior()}, prior()))
 
 
 def test_every_kind_of_walk_has_a_quick_family() -> None:

@@ -27,8 +27,8 @@ from hvae.datum import rows as context_rows
 from hvae.distributions.base import LocationScale
 from hvae.distributions.codebook import Codes
 from hvae.distributions.pixels import AutoregressivePixels
-from hvae.distributions.steps import Steps
-from hvae.draw import Draw, as_draw, posterior, prior
+from hvae.distributions.steps import Depth, Visits
+from hvae.draw import Draw, as_draw, brief, posterior, prior
 from hvae.errors import HvaeError, unknown
 from hvae.evidence import Evidence, whole
 from hvae.range import Limits, check_values
@@ -317,8 +317,14 @@ def _check_masks(evidence: Evidence, trace: Trace) -> None:
 
 
 def _check_thinned(draw: Draw, trace: Trace) -> None:
-    if draw.thins() and not any(isinstance(record.p, Steps) for record in trace.records.values()):
+    laws = [record.p for record in trace.records.values() if record.auxiliary]
+    if draw.thins() and not any(isinstance(law, Visits) for law in laws):
         raise HvaeError("this walk has no steps that may be left out, got thin(...); leave it away")
+    if draw.coarsens() and not any(isinstance(law, Depth) for law in laws):
+        raise HvaeError(
+            "the levels of this model are what they are, and cannot be fewer: leave coarse(...) and solvers out; only "
+            "diffusions (model.family vdm) have as many as they are asked for"
+        )
 
 
 def _check_keys(draw: Draw, trace: Trace) -> None:
@@ -369,9 +375,10 @@ def names(model: Model) -> list[str]:
 def glimpse(model: Model, n: int = 1) -> Trace:
     """A walk from the prior with a placeholder for every condition: what variables there are, of which shapes.
 
-    Of a timed model it is one step long.  It leaves no mark on the model, nor on the random numbers of the caller.
+    Of a timed model it is one step long, and of one that may be shorter as short as its names allow.  It leaves no mark
+    on the model, nor on the random numbers of the caller.
     """
     device = device_of(model)
     context = {name: condition.placeholder(n, device) for name, condition in model.conditions.items()}
     with still(model, seed=0):
-        return run(model, prior(), model.nothing(n, context, steps=1 if model.timed else None))
+        return run(model, brief(prior()), model.nothing(n, context, steps=1 if model.timed else None))

@@ -2,6 +2,7 @@
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.data import DataConfig
+from hvae.config.diffusion import VDMConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.families import FAMILIES, Family, family
 from hvae.config.iafvae import IAFVAEConfig
@@ -43,6 +44,7 @@ __all__ = [
     "SRNNConfig",
     "TrainConfig",
     "VAEConfig",
+    "VDMConfig",
     "VDVAEConfig",
     "VLAEConfig",
     "VQVAE2Config",

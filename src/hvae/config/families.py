@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from hvae.config.biva import BIVAConfig
+from hvae.config.diffusion import VDMConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
@@ -59,6 +60,7 @@ FAMILIES: dict[str, Family] = {
         VQVAE2Config,
         PixelCNNConfig,
         PixelVAEConfig,
+        VDMConfig,
         VRNNConfig,
         SRNNConfig,
         DMMConfig,

@@ -13,8 +13,8 @@ from hvae.errors import HvaeError, short
 Likelihood = Literal[
     "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
 ]
-# Likelihoods that exist to reproduce a published number: only the family that was published with one takes it.
-Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae"]
+# Likelihoods of one family: those that reproduce a published number, and that of a diffusion's last level.
+Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae", "gaussian-grid"]
 # Densities of real-valued data that were standardised: motion, and other sequences without a grid.
 Real = Literal["normal", "normal-mixture"]
 AnyLikelihood = Literal[Likelihood, Compatible, Real]

@@ -1,6 +1,7 @@
 """Probability without parameters."""
 
 from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
+from hvae.distributions.denoising import Denoising, GridGaussian
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
 from hvae.distributions.divergence import divergence, normal_kl, register_kl
 from hvae.distributions.flow import Flowed
@@ -10,22 +11,27 @@ from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
 from hvae.distributions.normal_mixture import NormalMixture
 from hvae.distributions.overtime import OverTime
-from hvae.distributions.steps import Steps
+from hvae.distributions.steps import Depth, Moments, Steps, Visits
 
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Denoising",
+    "Depth",
     "DiscretizedLogistic",
     "Distribution",
     "Flowed",
+    "GridGaussian",
     "Keep",
     "LocationScale",
     "LogisticMixture",
+    "Moments",
     "Normal",
     "NormalMixture",
     "OverTime",
     "Steps",
     "Tokens",
+    "Visits",
     "divergence",
     "full",
     "normal_kl",

@@ -5,6 +5,8 @@ Shapes: `B` rows; `T` steps; `K` of them that are visited.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -12,15 +14,62 @@ from hvae.distributions.base import Distribution
 from hvae.errors import HvaeError
 
 
-class Steps(Distribution):
+class Visits(Distribution, ABC):
+    """Which of `total` steps are visited for each of B rows: all of them, or `count` random ones.
+
+    A choice is as probable as any other, under p and q alike, so that it costs nothing: `log_prob` is 0.  `few` says
+    how many a step of training visits where nobody says otherwise (0: all); the draw `trained` follows it.
+    """
+
+    density = False
+
+    def __init__(self, like: Tensor, total: int, count: int | None = None, few: int = 0) -> None:
+        self.like, self.total, self.count, self.few = like, total, total if count is None else count, few
+
+    @abstractmethod
+    def of(self, count: int) -> Visits:
+        """The law of so many."""
+
+    def thinned(self, count: int) -> Visits:
+        """`count` random steps for each row.  Raises HvaeError unless 1 <= count <= T."""
+        if not (isinstance(count, int) and 1 <= count <= self.total):
+            raise HvaeError(f"expected 1 to {self.total} steps of a walk, got {count}")
+        return self.of(count)
+
+    def places(self) -> Tensor:
+        """A systematic choice of places in [0, T), (B, K): one in each of K equal parts."""
+        rows, device = len(self.like), self.like.device
+        grid = (torch.rand((), device=device) + torch.arange(rows, device=device) / max(rows, 1)) % 1
+        return (grid[:, None] + torch.arange(self.count, device=device)) * (self.total / self.count)
+
+    def every(self) -> Tensor:
+        """All of them, (B, T)."""
+        return torch.arange(self.total, device=self.like.device).expand(len(self.like), -1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.like.new_zeros(value.shape)
+
+    def mode(self) -> Tensor:
+        return self.sample()
+
+    def mean(self) -> Tensor:
+        return self.sample()
+
+    def tempered(self, t: float) -> Visits:
+        return self
+
+    def detach(self) -> Visits:
+        return self
+
+
+class Steps(Visits):
     r"""K of the steps 0 .. T-1 for each of B rows, in rising order: all of them, or a random choice.
 
     $$\sum_{t=0}^{T-1} f(t) = \mathbb{E}\Big[\frac{T}{K} \sum_{k=1}^{K} f(t_k)\Big]$$
 
-    Each choice is as probable as any other, under p and q alike, so that it costs nothing: `log_prob` is 0.  The choice
-    is systematic: $t_k = \lfloor (u + k) T / K \rfloor$ with one u ~ U[0, 1) a row, and the u of the rows are a grid
-    with one random offset ("antithetic", Kingma et al. 2021, arXiv 2107.00630, appendix I.1): every step is visited
-    with probability K / T in every row, and a batch spreads over all of them.
+    The choice is systematic: $t_k = \lfloor (u + k) T / K \rfloor$ with one u ~ U[0, 1) a row, and the u of the rows
+    are a grid with one random offset ("antithetic", Kingma et al. 2021, arXiv 2107.00630, appendix I.1): every step is
+    visited with probability K / T in every row, and a batch spreads over all of them.
 
     A walk visits it as an auxiliary site, `Site("t", Steps(rows, total), auxiliary=True)`, and gives the sites of each
     step it visits the weight T / K.
@@ -32,25 +81,60 @@ class Steps(Distribution):
     torch.Size([2, 1])
     """
 
-    density = False
-
-    def __init__(self, like: Tensor, total: int, count: int | None = None) -> None:
-        self.like, self.total, self.count = like, total, total if count is None else count
-
-    def thinned(self, count: int) -> Steps:
-        """`count` random steps for each row.  Raises HvaeError unless 1 <= count <= T."""
-        if not (isinstance(count, int) and 1 <= count <= self.total):
-            raise HvaeError(f"expected 1 to {self.total} steps of a walk, got {count}")
-        return Steps(self.like, self.total, count)
+    def of(self, count: int) -> Steps:
+        return Steps(self.like, self.total, count, self.few)
 
     def sample(self) -> Tensor:
-        rows = len(self.like)
-        every = torch.arange(self.count, device=self.like.device)
-        if self.count == self.total:
-            return every.expand(rows, -1)
-        grid = (torch.rand((), device=self.like.device) + torch.arange(rows, device=self.like.device) / rows) % 1
         # Floats may round up to T itself.
-        return ((grid[:, None] + every) * (self.total / self.count)).long().clamp(max=self.total - 1)
+        return self.every() if self.count == self.total else self.places().long().clamp(max=self.total - 1)
+
+
+class Moments(Visits):
+    r"""All of T steps, as whole numbers; or K moments of the time that they stand for, as floats in [0, T).
+
+    $$\int_0^T f(t)\, dt = \mathbb{E}\Big[\frac{T}{K} \sum_{k=1}^{K} f(t_k)\Big]$$
+
+    For walks in continuous time, whose levels of a step are ever closer: one that visits all of them visits T, and one
+    that is thinned gives each moment the weight T / K, however many there are.
+
+    >>> Moments(torch.zeros(2, 1), 1000).thinned(1).sample().dtype
+    torch.float32
+    """
+
+    def __init__(self, like: Tensor, total: int, count: int | None = None, few: int = 0) -> None:
+        super().__init__(like, total, count, few)
+        self.is_whole = count is None
+
+    def of(self, count: int) -> Moments:
+        return Moments(self.like, self.total, count, self.few)
+
+    def sample(self) -> Tensor:
+        return self.every() if self.is_whole else self.places()
+
+
+class Depth(Distribution):
+    """How many levels a walk has that may have fewer than all: a value (B, S) has S columns, each row 0 .. S - 1.
+
+    `total` levels, unless the draw `coarse` asks for fewer; `most` that there can be at all; `least` so many that every
+    name occurs: what a walk is looked at by.
+
+    >>> Depth(torch.zeros(2, 1), total=1000, most=1000, least=10).levels(50).sample().shape
+    torch.Size([2, 50])
+    """
+
+    density = False
+
+    def __init__(self, like: Tensor, *, total: int, most: int, least: int) -> None:
+        self.like, self.total, self.most, self.least = like, total, most, least
+
+    def levels(self, count: int) -> Depth:
+        """The law of so many levels.  Raises HvaeError for more than there are."""
+        if not 1 <= count <= self.most:
+            raise HvaeError(f"expected 1 to {self.most:,} levels, as many as this model has, got {count:,}")
+        return Depth(self.like, total=count, most=self.most, least=self.least)
+
+    def sample(self) -> Tensor:
+        return torch.arange(self.total, device=self.like.device).expand(len(self.like), -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.like.new_zeros(value.shape)
@@ -61,8 +145,8 @@ class Steps(Distribution):
     def mean(self) -> Tensor:
         return self.sample()
 
-    def tempered(self, t: float) -> Steps:
+    def tempered(self, t: float) -> Depth:
         return self
 
-    def detach(self) -> Steps:
+    def detach(self) -> Depth:
         return self

@@ -7,7 +7,7 @@ A draw answers a site with a value and the distribution that proposed it (None: 
 from __future__ import annotations
 
 from hvae.draw.base import Draw, Drawn, as_draw, mode, posterior, prior
-from hvae.draw.choices import dropping, forget, thin
+from hvae.draw.choices import brief, coarse, dropping, forget, thin, trained
 from hvae.draw.compose import each, masked
 from hvae.draw.given import by_step, given, replay
 from hvae.draw.guidance import guided
@@ -16,7 +16,9 @@ __all__ = [
     "Draw",
     "Drawn",
     "as_draw",
+    "brief",
     "by_step",
+    "coarse",
     "dropping",
     "each",
     "forget",
@@ -28,4 +30,5 @@ __all__ = [
     "prior",
     "replay",
     "thin",
+    "trained",
 ]

@@ -46,6 +46,10 @@ class Draw(ABC):
         """Whether this draw visits some of the steps of a walk instead of all: a walk without steps is an error."""
         return False
 
+    def coarsens(self) -> bool:
+        """Whether this draw says how many levels a walk has: one whose levels are what they are is an error."""
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Wrapper(Draw):
@@ -61,6 +65,9 @@ class Wrapper(Draw):
 
     def thins(self) -> bool:
         return self.otherwise.thins()
+
+    def coarsens(self) -> bool:
+        return self.otherwise.coarsens()
 
 
 def as_draw(draw: object) -> Draw:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hvae.distributions.keep import Keep
-from hvae.distributions.steps import Steps
+from hvae.distributions.steps import Depth, Visits
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior
 from hvae.errors import HvaeError, short
 from hvae.site import Key, Site
@@ -24,7 +24,7 @@ class _Thin(Wrapper):
     count: int
 
     def __call__(self, site: Site) -> Drawn:
-        if not isinstance(site.p, Steps):
+        if not isinstance(site.p, Visits):
             return self.otherwise(site)
         some = site.p.thinned(self.count)
         return Drawn(some.sample(), some)
@@ -44,6 +44,62 @@ def thin(count: int, otherwise: Draw = posterior) -> Draw:
     if not isinstance(count, int) or count < 1:
         raise HvaeError(f"expected at least 1 step to visit, got {short(count)}")
     return _Thin(as_draw(otherwise), count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trained(Wrapper):
+    def __call__(self, site: Site) -> Drawn:
+        if not (isinstance(site.p, Visits) and site.p.few) or self.otherwise.thins():
+            return self.otherwise(site)
+        some = site.p.thinned(site.p.few)
+        return Drawn(some.sample(), some)
+
+
+def trained(otherwise: Draw = posterior) -> Draw:
+    """Of the steps that a walk may visit, as many random ones as it names for training, as `thin` does; `otherwise`
+    draws the rest, and its own `thin` comes first.  A walk that names none is as before.
+    """
+    return _Trained(as_draw(otherwise))
+
+
+@dataclass(frozen=True, eq=False)
+class _Coarse(Wrapper):
+    count: int
+
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Depth):
+            return self.otherwise(site)
+        fewer = site.p.levels(self.count)
+        return Drawn(fewer.sample(), fewer)
+
+    def coarsens(self) -> bool:
+        return True
+
+
+def coarse(count: int, otherwise: Draw = posterior) -> Draw:
+    """A walk of `count` levels instead of all that a model has, evenly spaced; `otherwise` draws them.
+
+    For models that can leave levels out, diffusions: each level jumps as far as those between it and the next one would
+    go.  Its bound is one like any other, of a shallower model.  Raises HvaeError for less than one level and, when it
+    runs, for more than there are, and for a model whose levels are what they are.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise HvaeError(f"expected at least 1 level, got {short(count)}")
+    return _Coarse(as_draw(otherwise), count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Brief(Wrapper):
+    def __call__(self, site: Site) -> Drawn:
+        if not isinstance(site.p, Depth):
+            return self.otherwise(site)
+        fewer = site.p.levels(site.p.least)
+        return Drawn(fewer.sample(), fewer)
+
+
+def brief(otherwise: Draw = posterior) -> Draw:
+    """The shortest walk that still visits every name, where a walk offers one: what a model is looked at by."""
+    return _Brief(as_draw(otherwise))
 
 
 @dataclass(frozen=True, eq=False)

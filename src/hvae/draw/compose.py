@@ -36,6 +36,9 @@ class _Each(Draw):
     def thins(self) -> bool:
         return any(draw.thins() for draw in (*self.draws.values(), self.otherwise))
 
+    def coarsens(self) -> bool:
+        return any(draw.coarsens() for draw in (*self.draws.values(), self.otherwise))
+
 
 def each(draws: Mapping[Pin, Draw] | Mapping[str, Draw], otherwise: Draw = posterior) -> Draw:
     """A draw of its own for each named variable, or for one step of it, ("z", 3); `otherwise` draws the rest.
@@ -68,6 +71,9 @@ class _Mask(Draw):
 
     def thins(self) -> bool:
         return self.a.thins() or self.b.thins()
+
+    def coarsens(self) -> bool:
+        return self.a.coarsens() or self.b.coarsens()
 
 
 def _check_mask(mask: Tensor, shape: torch.Size, site: Site) -> None:

@@ -47,6 +47,9 @@ class _Given(Draw):
     def thins(self) -> bool:
         return self.otherwise.thins()
 
+    def coarsens(self) -> bool:
+        return self.otherwise.coarsens()
+
 
 def given(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = posterior) -> Draw:
     """The given values, (B, ...) by name; `otherwise` draws the rest.  Pinned levels, decoding, replays.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hvae.data.order import subset
 from hvae.data.sources import Batches
 from hvae.datum import Datum, as_datum
-from hvae.draw import dropping
+from hvae.draw import dropping, posterior, trained
 from hvae.objectives import Objective
 from hvae.training.seeds import seed_valid
 from hvae.walk import Model, Trace, run
@@ -53,11 +53,11 @@ class LossStep(nn.Module):
 def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
     """The trace that training looks at: K rows for each datum of a batch, drawn as the objective wants them.
 
-    A condition is hidden in some rows where the model asks for it.
+    A condition is hidden in some rows where the model asks for it, and of many levels it visits the few that it names.
     """
     # On a GPU the look at the values would make every step wait for the one before it.
     check = datum.x.device.type == "cpu"
-    return run(model, dropping(objective.draw), model.evidence(datum, check=check).repeat(objective.samples))
+    return run(model, trained(dropping(objective.draw)), model.evidence(datum, check=check).repeat(objective.samples))
 
 
 @torch.no_grad()
@@ -65,6 +65,8 @@ def score(
     model: Model, split: Batches, *, seed: int, size: int, count: int, part: int = 0, parts: int = 1
 ) -> dict[str, float]:
     """Sums over data of the ELBO, the log-likelihood and each level's rate, by name, in nats.
+
+    A walk of which training visits a few levels visits as few here: its sums keep their expectation.
 
     Takes every `parts`-th batch of `size` among `count` data chosen at random, starting with batch `part`: processes
     share the work, and their sums add up to what one process finds.
@@ -75,7 +77,8 @@ def score(
     # A process without a batch of its own still has to name the sums: it scores one that counts nothing.
     for number in range(part, max(len(batches), part + 1), parts):
         generator = seed_valid(device, seed, number)
-        totals = _sums(model(as_datum(split.batch(batches[number % len(batches)], generator)).to(device)))
+        datum = as_datum(split.batch(batches[number % len(batches)], generator)).to(device)
+        totals = _sums(model(datum, trained(posterior)))
         own = float(number < len(batches))
         sums = {name: sums.get(name, 0.0) + own * total for name, total in totals.items()}
     return sums

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hvae.config.presets.biva import BIVA
 from hvae.config.presets.conditional import CONDITIONAL
+from hvae.config.presets.diffusion import DIFFUSION
 from hvae.config.presets.first import FIRST
 from hvae.config.presets.foreign import FOREIGN
 from hvae.config.presets.iafvae import IAFVAE
@@ -36,6 +37,7 @@ PRESETS: dict[str, Preset] = {
     **QRESVAE,
     **VQ,
     **PIXELS,
+    **DIFFUSION,
     **SEQUENCES,
 }
 """The presets by name."""
