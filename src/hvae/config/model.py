@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from hvae.config.bounds import Deviation, Groups, Probability, Repeats, Size, Sizes, SizesOrNone
 from hvae.config.condition import ConditionConfig
+from hvae.config.flow import FlowConfig
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, short
 
@@ -46,7 +47,15 @@ class ModelConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEConfig(ModelConfig):
+class FlowingConfig(ModelConfig):
+    """What families share whose Gaussian latents may be pushed through normalising flows."""
+
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    """Normalising flows of the prior, the posterior or both, at chosen levels (extra flows)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig(FlowingConfig):
     """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
 
     family: ClassVar[str] = "vae"
@@ -78,7 +87,7 @@ class MarkovConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LVAEConfig(ModelConfig):
+class LVAEConfig(FlowingConfig):
     """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
 
     family: ClassVar[str] = "lvae"
@@ -96,7 +105,7 @@ class LVAEConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VLAEConfig(ModelConfig):
+class VLAEConfig(FlowingConfig):
     """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
 
     family: ClassVar[str] = "vlae"
@@ -112,7 +121,7 @@ class VLAEConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderConfig(ModelConfig):
+class LadderConfig(FlowingConfig):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 
     family: ClassVar[str] = "ladder"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.models.conditioning import Conditioning
+from hvae.models.flows import Flows
 from hvae.nn.begin import initialise
 from hvae.nn.mlp import begin
 from hvae.range import UNIT
@@ -27,7 +28,7 @@ class TopDown(Model):
     Arguments: `shape` of one datum; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
     `levels`, top first, each with a `name`, (state, its feature or None, visit) -> state; `leave`, last state -> raw
     likelihood parameters; `head`, raw -> distribution of x; `condition`, how a condition y enters the levels,
-    which makes all of the above given y.
+    which makes all of the above given y; `flows`, what the laws of some levels are pushed through.
     """
 
     limits = UNIT
@@ -42,6 +43,7 @@ class TopDown(Model):
         leave: nn.Module,
         head: Head,
         condition: Conditioning,
+        flows: Flows | None = None,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
@@ -50,6 +52,7 @@ class TopDown(Model):
         self.levels = nn.ModuleDict({str(level.name): level for level in levels})
         self.leave, self.head = leave, head
         self.condition, self.conditions = condition, condition.conditions
+        self.flows = Flows() if flows is None else flows
 
     def prepare(self, datum: Datum) -> None:
         self.condition.prepare(datum)
@@ -60,7 +63,7 @@ class TopDown(Model):
         return self.bottom_up(datum.x)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        entry = self.condition(visit, evidence)
+        entry = self.condition(self.flows(visit, evidence), evidence)
         h = self.start(evidence.n)  # (n, ...)
         for name, level in self.levels.items():
             h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry.visit)

@@ -27,6 +27,7 @@ from hvae.nn.conv import SubPixel, conv, pointwise
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
+from hvae.zoo.flows import Channels, flows
 from hvae.zoo.parts import conditioning, head_for
 from hvae.zoo.pyramid import network, residual, rising, scales
 
@@ -58,12 +59,19 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         leave=_leave(config, sizes, head.width),
         head=head,
         condition=conditioning(config.condition, _places(config)),
+        flows=flows(config.flow, {f"z{l}": Channels(config.latent, w) for l, w in enumerate(_each(config), start=1)}),
     )
 
 
 def _widths(config: LadderConfig) -> list[int]:
     """Channels at each scale, finest first."""
     return list(config.widths) or [config.width] * len(config.groups)
+
+
+def _each(config: LadderConfig) -> list[int]:
+    """Channels of the feature of each level, z1 first."""
+    scales_of = zip(_widths(config), config.groups, strict=True)
+    return [width for width, count in scales_of for _ in range(count)]
 
 
 def _blocks(config: LadderConfig, width: int) -> list[nn.Module]:
@@ -85,8 +93,7 @@ def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
 
 def _places(config: LadderConfig) -> dict[str, Place]:
     """The state tells prior, posterior and all below; a posterior that reads the evidence alone is told beside it."""
-    scales_of = zip(_widths(config), config.groups, strict=True)
-    widths = [width for width, count in scales_of for _ in range(count)]  # of z1, z2, ...
+    widths = _each(config)
     above = [*widths[1:], _widths(config)[-1]]  # of the state that comes from the level above
     evidence = widths if config.posterior == "precision" else [0] * len(widths)
     return {f"z{l}": Place(state=above[l - 1], evidence=evidence[l - 1]) for l in range(len(widths), 0, -1)}

@@ -19,6 +19,7 @@ from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, m
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape
+from hvae.zoo.flows import Channels, flows
 from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
@@ -39,6 +40,7 @@ def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         condition=conditioning(config.condition, _places(config, widths)),
+        flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
     )
 
 

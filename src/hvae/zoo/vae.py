@@ -17,6 +17,7 @@ from hvae.levels import DataOnly, Level, Replace, StandardPrior, variance
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
+from hvae.zoo.flows import Channels, flows
 from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_for
 
 
@@ -39,4 +40,5 @@ def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}),
+        flows=flows(config.flow, {"z1": Channels(latent[0], widths[-1][0])}),
     )

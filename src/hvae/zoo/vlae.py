@@ -17,6 +17,7 @@ from hvae.levels import DataOnly, Join, Level, Replace, StandardPrior, variance
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape, from_vector, to_gaussian
+from hvae.zoo.flows import Channels, flows
 from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
@@ -36,6 +37,7 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         condition=conditioning(config.condition, places),
+        flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
     )
 
 
