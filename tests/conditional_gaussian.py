@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hvae.datum import Condition
 from hvae.distributions import Normal
 from hvae.levels import Level, Replace
-from hvae.levels.heads import head
+from hvae.levels.likelihoods import head
 from hvae.models import TopDown
 from hvae.models.conditioning import Conditioned
 from hvae.nn import BottomUp, Constant

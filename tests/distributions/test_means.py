@@ -12,9 +12,10 @@ from hvae.distributions import Distribution, LogisticMixture, Normal
 from hvae.distributions.fivebit import HighBits
 from hvae.distributions.flow import Flowed
 from hvae.distributions.masked import Masked
-from hvae.levels.heads import HEADS, Head, head
+from hvae.levels.heads import Head
+from hvae.levels.likelihoods import HEADS, head
 
-EXACT = [kind for kind in HEADS if kind not in ("dmol", "bernoulli")]
+EXACT = [kind for kind in HEADS if kind not in ("dmol", "bernoulli", "noise", "noise-global")]
 ROWS = 40_000
 
 
@@ -41,6 +42,7 @@ def exponential(z: Tensor) -> tuple[Tensor, Tensor]:
 
 MADE: dict[str, Callable[[], Distribution]] = {
     "mixture": lambda: law(head("dmol", (1, 1, 1), 4)),
+    "noise": lambda: law(head("noise", (1, 1, 1), 4)),
     "five bits of a mixture": lambda: HighBits(law(head("dmol", (1, 1, 1), 32))),
     "flow": lambda: Flowed(Normal(torch.zeros(2, 2), torch.ones(2, 2)), exponential),
     "partly a flow": lambda: Masked(torch.tensor(True), None, MADE["flow"]()),

@@ -13,7 +13,6 @@ from hvae.config.model import Likelihood
 from hvae.distributions import LogisticMixture, Normal, sum_rest
 from hvae.errors import HvaeError
 from hvae.levels.heads import (
-    HEADS,
     START,
     BernoulliHead,
     GaussianGlobalHead,
@@ -23,13 +22,13 @@ from hvae.levels.heads import (
     LogisticHead,
     LogisticPixelHead,
     MixtureHead,
-    head,
 )
+from hvae.levels.likelihoods import HEADS, head
 from hvae.levels.scale import VARIANCES
 
 SHAPES = [(3, 4, 5), (1, 4, 5), (2, 4, 5), (7,)]
 LEVELS = {"bernoulli": 2}
-DISCRETE = sorted(k for k in HEADS if not k.startswith("gaussian"))
+DISCRETE = sorted(k for k in HEADS if not k.startswith(("gaussian", "noise")))
 
 
 def made(kind: str, shape: tuple[int, ...]) -> Head:
@@ -231,6 +230,8 @@ def test_widths() -> None:
         "logistic-pixel": 6,
         "dmol": 100,
         "categorical": 768,
+        "noise": 3,
+        "noise-global": 3,
     }
 
 

@@ -112,5 +112,6 @@ Decay = Annotated[float, Bound(least=0, below=1, expected="a decay from 0 to bel
 Probability = Annotated[float, Bound(least=0, below=1, expected="a probability in [0, 1)")]
 NonNegative = Annotated[float, Bound(least=0, most=1e30)]
 Deviation = Annotated[float, Bound(least=1e-6, most=1e3, expected="a standard deviation from 0.000001 to 1,000")]
+Gain = Annotated[float, Bound(least=0, most=1e3, expected="a variance for each unit of signal from 0 to 1,000")]
 Line = Annotated[str, Length(1, 200)]
 Place = Annotated[str, Length(0, 4096)]

@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from hvae.config.bounds import Deviation, Groups, Probability, Repeats, Size, Sizes, SizesOrNone
+from hvae.config.bounds import Deviation, Gain, Groups, Probability, Repeats, Size, Sizes, SizesOrNone
 from hvae.config.condition import ConditionConfig
 from hvae.config.flow import FlowConfig
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, short
 
 Likelihood = Literal[
-    "bernoulli", "gaussian", "gaussian-pixel", "gaussian-global", "logistic", "logistic-pixel", "dmol", "categorical"
+    "bernoulli",
+    "gaussian",
+    "gaussian-pixel",
+    "gaussian-global",
+    "logistic",
+    "logistic-pixel",
+    "dmol",
+    "categorical",
+    "noise",
+    "noise-global",
 ]
+NOISES = ("noise", "noise-global")
+"""Likelihoods that are the law of a noise: what they are of is the clean signal."""
 # Likelihoods of one family: those that reproduce a published number, and that of a diffusion's last level.
 Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae", "gaussian-grid"]
 # Densities of real-valued data that were standardised: motion, and other sequences without a grid.
@@ -34,11 +45,15 @@ class ModelConfig(Section):
     family: ClassVar[str]
 
     likelihood: AnyLikelihood = "bernoulli"
-    """Distribution of the data given the latents; dmol is the discretised mixture of logistics."""
+    """Distribution of the data given the latents; dmol is the discretised mixture of logistics; noise is
+    camera noise of a known size on the clean picture, for training on noisy pictures alone, noise-global learns it."""
     mixtures: Repeats = 10
     """Components of the mixture likelihood (dmol)."""
     sigma: Deviation = 0.1
-    """Standard deviation of the fixed Gaussian likelihood, in units of data that lie in [0, 1]."""
+    """Standard deviation of the fixed Gaussian likelihood, and of noise (where noise-global starts), in units of data
+    that lie in [0, 1]: 25 of 255 is 0.098."""
+    gain: Gain = 0.0
+    """Variance of noise for each unit of signal, beside sigma^2 (Poisson-Gaussian): 1 / (photons of a value 1)."""
     variance: Variance = "softclamp"
     """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus,
     exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""

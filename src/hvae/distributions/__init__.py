@@ -1,6 +1,7 @@
 """Probability without parameters."""
 
 from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
+from hvae.distributions.camera import Camera
 from hvae.distributions.denoising import Denoising, GridGaussian
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
 from hvae.distributions.divergence import divergence, normal_kl, register_kl
@@ -15,6 +16,7 @@ from hvae.distributions.steps import Depth, Moments, Steps, Visits
 
 __all__ = [
     "Bernoulli",
+    "Camera",
     "Categorical",
     "Denoising",
     "Depth",

@@ -11,8 +11,7 @@ Shapes: `B` batch; `C` channels, `H W` space; `D` coordinates of a vector; `L` l
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal, full
 from hvae.distributions.logistic import Mass, log_mass
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError
 from hvae.levels.scale import Positive, clamped_gaussian, gaussian, softplus
 
 Shape = Sequence[int]
@@ -39,7 +38,8 @@ def _at_least(name: str, value: int, least: int, advice: str) -> int:
     return value
 
 
-def _levels(levels: int) -> int:
+def at_least_two(levels: int) -> int:
+    """How many levels there are.  Raises HvaeError for fewer than two."""
     return _at_least("levels", levels, 2, "an n-bit image has 2**n levels: use 2 for binary data, 256 for 8 bits")
 
 
@@ -171,7 +171,7 @@ class LogisticHead(Head):
 
     def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
         super().__init__(shape, shape[0])
-        self.levels, self.floor = _levels(levels), floor
+        self.levels, self.floor = at_least_two(levels), floor
         self.log_scale = _per_channel(shape, START)
 
     def read(self, raw: Tensor) -> DiscretizedLogistic:
@@ -183,7 +183,7 @@ class LogisticPixelHead(Head):
 
     def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
         super().__init__(shape, 2 * shape[0])
-        self.levels, self.floor = _levels(levels), floor
+        self.levels, self.floor = at_least_two(levels), floor
 
     def read(self, raw: Tensor) -> DiscretizedLogistic:
         loc, log_scale = raw.chunk(2, 1)
@@ -224,7 +224,7 @@ class MixtureHead(Head):
         c = image[0]
         self.parts = [m, m * c, m * c, m * (c * (c - 1) // 2)]
         super().__init__(shape, sum(self.parts) * (1 if len(shape) > 1 else shape[0]))
-        self.levels, self.mixtures, self.floor, self.start, self.image = _levels(levels), m, floor, start, image
+        self.levels, self.mixtures, self.floor, self.start, self.image = at_least_two(levels), m, floor, start, image
         self.mass = mass
         middles = (2 * torch.arange(m) + 1) / m - 1  # of m equal parts of [-1, 1]
         self.register_buffer("spread", (spread * middles).view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
@@ -248,45 +248,8 @@ class CategoricalHead(Head):
     """A free probability for each of the L levels of every value: L logits, the level the slower index."""
 
     def __init__(self, shape: Shape, levels: int) -> None:
-        super().__init__(shape, _levels(levels) * shape[0])
+        super().__init__(shape, at_least_two(levels) * shape[0])
         self.levels = levels
 
     def read(self, raw: Tensor) -> Categorical:
         return Categorical(raw.unflatten(1, (self.levels, self.shape[0])))  # (B, L, C, S), of any S
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A likelihood by name: its head, and which numbers beside the shape that head takes."""
-
-    head: Callable[..., Head]
-    takes: tuple[str, ...] = ()
-
-
-HEADS: dict[str, _Row] = {
-    "bernoulli": _Row(BernoulliHead, ("levels",)),
-    "gaussian": _Row(GaussianHead, ("sigma",)),
-    "gaussian-pixel": _Row(GaussianPixelHead),
-    "gaussian-global": _Row(GaussianGlobalHead),
-    "logistic": _Row(LogisticHead, ("levels",)),
-    "logistic-pixel": _Row(LogisticPixelHead, ("levels",)),
-    "dmol": _Row(MixtureHead, ("levels", "mixtures")),
-    "categorical": _Row(CategoricalHead, ("levels",)),
-}
-
-
-def head(kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: float = 0.1) -> Head:
-    """The named likelihood for data of a shape, (C, H, W) or (D,), with `levels` = 2**bits values.
-
-    Each kind takes what it needs: `mixtures` is read by dmol, `sigma` (in units of data in [0, 1]) by gaussian.
-    Raises HvaeError for an unknown kind, for bernoulli on more than two levels, and for impossible numbers.
-
-    >>> head("dmol", (3, 32, 32), 256)
-    MixtureHead((3, 32, 32), width=100)
-    >>> head("dmol", (3, 4, 4), 256)(torch.zeros(2, 100, 4, 4)).sample().shape
-    torch.Size([2, 3, 4, 4])
-    """
-    if kind not in HEADS:
-        raise unknown("likelihood", kind, HEADS)
-    row, numbers = HEADS[kind], {"levels": levels, "mixtures": mixtures, "sigma": sigma}
-    return row.head(shape, **{name: numbers[name] for name in row.takes})

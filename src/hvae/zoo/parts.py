@@ -15,7 +15,8 @@ from hvae.config.condition import ALL, ConditionConfig
 from hvae.config.model import ModelConfig
 from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
-from hvae.levels.heads import Head, head
+from hvae.levels.heads import Head
+from hvae.levels.likelihoods import head
 from hvae.models.conditioning import Conditioned, Conditioning, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
@@ -39,7 +40,7 @@ def kit_for(network: str, norm: str) -> Kit:
 
 def head_for(config: ModelConfig, shape: Shape, bits: int) -> Head:
     """The likelihood a configuration names, for data of this shape and bit depth."""
-    return head(config.likelihood, shape, 2**bits, mixtures=config.mixtures, sigma=config.sigma)
+    return head(config.likelihood, shape, 2**bits, mixtures=config.mixtures, sigma=config.sigma, gain=config.gain)
 
 
 def climb(kit: Kit, data: Shape, widths: Sequence[Shape]) -> nn.Sequential:

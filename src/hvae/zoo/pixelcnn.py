@@ -13,7 +13,7 @@ from torch import nn
 from hvae.config.model import ModelConfig
 from hvae.config.pixels import PixelCNNConfig
 from hvae.errors import HvaeError
-from hvae.levels.heads import head
+from hvae.levels.likelihoods import head
 from hvae.levels.pixels import PixelHead
 from hvae.models import TopDown
 from hvae.models.conditioning import Unconditional
