@@ -3,8 +3,8 @@
 A set of images has a base name, and a binarised form of it is another set with another name, because numbers on one say
 nothing about the other:
 
-    BASE            the grey values or colours as published: digits, mnist, fashion-mnist, omniglot, shapes, cifar10,
-                    lpc-sprites
+    BASE            the grey values or colours as published: digits, mnist, fashion-mnist, omniglot, shapes, cells,
+                    cifar10, lpc-sprites
     BASE-dynamic    each pixel drawn anew from Bernoulli(grey value) whenever a training batch is made (grey sets)
     BASE-binary     each pixel compared with one half, once (grey sets)
     mnist-static    the fixed draw that Larochelle published; the tables of most papers use it
@@ -24,7 +24,7 @@ from hvae.config.bounds import Among, Bound, Count, CountOrNone, Place, Side, St
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
-GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes")
+GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes", "cells")
 COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
 SEQUENCES = ("jsb", "nottingham", "tiny-shakespeare", "fsdd", "voice", "cmu-mocap", "omniglot-strokes", "moving-mnist")
@@ -63,7 +63,7 @@ class DataConfig(Section):
     at: ClassVar[str] = "data"
 
     name: str = "digits"
-    """A known set (digits, mnist, fashion-mnist, omniglot, shapes, each also as NAME-dynamic and NAME-binary;
+    """A known set (digits, mnist, fashion-mnist, omniglot, shapes, cells, each also as NAME-dynamic and NAME-binary;
     mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham,
     tiny-shakespeare, fsdd, voice, cmu-mocap, omniglot-strokes and moving-mnist are sequences), or where to read your
     own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), sequences."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hvae.data.cells import drawn_cells
 from hvae.data.fetch import Remote
 from hvae.data.imagenet import IMAGENETS
 from hvae.data.known import KnownSet, Layout
@@ -172,6 +173,17 @@ SHAPES = KnownSet[Raw](
     layouts=(),
     made=drawn_shapes,
 )
+CELLS = KnownSet[Raw](
+    name="cells",
+    what="threads and nuclei as a fluorescence microscope shows them, drawn from one seed, grey",
+    shape=(1, 64, 64),
+    bits=8,
+    sizes={"train": 2_000},
+    licence="drawn by this program; free",
+    folders=(),
+    layouts=(),
+    made=drawn_cells,
+)
 SPRITES = KnownSet[Raw](
     name="lpc-sprites",
     what="figures of 6 bodies, bottoms, tops and hairs, 3 actions and directions: every combination once, colour",
@@ -183,4 +195,7 @@ SPRITES = KnownSet[Raw](
     layouts=(Layout(("lpc_sprites_64x64.npz",), lpc_sprites),),
     scarce="no one file of it is published: compose it from github.com/YingzhenLi/Sprites, or use 'shapes'",
 )
-SETS = {known.name: known for known in (DIGITS, SHAPES, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, SPRITES, *IMAGENETS)}
+SETS = {
+    known.name: known
+    for known in (DIGITS, SHAPES, CELLS, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, SPRITES, *IMAGENETS)
+}
