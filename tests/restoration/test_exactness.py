@@ -13,7 +13,7 @@ from linear_gaussian import BottomUpGaussian, LinearGaussian, S, TopDownGaussian
 from torch import Tensor
 
 from hvae.draw import prior
-from hvae.restoration import Gibbs, Linear, Metropolis, Noisy, Refine, Seen, Way, held_out, restore
+from hvae.restoration import Gibbs, Linear, Metropolis, Noisy, OwnNoise, Refine, Seen, Way, held_out, restore
 from hvae.walk import run, still
 
 KNOWN = torch.tensor([True, False, True, True, False])
@@ -100,6 +100,22 @@ def test_refinement_finds_the_mean_of_the_conditional(walk: type[LinearGaussian]
     # 64 refinements of the same datum: each is moved by noise of its own, which their mean is not.
     found = restore(model, observed, Refine(steps=250, rate=0.1), draws=100, seed=0).mean.mean(0)
     torch.testing.assert_close(found, mean, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("walk", [TopDownGaussian, BottomUpGaussian])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_draws_under_own_noise_are_the_posterior_of_the_signal(
+    walk: type[LinearGaussian], depth: int, x: Tensor
+) -> None:
+    """s = W z, x = s + S eps:  s given x ~ N(C (C + S^2)^-1 x, C - C (C + S^2)^-1 C) with C the covariance of s."""
+    model = walk(depth)
+    noise = S**2 * torch.eye(5, dtype=torch.float64)
+    mean, cov = conditional(joint(model) - noise, torch.eye(5, dtype=torch.float64), noise, x)
+    way = Refine(steps=0, settle=0)
+    draws = restore(model, OwnNoise(x.expand(200, 5)), way, draws=200, seed=2).draws.flatten(0, 1)
+    torch.testing.assert_close(draws.mean(0), mean, atol=0.01, rtol=0)
+    torch.testing.assert_close(torch.cov(draws.T), cov, atol=0.01, rtol=0)
+    assert float((mean - x).norm()) > 0.1
 
 
 @pytest.mark.parametrize(

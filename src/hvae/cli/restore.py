@@ -38,7 +38,8 @@ def parser() -> Parser:
     mask = "what is hidden: a box x,y,w,h; a share of the pixels such as 0.3; or a picture, white where it is hidden"
     command.add_argument("--mask", default=None, metavar="M", help=mask)
     noise = "standard deviation of the noise, of data in [0, 1]: 0.1 or 25/255; own: the run has learnt from noisy "
-    noise += "pictures, and its likelihood is their noise; of superres and colour: how closely to meet it [0.01]"
+    noise += "pictures, and its likelihood is their noise (unasked where that is noise or noise-global); of superres "
+    noise += "and colour: how closely to meet it [0.01]"
     command.add_argument("--noise", default=None, metavar="S", help=noise)
     larger = "of superres: how many times as large"
     command.add_argument("--factor", type=whole(1, 1024), default=None, metavar="K", help=larger)
@@ -55,7 +56,8 @@ def _add_work(command: Parser) -> None:
     way = "refine: gradient steps for each picture, for every task; gibbs, metropolis: chains that fill what is hidden"
     command.add_argument("--way", default="refine", metavar="W", help=way)
     command.add_argument("--draws", type=whole(1, 10**6), default=8, metavar="N", help="draws of each picture")
-    command.add_argument("--steps", type=whole(0, 10**6), default=50, metavar="T", help="gradient steps of refine")
+    steps = "gradient steps of refine [50; 0 under a noise of the run's own]"
+    command.add_argument("--steps", type=whole(0, 10**6), default=None, metavar="T", help=steps)
     sweeps = "of a chain of gibbs or metropolis, before its end is a draw"
     command.add_argument("--sweeps", type=whole(1, 10**6), default=20, metavar="T", help=sweeps)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")

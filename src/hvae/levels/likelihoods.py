@@ -43,9 +43,7 @@ HEADS: dict[str, _Row] = {
 }
 
 
-def head(
-    kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: float = 0.1, gain: float = 0.0
-) -> Head:
+def head(kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: float = 0.1, gain: float = 0.0) -> Head:
     """The named likelihood for data of a shape, (C, H, W) or (D,), with `levels` = 2**bits values.
 
     Each kind takes what it needs: `mixtures` is read by dmol, `sigma` (in units of data in [0, 1]) by gaussian and

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hvae.distributions import Distribution, Normal, sum_rest
-from hvae.restoration.spread import variance
+from hvae.restoration.spread import signal, variance
 from hvae.trace import Record
 
 GREY = (0.299, 0.587, 0.114)
@@ -200,7 +200,7 @@ class Grey(Linear):
 
 @dataclass(frozen=True, eq=False)
 class OwnNoise(Observation):
-    """Noisy pictures before a model that was trained on nothing else: its likelihood is the noise, its mean the clean.
+    """Noisy pictures before a model that was trained on nothing else: its likelihood is their noise.
 
     Prakash, Krull and Jug 2021, arXiv 2006.06072: the noise model as the likelihood of a VAE.
     """
@@ -217,8 +217,8 @@ class OwnNoise(Observation):
         return sum_rest(law.log_prob(self.y))
 
     def mean(self, law: Distribution) -> Tensor:
-        return law.mean()
+        return signal(law)
 
     def sample(self, law: Distribution) -> Tensor:
-        """The clean picture has no noise of its own: its mean."""
-        return law.mean()
+        """The clean picture has no noise of its own."""
+        return signal(law)

@@ -11,7 +11,15 @@ from functools import singledispatch
 import torch
 from torch import Tensor
 
-from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal
+from hvae.distributions import (
+    Bernoulli,
+    Camera,
+    Categorical,
+    DiscretizedLogistic,
+    Distribution,
+    LogisticMixture,
+    Normal,
+)
 
 LOGISTIC = math.pi**2 / 3 / 4
 """The variance of a logistic of scale 1, which lives on [-1, 1], in units of data in [0, 1]."""
@@ -26,6 +34,17 @@ def variance(law: Distribution) -> Tensor:
 @variance.register
 def _(law: Normal) -> Tensor:
     return law.scale**2
+
+
+@variance.register
+def _(law: Camera) -> Tensor:
+    """Of the noise before it is rounded and clipped."""
+    return law.scale**2
+
+
+def signal(law: Distribution) -> Tensor:
+    """What lies under a noise, (B, ...): of a camera's law the signal itself, of others their mean."""
+    return law.signal if isinstance(law, Camera) else law.mean()
 
 
 @variance.register

@@ -19,7 +19,7 @@ from hvae.study.places import check_place
 from hvae.study.placing import at_once, place
 from hvae.study.progress import Bars, Progress, bars
 from hvae.study.restored import Restoration
-from hvae.study.tasks import CHAINS, Task, task
+from hvae.study.tasks import CHAINS, OWN, TASKS, Task, own_noise, task
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from hvae.walk import Model
 
 REFINE = "refine"
+STEPS = 50
+"""Of a refinement, unless others are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def restore(
     factor: int | None = None,
     way: str = REFINE,
     draws: int = 8,
-    steps: int = 50,
+    steps: int | None = None,
     sweeps: int = 20,
     pixels: bool = False,
     degrade: bool = False,
@@ -69,20 +71,24 @@ def restore(
     Arguments: `data`, pictures to restore: a folder, an array file, or data in memory; "test", "valid" or "train" for
     the run's own, of which something is hidden; the first `number` of them; `task`, "inpaint" or "impute" (hidden
     values, by `mask`: a box "x,y,w,h", a share such as 0.3, a picture white where hidden, bool (N, ...); or NaN in
-    floats), "denoise" (`noise`, a standard deviation in units of data in [0, 1], or "own" where the run's likelihood is
-    the noise), "superres" (`factor`) and "colour" (of both `noise` says how closely what is seen must be met); `way`,
-    "refine" (gradient `steps` for each picture; every task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`);
+    floats), "denoise" (`noise`, a standard deviation in units of data in [0, 1], or "own", that of the run's
+    likelihood, unasked where that is noise), "superres" (`factor`) and "colour" (of both `noise` says how closely what
+    is seen must be met); `way`,
+    "refine" (gradient `steps` for each picture, 50 unless asked for others, none under a noise of the run's own; every
+    task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`);
     `draws` a picture; `pixels`, draw the pixels from their likelihood too; `degrade`, the pictures are whole: make the
     observations of them, and measure against them; `seed` of all draws; `out`, a new folder for files; `context` of a
     conditional model; `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
     Raises HvaeError before any work for what cannot be restored.
     """
-    effort = Effort(draws=draws, steps=steps, sweeps=sweeps, pixels=pixels)
-    chosen = _way(way, task, effort, noise)
+    _check_way(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps})
     if out is not None:
         check_place(Path(out))
         free(Path(out))
     where = place(run, overrides, trust)
+    noise = own_noise(where.run, task) if noise is None else noise
+    least = 0 if noise == OWN else STEPS
+    effort = Effort(draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels)
     asked = Asked(
         task=task,
         data=data,
@@ -96,17 +102,15 @@ def restore(
         overrides=where.overrides,
     )
     target = _task(where.run, asked, draws)
-    restored, passes = _restored(where.model(), target, chosen, effort, seed, bars(progress))
+    restored, passes = _restored(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
     restoration = Restoration(task=task, way=way, seed=seed, passes=passes, target=target, restored=restored)
     if out is not None:
         restoration.write(Path(out))
     return restoration
 
 
-def _way(name: str, task: str, effort: Effort, noise: str | float | None) -> Way:
-    """The named way.  Raises HvaeError for one that does not serve the task, and for work that is none."""
-    from hvae.study.tasks import OWN, TASKS
-
+def _check_way(name: str, task: str, work: Mapping[str, int | None]) -> None:
+    """Raises HvaeError for a way that does not serve the task, and for work that is none."""
     if name not in WAYS:
         raise unknown("way", name, WAYS)
     if task not in TASKS:
@@ -114,9 +118,9 @@ def _way(name: str, task: str, effort: Effort, noise: str | float | None) -> Way
     if name != REFINE and task not in CHAINS:
         raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} choose --way refine")
     for option, least in (("draws", 1), ("steps", 0), ("sweeps", 1)):
-        if getattr(effort, option) < least:
-            raise HvaeError(f"--{option}: expected at least {least}, got {getattr(effort, option)}")
-    return WAYS[name](effort, noise == OWN)
+        asked = work[option]
+        if asked is not None and asked < least:
+            raise HvaeError(f"--{option}: expected at least {least}, got {asked}")
 
 
 def _refine(effort: Effort, own_noise: bool) -> Way:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
 from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import classes_of, complete, numbers
@@ -85,6 +86,11 @@ def _noisy(run: LoadedRun, asked: Asked) -> Task:
             raise HvaeError("--degrade needs noise of a known size: --noise 25/255")
         return _linear(run, asked, run.model.shape, lambda y: OwnNoise(y))
     return _linear(run, asked, run.model.shape, lambda y: Noisy(y, sigma), sigma)
+
+
+def own_noise(run: LoadedRun, name: str) -> str | None:
+    """The noise of a run that has learnt from noisy pictures, where that is to be taken out; None of other runs."""
+    return OWN if name == "denoise" and run.config.model.likelihood in NOISES else None
 
 
 def _sigma(noise: str | float | None, advice: str) -> float | None:
