@@ -69,7 +69,8 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoints": {"zoo", "config", *HALL},
 }
 ALLOWED["reporting"] = {"explore", *HALL}  # pages and pictures of what they are handed
-ALLOWED["study"] = {*ALLOWED, "inspection"}  # everything but the commands
+ALLOWED["study"] = {*ALLOWED, "inspection"}  # everything but the commands and the studio
+ALLOWED["studio"] = {"study", *ALLOWED["study"]}  # a page that shows it while it happens; only the commands know it
 
 
 def room(module: str) -> str:

@@ -40,10 +40,12 @@ if TYPE_CHECKING:
     )
     from hvae.errors import HvaeError
     from hvae.explore import (
+        cells,
         decode,
         encode,
         from_top,
         interpolate,
+        mix,
         reconstruct,
         sample,
         top_held,
@@ -95,10 +97,12 @@ _PLACES = {
     ),
     "errors": ("HvaeError",),
     "explore": (
+        "cells",
         "decode",
         "encode",
         "from_top",
         "interpolate",
+        "mix",
         "reconstruct",
         "sample",
         "top_held",
@@ -153,10 +157,12 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "replay",
     "thin",
     "HvaeError",
+    "cells",
     "decode",
     "encode",
     "from_top",
     "interpolate",
+    "mix",
     "reconstruct",
     "sample",
     "top_held",

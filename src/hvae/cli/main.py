@@ -33,6 +33,7 @@ COMMANDS = {
     "compare": "put the evaluations of several runs into one table and one page",
     "score": "find the images that are out-of-distribution for a trained model",
     "export": "write the decoder or encoder of a model for onnxruntime, OpenVINO or torch.export",
+    "studio": "show on a page what each level does, while you move it",
     "report": "write the report of a trained model again",
     "import": "turn published weights into a run folder",
     "models": "list the families of models, the presets, and the published weights",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.voice import Voice
+from hvae.config.bounds import Seed
 from hvae.config.parse import typed
 from hvae.errors import unknown
 from hvae.study.placing import ACCELERATOR
@@ -21,6 +22,7 @@ EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
     "hvae sample runs/mnist-ladder-class --context label=7 --guidance 2",
+    "hvae sample runs/digits --cells.z3 1,1,1,1 --cells.z2 5,6,7,8 --cells.z1 5,6,7,8",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
     "hvae sample runs/jsb-vrnn -n 4 --steps 120 --out chorales.mid",
     "hvae sample runs/jsb-vrnn --continue begun.npz --out on.wav",
@@ -47,6 +49,9 @@ def parser() -> Parser:
     command.add_argument("--seed", type=SEED, metavar="S", help=again)
     statistics = "fit the statistics of batch norm to N batches of such samples first (NVAE: 500); nothing is saved"
     command.add_argument("--recalibrate", type=whole(0, 10**6), default=0, metavar="N", help=statistics)
+    own = "the seeds of one level, one a picture, instead of --seed: levels of one seed share their noise, as in hvae "
+    own += "studio; each level needs them: --cells.z2 1,1 --cells.z1 5,6"
+    command.add_argument("--cells", dest="cells", metavar="SEEDS", help=own)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
     add_context(command)
     return command
@@ -57,6 +62,7 @@ def main(argv: list[str]) -> None:
     args = parser().parse_args(rest)
     voice = Voice(args.json)
     where = {key: dotted.pop(key) for key in list(dotted) if key == ACCELERATOR}
+    cells = cell_seeds(args.cells, dotted)
     temperature = temperatures(args.temperature, dotted)
     from hvae.study.samples import Samples, draw_samples
 
@@ -69,6 +75,7 @@ def main(argv: list[str]) -> None:
             guidance=typed(float | dict[str, float], args.guidance, "--guidance"),
             context=contexts(args.context),
             seed=args.seed,
+            cells=cells,
             pixels=args.pixels,
             recalibrate=args.recalibrate,
             enlarge=args.enlarge,
@@ -82,13 +89,22 @@ def main(argv: list[str]) -> None:
     voice.answer(found)
     if not args.json:
         what = f"sequences of {found['steps']:,} steps" if "steps" in found else "pictures"
-        voice.show(f"{found['number']} {what} in {samples.file} (seed {samples.seed})")
+        seeds = "each level with its own seeds" if cells else f"seed {samples.seed}"
+        voice.show(f"{found['number']} {what} in {samples.file} ({seeds})")
     for level, codes in (samples.uniform if isinstance(samples, Samples) else {}).items():
         voice.tell(
             f"{level}: uniform prior over {codes:,} codes, since none is trained, so that the pictures are of "
             f"unrelated codes; train one: hvae train {args.run} --model.prior transformer --train.init {args.run} "
             "--train.only prior --out NEW"
         )
+
+
+def cell_seeds(plain: str | None, dotted: dict[str, str]) -> dict[str, tuple[int, ...]] | None:
+    """The seeds by level, taken out of the dotted options; `z2=1,z1=5` for one picture; None where there are none."""
+    by_level = {name: (seed,) for name, seed in typed(dict[str, Seed], plain, "--cells").items()} if plain else {}
+    for key in [key for key in dotted if key.startswith("cells.")]:
+        by_level[key.removeprefix("cells.")] = typed(tuple[Seed, ...], dotted.pop(key), f"--{key}")
+    return by_level or None
 
 
 def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:
@@ -98,6 +114,6 @@ def temperatures(plain: str, dotted: dict[str, str]) -> dict[str, float]:
     for key, value in dotted.items():
         head, _, level = key.partition(".")
         if head != "temperature":
-            raise unknown("option", f"--{head}", ["--temperature"])
+            raise unknown("option", f"--{head}", ["--temperature", "--cells"])
         by_level[level] = typed(float, value, f"--{key}")
     return by_level

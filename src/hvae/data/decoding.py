@@ -113,6 +113,19 @@ def _check_bad(bad: Sequence[tuple[str, str]], config: DataConfig) -> None:
         raise HvaeError(f"{named_at_once(bad)}; replace or remove, or set data.bad=skip")
 
 
+def decode_one(picture: Picture, config: DataConfig) -> tuple[Array, int, Header]:
+    """The first page of one picture in the form a config asks for, (C, H, W), its bits, and what it says of itself.
+
+    Nothing is kept in the cache.  Raises HvaeError for what is no picture, and one that cannot have the form.
+    """
+    (looked,) = look_at([picture])
+    if looked.fault:
+        raise HvaeError(named_at_once([(picture.name, looked.fault)]))
+    plan = settle([(picture.name, looked.headers[0])], config)
+    with opened(picture.source(), picture.name) as image:
+        return _levels(image, plan, picture.name), plan.bits, looked.headers[0]
+
+
 def _levels(image: Image.Image, plan: Plan, where: str) -> Array:
     """One picture by the plan: (C, H, W)."""
     levels, depth = _values(upright(image), plan)

@@ -3,7 +3,9 @@
 Figures live in `hvae.explore.tiles` and `hvae.explore.charts`, imported only where something is drawn.
 """
 
+from hvae.explore.cells import cells, cells_by_level
 from hvae.explore.latents import decode, encode, interpolate, linear, spherical
+from hvae.explore.mix import mix
 from hvae.explore.recalibrate import recalibrate
 from hvae.explore.reconstruct import from_top, reconstruct
 from hvae.explore.resample import top_held, top_redrawn, top_swapped
@@ -11,11 +13,14 @@ from hvae.explore.sample import sample, sample_pixels
 from hvae.explore.traverse import traverse
 
 __all__ = [
+    "cells",
+    "cells_by_level",
     "decode",
     "encode",
     "from_top",
     "interpolate",
     "linear",
+    "mix",
     "recalibrate",
     "reconstruct",
     "sample",

@@ -36,7 +36,7 @@ from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
 from hvae.metrics.inception import inception_features
 from hvae.metrics.information import ActivityResult, LevelActivity, activity
 from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
-from hvae.metrics.maps import UsualMaps, heat, usual_maps
+from hvae.metrics.maps import UsualMaps, heat, rate_maps, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
 from hvae.metrics.normality import NormalRanges, normal_ranges
 from hvae.metrics.outliers import Measured, Reference, deciding, measure, prior_mode, scores, usual
@@ -108,6 +108,7 @@ __all__ = [
     "psnr",
     "quality",
     "random_features",
+    "rate_maps",
     "reconstruction",
     "regret",
     "scores",

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hvae.datum import Datum
+from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
@@ -54,20 +54,36 @@ def usual_maps(
     return UsualMaps(mean, deviation)
 
 
-def heat(model: Model, data: Tensor | Datum, usual: UsualMaps, *, seed: int = 0) -> dict[str, Tensor]:
-    r"""The z-score of each place of each level, {name: (B, H, W)}, top level first.
+def rate_maps(model: Model, data: Tensor | Datum, *, seed: int = 0) -> dict[str, Tensor]:
+    r"""Nats at each place of each level, {name: (B, h, w)} float64, top first; the last, "data", is -log p(x given z).
 
-    $$\frac{r_l(x)_{hw} - \mathrm{mean}_{hw}}{\mathrm{deviation}_{hw}}, \qquad
-      r_l(x)_{hw} = \sum_c KL(q_l \,\|\, p_l)_{chw}$$
+    $$r_l(x)_{hw} = \sum_c KL(q_l \,\|\, p_l)_{chw}$$
 
-    The latents are the modes of q, so that maps are deterministic.  Maps of a level are enlarged to the data by
-    repeating places; the last, "data", is of -log p(x given z).  `data` (B, C, H, W).
+    The latents are the modes of q, so that maps are deterministic; levels without places have none.  `data`
+    (B, C, H, W) in [0, 1].
+
+    >>> from hvae.config.model import LadderConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LadderConfig(groups=(1, 1), width=8, latent=2), shape=(1, 8, 8), bits=1)
+    >>> {name: tuple(nats.shape) for name, nats in rate_maps(model, torch.ones(3, 1, 8, 8)).items()}
+    {'z2': (3, 4, 4), 'z1': (3, 8, 8), 'data': (3, 8, 8)}
     """
     with still(model, seed):
         (evidence,) = seen(model, [data])
-        maps = _maps(run(model, mode, evidence))
+        return _maps(run(model, mode, evidence))
+
+
+def heat(model: Model, data: Tensor | Datum, usual: UsualMaps, *, seed: int = 0) -> dict[str, Tensor]:
+    r"""The z-score of each place of each level, {name: (B, H, W)}, top level first.
+
+    $$\frac{r_l(x)_{hw} - \mathrm{mean}_{hw}}{\mathrm{deviation}_{hw}}$$
+
+    with the nats r of `rate_maps`.  Maps of a level are enlarged to the data by repeating places.  `data`
+    (B, C, H, W).
+    """
+    maps = rate_maps(model, data, seed=seed)
     off = {name: (f - usual.mean[name]) / usual.deviation[name] for name, f in maps.items()}
-    size = tuple(evidence.data.shape[-2:])
+    size = tuple(as_datum(data).x.shape[-2:])
     return {name: F.interpolate(f[:, None], size=size, mode="nearest")[:, 0] for name, f in off.items()}
 
 

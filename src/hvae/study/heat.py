@@ -30,7 +30,7 @@ def draw(path: Path, x: Tensor, maps: Mapping[str, Tensor], places: Sequence[int
     from hvae.explore.tiles import grid
 
     names = evenly(list(maps), MOST)
-    faces = [_coloured(x), *(_painted(maps[name]) for name in names)]
+    faces = [_coloured(x), *(painted(maps[name]) for name in names)]
     picture = grid(torch.stack(faces, 1), rows=[str(place) for place in places], columns=["", *names])
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
@@ -49,7 +49,7 @@ def draw_rates(path: Path, mean: Mapping[str, Tensor], shape: Sequence[int]) -> 
 
     names = evenly(list(mean), 2 * MOST)
     whole = [F.interpolate(mean[name][None, None].clamp_min(0), size=tuple(shape[1:]))[0] for name in names]
-    faces = [_painted(HOTTEST * one / one.max().clamp_min(1e-12)) for one in whole]
+    faces = [painted(HOTTEST * one / one.max().clamp_min(1e-12)) for one in whole]
     picture = grid(torch.stack(faces, 1), columns=[f"{name} {number(float(mean[name].max()))}" for name in names])
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
@@ -72,8 +72,8 @@ def _coloured(x: Tensor) -> Tensor:
     return x.cpu() if x.shape[1] == 3 else x.cpu().mean(1, keepdim=True).expand(-1, 3, -1, -1)
 
 
-def _painted(heat: Tensor) -> Tensor:
-    """(N, H, W) in standard deviations as RGB, (N, 3, H, W)."""
+def painted(heat: Tensor) -> Tensor:
+    """(N, H, W) in standard deviations as RGB, (N, 3, H, W): black at 0, bright at `HOTTEST`."""
     import matplotlib
     import torch
 

@@ -9,7 +9,7 @@ Shapes: `N` pictures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,8 @@ class Samples:
     recalibrate: int
     uniform: Mapping[str, int]
     """Levels whose codes were drawn from the uniform prior, since none is trained, and how many codes there are."""
+    cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """The seed of each picture in each level, where they had their own."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what `hvae sample --json` gives."""
@@ -60,6 +62,7 @@ class Samples:
             "seed": self.seed,
             "rows": self.rows,
             "recalibrate": self.recalibrate,
+            **({"cells": {name: list(seeds) for name, seeds in self.cells.items()}} if self.cells else {}),
             **({"uniform_priors": dict(self.uniform)} if self.uniform else {}),
         }
 
@@ -73,6 +76,7 @@ def draw_samples(
     guidance: Guidance = 1.0,
     context: Named | None = None,
     seed: int | None = None,
+    cells: Mapping[str, Sequence[int]] | None = None,
     pixels: bool = False,
     recalibrate: int = 0,
     enlarge: str = "auto",
@@ -89,7 +93,8 @@ def draw_samples(
     Arguments: `out`, the file (RUN/samples.png by default); `number` of pictures (16 by default); `temperature` of all
     levels or by name, "" for the others; `guidance`, how closely all levels, or each by name, follow the context (1: as
     the model does); `context` of a conditional model by name; `seed`, for the same pictures again
-    (drawn anew by default); `pixels`, draw the pixels too; `recalibrate`, batches that the statistics of batch norm are
+    (drawn anew by default); `cells`, a seed for each picture in each level instead, as `hvae.cells` takes
+    them; `pixels`, draw the pixels too; `recalibrate`, batches that the statistics of batch norm are
     fitted to first; `enlarge`, "auto" or how many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`,
     packages whose code the run may name; `tell`, called with a line where something is worth saying.  Raises HvaeError
     before any work for what cannot be drawn or written.
@@ -101,6 +106,8 @@ def draw_samples(
     from hvae.walk import names
 
     where = place(run, overrides, trust)
+    if cells is not None:
+        number = _check_cells(cells, where.run.model, number, seed, pixels, guidance)
     if where.run.model.timed:
         _check_unpictured(where.run.model, pixels, recalibrate, enlarge, guidance)
         return draw_sequences(
@@ -128,7 +135,10 @@ def draw_samples(
     if recalibrate:
         model = explore.recalibrate(model, temperature=by_level, iterations=recalibrate, seed=seed)
     draw, rows = explore.sample_pixels if pixels else explore.sample, at_once(model)
-    pictures = draw(model, number, context=said, temperature=by_level, guidance=followed, seed=seed, chunk=rows)
+    if cells is not None:
+        pictures = explore.cells(model, cells, temperature=by_level, context=said, chunk=rows)
+    else:
+        pictures = draw(model, number, context=said, temperature=by_level, guidance=followed, seed=seed, chunk=rows)
     write(file, pictures, enlarge)
     asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
     return Samples(
@@ -140,6 +150,7 @@ def draw_samples(
         rows=rows,
         recalibrate=recalibrate,
         uniform=_uniform(model),
+        cells=cells or {},
     )
 
 
@@ -159,6 +170,27 @@ def _check_sheet(file: Path, number: int, shape: tuple[int, ...], enlarge: str) 
     check_picture(number, shape, file)
     check_memory(4 * number * prod(shape), f"drawing {number:,} pictures", "draw fewer with -n")
     times(enlarge, number, shape)
+
+
+def _check_cells(
+    cells: Mapping[str, Sequence[int]],
+    model: Model,
+    number: int | None,
+    seed: int | None,
+    pixels: bool,
+    guidance: Guidance,
+) -> int:
+    """How many pictures the cells are of.  Raises HvaeError for options that they leave no room for."""
+    count = max(map(len, cells.values()), default=0)
+    if model.timed:
+        raise HvaeError("--cells is about pictures, and this run is one of sequences; leave it out")
+    if number not in (None, count):
+        raise HvaeError(f"--cells: expected a seed for each of {number} pictures, got {count}; leave -n out")
+    if seed is not None:
+        raise HvaeError("--seed: the cells have seeds of their own; leave it out, or --cells")
+    if pixels or any(weight != 1 for weight in every(guidance, model).values()):
+        raise HvaeError("--cells: expected neither --pixels nor --guidance; leave them out")
+    return count
 
 
 def _check_unpictured(model: Model, pixels: bool, recalibrate: int, enlarge: str, guidance: Guidance) -> None:

@@ -70,14 +70,14 @@ class Judge:
         from hvae.metrics.normality import normal_ranges
         from hvae.metrics.outliers import deciding
 
-        return normal_ranges(deciding(self._normal), self.request.quantile)
+        return normal_ranges(deciding(self.normal), self.request.quantile)
 
     @cached_property
     def limit(self) -> float:
         """The threshold of the deciding score, from validation data."""
         from hvae.metrics.detection import threshold
 
-        return 1.0 if self.by == checks.OUTSIDE else threshold(self._normal[self.by], self.request.quantile)
+        return 1.0 if self.by == checks.OUTSIDE else threshold(self.normal[self.by], self.request.quantile)
 
     def scores(self, images: Images, what: str) -> dict[str, Tensor]:
         """Every score of each datum, (N,) each."""
@@ -93,7 +93,8 @@ class Judge:
         ]
 
     @cached_property
-    def _normal(self) -> dict[str, Tensor]:
+    def normal(self) -> dict[str, Tensor]:
+        """Every score of normal data, (N,) each: of validation data, which set the threshold and the ranges."""
         return self._scored(Images(self.valid), f"validation data of {self.name}")
 
     def _scored(self, images: Images, what: str) -> dict[str, Tensor]:

@@ -1,0 +1,54 @@
+"""An answer: numbers and lines as JSON, and pictures as bytes for a canvas.
+
+    4 bytes   the length of the JSON, little endian
+    JSON      {"info": ..., "pictures": {name: {"shape": [..., H, W, 3], "at": offset}}}
+    bytes     the pictures one after another, red, green and blue of each pixel
+
+A PNG would take longer to pack than the model to walk.
+
+Shapes: `...` rows and columns; `C H W` a picture.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING
+
+from hvae.records import JSON
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """`info`, plain values; `pictures` by name, (..., C, H, W) in [0, 1]."""
+
+    info: JSON
+    pictures: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def pack(self) -> bytes:
+        """The bytes that the page reads.  Raises HvaeError for pictures that are not finite."""
+        blocks, table, at = [], {}, 0
+        for name, pictures in self.pictures.items():
+            block, shape = _bytes(pictures)
+            table[name] = {"shape": shape, "at": at}
+            blocks.append(block)
+            at += len(block)
+        head = json.dumps({"info": self.info, "pictures": table}, allow_nan=False).encode()
+        return b"".join([struct.pack("<I", len(head)), head, *blocks])
+
+
+def _bytes(pictures: Tensor) -> tuple[bytes, list[int]]:
+    """The pixels of pictures (..., C, H, W), and the shape (..., H, W, 3)."""
+    import numpy as np
+
+    from hvae.explore.tiles import pixels
+
+    before = pictures.shape[:-3]
+    faces = np.stack([pixels(one) for one in pictures.reshape(prod(before), *pictures.shape[-3:])])
+    return faces.tobytes(), [*before, *faces.shape[1:]]

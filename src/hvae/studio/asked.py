@@ -1,0 +1,81 @@
+"""The questions of a page, each value read by its type and bounds, as a configuration is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, NoReturn
+
+from hvae.config.bounds import Bound, Length
+from hvae.errors import HvaeError
+
+MOST_COLUMNS = 32
+Run = Annotated[int, Bound(least=0, most=1000)]
+CellSeed = Annotated[int, Bound(least=0, most=2**32 - 1)]
+Seeds = Annotated[tuple[CellSeed, ...], Length(1, MOST_COLUMNS)]
+Heat = Annotated[float, Bound(least=0, most=10)]
+Share = Annotated[float, Bound(least=-1, most=2)]
+Said = Annotated[str, Length(1, 1000)]
+Pixels = Annotated[str, Length(1, 16 << 20)]
+"""The levels of a picture in base64: a byte each, two above 8 bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawAsked:
+    """A grid of levels x pictures: a seed for each cell, a temperature a level; `each`, the pictures after each
+    level."""
+
+    run: Run = 0
+    seeds: dict[str, Seeds] = field(default_factory=dict)
+    temperature: dict[str, Heat] = field(default_factory=dict)
+    context: dict[str, Said] = field(default_factory=dict)
+    each: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnAsked:
+    """A picture of the run's own data, by its place in a split, as the page keeps it."""
+
+    run: Run = 0
+    split: Literal["test", "valid", "train"] = "test"
+    place: Annotated[int, Bound(least=0, most=10**9)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureAsked:
+    """What a model makes of a picture."""
+
+    run: Run = 0
+    picture: Pixels
+    context: dict[str, Said] = field(default_factory=dict)
+    seed: CellSeed = 0
+    source: Annotated[str, Length(0, 200)] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixAsked:
+    """Two pictures mixed level by level: the share of b in each named level; the others are drawn with their seeds."""
+
+    run: Run = 0
+    a: Pixels
+    b: Pixels
+    shares: dict[str, Share] = field(default_factory=dict)
+    seeds: dict[str, CellSeed] = field(default_factory=dict)
+    temperature: dict[str, Heat] = field(default_factory=dict)
+    hold: Literal["values", "offsets"] = "values"
+    context: dict[str, Said] = field(default_factory=dict)
+    seed: CellSeed = 0
+
+
+def plain_json(body: bytes) -> Any:
+    """The JSON of a body.  Raises HvaeError for anything else, numbers that are not finite among it."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refused)
+    except (ValueError, RecursionError) as fault:  # huge integers and broken UTF-8 are ValueErrors too
+        if isinstance(fault, HvaeError):
+            raise
+        raise HvaeError("expected a question in JSON; load the page again") from fault
+
+
+def _refused(word: str) -> NoReturn:
+    raise HvaeError(f"expected finite numbers, got {word}")

@@ -1,0 +1,119 @@
+"""The desk: one thread that does the work of all requests, in order.
+
+One, because random numbers are the process's: two walks at once would take each other's.  A question whose page has
+asked a newer one of the same kind meanwhile is not worked on any more.  A long piece of work calls `breathe` now and
+then, and what is waiting is answered in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hvae.errors import HvaeError
+from hvae.trust import trusting
+
+MOST = 64
+"""Questions that wait at once."""
+
+T = TypeVar("T")
+
+
+class Stale(Exception):
+    """The page has asked something newer."""
+
+
+class Busy(HvaeError):
+    """Too many questions wait."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    key: str
+    work: Callable[[], Any]
+    future: asyncio.Future[Any] | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def answer(self) -> None:
+        """Do the work, and hand the answer, or its fault, to who waits for it."""
+        if self.future is not None and self.future.cancelled():
+            return
+        try:
+            self._hand("set_result", self.work())
+        except BaseException as fault:  # whatever it is, the server goes on and the page hears of it
+            self._hand("set_exception", fault)
+
+    def drop(self) -> None:
+        """Tell who waits that nothing will come."""
+        self._hand("set_exception", Stale())
+
+    def _hand(self, how: str, what: object) -> None:
+        if self.loop is None or self.future is None:
+            return
+        future = self.future
+
+        def hand() -> None:
+            if not future.done():
+                getattr(future, how)(what)
+
+        # The loop is closed once the server has stopped.
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(hand)
+
+
+class Desk:
+    """Answers questions one after the other; `trust`, whose code the runs may name."""
+
+    def __init__(self, trust: Sequence[str] = ()) -> None:
+        self.trust = tuple(trust)
+        self.waiting: deque[_Question] = deque()
+        self.door = threading.Condition()
+        self.thread = threading.Thread(target=self._work, name="hvae studio", daemon=True)
+        self.thread.start()
+
+    async def ask(self, key: str, work: Callable[[], T]) -> T:
+        """The result of the work.  Raises Stale where the same key asks again before, Busy where too many wait."""
+        loop = asyncio.get_running_loop()
+        question = _Question(key, work, loop.create_future(), loop)
+        self._put(question)
+        assert question.future is not None
+        result: T = await question.future
+        return result
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do this when it is its turn; nobody waits for it, and it keeps its own faults."""
+        self._put(_Question("", work))
+
+    def breathe(self) -> None:
+        """Within a long piece of work: answer what is waiting."""
+        while (question := self._next(0)) is not None:
+            question.answer()
+
+    def _put(self, question: _Question) -> None:
+        with self.door:
+            if len(self.waiting) >= MOST:
+                raise Busy(f"more than {MOST} questions wait; ask again in a moment")
+            older = [one for one in self.waiting if question.key and one.key == question.key]
+            for one in older:
+                self.waiting.remove(one)
+            self.waiting.append(question)
+            self.door.notify()
+        for one in older:
+            one.drop()
+
+    def _next(self, wait: float | None) -> _Question | None:
+        with self.door:
+            if not self.waiting:
+                self.door.wait(wait) if wait != 0 else None
+            return self.waiting.popleft() if self.waiting else None
+
+    def _work(self) -> None:
+        with trusting(*self.trust):
+            while True:
+                question = self._next(None)
+                if question is not None:
+                    question.answer()

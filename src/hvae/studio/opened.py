@@ -1,0 +1,169 @@
+"""A run in the studio: its model where it runs, and what is looked up once.
+
+Shapes: `C H W` a picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from hvae.datum import Datum
+from hvae.errors import HvaeError
+from hvae.explore.cells import Grid
+from hvae.records import JSON
+from hvae.runs.subject import Subject, open_run, vouched
+from hvae.studio.normal import Normal
+from hvae.study.conditions import LABEL, complete, numbers
+from hvae.study.placing import ACCELERATOR, at_once, place
+from hvae.study.progress import silent
+from hvae.walk import glimpse
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.checkpoints import LoadedRun
+    from hvae.datum import Context
+    from hvae.walk import Model
+
+EIGHT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """One run; `place`, its number in the addresses."""
+
+    place: int
+    run: LoadedRun
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    trust: Sequence[str] = ()
+    normal: Normal = field(default_factory=Normal)
+
+    @property
+    def model(self) -> Model:
+        return self.run.model
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.run.folder.resolve().name
+
+    @cached_property
+    def grid(self) -> Grid:
+        """What draws cell by cell.  Raises HvaeError for a model without levels."""
+        return Grid.of(self.model)
+
+    @cached_property
+    def rows(self) -> int:
+        """Pictures at once."""
+        return at_once(self.model)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The run with its own data.  Raises HvaeError where they are not there."""
+        return open_run(self.run, _of_data(self.overrides), silent, vouched(self.trust, self.overrides))
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes of the run's data; none where the data are not there, or name none."""
+        condition = self.model.conditions.get(LABEL)
+        try:
+            return tuple(self.subject.data.classes) if condition and condition.classes else ()
+        except (HvaeError, OSError):
+            return ()
+
+    def about(self) -> JSON:
+        """What the page needs to know."""
+        latents = {record.name: record for record in glimpse(self.model).latents}
+        levels = [{"name": name, "shape": list(one.value.shape[1:])} for name, one in latents.items()]
+        return {
+            "place": self.place,
+            "name": self.name,
+            "folder": str(self.run.folder),
+            "family": self.run.config.model.family,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "step": self.run.step,
+            "shape": list(self.model.shape),
+            "bits": self.run.bits,
+            "timed": self.model.timed,
+            "levels": levels,
+            "movable": bool(latents) and self.grid.movable,
+            "conditions": [self._condition(name) for name in self.model.conditions],
+            "pictured": self.is_pictured,
+        }
+
+    def _condition(self, name: str) -> JSON:
+        one = self.model.conditions[name]
+        titles = list(self.classes) if name == LABEL else []
+        return {
+            "name": name,
+            "classes": one.classes,
+            "numbers": prod(one.shape),
+            "optional": one.optional,
+            "titles": titles if len(titles) == one.classes else [],
+        }
+
+    @property
+    def is_pictured(self) -> bool:
+        """Whether its data are pictures."""
+        return len(self.model.shape) == 3 and not self.model.timed
+
+    def said(self, context: Mapping[str, str]) -> Context:
+        """The conditions in numbers.  Raises HvaeError for those that do not fit, or are missing."""
+        values = numbers(self.model, context, lambda: self.classes)
+        complete(self.model, values)
+        return values
+
+    def datum(self, pixels: str, context: Mapping[str, str]) -> Datum:
+        """One picture with its conditions, (1, C, H, W) in [0, 1]."""
+        return Datum(self.picture(pixels), dict(self.model.nothing(1, self.said(context)).context))
+
+    def picture(self, pixels: str) -> Tensor:
+        """A picture as the page keeps it, (1, C, H, W) in [0, 1].  Raises HvaeError for another size."""
+        shape, kind = self._form()
+        try:
+            content = base64.b64decode(pixels, validate=True)
+        except (binascii.Error, ValueError):
+            raise HvaeError("expected a picture in base64; load the page again") from None
+        if len(content) != prod(shape) * kind.itemsize:
+            form = "x".join(map(str, shape))
+            raise HvaeError(
+                f"expected a picture of {form} values, got {len(content):,} bytes; choose the picture again"
+            )
+        levels, top = np.frombuffer(content, kind).reshape(1, *shape).astype(np.float32), 2**self.run.bits - 1
+        if levels.max(initial=0) > top:
+            raise HvaeError(f"expected values from 0 to {top}, got {levels.max():.0f}; choose the picture again")
+        return torch.from_numpy(levels / top).to(next(self.model.parameters()))
+
+    def packed(self, picture: Tensor) -> str:
+        """The inverse of `picture`, of (1, C, H, W)."""
+        shape, kind = self._form()
+        levels = (picture.double() * (2**self.run.bits - 1)).round().reshape(shape).cpu().numpy()
+        return base64.b64encode(levels.astype(kind).tobytes()).decode("ascii")
+
+    def _form(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        if not self.is_pictured:
+            raise HvaeError(f"{self.name} is no model of pictures; choose another run")
+        return tuple(self.model.shape), np.dtype("u1" if self.run.bits <= EIGHT else "<u2")
+
+
+def _of_data(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in overrides.items() if key != ACCELERATOR}
+
+
+def opened(
+    number: int, run: str | Path | LoadedRun, overrides: Mapping[str, Any] | None = None, trust: Sequence[str] = ()
+) -> Opened:
+    """A run on its device.  Raises HvaeError for what is no run."""
+    where = place(run, overrides, trust)
+    where.model()
+    return Opened(number, replace(where.run), overrides or {}, trust)

@@ -1,0 +1,64 @@
+// The start: which runs there are, and which view is shown.
+
+import { fetched } from "./ask.js";
+import * as draw from "./draw.js";
+import * as mix from "./mix.js";
+import * as own from "./own.js";
+import { complain, el, state } from "./page.js";
+
+const VIEWS = [
+  { name: "draw", title: "Draw", view: draw, serves: (run) => run.pictured },
+  { name: "own", title: "A picture", view: own, serves: (run) => run.pictured },
+  { name: "mix", title: "Mix", view: mix, serves: (run) => run.pictured },
+];
+
+async function start() {
+  const { runs } = await (await fetched("/api/runs")).json();
+  const chosen = () => runs[Math.min(runs.length - 1, Math.max(0, state.number("run", 0)))];
+  const other = () => (state.get("beside") === "" ? null : runs[state.number("beside", -1)] ?? null);
+  const choice = (key, first) => {
+    const select = el("select", { onchange(event) {
+      state.set(key, event.target.value);
+      show();
+    } }, first, runs.map((run) => el("option", { value: String(run.place) }, run.name)));
+    select.value = state.get(key, first ? "" : "0");
+    return select;
+  };
+  const bar = document.getElementById("runs");
+  if (runs.length > 1) {
+    bar.append(el("label", {}, "run", choice("run")), el("label", {}, "beside it", choice("beside", el("option", { value: "" }, "none"))));
+  } else bar.append(`${runs[0].name} · ${runs[0].family} · ${runs[0].shape.join("×")} · step ${runs[0].step.toLocaleString("en")}`);
+
+  const tabs = document.getElementById("views");
+  const main = document.getElementById("main");
+
+  function show() {
+    const run = chosen(), beside = other();
+    const served = VIEWS.filter((one) => one.serves(run));
+    const current = served.find((one) => one.name === state.get("v")) ?? served[0];
+    tabs.replaceChildren(...served.map((one) => el("button", {
+      type: "button", role: "tab", id: `tab-${one.name}`, "aria-controls": "main", "aria-selected": String(one === current), tabIndex: one === current ? 0 : -1,
+      onclick() {
+        state.set("v", one.name);
+        show();
+        document.getElementById(`tab-${one.name}`).focus();
+      },
+    }, one.title)));
+    complain("");
+    main.replaceChildren();
+    main.setAttribute("aria-labelledby", current ? `tab-${current.name}` : "");
+    if (!current) return main.append(el("p", { class: "card" }, `${run.name} is a run of data that no view shows yet.`));
+    current.view.mount(main, { run, beside: beside && beside.place !== run.place ? beside : null });
+  }
+
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const all = Array.from(tabs.children);
+    all[(all.indexOf(document.activeElement) + step + all.length) % all.length].click();
+    event.preventDefault();
+  });
+  show();
+}
+
+start().catch((fault) => complain(fault.message));

@@ -1,0 +1,80 @@
+"""The start of a studio: runs opened, a port taken, a browser sent there, questions answered until it is stopped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError, missing_extra
+from hvae.study.progress import Tell, silent
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun
+
+HOST, PORT, TRIES = "127.0.0.1", 8760, 100
+
+
+def studio(
+    runs: Sequence[str | Path | LoadedRun],
+    *,
+    port: int = PORT,
+    browser: bool = True,
+    overrides: Mapping[str, Any] | None = None,
+    trust: Sequence[str] = (),
+    tell: Tell = silent,
+) -> None:
+    """Show runs on a page of this machine until it is interrupted.
+
+    Arguments: `runs`, folders, or what `hvae.load` gives; `port`, the first that is tried, and the next ones where it
+    is taken; `browser`, open one; `overrides`, keys of where the data and the model are, as in {"data.root": "sets"};
+    `trust`, packages whose code the runs may name; `tell`, hears the address.  Raises HvaeError for what is no run,
+    where the extra `studio` is missing, and where no port is free.
+    """
+    try:
+        import starlette  # noqa: F401, looked for before anything takes time
+        import uvicorn
+    except ImportError as fault:
+        raise missing_extra(fault.name or "starlette", "studio") from fault
+    from hvae.studio.app import Studio
+    from hvae.studio.guard import ENTER, Pass
+    from hvae.studio.opened import opened
+
+    if not runs:
+        raise HvaeError("expected at least one run folder; train one first: hvae train digits")
+    shown = [opened(place, run, overrides, trust) for place, run in enumerate(runs)]
+    with _listening(port) as door:
+        ours = Pass(door.getsockname()[1])
+        address = f"http://{HOST}:{ours.port}{ENTER}?token={ours.token}"
+        tell(f"studio: {address} (Ctrl-C stops it)")
+        config = uvicorn.Config(
+            Studio(shown, trust).app(ours), log_level="warning", access_log=False, server_header=False, lifespan="off"
+        )
+        if browser:
+            _open(address)
+        uvicorn.Server(config).run(sockets=[door])
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket at the first free port from this one on, of this machine alone."""
+    for one in range(port, min(port + TRIES, 1 << 16)):
+        door = socket.socket()
+        # Taken again at once after a stop; a port where somebody listens stays taken.
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((HOST, one))
+            door.listen(128)
+            return door
+        except OSError:
+            door.close()
+    raise HvaeError(f"no port from {port} to {port + TRIES - 1} is free; name another one with --port")
+
+
+def _open(address: str) -> None:
+    """Send a browser there; where there is none, the address is printed anyway."""
+    import threading
+    import webbrowser
+
+    # A browser of the terminal would hold the server up.
+    threading.Thread(target=lambda: webbrowser.open(address), daemon=True).start()
