@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 PATIENCE = 300.0
+AS_THREE_AND_FOUR = """
+import fcntl, os, sys
+down, up = (fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[1:3])
+os.dup2(down, 3), os.dup2(up, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Where Chromium expects its pipes."""
 
 
 class Chromium:
@@ -33,7 +41,7 @@ class Chromium:
     def __init__(self, profile: Path, width: int = 1280, height: int = 900, dark: bool = False) -> None:
         assert FOUND is not None, "no Chromium here"
         (down_read, self.down), (self.up, up_write) = os.pipe(), os.pipe()
-        command = ["sh", "-c", f'exec "$@" 3<&{down_read} 4>&{up_write}', "sh", FOUND, *FLAGS]
+        command = [sys.executable, "-c", AS_THREE_AND_FOUR, str(down_read), str(up_write), FOUND, *FLAGS]
         self.process = subprocess.Popen(
             [*command, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(down_read, up_write),

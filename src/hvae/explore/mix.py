@@ -50,7 +50,7 @@ def mix(
     """Pictures that take each named level from `a`, from `b`, or from between; `otherwise` draws the other levels.
 
     Arguments: `a` and `b`, (N, C, H, W) in [0, 1], or a Datum each, where the context of `a` is used for the picture;
-    `shares` of b by level, also below 0 or above 1; `hold`, one of `HOLDS`; `seed` of the latents of both.
+    `shares` of b by level, also below 0 or above 1; `hold`, one of `HOLDS`; `seed` of the latents, one noise for both.
     Returns (N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level and for unequal numbers of images.
 
     >>> from hvae.config.model import LVAEConfig
@@ -63,7 +63,13 @@ def mix(
     if len(a) != len(b):
         raise HvaeError(f"expected as many images on both sides, got {len(a)} and {len(b)}")
     check_levels(list(shares), levels(model))
+    ours, theirs = (_read(model, x, hold, list(shares), seed) for x in (a, b))
     with still(model, seed):
-        ours, theirs = (of_levels(list(shares), hold.read(model, x)) for x in (a, b))
         mixed = {pin: linear(value, theirs[pin], shares[as_key(pin)[0]]) for pin, value in ours.items()}
         return frame.decode(model, mixed, len(a), context=context_of(model, a), otherwise=otherwise, hold=hold.put)
+
+
+def _read(model: Model, x: Tensor | Datum, hold: Hold, names: list[str], seed: int | None) -> dict[Pin, Tensor]:
+    """What is mixed of some images, of the named levels."""
+    with still(model, seed):
+        return of_levels(names, hold.read(model, x))

@@ -47,9 +47,8 @@ def picture(opened: Opened, asked: PictureAsked) -> Answer:
         "maps": {name: float(nats.max()) for name, nats in maps.items()},
         **_equivalents(opened, asked),
     }
-    return Answer(
-        info, {"picture": datum.x, "tops": tops[:, 0], **_faces(maps, (datum.x.shape[-2], datum.x.shape[-1]))}
-    )
+    height, width = datum.x.shape[-2:]
+    return Answer(info, {"picture": datum.x, "tops": tops[:, 0], **_faces(maps, (height, width))})
 
 
 def _faces(maps: dict[str, torch.Tensor], size: tuple[int, int]) -> dict[str, torch.Tensor]:

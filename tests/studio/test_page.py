@@ -1,0 +1,189 @@
+"""The page of the studio in a browser: every view, no complaint, no request to another machine."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import FOUND, Chromium
+
+pytestmark = pytest.mark.skipif(FOUND is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def address(runs: tuple[Path, Path]) -> Iterator[str]:
+    """A server in a thread, and the address that lets a browser in."""
+    import uvicorn
+
+    from hvae.studio import serve
+
+    said: list[str] = []
+    servers: list[Any] = []
+
+    class Kept(uvicorn.Server):
+        def __init__(self, config: uvicorn.Config) -> None:
+            super().__init__(config)
+            servers.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn, "Server", Kept)
+        start = threading.Thread(target=lambda: serve.studio(runs, port=8900, browser=False, tell=said.append))
+        start.start()
+        end = time.monotonic() + 300
+        while not (said and servers and servers[0].started):
+            assert time.monotonic() < end and start.is_alive()
+            time.sleep(0.05)
+    found = re.search(r"http://\S+", said[0])
+    assert found
+    yield found[0]
+    servers[0].should_exit = True
+    start.join(300)
+
+
+@pytest.fixture(scope="module")
+def browser(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    page = Chromium(tmp_path_factory.mktemp("profile"))
+    page.open(address)
+    page.until("document.body && document.body.dataset.drawn > 0")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(browser: Chromium, address: str) -> Iterator[Chromium]:
+    """The page anew, at a wide screen; what it complains of fails the test, and so does a request elsewhere."""
+    browser.console.clear()
+    browser.requests.clear()
+    browser.resize(1280, 900)
+    yield browser
+    assert browser.console == []
+    host = address.split("/enter")[0]
+    assert all(one.startswith((host, "blob:", "about:")) for one in browser.requests)
+
+
+def visit(page: Chromium, address: str, state: str, done: str) -> None:
+    page.open("about:blank")
+    page.until("location.href === 'about:blank'")
+    page.open(f"{address.split('/enter')[0]}/#{state}")
+    page.until(f"document.body && document.body.dataset.{done} > 0")
+
+
+def pixels(page: Chromium) -> list[str]:
+    """What each cell of the grid shows."""
+    shown: list[str] = page.run("Array.from(document.querySelectorAll('.cell canvas'), (one) => one.toDataURL())")
+    return shown
+
+
+def press(page: Chromium, key: str, where: str) -> None:
+    options = f"{{key: '{key}', bubbles: true, cancelable: true}}"
+    page.run(f"document.querySelector('{where}').dispatchEvent(new KeyboardEvent('keydown', {options}))")
+
+
+def settled(page: Chromium, before: int) -> None:
+    page.until(f"document.body.dataset.drawn > {before}")
+
+
+def test_the_first_pictures_come_and_the_token_is_not_in_the_address(page: Chromium, address: str) -> None:
+    visit(page, address, "", "drawn")
+    assert len(set(pixels(page))) > 6
+    assert "token" not in page.run("location.href")
+
+
+def test_a_slider_moves_the_pictures_live_and_back(page: Chromium, address: str) -> None:
+    visit(page, address, "", "drawn")
+    first = pixels(page)
+    slider = "document.querySelector('input[type=range]')"
+    move = f"(value) => {{ {slider}.value = value; {slider}.dispatchEvent(new Event('input', {{bubbles: true}})) }}"
+    page.run(f"({move})(0.3)")
+    settled(page, 1)
+    cooler = pixels(page)
+    assert cooler != first
+    page.until("location.hash.includes('t.z2=0.3')")
+    before = page.run("Number(document.body.dataset.drawn)")
+    page.run(f"({move})(1)")
+    settled(page, before)
+    assert pixels(page) == first, "the same noise under the slider"
+
+
+def test_locked_cells_stay_and_others_are_redrawn(page: Chromium, address: str) -> None:
+    visit(page, address, "n=3&each=1", "drawn")
+    first = pixels(page)
+    for level in ("z2", "z1"):
+        press(page, "l", f'[data-level="{level}"][data-column="0"]')
+    before = page.run("Number(document.body.dataset.drawn)")
+    page.run("document.querySelector('button.main').click()")
+    settled(page, before)
+    after = pixels(page)
+    kept = [a == b for a, b in zip(first, after, strict=True)]
+    assert kept == [True, False, False, True, False, False]
+
+
+def test_the_state_is_in_the_address(page: Chromium, address: str) -> None:
+    visit(page, address, "n=3&each=1", "drawn")
+    page.run("document.querySelector('button.main').click()")
+    settled(page, 1)
+    page.until("location.hash.includes('s.z1=')")
+    shown, state = pixels(page), page.run("location.hash").removeprefix("#")
+    visit(page, address, state, "drawn")
+    assert pixels(page) == shown
+
+
+def test_the_keys_walk_over_the_grid(page: Chromium, address: str) -> None:
+    visit(page, address, "n=3&each=1", "drawn")
+    page.run('document.querySelector(\'[data-level="z2"][data-column="0"]\').focus()')
+    press(page, "ArrowRight", '[data-level="z2"][data-column="0"]')
+    press(page, "ArrowDown", '[data-level="z2"][data-column="1"]')
+    focus = page.run("[document.activeElement.dataset.level, document.activeElement.dataset.column]")
+    assert focus == ["z1", "1"]
+
+
+def test_a_drawing_is_measured(page: Chromium, address: str) -> None:
+    visit(page, address, "v=own", "pictured")
+    before = page.run("Number(document.body.dataset.pictured)")
+    page.run("document.querySelector('details summary').click()")
+    page.run(
+        """(() => { const pad = document.querySelector('.pad'), box = pad.getBoundingClientRect();
+        pad.setPointerCapture = () => {};
+        const at = (kind, x, y) => pad.dispatchEvent(new PointerEvent(kind, {
+          pointerId: 1, bubbles: true, clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
+        at('pointerdown', 0.3, 0.2); at('pointermove', 0.5, 0.8); at('pointermove', 0.7, 0.2);
+        at('pointerup', 0.7, 0.2); })()"""
+    )
+    page.until(f"document.body.dataset.pictured > {before}")
+    page.until("location.hash.includes('p.a=raw')")
+    page.until("document.body.dataset.judged > 0")
+
+
+def test_a_file_that_is_no_picture_is_one_line_on_the_page(page: Chromium, address: str) -> None:
+    visit(page, address, "v=own", "judged")
+    page.run(
+        """(() => { const files = new DataTransfer(); files.items.add(new File(['nothing'], 'x.png'));
+        const drop = new DragEvent('drop', {dataTransfer: files, bubbles: true});
+        document.querySelector('.drop').dispatchEvent(drop); })()"""
+    )
+    page.until("!document.getElementById('fault').hidden")
+    assert "cannot read the picture" in page.run("document.getElementById('fault').textContent")
+    page.console[:] = [line for line in page.console if "400" not in line]  # the browser's own note of the refusal
+
+
+def test_mixing_and_two_runs_side_by_side(page: Chromium, address: str) -> None:
+    visit(page, address, "v=mix&m.z2=1&m.z1=new", "mixed")
+    assert page.run("document.querySelectorAll('.mixrow').length") == 3
+    visit(page, address, "beside=1", "drawn")
+    page.until("document.querySelectorAll('.sides .card').length === 2")
+
+
+@pytest.mark.parametrize("view", ["draw", "own", "mix"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_sticks_out_and_everything_has_a_name(page: Chromium, address: str, view: str, width: int) -> None:
+    page.resize(width, 900)
+    visit(page, address, f"v={view}", {"draw": "drawn", "own": "pictured", "mix": "mixed"}[view])
+    assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    nameless = """Array.from(document.querySelectorAll('button, input, select')).filter((one) =>
+      !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.hidden)).map((one) => one.outerHTML)"""
+    assert page.run(nameless) == []
