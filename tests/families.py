@@ -9,6 +9,7 @@ from toys import StateSpace
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.diffusion import VDMConfig
+from hvae.config.flow import FlowConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
@@ -23,6 +24,7 @@ from hvae.zoo import build
 
 SHAPE = (1, 6, 5)
 
+FLOW = {"transforms": 2, "hidden": (6,), "bins": 3}
 NVAE = {"encoder_width": 2, "decoder_width": 2, "latent": 2, "block_cells": 1, "encoder_cells": 1, "decoder_cells": 1}
 CODED = {"codes": 7, "dims": 3, "width": 8, "hidden": 6, "blocks": 1, "likelihood": "bernoulli"}
 VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8, "latent": 2, "likelihood": "bernoulli"}
@@ -38,6 +40,16 @@ FAMILIES: dict[str, ModelConfig] = {
         f"lvae-mlp-{merge}": LVAEConfig(latents=(4, 3, 2), widths=(12, 10, 8), posterior=merge)
         for merge in ("precision", "concat", "linear", "residual")
     },
+    "vae-flow": VAEConfig(latent=3, widths=(12,), flow=FlowConfig(prior="spline-coupling", posterior="affine", **FLOW)),
+    "vae-conv-flow": VAEConfig(
+        network="conv", latent=2, widths=(6, 8), flow=FlowConfig(prior="affine", posterior="spline", **FLOW)
+    ),
+    "lvae-flow": LVAEConfig(
+        latents=(4, 3), widths=(12, 10), flow=FlowConfig(posterior="affine-coupling", levels=("z1",), **FLOW)
+    ),
+    "ladder-flow": LadderConfig(
+        groups=(1, 1), width=8, latent=2, flow=FlowConfig(prior="affine", posterior="affine-coupling", **FLOW)
+    ),
     "lvae-conv": LVAEConfig(network="conv", latents=(2, 2), widths=(6, 8)),
     "vlae-mlp": VLAEConfig(latents=(3, 3, 2), widths=(12, 10, 8)),
     "vlae-conv": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8)),

@@ -10,12 +10,13 @@ import torch
 from families import BARE, EACH_KIND, FAMILIES, KINDS, MODELS, data, family
 from torch import Tensor, nn
 
-from hvae.distributions import Flowed, Normal
+from hvae.distributions import Distribution, Flowed, Normal
 from hvae.distributions.codebook import ChosenCodes, Codes
 from hvae.distributions.quantised import BlurredNormal
 from hvae.draw import each, given, masked, mode, posterior, prior, replay
 from hvae.errors import HvaeError
 from hvae.site import pin
+from hvae.trace import Record
 from hvae.walk import Evidence, Model, names, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -71,10 +72,21 @@ def test_temperature_narrows_each_level(model: Model) -> None:
     warm = run(model, prior(1.0), n=2)
     if isinstance(cold.latents[0].p, Codes):
         pytest.skip("codes have no scale: what temperature does to them is tested with their laws")
-    first, other = cold.latents[0], warm.latents[0]
-    torch.testing.assert_close(first.value - first.p.mean(), 0.5 * (other.value - other.p.mean()))
+    (first, mean), (other, _) = (_below(trace.latents[0]) for trace in (cold, warm))
+    torch.testing.assert_close(first - mean, 0.5 * (other - mean))
     for record in cold.latents:
-        torch.testing.assert_close(record.proposal.scale, 0.5 * record.p.scale)
+        torch.testing.assert_close(_scale(record.proposal), 0.5 * _scale(record.p))
+
+
+def _scale(law: Distribution) -> Tensor:
+    """Its own, or that of what a flow pushes."""
+    return law.base.scale if isinstance(law, Flowed) else law.scale
+
+
+def _below(record: Record) -> tuple[Tensor, Tensor]:
+    """A value and the mean of its prior, both where no flow has moved them yet."""
+    p = record.p
+    return (p.inverse(record.value)[0], p.base.mean()) if isinstance(p, Flowed) else (record.value, p.mean())
 
 
 def test_temperature_of_one_level_spares_the_others(model: Model) -> None:
@@ -83,7 +95,8 @@ def test_temperature_of_one_level_spares_the_others(model: Model) -> None:
     if isinstance(trace.latents[0].p, Codes):
         pytest.skip("codes have no scale")
     for record in trace.latents:
-        torch.testing.assert_close(record.proposal.scale, (0.1 if record.name == low else 1.0) * record.p.scale)
+        t = 0.1 if record.name == low else 1.0
+        torch.testing.assert_close(_scale(record.proposal), t * _scale(record.p))
 
 
 def test_data_are_never_tempered(model: Model) -> None:
@@ -252,10 +265,10 @@ def test_priors_and_posteriors_are_float32_under_autocast(model: Model) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         trace = single(data(4, model.shape).float())
     for record in trace.latents:
-        q = record.q.base if isinstance(record.q, Flowed) else record.q
-        assert isinstance(record.p, Normal | BlurredNormal | Codes)
+        p, q = (law.base if isinstance(law, Flowed) else law for law in (record.p, record.q))
+        assert isinstance(p, Normal | BlurredNormal | Codes)
         # Location and scale, or codes; the width of a quantised latent is a plain number, the index of a code whole.
-        held = [t for law in (record.p, q) for t in vars(law).values() if isinstance(t, Tensor)]
+        held = [t for law in (p, q) for t in vars(law).values() if isinstance(t, Tensor)]
         parts = [t for t in held if t.is_floating_point()]
         assert {t.dtype for t in parts} == {torch.float32}
     assert trace.elbo().dtype == torch.float32

@@ -99,11 +99,14 @@ def _check_sizes(config: ModelConfig, numbers: int) -> None:
 class _Unfilled(TorchFunctionMode):
     """On the meta device: initialisation is skipped, and arithmetic computes shapes alone.
 
-    The device could do both, but imports a compiler for it first, which takes seconds.
+    The device could do both, but imports a compiler for it first, which takes seconds.  What is built on another device
+    meanwhile, since its sizes are computed from numbers, is left as it is.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name: str = getattr(func, "__name__", "")
+        if _elsewhere(args, kwargs or {}):
+            return func(*args, **(kwargs or {}))
         if name in _SAME or (name.endswith("_") and not name.endswith("__")):
             return args[0] if args else kwargs["tensor"]
         if name in ("randn", "rand") or (name == "arange" and len(args) == 1):
@@ -117,6 +120,14 @@ class _Unfilled(TorchFunctionMode):
         if name.strip("_") in _ELEMENTWISE:
             return torch.empty(np.broadcast_shapes(*(a.shape for a in args if isinstance(a, Tensor))))
         return func(*args, **(kwargs or {}))
+
+
+def _elsewhere(args: Any, kwargs: Any) -> bool:
+    """Whether a call makes or changes what is stored on a device that was named."""
+    if kwargs.get("device") is not None:
+        return torch.device(kwargs["device"]).type != "meta"
+    first = args[0][0] if args and isinstance(args[0], list | tuple) and args[0] else (args or [None])[0]
+    return isinstance(first, Tensor) and not first.is_meta
 
 
 def _joined(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -20,7 +20,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from hvae.distributions import Distribution, Flowed
-from hvae.nn.flows import Flow
+from hvae.nn.flows import Invertible
 from hvae.site import Site, Visit
 from hvae.walk import Evidence
 
@@ -46,8 +46,8 @@ class Flows(nn.Module):
 
     def __init__(
         self,
-        prior: Mapping[str, Flow] | None = None,
-        posterior: Mapping[str, Flow] | None = None,
+        prior: Mapping[str, Invertible] | None = None,
+        posterior: Mapping[str, Invertible] | None = None,
         context: Context = nothing,
     ) -> None:
         super().__init__()
@@ -71,6 +71,6 @@ class Flows(nn.Module):
 
 
 def flowed(law: Distribution, flow: nn.Module, context: Tensor | None) -> Flowed:
-    """A law pushed through a `Flow`, given its context."""
-    assert isinstance(flow, Flow)
+    """A law pushed through an invertible map, given its context."""
+    assert isinstance(flow, Invertible)
     return Flowed(law, partial(flow.forward, context=context), partial(flow.inverse, context=context))

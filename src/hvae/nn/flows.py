@@ -13,7 +13,8 @@ Shapes: `B` batch; `D` latent channels; `C` context channels; `...` space, if an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,8 +25,6 @@ from torch import Tensor, nn
 from hvae.capacity import check_memory
 from hvae.errors import missing_extra
 
-Maps = Any
-"""A lazy transform of zuko's: a module from a context, or none, to an invertible map of (..., D)."""
 QUIET = 0.1
 """What the last layer of each network starts at of its usual size: a flow starts near the identity."""
 _COUPLED = 2
@@ -33,8 +32,20 @@ _BYTES = 5
 """Of a weight and its mask."""
 
 
-class Flow(nn.Module):
-    """A map z -> z' of vectors of channels, (B, D, ...), given a context (B, C, ...) or none.
+class Invertible(nn.Module, ABC):
+    """A map z -> z' of the channels of a latent, (B, D, ...), given a context (B, C, ...) or none."""
+
+    @abstractmethod
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """z' and the log-determinant of the map at z, element by element: both (B, D, ...)."""
+
+    @abstractmethod
+    def inverse(self, value: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The z that is mapped to a value, and the log-determinant of the map there: both (B, D, ...)."""
+
+
+class Flow(Invertible):
+    """Maps of zuko's in a row: one pass of each network forward, and as many as it has orders backward.
 
     >>> flow = Flow(zuko_maps("spline-coupling", 3, 2, transforms=2, hidden=(8,), bins=4))
     >>> z, c = torch.randn(4, 3, 5, 5), torch.randn(4, 2, 5, 5)
@@ -42,32 +53,77 @@ class Flow(nn.Module):
     True
     """
 
-    def __init__(self, transform: Maps) -> None:
+    def __init__(self, maps: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.transform = transform
+        self.maps: Any = nn.ModuleList(maps)  # zuko's maps: given a context and a value, one of each channel
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z' and the log-determinant of the map at z, in equal parts on the channels: both (B, D, ...)."""
-        return _through(self._given(context), z)
+        return _over_channels(self._forward, z, context)
 
     def inverse(self, value: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The z that is mapped to a value, and the log-determinant of the map there: both (B, D, ...)."""
-        z, log_det = _through(self._given(context).inv, value)
-        return z, -log_det
+        return _over_channels(self._inverse, value, context)
 
-    def _given(self, context: Tensor | None) -> Any:
-        return self.transform(None if context is None else context.movedim(1, -1))
+    def _forward(self, z: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        total = torch.zeros_like(z)
+        for each in self.maps:
+            z, log_det = each.meta(c, z).base.call_and_ladj(z)
+            total = total + log_det
+        return z, total
+
+    def _inverse(self, value: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        total = torch.zeros_like(value)
+        for each in reversed(self.maps):
+            z = torch.zeros_like(value)
+            for _ in range(each.passes):  # each settles the channels whose earlier ones are settled
+                z = each.meta(c, z).base.inv(value)
+            total, value = total + each.meta(c, z).base.call_and_ladj(z)[1], z
+        return value, total
 
 
-def _through(transform: Any, z: Tensor) -> tuple[Tensor, Tensor]:
-    # Under autocast the network's numbers would be rounded, and the two directions be no inverses any more.
+class Inverted(Invertible):
+    """A flow the other way round."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        start, log_det = self.flow.inverse(z, context)
+        return start, -log_det
+
+    def inverse(self, value: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        image, log_det = self.flow(value, context)
+        return image, -log_det
+
+
+_Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def _over_channels(f: _Map, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    """f of channels that lie last, in full precision: of rounded networks two directions would be no inverses."""
     with torch.autocast(z.device.type, enabled=False):
-        image, log_det = transform.call_and_ladj(z.movedim(1, -1))
-    return image.movedim(-1, 1), (log_det / z.shape[1]).unsqueeze(1).expand_as(z)
+        c = None if context is None else context.movedim(1, -1).to(z.dtype)
+        image, log_det = f(z.movedim(1, -1), c)
+    return image.movedim(-1, 1), log_det.movedim(-1, 1)
 
 
-def zuko_maps(kind: str, channels: int, context: int, *, transforms: int, hidden: Sequence[int], bins: int) -> Maps:
-    """The lazy transform of zuko's that a kind names: affine or spline, autoregressive or (-coupling) in two halves.
+class _Single(nn.Module):
+    """A map of one channel, which has no earlier ones."""
+
+    passes = 1
+
+    def __init__(self, of_context: nn.Module) -> None:
+        super().__init__()
+        self.of_context = of_context
+
+    def meta(self, c: Tensor | None, z: Tensor) -> Any:
+        return self.of_context(c)
+
+
+def zuko_maps(
+    kind: str, channels: int, context: int, *, transforms: int, hidden: Sequence[int], bins: int
+) -> list[nn.Module]:
+    """The maps of zuko's that a kind names: affine or spline, autoregressive or (-coupling) in two halves.
 
     Raises HvaeError without the library, and for networks that do not fit into memory.
     """
@@ -81,15 +137,13 @@ def zuko_maps(kind: str, channels: int, context: int, *, transforms: int, hidden
         from zuko.flows import MAF, NSF
     except ImportError as fault:
         raise missing_extra("zuko", "flows") from fault
-    form_of = {"affine": MAF, "spline": partial(NSF, bins=bins)}[form]
-    device = torch.get_default_device()
+    passes, device = _COUPLED if coupling else None, torch.get_default_device()
     # Which weights there are is computed from numbers, which must exist.
     with torch.device("cpu"):
-        flow = form_of(
-            channels, context, transforms=transforms, passes=_COUPLED if coupling else None, hidden_features=hidden
-        )
-    _quiet(flow.transform)
-    return flow.transform.to(device)
+        named = {"affine": MAF, "spline": partial(NSF, bins=bins)}[form]
+        maps = named(channels, context, transforms=transforms, passes=passes, hidden_features=hidden).transform
+    _quiet(maps)
+    return [each if channels > 1 else _Single(each) for each in maps.to(device).transforms]
 
 
 @torch.no_grad()

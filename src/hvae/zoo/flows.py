@@ -9,7 +9,7 @@ from hvae.config.condition import ALL
 from hvae.config.flow import FlowConfig
 from hvae.errors import HvaeError, unknown
 from hvae.models.flows import Flows, nothing, seen
-from hvae.nn.flows import Flow, Maps, zuko_maps
+from hvae.nn.flows import Flow, Inverted, zuko_maps
 
 
 class Channels(NamedTuple):
@@ -30,9 +30,9 @@ def flows(config: FlowConfig, levels: Mapping[str, Channels]) -> Flows:
     chosen = list(levels) if config.levels == (ALL,) else _known(config.levels, levels)
     reads = config.context == "evidence"
     latents = {name: levels[name].latent for name in chosen}
-    prior = {name: Flow(_maps(config, config.prior, d, 0).inv) for name, d in _where(config.prior, latents)}
+    prior = {name: Inverted(_flow(config, config.prior, d, 0)) for name, d in _where(config.prior, latents)}
     posterior = {
-        name: Flow(_maps(config, config.posterior, d, levels[name].evidence if reads else 0))
+        name: _flow(config, config.posterior, d, levels[name].evidence if reads else 0)
         for name, d in _where(config.posterior, latents)
     }
     return Flows(prior, posterior, seen if reads else nothing)
@@ -42,8 +42,8 @@ def _where(kind: str, latents: Mapping[str, int]) -> Iterable[tuple[str, int]]:
     return [] if kind == "none" else latents.items()
 
 
-def _maps(config: FlowConfig, kind: str, latent: int, context: int) -> Maps:
-    return zuko_maps(kind, latent, context, transforms=config.transforms, hidden=config.hidden, bins=config.bins)
+def _flow(config: FlowConfig, kind: str, latent: int, context: int) -> Flow:
+    return Flow(zuko_maps(kind, latent, context, transforms=config.transforms, hidden=config.hidden, bins=config.bins))
 
 
 def _known(names: Sequence[str], levels: Mapping[str, Channels]) -> Sequence[str]:
