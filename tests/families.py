@@ -83,6 +83,9 @@ FAMILIES: dict[str, ModelConfig] = {
     "vqvae2": VQVAE2Config(**CODED, strides=(2, 2)),
     "vqvae2-three": VQVAE2Config(**CODED, strides=(1, 2, 2), codebook="gradient"),
     "vqvae2-prior": VQVAE2Config(**CODED, strides=(2, 2), prior="transformer", prior_width=8, prior_layers=1),
+    "vqvae2-snail": VQVAE2Config(
+        **CODED, strides=(2, 2), prior="pixelsnail", prior_width=8, prior_layers=1, prior_heads=2, prior_repeats=1
+    ),
     "vdvae-recomputed": VDVAEConfig(**VDVAE, custom_widths="3:16,1:16", no_bias_above=1, checkpoint=True),
 }
 

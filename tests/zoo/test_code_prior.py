@@ -22,6 +22,7 @@ from hvae.walk import run
 from hvae.zoo import build
 
 TINY = {"codes": 6, "dims": 2, "width": 8, "hidden": 4, "blocks": 1, "prior_width": 16, "prior_layers": 1}
+PRIORS = ("transformer", "pixelsnail")
 
 
 def tiny(strides: tuple[int, ...] = (4, 2), shape: tuple[int, ...] = (1, 8, 8), **changed: object) -> Coded:
@@ -34,9 +35,10 @@ def tiny(strides: tuple[int, ...] = (4, 2), shape: tuple[int, ...] = (1, 8, 8), 
     return model.double().eval()
 
 
-def test_all_maps_of_both_levels_sum_to_one() -> None:
+@pytest.mark.parametrize("kind", PRIORS)
+def test_all_maps_of_both_levels_sum_to_one(kind: str) -> None:
     """Three codes, one position at the top and four at the bottom: 3^5 maps, the bottom under each top."""
-    model = tiny((1, 2), shape=(1, 2, 2), codes=3)
+    model = tiny((1, 2), shape=(1, 2, 2), codes=3, prior=kind)
     top = torch.tensor(list(itertools.product(range(3), repeat=1))).view(-1, 1, 1)
     bottom = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, 2, 2)
     pairs = torch.cartesian_prod(torch.arange(len(top)), torch.arange(len(bottom)))
@@ -52,8 +54,9 @@ def test_all_maps_of_both_levels_sum_to_one() -> None:
     assert total.max() > 10 * total.min(), "and they are no longer alike"
 
 
-def test_samples_have_the_probability_that_they_are_scored_with() -> None:
-    model = tiny((1,), shape=(1, 1, 2), codes=3)
+@pytest.mark.parametrize("kind", PRIORS)
+def test_samples_have_the_probability_that_they_are_scored_with(kind: str) -> None:
+    model = tiny((1,), shape=(1, 1, 2), codes=3, prior=kind)
     with torch.no_grad():
         trace = run(model, prior(), n=20_000)
         record = trace["z1"]
@@ -95,15 +98,15 @@ def test_the_rate_is_what_the_value_costs() -> None:
         torch.testing.assert_close(trace.log_weight(), trace.elbo())
 
 
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Coded, Coded]:
+@pytest.fixture(scope="module", params=PRIORS)
+def stages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Coded, Coded]:
     """A model trained with the uniform prior, and the same with its prior trained and nothing else."""
     folder = tmp_path_factory.mktemp("stages")
     config = VQVAE2Config(strides=(4, 2), **TINY)
     torch.manual_seed(0)
     first = build(config, (1, 8, 8), bits=2)
     fitted(first, shades(), folder / "first", lr=1e-2, ema=0.9)
-    second = build(VQVAE2Config(strides=(4, 2), **TINY, prior="transformer"), (1, 8, 8), bits=2)
+    second = build(VQVAE2Config(strides=(4, 2), **TINY, prior=request.param), (1, 8, 8), bits=2)
     fitted(second, shades(), folder / "second", lr=1e-2, ema=0.9, init=str(folder / "first"), only=("prior",))
     return first, second
 
@@ -143,7 +146,9 @@ def test_samples_and_top_levels_use_the_prior(stages: tuple[Coded, Coded]) -> No
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({"prior_width": 10}, r"expected a multiple of model.prior_heads \(4\), got 10; e.g. 128"),
+        ({"prior_width": 10}, r"expected a multiple of 4 \(model.prior_heads 4\), got 10; e.g. 128"),
+        ({"prior_width": 12, "prior": "pixelsnail"}, r"expected a multiple of 8 \(model.prior_heads 4\), got 12"),
+        ({"prior_heads": 0, "prior": "transformer"}, "expected at least 1 with model.prior transformer, got 0"),
         ({"prior": "pixelcnn"}, "model.prior"),
         ({"prior_layers": 0}, "model.prior_layers: expected at least 1"),
     ],

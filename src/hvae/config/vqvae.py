@@ -65,25 +65,24 @@ class CodedConfig(ModelConfig):
     gradient: Literal["straight-through", "rotation"] = "straight-through"
     """The gradient of the choice: passed on as it is, or turned and stretched from the code to the vector."""
 
-    prior: Literal["uniform", "transformer"] = "uniform"
-    """What codes cost: uniform (log2 K bits each), or transformer (each given those before it and the levels above).
-    Trained as a second stage: --model.prior transformer --train.init RUN --train.only prior."""
+    prior: Literal["uniform", "transformer", "pixelsnail"] = "uniform"
+    """What codes cost: uniform (log2 K bits each), or each given those before it and the levels above, by a transformer
+    or by a pixelsnail (gated convolutions and attention).  Trained as a second stage:
+    --model.prior transformer --train.init RUN --train.only prior."""
     prior_width: Size = 128
-    """Width of the prior's Transformer, a multiple of its heads."""
+    """Width of the prior, a multiple of its heads (a pixelsnail: of twice as many)."""
     prior_layers: Repeats = 4
-    """Layers of the prior's Transformer."""
-    prior_heads: Repeats = 4
-    """Heads of its attention."""
+    """Layers of the prior's Transformer, or blocks of its PixelSNAIL."""
+    prior_heads: RepeatsOrNone = 4
+    """Heads of its attention; 0 (a pixelsnail alone): no attention, for large maps below others."""
+    prior_repeats: Repeats = 2
+    """Gated convolutions before the attention of each block of a pixelsnail."""
     prior_dropout: Probability = 0.0
     """Probability that a number inside the prior is silenced, in training: against overfitting."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.prior_width % self.prior_heads:
-            raise HvaeError(
-                f"model.prior_width: expected a multiple of model.prior_heads ({self.prior_heads}), got "
-                f"{self.prior_width}; e.g. {32 * self.prior_heads}"
-            )
+        self._check_prior()
         if (self.codebook == "lattice") != bool(self.levels):
             raise HvaeError(
                 f"model.levels: expected the levels of a lattice with model.codebook lattice, and none else, got "
@@ -97,6 +96,18 @@ class CodedConfig(ModelConfig):
             raise HvaeError(
                 f"model.unit: expected false with model.codebook {self.codebook}, whose codes have every length; "
                 "choose averages or gradient"
+            )
+
+    def _check_prior(self) -> None:
+        if self.prior == "transformer" and not self.prior_heads:
+            raise HvaeError(
+                "model.prior_heads: expected at least 1 with model.prior transformer, got 0; choose 4, or pixelsnail"
+            )
+        each = 2 * self.prior_heads if self.prior == "pixelsnail" else self.prior_heads
+        if each and self.prior_width % each:
+            raise HvaeError(
+                f"model.prior_width: expected a multiple of {each} (model.prior_heads {self.prior_heads}), got "
+                f"{self.prior_width}; e.g. {32 * each}"
             )
 
     @property

@@ -6,6 +6,7 @@ Shapes: `B` batch; `H` state; `E` evidence; `D` numbers of a code; `P` positions
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,23 @@ from hvae.distributions import full
 from hvae.distributions.codebook import AutoregressiveCodes, ChosenCodes, Codes, UniformCodes, codes_at
 from hvae.nn import Shape
 from hvae.nn.codebook import Book
-from hvae.nn.transformer import CausalTransformer
+from hvae.nn.transformer import Choose
 from hvae.site import Site, Visit
 
 Gradient = Callable[[Tensor, Tensor], Tensor]
 """(encoder output, code), (B, D, *P) both, to the code with a gradient of the encoder output."""
+
+
+class CausalNetwork(Protocol):
+    """A network over maps of codes, in raster order."""
+
+    places: Shape
+
+    def __call__(self, index: Tensor, context: Tensor | None = None) -> Tensor:
+        """Logits of each code given those before it, all at once: (B, *P), (B, W, *P) -> (B, K, *P)."""
+
+    def draw(self, rows: int, choose: Choose, context: Tensor | None = None) -> Tensor:
+        """So many maps, (B, *P), one code after the other."""
 
 
 class UniformPrior(nn.Module):
@@ -41,7 +54,7 @@ class CodePrior(nn.Module):
     Arguments: `network` over maps of codes; `see`, the state h to a context (B, W, *P) of it; None at the top.
     """
 
-    def __init__(self, network: CausalTransformer, see: nn.Module | None = None) -> None:
+    def __init__(self, network: CausalNetwork, see: nn.Module | None = None) -> None:
         super().__init__()
         self.network, self.see = network, see
 
@@ -53,7 +66,7 @@ class CodePrior(nn.Module):
 class _Maps:
     """A network with the context of one walk."""
 
-    def __init__(self, network: CausalTransformer, book: Book, rows: int, context: Tensor | None) -> None:
+    def __init__(self, network: CausalNetwork, book: Book, rows: int, context: Tensor | None) -> None:
         self.network, self.size, self.context = network, (rows, *network.places), context
         self.search = book.search
 

@@ -29,6 +29,7 @@ from hvae.nn.codebook import (
     straight_through,
     unit_means,
 )
+from hvae.nn.pixelsnail import Around, PixelSNAIL
 from hvae.nn.strided import blocks
 from hvae.nn.transformer import CausalTransformer
 
@@ -51,11 +52,13 @@ def quantised(config: CodedConfig, channels: int) -> nn.Sequential:
 
 def prior(config: CodedConfig, places: Shape, above: int) -> nn.Module:
     """The prior that a configuration names, for a map of these places, under a state of `above` channels (0: none)."""
-    if config.prior == "uniform":
-        return UniformPrior(places)
+    return _PRIORS[config.prior](config, places, above)
+
+
+def _transformer(config: CodedConfig, places: Shape, above: int) -> nn.Module:
     width = config.prior_width
     network = CausalTransformer(
-        prod(config.levels) if config.levels else config.codes,
+        _codes(config),
         places,
         width=width,
         layers=config.prior_layers,
@@ -67,6 +70,33 @@ def prior(config: CodedConfig, places: Shape, above: int) -> nn.Module:
     return CodePrior(
         network, nn.Sequential(Resize(places), nn.Conv2d(above, width, 3, padding=1), *blocks(width, width, 1))
     )
+
+
+def _pixelsnail(config: CodedConfig, places: Shape, above: int) -> nn.Module:
+    width = config.prior_width
+    network = PixelSNAIL(
+        _codes(config),
+        places,
+        width=width,
+        hidden=width,
+        layers=config.prior_layers,
+        heads=config.prior_heads,
+        repeats=config.prior_repeats,
+        context=width if above else 0,
+        dropout=config.prior_dropout,
+    )
+    return CodePrior(network, nn.Sequential(Around(above, width), Resize(places)) if above else None)
+
+
+def _codes(config: CodedConfig) -> int:
+    return prod(config.levels) if config.levels else config.codes
+
+
+_PRIORS: dict[str, Callable[[CodedConfig, Shape, int], nn.Module]] = {
+    "uniform": lambda config, places, above: UniformPrior(places),
+    "transformer": _transformer,
+    "pixelsnail": _pixelsnail,
+}
 
 
 def level(
