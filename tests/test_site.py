@@ -1,0 +1,62 @@
+"""The documentation site: docstrings as it reads them, a word on every family, and a build without warnings."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from hvae.config.families import FAMILIES
+
+SITE = Path(__file__).parents[1] / "site"
+LIBRARIES = ("sphinx", "myst_parser", "furo", "sphinx_design", "latex2mathml")
+
+
+def part(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SITE / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("markdown", "rest"),
+    [
+        ("The mean of `x`.", "The mean of ``x``."),
+        ("An angle $\\alpha_t$ here.", "An angle :math:`\\alpha_t` here."),
+        ("$$a\n  = b$$", "\n.. math:: a = b\n"),
+        ("A sum.\n\n>>> f(`x`)\n'`y`'\n", "A sum.\n\n>>> f(`x`)\n'`y`'\n"),
+    ],
+)
+def test_docstrings_become_what_sphinx_reads(markdown: str, rest: str) -> None:
+    assert part("markdown_docstrings").converted(markdown) == rest
+
+
+def test_every_family_has_a_word_on_when_to_use_it() -> None:
+    notes = yaml.safe_load((SITE / "families.yaml").read_text())
+    own = {name for name in FAMILIES if ":" not in name}
+    assert set(notes) == own and all("when" in note for note in notes.values())
+    assert {head for note in notes.values() for head in note} <= {"when", "cost", "measured", "limits"}
+
+
+def test_cards_lead_to_pages() -> None:
+    links = re.findall(r":link: (\S+)", (SITE / "start" / "index.md").read_text())
+    made = re.compile(r"(families|commands)/")
+    missing = [link for link in links if not made.match(link) and not (SITE.parent / f"{link}.md").is_file()]
+    assert not missing
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not all(map(importlib.util.find_spec, LIBRARIES)), reason="needs the extra docs")
+def test_it_builds_without_a_warning_and_asks_no_other_host() -> None:
+    done = subprocess.run([sys.executable, SITE / "build.py"], capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (SITE.parent / "build" / "docs" / "index.html").read_text()
+    assert not re.search(r'(src|href)="https?://(?!github\.com)', page)
