@@ -18,26 +18,18 @@ def converted(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    blocks: list[str] = []
+    kept: list[str] = []
 
-    def block(match: re.Match[str]) -> str:
-        blocks.append(f"\n{match[1]}.. math:: {' '.join(match[2].split())}\n")
-        return f"\x00{len(blocks) - 1}\x00"
+    def keep(rest: str) -> str:
+        kept.append(rest)
+        return f"\x00{len(kept) - 1}\x00"
 
-    def code(match: re.Match[str]) -> str:
-        blocks.append(f"``{match[1]}``")
-        return f"\x00{len(blocks) - 1}\x00"
-
-    text = CODE.sub(code, BLOCK.sub(block, text))
-    text = INLINE.sub(lambda match: f":math:`{match[1]}`", text)
-    text = re.sub(r"([*|_])(?=\w|$)|(?<=\w)([*|])", lambda match: f"\\{match[0]}", _escaped(text))
-    return re.sub("\x00(\\d+)\x00", lambda match: blocks[int(match[1])], text)
-
-
-def _escaped(text: str) -> str:
-    """Backslashes of prose doubled; those of equations are none of it."""
-    parts = re.split(r"(:math:`[^`]+`)", text)
-    return "".join(part if part.startswith(":math:") else part.replace("\\", "\\\\") for part in parts)
+    text = BLOCK.sub(lambda block: keep(f"\n{block[1]}.. math:: {' '.join(block[2].split())}\n"), text)
+    text = CODE.sub(lambda code: keep(f"``{code[1]}``"), text)
+    text = INLINE.sub(lambda equation: keep(f":math:`{equation[1]}`"), text)
+    # Stars and bars of prose would begin emphasis and substitutions.
+    text = re.sub(r"[\\*|]|_(?=\W|$)", lambda mark: f"\\{mark[0]}", text)
+    return re.sub("\x00(\\d+)\x00", lambda place: kept[int(place[1])], text)
 
 
 def process(app, what, name, obj, options, lines):
