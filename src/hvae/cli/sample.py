@@ -24,6 +24,7 @@ EXAMPLES = (
     "hvae sample runs/mnist-ladder-class --context label=7 --guidance 2",
     "hvae sample runs/digits --cells.z3 1,1,1,1 --cells.z2 5,6,7,8 --cells.z1 5,6,7,8",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
+    "hvae sample runs/digits-vdm --solver second-order:20",
     "hvae sample runs/jsb-vrnn -n 4 --steps 120 --out chorales.mid",
     "hvae sample runs/jsb-vrnn --continue begun.npz --out on.wav",
     "hvae sample runs/photos -n 1 --out one.jpg --enlarge 4 --train.accelerator cpu",
@@ -52,6 +53,8 @@ def parser() -> Parser:
     own = "the seeds of one level, one a picture, instead of --seed: levels of one seed share their noise, as in hvae "
     own += "studio; each level needs them: --cells.z2 1,1 --cells.z1 5,6"
     command.add_argument("--cells", dest="cells", metavar="SEEDS", help=own)
+    few = "of a diffusion, and its steps: ancestral:250, ddim:50, second-order:20 [ancestral, all levels]"
+    command.add_argument("--solver", default="", metavar="KIND[:S]", help=few)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
     add_context(command)
     return command
@@ -78,6 +81,7 @@ def main(argv: list[str]) -> None:
             cells=cells,
             pixels=args.pixels,
             recalibrate=args.recalibrate,
+            solver=args.solver,
             enlarge=args.enlarge,
             steps=args.steps,
             beginning=args.beginning,

@@ -11,6 +11,7 @@ from hvae.draw.choices import brief, coarse, dropping, forget, thin, trained
 from hvae.draw.compose import each, masked
 from hvae.draw.given import by_step, given, replay
 from hvae.draw.guidance import guided
+from hvae.draw.solvers import ddim, second_order, solver
 
 __all__ = [
     "Draw",
@@ -19,6 +20,7 @@ __all__ = [
     "brief",
     "by_step",
     "coarse",
+    "ddim",
     "dropping",
     "each",
     "forget",
@@ -29,6 +31,8 @@ __all__ = [
     "posterior",
     "prior",
     "replay",
+    "second_order",
+    "solver",
     "thin",
     "trained",
 ]

@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from hvae.datum import Context
+from hvae.distributions import Depth
 from hvae.draw import Draw, each, mode, prior
+from hvae.draw import solver as solving
+from hvae.draw.solvers import read_solver
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
 from hvae.explore.guide import Guidance, decode_guided, weights
@@ -29,6 +32,7 @@ def sample(
     temperature: Temperature = 1.0,
     guidance: Guidance = 1.0,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
+    solver: str = "",
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
@@ -42,11 +46,13 @@ def sample(
     Arguments: `context` of a conditional model, (n, ...) by name or one value for all, as in {"label": 7};
     `temperature`, one for all levels or by level name (1.0 for the others), 0 for the mode; `guidance`, how closely
     each level follows the context (`hvae.guided`: 1 as the model does, more than 1 beyond it, 0 not at all), one for
-    all or by level name; `given`, pinned latents by level name, each (n, ...) or (1, ...); `seed` for reproducible
-    pictures; `chunk`, rows per run (results for a seed depend on it).
+    all or by level name; `given`, pinned latents by level name, each (n, ...) or (1, ...); `solver` of a diffusion and
+    its steps, as "ddim:50": ancestral (the model's own), ddim or second-order (`hvae.draw.solver`), of all levels where
+    no number is given; `seed` for reproducible pictures; `chunk`, rows per run (results for a seed depend on it).
     Returns (n, C, H, W) in [0, 1].
-    Raises HvaeError for a level the model does not have, a negative temperature, a pinned value of another shape, and
-    guidance of a model that has no condition or must know it.
+    Raises HvaeError for a level the model does not have, a negative temperature, a pinned value of another shape,
+    guidance of a model that has no condition or must know it, a solver of a model that is no diffusion, and more steps
+    than its levels.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -54,7 +60,7 @@ def sample(
     >>> sample(model, 3, temperature={"z2": 0.7}, seed=1).shape
     torch.Size([3, 1, 4, 4])
     """
-    return _sample(model, n, context, temperature, guidance, given, seed, chunk, mean_picture)
+    return _sample(model, n, context, temperature, guidance, given, solver, seed, chunk, mean_picture)
 
 
 def sample_pixels(
@@ -65,11 +71,12 @@ def sample_pixels(
     temperature: Temperature = 1.0,
     guidance: Guidance = 1.0,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
+    solver: str = "",
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
     """As `sample`, with the pixels sampled from the likelihood; the latents of a seed are the same."""
-    return _sample(model, n, context, temperature, guidance, given, seed, chunk, drawn_picture)
+    return _sample(model, n, context, temperature, guidance, given, solver, seed, chunk, drawn_picture)
 
 
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
@@ -79,6 +86,10 @@ def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
     """
     by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(names, temperature)
     check_levels(list(by_name), names)
+    by_name = {name: t for name, t in by_name.items() if t != 1}
+    if by_name.keys() == set(names) and len(set(by_name.values())) == 1 and 0 not in by_name.values():
+        # Without names, for a walk of few steps may not visit all of them.
+        return _at(next(iter(by_name.values())), names[0])
     return each({name: _at(t, name) for name, t in by_name.items()}, prior())
 
 
@@ -95,14 +106,17 @@ def _sample(
     temperature: Temperature,
     guidance: Guidance,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None,
+    solver: str,
     seed: int | None,
     chunk: int,
     read: Reading,
 ) -> Tensor:
     at_least(1, n, "samples")
+    check_solver(model, solver)
     names = levels(model)
     pinned = _pinned(model, n, given or {}, names)
     draw = at_temperature(temperature, names)
+    draw = solving(solver, draw) if solver else draw
     steered = weights(guidance, model, names, context or {})
     with still(model, seed):
         if steered:
@@ -110,6 +124,18 @@ def _sample(
                 model, pinned, n, context=context or {}, steered=steered, otherwise=draw, read=read, chunk=chunk
             )
         return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=chunk)
+
+
+def check_solver(model: Model, solver: str) -> None:
+    """Raises HvaeError for a solver of a model that is no diffusion, and for more steps than it has levels."""
+    if not solver:
+        return
+    name, count = read_solver(solver)
+    depths = [record.p for record in glimpse(model).records.values() if isinstance(record.p, Depth)]
+    if not depths:
+        raise HvaeError(f"solver {name} is about diffusions (model.family vdm), and this model is none; leave it out")
+    if count is not None:
+        depths[0].levels(count)
 
 
 def _pinned(
@@ -120,7 +146,8 @@ def _pinned(
         return {}
     with still(model, seed=0):
         trace = glimpse(model)
-    return {variable: _rows(variable, value, trace[variable].value, n) for variable, value in given.items()}
+    like = {record.name: record.value for record in trace.latents}
+    return {variable: _rows(variable, value, like[as_key(variable)[0]], n) for variable, value in given.items()}
 
 
 def _rows(variable: Pin, value: Tensor, like: Tensor, n: int) -> Tensor:

@@ -168,12 +168,16 @@ def safe_rows(model: Model, one: Tensor | Datum) -> int:
     Features of the data are repeated for each draw, and a walk keeps every p, q and value: some 20 MB a row for the
     deepest published models, where 1024 rows would take more memory than most machines have.  `one` datum.
     """
-    from hvae.draw import posterior
+    from hvae.distributions import Depth
+    from hvae.draw import brief, posterior
     from hvae.walk import device_of, run, still
 
     with still(model, seed=0):
         evidence = model.evidence(one.to(device_of(model)))
-        trace = run(model, posterior, evidence)
+        trace = run(model, brief(posterior), evidence)
+    # A walk that was shorter than usual stands for the usual one.
+    times = [r.p.total / r.value.shape[1] for r in trace.records.values() if isinstance(r.p, Depth)]
     features = sum(t.numel() * t.element_size() for t in evidence.features.values())
     latents = sum(r.value.numel() * r.value.element_size() for r in trace.latents)
-    return max(1, min(MOST_ROWS, MOST_BYTES // max(1, features + KEPT_TENSORS * latents)))
+    kept = features + int(KEPT_TENSORS * latents * max(times, default=1.0))
+    return max(1, min(MOST_ROWS, MOST_BYTES // max(1, kept)))

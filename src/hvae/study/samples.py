@@ -47,6 +47,7 @@ class Samples:
     seed: int
     rows: int
     recalibrate: int
+    solver: str
     uniform: Mapping[str, int]
     """Levels whose codes were drawn from the uniform prior, since none is trained, and how many codes there are."""
     cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Samples:
             "rows": self.rows,
             "recalibrate": self.recalibrate,
             **({"cells": {name: list(seeds) for name, seeds in self.cells.items()}} if self.cells else {}),
+            **({"solver": self.solver} if self.solver else {}),
             **({"uniform_priors": dict(self.uniform)} if self.uniform else {}),
         }
 
@@ -79,6 +81,7 @@ def draw_samples(
     cells: Mapping[str, Sequence[int]] | None = None,
     pixels: bool = False,
     recalibrate: int = 0,
+    solver: str = "",
     enlarge: str = "auto",
     steps: int | None = None,
     beginning: str | Path | None = None,
@@ -95,21 +98,22 @@ def draw_samples(
     the model does); `context` of a conditional model by name; `seed`, for the same pictures again
     (drawn anew by default); `cells`, a seed for each picture in each level instead, as `hvae.cells` takes
     them; `pixels`, draw the pixels too; `recalibrate`, batches that the statistics of batch norm are
-    fitted to first; `enlarge`, "auto" or how many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`,
-    packages whose code the run may name; `tell`, called with a line where something is worth saying.  Raises HvaeError
-    before any work for what cannot be drawn or written.
+    fitted to first; `solver` of a diffusion and its steps, as "ddim:50"; `enlarge`, "auto" or how many times
+    as large; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may name; `tell`, called
+    with a line where something is worth saying.  Raises HvaeError before any work for what cannot be drawn or written.
     """
     import torch
 
     from hvae import explore
     from hvae.explore.guide import weights
+    from hvae.explore.sample import check_solver
     from hvae.walk import names
 
     where = place(run, overrides, trust)
     if cells is not None:
-        number = _check_cells(cells, where.run.model, number, seed, pixels, guidance)
+        number = _check_cells(cells, where.run.model, number, seed, pixels, guidance, solver)
     if where.run.model.timed:
-        _check_unpictured(where.run.model, pixels, recalibrate, enlarge, guidance)
+        _check_unpictured(where.run.model, pixels, recalibrate, enlarge, guidance, solver)
         return draw_sequences(
             where,
             out,
@@ -132,13 +136,16 @@ def draw_samples(
     model, by_level = where.model(), every(temperature, where.run.model)
     followed = every(guidance, where.run.model)
     weights(followed, model, names(model), said)  # refused before anything is recalibrated
+    check_solver(model, solver)
     if recalibrate:
         model = explore.recalibrate(model, temperature=by_level, iterations=recalibrate, seed=seed)
     draw, rows = explore.sample_pixels if pixels else explore.sample, at_once(model)
     if cells is not None:
         pictures = explore.cells(model, cells, temperature=by_level, context=said, chunk=rows)
     else:
-        pictures = draw(model, number, context=said, temperature=by_level, guidance=followed, seed=seed, chunk=rows)
+        pictures = draw(
+            model, number, context=said, temperature=by_level, guidance=followed, solver=solver, seed=seed, chunk=rows
+        )
     write(file, pictures, enlarge)
     asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
     return Samples(
@@ -149,6 +156,7 @@ def draw_samples(
         seed=seed,
         rows=rows,
         recalibrate=recalibrate,
+        solver=solver,
         uniform=_uniform(model),
         cells=cells or {},
     )
@@ -179,6 +187,7 @@ def _check_cells(
     seed: int | None,
     pixels: bool,
     guidance: Guidance,
+    solver: str,
 ) -> int:
     """How many pictures the cells are of.  Raises HvaeError for options that they leave no room for."""
     count = max(map(len, cells.values()), default=0)
@@ -188,17 +197,24 @@ def _check_cells(
         raise HvaeError(f"--cells: expected a seed for each of {number} pictures, got {count}; leave -n out")
     if seed is not None:
         raise HvaeError("--seed: the cells have seeds of their own; leave it out, or --cells")
-    if pixels or any(weight != 1 for weight in every(guidance, model).values()):
-        raise HvaeError("--cells: expected neither --pixels nor --guidance; leave them out")
+    if pixels or solver or any(weight != 1 for weight in every(guidance, model).values()):
+        raise HvaeError("--cells: expected neither --pixels nor --guidance nor --solver; leave them out")
     return count
 
 
-def _check_unpictured(model: Model, pixels: bool, recalibrate: int, enlarge: str, guidance: Guidance) -> None:
+def _check_unpictured(
+    model: Model, pixels: bool, recalibrate: int, enlarge: str, guidance: Guidance, solver: str
+) -> None:
     """Raises HvaeError for options that speak of pictures or of a condition, of a run that has none."""
     from hvae.explore.guide import weights
     from hvae.walk import names
 
-    options = {"--pixels": pixels, "--recalibrate": recalibrate, "--enlarge": enlarge != "auto"}
+    options = {
+        "--pixels": pixels,
+        "--recalibrate": recalibrate,
+        "--enlarge": enlarge != "auto",
+        "--solver": bool(solver),
+    }
     for option, is_set in options.items():
         if is_set:
             raise HvaeError(f"{option} is about pictures, and this run is one of sequences; leave it out")

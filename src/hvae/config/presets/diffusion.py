@@ -25,7 +25,7 @@ def _diffusion(model: VDMConfig, data: DataConfig, steps: int, batch: int, limit
         train=TrainConfig(
             steps=steps,
             batch=batch,
-            lr=2e-3,
+            lr=1e-3,
             betas=(0.9, 0.99),
             clip=0.0,
             ema=0.999,
@@ -39,17 +39,17 @@ def _diffusion(model: VDMConfig, data: DataConfig, steps: int, batch: int, limit
 def digits_vdm() -> RunConfig:
     """16 values: coarse ones, so that less noise reaches them."""
     model = VDMConfig(steps=50, widths=(32, 48), blocks=1, gamma_min=-7.8, fourier=(2, 3))
-    return _diffusion(model, DataConfig(name="digits"), steps=1_500, batch=64, limit=200)
+    return _diffusion(model, DataConfig(name="digits"), steps=3_000, batch=32, limit=200)
 
 
 def mnist_vdm() -> RunConfig:
-    model = VDMConfig(widths=(32, 48, 64), blocks=1)
-    return _diffusion(model, DataConfig(name="mnist"), steps=6_000, batch=32, limit=100)
+    model = VDMConfig(widths=(24, 48, 64), blocks=1)
+    return _diffusion(model, DataConfig(name="mnist"), steps=12_000, batch=16, limit=100)
 
 
 def cifar10_vdm() -> RunConfig:
-    model = VDMConfig(widths=(32, 64, 96), blocks=1)
-    return _diffusion(model, DataConfig(name="cifar10", flip=True), steps=4_000, batch=32, limit=100)
+    model = VDMConfig(widths=(32, 48, 64), blocks=1)
+    return _diffusion(model, DataConfig(name="cifar10", flip=True), steps=8_000, batch=16, limit=100)
 
 
 DIFFUSION: dict[str, Preset] = {
