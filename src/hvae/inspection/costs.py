@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from hvae.datum import Datum
-from hvae.draw import posterior
+from hvae.draw import posterior, trained
 from hvae.objectives import Objective
 from hvae.walk import Evidence, Model, Trace, run
 
@@ -95,10 +95,10 @@ def _like(t: Tensor) -> Tensor:
 
 
 def forward_cost(model: Model) -> tuple[Trace, int]:
-    """The trace of one fake datum, and the FLOPs that made it."""
+    """The trace of one fake datum as training walks it, and the FLOPs that made it."""
 
     def score(model: Model, x: Tensor) -> Trace:
-        trace = run(model, posterior, _evidence(model, x))
+        trace = run(model, trained(posterior), _evidence(model, x))
         trace.elbo()
         return trace
 
@@ -125,7 +125,9 @@ def _added(_: tuple[int, ...], a: tuple[int, int], b: tuple[int, int], **__: obj
 def step_memory(model: Model, batch: int, objective: Objective, half: bool, device: str) -> Memory:
     def step(model: Model, x: Tensor) -> int:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss = objective(run(model, objective.draw, _evidence(model, x).repeat(objective.samples)), 0).total
+            loss = objective(
+                run(model, trained(objective.draw), _evidence(model, x).repeat(objective.samples)), 0
+            ).total
         held = ledger.live
         loss.backward()
         return held

@@ -144,16 +144,14 @@ class Diffusion(Model):
 
     def _visited(self, visit: Visit, x: Tensor, count: int, place: Tensor, k: int, of: int) -> None:
         """The k-th of the visited levels, at each row's own place (n,) among `count`."""
-        far, laws, time = self._instant(x, place / count) if place.is_floating_point() else self._level(x, count, place)
+        far, laws, time = self._instant(x, count, place) if place.is_floating_point() else self._level(x, count, place)
         above = noised(x, far)
         z = visit(Site("above", above, above, step=k, auxiliary=True))
         p, q = laws(z)
-        # The laws of an instant cost nats a unit of time, all of which is 1.
-        weight = (1 if place.is_floating_point() else count) / of
         band = (time * self.bands).long().clamp(max=self.bands - 1)
         # Rows are of different bands: one law and value for all, and under each name the rows that belong to it.
         top, *rest = (
-            Site(f"z{b + 1}", p, q, step=k, weight=weight, mask=band == b) for b in reversed(range(self.bands))
+            Site(f"z{b + 1}", p, q, step=k, weight=count / of, mask=band == b) for b in reversed(range(self.bands))
         )
         value = visit(top)
         for site in rest:
@@ -171,11 +169,11 @@ class Diffusion(Model):
         # Whole numbers, since a time at the edge of a band may be rounded over it.
         return far, laws, (numbers[place].double() + 0.5) / numbers[-1]
 
-    def _instant(self, x: Tensor, time: Tensor) -> tuple[Tensor, Laws, Tensor]:
-        """The same of an instant: an observation of x of the precision -dSNR / dt."""
-        time = time.to(x.dtype)
+    def _instant(self, x: Tensor, count: int, place: Tensor) -> tuple[Tensor, Laws, Tensor]:
+        """The same of an instant: an observation of x of the precision -dSNR / dt, of which a level has 1 / S."""
+        time = place.to(x.dtype) / count
         gamma, slope = self._wide(self.schedule(time)), self._wide(self.schedule.slope(time))
-        scale = ((0.5 * gamma).exp() / slope.sqrt()).expand_as(x)
+        scale = ((0.5 * gamma).exp() * (count / slope).sqrt()).expand_as(x)
         return gamma, lambda z: (Normal(self.denoised(z, gamma), scale), Normal(x, scale)), time
 
     def _wide(self, gamma: Tensor) -> Tensor:

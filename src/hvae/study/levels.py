@@ -28,6 +28,7 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
     from hvae.walk import names
 
     own = names(model.eval())
+    _check_kind(objective, model)
     by_level = {
         "beta": objective.beta,
         "warmup.start": objective.warmup.start,
@@ -39,3 +40,16 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
             if name not in own:
                 advice = f"set --objective.{key} for the levels of this model"
                 raise HvaeError(f"objective.{key}: {unknown('level', name, own)}; {advice}")
+
+
+def _check_kind(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError for draws that are weighed against each other in a walk that visits a few of its levels."""
+    from hvae.distributions import Visits
+    from hvae.walk import glimpse
+
+    thinned = any(isinstance(r.p, Visits) and r.p.few for r in glimpse(model).records.values())
+    if thinned and objective.kind != "elbo":
+        raise HvaeError(
+            f"objective.kind: {objective.kind} weighs whole walks, and a step of this family visits a few of its "
+            "levels, which is right for sums alone; choose elbo"
+        )

@@ -39,10 +39,14 @@ from hvae.coding.entropy.symbols import (
 from hvae.distributions import (
     Bernoulli,
     Categorical,
+    Denoising,
+    Depth,
     DiscretizedLogistic,
     Distribution,
+    GridGaussian,
     Keep,
     LogisticMixture,
+    Moments,
     Normal,
     Steps,
 )
@@ -51,6 +55,8 @@ from hvae.distributions.quantised import BlurredNormal
 from hvae.errors import HvaeError
 
 _SLACK = 1e-3
+MOST_LEVELS = 100
+"""Of a walk that is coded: each level is a pass of the network in float64 on both sides, and of every picture two."""
 
 L = TypeVar("L", bound=Distribution)
 _How = Callable[[Any], Form | None]
@@ -199,6 +205,11 @@ def _normal(law: Normal) -> Form:
     return Continuous(law.loc, law.scale)
 
 
+@register(Denoising)
+def _denoising(law: Denoising) -> Form:
+    return Continuous(law.loc, law.scale)
+
+
 @register(BlurredNormal)
 def _blurred(law: BlurredNormal) -> Form | None:
     return Rounded(law.loc, law.scale) if law.width == 1.0 else None
@@ -213,6 +224,11 @@ def _bernoulli(law: Bernoulli) -> Form:
 @register(Categorical)
 def _categorical(law: Categorical) -> Form:
     return _masses(law.logits.double().softmax(1), lambda k: _on_grid(k, law.mode(), law.levels))
+
+
+@register(GridGaussian)
+def _grid(law: GridGaussian) -> Form:
+    return _masses(law.logits.double().softmax(1), lambda k: _on_grid(k, law.loc, law.levels))
 
 
 @register(DiscretizedLogistic)
@@ -235,12 +251,33 @@ def _mixture(law: LogisticMixture) -> Form:
 def _steps(law: Steps) -> Form:
     if law.count != law.total:
         raise Uncodable(f"a walk that visits {law.count} of {law.total} steps cannot be decoded; visit all to compress")
-    every = law.sample()  # (B, T), the same in each row
+    return _certain(law.every(), law.total)
+
+
+@register(Moments)
+def _moments(law: Moments) -> Form:
+    if not law.is_whole:
+        raise Uncodable("a walk of a few moments of its time cannot be decoded; visit all of its levels to compress")
+    return _certain(law.every(), law.total)
+
+
+@register(Depth)
+def _depth(law: Depth) -> Form:
+    if law.total > MOST_LEVELS:
+        raise Uncodable(
+            f"a walk of {law.total:,} levels is not coded: each is two passes of the network a picture, and so many "
+            f"bins that their grain adds up; train one of at most {MOST_LEVELS} to compress, as in --model.steps 50"
+        )
+    return _certain(law.sample(), law.total)
+
+
+def _certain(every: Tensor, total: int) -> Form:
+    """What both sides know: (B, T), the same in each row."""
 
     def code() -> Code:
         return Certain(every.reshape(-1).numpy())
 
-    return Discrete(law.total, code, code, lambda symbols: every)
+    return Discrete(total, code, code, lambda symbols: every)
 
 
 @register(Keep)
