@@ -101,7 +101,8 @@ _Map = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 def _over_channels(f: _Map, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
     """f of channels that lie last, in full precision: of rounded networks two directions would be no inverses."""
-    with torch.autocast(z.device.type, enabled=False):
+    kind = z.device.type if torch.amp.is_autocast_available(z.device.type) else "cpu"
+    with torch.autocast(kind, enabled=False):
         c = None if context is None else context.movedim(1, -1).to(z.dtype)
         image, log_det = f(z.movedim(1, -1), c)
     return image.movedim(-1, 1), log_det.movedim(-1, 1)

@@ -6,6 +6,7 @@ from hvae.config.presets.biva import BIVA
 from hvae.config.presets.conditional import CONDITIONAL
 from hvae.config.presets.diffusion import DIFFUSION
 from hvae.config.presets.first import FIRST
+from hvae.config.presets.flows import FLOWS
 from hvae.config.presets.foreign import FOREIGN
 from hvae.config.presets.iafvae import IAFVAE
 from hvae.config.presets.iwae import IWAE
@@ -28,6 +29,7 @@ PRESETS: dict[str, Preset] = {
     **OWN,
     **CONDITIONAL,
     **IWAE,
+    **FLOWS,
     **SPRITES,
     **FOREIGN,
     **IAFVAE,

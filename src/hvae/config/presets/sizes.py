@@ -36,6 +36,7 @@ SIZES: dict[str, Size] = {
     "mnist-iwae-1": Size(1, 425_284),
     "mnist-iwae-5": Size(1, 425_284),
     "mnist-iwae-50": Size(1, 425_284),
+    "mnist-static-flowvae": Size(1, 626_484),
     "sprites-lvae": Size(3, 5_899_136),
     "sprites-vlae": Size(3, 6_668_464),
     "sprites-ladder": Size(3, 260_206),
