@@ -22,7 +22,7 @@ def test_they_are_dark_with_bright_threads_and_hardly_clipped() -> None:
     assert 0.05 < np.median(light) < 0.25 and np.quantile(light, 0.99) > 0.6
     assert (light == 1).mean() < 0.03 and (light == 0).mean() < 0.001
     # Blurred as by an optical system: neighbours are alike.
-    assert np.abs(np.diff(light, axis=-1)).mean() < 0.04
+    assert np.corrcoef(light[..., 1:].ravel(), light[..., :-1].ravel())[0, 1] > 0.9
 
 
 def test_the_set_is_known_by_name() -> None:

@@ -10,6 +10,7 @@ from hvae.config.presets.flows import FLOWS
 from hvae.config.presets.foreign import FOREIGN
 from hvae.config.presets.iafvae import IAFVAE
 from hvae.config.presets.iwae import IWAE
+from hvae.config.presets.noise import NOISE
 from hvae.config.presets.nvae import NVAE
 from hvae.config.presets.own import OWN
 from hvae.config.presets.pixels import PIXELS
@@ -28,6 +29,7 @@ PRESETS: dict[str, Preset] = {
     **FIRST,
     **OWN,
     **CONDITIONAL,
+    **NOISE,
     **IWAE,
     **FLOWS,
     **SPRITES,
