@@ -196,7 +196,8 @@ class PixelSNAIL(nn.Module):
 
     def _after(self, s: Tensor, at: Places, context: Tensor | None) -> Tensor:
         where = at.cut(self.where).expand(len(s), -1, -1, -1)
-        c = None if context is None else at.cut(context)
+        # Scored when a trace is read, which may be outside of the autocast under which its context was made.
+        c = None if context is None else at.cut(context).to(self.where.dtype)
         for block in self.blocks:
             s = block(s, at, where, c)
         return self.leave(F.elu(s))
