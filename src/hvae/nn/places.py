@@ -74,6 +74,10 @@ class Places(ABC):
         """What a map that is known beforehand says here."""
 
     @abstractmethod
+    def column(self, t: Tensor) -> Tensor:
+        """What a map of the rows that this place is in says here."""
+
+    @abstractmethod
     def attend(self, layer: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """A mean of the values of places before this one, weighed by softmax(query key / sqrt(d)); zeros at the first.
 
@@ -92,6 +96,9 @@ class Everywhere(Places):
         return layer(F.pad(h, layer.margin))
 
     def cut(self, t: Tensor) -> Tensor:
+        return t
+
+    def column(self, t: Tensor) -> Tensor:
         return t
 
     def attend(self, layer: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -147,7 +154,10 @@ class Here(Places):
         return F.conv2d(window, self.memory.weight(layer), layer.bias, layer.stride)
 
     def cut(self, t: Tensor) -> Tensor:
-        return t[:, :, self.i : self.i + 1, self.j : self.j + self.n]
+        return self.column(t[:, :, self.i : self.i + 1])
+
+    def column(self, t: Tensor) -> Tensor:
+        return t[:, :, :, self.j : self.j + self.n]
 
     def attend(self, layer: nn.Module, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         t, total = self.i * self.size[1] + self.j, self.size[0] * self.size[1]
