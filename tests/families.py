@@ -71,6 +71,9 @@ FAMILIES: dict[str, ModelConfig] = {
     "nvae": NVAEConfig(**NVAE, groups=(1, 1)),
     "nvae-flow": NVAEConfig(**NVAE, groups=(2,), flows=1, residual=False, gates=False, checkpoint=True),
     "pixelvae": PixelVAEConfig(groups=(0, 1, 1), width=8, latent=2, pixel_width=6, receptive=2),
+    "pixelvae-plusplus": PixelVAEConfig(
+        groups=(0, 1), width=8, latent=2, pixel_width=4, decoder="plusplus", pixel_blocks=1, pixel_scales=2
+    ),
     "qresvae": QResVAEConfig(patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli"),
     "vdm": VDMConfig(**VDM),
     "vdm-v": VDMConfig(**{**VDM, "steps": 3, "widths": (4,), "attention": "all"}, predict="v", schedule="network"),
@@ -91,6 +94,7 @@ FAMILIES: dict[str, ModelConfig] = {
 
 BARE: dict[str, ModelConfig] = {
     "pixelcnn": PixelCNNConfig(width=6, receptive=4),
+    "pixelcnn-plusplus": PixelCNNConfig(width=4, decoder="plusplus", pixel_blocks=1, likelihood="dmol"),
     "pixelcnn-categorical": PixelCNNConfig(width=4, receptive=2, likelihood="categorical"),
 }
 """Families without latents: they keep every promise that speaks of none."""

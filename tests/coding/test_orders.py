@@ -36,7 +36,7 @@ def flows(model: Model) -> bool:
 
 
 # A likelihood that goes from pixel to pixel has no form of coding.
-CODED = [name for name in FAMILIES if name != "pixelvae"]
+CODED = [name for name in FAMILIES if not name.startswith("pixelvae")]
 CODABLE = [name for name in CODED if not flows(family(name))]
 CHAINS = [name for name in CODABLE if isinstance(family(name), Chain)]
 CASES = [(name, bitsback) for name in CODABLE] + [(name, bitswap) for name in CHAINS]

@@ -30,9 +30,10 @@ def theirs(name: str) -> str:
         return one.get(name, "nin_out.lin_a")
     stream, part, scale, *rest = name.split(".")
     stream = {"rows": "u_stream", "left": "ul_stream"}[stream]
-    if part in ("shrink", "grow"):
-        index = int(scale) if part == "shrink" else 1 - int(scale)
-        return f"{'downsize' if part == 'shrink' else 'upsize'}_{stream}.{index}.{'conv' if part == 'shrink' else 'deconv'}"
+    if part == "shrink":
+        return f"downsize_{stream}.{scale}.conv"
+    if part == "grow":
+        return f"upsize_{stream}.{1 - int(scale)}.deconv"
     index = int(scale) if part == "up" else 2 - int(scale)
     layer = {"first": "conv_input.conv", "second": "conv_out.conv", "heard": "nin_skip.lin_a"}[rest[1]]
     return f"{part}_layers.{index}.{stream}.{rest[0]}.{layer}"
@@ -98,7 +99,7 @@ def test_drawing_in_turn_computes_what_one_pass_does(size: tuple[int, int], besi
 
     x = network.draw(torch.zeros(3, 2, *size, dtype=torch.float64), choose, c)
     assert len(seen) == size[0] * size[1], "each pixel runs once"
-    assert 0 < x.min() and x.max() < 1
+    assert x.min() > 0 and x.max() < 1
     raw = torch.cat(seen, 3).view(3, 2, *size)
     torch.testing.assert_close(raw, network(x, c), atol=1e-12, rtol=0)
 

@@ -27,9 +27,12 @@ def every(values: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 2), (2, 1, 2)])
-@pytest.mark.parametrize("likelihood", ["bernoulli", "categorical"])
-def test_all_images_sum_to_one(shape: tuple[int, int, int], likelihood: str) -> None:
-    bound = model(shape, likelihood=likelihood)(every(4).view(16, *shape)).elbo()
+@pytest.mark.parametrize(
+    ("decoder", "likelihood"),
+    [("gated", "bernoulli"), ("gated", "categorical"), ("plusplus", "categorical"), ("plusplus", "dmol")],
+)
+def test_all_images_sum_to_one(shape: tuple[int, int, int], decoder: str, likelihood: str) -> None:
+    bound = model(shape, decoder=decoder, likelihood=likelihood)(every(4).view(16, *shape)).elbo()
     torch.testing.assert_close(bound.logsumexp(0).exp(), torch.tensor(1.0, dtype=torch.float64))
     assert bound.std() > 1e-3
 
@@ -45,11 +48,14 @@ def test_a_pixel_moves_the_laws_of_later_ones_alone() -> None:
         assert place == 19 or moved[place + 1 :].any()
 
 
-def test_samples_are_as_frequent_as_probable() -> None:
-    toy = model()
+@pytest.mark.parametrize("likelihood", ["bernoulli", "dmol"])
+def test_samples_are_as_frequent_as_probable(likelihood: str) -> None:
+    """Of the joint likelihood, two colours of two pixels."""
+    shape, decoder = ((1, 2, 2), "gated") if likelihood == "bernoulli" else ((2, 1, 2), "plusplus")
+    toy = model(shape, decoder=decoder, likelihood=likelihood)
     with torch.no_grad():
         drawn = run(toy, prior(), n=20_000).x.flatten(1) @ torch.tensor([8.0, 4.0, 2.0, 1.0], dtype=torch.float64)
-        p = toy(every(4).view(16, 1, 2, 2)).elbo().exp()
+        p = toy(every(4).view(16, *shape)).elbo().exp()
     share = torch.bincount(drawn.long(), minlength=16) / 20_000
     assert ((share - p).abs() < 5 * (p / 20_000).sqrt()).all()
 
@@ -78,7 +84,7 @@ def test_gaps_and_joint_likelihoods_are_refused() -> None:
     toy, x = model(), torch.zeros(1, 1, 2, 2, dtype=torch.float64)
     with pytest.raises(HvaeError, match="autoregressive"):
         toy(Datum(x, observed=x > 0))
-    with pytest.raises(HvaeError, match="factorise over the colours"):
+    with pytest.raises(HvaeError, match="factorise over the colours of a pixel, or choose --model.decoder plusplus"):
         PixelCNNConfig(likelihood="dmol")
     with pytest.raises(HvaeError, match="needs images"):
         build(PixelCNNConfig(), (5,), 1)

@@ -230,7 +230,8 @@ class MixtureHead(Head):
         self.register_buffer("spread", (spread * middles).view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
 
     def read(self, raw: Tensor) -> LogisticMixture:
-        raw = raw.reshape(raw.shape[0], sum(self.parts), *self.image[1:])  # (B, width, S)
+        positions = raw.shape[2:] or self.image[1:]
+        raw = raw.reshape(raw.shape[0], sum(self.parts), *positions)  # (B, width, S), of any S for images
         logits, loc, log_scale, coefficients = raw.split(self.parts, 1)
         m, c = self.mixtures, self.image[0]
         return LogisticMixture(
@@ -239,7 +240,7 @@ class MixtureHead(Head):
             log_scale=(log_scale + self.start).clamp(self.floor, CEILING).unflatten(1, (m, c)),
             coefficients=coefficients.tanh().unflatten(1, (m, c * (c - 1) // 2)),  # (B, M, P, S)
             levels=self.levels,
-            shape=self.shape,
+            shape=(c, *positions) if len(self.shape) > 1 else self.shape,
             mass=self.mass,
         )
 

@@ -6,23 +6,34 @@ Shapes: `B` batch; `S` channels of the map; `C H W` an image.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from torch import Tensor
 
 from hvae.distributions import Distribution
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.levels.heads import Head
-from hvae.nn.pixelcnn import GatedPixelCNN
+from hvae.nn.pixelcnn import Choose
+
+
+class PixelNetwork(Protocol):
+    """Parameters of the law of each pixel of an image, given those before it and a map beside it."""
+
+    def __call__(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """All of them at once: (B, C, H, W), (B, S, H, W) -> (B, P, H, W)."""
+
+    def draw(self, x: Tensor, choose: Choose, c: Tensor | None = None) -> Tensor:
+        """Images like x, each value by `choose` of its parameters once those before it are known."""
 
 
 class PixelHead(Head):
     """The map (B, S, H, W) to an autoregressive law: raw numbers say what the network hears beside the pixels.
 
     Arguments: `network`, of so many `beside` channels S; `each`, the likelihood of one pixel, (C, 1, 1), which must
-    factorise over colours; `shape` (C, H, W).
+    factorise over colours where the network goes from colour to colour; `shape` (C, H, W).
     """
 
-    def __init__(self, shape: tuple[int, ...], network: GatedPixelCNN, each: Head, beside: int) -> None:
+    def __init__(self, shape: tuple[int, ...], network: PixelNetwork, each: Head, beside: int) -> None:
         super().__init__(shape, beside)
         self.network, self.each = network, each
 

@@ -11,8 +11,8 @@ A convolution of stride 2 halves a scale after its blocks on the way up, its tra
 details are those of pclucas14/pixel-cnn-pp; c, which hears of no pixel, enters the blocks of the finest scale.
 Differences: no dropout; any size, odd ones too.
 
-All pixels at once are one pass.  One after the other they cost as much again, not a pass each: u runs once a row, l once
-a pixel, a coarser scale once for each of its own pixels, and every layer keeps what it looks back to.
+All pixels at once are one pass.  One after the other they cost as much again, not a pass each: u runs once a row, l
+once a pixel, a coarser scale once for each of its own pixels, and every layer keeps what it looks back to.
 
 Shapes: `B` batch; `C` colours; `H W` space; `F` channels of a stream; `S` of the map beside; `P` parameters.
 """
