@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from hvae.study.evaluate import evaluate
     from hvae.study.evaluation import Evaluation
     from hvae.study.export import Export, export
+    from hvae.study.gifts.pull import Pull, pull
+    from hvae.study.gifts.push import Push, push
     from hvae.study.report import report
     from hvae.study.restore import restore
     from hvae.study.restored import Restoration
@@ -121,6 +123,8 @@ _PLACES = {
     "study.evaluate": ("evaluate",),
     "study.evaluation": ("Evaluation",),
     "study.export": ("Export", "export"),
+    "study.gifts.pull": ("Pull", "pull"),
+    "study.gifts.push": ("Push", "push"),
     "study.report": ("report",),
     "study.restore": ("restore",),
     "study.restored": ("Restoration",),
@@ -188,6 +192,10 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "Evaluation",
     "Export",
     "export",
+    "Pull",
+    "pull",
+    "Push",
+    "push",
     "report",
     "restore",
     "Restoration",

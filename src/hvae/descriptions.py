@@ -68,6 +68,15 @@ class Machine(TypedDict):
     gpus: list[str]
 
 
+class Pulled(TypedDict):
+    """Where a run was pulled from: a repository at one of its revisions, or a packaged model of a version of hvae."""
+
+    source: str
+    revision: str
+    sha256: str
+    """Of its weights file."""
+
+
 class RunRecord(TypedDict, total=False):
     """provenance.json of a run folder: code, machine, commands, data and training; empty where there is no file."""
 
@@ -85,3 +94,4 @@ class RunRecord(TypedDict, total=False):
     data_changes: list[str]
     training: JSON | None
     imported: Origin
+    pulled: Pulled

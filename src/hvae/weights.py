@@ -26,14 +26,34 @@ DIGEST = "sha256"
 
 def save_weights(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, object]) -> None:
     """Write tensors and their description (anything JSON can hold), whole or not at all."""
+    # As bytes, since the library's own writer hides a full disk's error and makes a file that only its owner can read.
+    content = weights_bytes(tensors, description)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def weights_bytes(tensors: Mapping[str, Tensor], description: Mapping[str, object]) -> bytes:
+    """The content of a weights file: tensors, their description, and a digest of both."""
     # Contiguous copies on the CPU: safetensors refuses views that share storage.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     # As it will be read: the digest is of that.  One of another file, passed on with its description, is not kept.
     said = json.loads(json.dumps({key: value for key, value in description.items() if key != DIGEST}))
-    # As bytes, since the library's own writer hides a full disk's error and makes a file that only its owner can read.
-    content = save(plain, metadata={"hvae": json.dumps({**said, DIGEST: digest(plain, said)})})
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    return bytes(save(plain, metadata={"hvae": json.dumps({**said, DIGEST: digest(plain, said)})}))
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same with float32 numbers rounded to float16, half the bytes; loading casts them back.
+
+    Raises HvaeError for a number beyond the range of float16, which ends at 65,504.
+
+    >>> halved({"w": torch.tensor([0.1])})["w"].float().item()
+    0.0999755859375
+    """
+    half = {name: t.half() if t.dtype == torch.float32 else t for name, t in tensors.items()}
+    for name, t in half.items():
+        if t.dtype == torch.float16 and (t.isinf() & tensors[name].isfinite()).any():
+            raise HvaeError(f"{name} holds numbers beyond 65,504, which float16 has not; leave --half out")
+    return half
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,12 +16,12 @@ from hvae.checkpoints.description import check_description, check_weights
 from hvae.config.run import RunConfig
 from hvae.descriptions import DataRecord, Description
 from hvae.errors import HvaeError, HvaeWarning
+from hvae.pretrained import Whereabouts, find
 from hvae.trust import trusting
 from hvae.walk import Model
 from hvae.weights import Stored, read_weights
 from hvae.zoo import build
 
-WEIGHTS = "model.safetensors"
 _KEYS = ("config", "shape", "bits", "data", "step")
 
 
@@ -35,6 +35,8 @@ class LoadedRun:
     folder: Path
     verified: bool = True
     """Whether the file's checksum was present and correct."""
+    is_packaged: bool = False
+    """Whether it came with the library: then `folder` is where its samples go, and need not be there."""
 
     def __repr__(self) -> str:
         """One line, without networks and description."""
@@ -77,7 +79,9 @@ def describe(config: RunConfig, shape: Sequence[int], bits: int, data: DataRecor
 
 
 def load(run: str | Path, *, trust: Sequence[str] = ()) -> LoadedRun:
-    """The model of a run folder (or of a weight file).  Tensors and text are read; nothing is executed.
+    """The model of a run folder, of a weight file, or of a name that `hvae models --pretrained` lists.
+
+    Tensors and text are read; nothing is executed.
 
     A run of a third-party family needs its code: it is imported only from the packages that `trust` names.
     Every name and shape of the weights is checked against the model that the description asks for.  Raises HvaeError
@@ -85,13 +89,11 @@ def load(run: str | Path, *, trust: Sequence[str] = ()) -> LoadedRun:
     it carries no checksum.
     """
     with trusting(*trust):
-        return _load(Path(run))
+        return _load(find(run))
 
 
-def _load(run: Path) -> LoadedRun:
-    path = run / WEIGHTS if run.is_dir() or run.suffix != ".safetensors" else run
-    if not run.exists():
-        raise HvaeError(f"no run at {run}; expected a folder that 'hvae train' has written, or a .safetensors file")
+def _load(place: Whereabouts) -> LoadedRun:
+    path = place.weights
     stored = read_weights(path)
     if not stored.verified:
         warn(
@@ -100,7 +102,8 @@ def _load(run: Path) -> LoadedRun:
             stacklevel=3,
         )
     config, model = _described(path, stored)
-    return LoadedRun(model.eval(), config, cast(Description, stored.description), path.parent, verified=stored.verified)
+    description = cast(Description, stored.description)
+    return LoadedRun(model.eval(), config, description, place.folder, stored.verified, place.is_packaged)
 
 
 def _described(path: Path, stored: Stored) -> tuple[RunConfig, Model]:

@@ -14,7 +14,9 @@ from hvae.config.data import DataConfig
 from hvae.config.families import FAMILIES
 from hvae.config.presets import PRESETS, Preset, is_open
 from hvae.config.presets.sizes import SIZES
+from hvae.pretrained import names, record
 from hvae.runs.source import expected_shape
+from hvae.screen.numbers import size
 from hvae.screen.table import Table
 
 if TYPE_CHECKING:
@@ -22,18 +24,22 @@ if TYPE_CHECKING:
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "
-    "with their sizes, or the published weights that hvae import knows. Nothing is read or downloaded."
+    "with their sizes; the trained models that come with hvae, which every command takes for a run by their names; or "
+    "the published weights that hvae import knows. Nothing is downloaded."
 )
-EXAMPLES = ("hvae models", "hvae models --published")
+EXAMPLES = ("hvae models", "hvae models --pretrained", "hvae models --published")
 
 
 def main(argv: list[str]) -> None:
-    parser = Parser("models", ABOUT, EXAMPLES, "[--published] [--json]")
+    parser = Parser("models", ABOUT, EXAMPLES, "[--pretrained|--published] [--json]")
+    parser.add_argument("--pretrained", action="store_true", help="the trained models that come with hvae")
     parser.add_argument("--published", action="store_true", help="the published weights, and what they should measure")
     args = parser.parse_args(argv)
     voice = Voice(args.json)
     if args.published:
         return _show_published(voice)
+    if args.pretrained:
+        return _show_pretrained(voice)
     families, presets = [_family(name) for name in FAMILIES], [_preset(*item) for item in PRESETS.items()]
     voice.answer({"families": families, "presets": presets})
     if not args.json:
@@ -82,6 +88,22 @@ def _preset(name: str, preset: Preset) -> PresetRow:
 def _stand_in(data: DataConfig) -> tuple[tuple[int, ...], int]:
     """What images of a folder that is not there would be: as asked for, else small photographs."""
     return (data.channels or 3, *(data.size or (64, 64))), data.bits or 8
+
+
+def _show_pretrained(voice: Voice) -> None:
+    cards = [record(name)["card"] for name in names()]
+    voice.answer({"pretrained": cards})
+    if voice.machine:
+        return
+    rows = table("name", "family", "data", "licence", "size", "measured", "what it is", title="Packaged models")
+    for card in cards:
+        data = card["data"]
+        texts = (data["name"], data["licence"], size(card["bytes"]), card["headline"], card["about"])
+        rows.add_row(card["name"], card["family"], *texts)
+    voice.show(rows)
+    voice.show(
+        "\nlook at one: hvae sample NAME; a folder of your own with its card and numbers: hvae pull NAME --out FOLDER"
+    )
 
 
 def _show_published(voice: Voice) -> None:

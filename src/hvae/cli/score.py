@@ -14,6 +14,7 @@ from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 from hvae.config.data import KNOWN
+from hvae.pretrained import is_packaged
 from hvae.runs.form import HUB, SPLITS
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
 def _default(run: Path, data: str) -> Path | None:
     """The table of a run's folder; None where there is no run, which is said when it is read."""
     folder = run.parent if run.suffix == ".safetensors" and not run.is_dir() else run
-    return folder / f"scores-{_name(data)}.csv" if folder.is_dir() else None
+    return folder / f"scores-{_name(data)}.csv" if folder.is_dir() or is_packaged(run) else None
 
 
 def _name(data: str) -> str:

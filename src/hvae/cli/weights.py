@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hvae.cli.voice import Voice, table
 from hvae.config.run import RunConfig
+from hvae.pretrained import WEIGHTS
 from hvae.runs.source import CONFIG, outlined
 
-WEIGHTS = "model.safetensors"
 NOTE = (
     "no configuration stands beside these weights: levels, FLOPs and memory are those of a model that only the code "
     "which built it knows (hvae.inspection.inspect)"

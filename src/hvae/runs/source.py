@@ -8,6 +8,7 @@ from hvae.config.data import KNOWN, SEQUENCES, DataConfig
 from hvae.config.presets import PRESETS, is_open, preset
 from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
+from hvae.pretrained import find, is_packaged
 
 CONFIG = "config.yaml"
 
@@ -29,13 +30,22 @@ def _named(source: str) -> RunConfig:
     path = Path(source)
     if source in PRESETS:
         return preset(source)
-    if path.is_dir():
+    if path.is_dir() and not is_packaged(source):
         return stored(path)
     if path.is_file():
         return RunConfig.load(path)
+    if is_packaged(source):
+        return packaged(source)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise HvaeError(f"no file or folder at {source}; expected a configuration (YAML), a run folder, or a preset")
     raise unknown("preset, file or folder", source, PRESETS, "hvae models")
+
+
+def packaged(name: str) -> RunConfig:
+    """The configuration of a model that comes with the library."""
+    from hvae.weights import read_weights
+
+    return RunConfig.from_dict(read_weights(find(name).weights).description["config"])
 
 
 def stored(folder: Path) -> RunConfig:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae import pretrained
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import SECTIONS, Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
@@ -127,6 +128,14 @@ def _fixed(key: str) -> HvaeError:
         keys = [*FREE[:-1], *(f"evaluate.{field.name}" for field in fields(EvaluateConfig))]
         return unknown("key", key, keys, "hvae evaluate --help")
     return HvaeError(f"--{key} belongs to the training; afterwards only {', '.join(FREE)}KEY can change")
+
+
+def check_own(run: str | Path | LoadedRun, command: str) -> None:
+    """Raises HvaeError, before anything takes time, where `command` would write beside a packaged model."""
+    if isinstance(run, str | Path):
+        pretrained.check_own(run, command)
+    elif run.is_packaged:
+        pretrained.check_own(run.folder, command)
 
 
 def _placed(run: str | Path | LoadedRun, overrides: Overrides) -> LoadedRun:

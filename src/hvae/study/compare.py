@@ -14,6 +14,7 @@ from hvae.records import JSON
 from hvae.reporting.comparison import Group, Number, Row, write_comparison
 from hvae.runs.provenance import read_provenance
 from hvae.runs.source import stored
+from hvae.runs.subject import check_own
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
 from hvae.study.measure import Ranked
 from hvae.study.measures.likelihood import Likelihood
@@ -64,10 +65,11 @@ def _folders(runs: Sequence[str | Path | LoadedRun]) -> list[Path]:
 
 def _folder(run: str | Path | LoadedRun) -> Path:
     """The folder of a run, which its weight file can stand for."""
+    if not isinstance(run, str | Path | LoadedRun):
+        raise HvaeError(f"expected folders of runs, or what hvae.load gives, got {type(run).__name__}")
+    check_own(run, "compare")
     if isinstance(run, LoadedRun):
         return run.folder
-    if not isinstance(run, str | Path):
-        raise HvaeError(f"expected folders of runs, or what hvae.load gives, got {type(run).__name__}")
     path = Path(run)
     return path.parent if path.suffix == ".safetensors" and path.is_file() else path
 

@@ -14,7 +14,7 @@ from hvae.files import write_text
 from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.protocol import convention
 from hvae.runs.provenance import write_json
-from hvae.runs.subject import Subject, Tell, open_run, vouched
+from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
 from hvae.study.evaluation import FILE, Evaluation
 from hvae.study.judgement import verdict_of
 from hvae.study.measure import Measure, Result
@@ -51,6 +51,7 @@ def evaluate(
     called with (done, total, name); `tell`, called with a line where something is worth saying.  Earlier numbers of the
     same weights, data and settings stay.  Raises HvaeError, before anything takes time, for what cannot be measured.
     """
+    check_own(run, "evaluate")
     hear = tell or silent
     chosen = {} if measures is None else {"evaluate.measures": _joined(measures)}
     keys = {**(overrides or {}), **chosen}

@@ -9,7 +9,6 @@ from pathlib import Path
 from hvae.checkpoints import describe
 from hvae.checkpoints.imports import READERS, Converted, convert, sha256, unlike
 from hvae.checkpoints.published import PUBLISHED, Published, of_file, published
-from hvae.checkpoints.runs import WEIGHTS
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.families import family_type
@@ -23,6 +22,7 @@ from hvae.data.lookup import base
 from hvae.descriptions import Origin, RunRecord
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
+from hvae.pretrained import WEIGHTS
 from hvae.records import JSON
 from hvae.runs.protocol import UNSEEN, held_out, layout
 from hvae.runs.provenance import NAME as PROVENANCE

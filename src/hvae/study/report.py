@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
 from hvae.runs import MEASURING, Claim, claiming
-from hvae.runs.subject import Subject, Tell, open_run, vouched
+from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
 from hvae.study.evaluate import able, judged, measure_all, with_measures
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
 from hvae.study.measures import MEASURES
@@ -41,6 +41,7 @@ def report(
     files whose code may run where the run names it; `progress`, called with (done, total, name); `tell`, called with a
     line where something is worth saying.  Raises HvaeError, before anything takes time, for what cannot be measured.
     """
+    check_own(run, "report")
     hear, watched = tell or silent, bars(progress)
     words = vouched(trust, overrides or {})
     with trusting(*words.words):

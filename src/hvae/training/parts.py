@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from hvae.errors import HvaeError, unknown
+from hvae.pretrained import find
 from hvae.weights import load_weights
 
 _SHOWN = 6
@@ -93,12 +94,11 @@ def _is_frozen(name: str, module: nn.Module, patterns: Sequence[str]) -> bool:
 
 
 def weights_for(model: nn.Module, run: str | Path) -> dict[str, Tensor]:
-    """The weights of a run folder (or of a weight file) that a model may begin with.
+    """The weights of a run folder, a weight file or a packaged model that a model may begin with.
 
     Raises HvaeError when none is there, when no name fits, and for a tensor of another shape.
     """
-    place = Path(run)
-    path = place if place.suffix == ".safetensors" else place / "model.safetensors"
+    path = find(run).weights
     given, own = load_weights(path)[0], model.state_dict()
     shared = [name for name in own if name in given]
     if not shared:
