@@ -17,7 +17,7 @@ from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.lossless import bitsback, bitswap
 from hvae.coding.lossless.book import Book, calibrate
 from hvae.datum import Datum
-from hvae.distributions import Bernoulli, Distribution, Flowed, Normal, standard_normal
+from hvae.distributions import Bernoulli, Denoising, Distribution, Flowed, Normal, standard_normal
 from hvae.draw import posterior, replay
 from hvae.levels import gaussian
 from hvae.site import Site, Visit
@@ -30,7 +30,7 @@ WORDS = 4000
 
 def flows(model: Model) -> bool:
     return any(
-        isinstance(r.q, Flowed) or type(r.p) is not Normal
+        isinstance(r.q, Flowed) or type(r.p) not in (Normal, Denoising)
         for r in run(model, posterior, model.evidence(data())).latents
     )
 

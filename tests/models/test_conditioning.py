@@ -26,7 +26,7 @@ from hvae.training.loss import Batch, LossStep
 from hvae.walk import Evidence, Model, names, run
 from hvae.zoo import build
 
-TAKERS = [name for name in FAMILIES if not name.startswith("biva")]
+TAKERS = [name for name in FAMILIES if not name.startswith(("biva", "vdm"))]
 CLASS = ConditionConfig(kind="class", classes=3, drop=0.2)
 VECTOR = ConditionConfig(kind="vector", numbers=2, drop=0.2)
 

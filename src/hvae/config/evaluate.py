@@ -82,6 +82,7 @@ MEASURES: Mapping[str, str] = {
     "reconstruction": "PSNR and MS-SSIM of reconstructions",
     "codebook": "perplexity and use of each codebook, bits a code, and MSE over variance",
     "contribution": "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior",
+    "depth": "the bound of a diffusion by its number of levels T, and in continuous time",
     "maps": "where in the picture each level spends its nats",
     "over-time": "what each level spends at each step of a sequence",
     "baselines": "what counting alone says of the same sequences: marginals, Markov chains, AR(2), FLAC",
@@ -100,6 +101,7 @@ QUICK = (
     "reconstruction",
     "codebook",
     "contribution",
+    "depth",
     "maps",
     "over-time",
     "baselines",
@@ -132,7 +134,7 @@ class EvaluateConfig(Section):
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
     measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, codebook,
-    contribution, maps, over-time, baselines, coarse-to-fine (these are quick), condition, hierarchical, classes,
+    contribution, depth, maps, over-time, baselines, coarse-to-fine (these are quick), condition, hierarchical, classes,
     quality, disentanglement.  What is named must be possible."""
     batch: Count = 100
     """Data scored at once."""
@@ -158,6 +160,9 @@ class EvaluateConfig(Section):
     """Pixels a side that your network wants (0: as they are)."""
     features_channels: Repeats = 3
     """Channels that your network wants."""
+    solver: Annotated[str, Length(0, 100)] = ""
+    """How samples of a diffusion are drawn for quality, as in ddim:50: ancestral, ddim or second-order, and its steps
+    (none: ancestral, all levels)."""
     generated: Data = 5000
     """Samples compared with as many real images, at most."""
     seed: Annotated[int, Bound(least=0, most=10**12)] = 0

@@ -100,25 +100,30 @@ class GridGaussian(Distribution):
 
     @property
     def logits(self) -> Tensor:
-        """Of all values, up to a constant, (B, L, ...)."""
+        """Of all values, (B, L, ...), 0 that of the nearest one."""
         grid = torch.arange(self.levels, device=self.loc.device).view(1, -1, *[1] * (self.loc.ndim - 1))
-        return self._nats(grid, self.loc[:, None])
+        return self._nats(grid, self.loc[:, None], self._nearest()[:, None])
 
-    def _nats(self, k: Tensor, loc: Tensor) -> Tensor:
-        return -0.5 * ((loc - centred(k, self.levels)) / self.scale) ** 2
+    def _nearest(self) -> Tensor:
+        """k of the value nearest to the location, (B, ...)."""
+        return ((self.loc.detach() + 1) * (self.levels / 2) - 0.5).round().clamp(0, self.levels - 1)
+
+    def _nats(self, k: Tensor, loc: Tensor, nearest: Tensor) -> Tensor:
+        # The difference of two squares as a product: each alone may have more digits than a float.
+        x, y = centred(k, self.levels), centred(nearest, self.levels)
+        return 0.5 * (x - y) * (2 * loc - x - y) / self.scale**2
 
     def log_prob(self, value: Tensor) -> Tensor:
-        k = level_of(value, self.levels)
-        return self._nats(k, self.loc) - self._log_sum()
+        nearest = self._nearest()
+        return self._nats(level_of(value, self.levels), self.loc, nearest) - self._log_sum(nearest)
 
-    def _log_sum(self) -> Tensor:
+    def _log_sum(self, nearest: Tensor) -> Tensor:
         """log of the sum over all k, of which only those count that lie near the nearest one."""
         reach = self._reach()
         if 2 * reach + 1 >= self.levels:
             return self.logits.logsumexp(1)
-        nearest = ((self.loc.detach() + 1) * (self.levels / 2) - 0.5).round().clamp(0, self.levels - 1)
         around = [nearest + step for step in range(-reach, reach + 1)]
-        masses = [self._nats(k, self.loc).masked_fill((k < 0) | (k >= self.levels), -math.inf) for k in around]
+        masses = [self._nats(k, self.loc, nearest).masked_fill((k < 0) | (k >= self.levels), -math.inf) for k in around]
         return torch.stack(masses, 1).logsumexp(1)
 
     def _reach(self) -> int:

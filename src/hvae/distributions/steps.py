@@ -13,6 +13,8 @@ from torch import Tensor
 from hvae.distributions.base import Distribution
 from hvae.errors import HvaeError
 
+MOST_MOMENTS = 10**6
+
 
 class Visits(Distribution, ABC):
     """Which of `total` steps are visited for each of B rows: all of them, or `count` random ones.
@@ -25,15 +27,16 @@ class Visits(Distribution, ABC):
 
     def __init__(self, like: Tensor, total: int, count: int | None = None, few: int = 0) -> None:
         self.like, self.total, self.count, self.few = like, total, total if count is None else count, few
+        self.most = total
 
     @abstractmethod
     def of(self, count: int) -> Visits:
         """The law of so many."""
 
     def thinned(self, count: int) -> Visits:
-        """`count` random steps for each row.  Raises HvaeError unless 1 <= count <= T."""
-        if not (isinstance(count, int) and 1 <= count <= self.total):
-            raise HvaeError(f"expected 1 to {self.total} steps of a walk, got {count}")
+        """`count` random ones for each row.  Raises HvaeError for none, and for more than `most`."""
+        if not (isinstance(count, int) and 1 <= count <= self.most):
+            raise HvaeError(f"expected 1 to {self.most} steps of a walk, got {count}")
         return self.of(count)
 
     def places(self) -> Tensor:
@@ -103,10 +106,14 @@ class Moments(Visits):
 
     def __init__(self, like: Tensor, total: int, count: int | None = None, few: int = 0) -> None:
         super().__init__(like, total, count, few)
-        self.is_whole = count is None
+        self.is_whole, self.most = count is None, MOST_MOMENTS
 
     def of(self, count: int) -> Moments:
         return Moments(self.like, self.total, count, self.few)
+
+    def steps(self) -> Steps:
+        """The same as steps of a walk: what is visited of them are whole numbers."""
+        return Steps(self.like, self.total, None if self.is_whole else self.count, self.few)
 
     def sample(self) -> Tensor:
         return self.every() if self.is_whole else self.places()

@@ -7,10 +7,10 @@ Shapes: `B` rows; `T` steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hvae.distributions.keep import Keep
-from hvae.distributions.steps import Depth, Visits
+from hvae.distributions.steps import Depth, Moments, Visits
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior
 from hvae.errors import HvaeError, short
 from hvae.site import Key, Site
@@ -67,6 +67,9 @@ class _Coarse(Wrapper):
     count: int
 
     def __call__(self, site: Site) -> Drawn:
+        if isinstance(site.p, Moments):
+            # So many levels are visited as levels, not as moments of the time without any.
+            return self.otherwise(replace(site, p=site.p.steps()))
         if not isinstance(site.p, Depth):
             return self.otherwise(site)
         fewer = site.p.levels(self.count)

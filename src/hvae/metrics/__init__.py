@@ -18,6 +18,7 @@ from hvae.metrics.contribution import (
     contribution,
     reconstruction,
 )
+from hvae.metrics.depth import DepthResult, LevelsBound, depth
 from hvae.metrics.detection import Detection, detection, threshold
 from hvae.metrics.diagnosis import verdict
 from hvae.metrics.disentangle import DisentanglementResult, LevelDisentanglement, disentanglement
@@ -55,6 +56,7 @@ __all__ = [
     "CoarseToFine",
     "Codes",
     "ContributionResult",
+    "DepthResult",
     "Detection",
     "DisentanglementResult",
     "Estimate",
@@ -66,6 +68,7 @@ __all__ = [
     "LevelDisentanglement",
     "LevelInformation",
     "LevelRate",
+    "LevelsBound",
     "LikelihoodResult",
     "Measured",
     "MutualResult",
@@ -87,6 +90,7 @@ __all__ = [
     "contribution",
     "deciding",
     "density_coverage",
+    "depth",
     "detection",
     "disentanglement",
     "estimate",

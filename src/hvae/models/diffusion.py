@@ -27,11 +27,21 @@ MOST_LEVELS = 10**6
 
 Guess = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """(z_t, what the network says, alpha_t, sigma_t) -> a guess at the datum, all (n, ...)."""
-GUESSES: Mapping[str, Guess] = {
-    "eps": lambda z, said, a, s: (z - s * (z + said)) / a,
-    "v": lambda z, said, a, s: a * z - s * said,
-    "x0": lambda z, said, a, s: z + said,
-}
+
+
+def _of_noise(z: Tensor, said: Tensor, a: Tensor, s: Tensor) -> Tensor:
+    return (z - s * (z + said)) / a
+
+
+def _of_velocity(z: Tensor, said: Tensor, a: Tensor, s: Tensor) -> Tensor:
+    return a * z - s * said
+
+
+def _of_datum(z: Tensor, said: Tensor, a: Tensor, s: Tensor) -> Tensor:
+    return z + said
+
+
+GUESSES: Mapping[str, Guess] = {"eps": _of_noise, "v": _of_velocity, "x0": _of_datum}
 """By what the network says: noise less z_t, velocity, or datum less z_t (Salimans and Ho 2022, arXiv 2202.00512)."""
 
 Laws = Callable[[Tensor], tuple[Normal, Normal]]
@@ -144,11 +154,10 @@ class Diffusion(Model):
 
     def _visited(self, visit: Visit, x: Tensor, count: int, place: Tensor, k: int, of: int) -> None:
         """The k-th of the visited levels, at each row's own place (n,) among `count`."""
-        far, laws, time = self._instant(x, count, place) if place.is_floating_point() else self._level(x, count, place)
+        far, laws, band = self._instant(x, count, place) if place.is_floating_point() else self._level(x, count, place)
         above = noised(x, far)
         z = visit(Site("above", above, above, step=k, auxiliary=True))
         p, q = laws(z)
-        band = (time * self.bands).long().clamp(max=self.bands - 1)
         # Rows are of different bands: one law and value for all, and under each name the rows that belong to it.
         top, *rest = (
             Site(f"z{b + 1}", p, q, step=k, weight=count / of, mask=band == b) for b in reversed(range(self.bands))
@@ -158,7 +167,7 @@ class Diffusion(Model):
             visit(replace(site, value=value, proposal=q))
 
     def _level(self, x: Tensor, count: int, place: Tensor) -> tuple[Tensor, Laws, Tensor]:
-        """gamma above, laws given z there, and the time of a level by its place (n,)."""
+        """gamma above, laws given z there, and the band of a level by its place (n,)."""
         numbers = torch.tensor(self._numbers(count), device=x.device)
         times = numbers.to(x.dtype) / numbers[-1]
         far, near = (self._wide(self.schedule(times[at])) for at in (place + 1, place))
@@ -166,15 +175,15 @@ class Diffusion(Model):
         def laws(z: Tensor) -> tuple[Normal, Normal]:
             return Denoising(z, self.denoised(z, far), far, near), Denoising(z, x, far, near)
 
-        # Whole numbers, since a time at the edge of a band may be rounded over it.
-        return far, laws, (numbers[place].double() + 0.5) / numbers[-1]
+        return far, laws, numbers[place] * self.bands // numbers[-1]
 
     def _instant(self, x: Tensor, count: int, place: Tensor) -> tuple[Tensor, Laws, Tensor]:
         """The same of an instant: an observation of x of the precision -dSNR / dt, of which a level has 1 / S."""
         time = place.to(x.dtype) / count
         gamma, slope = self._wide(self.schedule(time)), self._wide(self.schedule.slope(time))
         scale = ((0.5 * gamma).exp() * (count / slope).sqrt()).expand_as(x)
-        return gamma, lambda z: (Normal(self.denoised(z, gamma), scale), Normal(x, scale)), time
+        band = (time * self.bands).long().clamp(max=self.bands - 1)
+        return gamma, lambda z: (Normal(self.denoised(z, gamma), scale), Normal(x, scale)), band
 
     def _wide(self, gamma: Tensor) -> Tensor:
         return gamma.view(-1, *[1] * len(self.shape))

@@ -14,7 +14,7 @@ from hvae.config.presets.preset import Preset
 from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
 
-MEASURES = ("likelihood", "reconstruction")
+MEASURES = ("likelihood", "reconstruction", "depth")
 """What takes one walk of all levels for each datum, and no more."""
 
 
@@ -32,7 +32,7 @@ def _diffusion(model: VDMConfig, data: DataConfig, steps: int, batch: int, limit
             save_every=500,
             valid_every=steps // 10,
         ),
-        evaluate=EvaluateConfig(samples=1, limit=limit, measures=MEASURES, generated=1000),
+        evaluate=EvaluateConfig(samples=1, limit=limit, measures=MEASURES, solver="second-order:50", generated=1000),
     )
 
 

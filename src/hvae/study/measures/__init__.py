@@ -13,6 +13,7 @@ from hvae.study.measures.coarse_to_fine import CoarseToFine
 from hvae.study.measures.codebook import Codebook
 from hvae.study.measures.condition import Condition
 from hvae.study.measures.contribution import Contribution
+from hvae.study.measures.depth import Depth
 from hvae.study.measures.disentanglement import Disentanglement
 from hvae.study.measures.hierarchical import Hierarchical
 from hvae.study.measures.likelihood import Likelihood
@@ -29,6 +30,7 @@ _ALL: tuple[Measure[Any], ...] = (
     Reconstruction(),
     Codebook(),
     Contribution(),
+    Depth(),
     Maps(),
     OverTime(),
     Baselines(),

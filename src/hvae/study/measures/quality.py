@@ -60,8 +60,9 @@ class Quality(Measure[SamplesResult]):
                 progress=_both(tick, len(real)),
                 compared=compared,
             )
+        solver = f", {work.config.solver}" if work.config.solver else ""
         values = vars(result) | {"inception_score": judge.score() or result.inception_score}
-        return SamplesResult(**values, samples="pixels drawn, temperature 1")
+        return SamplesResult(**values, samples=f"pixels drawn, temperature 1{solver}")
 
     def check(self, config: EvaluateConfig, trust: Trust) -> None:
         """A network of the user's is code."""
@@ -69,8 +70,15 @@ class Quality(Measure[SamplesResult]):
 
     def obstacle(self, work: Work) -> str:
         """Enough images for the features, which a network must be able to take."""
+        from hvae.explore.sample import check_solver
+
         needs_labels = work.config.features == "classifier"
-        return work.no_images() or (work.no_classifier() if needs_labels else "") or fault(_check_count, work)
+        return (
+            work.no_images()
+            or (work.no_classifier() if needs_labels else "")
+            or fault(_check_count, work)
+            or fault(check_solver, work.model, work.config.solver)
+        )
 
     def headlines(self, result: SamplesResult, evaluation: Evaluation) -> Iterator[Headline]:
         """Each distance with what it depends on."""
@@ -121,7 +129,11 @@ def _sampled(work: Work, many: int) -> Iterator[Tensor]:
         # A seed for each batch: the pictures depend on their place alone.
         seed, n = work.config.seed * 1_000_003 + place, min(size, many - start)
         context = context_of(work.model, work.split.batch(range(start, start + n)))
-        yield sample_pixels(work.model, n, context=context, seed=seed, chunk=size).float().cpu()
+        yield (
+            sample_pixels(work.model, n, context=context, solver=work.config.solver, seed=seed, chunk=size)
+            .float()
+            .cpu()
+        )
 
 
 class _Judge:
