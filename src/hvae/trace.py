@@ -151,6 +151,17 @@ def _series(records: list[Record]) -> Record:
     )
 
 
+def _shared(record: Record, known: dict[Hashable, tuple[Record, Tensor]]) -> Tensor:
+    """What a record spends; of records that differ in their masks and weights alone the nats are computed once."""
+    if record.proposal is None or record.proposal is record.p:
+        return record.divergence()[0]
+    key = id(record.proposal), id(record.p), id(record.value), record.late
+    if key not in known:
+        # With the record, so that no other object takes the place of what it is known by.
+        known[key] = record, divergence(record.proposal, record.law, record.value, late=record.late)[0]
+    return record.counted(known[key][1])
+
+
 def _stacked_laws(laws: list[Distribution | None]) -> LocationScale | None:
     """Laws of one type over (B, ...) as one over (B, T, ...)."""
     known = [law for law in laws if isinstance(law, LocationScale)]
@@ -227,8 +238,9 @@ class Trace:
     def nats(self) -> dict[str, Tensor]:
         """Nats each level spends, element by element, {name: (B, ...)}; the steps of a recurring name are summed."""
         nats: dict[str, Tensor] = {}
+        known: dict[Hashable, tuple[Record, Tensor]] = {}
         for records in self._forms(data=False):
-            name, spent = records[0].name, _series(records).divergence()[0]
+            name, spent = records[0].name, _shared(_series(records), known)
             spent = spent.sum(1) if len(records) > 1 else spent
             nats[name] = nats[name] + spent if name in nats else spent
         return nats
