@@ -21,6 +21,7 @@ from hvae.config import (
     TrainConfig,
     WarmUpConfig,
 )
+from hvae.config.diffusion import VDMConfig
 from hvae.errors import HvaeError
 
 levels = st.dictionaries(st.sampled_from(["z1", "z2", "z10"]), st.floats(0, 10), min_size=1)
@@ -31,8 +32,9 @@ sizes = st.lists(st.integers(1, 600), min_size=1, max_size=5).map(tuple)
 @st.composite
 def configs(draw: st.DrawFn) -> RunConfig:
     family = FAMILIES[draw(st.sampled_from(list(FAMILIES)))].config
+    laws = ["gaussian-grid"] if family is VDMConfig else ["categorical", "bernoulli"]
     return RunConfig(
-        model=family(likelihood=draw(st.sampled_from(["categorical", "bernoulli"])), sigma=draw(st.floats(1e-3, 1))),
+        model=family(likelihood=draw(st.sampled_from(laws)), sigma=draw(st.floats(1e-3, 1))),
         data=DataConfig(
             root=draw(TEXTS),
             size=draw(st.none() | st.tuples(st.integers(1, 9), st.integers(1, 9))),

@@ -7,7 +7,6 @@ is made fit for a screen here: names of files and of their contents are others' 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -105,20 +104,13 @@ def _say(console: Console, part: Any) -> None:
         console.print(_Fit(part), soft_wrap=False, crop=False)
         return
     lines = for_lines(part)
-    fits = console.is_terminal or _asked_width() is not None
-    console.print("\n".join(wrapped(lines, console.width)) if fits else lines)
+    console.print("\n".join(wrapped(lines, console.width)) if console.is_terminal else lines)
 
 
 def _console(stderr: bool, quiet: bool) -> Console:
-    # Prose in the tables of a file or a pipe wraps here; nothing else has a width there, unless COLUMNS asks for one.
-    wide = None if (sys.stderr if stderr else sys.stdout).isatty() else _asked_width() or 160
+    # Prose in the tables of a file or a pipe wraps here; nothing else has a width there.
+    wide = None if (sys.stderr if stderr else sys.stdout).isatty() else 160
     return Console(stderr=stderr, quiet=quiet, width=wide, markup=False, emoji=False, highlight=False, soft_wrap=True)
-
-
-def _asked_width() -> int | None:
-    """Columns that the environment asks for; None where it says nothing that is a width."""
-    text = os.environ.get("COLUMNS", "")
-    return int(text) if text.isdecimal() and 0 < int(text) <= 10**4 else None
 
 
 class _Fit:

@@ -191,7 +191,7 @@ class Diffusion(Model):
     def denoised(self, z: Tensor, gamma: Tensor) -> Tensor:
         """The guess at x from z_t, (n, ...); `gamma` of all rows, (), or of each, (n, 1, ...)."""
         low, high = self.ends
-        level = ((gamma - low) / (high - low)).flatten().expand(len(z))
+        level = ((gamma - low) / (high - low)).flatten().expand(z.shape[0])
         return self.guess(z, full(self.network(z, level)), alpha(gamma), sigma(gamma))
 
     def _likelihood(self, z: Tensor) -> GridGaussian:
