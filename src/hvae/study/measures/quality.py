@@ -76,8 +76,8 @@ class Quality(Measure[SamplesResult]):
         return (
             work.no_images()
             or (work.no_classifier() if needs_labels else "")
-            or fault(_check_count, work)
             or fault(check_solver, work.model, work.config.solver)
+            or fault(_check_count, work)
         )
 
     def headlines(self, result: SamplesResult, evaluation: Evaluation) -> Iterator[Headline]:

@@ -1,0 +1,94 @@
+"""A diffusion through the commands: trained, measured, drawn from in few steps, and refused where it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hvae.cli.main import main
+
+Command = Callable[..., Any]
+
+TINY = (
+    "--model.widths",
+    "4",
+    "--model.blocks",
+    "1",
+    "--model.steps",
+    "12",
+    "--train.steps",
+    "4",
+    "--train.batch",
+    "16",
+)
+FEW = ("--train.valid_size", "20", "--train.accelerator", "cpu", "--evaluate.limit", "20")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "vdm"
+    assert main(["train", "digits-vdm", *TINY, *FEW, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_levels_are_grouped_and_the_bound_is_measured_by_their_number(run: Path, command: Command) -> None:
+    said = command("evaluate", run, "--evaluate.measures", "likelihood,depth", "--json")
+    assert said.code == 0, said.err
+    found = said.json
+    assert list(found["likelihood"]["levels"]) == [f"z{l}" for l in range(11, 0, -1)]
+    assert {level["estimator"] for level in found["likelihood"]["levels"].values()} == {"analytic"}
+    assert [row["levels"] for row in found["depth"]["by_levels"]] == [10, 12]
+    shown = command("evaluate", run, "--evaluate.measures", "depth").out
+    assert "levels T" in shown and "random levels a datum at most" in shown
+
+
+@pytest.mark.parametrize("solver", ["ancestral:3", "ddim:12", "second-order:2", "ddim"])
+def test_samples_by_a_solver(run: Path, tmp_path: Path, command: Command, solver: str) -> None:
+    said = command("sample", run, "-n", 2, "--solver", solver, "-o", tmp_path / "a.npy", "--seed", 3, "--json")
+    assert said.code == 0 and said.json["solver"] == solver
+    pictures = np.load(tmp_path / "a.npy")
+    assert pictures.shape == (2, 1, 8, 8) and 0 <= pictures.min() <= pictures.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("sample", "RUN", "--solver", "ddim:13"), "expected 1 to 12 levels, as many as this model has, got 13"),
+        (("sample", "RUN", "--solver", "ddim:0"), "of 1 or more steps, got ddim:0"),
+        (("sample", "RUN", "--solver", "heun:5"), "no solver named 'heun'"),
+        (("evaluate", "RUN", "--evaluate.measures", "quality", "--evaluate.solver", "ddim:13"), "1 to 12 levels"),
+        (("train", "digits-vdm", "--model.steps", "-1", "--out", "OUT"), "model.steps: expected at least 0, got -1"),
+        (("train", "digits-vdm", "--model.gamma_max", "-9", "--out", "OUT"), "noise grows with time"),
+        (
+            ("train", "digits-vdm", "--objective.kind", "iwae", "--objective.samples=2", "--out", "OUT"),
+            "choose elbo",
+        ),
+        (("train", "digits-vdm", "--model.likelihood", "dmol", "--out", "OUT"), "expected gaussian-grid"),
+    ],
+)
+def test_bad_input_is_refused_first(
+    words: tuple[str, ...], line: str, run: Path, tmp_path: Path, command: Command
+) -> None:
+    place = {"RUN": run, "OUT": tmp_path / "new"}
+    said = command(*(place.get(word, word) for word in words))
+    assert said.code == 2 and line in said.err and said.err.count("\n") == 1, said.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_solvers_are_about_diffusions(trained: tuple[Path, Any], command: Command) -> None:
+    said = command("sample", trained[0], "--solver", "ddim:5")
+    assert said.code == 2 and "is about diffusions (model.family vdm)" in said.err
+
+
+def test_many_levels_are_not_coded(tmp_path: Path) -> None:
+    from hvae import HvaeError, build
+    from hvae.coding import Codec
+    from hvae.config import VDMConfig
+
+    model = build(VDMConfig(steps=101, widths=(4,), blocks=1, gamma_min=-3.0), (1, 4, 4), bits=1)
+    with pytest.raises(HvaeError, match=r"a walk of 101 levels is not coded.*--model.steps 50"):
+        Codec(model, bits=1).calibrate(np.zeros((2, 1, 4, 4), dtype=np.uint8))
