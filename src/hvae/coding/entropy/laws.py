@@ -166,7 +166,7 @@ def continuous(law: Distribution | None) -> Continuous:
     if not isinstance(own, Continuous):
         raise Uncodable(
             f"expected Gaussian or categorical latents, got {law!r}, whose mass in a bin has no closed form; "
-            "train with a Gaussian posterior (no flow) to compress, or register the law (hvae.coding.register)"
+            "train with Gaussians (without flows) to compress, or register the law (hvae.coding.register)"
         )
     return own
 
