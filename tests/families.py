@@ -124,6 +124,7 @@ TIMED: dict[str, ModelConfig] = {
         for merge in ("residual-mean", "residual", "precision", "linear")
     },
     "dmm": DMMConfig(**CHAIN),
+    "dmm-flow": DMMConfig(**CHAIN, flow=FlowConfig(prior="affine-coupling", posterior="affine", **FLOW)),
     "dmm-both": DMMConfig(**CHAIN, reader="both", cell="lstm"),
     "dmm-rectifier": DMMConfig(**CHAIN, reader="both", cell="rectifier"),
     "vrae": VRAEConfig(latents=(3,), state=6, width=5),

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Repeats, Size, Sizes
-from hvae.config.model import Merge, ModelConfig, Variance
+from hvae.config.model import FlowingConfig, Merge, ModelConfig, Variance
 from hvae.errors import HvaeError
 
 Cell = Literal["gru", "lstm"]
@@ -81,7 +81,7 @@ class SRNNConfig(SequenceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DMMConfig(SequenceConfig):
+class DMMConfig(SequenceConfig, FlowingConfig):
     """Deep Markov model: a chain of latents that alone make the data, inferred backwards in time."""
 
     family: ClassVar[str] = "dmm"

@@ -15,6 +15,7 @@ from hvae.datum import Datum
 from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
+from hvae.models.flows import Flows
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
 from hvae.nn.recurrence import delayed
@@ -37,7 +38,7 @@ class Recurrent(Stepwise):
     `past`, u (B, T, U) and a carry -> (what is known after each step (B, T, C), carry), and `known` C, how many numbers
     that are: c_t is what was known after step t - 1, and c_1 is zero; `reader`, (u, c, lengths) -> e (B, T, E);
     `first`, n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood
-    parameters of a step; `head`, raw -> law of a step.
+    parameters of a step; `head`, raw -> law of a step; `flows`, what the laws of z_t are pushed through.
     """
 
     timed = True
@@ -56,12 +57,14 @@ class Recurrent(Stepwise):
         level: Level,
         leave: nn.Module,
         head: Head,
+        flows: Flows | None = None,
     ) -> None:
         super().__init__()
         self.shape, self.limits, self.known = tuple(shape), limits, known
         self.embed, self.past, self.reader = embed, past, reader
         self.first, self.enter, self.level = first, enter, level
         self.leave, self.head = leave, head
+        self.flows = Flows() if flows is None else flows
 
     def prepare(self, datum: Datum) -> None:
         steps = existing(datum)
@@ -77,7 +80,8 @@ class Recurrent(Stepwise):
         return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        return self._generated(visit, evidence) if evidence.x is None else self._read(visit, evidence)
+        pushed = self.flows(visit, evidence)
+        return self._generated(pushed, evidence) if evidence.x is None else self._read(pushed, evidence)
 
     def _read(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Every latent in the order of time, then all data at once."""
@@ -95,7 +99,7 @@ class Recurrent(Stepwise):
 
     def step(self, visit: Visit, evidence: Evidence, state: Tensor, t: int) -> Tensor:
         here, past, seen = (
-            at(visit, t, evidence.exists(t)),
+            at(self.flows(visit, evidence), t, evidence.exists(t)),
             evidence.features["past"],
             evidence.features[self.level.name],
         )

@@ -9,6 +9,9 @@
 posterior factorises as `right` does, since z_{t-1} holds all that the past says of z_t; `both` is for inference
 networks that cannot hold it.
 
+`model.flow` pushes q, p or both of each step through a flow (sec. 4 of the same code: an inverse autoregressive one on
+q), which may read h_t.
+
 z_0 is learned, once for p and once for q (as in the code of Pyro's example).
 
 Differences from the paper: no L2 penalty, no dropout; sizes are those of small data.
@@ -29,6 +32,7 @@ from hvae.nn.mlp import near_one
 from hvae.nn.recurrence import NoInput, ReadBackward, ReadBoth, ReadForward, Without, over_time, skip
 from hvae.nn.steps import Centred
 from hvae.nn.transition import Average, GatedTransition
+from hvae.zoo.flows import Channels, flows
 from hvae.zoo.sequences import embedding, leaving, limits_of, step_head, step_of
 
 
@@ -75,6 +79,7 @@ def build(config: DMMConfig, shape: Shape, bits: int) -> Recurrent:
         ),
         leave=nn.Sequential(skip(z), *leaving(z, config.width, config.layers, head)),
         head=head,
+        flows=flows(config.flow, {"z": Channels(z, readers * config.state)}),
     )
 
 

@@ -22,8 +22,8 @@ class Channels(NamedTuple):
 def flows(config: FlowConfig, levels: Mapping[str, Channels]) -> Flows:
     """The flows at the chosen ones of these levels.
 
-    They are made last, so that the other weights start as those of the model without them.  Raises HvaeError for levels
-    that there are not, and without the library.
+    They are made last but for a condition, so that the other weights start as those of the model without them.  Raises
+    HvaeError for levels that there are not, and without the library.
     """
     if not config.stands:
         return Flows()

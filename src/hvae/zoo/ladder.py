@@ -58,8 +58,8 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width),
         head=head,
-        condition=conditioning(config.condition, _places(config)),
         flows=flows(config.flow, {f"z{l}": Channels(config.latent, w) for l, w in enumerate(_each(config), start=1)}),
+        condition=conditioning(config.condition, _places(config)),
     )
 
 

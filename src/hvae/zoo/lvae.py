@@ -39,8 +39,8 @@ def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=levels,
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
-        condition=conditioning(config.condition, _places(config, widths)),
         flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
+        condition=conditioning(config.condition, _places(config, widths)),
     )
 
 

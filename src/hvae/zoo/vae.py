@@ -39,6 +39,6 @@ def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=[level],
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
-        condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}),
         flows=flows(config.flow, {"z1": Channels(latent[0], widths[-1][0])}),
+        condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}),
     )

@@ -36,8 +36,8 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=[_level(config, kit, widths, l) for l in reversed(range(len(widths)))],
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
-        condition=conditioning(config.condition, places),
         flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
+        condition=conditioning(config.condition, places),
     )
 
 
