@@ -47,6 +47,9 @@ FAMILIES: dict[str, ModelConfig] = {
     "lvae-flow": LVAEConfig(
         latents=(4, 3), widths=(12, 10), flow=FlowConfig(posterior="affine-coupling", levels=("z1",), **FLOW)
     ),
+    "vlae-flow": VLAEConfig(
+        network="conv", latents=(1, 2), widths=(6, 8), flow=FlowConfig(prior="affine", posterior="spline", **FLOW)
+    ),
     "ladder-flow": LadderConfig(
         groups=(1, 1), width=8, latent=2, flow=FlowConfig(prior="affine", posterior="affine-coupling", **FLOW)
     ),

@@ -103,9 +103,14 @@ def _over_channels(f: _Map, z: Tensor, context: Tensor | None) -> tuple[Tensor, 
     """f of channels that lie last, in full precision: of rounded networks two directions would be no inverses."""
     kind = z.device.type if torch.amp.is_autocast_available(z.device.type) else "cpu"
     with torch.autocast(kind, enabled=False):
-        c = None if context is None else context.movedim(1, -1).to(z.dtype)
+        c = None if context is None else _beside(z, context)
         image, log_det = f(z.movedim(1, -1), c)
     return image.movedim(-1, 1), log_det.movedim(-1, 1)
+
+
+def _beside(z: Tensor, context: Tensor) -> Tensor:
+    """The context at each place of z with its channels last; its mean over space where z is a vector."""
+    return (context if context.ndim == z.ndim else context.flatten(2).mean(2)).movedim(1, -1).to(z.dtype)
 
 
 class _Single(nn.Module):

@@ -9,8 +9,8 @@
 posterior factorises as `right` does, since z_{t-1} holds all that the past says of z_t; `both` is for inference
 networks that cannot hold it.
 
-`model.flow` pushes q, p or both of each step through a flow (sec. 4 of the same code: an inverse autoregressive one on
-q), which may read h_t.
+`model.flow` pushes q, p or both of each step through a flow, of which q's may read h_t.  That of Pyro's example stands
+on q and does not (posterior affine, context none).
 
 z_0 is learned, once for p and once for q (as in the code of Pyro's example).
 
