@@ -62,6 +62,8 @@ FORGED: dict[str, tuple[ModelConfig, Callable[[dict[str, Any]], None]]] = {
     "kernels": (FAMILIES["biva"], model(kernels=[10**5 + 1, 3, 3])),
     "published blocks": (FAMILIES["vdvae"], model(encoder=",".join(["6x9999"] * 1000))),
     "patch": (FAMILIES["qresvae"], model(patch=10**6)),
+    "flow": (FAMILIES["vae-flow"], model(flow={"posterior": "affine", "hidden": [30_000, 30_000]})),
+    "transforms": (FAMILIES["lvae-flow"], model(flow={"prior": "spline", "transforms": 1000})),
     "widths": (LVAEConfig(latents=(4, 2), widths=(8, 8)), model(widths=[10**6, 8])),
     "mixtures": (LADDER, model(likelihood="dmol", mixtures=10**6)),
     "bits": (LADDER, top(bits=10**9)),

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from hvae.checkpoints.mapping import fit
 from hvae.config.counts import least_tensors
-from hvae.config.model import ModelConfig
+from hvae.config.model import FlowingConfig, ModelConfig
 from hvae.config.parse import plain
 from hvae.errors import HvaeError
 from hvae.records import JSON, Each, check
@@ -90,10 +90,25 @@ def check_weights(
 
 def _check_sizes(config: ModelConfig, numbers: int) -> None:
     """Raises HvaeError for a size that no model of so many numbers can have."""
-    for name, value in plain(config).items():
+    values = dict(_each(plain(config)))
+    for name, value in values.items():
         for size in value if isinstance(value, list) else [value]:
             if isinstance(size, int) and size > max(numbers, _SIZE):
                 raise HvaeError(f"model.{name}: got {size:.3g}, but all tensors together hold {numbers:,} numbers")
+    if isinstance(config, FlowingConfig):
+        # The networks of flows are built with their memory: which weights they have is computed.
+        least = config.flow.least_weights(min(values.get("latents") or [values.get("latent", 1)]))
+        if least > numbers:
+            raise HvaeError(f"model.flow: got {least:.3g} weights, but all tensors together hold {numbers:,} numbers")
+
+
+def _each(values: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """The keys of a configuration, those of its sections by their dotted names."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _each(value, f"{where}{name}.")
+        else:
+            yield where + name, value
 
 
 class _Unfilled(TorchFunctionMode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Length, Line, Repeats, Sizes
@@ -53,6 +54,15 @@ class FlowConfig(Section):
             )
         if ALL in self.levels and len(self.levels) > 1:
             raise HvaeError(f"model.flow.levels: expected all or names of levels, got {','.join(self.levels)}")
+
+    def least_weights(self, latent: int) -> int:
+        """Weights of one level's flow at least, whose latent has so many channels; 0 without one.
+
+        >>> FlowConfig(prior="affine", transforms=2, hidden=(8,)).least_weights(3)
+        96
+        """
+        widths = (latent, *self.hidden, latent)
+        return self.transforms * sum(a * b for a, b in pairwise(widths)) if self.stands else 0
 
     @property
     def stands(self) -> bool:
