@@ -63,7 +63,7 @@ class Listing(NamedTuple):
 
 
 def listed(folder: Path) -> Listing:
-    """Every picture file below a folder, in the order in which the images of a split come.
+    """Every picture file below a folder, or the one that a place is, in the order in which the images of a split come.
 
     Links are followed, and a file or folder that was reached before is not entered again.
 
@@ -76,11 +76,17 @@ def listed(folder: Path) -> Listing:
     >>> [file.path.name for file in listing.files], listing.seen, dict(listing.passed_over)
     (['a.jpg', 'b.png'], 3, {'of another kind': 1})
     """
+    if not folder.is_dir():
+        return Listing((_listed(folder, os.stat(folder)),), 1, {})
     walk = _Walk()
     walk.down(folder)
     # By parts, not by text: "a/2.png" comes before "a b/1.png" on every system.
     files = sorted(walk.files, key=lambda file: file.path.parts)
     return Listing(tuple(files), walk.seen, dict(sorted(walk.passed_over.items())))
+
+
+def _listed(file: Path, state: os.stat_result) -> Listed:
+    return Listed(file, (state.st_size, state.st_mtime_ns, state.st_ino))
 
 
 class _Walk:
@@ -128,7 +134,7 @@ class _Walk:
         elif not self._is_new(state):
             self.passed_over["linked twice"] += 1
         else:
-            self.files.append(Listed(Path(entry.path), (state.st_size, state.st_mtime_ns, state.st_ino)))
+            self.files.append(_listed(Path(entry.path), state))
         return False
 
     def _is_new(self, state: os.stat_result) -> bool:

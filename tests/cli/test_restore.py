@@ -87,6 +87,52 @@ def test_a_run_that_has_learnt_from_noise_shows_its_means(run: Path) -> None:
     assert restored.passes == 3 and restored.draws.shape == (3, 3, 1, 8, 8) and restored.errors() == {}
 
 
+@pytest.fixture(scope="module")
+def noisy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has seen nothing but noise, of its kind."""
+    model = {"family": "ladder", "likelihood": "noise", "groups": (1,), "width": 4, "latent": 2}
+    config = hvae.RunConfig.from_dict({"model": model, "data": {"name": "digits", "bits": 4}, "train": {"steps": 2}})
+    folder = tmp_path_factory.mktemp("noise") / "run"
+    hvae.train(config, out=folder)
+    return folder
+
+
+def test_a_run_under_noise_needs_no_word_of_it_and_no_steps(noisy_run: Path, tmp_path: Path, command: Command) -> None:
+    np.save(tmp_path / "noisy.npy", np.random.default_rng(0).random((3, 1, 8, 8), np.float32))
+    words = (noisy_run, tmp_path / "noisy.npy", "--task", "denoise", "--draws", 5, "--json")
+    said = command("restore", *words, "--out", tmp_path / "out")
+    assert said.code == 0 and said.json["passes"] == 5 and said.json["draws"] == 5, said.err
+    told = command("restore", *words, "--noise", "own", "--steps", 0, "--out", tmp_path / "told")
+    assert told.code == 0
+    np.testing.assert_array_equal(*(np.load(tmp_path / name / "draws.npy") for name in ("out", "told")))
+
+
+def test_one_picture_of_any_size_is_restored_in_tiles(noisy_run: Path, tmp_path: Path, command: Command) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (23, 14), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "large.png")
+    words = ("--task", "denoise", "--draws", 3, "--out", tmp_path / "out", "--json")
+    said = command("restore", noisy_run, tmp_path / "large.png", *words)
+    assert said.code == 0 and said.json["number"] == 1, said.err
+    draws, seen = (np.load(tmp_path / "out" / f"{name}.npy") for name in ("draws", "observed"))
+    assert draws.shape == (1, 3, 1, 23, 14) and np.isfinite(draws).all()
+    np.testing.assert_allclose(seen[0, 0], grey / 255, atol=1e-6)
+    with Image.open(tmp_path / "out" / "pictures" / "0000.png") as picture:
+        assert picture.size == (14, 23)
+
+
+def test_a_stack_is_restored_page_by_page(noisy_run: Path, tmp_path: Path, command: Command) -> None:
+    pages = np.random.default_rng(0).integers(0, 255, (4, 9, 12), dtype=np.uint8)
+    first, *rest = [Image.fromarray(page) for page in pages]
+    first.save(tmp_path / "stack.tif", save_all=True, append_images=rest)
+    words = ("--task", "denoise", "--draws", 2, "--json")
+    said = command("restore", noisy_run, tmp_path / "stack.tif", *words, "--out", tmp_path / "out")
+    assert said.code == 0 and said.json["number"] == 4, said.err
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "observed.npy")[:, 0], pages / 255, atol=1e-6)
+    some = command("restore", noisy_run, tmp_path / "stack.tif", *words, "-n", 3, "--out", tmp_path / "some")
+    assert some.json["number"] == 3 and "the first 3 of 4 pictures" in some.err
+    assert np.load(tmp_path / "some" / "mean.npy").shape == (3, 1, 9, 12)
+
+
 def test_a_picture_without_an_error_is_json(run: Path, tmp_path: Path, command: Command) -> None:
     np.save(tmp_path / "black.npy", np.zeros((2, 1, 8, 8), np.float32))
     words = ("--task", "inpaint", "--mask", "0.5", *QUICK, "--out", tmp_path / "out", "--json")
@@ -128,7 +174,11 @@ REFUSED = {
     "test --task superres --factor 3 --degrade": "--factor: expected 2 or more that divides the model's 8 x 8, got 3",
     "test --task colour --degrade": "--task colour needs a run of colour pictures, got one of shape (1, 8, 8)",
     "nan.npy --task denoise --noise 0.1": "expected finite numbers, got NaN or infinite ones",
-    "wide.npy --task denoise --noise 0.1": "expected what is seen of shape (N, 1, 8, 8), got (2, 1, 8, 9)",
+    "wide.npy --task superres --factor 2": "expected what is seen of shape (N, 1, 4, 4), got (2, 1, 8, 9)",
+    "two.npy --task denoise --noise 0.1": "expected what is seen of shape (N, 1, any, any), got (2, 2, 8, 8)",
+    "sizes --task denoise --noise 0.1": "expected pictures of one size, got",
+    "text.png --task denoise --noise 0.1": "text.png",
+    "black.png --task denoise --noise -0.1": "--noise: expected a standard deviation above 0",
     "nan.npy --task impute": "--mask hides everything",
     "test --task inpaint --mask 0.5 --train.lr 1": "--train.lr is not for restore",
     "test --task inpaint --mask 0.5 --draws 1e6": "draws of 16 pictures takes at least",
@@ -145,6 +195,11 @@ def test_what_cannot_be_is_one_line(
     Image.fromarray(np.zeros((8, 8), np.uint8)).save("black.png")
     np.save("nan.npy", np.full((2, 1, 8, 8), np.nan, np.float32))
     np.save("wide.npy", np.zeros((2, 1, 8, 9), np.float32))
+    np.save("two.npy", np.zeros((2, 2, 8, 8), np.float32))
+    Path("sizes").mkdir()
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save("sizes/a.png")
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save("sizes/b.png")
+    Path("text.png").write_text("no picture")
     before = {path.name for path in tmp_path.iterdir()}
     said = command("restore", run, *words.split(), "--out", "out")
     assert said.code == 2 and REFUSED[words] in said.err and said.err.count("\n") == 1, said.err

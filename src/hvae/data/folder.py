@@ -24,16 +24,16 @@ SPLIT_OF = {title: split for split, titles in SPLIT_FOLDERS.items() for title in
 
 
 def read_folder(config: DataConfig) -> Raw:
-    """All images below `config.path`, sorted by name, each real file once, decoded once into the cache.
+    """All images below `config.path`, sorted by name, each real file once, decoded once into the cache; or one alone.
 
     A folder whose sub-folders all have the names of splits, `train` among them, is read by splits.  Inside a split the
     first sub-folder names the class; labels are given when every image lies in one.  EXIF orientation is obeyed,
     transparency is laid on white, of several pages or frames the first counts unless all are asked for; 16-bit colour
     is read at 8 bits, which is all that Pillow gives.  Raises HvaeError when there is nothing to read.
     """
-    root = there(config)
-    listing = listed(root)
-    sources = _sources(root, listing)
+    place = there(config)
+    root, listing = place if place.is_dir() else place.parent, listed(place)
+    sources = _sources(root, listing) if place.is_dir() else {"train": root}
     splits = {split: [file for file in listing.files if _inside(file, place)] for split, place in sources.items()}
     empty = [place for split, place in sources.items() if not splits[split]]
     if empty:

@@ -21,10 +21,10 @@ HELD = {"npy": ".npy", "idx": "idx"}
 def reader_of(path: Path) -> str:
     """How a file or folder of the user's is read, as `data.name` has it: folder, npy or idx; empty for other files.
 
-    A folder is one of arrays if it holds some and no picture.
+    A folder is one of arrays if it holds some and no picture; one picture is a folder of one.
     """
     if not path.is_dir():
-        return ARRAYS.get(path.suffix, "")
+        return "folder" if path.suffix.lower() in SUFFIXES else ARRAYS.get(path.suffix, "")
     names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
     arrays = ["npy" if name.endswith(".npy") else "idx" for name in names if name.endswith(".npy") or "-idx" in name]
     return arrays[0] if arrays and not listed(path).files else "folder"
@@ -58,8 +58,9 @@ def there(config: DataConfig) -> Path:
 def _better(name: str, path: Path) -> str:
     """The reader that a place is for: this one wherever it may be right, another, or empty for none."""
     if not path.is_dir():
-        other = ARRAYS.get(path.suffix.lower(), "") if path.suffix else ""
-        return other if other or name == "folder" or path.suffix.lower() in SUFFIXES else name
+        suffix = path.suffix.lower()
+        other = "folder" if suffix in SUFFIXES else ARRAYS.get(suffix, "") if suffix else ""
+        return other if other or name == "folder" else name
     if name != "folder":
         held = any(HELD[name] in file.name for file in path.iterdir() if not file.name.startswith("."))
         return name if held else "folder" if listed(path).files else ""

@@ -2,6 +2,7 @@
 
 from hvae.restoration.observation import Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
 from hvae.restoration.restore import HeldOut, Restored, held_out, restore
+from hvae.restoration.tiles import Tiling, shared
 from hvae.restoration.ways import Gibbs, Metropolis, Refine, Way
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "Restored",
     "Seen",
     "Shrunk",
+    "Tiling",
     "Way",
     "held_out",
     "restore",
+    "shared",
 ]

@@ -39,17 +39,18 @@ Change = Callable[[Tensor], Tensor]
 class Observation(ABC):
     """What is known of B pictures, as a likelihood of their latents.  Tensors are (B, ...)."""
 
-    def _each(self, change: Change) -> Self:
+    def mapped(self, change: Change) -> Self:
+        """The same of other pictures: its tensors after a change."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: change(t) for name, t in values.items() if isinstance(t, Tensor)})
 
     def __getitem__(self, rows: slice) -> Self:
         """Some of the pictures."""
-        return self._each(lambda t: t[rows])
+        return self.mapped(lambda t: t[rows])
 
     def to(self, like: Tensor) -> Self:
         """The same on the device and in the floating type of a tensor."""
-        return self._each(lambda t: t.to(like.device, like.dtype if t.is_floating_point() else t.dtype))
+        return self.mapped(lambda t: t.to(like.device, like.dtype if t.is_floating_point() else t.dtype))
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -27,7 +27,7 @@ from torch import Tensor
 from hvae.datum import Context
 from hvae.distributions import Distribution
 from hvae.distributions.pixels import AutoregressivePixels
-from hvae.draw import given, mode, posterior
+from hvae.draw import Draw, given, mode, posterior
 from hvae.errors import HvaeError
 from hvae.refine import refined
 from hvae.restoration.observation import Observation
@@ -36,6 +36,15 @@ from hvae.trace import Trace
 from hvae.walk import Evidence, Model, run
 
 Tick = Callable[[], object]
+
+
+Change = Callable[[Draw, int], Draw]
+"""Of a draw, and the number of the walk that it is for."""
+
+
+def plain(draw: Draw, k: int) -> Draw:
+    """The draw itself, whatever its number."""
+    return draw
 
 
 def law_of(trace: Trace) -> Distribution:
@@ -153,13 +162,15 @@ def _evidence(model: Model, x: Tensor, context: Context) -> Evidence:
 class Refine(Way):
     """Gradient steps from the amortised posterior, `rate` of a posterior's scale at first and 0 at the end.
 
-    The first guess is read by inference after `settle` sweeps of most probable values.
+    The first guess is read by inference after `settle` sweeps of most probable values.  `change` is what becomes of the
+    draw of each walk at the end, by its number: for tiles, the noise that they share.
     """
 
     proposes: ClassVar[bool] = True
     steps: int = 50
     rate: float = 0.2
     settle: int = 3
+    change: Change = plain
 
     def passes(self, draws: int) -> int:
         return self.settle + self.steps + draws
@@ -173,8 +184,8 @@ class Refine(Way):
             return observation.nats(law_of(trace)) - torch.stack(list(trace.rates().values())).sum(0)
 
         draw = refined(model, evidence, bound, self._rates(), tick)
-        for _ in range(draws):
-            yield run(model, draw, evidence)
+        for k in range(draws):
+            yield run(model, self.change(draw, k), evidence)
             tick()
 
     def _settled(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Evidence:

@@ -36,7 +36,7 @@ OFF = 1e-5
 class PictureKeys(TypedDict, total=False):
     """Size and colours of images, as keys of a data configuration."""
 
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     crop: Literal["none", "center", "pad"]
     channels: int
 
@@ -115,7 +115,7 @@ def files(run: LoadedRun, source: str) -> DataConfig:
     path, config = Path(source).expanduser(), run.config.data
     name, place = (reader_of(path), str(path)) if path.exists() else ("hub", on_hub(source))
     if not name:
-        raise HvaeError(f"--data: expected a folder of images, or an .npy, .npz or IDX file, got {source}")
+        raise HvaeError(f"--data: expected a folder of images, one picture, or an .npy, .npz or IDX file, got {source}")
     return DataConfig(
         name=name,
         path=place,

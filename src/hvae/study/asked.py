@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.errors import HvaeError
-from hvae.runs.form import EIGHT, files
+from hvae.runs.form import EIGHT, PictureKeys, files
 from hvae.study.images import is_split
 from hvae.study.latents import images
 
@@ -70,8 +70,12 @@ def array(data: str | Path | Source, number: int) -> Tensor | None:
     return None
 
 
-def observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor, tuple[str, ...]]:
-    """Pictures as they were seen, (N, *form), and what was done to them."""
+Form = Sequence[int | None]
+"""The shape of a datum; None where any number will do."""
+
+
+def observed(run: LoadedRun, asked: Asked, form: Form) -> tuple[Tensor, tuple[str, ...]]:
+    """Pictures as they were seen, (N, *form), every page of each file, and what was done to them."""
     from hvae.data import load
 
     if is_split(asked.data):
@@ -82,17 +86,31 @@ def observed(run: LoadedRun, asked: Asked, form: Sequence[int]) -> tuple[Tensor,
     if not isinstance(asked.data, str | Path):
         raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(asked.data).__name__}")
     config = files(run, str(asked.data))
-    size, channels = ((form[1], form[2]), form[0]) if len(form) == 3 else (None, 0)
     # Of a finer grid than the data's: means and noise fall between its values.
-    data = load(replace(config, size=size, channels=channels, bits=max(EIGHT, run.bits)))
+    data = load(replace(config, **_wished(form), bits=max(EIGHT, run.bits), pages="all"))
     split = (data.test if len(data.test) else data.train).fixed(0)
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
-    return _formed(split.pictures(range(min(asked.number, len(split)))), form), counts
+    taken = min(asked.number, len(split))
+    rest = (f"the first {taken:,} of {len(split):,} pictures; -n takes more",) if taken < len(split) else ()
+    return _formed(split.pictures(range(taken)), form), counts + rest
 
 
-def _formed(y: Tensor, form: Sequence[int]) -> Tensor:
-    if tuple(y.shape[1:]) != tuple(form) or not len(y):
-        raise HvaeError(f"expected what is seen of shape (N, {', '.join(map(str, form))}), got {tuple(y.shape)}")
+def _wished(form: Form) -> PictureKeys:
+    """Size and colours as keys of a data configuration."""
+    if len(form) != 3:
+        return {}
+    channels, high, wide = form
+    if high is None or wide is None:
+        return {"channels": channels or 0, "size": None, "crop": "none"}
+    return {"channels": channels or 0, "size": (high, wide)}
+
+
+def _formed(y: Tensor, form: Form) -> Tensor:
+    shape = tuple(y.shape[1:])
+    fits = len(shape) == len(form) and all(wanted in (None, got) for wanted, got in zip(form, shape, strict=True))
+    if not fits or not y.numel():
+        wanted = ", ".join("any" if side is None else str(side) for side in form)
+        raise HvaeError(f"expected what is seen of shape (N, {wanted}), got {tuple(y.shape)}")
     if not bool(y.isfinite().all()):
         raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
     return y

@@ -6,7 +6,6 @@ Shapes: `N` pictures; `K` draws; `C H W` a picture; `...` a datum.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,32 +15,22 @@ from hvae.errors import HvaeError, unknown
 from hvae.files import free
 from hvae.study.asked import Asked
 from hvae.study.places import check_place
-from hvae.study.placing import at_once, place
+from hvae.study.placing import place
 from hvae.study.progress import Bars, Progress, bars
 from hvae.study.restored import Restoration
+from hvae.study.restoring import Effort, rows_of, walked
 from hvae.study.tasks import CHAINS, OWN, TASKS, Task, own_noise, task
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
-    from hvae.restoration import Restored, Way
+    from hvae.restoration import Way
     from hvae.study.conditions import Named
     from hvae.study.masks import Mask
-    from hvae.walk import Model
 
 REFINE = "refine"
 STEPS = 50
 """Of a refinement, unless others are asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How much work a picture is worth: draws, steps of a refinement, sweeps of a chain; whether pixels are drawn."""
-
-    draws: int
-    steps: int
-    sweeps: int
-    pixels: bool
 
 
 def restore(
@@ -102,7 +91,7 @@ def restore(
         overrides=where.overrides,
     )
     target = _task(where.run, asked, draws)
-    restored, passes = _restored(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
+    restored, passes = walked(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
     restoration = Restoration(task=task, way=way, seed=seed, passes=passes, target=target, restored=restored)
     if out is not None:
         restoration.write(Path(out))
@@ -149,51 +138,8 @@ def _task(run: LoadedRun, asked: Asked, draws: int) -> Task:
     if asked.number < 1:
         raise HvaeError(f"--number: expected at least 1, got {asked.number}")
     target = task(run, asked)
-    needed = 8 * len(target.observation) * draws * prod(run.model.shape)
+    needed = 8 * draws * rows_of(target) * prod(run.model.shape)
     check_memory(
         needed, f"{draws:,} draws of {len(target.observation):,} pictures", "take fewer --draws, or fewer with -n"
     )
     return target
-
-
-def _restored(model: Model, target: Task, way: Way, effort: Effort, seed: int, progress: Bars) -> tuple[Restored, int]:
-    """The draws of all pictures, and how many walks of the model each of them took."""
-    import torch
-
-    from hvae.datum import rows
-    from hvae.restoration import Restored
-    from hvae.restoration import restore as restored
-    from hvae.walk import device_of
-
-    like = next(model.parameters())
-    said = rows(model.conditions, target.context, len(target.observation), device_of(model))
-    size, parts = at_once(model), []
-    starts = range(0, len(target.observation), size)
-    with progress.bar("restoring") as tick:
-        count = _Count(tick, len(starts) * way.passes(effort.draws))
-        for start in starts:
-            some = slice(start, start + size)
-            part = restored(
-                model,
-                target.observation[some].to(like),
-                way,
-                draws=effort.draws,
-                context={name: value[some] for name, value in said.items()},
-                pixels=effort.pixels,
-                seed=seed * 1_000_003 + start,
-                tick=count,
-            )
-            parts.append((part.draws.cpu(), part.joint.cpu()))
-    draws, joint = (torch.cat(some) for some in zip(*parts, strict=True))
-    return Restored(draws=draws, joint=joint), way.passes(effort.draws)
-
-
-class _Count:
-    """Counts pieces of work for a progress bar."""
-
-    def __init__(self, tick: Callable[..., None], total: int) -> None:
-        self.tick, self.done, self.total = tick, 0, total
-
-    def __call__(self) -> None:
-        self.done += 1
-        self.tick(self.done, self.total)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.datum import Context
-    from hvae.restoration import Observation
+    from hvae.restoration import Observation, Tiling
 
 OWN = "own"
 """The noise that a run's own likelihood is."""
@@ -31,12 +31,16 @@ CLOSE = 0.01
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """What is seen of N data, the whole ones where they are known, and what else to know."""
+    """What is seen of N data, the whole ones where they are known, and what else to know.
+
+    `tiling`, how pictures of another size than the model's are restored.
+    """
 
     observation: Observation
     context: Context
     truth: Tensor | None = None
     notes: tuple[str, ...] = ()
+    tiling: Tiling | None = None
 
 
 def task(run: LoadedRun, asked: Asked) -> Task:
@@ -84,8 +88,23 @@ def _noisy(run: LoadedRun, asked: Asked) -> Task:
     if sigma is None:
         if asked.degrade:
             raise HvaeError("--degrade needs noise of a known size: --noise 25/255")
-        return _linear(run, asked, run.model.shape, lambda y: OwnNoise(y))
-    return _linear(run, asked, run.model.shape, lambda y: Noisy(y, sigma), sigma)
+        return _of_any_size(run, asked, lambda y: OwnNoise(y))
+    if asked.degrade:
+        return _linear(run, asked, run.model.shape, lambda y: Noisy(y, sigma), sigma)
+    return _of_any_size(run, asked, lambda y: Noisy(y, sigma))
+
+
+def _of_any_size(run: LoadedRun, asked: Asked, kind: Callable[[Tensor], Observation]) -> Task:
+    """Noisy pictures as they are: scaled, their noise would be another one, so larger ones are cut into tiles."""
+    from hvae.restoration import Tiling
+
+    shape = tuple(run.model.shape)
+    y, notes = observed(run, asked, (shape[0], None, None) if len(shape) == 3 else shape)
+    said = numbers(run.model, asked.context, classes_of(run))
+    complete(run.model, said)
+    same = tuple(y.shape[1:]) == shape
+    tiling = None if same else Tiling((y.shape[2], y.shape[3]), (shape[1], shape[2]))
+    return Task(observation=kind(y), context=said, notes=notes, tiling=tiling)
 
 
 def own_noise(run: LoadedRun, name: str) -> str | None:
