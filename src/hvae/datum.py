@@ -39,6 +39,19 @@ class Datum:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def values(self) -> Tensor:
+        """How many values of each datum exist and are known, (B,): what its likelihood is of.
+
+        >>> Datum(torch.zeros(2, 3), observed=torch.tensor([[True, True, False], [True, True, True]])).values
+        tensor([2, 3])
+        """
+        known = torch.ones_like(self.x, dtype=torch.bool) if self.observed is None else self.observed
+        if self.lengths is not None:
+            within = torch.arange(self.x.shape[1], device=self.x.device) < self.lengths[:, None]
+            known = known & within.view(*within.shape, *[1] * (self.x.ndim - 2))
+        return known.flatten(1).sum(1)
+
     def __getitem__(self, rows: slice | Tensor) -> Datum:
         """Some of the rows."""
         observed, lengths = (None if t is None else t[rows] for t in (self.observed, self.lengths))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum
 from hvae.distributions import Distribution
 from hvae.errors import HvaeError, short, unknown
 from hvae.site import Site
@@ -52,6 +53,11 @@ class Evidence:
         """x, where it is known that there are data."""
         assert self.x is not None, "this evidence has no data"
         return self.x
+
+    @property
+    def values(self) -> Tensor:
+        """How many values of each datum exist and are observed, (n,)."""
+        return Datum(self.data, observed=self.observed, lengths=self.lengths).values
 
     @property
     def steps(self) -> int | None:

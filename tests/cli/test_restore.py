@@ -62,6 +62,28 @@ def test_numbers_that_are_missing_are_imputed(run: Path, tmp_path: Path, command
     assert np.isfinite(best).all()
 
 
+def test_a_run_on_incomplete_data_counts_what_is_there_and_fills_the_rest(tmp_path: Path, command: Command) -> None:
+    """Trained, evaluated (by the MIWAE bound) and imputed from one array with NaN; a codec refuses it."""
+    x = load(hvae.RunConfig().data).train.pictures(range(60)).numpy()
+    x[np.random.default_rng(0).random(x.shape) < 0.25] = np.nan
+    np.savez(tmp_path / "gaps.npz", train=x[:50], test=x[50:])
+    words = ("--data.bits", 4, "--data.valid", 5, "--train.steps", 3, "--evaluate.samples", 2, "--model.groups", "1")
+    trained = command("train", "arrays", "--data.path", tmp_path / "gaps.npz", *words, "--out", tmp_path / "run")
+    assert trained.code == 0, trained.err
+    assert "MIWAE" in trained.out + trained.err + (tmp_path / "run" / "report.html").read_text()
+    evaluated = command("evaluate", tmp_path / "run", "--json").json["likelihood"]
+    known = float((~np.isnan(x[50:])).mean())
+    assert evaluated["missing"] == pytest.approx(1 - known, abs=1e-6) and evaluated["dims"] == round(64 * known)
+    for source in ("test", tmp_path / "gaps.npz"):
+        out = tmp_path / f"out-{Path(source).stem}"
+        said = command("restore", tmp_path / "run", source, "--task", "impute", *QUICK, "--out", out, "--json")
+        assert said.code == 0 and said.json["psnr"] is None, said.err
+        best, seen = (np.load(out / f"{name}.npy") for name in ("best", "observed"))
+        assert np.isfinite(best).all() and np.isnan(seen).any() and (best == seen)[~np.isnan(seen)].all()
+    refused = command("compress", tmp_path / "run", "test", tmp_path / "a.hvz")
+    assert refused.code == 2 and "a codec needs all" in refused.err and not (tmp_path / "a.hvz").exists()
+
+
 def test_a_brush_hides_what_is_white(run: Path, tmp_path: Path, command: Command) -> None:
     hidden = np.eye(8, dtype=bool)
     Image.fromarray(hidden).save(tmp_path / "brush.png")

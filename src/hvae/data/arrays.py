@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_arrays, read_idx
-from hvae.data.raw import Part, Raw, as_images, as_labels, as_levels
+from hvae.data.raw import Part, Raw, as_images, as_labels, as_levels, without_gaps
 from hvae.data.transforms import Array, level_type
 from hvae.data.where import there
 from hvae.errors import HvaeError
@@ -60,15 +60,18 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
     if "train" not in images:
         images = {"train": _bare(arrays, path)}
         labels = {"train": next((arrays[name] for name in BARE_LABELS if name in arrays), None)}
+    whole = {split: without_gaps(array, f"{path} ({split})") for split, array in images.items()}
+    images = {split: array for split, (array, _) in whole.items()}
     levels = {split: as_levels(array, config.bits, f"{path} ({split})") for split, array in images.items()}
     bits = max(depth for _, depth in levels.values())
     # A split that happens to hold no bright pixel must not be read at another depth than the rest.
     parts = {s: _part(array, labels.get(s), bits, f"{path} ({s})") for s, (array, _) in levels.items()}
+    parts = {split: part._replace(observed=_form(whole[split][1], f"{path}")) for split, part in parts.items()}
     rounded = any(array.dtype.kind == "f" for array in images.values())
     return Raw(
         parts=parts,
         bits=bits,
-        transforms=(f"floats rounded to {bits} bits",) if rounded else (),
+        transforms=(f"floats rounded to {bits} bits",) * rounded + _missing(parts),
         thresholded=bits == 1 and any((levels[split][0] != array).any() for split, array in images.items()),
     )
 
@@ -76,6 +79,16 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
 def _part(levels: Array, labels: Array | None, bits: int, where: str) -> Part:
     images = as_images(levels.astype(level_type(bits), copy=False), where)
     return Part(images, as_labels(labels, len(images), where))
+
+
+def _form(observed: Array | None, where: str) -> Array | None:
+    return None if observed is None else as_images(observed, where)
+
+
+def _missing(parts: Mapping[str, Part]) -> tuple[str, ...]:
+    """How many values of each split are missing, where some are."""
+    gaps = {name: int((~part.observed).sum()) for name, part in parts.items() if part.observed is not None}
+    return tuple(f"{name}: {count:,} values missing (NaN)" for name, count in gaps.items())
 
 
 def _pick(arrays: Mapping[str, Array], split: str, patterns: tuple[str, ...]) -> Array | None:

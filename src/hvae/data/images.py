@@ -30,7 +30,8 @@ class Split:
     these are; `labels` (N,) int64 or None; `depth`, bits n of the store; `dynamic`, draw each pixel anew for each
     batch; `flip`, mirror each image with probability one half; `factors` (N, F) int64, what is known to have made each
     image, or None; `files`, the names of the files that the store's images come from, M of them or none; `attributes`
-    (N, A) float32, numbers that describe each image, NaN where unknown, or None.
+    (N, A) float32, numbers that describe each image, NaN where unknown, or None; `observed` bool of the shape of the
+    store, which values are known, or None: all.
 
     >>> levels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
     >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).x.flatten()
@@ -46,6 +47,7 @@ class Split:
     factors: Tensor | None = None
     files: tuple[str, ...] = ()
     attributes: Tensor | None = None
+    observed: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,7 +61,8 @@ class Split:
     def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Datum:
         """Images as a model wants them, `pictures`; as context "label" (B,) and "attributes" (B, A) where known."""
         x, at = self.pictures(indices, generator), torch.as_tensor(indices, dtype=torch.long)
-        return Datum(x, {name: rows[at] for name, rows in self.known.items()})
+        observed = None if self.observed is None else self.observed[self.rows[at]]
+        return Datum(x, {name: rows[at] for name, rows in self.known.items()}, observed)
 
     @property
     def known(self) -> dict[str, Tensor]:

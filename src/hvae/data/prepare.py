@@ -95,9 +95,21 @@ def _shaped(raw: Raw, config: DataConfig, bits: int) -> Raw:
 
 def _part(part: Part, raw: Raw, config: DataConfig, bits: int, flat: bool) -> Part:
     levels = part.levels
+    if part.observed is not None:
+        _check_kept(levels.shape[1:], config)
     if not flat:
         levels = fit(recolour(levels, config.channels), config.size, config.crop, raw.bits)
     return part._replace(levels=quantise(levels, raw.bits, bits, config.path or config.name))
+
+
+def _check_kept(shape: tuple[int, ...], config: DataConfig) -> None:
+    """Raises HvaeError for what would mix values that are missing with others, or move them."""
+    kept = len(shape) == 1 or (config.size in (None, shape[1:]) and config.channels in (0, shape[0]))
+    if not kept or config.flip:
+        raise HvaeError(
+            f"expected pictures of {_by(shape)} to stay as they are, since some of their values are missing (NaN); "
+            "leave data.size, data.channels and data.flip alone"
+        )
 
 
 def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, list[str]]]:
@@ -139,7 +151,14 @@ def _split(part: Part, bits: int) -> Split:
     labels, factors, attributes = (None if column is None else torch.from_numpy(column.copy()) for column in columns)
     rows = torch.arange(len(store))
     return Split(
-        store=store, rows=rows, labels=labels, depth=bits, factors=factors, files=part.files, attributes=attributes
+        store=store,
+        rows=rows,
+        labels=labels,
+        depth=bits,
+        factors=factors,
+        files=part.files,
+        attributes=attributes,
+        observed=None if part.observed is None else torch.from_numpy(part.observed.copy()),
     )
 
 

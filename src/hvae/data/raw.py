@@ -24,13 +24,15 @@ MOST_LABEL = 2**31 - 1
 
 class Part(NamedTuple):
     """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None; the
-    names of the files that the images come from, one each, or none; `attributes` (N, A), NaN where unknown, or None."""
+    names of the files that the images come from, one each, or none; `attributes` (N, A), NaN where unknown, or None;
+    `observed` bool of the shape of the levels, which of them are known, or None: all."""
 
     levels: Array
     labels: Array | None = None
     factors: Array | None = None
     files: tuple[str, ...] = ()
     attributes: Array | None = None
+    observed: Array | None = None
 
     @property
     def size(self) -> int:
@@ -72,6 +74,22 @@ class Raw:
     def located(self, source: str, version: str) -> Raw:
         """The same, with where it was found and what sets it apart."""
         return replace(self, source=source, version=version)
+
+
+def without_gaps(array: Array, where: str) -> tuple[Array, Array | None]:
+    """Numbers with 0 for each NaN, and which of them are known; None where there is no NaN.
+
+    Raises HvaeError where nothing is known.
+
+    >>> without_gaps(np.array([[0.5, np.nan]]), "x.npy")
+    (array([[0.5, 0. ]]), array([[ True, False]]))
+    """
+    known = ~np.isnan(array) if array.dtype.kind == "f" else None
+    if known is None or known.all():
+        return array, None
+    if not known.any():
+        raise HvaeError(f"{where}: expected some numbers, got NaN alone; there is nothing to learn from")
+    return np.where(known, array, 0).astype(array.dtype), known
 
 
 def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:

@@ -44,8 +44,8 @@ def as_batches(source: Source) -> Batches:
     `source`: a `Split` or anything with `len()` and `batch(indices, generator)`; a tensor or NumPy array (N, ...); a
     pair (x, y) of them, y (N,) whole numbers; a `Datum`; a map-style torch `Dataset` or a Hugging Face data set whose
     items are x, (x, y) or a mapping with one of the usual keys; a `DataLoader`, of which the data set and the collating
-    are used (order and batch size are those of the training).  Values are floats in [0, 1]; integers of one byte are
-    divided by 255.  Raises HvaeError for anything else.
+    are used (order and batch size are those of the training).  Values are floats in [0, 1], NaN where they are missing
+    (then not observed, and 0 in x); integers of one byte are divided by 255.  Raises HvaeError for anything else.
 
     >>> batches = as_batches((np.zeros((5, 1, 4, 4), np.float32), np.arange(5)))
     >>> len(batches), batches.batch(torch.tensor([1, 3]), torch.Generator()).context["label"]
@@ -143,13 +143,16 @@ def _of_mapping(batch: Mapping[str, Any]) -> Parts:
 
 def _datum(x: Any, label: Any) -> Datum:
     values = _values(x)
+    observed = None
+    if bool(values.isnan().any()):
+        observed, values = ~values.isnan(), values.nan_to_num(0.0)
     if label is None:
-        return Datum(values)
+        return Datum(values, observed=observed)
     labels = torch.as_tensor(np.asarray(label))
     if labels.shape != values.shape[:1] or labels.is_floating_point():
         got = f"{labels.dtype} of shape {tuple(labels.shape)}"
         raise HvaeError(f"expected one whole number a datum as labels, {len(values)} in all, got {got}")
-    return Datum(values, {"label": labels.long()})
+    return Datum(values, {"label": labels.long()}, observed)
 
 
 def _named(batch: Mapping[str, Any], keys: Sequence[str]) -> Any:

@@ -17,7 +17,7 @@ from hvae.draw import Draw, each, posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.fidelity import psnr
-from hvae.metrics.results import Estimate, Plain, estimate
+from hvae.metrics.results import Estimate, Plain, estimate, ratio
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
 from hvae.seeds import noise_seed
 from hvae.walk import Evidence, Model, Trace, names, run, still
@@ -61,7 +61,7 @@ def reconstruction(
         for evidence in seen(model, batches):
             trace = run(model, posterior, evidence)
             picture = model.picture(trace).clamp(0, 1)
-            noise.append(_decibels(picture, evidence.data))
+            noise.append(_decibels(picture, evidence))
             if _scales(evidence.data):
                 alike.append(ms_ssim(picture, evidence.data).double().cpu())
             meter.add(1)
@@ -79,8 +79,14 @@ def _scales(x: Tensor) -> int:
     return scales(*x.shape[2:]) if x.ndim == 4 and min(x.shape[2:]) >= WINDOW else 0
 
 
-def _decibels(picture: Tensor, x: Tensor) -> Tensor:
-    return psnr(picture, x).clamp(max=MOST_DB).double().cpu()
+def _decibels(picture: Tensor, evidence: Evidence) -> Tensor:
+    """PSNR of what is observed, (B,)."""
+    x, observed = evidence.data, evidence.observed
+    if observed is None:
+        return psnr(picture, x).clamp(max=MOST_DB).double().cpu()
+    # As if the mean error of what is observed were that of all.
+    share = evidence.values / x[0].numel()
+    return (psnr(torch.where(observed, picture, x), x) + 10 * share.log10()).clamp(max=MOST_DB).double().cpu()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,18 +144,20 @@ def contribution(
     ['', 'z2', 'z1']
     """
     scores: dict[int, list[tuple[Tensor, Tensor, Tensor]]] = {}
+    values: list[Tensor] = []
     with still(model, seed):
         levels = names(model)
         draws = _draws(levels, evenly(len(levels)) if counts is None else counts)
         meter = Meter(progress, batches, len(draws))
         for number, evidence in enumerate(seen(model, batches)):
+            values.append(evidence.values.cpu())
             for k, draw in draws.items():
                 torch.manual_seed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
                 scores.setdefault(k, []).append(_scores(model, trace, evidence))
                 meter.add(1)
     density = any(record.law.density for record in trace.observed)
-    bits = None if density else evidence.data[0].numel() * math.log(2)
+    bits = None if density else torch.cat(values).double()
     bounds = {k: torch.cat([log_likelihood - spent for log_likelihood, spent, _ in scores[k]]) for k in scores}
     before: dict[int, Tensor] = dict(zip([*scores][1:], bounds.values(), strict=False))
     gains = {k: estimate(bounds[k] - bound) for k, bound in before.items()}
@@ -179,12 +187,12 @@ def _scores(model: Model, trace: Trace, evidence: Evidence) -> tuple[Tensor, Ten
     spent = sum((record.rate() for record in trace.latents), torch.zeros(len(evidence), device=evidence.data.device))
     log_likelihood = trace.log_likelihood()
     # A reduced precision has too few digits for sums of thousands of nats.
-    decibels = _decibels(model.picture(trace).clamp(0, 1), evidence.data)
+    decibels = _decibels(model.picture(trace).clamp(0, 1), evidence)
     return double(log_likelihood), double(spent), decibels
 
 
 def _row(
-    k: int, inferred: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: float | None, gain: Estimate | None
+    k: int, inferred: list[str], parts: list[tuple[Tensor, Tensor, Tensor]], bits: Tensor | None, gain: Estimate | None
 ) -> TopLevels:
     log_likelihood, spent, noise = (torch.cat(column) for column in zip(*parts, strict=True))
     return TopLevels(
@@ -192,7 +200,7 @@ def _row(
         lowest=inferred[-1] if inferred else "",
         rate_nats=float(spent.mean()),
         negative_bound_nats=estimate(spent - log_likelihood),
-        bits_per_dim=estimate(spent - log_likelihood, bits) if bits else None,
+        bits_per_dim=None if bits is None else ratio(spent - log_likelihood, bits, math.log(2)),
         psnr_db=estimate(noise),
         gain_nats=gain,
     )

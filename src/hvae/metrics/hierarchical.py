@@ -36,12 +36,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hvae.datum import Datum
+from hvae.datum import Datum, as_datum
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.likelihood import Scores, Stream, chunks, forget
-from hvae.metrics.results import Estimate, Plain, estimate
+from hvae.metrics.results import Estimate, Plain, estimate, ratio
 from hvae.seeds import noise_seed
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run, still
@@ -111,6 +111,7 @@ def hierarchical_bounds(
     """
     if groups < 1 or samples < 2 or chunk_rows < 1:
         raise HvaeError(f"expected 1 group, 2 draws in it and 1 row or more, got {groups}, {samples} and {chunk_rows}")
+    values: list[Tensor] = []
     parts, meter, source = list(done), Meter(progress, batches, groups * samples), iter(batches)
     with still(model, seed):
         begin = list(islice(source, 1))
@@ -118,6 +119,7 @@ def hierarchical_bounds(
         trace = run(model, posterior, evidence)
         keys = first_drawn(trace, shared)
         for number, x in enumerate(chain(begin, source)):
+            values.append(as_datum(x).values.cpu().double())
             if number < len(done):
                 meter.add(groups * samples)
                 continue
@@ -125,6 +127,7 @@ def hierarchical_bounds(
             parts.append(_per_datum(_Groups(model, x, keys, samples, chunk_rows, meter), groups))
             keep(parts[-1])
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    scores["values"] = torch.cat(values)
     return _result(scores, trace, tuple(dict.fromkeys(name for name, _ in keys)), groups, samples, seed)
 
 
@@ -196,11 +199,11 @@ def _per_datum(of: _Groups, groups: int) -> Scores:
 def _result(
     scores: Scores, trace: Trace, shared: tuple[str, ...], groups: int, samples: int, seed: int
 ) -> HierarchicalResult:
-    dims = _dims(trace)
+    dims = scores["values"]  # (N,)
     density = any(record.law.density for record in trace.observed)
     return HierarchicalResult(
         data=len(scores["hiw"]),
-        dims=dims,
+        dims=round(float(dims.mean())),
         shared=shared,
         groups=groups,
         samples=samples,
@@ -210,11 +213,7 @@ def _result(
         negative_group_nats=estimate(-scores["group"]),
         negative_elbo_nats=estimate(-scores["elbo"]),
         gap_below_nats=estimate(scores["group"] - scores["elbo"]),
-        hiw_bits_per_dim=None if density else estimate(-scores["hiw"], dims * math.log(2)),
+        hiw_bits_per_dim=None if density else ratio(-scores["hiw"], dims, math.log(2)),
         effective_groups=float(scores["effective"].mean()),
         nonfinite_data=int((~scores["hiw"].isfinite() | ~scores["elbo"].isfinite()).sum()),
     )
-
-
-def _dims(trace: Trace) -> int:
-    return sum(record.value[0].numel() for record in trace.observed)

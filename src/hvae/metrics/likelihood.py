@@ -75,7 +75,8 @@ class LikelihoodResult:
     data: int
     """Number of data N."""
     dims: int
-    """Dimensions of one datum; of sequences the mean, rounded: what does not exist does not count."""
+    """Dimensions of one datum, the mean, rounded, where data differ: what does not exist, or is not observed, does not
+    count."""
     samples: int
     """Draws of the latents K for each datum."""
     seed: int
@@ -100,18 +101,23 @@ class LikelihoodResult:
     """The same for each step of sequences; None for data that are none."""
     given: tuple[str, ...] = ()
     """What the model is told of each datum: the bounds are then on log p(x given these)."""
+    missing: float = 0.0
+    """Share of values that are not observed: the bounds are then on log p(observed values), the IW one that of MIWAE
+    (Mattei and Frellsen 2019, arXiv 1812.02633), and so are all numbers by dimension."""
 
     def to_dict(self) -> JSON:
-        """Plain values for JSON; steps are of sequences alone, and what is given of conditional models."""
-        return {key: value for key, value in plain(self).items() if key not in (_STEPS, "given") or value}
+        """Plain values for JSON; steps are of sequences alone, and what is given of conditional models, and what is
+        missing of incomplete data."""
+        return {key: value for key, value in plain(self).items() if key not in (_STEPS, "given", "missing") or value}
 
     @property
     def of(self) -> str:
-        """What is bounded, as "p(x)" or "p(x given label)"."""
-        return f"p(x given {', '.join(self.given)})" if self.given else "p(x)"
+        """What is bounded, as "p(x)", "p(x given label)" or, of incomplete data, "p(observed x)"."""
+        x = "observed x" if self.missing else "x"
+        return f"p({x} given {', '.join(self.given)})" if self.given else f"p({x})"
 
 
-_STEPS = "steps"
+_STEPS, _VALUES = "steps", "values"
 Scores = dict[str, Tensor]
 """Scores of the data of one batch by name, (B,) each, float64 on the CPU."""
 
@@ -219,12 +225,13 @@ def scored(trace: Trace, k: int) -> dict[str, Tensor]:
 
 
 def _counted(model: Model, x: Tensor | Datum) -> Scores:
-    """How many steps each sequence of a batch has, (B,), as float64; nothing for other data."""
-    if not model.timed:
-        return {}
+    """How many values of each datum of a batch are known, and of sequences their steps, (B,), as float64."""
     x = as_datum(x)
+    values = {_VALUES: x.values.cpu().double()}
+    if not model.timed:
+        return values
     steps = torch.full((len(x),), x.x.shape[1]) if x.lengths is None else x.lengths.cpu()
-    return {_STEPS: steps.double()}
+    return {**values, _STEPS: steps.double()}
 
 
 def _check_unweighted(trace: Trace) -> None:
@@ -278,9 +285,9 @@ class Stream:
 
 
 def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples: int, seed: int) -> LikelihoodResult:
-    count = scores.get(_STEPS)
+    count, dims = scores.get(_STEPS), scores[_VALUES]  # (N,)
     step = evidence.data[0, 0].numel() if count is not None else evidence.data[0].numel()
-    dims = step * (torch.ones(len(scores["iw"])) if count is None else count)  # (N,)
+    whole = step * (torch.ones_like(dims) if count is None else count)
     spent = [score for name, score in scores.items() if name.startswith("rate/")]
     negative_elbo, negative_iw = sum(spent, -scores["log_likelihood"]), -scores["iw"]
     density = any(record.law.density for record in trace.observed)
@@ -298,6 +305,7 @@ def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples
         effective_samples=float(scores["effective"].mean()),
         levels={name: _level(name, scores, trace) for name in levels_of(trace)},
         nonfinite_data=int((~negative_iw.isfinite() | ~negative_elbo.isfinite()).sum()),
+        missing=1 - float(dims.sum() / whole.sum()),
         steps=None if count is None else _steps(negative_elbo, negative_iw, sum(spent, 0 * count), count, step),
     )
 

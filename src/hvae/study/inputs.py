@@ -151,6 +151,8 @@ def split_of(name: str, run: LoadedRun, data: Mapping[str, str]) -> Split:
     split: Split = getattr(images, name).fixed(0)
     if not len(split):
         raise HvaeError(f"the run's data have no {name} split; name another one")
+    if split.observed is not None:
+        raise HvaeError(f"the run's {name} data have values that are missing, and a codec needs all; impute them first")
     return split
 
 

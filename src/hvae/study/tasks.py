@@ -62,14 +62,15 @@ def _gaps(run: LoadedRun, asked: Asked) -> Task:
 
     floats = None if is_split(asked.data) else array(asked.data, asked.number)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
+    source = asked.data if missing is None or floats is None else torch.where(missing, 0.0, floats)
+    brought = whole(run, asked, source)
+    datum = without_chance(brought).batch(range(len(brought.split)))
+    missing = missing if datum.observed is None else ~datum.observed
     if asked.mask is None and missing is None:
         raise HvaeError(
             f"--task {asked.task} needs what is hidden: give --mask x,y,w,h (a box), a share such as 0.3, or a "
             "picture that is white where it is hidden; or an array with NaN where numbers are missing"
         )
-    source = asked.data if missing is None or floats is None else torch.where(missing, 0.0, floats)
-    brought = whole(run, asked, source)
-    datum = without_chance(brought).batch(range(len(brought.split)))
     lost = torch.zeros_like(datum.x, dtype=torch.bool) if missing is None else missing[: len(datum)]
     if asked.mask is not None:
         lost = lost | hidden(asked.mask, len(datum), run.model.shape, asked.seed)

@@ -58,7 +58,8 @@ class Likelihood(Measure[LikelihoodResult]):
         yield Headline("-ELBO", f"{spread(result.negative_elbo_nats)} nats", about)
         draws = f"effective samples {number(result.effective_samples)} of {k}"
         bound = f"-IW-{k}"
-        yield Headline(bound, f"{spread(result.negative_iw_nats)} nats", f"tighter bound, K = {k}, {draws}, {of}")
+        kind = f"tighter bound, K = {k}{_incomplete(result)}"
+        yield Headline(bound, f"{spread(result.negative_iw_nats)} nats", f"{kind}, {draws}, {of}")
         if result.iw_bits_per_dim and result.elbo_bits_per_dim and evaluation.data.bits > 1:
             # With one sample the bound is the ELBO, whose rates are closed forms.
             whose, bits = (bound, result.iw_bits_per_dim) if k > 1 else ("-ELBO", result.elbo_bits_per_dim)
@@ -157,3 +158,8 @@ def _protocol(result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Head
 def _bound(title: str, estimate: Estimate | None, unit: str) -> Iterator[Ranked]:
     if estimate:
         yield Ranked(f"{title}, {unit}", estimate.mean, estimate.standard_error, is_low_better=True)
+
+
+def _incomplete(result: LikelihoodResult) -> str:
+    """What the bound is called where values are missing: that of Mattei and Frellsen 2019, arXiv 1812.02633."""
+    return f", MIWAE: {result.missing:.1%} of values are not observed and do not count" if result.missing else ""
