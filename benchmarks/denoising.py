@@ -13,6 +13,7 @@ PSNR is the mean over pictures, in dB, of pictures clipped to [0, 1].
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import hvae
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.metrics import psnr
@@ -32,6 +32,7 @@ DRAWS = (1, 4, 16, 64)
 
 
 def main() -> None:
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
     make = commands.add_parser("make")
@@ -71,7 +72,7 @@ def compare(run: str, place: Path, n: int, steps: int) -> None:
     clean, noisy = (test(place / f"{name}.npz", n) for name in ("clean", "noisy"))
     print(f"{'':28} {'PSNR, dB':>9} {'seconds':>8}")
     show("noisy", 0.0, psnr(noisy, clean))
-    for name, work in (FILTERS if not __import__("os").environ.get("NOF") else {}).items():
+    for name, work in FILTERS.items():
         start = time.process_time()
         filtered = torch.stack(
             [torch.from_numpy(work(picture)).float().view(picture.shape) for picture in layouts(noisy)]
@@ -82,7 +83,6 @@ def compare(run: str, place: Path, n: int, steps: int) -> None:
     spent = time.process_time() - start
     for count in DRAWS:
         show(f"mean of {count} draws", spent * count / max(DRAWS), psnr(draws[:, :count].mean(1), clean))
-    print(hvae.load(run).config.data.path)
 
 
 def show(name: str, seconds: float, found: Tensor) -> None:
