@@ -8,10 +8,11 @@ from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
 
 ABOUT = (
-    "Turn latents back into images: an .npz file with one array a level, as hvae encode writes it. Levels that are not "
-    "in the file are drawn from their priors. Features that hold the numbers of levels side by side are latents too: a "
-    "file of hvae features --pool flatten, or a table of predicted ones. Writes a folder of PNG files, or one .png "
-    "sheet, or an .npy array."
+    "Turn latents back into images or sequences: an .npz file with one array a level, as hvae encode writes it. "
+    "Levels that are not in the file are drawn from their priors. Features that hold the numbers of levels side by "
+    "side are latents too: a file of hvae features --pool flatten, or a table of predicted ones. Writes a folder of "
+    "PNG files, or one .png sheet, or an .npy array; of sequences a file of their kind, as hvae sample does, with "
+    "data that are drawn."
 )
 EXAMPLES = (
     "hvae decode runs/digits latents.npz --out decoded",
@@ -55,4 +56,4 @@ def main(argv: list[str]) -> None:
         )
     voice.answer(decoded.to_dict())
     if not args.json:
-        voice.show(f"{len(decoded.pictures)} images in {decoded.out}")
+        voice.show(f"{len(decoded.pictures)} {decoded.noun} in {decoded.out}")

@@ -7,8 +7,10 @@ from hvae.cli.parser import SEED, Parser, split_dotted, whole
 from hvae.cli.voice import Voice
 
 ABOUT = (
-    "Write the latents of images into an .npz file, one array a level, which hvae decode turns back into images. The "
-    "images are a split of the run's own data, or a folder or file of yours, brought to the size and bits of the model."
+    "Write the latents of images or sequences into an .npz file, one array a level, which hvae decode turns back. The"
+    " data are a split of the run's own data, or a folder or file of yours, brought to the size and bits of the "
+    "model. Of sequences an array holds the ticks of all, one after another, NAME_len how many each has, and steps "
+    "their lengths."
 )
 EXAMPLES = (
     "hvae encode runs/digits --data test --out latents.npz",
@@ -23,7 +25,7 @@ def parser() -> Parser:
     source += "hub:OWNER/NAME, a data set of the Hugging Face hub"
     command.add_argument("--data", required=True, metavar="X", help=source)
     command.add_argument("-o", "--out", required=True, metavar="FILE", help="the .npz file to write")
-    command.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many images")
+    command.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many")
     command.add_argument("--mode", action="store_true", help="the most probable latents, instead of drawing them")
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
     add_context(command)
@@ -51,5 +53,5 @@ def main(argv: list[str]) -> None:
     summary = encoded.to_dict()
     voice.answer(summary)
     if not args.json:
-        count = f"{summary['number']} images at {len(encoded.values)} levels"
-        voice.show(f"{count} in {encoded.file}; back with: hvae decode {args.run} {encoded.file} --out FOLDER")
+        count = f"{summary['number']} {encoded.noun} at {len(encoded.values)} levels"
+        voice.show(f"{count} in {encoded.file}; back with: hvae decode {args.run} {encoded.file} --out PLACE")

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from hvae.study.score import Scores
 
 ABOUT = (
-    "Score images by how far out of a model's distribution they are: one row an image with every score, a decision "
-    "(foreign: out-of-distribution, or normal) and its reason. What is normal comes from the validation data of the "
-    "run alone. Higher is farther out, for every score. Images of another form are converted to the model's, and a "
-    "line says how."
+    "Score images, or sequences, by how far out of a model's distribution they are: one row a datum with every score,"
+    " a decision (foreign: out-of-distribution, or normal) and its reason. What is normal comes from the validation "
+    "data of the run alone. Higher is farther out, for every score. Images of another form are converted to the "
+    "model's, and a line says how. The scores of sequences are in nats a step."
 )
 EXAMPLES = (
     "hvae score runs/fashion --data ~/new-images",
@@ -32,6 +32,7 @@ EXAMPLES = (
     "hvae score runs/fashion --data mnist-dynamic --foreign --reverse runs/mnist",
     "hvae score runs/fashion --data ~/new-images --regret 100 -n 200 --normal 200 --by regret",
     'hvae score runs/photos --data test --by "llr>2" --quantile 0.99',
+    "hvae score runs/jsb-vrnn --data ~/new-music",
 )
 USAGE = "RUN --data X [--by SCORE] [--quantile Q] [--foreign [--reverse RUN2]] [--regret STEPS] [--maps N]"
 
@@ -40,7 +41,7 @@ def parser() -> Parser:
     command = Parser("score", ABOUT, EXAMPLES, USAGE)
     command.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
     source = "a folder of images; an .npy, .npz or IDX file; hub:OWNER/NAME, a data set of the Hugging Face hub; a "
-    source += "known data set (hvae data); test, valid or train"
+    source += "known data set (hvae data); test, valid or train; of sequences a file or folder as hvae train reads it"
     command.add_argument("--data", required=True, metavar="X", help=source)
     by = "one score that decides alone, when it is high: nll, nll>K, llr>K, kl, kl/LEVEL, typicality, complexity, "
     by += "regret [any of a few that leaves its normal range, on either side]"
@@ -53,7 +54,7 @@ def parser() -> Parser:
     )
     normal = "training data that say what is usual, and validation data that set the threshold (at most)"
     command.add_argument("--normal", type=whole(1), default=1000, metavar="N", help=normal)
-    number = "only so many images, at random (0: all)"
+    number = "only so many of them, at random (0: all)"
     command.add_argument("-n", "--number", type=whole(0), default=0, metavar="N", help=number)
     _add_comparisons(command)
     command.add_argument(

@@ -23,16 +23,29 @@ ONE_WAY = "the reverse pair needs a model of the other data (--reverse RUN2): a 
 def shown(scores: Scores) -> list[str | Table]:
     """The result for people: lines and tables."""
     comparison = scores.comparison
-    share = f"{scores.foreign:,} of {len(scores):,} images are foreign, that is out-of-distribution"
+    share = f"{scores.foreign:,} of {len(scores):,} {scores.noun} are foreign, that is out-of-distribution"
     parts: list[str | Table] = [str(comparison.change)] if comparison.change else []
     parts += [f"{share} ({_rule(scores)})"]
-    parts += [_range_table(scores.ranges)] if comparison.by == OUTSIDE else []
-    parts += [f"every score of each image: {scores.csv}"]
+    parts += _whole(scores)
+    parts += [_range_table(scores.ranges, scores.noun)] if comparison.by == OUTSIDE else []
+    parts += [f"every score of each of them: {scores.csv}"]
     if scores.maps:
         parts.append(f"heat maps: {scores.maps.file}")
     if comparison.detection:
         parts += [_table(comparison, "Telling X from the run's test data"), *_reversed(scores.reverse), ORACLE]
     return parts
+
+
+def _whole(scores: Scores) -> list[str | Table]:
+    """The bound of sequences, as a whole and by both averages of a step."""
+    whole = scores.whole
+    if whole is None:
+        return []
+    rows = table(f"minus the {scores.bound}, nats", "mean", title="Their bound; every score is in nats a step")
+    rows.add_row("a sequence", number(whole.sequence.mean))
+    rows.add_row("a step, frame average (sum of nats over sum of steps)", number(whole.frame_average.mean))
+    rows.add_row("a step, sequence mean (mean of each sequence's own)", number(whole.sequence_mean.mean))
+    return [rows]
 
 
 def _rule(scores: Scores) -> str:
@@ -44,8 +57,8 @@ def _rule(scores: Scores) -> str:
     )
 
 
-def _range_table(ranges: Mapping[str, Range]) -> Table:
-    rows = table("score", "normal from", "to", "images below", "above", title="What decides")
+def _range_table(ranges: Mapping[str, Range], noun: str) -> Table:
+    rows = table("score", "normal from", "to", f"{noun} below", "above", title="What decides")
     for name, row in ranges.items():
         rows.add_row(name, number(row.low), number(row.high), f"{row.below:,}", f"{row.above:,}")
     return rows

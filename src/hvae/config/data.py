@@ -27,7 +27,15 @@ from hvae.errors import HvaeError, unknown
 GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes", "cells")
 COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
-SEQUENCES = ("jsb", "nottingham", "tiny-shakespeare", "fsdd", "voice", "cmu-mocap", "omniglot-strokes", "moving-mnist")
+KIND_OF = {
+    **dict.fromkeys(("jsb", "nottingham"), "rolls"),
+    "tiny-shakespeare": "text",
+    **dict.fromkeys(("fsdd", "voice"), "audio"),
+    **dict.fromkeys(("cmu-mocap", "omniglot-strokes"), "motion"),
+    "moving-mnist": "video",
+}
+"""What each known set of sequences is of."""
+SEQUENCES = tuple(KIND_OF)
 KNOWN = (
     *(name + form for name in GREY for form in ("", "-dynamic", "-binary")),
     *("mnist-static", *COLOUR, *IMAGENET, *SEQUENCES),
@@ -40,6 +48,11 @@ _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
 _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (those of the data)")
 _OF_PICTURES = ("size", "crop", "flip", "channels", "pages")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
+_OF_KINDS = {
+    **dict.fromkeys(("bits", "frame", "law"), "audio"),
+    **dict.fromkeys(("tokens", "unit", "vocabulary"), "text"),
+}
+"""The kind of sequences that a key speaks of, where it is not of all."""
 _HELD = "a count, or a share from 0 to below 1"
 Kind = Literal["auto", "rolls", "audio", "text", "motion", "video"]
 Held = (
@@ -126,6 +139,7 @@ class DataConfig(Section):
         super().__post_init__()
         _check_source(self)
         _check_keys(self)
+        check_kind(self, KIND_OF.get(self.name, self.kind))
         if self.size is None and self.crop != "none":
             raise HvaeError(f"data.crop={self.crop} needs a size to reach; set data.size, for example [32, 32]")
 
@@ -146,10 +160,21 @@ def _check_source(config: DataConfig) -> None:
         raise HvaeError(f"data.path={config.path} is not read for '{config.name}'; {near}; for own files set data.name")
 
 
+def check_kind(config: DataConfig, kind: str) -> None:
+    """Raises HvaeError for a key that says nothing of this kind of sequences, "auto" being any."""
+    if not config.is_sequential or kind == "auto":
+        return
+    for key, owner in _OF_KINDS.items():
+        if owner != kind and getattr(config, key) != _DEFAULTS[key]:
+            raise HvaeError(f"data.{key} is for {owner} alone, and says nothing of {kind}; leave it out")
+
+
 def _check_keys(config: DataConfig) -> None:
     """Raises HvaeError for a key of pictures on sequences, and the reverse."""
     kinds = ("sequences", _OF_PICTURES) if config.is_sequential else ("pictures", _OF_SEQUENCES)
-    defaults = {field.name: field.default for field in fields(config)}
     for key in kinds[1]:
-        if getattr(config, key) != defaults[key]:
+        if getattr(config, key) != _DEFAULTS[key]:
             raise HvaeError(f"data.{key} says nothing of {kinds[0]}, which '{config.name}' holds; leave it out")
+
+
+_DEFAULTS = {field.name: field.default for field in fields(DataConfig)}

@@ -5,7 +5,7 @@ Shapes: `n` sequences; `T` steps; `T0` steps of a beginning; `...` one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from hvae.datum import Context, Datum
 from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError
-from hvae.explore.frame import CHUNK, at_least, levels
+from hvae.explore.frame import CHUNK, at_least, in_parts, levels
 from hvae.explore.sample import Temperature, at_temperature
 from hvae.site import Pin, as_key, pin
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
@@ -63,6 +63,41 @@ def generate(
     if beginning is not None:
         sequences[:, : len(beginning)] = beginning
     return sequences
+
+
+def decode(
+    model: Model,
+    values: Mapping[Pin, Tensor],
+    steps: int,
+    *,
+    context: Context | None = None,
+    temperature: Temperature = 1.0,
+    seed: int | None = None,
+    chunk: int = CHUNK,
+) -> Tensor:
+    r"""Sequences of given latents, of so many steps; levels and steps that are not given are drawn, as are the data.
+
+    $$x_t \sim p(x_t \mid z_{\le t}, x_{<t})$$
+
+    Arguments: `values`, {level or (level, step): (N, ...)}; `temperature` of what is drawn; `seed` of all draws.
+    Returns (N, T, ...) on the CPU.  Raises HvaeError for unknown levels and values of another shape.
+
+    >>> from hvae.config.sequences import VRNNConfig
+    >>> from hvae.zoo import build
+    >>> model = build(VRNNConfig(latent=2, state=4, width=4), shape=(9, 3), bits=1)
+    >>> decode(model, {("z", 0): torch.ones(5, 2)}, 7).shape
+    torch.Size([5, 7, 3])
+    """
+    rows = max((len(value) for value in values.values()), default=0)
+    at_least(1, rows, "rows of latents")
+    where, otherwise = device_of(model), at_temperature(temperature, levels(model))
+    with still(model, seed):
+
+        def part(some: slice) -> Tensor:
+            held = {variable: value[some].to(where) for variable, value in values.items()}
+            return _walked(model, some.stop - some.start, steps, given(held, otherwise), context)
+
+        return in_parts(rows, chunk, part).cpu()
 
 
 def begun(model: Model, beginning: Tensor, n: int, context: Context | None = None) -> dict[Pin, Tensor]:

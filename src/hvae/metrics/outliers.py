@@ -27,6 +27,7 @@ from hvae.site import Site
 from hvae.walk import Evidence, Model, names, run, still
 
 TINY, RIDGE = 1e-9, 1e-3
+PNG, STEPS = "png", "steps"
 
 
 class _PriorMode(Draw):
@@ -57,7 +58,9 @@ class Measured:
     rates: dict[str, Tensor]
     """KL(q || p) of each level, top first."""
     png: Tensor | None
-    """Bits of a PNG of the datum; None for a density."""
+    """Bits of a PNG of the datum; None for a density, and for sequences."""
+    steps: Tensor | None = None
+    """Of sequences how many steps each has, (N,): all nats are then nats a step.  None of other data."""
 
     def __len__(self) -> int:
         return len(self.log_p)
@@ -83,7 +86,8 @@ def measure(
     Havtorn, Frellsen, Hauberg and Maaloe 2021, arXiv 2102.08248; like their code, the redrawn levels take the
     mode of their prior (`lower`; with `hvae.draw.prior()` L>k is a lower bound on log p(x) in expectation).  With one
     sample the rates are analytic where possible; with K > 1 the bounds are importance-weighted and all terms sampled.
-    In top-down inference all k share the random numbers of the levels above.
+    In top-down inference all k share the random numbers of the levels above.  Of sequences every number is divided by
+    the steps of the sequence: bounds are of whole ones, and grow with their length, which is no sign of anything.
 
     Arguments: `bits` of a value of the data; `cuts`, the values of k, 1 to L (none: all).  Raises HvaeError for another
     cut, and without data.
@@ -107,7 +111,8 @@ def measure(
             for k, draw in draws.items():
                 torch.manual_seed(noise_seed(seed, number))
                 bounds[k] = _bound(model, draw, evidence, samples, chunk_rows, meter)
-            parts.append(_part(bounds, evidence, samples, bits))
+            of = _of_steps if model.timed else _of_pictures
+            parts.append(of(_part(bounds, samples), evidence, bits))
         density = any(record.law.density for record in run(model, posterior, evidence).observed)
     return _joined(parts, levels, samples, density)
 
@@ -131,11 +136,22 @@ def _bound(
     return stream.per_datum()
 
 
-def _part(columns: dict[int, dict[str, Tensor]], evidence: Evidence, samples: int, bits: int) -> dict[str, Tensor]:
-    """One batch as columns: "0", "1", ... the bounds by k, the rates, and the PNG bits."""
+def _part(columns: dict[int, dict[str, Tensor]], samples: int) -> dict[str, Tensor]:
+    """One batch as columns: "0", "1", ... the bounds by k, and the rates."""
     rates = {name: column for name, column in columns[0].items() if name.startswith("rate/")}
     bounds = {str(k): _log_p(scores, samples) for k, scores in columns.items()}
-    return {**bounds, **rates, "png": png_bits(evidence.data, bits)}
+    return {**bounds, **rates}
+
+
+def _of_pictures(part: dict[str, Tensor], evidence: Evidence, bits: int) -> dict[str, Tensor]:
+    """The same and the PNG bits."""
+    return {**part, PNG: png_bits(evidence.data, bits)}
+
+
+def _of_steps(part: dict[str, Tensor], evidence: Evidence, bits: int) -> dict[str, Tensor]:
+    """The same of sequences, in nats a step, and how many steps each has."""
+    steps = torch.full((len(evidence),), evidence.steps or 1) if evidence.lengths is None else evidence.lengths.cpu()
+    return {**{name: column / steps for name, column in part.items()}, STEPS: steps.double()}
 
 
 def _log_p(scores: dict[str, Tensor], samples: int) -> Tensor:
@@ -151,7 +167,8 @@ def _joined(parts: list[dict[str, Tensor]], levels: list[str], samples: int, den
         log_p=columns["0"],
         beyond={int(k): column for k, column in columns.items() if k.isdigit() and k != "0"},
         rates={name: columns[f"rate/{name}"] for name in levels},
-        png=None if density else columns["png"],
+        png=None if density else columns.get(PNG),
+        steps=columns.get(STEPS),
     )
 
 
@@ -193,7 +210,8 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
     - `kl/z1`, ...: the absolute z-score of a level's rate under the training data; `kl`: the Mahalanobis distance of
       all rates together.
     - `typicality`: |L - mean L| in nats; Nalisnick et al. 2019, arXiv 1906.02994, with batches of one.
-    - `complexity`: -L in bits less the bits of a PNG; Serra et al. 2020, arXiv 1909.11480.  Not for densities.
+    - `complexity`: -L in bits less the bits of a PNG; Serra et al. 2020, arXiv 1909.11480.  Not for densities, nor for
+      sequences.
 
     >>> measured = Measured(bound="ELBO", log_p=torch.zeros(20), beyond={1: -torch.ones(20)},
     ...                     rates={"z1": torch.arange(20.0)}, png=None)

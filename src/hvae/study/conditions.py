@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hvae.errors import HvaeError, unknown
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from hvae.data import SequenceSplit, Split
     from hvae.datum import Condition, Context
     from hvae.runs.form import InputImages
+    from hvae.runs.sequences import InputSequences
     from hvae.walk import Model
 
+Brought = TypeVar("Brought", "InputImages", "InputSequences")
 LABEL = "label"
 Named = Mapping[str, "Tensor | float | Sequence[float] | str"]
 """A context whose values may be texts: numbers, or names of classes, with commas between them."""
@@ -104,8 +106,8 @@ def complete_data(model: Model, split: Split | SequenceSplit) -> None:
             )
 
 
-def under(brought: InputImages, model: Model, context: Context) -> InputImages:
-    """The images with the context that a model asks for, {name: (N, ...)}: the user's, else what they bring themselves.
+def under(brought: Brought, model: Model, context: Context) -> Brought:
+    """The data with the context that a model asks for, {name: (N, ...)}: the user's, else what they bring themselves.
 
     Raises HvaeError where neither says enough, and where values do not fit.
     """
@@ -118,7 +120,7 @@ def under(brought: InputImages, model: Model, context: Context) -> InputImages:
         if name in said:
             rows[name] = condition.rows(name, said[name], n, cpu)
         elif not condition.optional:
-            raise _missing(name, condition, ", and the images bring none")
+            raise _missing(name, condition, ", and the data bring none")
     return replace(brought, context=rows)
 
 

@@ -1,4 +1,4 @@
-"""Images as a model is asked about them: without chance, with their context.
+"""Images, or sequences, as a model is asked about them: without chance, with their context.
 
 Shapes: `N` images.
 """
@@ -14,20 +14,21 @@ from hvae.runs.form import SPLITS, InputImages
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hvae.data import Split
+    from hvae.data import SequenceSplit, Split
     from hvae.datum import Datum
+    from hvae.runs.sequences import InputSequences
 
 
-def without_chance(brought: InputImages) -> Images:
-    """Images that were brought to the form of a model, drawn once where batches would be drawn each time."""
+def without_chance(brought: InputImages | InputSequences) -> Images:
+    """Data that were brought to the form of a model, drawn once where batches would be drawn each time."""
     return Images(brought.split.fixed(0), brought.context)
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images without chance, and what is said of their context beside what the split knows, {name: (N, ...)}."""
+    """Data without chance, and what is said of their context beside what the split knows, {name: (N, ...)}."""
 
-    split: Split
+    split: Split | SequenceSplit
     context: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:

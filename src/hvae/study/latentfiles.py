@@ -45,14 +45,15 @@ class LatentFile:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
-def write_latents(path: Path, content: LatentFile) -> None:
-    """Write the file, whole or not at all."""
+def write_latents(path: Path, content: LatentFile, series: Mapping[str, Any] | None = None) -> None:
+    """Write the file, whole or not at all; `series`, arrays that are no (N, ...) by level, as those of sequences."""
     import numpy as np
 
     from hvae.site import spelled
 
     about = {"weights": content.weights, "images": content.images, "mode": content.mode, "seed": content.seed}
     arrays: dict[str, Any] = {spelled(pin): value.float().cpu().numpy() for pin, value in content.values.items()}
+    arrays |= series or {}
     arrays |= {CONTEXT + name: rows.cpu().numpy() for name, rows in content.context.items()}
     with replacing(path) as temporary, open(temporary, "wb") as f:
         np.savez(f, **arrays, **{ABOUT_KEY: np.array(json.dumps(about))})  # type: ignore[arg-type]
@@ -64,6 +65,25 @@ def read_latents(path: Path) -> LatentFile:
 
     try:
         return content_of(read_archive(path), path)
+    except (ValueError, TypeError, RecursionError) as fault:
+        why = (str(fault) or type(fault).__name__).splitlines()[0]
+        raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
+
+
+def read_arrays_of(path: Path) -> tuple[dict[str, Any], LatentFile]:
+    """The arrays of a file of latents of sequences as they are, and what it says of them.  Nothing in it is executed.
+
+    Raises HvaeError for a file of another form.
+    """
+    from hvae.data.formats import read_archive
+
+    members = read_archive(path)
+    beside = {name: one for name, one in members.items() if name == ABOUT_KEY or name.startswith(CONTEXT)}
+    arrays = {name: one for name, one in members.items() if name not in beside and name != LABELS}
+    try:
+        if any(one.dtype.kind not in "fiu" or not one.ndim for one in arrays.values()):
+            raise ValueError("arrays of something else than numbers")
+        return arrays, content_of(beside, path)
     except (ValueError, TypeError, RecursionError) as fault:
         why = (str(fault) or type(fault).__name__).splitlines()[0]
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault

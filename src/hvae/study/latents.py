@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from hvae.errors import HvaeError
 from hvae.files import making
 from hvae.runs.form import PICTURES, InputImages, bring, files, in_memory, own
+from hvae.study import sequence_latents
 from hvae.study.conditions import by_name, classes_of, complete, numbers, under
 from hvae.study.featurereading import read_features
 from hvae.study.images import is_split, without_chance
-from hvae.study.latentfiles import LatentFile, write_latents
+from hvae.study.latentfiles import LatentFile, read_arrays_of, write_latents
 from hvae.study.places import check_place
-from hvae.study.placing import ACCELERATOR, every, place
+from hvae.study.placing import ACCELERATOR, Place, every, place
 from hvae.study.sheets import SUFFIXES, write
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
+    from hvae.draw import Draw
     from hvae.explore.sample import Temperature
     from hvae.runs.form import Change
     from hvae.runs.subject import Tell
@@ -35,12 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Encoded:
-    """The latents of images, {level: (N, ...)}; `change`, what was done to the images; `notes`, what else to know."""
+    """The latents of images, {level: (N, ...)}, or of sequences, (N, ticks, ...) where a level recurs in time.
+
+    `change`, what was done to the images; `notes`, what else to know; `noun`, what was encoded."""
 
     file: Path
     values: Mapping[Pin, Tensor]
     change: Change | None
     notes: tuple[str, ...]
+    noun: str = "images"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what `hvae encode --json` gives."""
@@ -56,11 +61,12 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Decoded:
-    """The pictures (N, C, H, W) of latents, and which levels were given."""
+    """The pictures (N, C, H, W) of latents, or their sequences (T, ...), and which levels were given."""
 
     out: Path
-    pictures: Tensor
+    pictures: Tensor | Sequence[Any]
     given: tuple[Pin, ...]
+    noun: str = "images"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what `hvae decode --json` gives."""
@@ -81,7 +87,8 @@ def encode_images(
     overrides: Mapping[str, Any] | None = None,
     trust: Sequence[str] = (),
 ) -> Encoded:
-    """Write the latents of images into an .npz file, one array a level, which `decode_file` turns back into images.
+    """Write the latents of images, or of sequences, into an .npz file, which `decode_file` turns back: one array a
+    level, of sequences with the ticks of each in NAME_len and the steps of each in `steps`.
 
     Arguments: `data`, "test", "valid" or "train" for the run's own, a folder, an array file, a data set of the Hugging
     Face hub as "hub:OWNER/NAME", or data in memory in the form of the model; the first `number` of them; `mode`, the
@@ -97,15 +104,38 @@ def encode_images(
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
     check_place(path)
     where = place(run, overrides, trust)
+    how = draw.mode if mode else draw.posterior
+    if where.run.model.timed:
+        return _encoded_sequences(where, data, path, number, how, seed, context or {})
     brought = images(where.run, data, where.overrides, number, context or {}, "encode")
     chosen, model = without_chance(brought), where.model()
     datum = chosen.batch(range(len(chosen)))
-    values = explore.encode(model, datum, draw=draw.mode if mode else draw.posterior, seed=seed)
+    values = explore.encode(model, datum, draw=how, seed=seed)
     source = str(data) if isinstance(data, str | Path) else brought.origin.provenance.source
     weights = digest(model.state_dict())
     content = LatentFile(values=values, context=brought.context, weights=weights, images=source, mode=mode, seed=seed)
     write_latents(path, content)
     return Encoded(file=path, values=values, change=brought.change, notes=tuple(brought.notes()))
+
+
+def _encoded_sequences(
+    where: Place, data: object, path: Path, number: int, how: Draw, seed: int, context: Named
+) -> Encoded:
+    from hvae import draw
+    from hvae.weights import digest
+
+    sequences, model = sequence_latents.read(where, data, number, context), where.model()
+    values, arrays = sequence_latents.encoded(model, sequences, how, seed)
+    about = LatentFile(
+        values={},
+        context=sequences.context,
+        weights=digest(model.state_dict()),
+        images=str(data),
+        mode=how is draw.mode,
+        seed=seed,
+    )
+    write_latents(path, about, arrays)
+    return Encoded(file=path, values=values, change=None, notes=tuple(sequences.notes()), noun="sequences")
 
 
 def decode_file(
@@ -120,7 +150,8 @@ def decode_file(
     trust: Sequence[str] = (),
     tell: Tell | None = None,
 ) -> Decoded:
-    """Turn a file of latents back into images: a new folder of PNG files, a .png sheet or an .npy array.
+    """Turn a file of latents back into images: a new folder of PNG files, a .png sheet or an .npy array; of sequences
+    into a file of their kind, whose data are drawn, for what a step is decides what follows it.
 
     Arguments: `latents`, a file of `encode_images` or `write_features`, or an .npy table (N, D) of features that hold
     `levels` side by side, such as predicted ones; `levels`, of other files those that are taken; `temperature` of the
@@ -129,21 +160,47 @@ def decode_file(
     model.  Raises HvaeError for a file of another form, or latents that do not fit.
     """
     from hvae import explore
-    from hvae.weights import digest
 
     path = Path(out)
     check_place(path)
     where = place(run, {}, trust)
+    if where.run.model.timed:
+        return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, context or {}, tell)
     content = read_features(Path(latents), levels, where.run.model)
-    if tell and content.weights not in ("", digest(where.run.model.state_dict())):
-        tell(f"{latents} holds latents of another model than {run}; expect no likeness")
-    stored = {name: rows for name, rows in content.context.items() if name in where.run.model.conditions}
-    said = {**stored, **numbers(where.run.model, context or {}, classes_of(where.run))}
-    complete(where.run.model, said)
+    said = _said(where, content, latents, context or {}, tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=said, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)
     return Decoded(out=path, pictures=pictures, given=tuple(content.values))
+
+
+def _said(where: Place, content: LatentFile, latents: str | Path, context: Named, tell: Tell | None) -> dict[str, Any]:
+    """The context that latents are decoded under: the user's, else that of their file; tells of another model's."""
+    from hvae.weights import digest
+
+    model = where.run.model
+    if tell and content.weights not in ("", digest(model.state_dict())):
+        tell(f"{latents} holds latents of another model than {where.run.folder}; expect no likeness")
+    stored = {name: rows for name, rows in content.context.items() if name in model.conditions}
+    said = {**stored, **numbers(model, context, classes_of(where.run))}
+    complete(model, said)
+    return said
+
+
+def _decoded_sequences(
+    where: Place,
+    latents: Path,
+    out: Path,
+    levels: Sequence[str],
+    temperature: Temperature,
+    seed: int,
+    context: Named,
+    tell: Tell | None,
+) -> Decoded:
+    arrays, about = read_arrays_of(latents)
+    said = _said(where, about, latents, context, tell)
+    sequences, held = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, said)
+    return Decoded(out=out, pictures=sequences, given=held, noun="sequences")
 
 
 def images(

@@ -1,4 +1,4 @@
-"""Which images are out-of-distribution for a model, and why."""
+"""Which images or sequences are out-of-distribution for a model, and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.runs.subject import Tell, open_run, vouched
 from hvae.study.progress import Bars, Progress, bars, silent
-from hvae.study.scoring import checks
+from hvae.study.scoring import checks, sequences
 from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.pair import Pair, pair_of, reverse_of
 from hvae.study.scoring.request import Request
@@ -45,7 +45,8 @@ def score(
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,
 ) -> Scores:
-    """Score images by how far out of the distribution of a run's data they are; higher is farther, for every score.
+    """Score images, or sequences, by how far out of the distribution of a run's data they are; higher is farther, for
+    every score.  Those of sequences are in nats a step, so that a length is no score.
 
     What is usual comes from `normal` training data of the run, the threshold from as many validation data.
 
@@ -97,6 +98,8 @@ def _ready(run: str | Path | LoadedRun, request: Request, progress: Bars, tell: 
     """The images before the model, and the other direction; what can be wrong is said before anything takes time."""
     checks.options(request)
     subject = open_run(run, request.overrides, tell, request.trust)
+    if subject.run.model.timed:
+        sequences.check(request)
     checks.pictured(request.maps, subject)
     judge = Judge(request, subject, progress)
     other = _other(judge, tell) if request.reverse else None
@@ -133,6 +136,7 @@ def _decided(pair: Pair) -> Scores:
         regret_steps=request.regret,
         comparison=pair.comparison(str(judge.subject.run.folder)),
         csv=request.out,
+        steps=pair.steps,
     )
     if request.out is not None:
         result.write_csv(request.out)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hvae.capacity import check_memory
-from hvae.data.sequences.form import SequenceForm
-from hvae.errors import HvaeError
+from hvae.runs.sequences import form_of
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import REST, Place, at_once, every
@@ -52,14 +51,6 @@ class SequenceSamples:
             "seed": self.seed,
             "notes": list(self.notes),
         }
-
-
-def form_of(run: LoadedRun) -> SequenceForm:
-    """What the sequences of a run are of.  Raises HvaeError where its file does not say it."""
-    record = (run.description.get("data") or {}).get("sequences")
-    if not record:
-        raise HvaeError(f"{run.folder} does not say what its sequences are of; train it by hvae train to write them")
-    return SequenceForm.from_dict(record)
 
 
 def draw_sequences(

@@ -18,16 +18,18 @@ import io
 import re
 import wave
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from hvae.config.data import DataConfig
+from hvae.data.sequences.folder import Readable, read_each
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
-from hvae.data.tally import NAMED, SHOWN, UNREADABLE, Tally
+from hvae.data.tally import Tally
 from hvae.data.transforms import Array
 from hvae.data.unpacking import DAMAGED, check_entries
 from hvae.errors import HvaeError
@@ -89,10 +91,19 @@ def read_audio(path: Path, config: DataConfig) -> RawSequences:
 
     Raises HvaeError naming the files that differ, and unless data.bad is to skip them all that cannot be read.
     """
-    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES] if path.is_dir() else [path]
-    named = [(str(file.relative_to(path)) if path.is_dir() else file.name, _reader(file)) for file in files]
-    sounds, tally = _read(named, config, str(path))
-    return _raw({"train": sounds}, config, str(path), tally)
+    readable = sounds_of(path, config.bad)
+    return _raw({"train": readable.content}, config, str(path), readable.tally)
+
+
+def sounds_of(path: Path, bad: str) -> Readable[Sound]:
+    """The recordings of a file or a folder, named by their place below it; `bad` as `data.bad` has it."""
+    readable = read_each(path, SUFFIXES, _from, bad, lambda sound: f"{sound.rate:,} samples a second")
+    named = [sound._replace(name=name) for sound, name in zip(readable.content, readable.names, strict=True)]
+    return replace(readable, content=named)
+
+
+def _from(file: Path) -> Sound:
+    return sound_of(read_regular(file, LARGEST), file.name)
 
 
 def fsdd_zip(folder: Path, config: DataConfig) -> RawSequences:
@@ -125,10 +136,6 @@ def _take(name: str, where: Path) -> int:
 def _bare(name: str) -> str:
     """The name of a recording without the folders that it lies in."""
     return name.rpartition("/")[2]
-
-
-def _reader(file: Path) -> Callable[[], Sound]:
-    return lambda: sound_of(read_regular(file, LARGEST), file.name)
 
 
 def sound_of(content: bytes, name: str) -> Sound:
@@ -185,25 +192,8 @@ def _mono(channels: int, name: str) -> None:
         raise HvaeError(f"{name}: it has {channels} channels, and one is expected; mix it down first")
 
 
-def _read(
-    named: Sequence[tuple[str, Callable[[], Sound]]], config: DataConfig, where: str
-) -> tuple[list[Sound], Tally]:
-    sounds, faults = [], []
-    for name, read in named:
-        try:
-            sounds.append(read()._replace(name=name))
-        except HvaeError as fault:
-            faults.append((name, str(fault).removeprefix(f"{name}: ").removeprefix(f"{Path(name).name}: ")))
-    if not named or (faults and (config.bad != "skip" or not sounds)):
-        told = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
-        told = told or f"no file that ends in {', '.join(SUFFIXES)}"
-        raise HvaeError(f"{where}: {told}; repair or remove them, or set data.bad=skip")
-    unused = {UNREADABLE: len(faults)} if faults else {}
-    return sounds, Tally(files=len(named), used=len(sounds), unused=unused, bad=faults[:NAMED], noun="sequence")
-
-
 def _raw(
-    parts: dict[str, list[Sound]], config: DataConfig, where: str, tally: Tally, classes: tuple[str, ...] = ()
+    parts: Mapping[str, Sequence[Sound]], config: DataConfig, where: str, tally: Tally, classes: tuple[str, ...] = ()
 ) -> RawSequences:
     every = [sound for some in parts.values() for sound in some]
     if not parts["train"]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from hvae.capacity import check_memory
 from hvae.config.data import DataConfig
+from hvae.data.sequences.folder import read_each
 from hvae.data.sequences.raw import SequencePart, joined
-from hvae.data.tally import NAMED, SHOWN, UNREADABLE, Tally
+from hvae.data.tally import Tally
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.files import read_regular
@@ -32,21 +33,8 @@ def midi_part(path: Path, config: DataConfig) -> tuple[SequencePart, Tally]:
 
     Raises HvaeError without the library, and, unless data.bad is to skip them, for files that cannot be read.
     """
-    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES] if path.is_dir() else [path]
-    rolls, names, faults = [], [], []
-    for file in files:
-        name = str(file.relative_to(path)) if path.is_dir() else file.name
-        try:
-            rolls.append(roll_of(read_regular(file, LARGEST), name))
-            names.append(name)
-        except HvaeError as fault:
-            faults.append((name, str(fault).removeprefix(f"{name}: ")))
-    if faults and (config.bad != "skip" or not rolls):
-        told = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
-        raise HvaeError(f"{path}: {told}; repair or remove them, or set data.bad=skip")
-    unused = {UNREADABLE: len(faults)} if faults else {}
-    tally = Tally(files=len(files), used=len(rolls), unused=unused, bad=faults[:NAMED], noun="sequence")
-    return joined(rolls, str(path), names=names), tally
+    readable = read_each(path, SUFFIXES, lambda file: roll_of(read_regular(file, LARGEST), file.name), config.bad)
+    return joined(readable.content, str(path), names=readable.names), readable.tally
 
 
 def roll_of(content: bytes, name: str) -> Array:

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_archive
+from hvae.data.sequences.folder import read_each
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.sequences.rolls import by_split, listed
+from hvae.data.tally import Tally
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.files import read_regular
@@ -30,6 +33,8 @@ LEAST_SCALE = 1e-6
 LARGEST_NUMBER = 1e30
 """From here squares, and what is divided by the least scale, would leave the numbers that memory holds."""
 LARGEST = 1 << 30
+Named = Mapping[str, tuple[Sequence[Array], Sequence[str]]]
+"""Series by split, with their names."""
 
 
 def mocap_npz(folder: Path) -> RawSequences:
@@ -48,23 +53,27 @@ def strokes_npz(folder: Path) -> RawSequences:
     """Omniglot's pen strokes: how far the pen goes to the right and down, and whether it is lifted after that."""
     path = folder / "omniglot_strokes_flat.npz"
     found = by_split(listed(read_archive(path), str(path)))
-    named: dict[str, tuple[Sequence[Array], Sequence[str]]] = {split: (some, []) for split, some in found.items()}
+    named: Named = {split: (some, []) for split, some in found.items()}
     return series(named, str(path), notes=("the pen's lift, 0 or 1, is standardised as the other numbers are",))
 
 
 def read_motion(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: an .npz (as for piano rolls), a .csv of numbers (a row a step), or a folder of such .csv files."""
+    named, tally = tables(path, config)
+    return replace(series(named, str(path)), tally=tally)
+
+
+def tables(path: Path, config: DataConfig) -> tuple[Named, Tally]:
+    """The series of a user's file or folder in their own units; `data.bad` says what becomes of damaged .csv files."""
     if path.is_dir() or path.suffix == ".csv":
-        files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
-        if not files:
-            raise HvaeError(f"{path}: expected .csv files, got none")
-        return series({"train": ([table(file) for file in files], [file.name for file in files])}, str(path))
-    found = listed(read_archive(path), str(path))
-    named = by_split(found)
+        readable = read_each(path, (".csv",), table, config.bad, lambda rows: f"{rows.shape[1]} columns")
+        return {"train": (readable.content, readable.names)}, readable.tally
+    members = listed(read_archive(path), str(path))
+    named = by_split(members)
     if "train" in named:
-        return series({split: (list(some), []) for split, some in named.items()}, str(path))
-    loose = [(name, one) for name, some in found.items() for one in some]
-    return series({"train": ([one for _, one in loose], [name for name, _ in loose])}, str(path))
+        return {split: (list(some), []) for split, some in named.items()}, Tally()
+    loose = [(name, one) for name, some in members.items() for one in some]
+    return {"train": ([one for _, one in loose], [name for name, _ in loose])}, Tally()
 
 
 def table(path: Path) -> Array:
@@ -89,16 +98,13 @@ def _is_number(word: str) -> bool:
 
 
 def series(
-    named: Mapping[str, tuple[Sequence[Array], Sequence[str]]],
+    named: Named,
     where: str,
     seconds: float = 0.0,
     notes: tuple[str, ...] = (),
 ) -> RawSequences:
     """Series of real numbers by split, with their names, standardised."""
-    found = {
-        split: joined([_checked(one, where) for one in some], where, names=names)
-        for split, (some, names) in named.items()
-    }
+    found = {split: checked(some, names, where) for split, (some, names) in named.items()}
     train = found["train"].levels
     for split, part in found.items():
         if part.levels.shape[1:] != train.shape[1:]:
@@ -142,6 +148,11 @@ def restored(x: Array, mean: Array, scale: Array) -> Array:
 
 def _standardised(part: SequencePart, mean: Array, scale: Array) -> SequencePart:
     return SequencePart(standardised(part.levels, mean, scale), part.lengths, part.labels, part.files)
+
+
+def checked(some: Sequence[Array], names: Sequence[str], where: str) -> SequencePart:
+    """Series (T, V) as one part, float64.  Raises HvaeError for what are no numbers."""
+    return joined([_checked(one, where) for one in some], where, names=names)
 
 
 def _checked(array: Array, where: str) -> Array:

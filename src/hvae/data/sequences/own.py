@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hvae.config.data import DataConfig
+from hvae.config.data import DataConfig, check_kind
+from hvae.data.formats import read_archive
 from hvae.data.sequences.audio import SUFFIXES as AUDIO
 from hvae.data.sequences.audio import read_audio
 from hvae.data.sequences.midi import SUFFIXES as MIDI
 from hvae.data.sequences.midi import midi_part
 from hvae.data.sequences.motion import read_motion
 from hvae.data.sequences.raw import RawSequences
-from hvae.data.sequences.rolls import read_rolls, rolls
+from hvae.data.sequences.rolls import TITLES, read_rolls, rolls
 from hvae.data.sequences.text import read_text
 from hvae.data.sequences.video import read_video
 from hvae.errors import HvaeError
@@ -55,6 +56,7 @@ def read_own(config: DataConfig) -> RawSequences:
     kind = config.kind if config.kind != "auto" else _kind(path)
     if kind not in READERS:
         raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")
+    check_kind(config, kind)
     return READERS[kind](path, config)
 
 
@@ -69,4 +71,18 @@ def _kind(path: Path) -> str:
     found = next(kinds, "")
     if not found:
         raise HvaeError(f"{path}: expected files that end in {', '.join(KINDS)}, got none; name one by data.kind")
+    if path.suffix == ".npz":
+        _check_alone(path)
     return found
+
+
+def _check_alone(path: Path) -> None:
+    """Raises HvaeError for an .npz whose arrays may be many piano rolls or one film each."""
+    arrays = read_archive(path)
+    titles = {title for titles in TITLES.values() for title in titles}
+    for name, array in arrays.items():
+        if array.ndim == 3 and name not in titles and f"{name}_len" not in arrays:
+            raise HvaeError(
+                f"{path} ({name}): {array.shape} may be {len(array):,} piano rolls or series (T, keys), or one film "
+                "(T, H, W); say which by data.kind=rolls, motion or video"
+            )

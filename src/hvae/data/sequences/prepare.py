@@ -71,7 +71,7 @@ def _check_steps(raw: RawSequences, config: DataConfig) -> None:
 def _splits(raw: RawSequences, config: DataConfig) -> tuple[dict[str, SequenceSplit], list[str]]:
     """Every split, held out of training where the set has none, and notes on that."""
     pool = torch.arange(raw.parts["train"].size)
-    whole = {name: _split(part, raw.unit) for name, part in raw.parts.items()}
+    whole = {name: split_of(part, raw.unit) for name, part in raw.parts.items()}
     notes = []
     for name, share in (("test", config.test), ("valid", config.valid)):
         if name in whole:
@@ -83,7 +83,8 @@ def _splits(raw: RawSequences, config: DataConfig) -> tuple[dict[str, SequenceSp
     return {**whole, "train": whole["train"].some(pool)}, notes
 
 
-def _split(part: SequencePart, unit: float) -> SequenceSplit:
+def split_of(part: SequencePart, unit: float) -> SequenceSplit:
+    """A part as found as a split, whose levels are divided by `unit`."""
     lengths = torch.from_numpy(part.lengths.copy())
     store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
     labels = None if part.labels is None else torch.from_numpy(part.labels.copy())

@@ -58,13 +58,24 @@ class Vocabulary:
 
 def read_text(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: a text file, or a folder with train.txt, optionally valid.txt and test.txt, or with any others."""
+    return of_parts(texts_of(path, config), config, str(path))
+
+
+def texts_of(path: Path, config: DataConfig) -> dict[str, list[str]]:
+    """The sequences of a text file, or of a folder, by split; all of them train where no file is named by it.
+
+    Raises HvaeError for a split without any text.
+    """
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     if not files:
         raise HvaeError(f"{path}: expected a text file, or a folder of .txt files, got none")
     texts = {file.stem: text_of(file) for file in files}
-    if "train" in texts:
-        return of_parts({s: sequences(texts[s], config) for s in SPLITS if s in texts}, config, str(path))
-    return of_parts({"train": sequences("\n\n".join(texts.values()), config)}, config, str(path))
+    named = {split: texts[split] for split in SPLITS if split in texts} if "train" in texts else {}
+    parts = {split: sequences(one, config) for split, one in (named or {"train": "\n\n".join(texts.values())}).items()}
+    empty = [f"{split}.txt" if named else "it" for split, some in parts.items() if not some]
+    if empty:
+        raise HvaeError(f"{path}: expected text, got nothing but blanks in {', '.join(empty)}; fill it or take it away")
+    return parts
 
 
 def shakespeare(folder: Path, config: DataConfig) -> RawSequences:
@@ -77,9 +88,12 @@ def shakespeare(folder: Path, config: DataConfig) -> RawSequences:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8.  Raises HvaeError for other bytes, naming where."""
+    """The text of a file in UTF-8, a mark of byte order left out, with line ends of one kind.
+
+    Raises HvaeError for other bytes, naming where.
+    """
     try:
-        return read_regular(path, LARGEST).decode("utf-8").replace("\r\n", "\n")
+        return read_regular(path, LARGEST).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as fault:
         raise HvaeError(f"{path}: expected text in UTF-8, got other bytes at {fault.start:,}; convert it") from fault
 
@@ -92,10 +106,8 @@ def sequences(text: str, config: DataConfig) -> list[str]:
 
 def of_parts(parts: Mapping[str, Sequence[str]], config: DataConfig, where: str) -> RawSequences:
     """Texts as tokens; the vocabulary is that of the training texts."""
-    if not parts["train"]:
-        raise HvaeError(f"{where}: expected a text, got nothing but blanks")
     words = vocabulary(parts["train"], config)
-    done = {split: _part(some, words, f"{where} ({split})") for split, some in parts.items() if some}
+    done = {split: _part(some, words, f"{where} ({split})") for split, some in parts.items()}
     form = SequenceForm(kind="text", step=words.step, symbols=words.symbols, joint=words.joint, merges=words.merges)
     unknown = {split: int((part.levels == 1).sum()) for split, part in done.items()}
     outside = [f"{n:,} {words.step}s of {split} are not in the vocabulary" for split, n in unknown.items() if n]

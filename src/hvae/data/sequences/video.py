@@ -10,7 +10,8 @@ Shapes: `N` films; `T` frames; `C` channels; `H W` space.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from hvae.capacity import check_memory
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_archive
+from hvae.data.sequences.folder import read_each
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.sequences.rolls import by_split, listed
@@ -42,13 +44,33 @@ def films(parts: dict[str, SequencePart], seconds: float, version: str = "", sou
 def read_video(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: an .npz of films (T, H, W) or (T, C, H, W) of bytes, named as piano rolls are, or GIFs."""
     if path.suffix == ".npz":
-        found = listed(read_archive(path), str(path))
-        named = by_split(found)
-        parts = named if "train" in named else {"train": [film for some in found.values() for film in some]}
+        arrays = read_archive(path)
+        named = by_split(listed(arrays, str(path)))
+        parts = named if "train" in named else {"train": _loose(arrays, path)}
         return films({s: joined([_film(one, str(path)) for one in some], str(path)) for s, some in parts.items()}, 0.0)
-    files = sorted(path.rglob("*.gif")) if path.is_dir() else [path]
-    names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
-    return films({"train": joined([_gif(file) for file in files], str(path), names=names)}, GIF_SECONDS)
+    readable = read_each(path, (".gif",), _gif, config.bad, lambda film: f"frames {film.shape[1:]}")
+    part = joined(readable.content, str(path), names=readable.names)
+    return replace(films({"train": part}, GIF_SECONDS), tally=readable.tally)
+
+
+def _loose(arrays: Mapping[str, Array], path: Path) -> list[Array]:
+    """The films of arrays that are named by no split: one each, unless NAME_len says where each ends.
+
+    Raises HvaeError for arrays that may be many films.
+    """
+    for name, array in arrays.items():
+        if array.ndim == 4 and f"{name}_len" not in arrays and not _is_certain(array.shape):
+            raise HvaeError(
+                f"{path} ({name}): {array.shape} may be one film (T, C, H, W) or {len(array):,} films (T, H, W); name "
+                f"the array train for many, or say by an array {name}_len where each ends"
+            )
+    single = {name: array[None] for name, array in arrays.items() if f"{name}_len" not in arrays}
+    return [film for some in listed({**arrays, **single}, str(path)).values() for film in some]
+
+
+def _is_certain(shape: Sequence[int]) -> bool:
+    """Whether (T, C, H, W) or (T, H, W, C) can be nothing else: films of one frame are none."""
+    return shape[1] == 1 or (shape[3] in CHANNELS and shape[1] not in CHANNELS)
 
 
 def _film(array: Array, where: str) -> Array:

@@ -50,7 +50,7 @@ def writable(path: Path) -> None:
 def pictured(maps: int, subject: Subject) -> None:
     """Raises HvaeError for heat maps of what has no places."""
     shape = subject.run.model.shape
-    if maps and len(shape) != 3:
+    if maps and (len(shape) != 3 or subject.run.model.timed):
         raise HvaeError(f"--maps: expected a model of images, got one of vectors of shape {shape}; leave --maps out")
 
 
@@ -63,7 +63,7 @@ def enough(subject: Subject, request: Request) -> None:
     from hvae.metrics.outliers import enough
     from hvae.walk import names
 
-    data = subject.images
+    data = subject.data
     levels = names(subject.run.model)
     if not levels:
         raise HvaeError(
@@ -85,7 +85,7 @@ def deciding(by: str, subject: Subject, regret: int) -> str:
 
     trace = glimpse(subject.run.model)
     levels = names(subject.run.model)
-    density = any(record.law.density for record in trace.observed)
+    density = subject.run.model.timed or any(record.law.density for record in trace.observed)
     cuts = range(1, len(levels) + 1)
     choices = [OUTSIDE, "nll", *(f"{s}>{k}" for s in ("nll", "llr") for k in cuts), "kl", *(f"kl/{n}" for n in levels)]
     choices += ["typicality"] + ["complexity"] * (not density) + [REGRET] * (regret > 0)

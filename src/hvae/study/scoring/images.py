@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import DYNAMIC, InputImages, bring, drawn, files, in_memory, own
+from hvae.runs.form import DYNAMIC, InputImages, bring, drawn, files, grey, in_memory, own
 from hvae.runs.subject import Subject
 from hvae.study.conditions import by_name, other_classes
 from hvae.study.images import is_split
@@ -18,7 +18,7 @@ from hvae.study.images import is_split
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hvae.data import ImageData, Split
+    from hvae.data import Data, ImageData, SequenceSplit, Split
     from hvae.data.sources import Source
 
 
@@ -56,7 +56,14 @@ def catalogued(subject: Subject, name: str) -> DataConfig:
     return DataConfig(name=name, root=data.root, download=data.download, bits=bits, valid=0, test=0, **picture)
 
 
-def some(split: Split, count: int) -> Split:
+def plain(config: DataConfig, data: Data) -> Data:
+    """The data before any bits were drawn; sequences as they are, of which none is drawn."""
+    from hvae.data import ImageData
+
+    return grey(config, data) if isinstance(data, ImageData) else data
+
+
+def some(split: Split | SequenceSplit, count: int) -> Split | SequenceSplit:
     """So many data at random, always the same: known sets are sorted."""
     return split.some(order(len(split), count))
 

@@ -8,21 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.runs.form import grey
 from hvae.runs.subject import Subject, safe_rows
 from hvae.screen.numbers import number
 from hvae.study.conditions import complete_data
 from hvae.study.images import Images
 from hvae.study.progress import Bars
 from hvae.study.scoring import checks
-from hvae.study.scoring.images import some
+from hvae.study.scoring.images import plain, some
 from hvae.study.scoring.request import Request
 from hvae.study.scoring.scores import Maps
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hvae.data import ImageData
+    from hvae.data import Data
     from hvae.metrics.detection import Detection
     from hvae.metrics.normality import NormalRanges
     from hvae.metrics.outliers import Measured, Reference
@@ -40,12 +39,12 @@ class Judge:
     progress: Bars
 
     def __post_init__(self) -> None:
-        request, data = self.request, self.subject.images
+        request, data = self.request, self.subject.data
         self.by = checks.deciding(request.by, self.subject, request.regret)
         checks.enough(self.subject, request)
         complete_data(self.subject.run.model, data.train)
         checks.improvable(self.subject, request.regret)
-        self.train, self.valid = (some(split.fixed(0), request.normal) for split in (data.train, data.valid))
+        self.train, self.valid = (some(part.fixed(0), request.normal) for part in (data.train, data.valid))
 
     @property
     def name(self) -> str:
@@ -53,9 +52,9 @@ class Judge:
         return Path(self.subject.run.folder).name
 
     @cached_property
-    def plain(self) -> ImageData:
+    def plain(self) -> Data:
         """The run's data before any bits were drawn."""
-        return grey(self.subject.run.config.data, self.subject.images)
+        return plain(self.subject.run.config.data, self.subject.data)
 
     @cached_property
     def reference(self) -> Reference:
@@ -109,7 +108,7 @@ class Judge:
         from hvae.metrics.detection import detection
 
         count = max(len(scores[self.by]), 2)
-        normal = self.scores(Images(some(self.subject.images.test, count)), f"test data of {self.name}")
+        normal = self.scores(Images(some(self.subject.data.test, count)), f"test data of {self.name}")
         return {name: detection(normal[name], score) for name, score in scores.items()}
 
     def maps(self, images: Images, score: Tensor, path: Path | None) -> Maps:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hvae.data import ImageData, SequenceData
 from hvae.errors import HvaeError
 from hvae.runs.form import InputImages, move
+from hvae.runs.sequences import InputSequences, brought
 from hvae.study.conditions import numbers, other_classes, under
 from hvae.study.images import without_chance
+from hvae.study.scoring import sequences
 from hvae.study.scoring.images import images, order, overlap
 from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.scores import Comparison
@@ -30,7 +33,7 @@ class Pair:
     """A model, the images it scores, and what they are called."""
 
     judge: Judge
-    brought: InputImages
+    brought: InputImages | InputSequences
     what: str
 
     def __post_init__(self) -> None:
@@ -38,10 +41,15 @@ class Pair:
         count = len(brought.split)
         number = min(count, request.number or count)
         if request.foreign and number < 2:
-            raise HvaeError(f"--foreign: expected 2 images or more to compare, got {number} from {self.what}")
+            raise HvaeError(f"--foreign: expected 2 {self.noun} or more to compare, got {number} from {self.what}")
         self.brought = brought.some(order(count, number))
         self.images = without_chance(self.brought)
-        self.seen = {part: overlap(getattr(self.judge.plain, part), self.brought.grey) for part in self._suspects()}
+        self.seen = {part: self._met(getattr(self.judge.plain, part)) for part in self._suspects()}
+
+    def _met(self, ours: Any) -> int:
+        """How many of these are among ours."""
+        mine = self.brought
+        return overlap(ours, mine.grey) if isinstance(mine, InputImages) else sequences.overlap(ours, mine.split)
 
     def _suspects(self) -> list[str]:
         """The data of the run that these images should not be among."""
@@ -62,7 +70,7 @@ class Pair:
             run=name,
             by=judge.by,
             data=self.brought.origin,
-            change=self.brought.change,
+            change=self.brought.change if isinstance(self.brought, InputImages) else None,
             normal=judge.subject.data.provenance,
             seen=self.seen,
             detection=judge.detection(scores) if judge.request.foreign else None,
@@ -71,25 +79,43 @@ class Pair:
     def warnings(self) -> list[str]:
         """What was left out of these images, and where the model has met them, a line each."""
         count = len(self.images)
-        met = [f"{n:,} of these {count:,} images are {_MEANING[part]}" for part, n in self.seen.items() if n]
+        met = [f"{n:,} of these {count:,} {self.noun} are {_MEANING[part]}" for part, n in self.seen.items() if n]
         return [line for line in (self.brought.counts, self.brought.remark, *met) if line]
 
     def files(self) -> list[str]:
         """The name of each image, where it is a file of its own."""
-        return self.brought.grey.names()
+        return self.images.split.names()
+
+    @property
+    def noun(self) -> str:
+        """What the data are called, many of them."""
+        return "images" if isinstance(self.brought, InputImages) else "sequences"
+
+    @property
+    def steps(self) -> Tensor | None:
+        """How many steps each sequence has, (N,); None of images."""
+        return None if isinstance(self.brought, InputImages) else self.brought.split.lengths.double()
 
 
 def pair_of(judge: Judge) -> Pair:
     """The images that are asked about, before a model."""
-    request, model = judge.request, judge.subject.run.model
+    request, model, data = judge.request, judge.subject.run.model, judge.subject.data
     context = numbers(model, request.context, lambda: judge.subject.data.classes)
-    brought = images(judge.subject, judge.plain, request.data)
-    return Pair(judge, under(brought, model, context), request.source)
+    if isinstance(data, SequenceData):
+        return Pair(judge, under(brought(judge.subject.run, data, request.data), model, context), request.source)
+    pictures = images(judge.subject, _pictures(judge), request.data)
+    return Pair(judge, under(pictures, model, context), request.source)
+
+
+def _pictures(judge: Judge) -> ImageData:
+    plain = judge.plain
+    assert isinstance(plain, ImageData), "sequences took another way"
+    return plain
 
 
 def reverse_of(judge: Judge, own: Judge) -> Pair:
     """The other direction: the test data of `own` before the model of the other data."""
     model = judge.subject.run.model
-    brought = move(judge.subject.run, own.subject.images, own.plain)
+    brought = move(judge.subject.run, own.subject.images, _pictures(own))
     brought = replace(brought, remark=other_classes(brought, model, judge.subject.data.classes))
     return Pair(judge, under(brought, model, {}), f"test data of {own.name}")

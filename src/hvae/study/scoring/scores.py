@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.files import write_text
+from hvae.metrics.likelihood import averages
+from hvae.metrics.results import Estimate, Plain, estimate
 from hvae.records import JSON
 from hvae.screen.text import for_cell
 
@@ -75,6 +77,17 @@ class Comparison:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Whole(Plain):
+    """The negative bound of sequences in nats: a whole one on average, and a step by both averages."""
+
+    sequence: Estimate
+    frame_average: Estimate
+    """Sum of nats over sum of steps."""
+    sequence_mean: Estimate
+    """Mean over sequences of their nats a step."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Maps:
     """Where the images with the highest deciding score are unusual.
@@ -97,7 +110,8 @@ class Scores:
     empty for normal ones; `files`, the name of each image, empty where images are no files of their own; `threshold`
     of the deciding score and the `quantile` of validation data that set it; `ranges` of the few scores that decide
     together; `bound`, what log p(x) is estimated by; `comparison`, what was scored; `reverse`, the other direction of a
-    pair; `maps`; `csv`, the table that was written, None where none was asked for.
+    pair; `maps`; `csv`, the table that was written, None where none was asked for; `steps`, of sequences how many each
+    has, (N,): their scores are nats a step, and `whole` has those of whole ones.
     """
 
     scores: Mapping[str, Tensor]
@@ -112,6 +126,7 @@ class Scores:
     reverse: Comparison | None = None
     maps: Maps | None = None
     csv: Path | None = None
+    steps: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -126,10 +141,25 @@ class Scores:
         """How many images are out-of-distribution."""
         return sum(map(bool, self.reasons))
 
+    @property
+    def noun(self) -> str:
+        """What the data are called, many of them."""
+        return "images" if self.steps is None else "sequences"
+
+    @property
+    def whole(self) -> Whole | None:
+        """The bound of whole sequences and of their steps; None of images."""
+        if self.steps is None:
+            return None
+        nats = self.scores["nll"].cpu() * self.steps
+        each = averages(nats, self.steps)
+        return Whole(sequence=estimate(nats), frame_average=each.frame_average, sequence_mean=each.sequence_mean)
+
     def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae score --json` gives."""
-        reverse = self.reverse
+        reverse, whole = self.reverse, self.whole
         return {
+            **({"nats": whole.to_dict()} if whole else {}),
             "csv": None if self.csv is None else str(self.csv),
             "rows": len(self),
             "threshold": self.threshold,
@@ -145,11 +175,20 @@ class Scores:
         }
 
     def rows(self) -> list[list[str]]:
-        """The table as texts, its header first: index, file where there are any, decision, reason, and all scores."""
-        header = ["index", *(["file"] if self.files else []), "decision", "reason", *self.scores]
+        """The table as texts, its header first: index, file where there are any, decision, reason, steps and nats of
+        whole sequences, and all scores."""
+        named, timed = ["file"] if self.files else [], ["steps", "nats"] if self.steps is not None else []
+        header = ["index", *named, "decision", "reason", *timed, *self.scores]
         columns = [[f"{value:.6g}" for value in column.tolist()] for column in self.scores.values()]
-        decisions = zip(self.decisions, self.reasons, *columns, strict=True)
+        decisions = zip(self.decisions, self.reasons, *self._lengths(), *columns, strict=True)
         return [header, *([str(i), *self.files[i : i + 1], *row] for i, row in enumerate(decisions))]
+
+    def _lengths(self) -> list[list[str]]:
+        """Of sequences two more columns: steps, and nats of the whole."""
+        if self.steps is None:
+            return []
+        nats = self.scores["nll"].cpu() * self.steps
+        return [[f"{int(n)}" for n in self.steps.tolist()], [f"{value:.6g}" for value in nats.tolist()]]
 
     def write_csv(self, path: str | Path) -> Path:
         """Write the table, whole or not at all.

@@ -1,0 +1,81 @@
+"""Files of one kind, one or a folder of them, read each by itself: what becomes of those that cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from hvae.data.tally import NAMED, SHOWN, UNREADABLE, Tally
+from hvae.errors import HvaeError
+
+SKIP = "skip"
+T = TypeVar("T")
+Fault = tuple[str, str]
+"""The name of a file, and why nothing of it is used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Readable(Generic[T]):
+    """What some files hold, their names below their folder, and what of them was left out."""
+
+    content: Sequence[T]
+    names: Sequence[str]
+    tally: Tally
+
+
+def read_each(
+    path: Path,
+    suffixes: Sequence[str],
+    read: Callable[[Path], T],
+    bad: str,
+    shared: Callable[[T], object] = lambda one: None,
+) -> Readable[T]:
+    """A file, or all below a folder that end in one of `suffixes`, by name, in the order of their names.
+
+    `shared`, what all must have in common, such as a sample rate.  Raises HvaeError where there are none, and for those
+    that cannot be read; with `bad` "skip" these are left out and counted, and so are those that have something else in
+    common than most, unless nothing is left.
+    """
+    files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in suffixes] if path.is_dir() else [path]
+    if not files:
+        raise HvaeError(f"{path}: expected files that end in {', '.join(suffixes)}, got none")
+    found, faults = _read(path, files, read)
+    if bad == SKIP:
+        found, odd = _alike(found, shared)
+        faults += odd
+    if faults and (bad != SKIP or not found):
+        told = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
+        raise HvaeError(f"{path}: {told}; repair or remove them, or set data.bad=skip")
+    unused = {UNREADABLE: len(faults)} if faults else {}
+    tally = Tally(files=len(files), used=len(found), unused=unused, bad=faults[:NAMED], noun="sequence")
+    return Readable([one for _, one in found], [name for name, _ in found], tally)
+
+
+def _read(path: Path, files: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[tuple[str, T]], list[Fault]]:
+    found: list[tuple[str, T]] = []
+    faults: list[Fault] = []
+    for file in files:
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        try:
+            found.append((name, read(file)))
+        except HvaeError as fault:
+            faults.append((name, _reason(str(fault), file)))
+    return found, faults
+
+
+def _reason(line: str, file: Path) -> str:
+    """Why a file cannot be read, without its name, which stands before it."""
+    for name in (str(file), file.name):
+        line = line.removeprefix(f"{name}: ")
+    return line
+
+
+def _alike(found: list[tuple[str, T]], shared: Callable[[T], object]) -> tuple[list[tuple[str, T]], list[Fault]]:
+    """Those that have in common what most have, and the others as faults."""
+    kinds = Counter(shared(one) for _, one in found)
+    usual = kinds.most_common(1)[0][0] if kinds else None
+    odd = [(name, f"it has {shared(one)}, and most have {usual}") for name, one in found if shared(one) != usual]
+    return [(name, one) for name, one in found if shared(one) == usual], odd

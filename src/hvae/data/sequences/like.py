@@ -1,0 +1,85 @@
+"""A user's sequences in the form of a run's: by its vocabulary, its scale, its levels.
+
+Shapes: `T` steps; `...` one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hvae.config.data import KIND_OF, OWN_SEQUENCES, DataConfig
+from hvae.data.sequences.form import SPLITS, SequenceForm
+from hvae.data.sequences.load import load_sequences
+from hvae.data.sequences.motion import checked, standardised, tables
+from hvae.data.sequences.own import read_own
+from hvae.data.sequences.prepare import split_of
+from hvae.data.sequences.raw import SequencePart, joined
+from hvae.data.sequences.split import SequenceSplit
+from hvae.data.sequences.text import Vocabulary, cutter, texts_of
+from hvae.data.tally import Tally
+from hvae.errors import HvaeError
+
+Found = tuple[Mapping[str, SequencePart], float, Tally]
+"""Parts as found, what a level is divided by, and what was left out."""
+
+
+def sequences_like(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> tuple[SequenceSplit, str, Tally]:
+    """The sequences of a user's file or folder as a model of this form takes them, the part that they are, and what was
+    left out: test data where there are any, else those to train on.
+
+    Arguments: `form` and `bits` of a value, those of the run's data; `config`, how they were read.  Raises HvaeError
+    for files of another kind or form.
+    """
+    if not path.exists():
+        raise HvaeError(f"nothing at {path}; expected {', '.join(SPLITS)}, a known set, or a file or folder")
+    parts, unit, tally = READERS.get(form.kind, _levels)(path, form, bits, config)
+    name = "test" if "test" in parts else "train"
+    return split_of(parts[name], unit), name, tally
+
+
+def known_like(name: str, form: SequenceForm, bits: int, config: DataConfig) -> SequenceSplit:
+    """The test data of a known set.  Raises HvaeError for one of another kind, scale or vocabulary."""
+    if KIND_OF[name] != form.kind:
+        raise HvaeError(f"--data: {name} is of {KIND_OF[name]}, and this run of {form.kind}; name other data")
+    bits = bits if form.kind == "audio" else 0
+    data = load_sequences(replace(config, name=name, path="", kind="auto", bits=bits, valid=0, test=0.1, chunk=0))
+    unlike = form.differences(data.form)
+    if unlike:
+        raise HvaeError(f"--data: the {', '.join(unlike)} of {name} differ from this run's; give it as files of yours")
+    return data.test
+
+
+def _levels(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
+    wish = DataConfig(name=OWN_SEQUENCES, path=str(path), bad=config.bad, kind=form.kind)
+    if form.kind == "audio":
+        wish = replace(wish, bits=bits, frame=form.frame, law=config.law)
+    raw = read_own(wish)
+    if raw.form.rate != form.rate:
+        raise HvaeError(f"{path}: expected {form.rate:,} samples a second, got {raw.form.rate:,}; convert it")
+    return raw.parts, raw.unit, raw.tally
+
+
+def _text(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
+    words = Vocabulary(form.symbols, cutter(form), form.joint, form.step)
+    parts = texts_of(path, config)
+    return {s: joined([words.tokens(one) for one in some], f"{path} ({s})") for s, some in parts.items()}, 1.0, Tally()
+
+
+def _motion(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
+    named, tally = tables(path, config)
+    mean, scale = np.array(form.mean), np.array(form.scale)
+    parts = {}
+    for split, (some, names) in named.items():
+        part = checked(some, names, str(path))
+        if part.levels.shape[1] != len(mean):
+            raise HvaeError(f"{path}: expected {len(mean)} numbers a step, got {part.levels.shape[1]}")
+        parts[split] = replace(part, levels=standardised(part.levels, mean, scale))
+    return parts, 1.0, tally
+
+
+READERS: Mapping[str, Callable[[Path, SequenceForm, int, DataConfig], Found]] = {"text": _text, "motion": _motion}
+"""By kind, where numbers depend on the training data; of other kinds they do not."""
