@@ -6,7 +6,7 @@ import re
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from hvae.cli import lossless, lossy
+from hvae.cli import intime, lossless, lossy
 from hvae.cli.context import add_context, contexts
 from hvae.cli.late import late_bar
 from hvae.cli.parser import Parser, real, split_dotted, whole
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from hvae.study.compress import Compression
 
 ABOUT = (
-    "Compress pictures with a trained model, without loss: bits-back coding into one .hvz file, which hvae decompress "
-    "turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles of the model's, "
-    "or, by a ladder trained with model.start everywhere, of any size (--tile). "
-    "Grey, colour, palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; "
-    "opacity and the low bytes of 16 bits are kept beside it in a classic format. "
-    "Where the model would cost more than PNG or WebP, those are kept instead. A lossy run (qresvae, vqvae, vqvae2) "
-    "takes --quality: then the file may be cut anywhere after its top level and shows a preview, and pictures are "
-    "coded whole. A picture is named by its file, and by the folders it lies in below a folder that is given; an older "
-    "OUT.hvz is replaced once the new one is whole."
+    "Compress pictures or sequences with a trained model, without loss: bits-back coding into one .hvz file, which "
+    "hvae decompress turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles"
+    " of the model's, or, by a ladder trained with model.start everywhere, of any size (--tile). Grey, colour, "
+    "palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; opacity and the "
+    "low bytes of 16 bits are kept beside it in a classic format. Where the model would cost more than PNG or WebP, "
+    "those are kept instead. A lossy run (qresvae, vqvae, vqvae2) takes --quality: then the file may be cut anywhere "
+    "after its top level and shows a preview, and pictures are coded whole. A picture is named by its file, and by "
+    "the folders it lies in below a folder that is given; an older OUT.hvz is replaced once the new one is whole. "
+    "Sequences are coded in the order of time: piano rolls and films as .npz, .npy or .mat, sound as .wav of the bits"
+    " of the run, or the run's own data."
 )
 EXAMPLES = (
     "hvae compress runs/photos holiday.png holiday.hvz",
@@ -37,6 +38,7 @@ EXAMPLES = (
     "hvae compress runs/digits test digits.hvz -n 1000",
     "hvae compress runs/photos folder-of-pictures all.hvz --tile 128",
     "hvae compress runs/photos-lossy holiday.png holiday.hvz --quality all",
+    "hvae compress runs/speech ~/recordings all.hvz",
 )
 LOSSLESS = ("block", "batch", "workers")
 """Options of blocks, which a lossy file has none of."""
@@ -133,11 +135,13 @@ def _settings(args: Namespace) -> Settings:
 
 def _show(voice: Voice, result: Compression) -> None:
     """Where the bytes went, and how many there were before."""
-    from hvae.coding import Lossy
+    from hvae.coding import CompressedSeries, Lossy
 
-    title = f"{result.pictures} pictures in {for_screen(result.file)}"
+    title = f"{result.pictures} {result.noun} in {for_screen(result.file)}"
     if isinstance(result.result, Lossy):
         lossy.show(voice, result.result, title)
+    elif isinstance(result.result, CompressedSeries):
+        intime.show(voice, result.result, result, title)
     else:
         lossless.show(voice, result.result, result, title)
     share = f", {100 / result.ratio:.1f} % of what it was" if result.bytes_in else ""

@@ -11,12 +11,13 @@ from hvae.cli.voice import Voice
 from hvae.screen.text import for_screen
 
 ABOUT = (
-    "Turn a file of hvae compress back into its pictures, as PNG (arrays as .npy), in a new folder as they lay in the "
-    "one that was compressed. The model must be the one that wrote the file, to the last weight. Nothing is written "
+    "Turn a file of hvae compress back into its pictures, as PNG (arrays as .npy), in a new folder as they lay in the"
+    " one that was compressed. The model must be the one that wrote the file, to the last weight. Nothing is written "
     "unless all that is written is right: of a file without loss every block is checked, with --only those of one "
-    "picture; of a file made with --quality every chunk of the levels that are shown. Such a file may be cut: it shows "
-    "the levels that are there whole, and that is said (--json: levels, levels_written, complete); one without its top "
-    "level shows nothing. What exists already is never replaced."
+    "picture; of a file made with --quality every chunk of the levels that are shown. Such a file may be cut: it "
+    "shows the levels that are there whole, and that is said (--json: levels, levels_written, complete); one without "
+    "its top level shows nothing. What exists already is never replaced. Sequences become an .npz of their levels, "
+    "sound a .wav each."
 )
 EXAMPLES = (
     "hvae decompress holiday.hvz back.png",
@@ -60,4 +61,4 @@ def main(argv: list[str]) -> None:
         )
     voice.answer(result.to_dict())
     if not args.json:
-        voice.show(f"{result.pictures} pictures in {for_screen(result.out)} ({result.seconds:.1f} s)")
+        voice.show(f"{result.pictures} {result.noun} in {for_screen(result.out)} ({result.seconds:.1f} s)")

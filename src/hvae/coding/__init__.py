@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from hvae.coding.entropy.steady import Uncodable
     from hvae.coding.files.classic import sizes
     from hvae.coding.files.container import File, Header, read
+    from hvae.coding.files.header import IN_TIME
     from hvae.coding.files.imagefiles import open_picture, save_picture
     from hvae.coding.files.pictures import MODES, Picture
     from hvae.coding.files.reading import without_model
+    from hvae.coding.files.series import Series
     from hvae.coding.lossless.book import FINENESS, Book, calibrate
     from hvae.coding.lossless.codec import CLASSIC, Codec
     from hvae.coding.lossless.compressed import Compressed, Settings
+    from hvae.coding.lossless.seriescodec import CompressedSeries, SeriesCodec
     from hvae.coding.lossy.codec import LossyCodec
     from hvae.coding.lossy.compressed import Lossy
     from hvae.coding.lossy.layout import opened
@@ -39,10 +42,13 @@ __getattr__ = lazy(
         "files.container": ("File", "Header", "read"),
         "files.imagefiles": ("open_picture", "save_picture"),
         "files.pictures": ("MODES", "Picture"),
+        "files.header": ("IN_TIME",),
         "files.reading": ("without_model",),
+        "files.series": ("Series",),
         "lossless.book": ("FINENESS", "Book", "calibrate"),
         "lossless.codec": ("CLASSIC", "Codec"),
         "lossless.compressed": ("Compressed", "Settings"),
+        "lossless.seriescodec": ("CompressedSeries", "SeriesCodec"),
         "lossy.codec": ("LossyCodec",),
         "lossy.compressed": ("Lossy",),
         "lossy.layout": ("opened",),
@@ -54,11 +60,13 @@ __all__ = [
     "CLASSIC",
     "FINENESS",
     "GAUSSIAN",
+    "IN_TIME",
     "LOGISTIC",
     "MODES",
     "Book",
     "Codec",
     "Compressed",
+    "CompressedSeries",
     "Continuous",
     "Discrete",
     "File",
@@ -68,6 +76,8 @@ __all__ = [
     "LossyCodec",
     "Picture",
     "Rounded",
+    "Series",
+    "SeriesCodec",
     "Settings",
     "Standard",
     "Uncodable",

@@ -1,4 +1,4 @@
-"""Pictures to one small file, with the model of a run: what `hvae compress` does."""
+"""Pictures or sequences to one small file, with the model of a run: what `hvae compress` does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from hvae.checkpoints import LoadedRun, load
-from hvae.coding import Compressed, Lossy, Picture, Settings, sizes
+from hvae.coding import Compressed, CompressedSeries, Lossy, Picture, Settings, sizes
 from hvae.coding.files.pictures import check_name
 from hvae.errors import HvaeError
 from hvae.files import replacing
 from hvae.heap import enough_memory
 from hvae.records import JSON
+from hvae.runs.sequences import form_of
+from hvae.study import series
 from hvae.study.codecs import (
     Quality,
     Tile,
@@ -44,9 +46,14 @@ class Compression:
     """Of the files, where all inputs are some; else of the values at their bit depth."""
     bytes_in_of: str
     """What these bytes are of, in words."""
-    result: Compressed | Lossy
+    result: Compressed | Lossy | CompressedSeries
     rivals: Mapping[str, int] = field(default_factory=dict)
     """Bytes that other lossless formats take, by name, picture by picture; empty for a lossy file."""
+
+    @property
+    def noun(self) -> str:
+        """What was compressed, many of them."""
+        return "sequences" if isinstance(self.result, CompressedSeries) else "pictures"
 
     @property
     def bytes_out(self) -> int:
@@ -62,8 +69,8 @@ class Compression:
         """Plain values for JSON."""
         sizes: JSON = {"bytes_in": self.bytes_in, "bytes_in_of": self.bytes_in_of}
         sizes |= {"bytes_out": self.bytes_out, "ratio": self.ratio}
-        rivals = {"rivals": dict(self.rivals)} if isinstance(self.result, Compressed) else {}
-        return {"file": str(self.file), "pictures": self.pictures, **sizes, **self.result.to_dict(), **rivals}
+        rivals = {} if isinstance(self.result, Lossy) else {"rivals": dict(self.rivals)}
+        return {"file": str(self.file), self.noun: self.pictures, **sizes, **self.result.to_dict(), **rivals}
 
 
 def compress(
@@ -82,7 +89,9 @@ def compress(
     progress: Count = silent,
     tell: Tell = quiet,
 ) -> Compression:
-    """Compress pictures with the model of a run into one .hvz file, whole or not at all.
+    """Compress pictures, or sequences, with the model of a run into one .hvz file, whole or not at all.
+
+    Sequences are piano rolls and films in arrays, WAV files that come back to the bit, or a split of the run's own.
 
     Arguments: `run`, one that is loaded, or its folder; `pictures`, image files, folders, .npy files, arrays
     (N, *shape) of uint8 levels, or "test", "valid" or "train" for the run's own data, of which the first `number`;
@@ -100,10 +109,8 @@ def compress(
     _check(job, sources, run)
     with enough_memory():
         loaded = run if isinstance(run, LoadedRun) else load(run)
-        if loaded.model.timed:
-            raise HvaeError(f"{loaded.folder} is a model of sequences, and images are expected; name one of those")
         place = str(run.folder if isinstance(run, LoadedRun) else run)
-        pack = _lossy if is_lossy(loaded, quality) else _lossless
+        pack = _in_time if loaded.model.timed else _lossy if is_lossy(loaded, quality) else _lossless
         result = pack(loaded, place, sources, job, progress, tell)
         with replacing(file) as temporary:
             temporary.write_bytes(result.result.content)
@@ -145,6 +152,30 @@ def _lossless(
     book = calibrated(run, codec, settings.fineness, job.data) if job.calibrate else stored_book(run, job.fineness)
     result = codec.compress(given.pictures, settings, book=book, tick=progress)
     return _compression(given, result, run.bits, _rivals(given.pictures, codec.bits))
+
+
+def _in_time(
+    run: LoadedRun, place: str, sources: Sequence[Source], job: _Job, progress: Count, tell: Tell
+) -> Compression:
+    """Sequences in the order of time."""
+    blocks = (job.settings.block, job.settings.rows) != (Settings.block, Settings.rows)
+    only_pictures = {"quality": job.quality, "tile": job.tile, "calibrate": job.calibrate, "block, --batch": blocks}
+    for name in (name for name, value in only_pictures.items() if value):
+        raise HvaeError(f"--{name} is for pictures, and {run.folder} is of sequences; leave it out")
+    codec, form = series.codec_of(run, place, job.context), form_of(run)
+    given = series.gathered(sources, run, job.number, job.data, tell)
+    fineness = job.fineness or job.settings.fineness
+    result = codec.compress(given.series, fineness=fineness, verify=job.settings.verify, tick=progress)
+    values = sum(len(one.samples()) for one in given.series)
+    own = f"{given.files:,} file{'s' * (given.files != 1)}" if given.files else f"{values:,} values of {run.bits} bits"
+    return Compression(
+        file=Path(),
+        pictures=len(given.series),
+        bytes_in=given.size if given.files else -(-values * run.bits // 8),
+        bytes_in_of=own,
+        result=result,
+        rivals=series.rivals(given, form, run.bits),
+    )
 
 
 def _compression(

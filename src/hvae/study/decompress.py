@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hvae.checkpoints import LoadedRun, load
-from hvae.coding import CLASSIC, File, Picture, opened, read, without_model
+from hvae.coding import CLASSIC, IN_TIME, File, Picture, opened, read, without_model
 from hvae.errors import HvaeError
 from hvae.files import read_regular
 from hvae.heap import enough_memory
 from hvae.records import JSON
+from hvae.runs.sequences import form_of
+from hvae.study import series
 from hvae.study.codecs import codec_of, lossy_codec_of
 from hvae.study.conditions import Named
 from hvae.study.places import check_place
@@ -31,6 +33,7 @@ class Decompression:
     seconds: float
     levels: int | None
     levels_written: int | None
+    noun: str = "pictures"
 
     @property
     def complete(self) -> bool:
@@ -41,7 +44,7 @@ class Decompression:
         """Plain values for JSON."""
         depth = {"levels": self.levels, "levels_written": self.levels_written, "complete": self.complete}
         files = [*map(str, self.files)]
-        return {"out": str(self.out), "files": files, "pictures": self.pictures, "seconds": self.seconds, **depth}
+        return {"out": str(self.out), "files": files, self.noun: self.pictures, "seconds": self.seconds, **depth}
 
 
 def decompress(
@@ -56,7 +59,8 @@ def decompress(
     progress: Count = silent,
     tell: Tell = quiet,
 ) -> Decompression:
-    """Write the pictures of an .hvz file: one to a .png (an array to a .npy), any number to a new folder.
+    """Write the pictures of an .hvz file: one to a .png (an array to a .npy), any number to a new folder; sequences to
+    an .npz of their levels, sound to WAV files.
 
     Arguments: `run`, the run that wrote the file, where the file says it was if left out; `only`, the picture of this
     index alone; `levels`, of a lossy file, by its top so many levels; `workers`, processes that share the blocks (0: as
@@ -70,8 +74,10 @@ def decompress(
         raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {workers}")
     with enough_memory():
         part = _opened(file, levels)
-        check_destination(out, part.file.header, only)
         job = _Job(file, run, only, levels, workers, context or {}, progress, tell)
+        if part.file.header.order == IN_TIME:
+            return _sequences(part.file, out, job, started)
+        check_destination(out, part.file.header, only)
         shown = _decoded(part, job)
         files = write_pictures(shown.pictures, out, part.file.header.bits)
     return Decompression(
@@ -81,6 +87,26 @@ def decompress(
         seconds=time.perf_counter() - started,
         levels=shown.levels,
         levels_written=shown.written,
+    )
+
+
+def _sequences(file: File, out: Path, job: _Job, started: float) -> Decompression:
+    """The sequences of a file, written."""
+    loaded, place = _run_of(file, job)
+    codec, form = series.codec_of(loaded, place, job.context), form_of(loaded)
+    count = 1 if job.only is not None else sum(item.count for item in file.header.items)
+    series.check_destination(out, form, loaded.bits, count)
+    back = codec.decompress(file, job.only, job.progress)
+    files = series.write_series(back, out, form, loaded.bits)
+    seconds = time.perf_counter() - started
+    return Decompression(
+        out=out,
+        files=tuple(files),
+        pictures=len(back),
+        seconds=seconds,
+        levels=None,
+        levels_written=None,
+        noun="sequences",
     )
 
 
@@ -124,13 +150,17 @@ def _opened(path: Path, levels: int | None) -> _Part:
 def _decoded(part: _Part, job: _Job) -> _Shown:
     if part.file.header.order == CLASSIC and not job.run:
         return _Shown(without_model(part.file, job.only))
-    run = job.run or _place_of(part.file, job.path)
-    loaded = run if isinstance(run, LoadedRun) else load(run)
-    place = str(run.folder if isinstance(run, LoadedRun) else run)
+    loaded, place = _run_of(part.file, job)
     if part.is_lossy:
         return _previewed(part.file, loaded, place, job)
     codec = codec_of(loaded, place, job.context)
     return _Shown(codec.decompress(part.file, job.only, job.progress, job.workers))
+
+
+def _run_of(file: File, job: _Job) -> tuple[LoadedRun, str]:
+    """The run that wrote a file, and its place."""
+    run = job.run or _place_of(file, job.path)
+    return (run, str(run.folder)) if isinstance(run, LoadedRun) else (load(run), str(run))
 
 
 def _previewed(file: File, run: LoadedRun, place: str, job: _Job) -> _Shown:

@@ -54,9 +54,14 @@ def _archive(arrays: Mapping[str, Array]) -> bytes:
 
 
 def _numbers(sequences: Sequence[Array], kind: type) -> bytes:
-    """All steps one after another, `samples`, with `samples_len`: the form that training reads."""
+    """The form that training reads."""
+    return as_archive([one.astype(kind) for one in sequences])
+
+
+def as_archive(sequences: Sequence[Array]) -> bytes:
+    """Sequences (T, ...) as an .npz: all steps one after another, `samples`, with `samples_len`."""
     lengths = np.array([len(one) for one in sequences])
-    return _archive({"samples": np.concatenate(sequences).astype(kind), "samples_len": lengths})
+    return _archive({"samples": np.concatenate(sequences), "samples_len": lengths})
 
 
 def _rolls(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:

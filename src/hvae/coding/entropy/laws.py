@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,9 +48,12 @@ from hvae.distributions import (
     LogisticMixture,
     Moments,
     Normal,
+    OverTime,
     Steps,
+    Tokens,
 )
 from hvae.distributions.codebook import AutoregressiveCodes, UniformCodes
+from hvae.distributions.discrete import level_of
 from hvae.distributions.quantised import BlurredNormal
 from hvae.errors import HvaeError
 
@@ -69,13 +72,19 @@ class Discrete(Form):
     """A variable of `levels` symbols, 0 .. levels - 1, one of them for each element; see `masses`.
 
     `data` and `latent` give its code as data (digits of a large alphabet) and as a latent; `values` maps symbols (N,)
-    to the value of the variable.  Data always are the values k / (levels - 1).
+    to the value of the variable.  Data are the values k / (levels - 1), or k `unit` where that is not 0.
     """
 
     levels: int
     data: Callable[[], Code]
     latent: Callable[[], Code]
     values: Callable[[Ints], Tensor]
+    unit: float = 0.0
+
+    def symbols(self, value: Tensor) -> Ints:
+        """The symbols (N,) of a value of the variable as data."""
+        whole = (value / self.unit).round() if self.unit else level_of(value, self.levels)
+        return whole.long().reshape(-1).numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +238,21 @@ def _categorical(law: Categorical) -> Form:
 @register(GridGaussian)
 def _grid(law: GridGaussian) -> Form:
     return _masses(law.logits.double().softmax(1), lambda k: _on_grid(k, law.loc, law.levels))
+
+
+@register(Tokens)
+def _tokens(law: Tokens) -> Form:
+    like = law.logits[:, 0]  # (B, ...)
+    p = law.logits.double().softmax(1)
+    return replace(_masses(p, lambda k: torch.from_numpy(k).reshape(like.shape).to(like.dtype)), unit=1.0)
+
+
+@register(OverTime)
+def _over_time(law: OverTime) -> Form | None:
+    each = form(law.each)
+    if not isinstance(each, Discrete):
+        return each
+    return replace(each, values=lambda symbols: each.values(symbols).unflatten(0, (-1, law.steps)))
 
 
 @register(DiscretizedLogistic)

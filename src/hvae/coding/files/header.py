@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -25,6 +25,11 @@ from hvae.coding.files.pictures import KINDS, MODES, MOST_PIXELS, check_name
 from hvae.errors import HvaeError
 
 _OLD_IDENTITY = 32
+IN_TIME = 50
+"""The order of files of sequences; those of pictures count from 0, lossy ones from 100."""
+SEQUENCE = MODES.index("sequence")
+MOST_BITS = 20
+"""Bits of a value of a sequence: symbols of the largest vocabulary."""
 _T = TypeVar("_T")
 
 
@@ -91,9 +96,12 @@ def parse(content: bytes, version: int) -> Header:
     blocks = r.many("I", lambda: Block(r.whole("I"), r.whole("Q"), *r.typed("II")))
     if r.at != len(r.content):
         raise HvaeError("the header of the file is longer than what it says; the file is damaged")
-    _check_shape(shape, bits)
-    for item in items:
-        _check_mode(item.mode, shape)
+    if order == IN_TIME:
+        _check_sequences(shape, bits, items)
+    else:
+        _check_shape(shape, bits)
+        for item in items:
+            _check_mode(item.mode, shape)
     return Header(
         order=order,
         bits=bits,
@@ -114,8 +122,20 @@ def _check_shape(shape: tuple[int, ...], bits: int) -> None:
         raise HvaeError(f"expected images of 1 to 8 bits, the file says {bits}; it is damaged, or of a newer version")
 
 
+def _check_sequences(shape: tuple[int, ...], bits: int, items: Sequence[Item]) -> None:
+    """Raises HvaeError for sequences that no model has, and for more values than a file may hold."""
+    if not 1 <= len(shape) <= 4 or min(shape) < 1 or not 1 <= bits <= MOST_BITS:
+        raise HvaeError(f"expected sequences (T, ...) of 1 to {MOST_BITS} bits, got {shape} of {bits}; it is damaged")
+    each = math.prod(shape[1:])
+    if any(item.mode != SEQUENCE or item.height < 1 or not 1 <= item.width <= each for item in items):
+        raise HvaeError("a file of sequences holds something else; it is damaged")
+    values = sum(item.height * item.count for item in items) * each
+    if values > MOST_PIXELS:
+        raise HvaeError(f"expected at most {MOST_PIXELS:,} values in a file, got {values:,}; the file is damaged")
+
+
 def _check_mode(mode: int, shape: tuple[int, ...]) -> None:
-    if mode >= len(MODES):
+    if mode >= len(MODES) or mode == SEQUENCE:
         raise HvaeError(f"expected a mode below {len(MODES)}, got {mode}; the file is damaged, or of a newer version")
     colours = KINDS[MODES[mode]].colours
     # Grey goes to a model of any channels, and an array is what the model knows.

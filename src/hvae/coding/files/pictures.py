@@ -45,8 +45,10 @@ KINDS = {
     "RGB;16": Kind(3, deep=True),
     "RGBA;16": Kind(3, alpha=True, deep=True),
     "LA;16": Kind(1, alpha=True, deep=True),
+    "sequence": Kind(0),
 }
-"""What an item of a file can be: an array of levels as it is, or a picture in a mode (Pillow's, where it has one)."""
+"""What an item of a file can be: an array of levels as it is, a picture in a mode (Pillow's, where it has one), or a
+sequence, whose height is how many steps it has, and its width one more than the values that fill its last step."""
 MODES = tuple(KINDS)
 
 

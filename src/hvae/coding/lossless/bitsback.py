@@ -23,7 +23,6 @@ from hvae.coding.entropy.symbols import Code
 from hvae.coding.lossless.book import Book
 from hvae.datum import Context
 from hvae.distributions import Distribution
-from hvae.distributions.discrete import level_of
 from hvae.draw import Draw, Drawn, replay
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run
@@ -39,7 +38,7 @@ class Sender(Draw):
     def __call__(self, site: Site) -> Drawn:
         if site.value is not None:
             return Drawn(site.value, site.proposal)
-        law = _proposal(site)
+        law = proposal(site)
         self.symbols[site.key], value = pop_latent(self.stack, site, law, self.book)
         return Drawn(value, law)
 
@@ -59,7 +58,7 @@ class Receiver(Draw):
         return Drawn(value, site.p)
 
 
-def _proposal(site: Site) -> Distribution:
+def proposal(site: Site) -> Distribution:
     """The proposal of a latent, as in `posterior`: q, or p where there is no q."""
     law = site.q or site.p
     assert law is not None, f"a walk on data knows the p or the q of {site.name}"
@@ -96,14 +95,14 @@ def pop_data(stack: Stack, law: Distribution) -> Tensor:
 def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
     """Data in [0, 1] by their p."""
     own = symbolic(law)
-    own.data().push(stack, level_of(value, own.levels).long().reshape(-1).numpy())
+    own.data().push(stack, own.symbols(value))
 
 
 def encode(model: Model, stack: Stack, x: Tensor, book: Book, context: Context | None = None) -> Trace:
     """Encode x, (B, *shape) in [0, 1], onto the stack.  Raises Exhausted when the stack has too few initial bits."""
     sender = Sender(stack, book)
     trace = run(model, sender, model.evidence(x, context))
-    for record in reversed(_in_order(trace, "p")):
+    for record in reversed(in_order(trace, "p")):
         if record.data:
             push_data(stack, record.law, record.value)
         else:
@@ -117,13 +116,13 @@ def decode(model: Model, stack: Stack, n: int, book: Book, context: Context | No
     first = run(model, receiver, n=n, context=context)
     assert first.x is not None
     again = run(model, replay(first.values()), model.evidence(first.x, context))
-    for record in reversed(_in_order(again, "q")):
+    for record in reversed(in_order(again, "q")):
         if not record.data:
-            code_of(record, _proposal(record), book).push(stack, receiver.symbols[record.key])
+            code_of(record, proposal(record), book).push(stack, receiver.symbols[record.key])
     return first.x
 
 
-def _in_order(trace: Trace, side: str) -> list[Record]:
+def in_order(trace: Trace, side: str) -> list[Record]:
     """The records of a trace in the order in which their p or q became known; those without a q by their p."""
     visits = [(trace.records[key], visited) for key, visited in trace.visits]
     return [record for record, visited in visits if visited == ("p" if record.q is None else side)]

@@ -71,7 +71,7 @@ class Start(NamedTuple):
 
     def words(self) -> Words:
         """The whitened blob, followed by noise: its bits are used as uniform random bits."""
-        return _whitened(_LENGTH.pack(len(self.blob)) + self.blob, self.length) if self.seeds else noise(self.length)
+        return whitened(_LENGTH.pack(len(self.blob)) + self.blob, self.length) if self.seeds else noise(self.length)
 
 
 Listener = Callable[[int], object]
@@ -100,7 +100,7 @@ def classic(levels: Levels, bits: int) -> tuple[bytes, Account]:
     start = _seeded(levels, bits, len(levels), 0)
     stack = Stack.start(start.words())
     account = Account(images=len(levels), seeds=len(levels), start=stack.bits, first=stack.bits)
-    return _payload(start, [], stack), account
+    return payload_of(start, [], stack), account
 
 
 class _Cost(NamedTuple):
@@ -139,7 +139,11 @@ def _classic_bits(levels: Levels, bits: int) -> float:
 
 
 def _seeded(levels: Levels, bits: int, seeds: int, loan: float) -> Start:
-    blob = squeeze(levels[:seeds], bits) if seeds else b""
+    return started(squeeze(levels[:seeds], bits) if seeds else b"", seeds, loan)
+
+
+def started(blob: bytes, seeds: int, loan: float) -> Start:
+    """A stack that begins with so many seeds in a blob, and with noise up to a loan in bits."""
     lowest = -(-(len(blob) + _LENGTH.size) // 4) if seeds else 0
     return Start(seeds, blob, max(lowest, int(loan // 32) + 1 if loan else 0))
 
@@ -161,11 +165,11 @@ def _chained(coder: Coder, levels: Levels, start: Start, most: int, listen: List
             continue
         borrowed = (stack.bits - min(after.lowest, stack.bits)) / rows
         loan = 1.1 * borrowed + 64 if not steps else max(1.1 * borrowed + 64, 0.9 * loan)
-        account = _noted(account, trace, after.bits - stack.bits, 0.0 if steps else after.bits)
+        account = noted(account, trace, after.bits - stack.bits, 0.0 if steps else after.bits)
         stack, done = after, done + rows
         steps.append(rows)
         listen(done)
-    return _payload(start, steps, stack), account
+    return payload_of(start, steps, stack), account
 
 
 def _rows(afford: float, most: int) -> int:
@@ -173,7 +177,8 @@ def _rows(afford: float, most: int) -> int:
     return 1 << (max(1, min(int(afford), most)).bit_length() - 1)
 
 
-def _noted(account: Account, trace: Trace, net: float, first: float) -> Account:
+def noted(account: Account, trace: Trace, net: float, first: float) -> Account:
+    """The account after a step whose walk left this trace."""
     bound, weight = -trace.elbo() / _LOG2, -trace.log_weight() / _LOG2  # each (B,)
     return replace(
         account,
@@ -185,14 +190,15 @@ def _noted(account: Account, trace: Trace, net: float, first: float) -> Account:
     )
 
 
-def _payload(start: Start, steps: list[int], stack: Stack) -> bytes:
+def payload_of(start: Start, steps: list[int], stack: Stack) -> bytes:
+    """The bytes of a block: its start, the rows of its steps, its stack."""
     words = stack.words().astype("<u4")
     return _HEAD.pack(start.seeds, start.length, len(steps), len(words)) + bytes(steps) + words.tobytes()
 
 
 def decode(coder: Coder, payload: bytes, shape: tuple[int, ...], n: int) -> Levels:
     """The n images of a block, (n, *shape).  Raises HvaeError unless every part fits every other."""
-    seeds, count, steps, words = _read(payload, n)
+    seeds, count, steps, words = parts_of(payload, n)
     stack = Stack.resume(words)
     parts = [coder.decode(stack, rows) for rows in reversed(steps)]
     ending = stack.ending()
@@ -202,7 +208,7 @@ def decode(coder: Coder, payload: bytes, shape: tuple[int, ...], n: int) -> Leve
     return np.concatenate([first, *reversed(parts)])
 
 
-def _read(payload: bytes, n: int) -> tuple[int, int, bytes, Words]:
+def parts_of(payload: bytes, n: int) -> tuple[int, int, bytes, Words]:
     """Seeds, words at the start, rows of the steps, words.  All are bounds-checked."""
     if len(payload) < _HEAD.size:
         raise HvaeError("a block is cut short; the file is damaged")
@@ -216,18 +222,24 @@ def _read(payload: bytes, n: int) -> tuple[int, int, bytes, Words]:
 
 
 def _unseeded(words: Words, seeds: int, shape: tuple[int, ...], bits: int) -> Levels:
+    blob = blob_of(words, seeds)
+    return restore(blob, (seeds, *shape), bits) if seeds else np.zeros((0, *shape), dtype=np.uint8)
+
+
+def blob_of(words: Words, seeds: int) -> bytes:
+    """The blob of the seeds at the end of a stack; none without seeds.  Raises HvaeError where they do not fit."""
     if not seeds:
         if not np.array_equal(words, noise(len(words))):
             raise HvaeError("the stack does not end in what it began with; the file is damaged, or of another model")
-        return np.zeros((0, *shape), dtype=np.uint8)
-    plain = _whitened(words.astype("<u4").tobytes(), len(words)).astype("<u4").tobytes()
+        return b""
+    plain = whitened(words.astype("<u4").tobytes(), len(words)).astype("<u4").tobytes()
     (length,) = _LENGTH.unpack_from(plain)
     if length + _LENGTH.size > len(plain) or any(plain[_LENGTH.size + length :]):
         raise HvaeError("the seeds of a block do not fit into it; the file is damaged, or of another model")
-    return restore(plain[_LENGTH.size : _LENGTH.size + length], (seeds, *shape), bits)
+    return plain[_LENGTH.size : _LENGTH.size + length]
 
 
-def _whitened(content: bytes, count: int) -> Words:
+def whitened(content: bytes, count: int) -> Words:
     """Bytes, zero-padded to `count` words, XOR noise; an involution."""
     words = np.frombuffer(content.ljust(4 * count, b"\0"), dtype="<u4").astype(np.uint32)
     return words ^ noise(count)

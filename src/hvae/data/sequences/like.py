@@ -36,9 +36,14 @@ def sequences_like(path: Path, form: SequenceForm, bits: int, config: DataConfig
     """
     if not path.exists():
         raise HvaeError(f"nothing at {path}; expected {', '.join(SPLITS)}, a known set, or a file or folder")
-    parts, unit, tally = READERS.get(form.kind, _levels)(path, form, bits, config)
+    parts, unit, tally = parts_like(path, form, bits, config)
     name = "test" if "test" in parts else "train"
     return split_of(parts[name], unit), name, tally
+
+
+def parts_like(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
+    """All parts of such a file or folder, as `sequences_like` reads them."""
+    return READERS.get(form.kind, _levels)(path, form, bits, config)
 
 
 def known_like(name: str, form: SequenceForm, bits: int, config: DataConfig) -> SequenceSplit:

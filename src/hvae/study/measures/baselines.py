@@ -15,6 +15,8 @@ from hvae.reporting.data import Sheet
 from hvae.study.measure import Measure, spread
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hvae.data import SequenceSplit
     from hvae.data.sequences.form import SequenceForm
     from hvae.metrics.baselines import Baseline, Steps
@@ -132,15 +134,18 @@ def _flac(split: SequenceSplit, form: SequenceForm, bits: int) -> dict[str, floa
     """Bits a sample of FLAC files of the same sequences; nothing without the library, and for levels of other laws."""
     if form.law != "linear" or bits not in (8, 16):
         return {}
+    each = [split.levels(index).flatten().numpy() for index in range(len(split))]
+    sizes = [flac(levels, form.rate, bits) for levels in each]
+    return {"FLAC (a file each)": 8 * sum(sizes) / sum(map(len, each))} if all(sizes) else {}
+
+
+def flac(levels: np.ndarray[Any, Any], rate: int, bits: int) -> int:
+    """Bytes of a FLAC file of levels (N,) of 8 or 16 bits; 0 without the library that writes it."""
     try:
         import soundfile
     except ImportError:
-        return {}
-    subtype, total, count = f"PCM_{'S8' if bits == 8 else '16'}", 0, 0
-    for index in range(len(split)):
-        levels = split.levels(index).flatten().numpy().astype("int32")
-        out = io.BytesIO()
-        samples = ((levels - 2 ** (bits - 1)) << (32 - bits)).astype("int32")
-        soundfile.write(out, samples, form.rate, format="FLAC", subtype=subtype)
-        total, count = total + 8 * len(out.getvalue()), count + len(levels)
-    return {"FLAC (a file each)": total / count}
+        return 0
+    out = io.BytesIO()
+    samples = ((levels.astype("int32") - 2 ** (bits - 1)) << (32 - bits)).astype("int32")
+    soundfile.write(out, samples, rate, format="FLAC", subtype=f"PCM_{'S8' if bits == 8 else '16'}")
+    return len(out.getvalue())
