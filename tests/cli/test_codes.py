@@ -62,6 +62,23 @@ def test_samples_name_a_uniform_prior(stages: tuple[Path, Path], command: Comman
     assert said.code == 0 and "uniform" not in said.err
 
 
+def test_samples_of_the_most_probable_codes(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
+    first, second = stages
+    out = tmp_path / "c.png"
+    made = command("sample", second, "-n", 2, "-o", out, "--top-k", 3, "--top-p", "z1=0.5", "--json")
+    assert made.code == 0, made.err
+    assert made.json["among"] == {"z2": {"k": 3, "p": 1.0}, "z1": {"k": 3, "p": 0.5}}
+    out.unlink()
+    for run, words, line in (
+        (second, ("--top-k", 9), "z2: top-k: expected 1 to 8, the codes of the book, got 9"),
+        (second, ("--top-p", "z9=0.5"), "no level named 'z9'"),
+        (second, ("--top-k", "many"), "--top-k"),
+        (first, ("--top-k", 3), "z2: top-k and top-p need a trained prior"),
+    ):
+        asked = command("sample", run, "-n", 2, "-o", out, *words)
+        assert asked.code == 2 and line in asked.err and not out.exists()
+
+
 def test_files_of_codes_come_back(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
     levels = np.arange(640, dtype=np.uint8).reshape(10, 1, 8, 8) % 16
     np.save(tmp_path / "in.npy", levels)

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from zoo.test_vqvae import fitted, shades
 
+from hvae.config.model import LVAEConfig
 from hvae.config.vqvae import VQVAE2Config
-from hvae.distributions.codebook import AutoregressiveCodes, ChosenCodes, codes_at
-from hvae.draw import each, given, mode, posterior, prior
+from hvae.distributions.codebook import Among, AutoregressiveCodes, ChosenCodes, codes_at
+from hvae.draw import each, given, mode, narrowed, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore import from_top, sample
 from hvae.metrics import bounds
@@ -96,6 +97,51 @@ def test_the_rate_is_what_the_value_costs() -> None:
             assert record.divergence()[1] == "analytic"
             torch.testing.assert_close(record.rate(), -record.law.log_prob(record.value).flatten(1).sum(1))
         torch.testing.assert_close(trace.log_weight(), trace.elbo())
+
+
+@pytest.mark.parametrize(("k", "p"), [(2, 1.0), (None, 0.7), (3, 0.5), (1, 1.0)])
+def test_top_k_and_top_p_leave_the_improbable_out_and_sum_to_one(k: int | None, p: float) -> None:
+    """By enumeration: the codes of the second of two positions given the first, at a temperature."""
+    model = tiny((1,), shape=(1, 1, 2), codes=5)
+    draw = narrowed({"z1": Among(k, p)}, prior(1.5))
+    with torch.no_grad():
+        law = run(model, prior(), n=5)["z1"].law.tempered(1.5)
+        index = torch.tensor([[[2, code]] for code in range(5)])
+        whole, some = law.log_mass(index)[:, 0, 0, 1].exp(), law.narrowed(Among(k, p)).log_mass(index)[:, 0, 0, 1].exp()
+        drawn = run(model, draw, n=2_000)["z1"]
+        assert bool(drawn.proposal.log_prob(drawn.value).isfinite().all())
+    ranked = whole.sort(descending=True).values[: k or 5]
+    count = int((ranked.cumsum(0) / ranked.sum() < p - 1e-9).sum()) + 1
+    assert int((some > 0).sum()) == count
+    chosen = torch.where(some > 0, whole, 0.0)
+    torch.testing.assert_close(some, chosen / chosen.sum())
+    assert chosen.sum() >= whole.sort(descending=True).values[:count].sum() - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"top_k": 7}, "z2: top-k: expected 1 to 6, the codes of the book, got 7"),
+        ({"top_k": {"z1": 0}}, "z1: top-k: expected 1 to 6"),
+        ({"top_p": 0.0}, "z2: top-p: expected a share above 0 and at most 1, got 0.0"),
+        ({"top_p": {"z3": 0.5}}, "no level named 'z3'"),
+    ],
+)
+def test_impossible_choices_of_codes_are_one_line(keys: dict[str, object], line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        sample(tiny(), 2, **keys)  # type: ignore[arg-type]
+
+
+def test_choices_of_codes_need_a_trained_prior() -> None:
+    with pytest.raises(HvaeError, match="z2: top-k and top-p need a trained prior over its codes, and all 6 are alike"):
+        sample(build(VQVAE2Config(strides=(4, 2), **TINY), (1, 8, 8)), 2, top_k=3)
+    with pytest.raises(HvaeError, match="z2: top-k and top-p are for levels of codes"):
+        sample(build(LVAEConfig(latents=(2, 2), widths=(4, 4)), (1, 4, 4), bits=1), 2, top_p=0.5)
+
+
+def test_the_most_probable_code_alone_is_the_mode() -> None:
+    model = tiny()
+    torch.testing.assert_close(sample(model, 3, top_k=1, seed=1), sample(model, 3, temperature=0.0, seed=1))
 
 
 @pytest.fixture(scope="module", params=PRIORS)

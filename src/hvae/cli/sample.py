@@ -23,6 +23,7 @@ EXAMPLES = (
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
     "hvae sample runs/mnist-ladder-class --context label=7 --guidance 2",
     "hvae sample runs/digits --cells.z3 1,1,1,1 --cells.z2 5,6,7,8 --cells.z1 5,6,7,8",
+    "hvae sample runs/vq-prior --top-k 50 --top-p 0.95 --temperature.z1 0.9",
     "hvae sample runs/nvae --temperature 0.6 --recalibrate 500",
     "hvae sample runs/digits-vdm --solver second-order:20",
     "hvae sample runs/jsb-vrnn -n 4 --steps 120 --out chorales.mid",
@@ -44,6 +45,10 @@ def parser() -> Parser:
     command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
     closely = "how closely levels follow --context: 1 as the model does, 2 beyond it; by level: z3=2,z2=1.5"
     command.add_argument("--guidance", default="1.0", metavar="W", help=closely)
+    few = "codes: draw among the K most probable alone; by level: z2=50,z1=20 [all]"
+    command.add_argument("--top-k", default="", metavar="K", help=few)
+    share = "codes: draw among the fewest that hold this share, after temperature and --top-k; by level: z2=0.9 [1]"
+    command.add_argument("--top-p", default="", metavar="P", help=share)
     command.add_argument("-o", "--out", default="", metavar="FILE", help=OUT)
     command.add_argument("--enlarge", default="auto", metavar="auto|N", help=ENLARGE)
     again = "the same pictures again, on the same kind of device [a new one each time, which is printed]"
@@ -76,6 +81,8 @@ def main(argv: list[str]) -> None:
             number=args.number,
             temperature=temperature,
             guidance=typed(float | dict[str, float], args.guidance, "--guidance"),
+            top_k=typed(int | dict[str, int], args.top_k, "--top-k") if args.top_k else None,
+            top_p=typed(float | dict[str, float], args.top_p, "--top-p") if args.top_p else 1.0,
             context=contexts(args.context),
             seed=args.seed,
             cells=cells,

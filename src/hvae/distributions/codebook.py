@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from torch import Tensor
 from hvae.distributions.base import Distribution, full
 from hvae.distributions.discrete import choose
 from hvae.distributions.divergence import register_kl
+from hvae.errors import HvaeError
 
 
 def codes_at(book: Tensor, index: Tensor) -> Tensor:
@@ -153,6 +154,34 @@ class UniformCodes(Codes):
         return UniformCodes(self.book.detach(), self.size)
 
 
+class Among(NamedTuple):
+    """Which codes may be drawn: the `k` most probable (None: all), and of these the fewest that hold a share `p`.
+
+    Fan, Lewis and Dauphin 2018, arXiv 1805.04833, sec. 5.1; Holtzman et al. 2020, arXiv 1904.09751, sec. 3.1.
+
+    >>> Among(k=2)(torch.tensor([[0.0, 2.0, 1.0]])), Among(p=0.6)(torch.tensor([[0.0, 2.0, 1.0]]))
+    (tensor([[-inf, 2., 1.]]), tensor([[-inf, 2., -inf]]))
+    """
+
+    k: int | None = None
+    p: float = 1.0
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Logits (B, K, ...), minus infinity for the codes that are left out."""
+        ranked, order = logits.sort(1, descending=True)
+        out = torch.zeros_like(ranked, dtype=torch.bool)
+        if self.k is not None:
+            out[:, self.k :] = True
+        if self.p < 1:
+            share = ranked.masked_fill(out, -math.inf).softmax(1)
+            out |= share.cumsum(1) - share >= self.p
+        return logits.masked_fill(out.scatter(1, order, out), -math.inf)
+
+
+ALL = Among()
+"""Every code."""
+
+
 class Maps(Protocol):
     """A network over maps (B, *P) of codes under what it is conditioned on: what an autoregressive law asks."""
 
@@ -173,16 +202,17 @@ class AutoregressiveCodes(Codes):
 
     $$\log p(k) = \sum_t \log \mathrm{softmax}\big(l_t(k_{<t}) / \tau\big)_{k_t}$$
 
-    van den Oord et al. 2017, arXiv 1711.00937, sec. 3.3.  Arguments: `book`; `maps`, the network; `temperature` tau.
+    van den Oord et al. 2017, arXiv 1711.00937, sec. 3.3.  Arguments: `book`; `maps`, the network; `temperature` tau;
+    `among`, which codes may stand at a position at that temperature (all of them if left out).
     `mode` takes the most probable code at each position in turn, which need not be the most probable map; `mean` is
     the same, since the mean of all maps has no closed form.
     """
 
     has_exact_mean = False
 
-    def __init__(self, book: Tensor, maps: Maps, temperature: float = 1.0) -> None:
+    def __init__(self, book: Tensor, maps: Maps, temperature: float = 1.0, among: Among = ALL) -> None:
         super().__init__(book, maps.size)
-        self.maps, self.temperature = maps, temperature
+        self.maps, self.temperature, self.among = maps, temperature, among
         self._scored: tuple[Tensor, Tensor] | None = None
 
     def sample(self) -> Tensor:
@@ -200,7 +230,11 @@ class AutoregressiveCodes(Codes):
     @torch.no_grad()
     def stepwise(self, one: Callable[[Tensor], Tensor]) -> Tensor:
         """Maps of indices (B, *P), one code after the other, each by `one` of its logits (B, K) -> (B,)."""
-        return self.maps.draw(lambda logits: one(full(logits) / self.temperature))
+        return self.maps.draw(lambda logits: one(self._read(logits)))
+
+    def _read(self, logits: Tensor) -> Tensor:
+        logits = full(logits) / self.temperature
+        return logits if self.among == ALL else self.among(logits)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.log_mass(self.maps.search(value))
@@ -208,18 +242,26 @@ class AutoregressiveCodes(Codes):
     def log_mass(self, index: Tensor) -> Tensor:
         # A trace is read several times (rates, bound, weight), and the network is all that costs.
         if self._scored is None or self._scored[0] is not index:
-            logits = full(self.maps.logits(index)) / self.temperature
+            logits = self._read(self.maps.logits(index))
             self._scored = index, -torch.nn.functional.cross_entropy(logits, index, reduction="none")[:, None]
         return self._scored[1]
 
     def tempered(self, t: float) -> Codes:
         """Logits over t; at 0 all mass is on the mode."""
         if t > 0:
-            return AutoregressiveCodes(self.book, self.maps, self.temperature * t)
+            return AutoregressiveCodes(self.book, self.maps, self.temperature * t, self.among)
         return ChosenCodes(self.book, self.maps.search(self.mode()))
 
     def detach(self) -> AutoregressiveCodes:
-        return AutoregressiveCodes(self.book.detach(), _Still(self.maps), self.temperature)
+        return AutoregressiveCodes(self.book.detach(), _Still(self.maps), self.temperature, self.among)
+
+    def narrowed(self, among: Among) -> AutoregressiveCodes:
+        """The same with fewer codes at each position.  Raises HvaeError for more codes than the book has, or none."""
+        if among.k is not None and not 1 <= among.k <= len(self.book):
+            raise HvaeError(f"top-k: expected 1 to {len(self.book):,}, the codes of the book, got {among.k:,}")
+        if not 0 < among.p <= 1:
+            raise HvaeError(f"top-p: expected a share above 0 and at most 1, got {among.p}")
+        return AutoregressiveCodes(self.book, self.maps, self.temperature, among)
 
     def penalty(self) -> Tensor:
         return self.book.new_zeros(self.size[0])

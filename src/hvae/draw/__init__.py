@@ -11,6 +11,7 @@ from hvae.draw.choices import brief, coarse, dropping, forget, thin, trained
 from hvae.draw.compose import each, masked
 from hvae.draw.given import by_step, given, replay
 from hvae.draw.guidance import guided
+from hvae.draw.narrowed import narrowed
 from hvae.draw.solvers import ddim, second_order, solver
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "guided",
     "masked",
     "mode",
+    "narrowed",
     "posterior",
     "prior",
     "replay",

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from hvae.datum import Context
 from hvae.distributions import Depth
-from hvae.draw import Draw, each, mode, prior
+from hvae.distributions.codebook import Among
+from hvae.draw import Draw, each, mode, narrowed, prior
 from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
 from hvae.explore.guide import Guidance, decode_guided, weights
+from hvae.explore.narrow import TopK, TopP, narrowing
 from hvae.site import Pin, as_key
 from hvae.walk import Model, glimpse, still
 
@@ -31,6 +33,8 @@ def sample(
     context: Context | None = None,
     temperature: Temperature = 1.0,
     guidance: Guidance = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = 1.0,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
     solver: str = "",
     seed: int | None = None,
@@ -46,9 +50,11 @@ def sample(
     Arguments: `context` of a conditional model, (n, ...) by name or one value for all, as in {"label": 7};
     `temperature`, one for all levels or by level name (1.0 for the others), 0 for the mode; `guidance`, how closely
     each level follows the context (`hvae.guided`: 1 as the model does, more than 1 beyond it, 0 not at all), one for
-    all or by level name; `given`, pinned latents by level name, each (n, ...) or (1, ...); `solver` of a diffusion and
-    its steps, as "ddim:50": ancestral (the model's own), ddim or second-order (`hvae.draw.solver`), of all levels where
-    no number is given; `seed` for reproducible pictures; `chunk`, rows per run (results for a seed depend on it).
+    all or by level name; `top_k` and `top_p`, which codes are drawn where there is a trained prior over codes: so many
+    of the most probable, and the fewest that hold such a share, for all levels or by name; `given`, pinned latents by
+    level name, each (n, ...) or (1, ...); `solver` of a diffusion and its steps, as "ddim:50": ancestral (the model's
+    own), ddim or second-order (`hvae.draw.solver`), of all levels where no number is given; `seed` for reproducible
+    pictures; `chunk`, rows per run (results for a seed depend on it).
     Returns (n, C, H, W) in [0, 1].
     Raises HvaeError for a level the model does not have, a negative temperature, a pinned value of another shape,
     guidance of a model that has no condition or must know it, a solver of a model that is no diffusion, and more steps
@@ -60,7 +66,19 @@ def sample(
     >>> sample(model, 3, temperature={"z2": 0.7}, seed=1).shape
     torch.Size([3, 1, 4, 4])
     """
-    return _sample(model, n, context, temperature, guidance, given, solver, seed, chunk, mean_picture)
+    return _sample(
+        model,
+        n,
+        context,
+        temperature,
+        guidance,
+        narrowing(model, top_k, top_p),
+        given,
+        solver,
+        seed,
+        chunk,
+        mean_picture,
+    )
 
 
 def sample_pixels(
@@ -70,13 +88,27 @@ def sample_pixels(
     context: Context | None = None,
     temperature: Temperature = 1.0,
     guidance: Guidance = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = 1.0,
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
     solver: str = "",
     seed: int | None = None,
     chunk: int = CHUNK,
 ) -> Tensor:
     """As `sample`, with the pixels sampled from the likelihood; the latents of a seed are the same."""
-    return _sample(model, n, context, temperature, guidance, given, solver, seed, chunk, drawn_picture)
+    return _sample(
+        model,
+        n,
+        context,
+        temperature,
+        guidance,
+        narrowing(model, top_k, top_p),
+        given,
+        solver,
+        seed,
+        chunk,
+        drawn_picture,
+    )
 
 
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
@@ -105,6 +137,7 @@ def _sample(
     context: Context | None,
     temperature: Temperature,
     guidance: Guidance,
+    among: Mapping[str, Among],
     given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None,
     solver: str,
     seed: int | None,
@@ -115,7 +148,7 @@ def _sample(
     check_solver(model, solver)
     names = levels(model)
     pinned = _pinned(model, n, given or {}, names)
-    draw = at_temperature(temperature, names)
+    draw = narrowed(among, at_temperature(temperature, names))
     draw = solving(solver, draw) if solver else draw
     steered = weights(guidance, model, names, context or {})
     with still(model, seed):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.explore.guide import Guidance
+    from hvae.explore.narrow import TopK, TopP
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
     from hvae.walk import Model
@@ -44,6 +45,8 @@ class Samples:
     pictures: Tensor
     temperature: Mapping[str, float]
     guidance: Mapping[str, float]
+    among: Mapping[str, Mapping[str, float]]
+    """Among which codes each level was drawn, {"k": 50, "p": 0.9}; levels that might have all are left out."""
     seed: int
     rows: int
     recalibrate: int
@@ -60,6 +63,7 @@ class Samples:
             "number": len(self.pictures),
             "temperature": dict(self.temperature),
             "guidance": dict(self.guidance),
+            **({"among": {name: dict(some) for name, some in self.among.items()}} if self.among else {}),
             "seed": self.seed,
             "rows": self.rows,
             "recalibrate": self.recalibrate,
@@ -76,6 +80,8 @@ def draw_samples(
     number: int | None = None,
     temperature: Temperature = 1.0,
     guidance: Guidance = 1.0,
+    top_k: TopK = None,
+    top_p: TopP = 1.0,
     context: Named | None = None,
     seed: int | None = None,
     cells: Mapping[str, Sequence[int]] | None = None,
@@ -95,17 +101,20 @@ def draw_samples(
 
     Arguments: `out`, the file (RUN/samples.png by default); `number` of pictures (16 by default); `temperature` of all
     levels or by name, "" for the others; `guidance`, how closely all levels, or each by name, follow the context (1: as
-    the model does); `context` of a conditional model by name; `seed`, for the same pictures again
-    (drawn anew by default); `cells`, a seed for each picture in each level instead, as `hvae.cells` takes
-    them; `pixels`, draw the pixels too; `recalibrate`, batches that the statistics of batch norm are
-    fitted to first; `solver` of a diffusion and its steps, as "ddim:50"; `enlarge`, "auto" or how many times
-    as large; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may name; `tell`, called
-    with a line where something is worth saying.  Raises HvaeError before any work for what cannot be drawn or written.
+    the model does); `top_k` and `top_p`, among which codes is drawn where there is a trained prior over codes: so many
+    of the most probable, and the fewest that hold such a share, of all levels or by name; `context` of a conditional
+    model by name; `seed`, for the same pictures again (drawn anew by default); `cells`, a seed for each picture in each
+    level instead, as `hvae.cells` takes them; `pixels`, draw the pixels too; `recalibrate`, batches that the statistics
+    of batch norm are fitted to first; `solver` of a diffusion and its steps, as "ddim:50"; `enlarge`, "auto" or how
+    many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may name;
+    `tell`, called with a line where something is worth saying.  Raises HvaeError before any work for what cannot be
+    drawn or written.
     """
     import torch
 
     from hvae import explore
     from hvae.explore.guide import weights
+    from hvae.explore.narrow import narrowing
     from hvae.explore.sample import check_solver
     from hvae.walk import names
 
@@ -113,6 +122,7 @@ def draw_samples(
     if cells is not None:
         number = _check_cells(cells, where.run.model, number, seed, pixels, guidance, solver)
     if where.run.model.timed:
+        narrowing(where.run.model, top_k, top_p)
         _check_unpictured(where.run.model, pixels, recalibrate, enlarge, guidance, solver)
         return draw_sequences(
             where,
@@ -137,6 +147,7 @@ def draw_samples(
     followed = every(guidance, where.run.model)
     weights(followed, model, names(model), said)  # refused before anything is recalibrated
     check_solver(model, solver)
+    among = narrowing(model, top_k, top_p)
     if recalibrate:
         model = explore.recalibrate(model, temperature=by_level, iterations=recalibrate, seed=seed)
     draw, rows = explore.sample_pixels if pixels else explore.sample, at_once(model)
@@ -144,7 +155,16 @@ def draw_samples(
         pictures = explore.cells(model, cells, temperature=by_level, context=said, chunk=rows)
     else:
         pictures = draw(
-            model, number, context=said, temperature=by_level, guidance=followed, solver=solver, seed=seed, chunk=rows
+            model,
+            number,
+            context=said,
+            temperature=by_level,
+            guidance=followed,
+            top_k={name: some.k for name, some in among.items() if some.k is not None},
+            top_p={name: some.p for name, some in among.items()},
+            solver=solver,
+            seed=seed,
+            chunk=rows,
         )
     write(file, pictures, enlarge)
     asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
@@ -153,6 +173,7 @@ def draw_samples(
         pictures=pictures,
         temperature=asked,
         guidance={name: weight for name, weight in followed.items() if weight != 1},
+        among={name: some._asdict() for name, some in among.items()},
         seed=seed,
         rows=rows,
         recalibrate=recalibrate,
@@ -198,7 +219,7 @@ def _check_cells(
     if seed is not None:
         raise HvaeError("--seed: the cells have seeds of their own; leave it out, or --cells")
     if pixels or solver or any(weight != 1 for weight in every(guidance, model).values()):
-        raise HvaeError("--cells: expected neither --pixels nor --guidance nor --solver; leave them out")
+        raise HvaeError("--cells: expected neither --pixels, --guidance nor --solver; leave them out")
     return count
 
 
