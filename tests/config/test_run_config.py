@@ -22,6 +22,8 @@ from hvae.config import (
     WarmUpConfig,
 )
 from hvae.config.diffusion import VDMConfig
+from hvae.config.families import FAMILIES
+from hvae.config.presets import preset
 from hvae.errors import HvaeError
 
 levels = st.dictionaries(st.sampled_from(["z1", "z2", "z10"]), st.floats(0, 10), min_size=1)
@@ -124,6 +126,23 @@ def test_another_family_keeps_what_both_share() -> None:
     config = RunConfig(model=LadderConfig(likelihood="dmol", mixtures=3, width=7))
     changed = config.override({"model.latents": "4,2", "model.family": "lvae", "model.widths": "8,8"})
     assert changed.model == LVAEConfig(likelihood="dmol", mixtures=3, latents=(4, 2), widths=(8, 8))
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist-static-lvae", "sprites-vlae", "foreign-mnist"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_another_family_hears_of_no_level_by_name(name: str, family: str) -> None:
+    """A preset names the levels of its own model; the objective of another family has their largest numbers."""
+    before = preset(name)
+    extra = {"model.likelihood": "categorical"} if family in ("pixelcnn", "pixelvae") else {}
+    after = preset(name, {"model.family": family, **extra})
+    if family == before.model.family:
+        assert after.objective == before.objective
+        return
+    kept = after.objective
+    assert not any(isinstance(v, dict) for v in (kept.beta, kept.warmup.start, kept.warmup.length, kept.free_bits.nats))
+    assert kept.warmup.length == max(before.objective.warmup.length.values())
+    own = preset(name, {"model.family": family, "objective.warmup.length": "z1=5", **extra})
+    assert own.objective.warmup.length == {"z1": 5}, "what is said with the family counts"
 
 
 def test_a_key_of_another_family_is_unknown() -> None:

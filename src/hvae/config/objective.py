@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from hvae.config.bounds import Bound, Count, Fraction, NonNegative, StepsOrShare
 from hvae.config.parse import Section
@@ -18,6 +18,7 @@ Kind = Literal["elbo", "iwae", "stl", "dreg"]
 Shape = Literal["linear", "sigmoid", "cyclical"]
 Per = Literal["level", "channel", "dimension"]
 Over = Literal["batch", "sample"]
+N = TypeVar("N", int, float)
 
 
 def _any(value: float | Mapping[str, float]) -> bool:
@@ -168,3 +169,22 @@ class ObjectiveConfig(Section):
             raise HvaeError(
                 f"objective.kind: {self.kind} has no separate rates; leave beta, warmup, free_bits and balance alone"
             )
+
+
+def of_all_levels(objective: ObjectiveConfig) -> ObjectiveConfig:
+    """The same without the name of a level: where numbers were given by level, the largest of them holds for all.
+
+    >>> of_all_levels(ObjectiveConfig(warmup=WarmUpConfig(length={"z3": 800, "z2": 100}))).warmup.length
+    800
+    """
+    warmup, free_bits = objective.warmup, objective.free_bits
+    return replace(
+        objective,
+        beta=_largest(objective.beta),
+        warmup=replace(warmup, start=_largest(warmup.start), length=_largest(warmup.length)),
+        free_bits=replace(free_bits, nats=_largest(free_bits.nats)),
+    )
+
+
+def _largest(value: N | dict[str, N]) -> N | dict[str, N]:
+    return max(value.values()) if isinstance(value, dict) and value else value

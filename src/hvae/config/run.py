@@ -14,7 +14,7 @@ from hvae.config.document import document, text_of
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.families import FAMILIES, family_type
 from hvae.config.model import LadderConfig, ModelConfig
-from hvae.config.objective import ObjectiveConfig
+from hvae.config.objective import ObjectiveConfig, of_all_levels
 from hvae.config.parse import hints, plain, read
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, short, unknown
@@ -97,12 +97,15 @@ class RunConfig:
     def override(self, values: Overrides) -> RunConfig:
         """The same run with some dotted keys changed; texts are read by the type of their key.
 
-        `model.family` changes first: the new family keeps what both share.
+        `model.family` changes first: the new family keeps what both share.  Levels by name are none of it: of numbers
+        of the objective that were given by level the largest then holds for all levels.
         """
-        family = values.get("model.family", self.model.family)
+        family = str(values.get("model.family", self.model.family))
         tree = self.to_dict()
-        # Not a configuration yet: what both share may suit the new family only with the other keys.
-        tree["model"] = _of_family(tree["model"], self.model, str(family))
+        if family_type(family) is not type(self.model):
+            # Not a configuration yet: what both share may suit the new family only with the other keys.
+            tree["model"] = _of_family(tree["model"], family)
+            tree["objective"] = plain(of_all_levels(self.objective))
         for key, value in values.items():
             _put(tree, key, value)
         return RunConfig.from_dict(tree)
@@ -126,10 +129,8 @@ def _section(name: str, value: Any) -> Any:
     return read(family_type(str(value["family"])), rest, name)
 
 
-def _of_family(tree: JSON, model: ModelConfig, family: str) -> JSON:
+def _of_family(tree: JSON, family: str) -> JSON:
     """The keys of a model that another family shares, under the name of that family."""
-    if family_type(family) is type(model):
-        return tree
     return {"family": family, **{name: tree[name] for name in hints(ModelConfig) if name in tree}}
 
 
