@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,18 @@ def test_the_use_of_codes_is_logged_and_measured(stages: tuple[Path, Path], comm
 
 
 def test_the_page_shows_the_codebooks(stages: tuple[Path, Path]) -> None:
-    assert "The codebooks in use" in (stages[0] / "report.html").read_text()
+    page = (stages[0] / "report.html").read_text()
+    assert "The codebooks in use" in page and "Maps of codes" in page and "What the top levels know" in page
+    assert "of codes, one at each position of the map" in page
+
+
+def test_a_code_counts_as_one(stages: tuple[Path, Path], command: Command) -> None:
+    """Never each of its 4 numbers: the top map has 2 x 2 codes."""
+    found = command("evaluate", stages[0], "--evaluate.measures", "activity,likelihood", "--json").json
+    level = found["activity"]["levels"]["z2"]
+    assert level["noun"] == "codes" and level["dims"] == level["used_dims"] == 4
+    assert found["likelihood"]["levels"]["z2"]["rate_nats_per_dim"] == pytest.approx(math.log(8))
+    assert "4 of 4 codes spend nats" in (stages[0] / "report.html").read_text()
 
 
 def test_samples_name_a_uniform_prior(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from hvae.config import (
     WarmUpConfig,
 )
 from hvae.config.diffusion import VDMConfig
-from hvae.config.families import FAMILIES
 from hvae.config.presets import preset
 from hvae.errors import HvaeError
 

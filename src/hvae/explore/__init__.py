@@ -4,6 +4,7 @@ Figures live in `hvae.explore.tiles` and `hvae.explore.charts`, imported only wh
 """
 
 from hvae.explore.cells import cells, cells_by_level
+from hvae.explore.codes import code_maps
 from hvae.explore.latents import decode, encode, interpolate, linear, spherical
 from hvae.explore.mix import mix
 from hvae.explore.recalibrate import recalibrate
@@ -15,6 +16,7 @@ from hvae.explore.traverse import traverse
 __all__ = [
     "cells",
     "cells_by_level",
+    "code_maps",
     "decode",
     "encode",
     "from_top",

@@ -56,7 +56,7 @@ def _headline(levels: Mapping[str, LevelActivity], collapsed: list[str]) -> str:
 
 def _weakness(name: str, level: LevelActivity) -> str:
     return (
-        f"{name} is weak: {level.used_dims:,} of its {level.dims:,} dimensions are used "
+        f"{name} is weak: {level.used_dims:,} of its {level.dims:,} {level.noun} are used "
         f"({number(level.rate_nats)} nats); a narrower level would do as well."
     )
 

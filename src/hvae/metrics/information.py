@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Datum
+from hvae.distributions.codebook import Codes
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.diagnosis import verdict
@@ -38,7 +39,10 @@ State = Literal["alive", "weak", "collapsed"]
 
 @dataclass(frozen=True, kw_only=True)
 class LevelActivity:
-    """Use of one level.  A dimension is one number of the latent; a channel is one index of its axis 1."""
+    """Use of one level.  A dimension is one number of the latent; a channel is one index of its axis 1.
+
+    Of a map of codes a dimension is a code, whose numbers are chosen together, and the map is its only channel.
+    """
 
     dims: int
     channels: int
@@ -55,6 +59,8 @@ class LevelActivity:
     """Nats per datum."""
     rate_nats_per_dim: float
     state: State
+    noun: str = "dimensions"
+    """What they are: dimensions, or codes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +111,9 @@ def activity(
     if sums.data < 2:
         raise HvaeError(f"expected at least 2 data to see what varies with them, got {sums.data}")
     keys = list(dict.fromkeys(_unit(model, record) for record in trace.latents))
-    levels = {name: _level([sums.units(key) for key in keys if key[0] == name]) for name in levels_of(trace)}
+    levels = {
+        name: _level([sums.units(key) for key in keys if key[0] == name], noun) for name, noun in _nouns(trace).items()
+    }
     return ActivityResult(data=sums.data, samples=samples, seed=seed, levels=levels, verdict=verdict(levels))
 
 
@@ -121,6 +129,12 @@ def _take(model: Model, evidence: Evidence, samples: int, sums: _Sums, meter: Me
         sums.move(_unit(model, record), torch.stack(draws[record.key]), record.mask)
     sums.data += len(evidence)
     return trace
+
+
+def _nouns(trace: Trace) -> dict[str, str]:
+    """What the units of each level are called, top first."""
+    coded = {record.name for record in trace.latents if isinstance(record.p, Codes)}
+    return {name: "codes" if name in coded else "dimensions" for name in levels_of(trace)}
 
 
 def _unit(model: Model, record: Record) -> Key:
@@ -161,6 +175,9 @@ class _Sums:
         mean, square, scatter = (self.totals[key, name] / n for name in ("mean", "square", "scatter"))
         nats = self.totals[key, "nats"] / self.data
         variance = (square - mean**2) * (n / (n - 1)) - scatter
+        if nats.ndim and nats.shape != variance.shape:
+            # A code is scored as one number: it is one unit, which moves as far as its vector does.
+            variance = variance.sum(0, keepdim=True)
         return _by_channel(variance), _by_channel(nats)
 
 
@@ -169,7 +186,7 @@ def _by_channel(unit: Tensor) -> Tensor:
     return unit.reshape(1, 1) if unit.ndim == 0 else unit.reshape(len(unit), -1)  # (C, positions)
 
 
-def _level(parts: list[tuple[Tensor, Tensor]]) -> LevelActivity:
+def _level(parts: list[tuple[Tensor, Tensor]], noun: str) -> LevelActivity:
     """One level from its steps (most levels have one)."""
     variances, rates = [v for v, _ in parts], [r for _, r in parts]
     dims, nats = sum(v.numel() for v in variances), float(sum(r.sum() for r in rates))
@@ -184,6 +201,7 @@ def _level(parts: list[tuple[Tensor, Tensor]]) -> LevelActivity:
         rate_nats=nats,
         rate_nats_per_dim=nats / dims,
         state=_state(nats / dims, used, sum(r.numel() for r in rates)),
+        noun=noun,
     )
 
 

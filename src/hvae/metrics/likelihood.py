@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Datum, as_datum
+from hvae.distributions.codebook import Codes
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.evidence import whole
@@ -22,7 +23,7 @@ from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain, ratio
 from hvae.records import JSON
 from hvae.seeds import noise_seed
-from hvae.walk import Evidence, Model, Trace, run, still
+from hvae.walk import Evidence, Model, Record, Trace, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,10 +328,16 @@ def averages(nats: Tensor, count: Tensor) -> Averages:
 
 def _level(name: str, scores: dict[str, Tensor], trace: Trace) -> LevelRate:
     records = [record for record in trace.latents if record.name == name]
-    dims = sum(record.value[0].numel() for record in records)
+    dims = sum(_size(record) for record in records)
     if _STEPS in scores and records[0].step is not None:
         # The trace is that of the first sequence, and others have more steps or fewer.
         dims = round(dims * float(scores[_STEPS].mean() / scores[_STEPS][0]))
     nats = float(scores[f"rate/{name}"].mean())
     estimators = sorted({record.divergence()[1] for record in records})
     return LevelRate(rate_nats=nats, rate_nats_per_dim=nats / dims, dims=dims, estimator="+".join(estimators))
+
+
+def _size(record: Record) -> int:
+    """Numbers of a latent; of a map of codes the codes, whose numbers are chosen together."""
+    value = record.value[0]
+    return value[0].numel() if isinstance(record.p, Codes) else value.numel()

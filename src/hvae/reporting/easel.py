@@ -14,7 +14,7 @@ from torch import Tensor
 from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
-from hvae.explore import from_top, reconstruct, sample, top_held, top_redrawn, top_swapped, traverse
+from hvae.explore import code_maps, from_top, reconstruct, sample, top_held, top_redrawn, top_swapped, traverse
 from hvae.explore.frame import context_of, levels
 from hvae.explore.resample import has_offsets
 from hvae.explore.tiles import gallery, grid
@@ -93,6 +93,7 @@ class _Easel:
             *self.samples_alone(),
             ("reconstructions", self.reconstructions),
             ("top levels", self.top_levels),
+            ("maps of codes", self.maps_of_codes),
             *(coarse if len(self.names) > 1 else []),
             ("traversals", self.traversals),
         ]
@@ -182,6 +183,22 @@ class _Easel:
             alt="Originals, then reconstructions from more and more levels, from none to all, one row each.",
         )
 
+    def maps_of_codes(self) -> Iterator[Picture]:
+        maps = code_maps(self.model, self.images[:SHOWN], seed=self.seed)
+        if not maps:
+            return
+        rows = [_coloured(self.shown), *(_enlarged(some.cpu().float(), self.shown) for some in maps.values())]
+        yield Picture(
+            title="Maps of codes",
+            caption="Which code stands where, each code in a colour of its own; codes that are alike have colours that "
+            "are. Look for shapes of the original in the map, and for many colours: a map of few colours leaves most "
+            "of its codebook unused.",
+            png=grid(torch.stack(rows), rows=["original", *maps]),
+            filename="codes.png",
+            section="reconstruction",
+            alt="Originals, then the map of codes of each level in colours, top first, one row each.",
+        )
+
     def top_held(self) -> Iterator[Picture]:
         variants = self._redrawn(top_held)
         yield Picture(
@@ -252,6 +269,16 @@ class _Easel:
         """Originals (N, C, H, W) in a first column, beside what was made of them (N, R, C, H, W)."""
         rows = torch.cat([self.shown[:ROWS, None], variants], 1)
         return grid(rows, columns=["original", *(str(i + 1) for i in range(REDRAWS))], tile=HALF_TILE)
+
+
+def _coloured(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) as ones of three colours: the first of them where there are not three."""
+    return images if images.shape[1] == 3 else images[:, :1].expand(-1, 3, -1, -1)
+
+
+def _enlarged(maps: Tensor, like: Tensor) -> Tensor:
+    """Maps (N, 3, h, w) at the size of images (N, C, H, W)."""
+    return torch.nn.functional.interpolate(maps, size=like.shape[2:], mode="nearest")
 
 
 def spread(last: int, most: int) -> list[int]:

@@ -118,7 +118,7 @@ def _harm(rows: Sequence[TopLevels], names: list[str]) -> dict[str, str]:
 
 
 def _level(level: LevelActivity, doubt: str, objective: ObjectiveConfig) -> Level:
-    spent = f"{level.used_dims:,} of {level.dims:,} dimensions spend nats, {number(level.rate_nats)} a datum in all"
+    spent = f"{level.used_dims:,} of {level.dims:,} {level.noun} spend nats, {number(level.rate_nats)} a datum in all"
     if level.state != "collapsed" and doubt:
         return Level(state="weak", sentence=f"{spent}; {doubt}.", advice="Leave it out, or train for longer.")
     others = "" if objective.free_bits.used else " give it free bits,"

@@ -40,7 +40,7 @@ def watching(valid: Split | SequenceSplit, seed: int, rows: int) -> Callable[[Mo
 
 
 def _used(model: Model, batches: Iterable[Datum], seed: int) -> Row:
-    """The share of each level's dimensions that spend more than a hundredth of a nat."""
+    """The share of each level's dimensions (of codes: positions) that spend more than a hundredth of a nat."""
     from hvae.metrics import activity
 
     result = activity(model, batches, DRAWS, seed=seed)

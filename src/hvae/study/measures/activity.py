@@ -49,6 +49,12 @@ class Activity(Measure[ActivityResult]):
         yield Column("used", {name: f"{level.used_dims:,}" for name, level in levels}, leaves=3)
         yield Column("verdict", {name: judged[name].state if name in judged else level.state for name, level in levels})
 
+    def notes(self, result: ActivityResult) -> Iterator[str]:
+        """What counts as a dimension where it is no number."""
+        coded = [name for name, level in result.levels.items() if level.noun == "codes"]
+        if coded:
+            yield f"active, used and nats/dim of {', '.join(coded)}: of codes, one at each position of the map"
+
     def uses(self, result: ActivityResult) -> dict[str, Use]:
         """Nats and active units."""
         return {n: Use(level.rate_nats, level.active_dims, level.dims) for n, level in result.levels.items()}
