@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +22,10 @@ from hvae.config.vqvae import VQVAE2Config
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.walk import Model, run
+from hvae.weights import load_weights
 from hvae.zoo import build
 
+GOLDEN = Path(__file__).parents[1] / "fixtures" / "coding"
 SHAPE, CODES = (3, 32, 32), 23
 SMALL = {"codes": CODES, "dims": 4, "width": 8, "hidden": 4, "blocks": 1, "strides": (2, 2)}
 UNIFORM = VQVAE2Config(**SMALL)
@@ -45,9 +48,9 @@ def model_of(config: VQVAE2Config, seed: int = 0) -> Model:
     return model.eval()
 
 
-def codec(kind: str, seed: int = 0) -> LossyCodec:
+def codec(kind: str, seed: int = 0, model: Model | None = None) -> LossyCodec:
     config = KINDS[kind]
-    return LossyCodec(model_of(config, seed), build=lambda shape: build(config, shape, 8), bits=8, run="tiny")
+    return LossyCodec(model or model_of(config, seed), build=lambda shape: build(config, shape, 8), bits=8, run="tiny")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -172,3 +175,15 @@ def test_mutations_are_refused_or_previews(same: LossyCodec) -> None:
         else:
             whole = [p.levels for p in found if p.levels.shape == SHAPE]
             assert all(levels.tobytes() in pixels for levels in whole)
+
+
+@pytest.mark.parametrize("kind", [CAUSAL.prior, SNAIL.prior])
+def test_golden_files_of_codes_decode(kind: str) -> None:
+    """Written once, they must decode for ever, on every machine; so must their beginning."""
+    model = model_of(KINDS[kind], seed=7)
+    model.load_state_dict(load_weights(GOLDEN / f"codes-{kind}.safetensors")[0])
+    same, expected = codec(kind, model=model), np.load(GOLDEN / f"codes-{kind}.npz")
+    content = (GOLDEN / f"codes-{kind}-v2.hvz").read_bytes()
+    for levels in (1, 2):
+        for i, picture in enumerate(same.decompress(opened(content), levels=levels)):
+            assert np.array_equal(picture.levels, expected[f"{i}-{levels}"])

@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Datum
-from hvae.distributions.codebook import ChosenCodes
+from hvae.distributions.codebook import ChosenCodes, Codes
 from hvae.draw import posterior
-from hvae.walk import Model, run, still
+from hvae.walk import Model, glimpse, run, still
+
+
+def has_codes(model: Model) -> bool:
+    """Whether a level of the model draws from a codebook."""
+    return any(isinstance(record.p, Codes) for record in glimpse(model).latents)
 
 
 def code_maps(model: Model, images: Tensor | Datum, *, seed: int = 0) -> dict[str, Tensor]:

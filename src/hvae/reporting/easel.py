@@ -15,6 +15,7 @@ from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
 from hvae.explore import code_maps, from_top, reconstruct, sample, top_held, top_redrawn, top_swapped, traverse
+from hvae.explore.codes import has_codes
 from hvae.explore.frame import context_of, levels
 from hvae.explore.resample import has_offsets
 from hvae.explore.tiles import gallery, grid
@@ -93,7 +94,7 @@ class _Easel:
             *self.samples_alone(),
             ("reconstructions", self.reconstructions),
             ("top levels", self.top_levels),
-            ("maps of codes", self.maps_of_codes),
+            *([("maps of codes", self.maps_of_codes)] if has_codes(self.model) else []),
             *(coarse if len(self.names) > 1 else []),
             ("traversals", self.traversals),
         ]
@@ -185,8 +186,6 @@ class _Easel:
 
     def maps_of_codes(self) -> Iterator[Picture]:
         maps = code_maps(self.model, self.images[:SHOWN], seed=self.seed)
-        if not maps:
-            return
         rows = [_coloured(self.shown), *(_enlarged(some.cpu().float(), self.shown) for some in maps.values())]
         yield Picture(
             title="Maps of codes",
