@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hvae.errors import HvaeError
 
@@ -102,10 +102,32 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     A last line without an end is none: whoever wrote it was stopped.  Raises HvaeError, naming the line, for anything
     else.
     """
+    return new_rows(path).rows
+
+
+class NewRows(NamedTuple):
+    """Some rows of a table, the byte `at` which they end, and the line of columns, `head`, of the table."""
+
+    rows: list[dict[str, float]]
+    at: int
+    head: str
+
+
+def new_rows(path: Path, at: int = 0, head: str = "") -> NewRows:
+    """The rows behind byte `at` of a table that grows, as `read_rows` reads all of them.
+
+    All of them where it is another table by now: shorter, or of other columns than `head`.
+    """
     try:
-        lines = _text(path, MOST_TABLE).splitlines(keepends=True)
-        reader = csv.DictReader([line for line in lines if line.endswith("\n")])
-        return [_row(row, reader.line_num) for row in reader]
+        content = _text(path, MOST_TABLE).encode()
+        whole = content[: content.rfind(b"\n") + 1]
+        first = whole[: whole.find(b"\n") + 1]
+        now = first.decode()
+        start = at if now == head and len(first) <= at <= len(whole) else len(first)
+        # A byte in the middle of a row is none at which rows end.
+        start = start if whole[start - 1 : start] in (b"\n", b"") else len(first)
+        reader = csv.DictReader([now, *whole[start:].decode().splitlines(keepends=True)])
+        return NewRows([_row(row, reader.line_num) for row in reader], len(whole), now)
     except (OSError, ValueError, csv.Error) as fault:
         why = " ".join(str(fault).split())[:200]
         raise HvaeError(f"{path} is damaged or cannot be read ({why}); restore it, or delete it to go on") from None

@@ -41,9 +41,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]
 @pytest.fixture(scope="session")
 def studio(runs: tuple[Path, Path]) -> Any:
     from hvae.studio.app import Studio
-    from hvae.studio.opened import opened
+    from hvae.studio.shown import Shown
 
-    return Studio([opened(place, run) for place, run in enumerate(runs)])
+    return Studio([Shown(place, run) for place, run in enumerate(runs)])
 
 
 @pytest.fixture

@@ -91,6 +91,40 @@ def traverse(
         }
 
 
+def level_axes(model: Model, x: Tensor | Datum, level: str, *, count: int = 4) -> Axes:
+    r"""The widest principal directions of what one level adds, $\hat z_l - \hat\mu_l$ over the data, as in `traverse`.
+
+    Arguments: `x`, (N, C, H, W) in [0, 1], N >= 2.  Raises HvaeError for an unknown level or too few images.
+    """
+    at_least(2, len(x), "images to find directions on")
+    check_levels([level], levels(model))
+    with still(model, seed=0):
+        return principal(_modes(model, x)[1][level], count)
+
+
+def push(model: Model, x: Tensor | Datum, level: str, axes: Axes, steps: Tensor) -> Tensor:
+    r"""Pictures of one image as a level is pushed along several directions at once.
+
+    $$z_l = \hat z_l + \sum_k s_k \sigma_k v_k$$
+
+    The levels above stay at $\hat z$, those below follow at their modes.  Arguments: `x`, (1, C, H, W) in [0, 1];
+    `axes` of the level, K of them; `steps`, (S, K), in standard deviations.  Returns (S, C, H, W) in [0, 1].
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> axes = level_axes(model, torch.rand(9, 1, 4, 4), "z1", count=3)
+    >>> push(model, torch.rand(1, 1, 4, 4), "z1", axes, torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 0.0]])).shape
+    torch.Size([2, 1, 4, 4])
+    """
+    names = levels(model)
+    check_levels([level], names)
+    with still(model, seed=0):
+        base = {variable: value[0] for variable, value in _modes(model, x)[0].items()}
+        paths = (steps.to(axes.spread) * axes.spread) @ axes.directions  # (S, D)
+        return _at(model, base, paths, level, _held(level, names, None), context_of(model, x))
+
+
 def _held(name: str, names: Sequence[str], stays: Sequence[str] | None) -> list[str]:
     above = names[: names.index(name)]
     return [other for other in (above if stays is None else stays) if other != name]
@@ -118,9 +152,21 @@ def _move(
     context: Mapping[str, Tensor],
 ) -> Tensor:
     paths = axes.spread[:, None, None] * axes.directions[:, None] * shifts.to(axes.spread)[:, None]  # (K, S, D)
-    rows, own = len(axes.spread) * len(shifts), of_levels([name], base)
-    parts = paths.flatten(0, 1).split([value.numel() for value in own.values()], 1)
+    pictures = _at(model, base, paths.flatten(0, 1), name, held, context)
+    return pictures.unflatten(0, (len(axes.spread), len(shifts)))
+
+
+def _at(
+    model: Model,
+    base: dict[Pin, Tensor],
+    paths: Tensor,
+    name: str,
+    held: Sequence[str],
+    context: Mapping[str, Tensor],
+) -> Tensor:
+    """Pictures with one level off its place by each of `paths`, (R, D), steps of its own concatenated."""
+    rows, own = len(paths), of_levels([name], base)
+    parts = paths.split([value.numel() for value in own.values()], 1)
     moved = {v: value + part.unflatten(1, value.shape) for (v, value), part in zip(own.items(), parts, strict=True)}
     fixed = {variable: value.expand(rows, *value.shape) for variable, value in of_levels(held, base).items()}
-    pictures = decode(model, {**fixed, **moved}, rows, context=context, otherwise=mode)
-    return pictures.unflatten(0, (len(axes.spread), len(shifts)))
+    return decode(model, {**fixed, **moved}, rows, context=context, otherwise=mode)

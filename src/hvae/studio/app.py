@@ -20,7 +20,7 @@ from hvae.errors import HvaeError, unknown
 from hvae.studio.asked import plain_json
 from hvae.studio.desk import Busy, Desk, Stale
 from hvae.studio.guard import Guard, Pass, TooLarge
-from hvae.studio.opened import Opened
+from hvae.studio.shown import Shown
 from hvae.studio.views import VIEWS
 from hvae.studio.views.own import upload
 
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Studio:
     """The runs that are shown, and the desk where questions about them are answered."""
 
-    def __init__(self, runs: Sequence[Opened], trust: Sequence[str] = ()) -> None:
+    def __init__(self, runs: Sequence[Shown], trust: Sequence[str] = ()) -> None:
         self.runs, self.desk = tuple(runs), Desk(trust)
         self.files = {f"/{path.name}": path.read_bytes() for path in PAGE.iterdir() if path.suffix in KINDS}
 
@@ -68,27 +68,27 @@ class Studio:
             raise unknown("view", name, VIEWS)
         view, body = VIEWS[name], await _body(request, "application/json")
         asked = read(view.asked, plain_json(body), "")
-        opened = self._run(asked.run)
-        answer, spent = await self._timed(request, name, lambda: view.answer(opened, asked).pack())
-        self._read_normal(name, opened)
+        shown = self._run(asked.run)
+        answer, spent = await self._timed(request, name, lambda: view.answer(shown, asked).pack())
+        self._read_normal(name, shown)
         return _bytes(answer, spent)
 
     async def upload(self, request: Request) -> Response:
         """A picture file, as the page keeps it."""
         number = request.query_params.get("run", "0")
-        opened = self._run(int(number) if number.isdecimal() and len(number) < 5 else -1)
+        shown = self._run(int(number) if number.isdecimal() and len(number) < 5 else -1)
         content = await _body(request, "application/octet-stream")
-        answer, spent = await self._timed(request, "upload", lambda: upload(opened, content).pack())
+        answer, spent = await self._timed(request, "upload", lambda: upload(shown.opened, content).pack())
         return _bytes(answer, spent)
 
-    def _run(self, place: int) -> Opened:
+    def _run(self, place: int) -> Shown:
         if not 0 <= place < len(self.runs):
             raise HvaeError(f"expected a run from 0 to {len(self.runs) - 1}, got {place}; load the page again")
         return self.runs[place]
 
-    def _read_normal(self, view: str, opened: Opened) -> None:
+    def _read_normal(self, view: str, shown: Shown) -> None:
         """Begin to read what is usual for a run when its scores are first asked for."""
-        if view == "score" and not opened.normal.begun:
+        if view == "score" and not (opened := shown.opened).normal.begun:
             opened.normal.begun = True
             self.desk.later(lambda: opened.normal.read(lambda: opened.subject, self.desk.breathe))
 

@@ -67,6 +67,43 @@ class MixAsked:
     seed: CellSeed = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class TraverseAsked:
+    """A picture with one level pushed along its principal directions, in standard deviations; `strips`, also along
+    each alone."""
+
+    run: Run = 0
+    picture: Pixels
+    level: Annotated[str, Length(1, 100)]
+    push: Annotated[tuple[Annotated[float, Bound(least=-20, most=20)], ...], Length(0, 16)] = ()
+    strips: bool = False
+    context: dict[str, Said] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreAsked:
+    """A picture of which something is hidden: `hidden`, a bit a place, row by row, in base64."""
+
+    run: Run = 0
+    picture: Pixels
+    hidden: Pixels
+    way: Literal["gibbs", "metropolis", "refine"] = "gibbs"
+    draws: Annotated[int, Bound(least=1, most=16)] = 4
+    sweeps: Annotated[int, Bound(least=1, most=200)] = 10
+    steps: Annotated[int, Bound(least=0, most=500)] = 30
+    seed: CellSeed = 0
+    context: dict[str, Said] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingAsked:
+    """The rows of a training behind byte `at` of its table, whose columns were `head`."""
+
+    run: Run = 0
+    at: Annotated[int, Bound(least=0, most=1 << 40)] = 0
+    head: Annotated[str, Length(0, 1 << 16)] = ""
+
+
 def plain_json(body: bytes) -> Any:
     """The JSON of a body.  Raises HvaeError for anything else, numbers that are not finite among it."""
     try:

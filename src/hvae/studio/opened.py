@@ -20,6 +20,7 @@ import torch
 from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.explore.cells import Grid
+from hvae.explore.traverse import Axes
 from hvae.records import JSON
 from hvae.runs.subject import Subject, open_run, vouched
 from hvae.studio.normal import Normal
@@ -47,6 +48,8 @@ class Opened:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     trust: Sequence[str] = ()
     normal: Normal = field(default_factory=Normal)
+    axes: dict[str, Axes] = field(default_factory=dict)
+    """The principal directions of levels that were asked for."""
 
     @property
     def model(self) -> Model:

@@ -39,11 +39,11 @@ def studio(
         raise missing_extra(fault.name or "starlette", "studio") from fault
     from hvae.studio.app import Studio
     from hvae.studio.guard import ENTER, Pass
-    from hvae.studio.opened import opened
+    from hvae.studio.shown import Shown
 
     if not runs:
         raise HvaeError("expected at least one run folder; train one first: hvae train digits")
-    shown = [opened(place, run, overrides, trust) for place, run in enumerate(runs)]
+    shown = [Shown(place, run, overrides, trust) for place, run in enumerate(runs)]
     with _listening(port) as door:
         ours = Pass(door.getsockname()[1])
         address = f"http://{HOST}:{ours.port}{ENTER}?token={ours.token}"

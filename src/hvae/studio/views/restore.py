@@ -1,0 +1,73 @@
+"""A picture with a part of it hidden, and what the model makes of the rest."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.records import JSON
+from hvae.restoration import Seen
+from hvae.restoration import restore as restored
+from hvae.studio.answer import Answer
+from hvae.studio.asked import RestoreAsked
+from hvae.studio.lines import command, context_words, equivalents, python
+from hvae.studio.opened import Opened
+from hvae.study.masks import checked
+from hvae.study.restore import WAYS, Effort
+
+
+def restore(opened: Opened, asked: RestoreAsked) -> Answer:
+    """Draws of the whole picture given what is seen of it, their mean, deviation and best."""
+    datum = opened.datum(asked.picture, asked.context)
+    seen = ~checked(_hidden(asked.hidden, datum.x))
+    effort = Effort(draws=asked.draws, steps=asked.steps, sweeps=asked.sweeps, pixels=False)
+    way = WAYS[asked.way](effort, False)
+    result = restored(opened.model, Seen(datum.x, seen), way, draws=asked.draws, context=datum.context, seed=asked.seed)
+    spread = result.deviation / result.deviation.max().clamp_min(1e-12)
+    pictures = {
+        "seen": torch.where(seen, datum.x, 0.5),
+        "draws": result.draws[0],
+        "mean": result.mean,
+        "best": result.best,
+        "deviation": spread,
+    }
+    info: JSON = {
+        "passes": way.passes(asked.draws),
+        "deviation": float(result.deviation.max()),
+        "hidden": int((~seen[0, 0]).sum()),
+        **_equivalents(opened, asked),
+    }
+    return Answer(info, pictures)
+
+
+def _hidden(bits: str, like: Tensor) -> Tensor:
+    """What is hidden, bool of the shape of the picture (1, C, H, W): a place in all of its channels."""
+    height, width = like.shape[-2:]
+    try:
+        content = base64.b64decode(bits, validate=True)
+    except (binascii.Error, ValueError):
+        raise HvaeError("expected a mask in base64; load the page again") from None
+    if len(content) != -(-height * width // 8):
+        raise HvaeError(f"expected a mask of {height}x{width} places, got {len(content):,} bytes; paint it again")
+    places = np.unpackbits(np.frombuffer(content, np.uint8), count=height * width).astype(bool)
+    return torch.from_numpy(places.reshape(1, 1, height, width)).to(like.device).expand_as(like)
+
+
+def _equivalents(opened: Opened, asked: RestoreAsked) -> JSON:
+    work = ["--steps", str(asked.steps)] if asked.way == "refine" else ["--sweeps", str(asked.sweeps)]
+    words = ["hvae", "restore", str(opened.run.folder), "FOLDER", "--task", "inpaint", "--mask", "brush.png"]
+    words += ["--way", asked.way, *work, "--draws", str(asked.draws), "--seed", str(asked.seed)]
+    effort = f"steps={asked.steps}" if asked.way == "refine" else f"sweeps={asked.sweeps}"
+    lines = [
+        "x, hidden = ..., ...  # (N, C, H, W) in [0, 1], and bool of that shape",
+        f'restoration = hvae.restore(run, x, task="inpaint", mask=hidden, way="{asked.way}", {effort}, '
+        f"draws={asked.draws}, seed={asked.seed})",
+    ]
+    line = command(*words, *context_words(asked.context), "--out", "filled")
+    remark = "brush.png is white where the picture is hidden; these draw with other noise"
+    return equivalents(line, python(opened.run.folder, *lines), remark)

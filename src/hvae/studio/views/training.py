@@ -1,0 +1,68 @@
+"""How a run's training goes: the rows that the page has not seen, and what they warn of."""
+
+from __future__ import annotations
+
+import math
+
+from hvae.errors import HvaeError
+from hvae.records import JSON, new_rows
+from hvae.studio.answer import Answer
+from hvae.studio.asked import TrainingAsked
+from hvae.studio.lines import command, equivalents
+from hvae.studio.shown import METRICS, Shown
+
+MOST = 4000
+"""Rows of an answer; a page that has fewer than there are asks again."""
+UNUSED = 0.01
+"""Below this share of used dimensions a level counts as collapsed."""
+
+
+def training(shown: Shown, asked: TrainingAsked) -> Answer:
+    """New rows as columns of numbers, null where there is none; and whether the weights are new."""
+    path = shown.folder / METRICS
+    if not path.is_file():
+        raise HvaeError(f"nothing at {path}: the run has gone, or was not trained here")
+    shown.refresh()
+    table = new_rows(path, asked.at, asked.head)
+    begins = not asked.at or table.head != asked.head
+    rows = _thinned(table.rows) if begins else table.rows
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    info = {
+        "begins": begins,
+        "columns": {name: [_number(row.get(name)) for row in rows] for name in names},
+        "at": table.at,
+        "head": table.head,
+        "notices": _notices(table.rows),
+        "trained": shown.about()["trained"],
+        "step": shown.opened.run.step if shown.about()["trained"] else None,
+        **_equivalents(shown),
+    }
+    return Answer(info)
+
+
+def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    """At most so many rows, evenly; those of a validation are all kept."""
+    stride = math.ceil(len(rows) / MOST)
+    return [row for i, row in enumerate(rows) if i % stride == 0 or any(name.startswith("valid/") for name in row)]
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _notices(rows: list[dict[str, float]]) -> list[str]:
+    """What new rows warn of: numbers that are none, skipped steps, levels that nothing uses."""
+    lines = []
+    broken = {name: row["step"] for row in rows for name, value in row.items() if not math.isfinite(value)}
+    lines += [f"{name} is not finite at step {step:,.0f}" for name, step in list(broken.items())[:3]]
+    skipped = sum(row.get("skipped", 0) for row in rows)
+    lines += [f"{skipped:,.0f} steps were skipped: their gradients were too large or not finite"] * (skipped > 0)
+    used = {name: value for row in rows for name, value in row.items() if name.startswith("valid/used/")}
+    dead = [name.removeprefix("valid/used/") for name, share in used.items() if share < UNUSED]
+    lines += [f"collapsed so far: {', '.join(dead)}, of which hardly any dimension is used"] * bool(dead)
+    return lines
+
+
+def _equivalents(shown: Shown) -> JSON:
+    lines = ["import csv", f"rows = list(csv.DictReader(open({str(shown.folder / METRICS)!r})))"]
+    return equivalents(command("hvae", "report", str(shown.folder)), "\n".join(lines))
