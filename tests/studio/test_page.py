@@ -12,6 +12,15 @@ from typing import Any
 import pytest
 from chromium import FOUND, Chromium
 
+DONE = {
+    "draw": "drawn",
+    "own": "pictured",
+    "mix": "mixed",
+    "push": "pushed",
+    "restore": "hid",
+    "training": "watched",
+}
+"""What the page counts in each view."""
 pytestmark = pytest.mark.skipif(FOUND is None, reason="needs Chromium")
 
 
@@ -178,11 +187,45 @@ def test_mixing_and_two_runs_side_by_side(page: Chromium, address: str) -> None:
     page.until("document.querySelectorAll('.sides .card').length === 2")
 
 
-@pytest.mark.parametrize("view", ["draw", "own", "mix"])
+def test_a_slider_pushes_the_picture(page: Chromium, address: str) -> None:
+    visit(page, address, "v=push", "pushed")
+    first = page.run("document.querySelector('.drag canvas').toDataURL()")
+    page.run(
+        """(() => { const slider = document.querySelector('.grow input[type=range]'); slider.value = 3;
+        slider.dispatchEvent(new Event('input', {bubbles: true})); })()"""
+    )
+    page.until("document.body.dataset.pushed > 1")
+    assert page.run("document.querySelector('.drag canvas').toDataURL()") != first
+    page.until("location.hash.includes('tp=3')")
+
+
+def test_a_brush_hides_and_the_model_fills(page: Chromium, address: str) -> None:
+    visit(page, address, "v=restore", "hid")
+    page.run(
+        """(() => { const pad = document.querySelector('.two > .card:last-child .pad');
+        const box = pad.getBoundingClientRect();
+        pad.setPointerCapture = () => {};
+        const at = (kind, x, y) => pad.dispatchEvent(new PointerEvent(kind, {
+          pointerId: 1, bubbles: true, clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
+        at('pointerdown', 0.3, 0.5); at('pointermove', 0.7, 0.5); at('pointerup', 0.7, 0.5); })()"""
+    )
+    page.until("document.body.dataset.restored > 0")
+    assert page.run("document.querySelectorAll('.strip figure').length") == 8
+
+
+def test_a_training_is_drawn_and_only_new_rows_are_fetched(page: Chromium, address: str) -> None:
+    visit(page, address, "v=training", "watched")
+    assert page.run("document.querySelectorAll('.plot path').length") > 2
+    text = page.run("document.querySelector('.card .quiet').textContent")
+    page.until("document.body.dataset.watched > 1")
+    assert page.run("document.querySelector('.card .quiet').textContent") == text, "rows are counted once"
+
+
+@pytest.mark.parametrize("view", sorted(DONE))
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_and_everything_has_a_name(page: Chromium, address: str, view: str, width: int) -> None:
     page.resize(width, 900)
-    visit(page, address, f"v={view}", {"draw": "drawn", "own": "pictured", "mix": "mixed"}[view])
+    visit(page, address, f"v={view}", DONE[view])
     assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     nameless = """Array.from(document.querySelectorAll('button, input, select')).filter((one) =>
       !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.hidden)).map((one) => one.outerHTML)"""

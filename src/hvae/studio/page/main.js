@@ -5,11 +5,17 @@ import * as draw from "./draw.js";
 import * as mix from "./mix.js";
 import * as own from "./own.js";
 import { complain, el, state } from "./page.js";
+import * as restore from "./restore.js";
+import * as training from "./training.js";
+import * as traverse from "./traverse.js";
 
 const VIEWS = [
   { name: "draw", title: "Draw", view: draw, serves: (run) => run.pictured },
   { name: "own", title: "A picture", view: own, serves: (run) => run.pictured },
   { name: "mix", title: "Mix", view: mix, serves: (run) => run.pictured },
+  { name: "push", title: "Push", view: traverse, serves: (run) => run.pictured },
+  { name: "restore", title: "Restore", view: restore, serves: (run) => run.pictured },
+  { name: "training", title: "Training", view: training, serves: () => true },
 ];
 
 async function start() {
@@ -27,7 +33,7 @@ async function start() {
   const bar = document.getElementById("runs");
   if (runs.length > 1) {
     bar.append(el("label", {}, "run", choice("run")), el("label", {}, "beside it", choice("beside", el("option", { value: "" }, "none"))));
-  } else bar.append(`${runs[0].name} · ${runs[0].family} · ${runs[0].shape.join("×")} · step ${runs[0].step.toLocaleString("en")}`);
+  } else bar.append(summary(runs[0]));
 
   const tabs = document.getElementById("views");
   const main = document.getElementById("main");
@@ -48,7 +54,7 @@ async function start() {
     main.replaceChildren();
     main.setAttribute("aria-labelledby", current ? `tab-${current.name}` : "");
     if (!current) return main.append(el("p", { class: "card" }, `${run.name} is a run of data that no view shows yet.`));
-    current.view.mount(main, { run, beside: beside && beside.place !== run.place ? beside : null });
+    current.view.mount(main, { run, beside: beside && beside.place !== run.place ? beside : null, reload: () => location.reload() });
   }
 
   tabs.addEventListener("keydown", (event) => {
@@ -59,6 +65,10 @@ async function start() {
     event.preventDefault();
   });
   show();
+}
+
+function summary(run) {
+  return run.trained ? `${run.name} · ${run.family} · ${run.shape.join("×")} · step ${run.step.toLocaleString("en")}` : `${run.name} · in training`;
 }
 
 start().catch((fault) => complain(fault.message));

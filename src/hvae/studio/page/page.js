@@ -64,6 +64,7 @@ export function save(name, blob) {
 export function number(value, digits = 4) {
   if (value === null || value === undefined) return "∞";
   const size = Math.abs(value);
+  if (size < 1e-9) return "0";
   if (size >= 10000) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(digits)));
 }
