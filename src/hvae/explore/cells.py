@@ -30,6 +30,33 @@ from hvae.walk import Model, still
 
 Seeds = Mapping[str, Sequence[int]]
 """The seeds of the pictures, n of them, by the name of the level."""
+MOST_NUMBERS = 1 << 24
+"""Of noise that is remembered: 64 MiB."""
+
+
+class Noise:
+    """Standard noise by level and seed, remembered up to a size: under a slider it stays the same."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, int | None, int], Tensor] = {}
+        self.numbers = 0
+
+    def of(self, site: Site, p: LocationScale, seed: int) -> Tensor:
+        """The noise of a seed, (1, ...)."""
+        key = (*site.key, seed)
+        if key not in self.known:
+            self._make_room()
+            # On the CPU: the same for every device.  torch.manual_seed would write a trace of its call each time.
+            torch.default_generator.manual_seed(_seed(site, seed))
+            zero = torch.zeros_like(p.loc[:1], device="cpu")
+            self.known[key] = p.at(zero, torch.ones_like(zero)).sample().to(p.loc)
+            self.numbers += zero.numel()
+        return self.known[key]
+
+    def _make_room(self) -> None:
+        if self.numbers > MOST_NUMBERS:
+            self.known.clear()
+            self.numbers = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +65,7 @@ class _Cells(Draw):
 
     seeds: Seeds
     heat: Mapping[str, Tensor]
-    noise: dict[tuple[str, int | None, int], Tensor] = field(default_factory=dict)
-    """Noise by (level, step, seed): rows of one seed share it."""
+    noise: Noise = field(default_factory=Noise)
 
     def __call__(self, site: Site) -> Drawn:
         if site.data or site.p is None or site.name not in self.seeds:
@@ -49,19 +75,9 @@ class _Cells(Draw):
         return self._seeded(site, site.p)
 
     def _moved(self, site: Site, p: LocationScale) -> Drawn:
-        own = [self._standard(site, p, seed) for seed in self.seeds[site.name]]
+        own = torch.cat([self.noise.of(site, p, seed) for seed in self.seeds[site.name]])
         heat = self.heat[site.name].to(p.loc)
-        return Drawn(p.loc + heat.view(-1, *[1] * (p.loc.ndim - 1)) * p.scale * torch.cat(own), p)
-
-    def _standard(self, site: Site, p: LocationScale, seed: int) -> Tensor:
-        """The noise of a seed, (1, ...)."""
-        key = (*site.key, seed)
-        if key not in self.noise:
-            # On the CPU: the same noise for every device.  torch.manual_seed would write a trace of its call each time.
-            torch.default_generator.manual_seed(_seed(site, seed))
-            zero = torch.zeros_like(p.loc[:1], device="cpu")
-            self.noise[key] = p.at(zero, torch.ones_like(zero)).sample().to(p.loc)
-        return self.noise[key]
+        return Drawn(p.loc + heat.view(-1, *[1] * (p.loc.ndim - 1)) * p.scale * own, p)
 
     def _seeded(self, site: Site, p: Distribution) -> Drawn:
         """Of a law without location and scale, which is walked one picture at a time."""
@@ -95,6 +111,7 @@ class Grid:
     model: Model
     names: tuple[str, ...]
     movable: bool
+    noise: Noise = field(default_factory=Noise)
 
     @classmethod
     def of(cls, model: Model) -> Grid:
@@ -150,7 +167,7 @@ class Grid:
         with still(self.model, seed=0):
             for start in range(0, n, size):
                 some = slice(start, min(start + size, n))
-                draw = _Cells({k: v[some] for k, v in seeds.items()}, {k: v[some] for k, v in heat.items()})
+                draw = _Cells({k: v[some] for k, v in seeds.items()}, {k: v[some] for k, v in heat.items()}, self.noise)
                 rows = {name: value[some] for name, value in said.items()}
                 parts.append(decode(self.model, {}, some.stop - start, context=rows, otherwise=draw, chunk=size))
         return torch.cat(parts)
