@@ -26,7 +26,7 @@ from hvae.explore.resample import has_offsets
 from hvae.explore.sample import Temperature, at_temperature
 from hvae.seeds import noise_seed
 from hvae.site import Site
-from hvae.walk import Model, still
+from hvae.walk import Model, run, still
 
 Seeds = Mapping[str, Sequence[int]]
 """The seeds of the pictures, n of them, by the name of the level."""
@@ -46,10 +46,12 @@ class Noise:
         key = (*site.key, seed)
         if key not in self.known:
             self._make_room()
-            # On the CPU: the same for every device.  torch.manual_seed would write a trace of its call each time.
+            zero = torch.zeros_like(p.loc[:1], device="cpu")  # the same noise on every device
+            # What is drawn elsewhere in the walk must not depend on what is remembered here.
+            before = torch.default_generator.get_state()
             torch.default_generator.manual_seed(_seed(site, seed))
-            zero = torch.zeros_like(p.loc[:1], device="cpu")
             self.known[key] = p.at(zero, torch.ones_like(zero)).sample().to(p.loc)
+            torch.default_generator.set_state(before)
             self.numbers += zero.numel()
         return self.known[key]
 
@@ -141,6 +143,37 @@ class Grid:
             chunk,
         )
         return drawn.unflatten(0, (rows, n))
+
+    def series(
+        self,
+        seeds: Seeds,
+        temperature: Temperature = 1.0,
+        context: Context | None = None,
+        *,
+        steps: int | None = None,
+        seed: int = 0,
+        chunk: int = CHUNK,
+    ) -> Tensor:
+        """Sequences (n, T, ...) of a timed model, of so many `steps`; their data are drawn too, from `seed`.
+
+        The noise of a level that recurs is another one at each step, all of them of its one seed.
+        """
+        n, heat = self._count(seeds), self._heat(temperature)
+        whole = self.model.nothing(n, context, steps=steps)
+        size = chunk if self.movable else 1
+        parts = []
+        with still(self.model, seed):
+            for start in range(0, n, size):
+                some = slice(start, min(start + size, n))
+                own = {name: list(one)[some] for name, one in seeds.items()}
+                draw = _Cells(
+                    own, {name: torch.full((some.stop - start,), heat[name]) for name in self.names}, self.noise
+                )
+                rows = {name: value[some] for name, value in whole.context.items()}
+                trace = run(self.model, draw, self.model.nothing(some.stop - start, rows, steps=steps))
+                assert trace.x is not None
+                parts.append(trace.x.cpu())
+        return torch.cat(parts)
 
     def _count(self, seeds: Seeds) -> int:
         """How many pictures.  Raises HvaeError unless each level has the same number of seeds, at least one."""

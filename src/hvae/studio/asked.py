@@ -96,6 +96,18 @@ class RestoreAsked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SequencesAsked:
+    """Sequences, each with a seed a level; `seed`, of their data; `steps` of each, 0 for as many as usual."""
+
+    run: Run = 0
+    seeds: dict[str, Seeds] = field(default_factory=dict)
+    temperature: dict[str, Heat] = field(default_factory=dict)
+    context: dict[str, Said] = field(default_factory=dict)
+    seed: CellSeed = 0
+    steps: Annotated[int, Bound(least=0, most=2000)] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingAsked:
     """The rows of a training behind byte `at` of its table, whose columns were `head`."""
 

@@ -6,6 +6,7 @@ import * as mix from "./mix.js";
 import * as own from "./own.js";
 import { complain, el, state } from "./page.js";
 import * as restore from "./restore.js";
+import * as sequences from "./sequences.js";
 import * as training from "./training.js";
 import * as traverse from "./traverse.js";
 
@@ -15,6 +16,7 @@ const VIEWS = [
   { name: "mix", title: "Mix", view: mix, serves: (run) => run.pictured },
   { name: "push", title: "Push", view: traverse, serves: (run) => run.pictured },
   { name: "restore", title: "Restore", view: restore, serves: (run) => run.pictured },
+  { name: "sequences", title: "Sequences", view: sequences, serves: (run) => run.timed && run.levels.length > 0 },
   { name: "training", title: "Training", view: training, serves: () => true },
 ];
 

@@ -15,6 +15,7 @@ from hvae.studio.views.own import own
 from hvae.studio.views.picture import picture
 from hvae.studio.views.restore import restore
 from hvae.studio.views.score import score
+from hvae.studio.views.sequences import sequences
 from hvae.studio.views.training import training
 from hvae.studio.views.traverse import traverse
 
@@ -41,5 +42,6 @@ VIEWS = {
     "mix": _of_model(asked.MixAsked, mix),
     "traverse": _of_model(asked.TraverseAsked, traverse),
     "restore": _of_model(asked.RestoreAsked, restore),
+    "sequences": _of_model(asked.SequencesAsked, sequences),
     "training": View(asked.TrainingAsked, training),
 }
