@@ -101,9 +101,7 @@ def _show_pretrained(voice: Voice) -> None:
         texts = (data["name"], data["licence"], size(card["bytes"]), card["headline"], card["about"])
         rows.add_row(card["name"], card["family"], *texts)
     voice.show(rows)
-    voice.show(
-        "\nlook at one: hvae sample NAME; a folder of your own with its card and numbers: hvae pull NAME --out FOLDER"
-    )
+    voice.show("\nlook at one: hvae sample NAME; take its card and numbers: hvae pull NAME --out FOLDER")
 
 
 def _show_published(voice: Voice) -> None:

@@ -6,9 +6,9 @@ from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice
 
 ABOUT = (
-    "Fetch a run into a folder of its own: from the Hugging Face hub, or a server that speaks as it does (HF_ENDPOINT), "
-    "or a copy of a model that comes with hvae. Weights in safetensors and records in JSON are fetched and nothing "
-    "else; sizes are checked before, sha256 after, and provenance.json says which commit it was."
+    "Fetch a run into a folder of its own: from the Hugging Face hub, or a server that speaks as it does "
+    "(HF_ENDPOINT), or a copy of a model that comes with hvae. Weights in safetensors and records in JSON are fetched "
+    "and nothing else; sizes are checked before, sha256 after, and provenance.json says which commit it was."
 )
 EXAMPLES = (
     "hvae pull mnist-ladder --out runs/mnist-ladder",

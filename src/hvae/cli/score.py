@@ -121,8 +121,10 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
 
 def _default(run: Path, data: str) -> Path | None:
     """The table of a run's folder; None where there is no run, which is said when it is read."""
+    if is_packaged(run):  # whose folder need not be there
+        return Path(f"{run}-scores-{_name(data)}.csv")
     folder = run.parent if run.suffix == ".safetensors" and not run.is_dir() else run
-    return folder / f"scores-{_name(data)}.csv" if folder.is_dir() or is_packaged(run) else None
+    return folder / f"scores-{_name(data)}.csv" if folder.is_dir() else None
 
 
 def _name(data: str) -> str:

@@ -89,6 +89,8 @@ class Scrubber:
         if not data:
             return data
         own = cast(DataRecord, self.record(data))
+        kind, of_user, path = data["name"].partition(":")
+        own["name"] = f"{kind}:{_stand_in({'name': kind, 'path': path})}" if of_user else kind
         own["source"] = "" if self.text(data["source"]) != data["source"] else data["source"]
         if "tally" in own:
             own["tally"] = {**own["tally"], "bad": []}

@@ -1,0 +1,161 @@
+"""Push and pull, by huggingface_hub, against a stand-in for the hub."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_server import Hub, serving
+
+import hvae
+from hvae.cli.main import main
+from hvae.errors import HvaeError
+from hvae.study.gifts.pull import MOST_WEIGHTS
+from hvae.weights import digest
+
+pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_a_test")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # The other way of uploading talks to a store of its own.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    with serving() as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.address)
+        yield served
+
+
+@pytest.fixture
+def pushed(hub: Hub) -> Hub:
+    hvae.push("digits", "me/digits", licence="cc-by-4.0")
+    return hub
+
+
+def test_what_is_pushed_comes_back_by_its_commit(pushed: Hub, tmp_path: Path) -> None:
+    files = pushed.repositories["me/digits"]
+    assert set(files) == {"model.safetensors", "card.json", "provenance.json", "evaluation.json", "README.md"}
+    assert b"license: cc-by-4.0" in files["README.md"]
+    commit = pushed.commit("me/digits")
+    pulled = hvae.pull("me/digits", tmp_path / "run", revision=commit)
+    there, here = hvae.load(pulled.folder), hvae.load("digits")
+    assert digest(there.model.state_dict()) == digest(here.model.state_dict())
+    recorded = json.loads((tmp_path / "run" / "provenance.json").read_text())["pulled"]
+    assert recorded["source"] == "me/digits" and recorded["revision"] == commit == pulled.pulled["revision"]
+    assert (tmp_path / "run" / "evaluation.json").read_bytes() == files["evaluation.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
+
+
+def test_a_dry_run_lists_the_files_and_sends_nothing(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["push", "digits", "me/digits", "--dry-run"]) == 0
+    said = capsys.readouterr()
+    assert "model.safetensors: " in said.err and "## Limits" in said.out and "nothing was sent" in said.out
+    assert not hub.posts and not hub.repositories
+
+
+def test_files_are_listed_before_they_are_sent(hub: Hub) -> None:
+    heard: list[str] = []
+    hvae.push("digits", "me/digits", tell=lambda line: heard.append(f"{len(hub.posts)} {line}"))
+    assert [line for line in heard if line.startswith("0 model.safetensors: ")]
+    assert all(line.startswith("0 ") for line in heard)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "card.json", "provenance.json", "evaluation.json"])
+def test_a_tampered_file_is_refused(pushed: Hub, tmp_path: Path, name: str) -> None:
+    files = pushed.repositories["me/digits"]
+    at = len(files[name]) - 40 if name == "model.safetensors" else files[name].index(b"digits")
+    files[name] = files[name][:at] + bytes([files[name][at] ^ 1]) + files[name][at + 1 :]
+    if name == "card.json":  # which has no digest of its own but that of the form
+        files[name] = files[name].replace(b'"limits"', b'"limitz"')
+    with pytest.raises(HvaeError, match=name):
+        hvae.pull("me/digits", tmp_path / "run")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_weights_without_a_card_are_checked_by_their_own_digest(pushed: Hub, tmp_path: Path) -> None:
+    files = pushed.repositories["me/digits"]
+    for name in ("card.json", "provenance.json", "evaluation.json"):
+        del files[name]
+    assert hvae.pull("me/digits", tmp_path / "run").licence == "not known"
+    whole = files["model.safetensors"]
+    files["model.safetensors"] = whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:]
+    with pytest.raises(HvaeError, match="damaged"):
+        hvae.pull("me/digits", tmp_path / "again")
+
+
+def test_a_pickle_is_never_fetched_and_that_is_said(
+    pushed: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = pushed.repositories["me/digits"]
+    files |= {"pytorch_model.bin": pickle.dumps({}), "last.ckpt": b"x", "setup.py": b"x", "notes.txt": b"x"}
+    assert main(["pull", "me/digits", "--out", str(tmp_path / "run")]) == 0
+    assert "pytorch_model.bin, last.ckpt, setup.py" in capsys.readouterr().err
+    assert set(pushed.served) == {"model.safetensors", "card.json", "provenance.json", "evaluation.json"}
+    assert not (tmp_path / "run" / "pytorch_model.bin").exists()
+
+
+@pytest.mark.parametrize(("name", "size"), [("model.safetensors", MOST_WEIGHTS + 1), ("card.json", 2**25)])
+def test_one_too_large_is_refused_before_it_is_fetched(pushed: Hub, tmp_path: Path, name: str, size: int) -> None:
+    pushed.stated[name] = size
+    with pytest.raises(HvaeError, match=f"{name}: expected at most"):
+        hvae.pull("me/digits", tmp_path / "run")
+    assert not pushed.served and not [*tmp_path.iterdir()]
+
+
+def test_only_pickles_is_no_run(hub: Hub, tmp_path: Path) -> None:
+    hub.repositories["me/other"] = {"pytorch_model.bin": b"x"}
+    with pytest.raises(HvaeError, match="no model.safetensors"):
+        hvae.pull("me/other", tmp_path / "run")
+
+
+@pytest.mark.parametrize("words", [("me/none",), ("me/digits", "--revision", "0" * 40)])
+def test_what_is_not_there_is_one_line(
+    pushed: Hub, tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["pull", *words, "--out", str(tmp_path / "run")]) == 2
+    assert len([line for line in capsys.readouterr().err.splitlines() if line.startswith("hvae: ")]) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_card_of_another_form_is_refused(pushed: Hub, tmp_path: Path) -> None:
+    files = pushed.repositories["me/digits"]
+    for bad in (b"[1]", b'{"name": NaN}', b"\xff", b'{"name": 3}'):
+        files["card.json"] = bad
+        with pytest.raises(HvaeError, match="card.json is not what hvae writes"):
+            hvae.pull("me/digits", tmp_path / "run")
+
+
+def test_words_of_a_strangers_card_are_shown_and_do_nothing(pushed: Hub, tmp_path: Path) -> None:
+    files = pushed.repositories["me/digits"]
+    card = json.loads(files["card.json"])
+    card |= {"about": "<script>alert(1)</script> [x](http://y) \x1b[2J", "commands": ["```\n<img src=x>"]}
+    files["card.json"] = json.dumps(card).encode()
+    hvae.pull("me/digits", tmp_path / "run")
+    page = (tmp_path / "run" / "README.md").read_text()
+    assert "<script" not in page and "[x](" not in page and "\x1b" not in page and "````" in page
+
+
+@pytest.mark.parametrize("name", ["digits", "a/b/c", "../x", "me/.", "-x/y", "me/a b"])
+def test_a_push_needs_the_name_of_a_repository(name: str) -> None:
+    with pytest.raises(HvaeError, match="OWNER/NAME"):
+        hvae.push("digits", name, dry_run=True)
+
+
+def test_without_the_package_it_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(HvaeError, match="extra 'hub'"):
+        hvae.pull("me/digits", tmp_path / "run")
+    with pytest.raises(HvaeError, match="extra 'hub'"):
+        hvae.push("digits", "me/digits")
+    assert hvae.push("digits", "me/digits", dry_run=True).sizes["model.safetensors"] > 0
+
+
+def test_a_folder_that_is_used_is_refused_before_anything_is_asked(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("mine")
+    with pytest.raises(HvaeError, match="already exists"):
+        hvae.pull("me/digits", tmp_path)
