@@ -65,6 +65,7 @@ def drawn(runs: dict[str, Rows]) -> bytes:
                 nats = [float(row[column]) for row in rows]
                 axes.plot(steps, nats, "o-", color=colour, markersize=3, label=column.removeprefix(RATE))
             axes.set(title=name, xlabel="step")
+            axes.set_yscale("symlog", linthresh=1)  # a collapsed level lies at 0, which a logarithm has not
         panels[0].set_ylabel("nats, validation data")
         panels[-1].legend()
         out = io.BytesIO()

@@ -37,6 +37,18 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert not dead
 
 
+def anchors(path: Path) -> set[str]:
+    """Of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
+    links = re.findall(r"\]\(([^):]*\.md)#([^)]+)\)", path.read_text())
+    assert not [f"{page}#{anchor}" for page, anchor in links if anchor not in anchors(path.parent / page)]
+
+
 def test_the_documents_that_contributors_need_exist() -> None:
     for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "docs/architecture.md"):
         assert (ROOT / name).is_file()
