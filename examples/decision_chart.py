@@ -12,7 +12,6 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hvae.explore.theme import LIGHT
@@ -53,10 +52,8 @@ def main() -> None:
     args = parser.parse_args()
     # Named glyphs and no date: the same file every time.
     with matplotlib.rc_context({**LIGHT.style(), "svg.hashsalt": "hvae", "savefig.transparent": False}):
-        figure = drawn()
-        FigureCanvasAgg(figure)
         stamp = {"Date": None} if Path(args.out).suffix == ".svg" else {}
-        figure.savefig(args.out, facecolor="white", metadata=stamp)
+        drawn().savefig(args.out, facecolor="white", metadata=stamp)
 
 
 def drawn() -> Figure:

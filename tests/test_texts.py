@@ -289,6 +289,31 @@ def test_without_a_prior_the_posterior_shrinks_to_a_point_and_the_rate_grows_wit
     assert likelihoods[-1] - likelihoods[-2] < 1e-3
 
 
+# 26
+
+
+def best_for(beta: float, projected: Tensor, width: float = 1.2) -> tuple[float, float, float]:
+    """The slope of the objective at its best q of one linear-Gaussian datum, the rate of that q and its distortion.
+
+    E log p(x | z) - beta KL is quadratic: precision w^2 / (beta S^2) + 1, mean w x / (beta S^2) over it.
+    """
+    precision = width**2 / (beta * S**2) + 1
+    loc = (width * projected / (beta * S**2) / precision).requires_grad_()
+    log_scale = torch.full_like(loc, -0.5 * math.log(precision), requires_grad=True)
+    q, p = Normal(loc, log_scale.exp()), Normal(torch.zeros_like(loc), torch.ones_like(loc))
+    distortion, rate = 0.5 * ((projected - width * loc) ** 2 + width**2 * q.scale**2) / S**2, normal_kl(q, p)
+    gradients = torch.autograd.grad((distortion + beta * rate).sum(), [loc, log_scale])
+    return float(torch.cat(gradients).abs().max()), rate.mean().item(), distortion.mean().item()
+
+
+def test_a_larger_beta_buys_rate_with_reconstruction() -> None:
+    x = 1.3 * torch.randn(200, dtype=torch.float64)
+    flat, rates, distortions = zip(*(best_for(beta, x) for beta in (1.0, 2.0, 4.0, 8.0)), strict=True)
+    assert max(flat) < 1e-9  # each is the best q for its beta
+    assert list(rates) == sorted(rates, reverse=True) and list(distortions) == sorted(distortions)
+    assert distortions[-1] > 2 * distortions[0]
+
+
 # 32
 
 
