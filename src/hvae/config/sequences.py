@@ -54,6 +54,16 @@ class VRNNConfig(SequenceConfig):
     posterior: Merge = "residual-mean"
     """How the state and the data merge in a vrnn's posterior: concat (the paper), residual-mean (its mean added to the
     prior's), residual, precision, linear."""
+    truncate: Annotated[int, Bound(least=0, most=10**6)] = 0
+    """Of a vrnn: steps after which gradients stop on their way back in time, while the state goes on (0: never)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.truncate and self.recurrence != "vrnn":
+            raise HvaeError(
+                f"model.truncate: {self.recurrence} reads the data by a recurrence of its own, whose gradients it does "
+                "not stop; leave it out, or cut the data by data.chunk"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,9 @@ class Recurrent(Stepwise):
     `past`, u (B, T, U) and a carry -> (what is known after each step (B, T, C), carry), and `known` C, how many numbers
     that are: c_t is what was known after step t - 1, and c_1 is zero; `reader`, (u, c, lengths) -> e (B, T, E);
     `first`, n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood
-    parameters of a step; `head`, raw -> law of a step; `flows`, what the laws of z_t are pushed through.
+    parameters of a step; `head`, raw -> law of a step; `truncate`, how many steps a piece has from which gradients do
+    not go back into the one before (0: no pieces): its state is carried on, so that no value changes; `flows`, what the
+    laws of z_t are pushed through.
     """
 
     timed = True
@@ -57,10 +59,11 @@ class Recurrent(Stepwise):
         level: Level,
         leave: nn.Module,
         head: Head,
+        truncate: int = 0,
         flows: Flows | None = None,
     ) -> None:
         super().__init__()
-        self.shape, self.limits, self.known = tuple(shape), limits, known
+        self.shape, self.limits, self.known, self.truncate = tuple(shape), limits, known, truncate
         self.embed, self.past, self.reader = embed, past, reader
         self.first, self.enter, self.level = first, enter, level
         self.leave, self.head = leave, head
@@ -88,10 +91,14 @@ class Recurrent(Stepwise):
         past, seen = evidence.features["past"].unbind(1), evidence.features[self.level.name].unbind(1)
         m, states = self.first(evidence.n), []
         for t, (c, e) in enumerate(zip(past, seen, strict=True)):
-            m = self.level(self.enter(m, c), e, at(visit, t, evidence.exists(t)))
+            m = self.level(self.enter(self._carried(m, t), c), e, at(visit, t, evidence.exists(t)))
             states.append(m)
         raw = self.leave(torch.stack(states, 1).flatten(0, 1))
         return visit(evidence.sequence(OverTime(self.head(raw), len(states))))
+
+    def _carried(self, m: Tensor, t: int) -> Tensor:
+        """The state as step t takes it up: the first of a piece as a number that depends on nothing."""
+        return m.detach() if self.truncate and t % self.truncate == 0 and t else m
 
     def before(self, evidence: Evidence) -> Tensor:
         m: Tensor = self.first(evidence.n)
@@ -103,7 +110,7 @@ class Recurrent(Stepwise):
             evidence.features["past"],
             evidence.features[self.level.name],
         )
-        m = self.level(self.enter(state, past[:, t]), seen[:, t], here)
+        m = self.level(self.enter(self._carried(state, t), past[:, t]), seen[:, t], here)
         observed = None if evidence.observed is None else evidence.observed[:, t]
         here(Site("x", self.head(self.leave(m)), value=evidence.data[:, t], observed=observed, data=True))
         return m

@@ -76,6 +76,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
             skip(memory), *leaving(config.state if storn else config.state + width, width, config.layers, head)
         ),
         head=head,
+        truncate=config.truncate,
     )
 
 
