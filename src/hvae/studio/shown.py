@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.checkpoints.runs import WEIGHTS
 from hvae.errors import HvaeError
+from hvae.pretrained import WEIGHTS
 from hvae.records import JSON
 from hvae.studio.opened import Opened, opened
 

@@ -75,6 +75,5 @@ SIZES: dict[str, Size] = {
     "text-vrae": Size(1, 600_418),
     "mocap-srnn": Size(1, 352_780),
     "speech-cwvae": Size(3, 474_144),
-    "denoise": Size(6, 459_955),
 }
 """By the name of the preset."""
