@@ -9,7 +9,7 @@ import pytest
 from tiny_codecs import drawings, tiny
 
 from hvae.coding.lossless import block
-from hvae.coding.lossless.block import Account, _read, classic, decode, encode
+from hvae.coding.lossless.block import Account, classic, decode, encode, parts_of
 from hvae.coding.lossless.codec import Codec
 from hvae.coding.lossless.coder import Coder, fingerprint
 from hvae.errors import HvaeError
@@ -35,8 +35,8 @@ def test_steps_grow_with_the_stack() -> None:
     codec = tiny("chain")
     tiles = np.stack([p.levels for p in drawings(300)])
     payload, _ = encode(coder_of(codec, tiles), tiles, most=16)
-    steps = list(_read(payload, 300)[2])
-    assert steps[0] == 1 and max(steps) == 16 and sum(steps) + _read(payload, 300)[0] == 300
+    steps = list(parts_of(payload, 300)[2])
+    assert steps[0] == 1 and max(steps) == 16 and sum(steps) + parts_of(payload, 300)[0] == 300
 
 
 def test_a_start_of_images_is_not_lost() -> None:
@@ -101,9 +101,9 @@ HEAD = struct.Struct("<4I")
 )
 def test_sizes_are_checked_before_anything_is_made(head: tuple[int, ...]) -> None:
     with pytest.raises(HvaeError, match=r"contradict|cut short"):
-        _read(HEAD.pack(*head) + bytes([4]) + bytes(8), 4)
+        parts_of(HEAD.pack(*head) + bytes([4]) + bytes(8), 4)
     with pytest.raises(HvaeError, match="cut short"):
-        _read(HEAD.pack(*head)[:-1], 4)
+        parts_of(HEAD.pack(*head)[:-1], 4)
 
 
 def test_damaged_payloads_never_give_the_same_images() -> None:
