@@ -333,3 +333,104 @@ def test_a_pause_of_years_is_refused(tmp_path: Path) -> None:
     notes = (("note_on", 60, 0, 0), ("note_off", 60, 2**28 - 1, 0), ("note_on", 61, 0, 0), ("note_off", 61, 2**27, 0))
     with pytest.raises(HvaeError, match="at most 1,000,000 sixteenths"):
         read(midi(tmp_path / "a.mid", *notes))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wish"),
+    [
+        ("jsb", "rolls", {"bits": 8}),
+        ("jsb", "rolls", {"frame": 2}),
+        ("tiny-shakespeare", "text", {"bits": 4}),
+        ("cmu-mocap", "motion", {"frame": 4}),
+        ("omniglot-strokes", "motion", {"tokens": "word"}),
+        ("moving-mnist", "video", {"bits": 1}),
+        ("fsdd", "audio", {"unit": "paragraph"}),
+    ],
+)
+def test_keys_of_another_kind_are_refused(name: str, kind: str, wish: dict[str, object]) -> None:
+    with pytest.raises(HvaeError, match=f"data.{next(iter(wish))} is for .* and says nothing of {kind}"):
+        DataConfig(name=name, **wish)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ending", "wish"), [("npy", {"bits": 4}), ("csv", {"frame": 3}), ("txt", {"law": "mu"})])
+def test_they_are_refused_of_your_own_files_too(tmp_path: Path, ending: str, wish: dict[str, object]) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_text("1,2\n2,1\n3,4\n") if ending != "npy" else np.save(path, np.eye(4))
+    with pytest.raises(HvaeError, match=f"data.{next(iter(wish))} is for audio alone"):
+        read(path, **wish)
+
+
+def test_an_array_that_may_be_rolls_or_a_film_is_asked_about(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", clip=np.zeros((6, 5, 4), np.uint8))
+    with pytest.raises(HvaeError, match=r"\(6, 5, 4\) may be 6 piano rolls .* or one film .* say which by data.kind"):
+        read(tmp_path / "a.npz")
+    assert len(read(tmp_path / "a.npz", kind="rolls").train) == 6
+    film = read(tmp_path / "a.npz", kind="video").train
+    assert len(film) == 1 and film.levels(0).shape == (6, 1, 5, 4)
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 8, 8), (5, 3, 8, 8)])
+def test_an_array_that_may_be_many_films_is_asked_about(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    clips = np.zeros(shape, np.uint8)
+    np.savez(tmp_path / "a.npz", clips=clips)
+    with pytest.raises(HvaeError, match="may be one film .* or . films"):
+        read(tmp_path / "a.npz", kind="video")
+    np.savez(tmp_path / "b.npz", train=clips, test=clips, valid=clips)
+    assert len(read(tmp_path / "b.npz", kind="video").train) == len(clips)
+    flat = clips.reshape(-1, *shape[2:])
+    np.savez(tmp_path / "c.npz", clips=flat, clips_len=np.full(shape[0], shape[1]))
+    assert read(tmp_path / "c.npz", kind="video").train.lengths.tolist() == [shape[1]] * shape[0]
+
+
+@pytest.mark.parametrize("shape", [(7, 1, 8, 8), (7, 8, 8, 3)])
+def test_an_array_that_can_be_one_film_alone_is_one(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.savez(tmp_path / "a.npz", clip=np.zeros(shape, np.uint8))
+    assert read(tmp_path / "a.npz", kind="video").train.lengths.tolist() == [7]
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfab\nba\n", b"ab\rba\r", b"ab\r\nba\r\n"])
+def test_marks_and_line_ends_are_no_characters(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    data = read(tmp_path / "a.txt")
+    assert len(data.train) == 2 and data.form.symbols == ("", "\N{REPLACEMENT CHARACTER}", "a", "b")
+
+
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_a_part_without_text_is_no_part(tmp_path: Path, part: str) -> None:
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.txt").write_text("\n \n" if split == part else "abc\nabd\n")
+    with pytest.raises(HvaeError, match=f"nothing but blanks in {part}.txt"):
+        read(tmp_path, kind="text")
+
+
+def test_damaged_tables_are_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+    for name, text_ in {
+        "a": "1,2\n2,3\n4,1\n",
+        "b": "3,1\n1,2\n",
+        "bad": "1,x\n2,y\n",
+        "wide": "1,2,3\n3,2,1\n",
+    }.items():
+        (tmp_path / f"{name}.csv").write_text(text_)
+    with pytest.raises(HvaeError, match="bad.csv: .*set data.bad=skip"):
+        read(tmp_path)
+    data = read(tmp_path, bad="skip")
+    assert data.train.names() == ["a.csv", "b.csv"] and data.provenance.tally.unused == {"unreadable": 2}
+    assert "it has 3 columns, and most have 2 columns" in dict(data.provenance.tally.bad)["wide.csv"]
+
+
+def test_damaged_films_are_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+    film = np.random.default_rng(0).integers(0, 255, (4, 1, 8, 6), np.uint8)
+    (tmp_path / "a.gif").write_bytes(gif(list(film), 0.1))
+    (tmp_path / "b.gif").write_bytes(b"GIF89a and no more")
+    with pytest.raises(HvaeError, match=r"b\.gif.*set data\.bad=skip"):
+        read(tmp_path)
+    assert read(tmp_path, bad="skip").train.names() == ["a.gif"]
+
+
+def test_other_rates_are_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+    for name, rate in (("a", 8000), ("b", 8000), ("c", 16000)):
+        write_wav(tmp_path / f"{name}.wav", RAMP, rate)
+    with pytest.raises(HvaeError, match="expected one sample rate"):
+        read(tmp_path)
+    data = read(tmp_path, bad="skip")
+    assert data.train.names() == ["a.wav", "b.wav"] and data.form.rate == 8000
