@@ -30,6 +30,8 @@ def watching(valid: Split | SequenceSplit, seed: int, rows: int) -> Callable[[Mo
     from hvae.data import subset
 
     def watch(model: Model, step: int) -> Row:
+        if _is_thinned(model):
+            return {}
         images = valid.fixed(seed)
         some, few = (images.batch(subset(len(images), n)) for n in (USED_DATA, max(2, min(PAIRS, rows))))
         used = _used(model, list(some.split(rows)), seed)
@@ -37,6 +39,15 @@ def watching(valid: Split | SequenceSplit, seed: int, rows: int) -> Callable[[Mo
         return used if model.timed or not used else {**used, **_information(model, few, len(images), seed)}
 
     return watch
+
+
+def _is_thinned(model: Model) -> bool:
+    """Whether training visits a few of many levels, and a look at all would take longer than it: what they say of the
+    data is fixed there."""
+    from hvae.distributions import Visits
+    from hvae.walk import glimpse
+
+    return any(isinstance(record.p, Visits) and record.p.few for record in glimpse(model).records.values())
 
 
 def _used(model: Model, batches: Iterable[Datum], seed: int) -> Row:

@@ -44,12 +44,12 @@ def digits_vdm() -> RunConfig:
 
 def mnist_vdm() -> RunConfig:
     model = VDMConfig(widths=(24, 48, 64), blocks=1)
-    return _diffusion(model, DataConfig(name="mnist"), steps=12_000, batch=16, limit=100)
+    return _diffusion(model, DataConfig(name="mnist"), steps=12_000, batch=16, limit=50)
 
 
 def cifar10_vdm() -> RunConfig:
     model = VDMConfig(widths=(32, 48, 64), blocks=1)
-    return _diffusion(model, DataConfig(name="cifar10", flip=True), steps=8_000, batch=16, limit=100)
+    return _diffusion(model, DataConfig(name="cifar10", flip=True), steps=8_000, batch=16, limit=50)
 
 
 DIFFUSION: dict[str, Preset] = {
