@@ -11,6 +11,7 @@ from torch import nn
 from zoo.test_vqvae import fitted, shades
 
 from hvae.config.model import LVAEConfig
+from hvae.config.pixels import PixelCNNConfig
 from hvae.config.vqvae import VQVAE2Config
 from hvae.distributions.codebook import Among, AutoregressiveCodes, ChosenCodes, codes_at
 from hvae.draw import each, given, mode, narrowed, posterior, prior
@@ -137,6 +138,8 @@ def test_choices_of_codes_need_a_trained_prior() -> None:
         sample(build(VQVAE2Config(strides=(4, 2), **TINY), (1, 8, 8)), 2, top_k=3)
     with pytest.raises(HvaeError, match="z2: top-k and top-p are for levels of codes"):
         sample(build(LVAEConfig(latents=(2, 2), widths=(4, 4)), (1, 4, 4), bits=1), 2, top_p=0.5)
+    with pytest.raises(HvaeError, match="this model has no latents"):
+        sample(build(PixelCNNConfig(width=4), (1, 4, 4), bits=1), 2, top_k=3)
 
 
 def test_the_most_probable_code_alone_is_the_mode() -> None:

@@ -30,8 +30,10 @@ def narrowing(model: Model, top_k: TopK = None, top_p: TopP = 1.0) -> dict[str, 
     if not by_k and not by_p and rest == Among():
         return {}
     laws = {record.name: record.p for record in glimpse(model).latents}
+    if not laws:
+        raise HvaeError("top-k and top-p are for levels of codes, and this model has no latents; leave them out")
     priors = {name: p for name, p in laws.items() if isinstance(p, AutoregressiveCodes)}
-    for name in (*by_k, *by_p, *([] if priors else [next(iter(laws), "")])):
+    for name in (*by_k, *by_p, *([] if priors else [next(iter(laws))])):
         _check(name, laws)
     asked = {name: Among(by_k.get(name, rest.k), by_p.get(name, rest.p)) for name in priors}
     for name, among in asked.items():
