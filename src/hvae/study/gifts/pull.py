@@ -26,6 +26,7 @@ from hvae.study.gifts import hub
 from hvae.study.gifts.gift import Gift, packaged
 from hvae.study.places import check_place
 from hvae.study.progress import silent
+from hvae.trust import trusting
 
 MOST_WEIGHTS = 2**33
 """Bytes of the largest weights file that is fetched: the largest published hierarchy has an eighth of it."""
@@ -69,9 +70,9 @@ def pull(
     check_place(folder)
     free(folder)
     given, pulled = _of_hub(name, revision, hear) if "/" in name else _of_library(name, revision)
-    with making(folder) as temporary:
+    with making(folder) as temporary, trusting(*trust):
         given.write(temporary, pulled)
-        load(temporary / WEIGHTS, trust=trust)
+        load(temporary / WEIGHTS)
     card = given.card
     licences = (card["licence"], card["data"]["licence"]) if card else ("not known", "not known")
     return Pull(folder, pulled, *licences)

@@ -13,6 +13,7 @@ from hvae.study.gifts import hub
 from hvae.study.gifts.gift import Gift, gift
 from hvae.study.placing import opened
 from hvae.study.progress import silent
+from hvae.trust import trusting
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -57,7 +58,8 @@ def push(
     hub.check_name(repository)
     if not dry_run:
         hub.require()
-    given = gift(opened(run, trust), name=repository.partition("/")[2], licence=licence, half=half)
+    with trusting(*trust):
+        given = gift(opened(run), name=repository.partition("/")[2], licence=licence, half=half)
     ready = Push(repository, given)
     hear = tell or silent
     for name, size in ready.sizes.items():
