@@ -115,7 +115,9 @@ def files(run: LoadedRun, source: str) -> DataConfig:
     path, config = Path(source).expanduser(), run.config.data
     name, place = (reader_of(path), str(path)) if path.exists() else ("hub", on_hub(source))
     if not name:
-        raise HvaeError(f"--data: expected a folder of images, one picture, or an .npy, .npz or IDX file, got {source}")
+        raise HvaeError(
+            f"--data: expected a folder of images, or an .npy, .npz or IDX file, or one picture, got {source}"
+        )
     return DataConfig(
         name=name,
         path=place,
