@@ -48,7 +48,7 @@ def there(config: DataConfig) -> Path:
     better = _better(config.name, path)
     if better == config.name:
         return path
-    got = WHAT.get(better, "a folder without any") if path.is_dir() else WHAT.get(better, "a file")
+    got = WHAT.get(better, "a folder without any" if path.is_dir() else "a file")
     got = "a picture" if better == "folder" and path.is_file() else got
     advice = "name another place"
     if better:
