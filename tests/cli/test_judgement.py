@@ -11,8 +11,10 @@ import pytest
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig
 from hvae.metrics import ActivityResult, ContributionResult, Estimate, LevelActivity, TopLevels
 from hvae.metrics.information import State
+from hvae.metrics.likelihood import Averages, LikelihoodResult, StepBounds
 from hvae.study import Evaluation
-from hvae.study.judgement import Judgement, judged
+from hvae.study.judgement import Judgement, against_counting, judged
+from hvae.study.measures.baselines import BaselinesResult
 from hvae.study.measures.coarse_to_fine import CoarseToFineResult
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "run-before-evidence"
@@ -107,3 +109,39 @@ def test_an_experiment_that_tells_nothing_is_not_shown(held: float, chance: floa
     evaluation = replace(Evaluation.from_dict(record), results={"coarse-to-fine": result})
     assert result.tells == is_shown
     assert any(line.name == "coarse to fine" for line in evaluation.headlines()) == is_shown
+
+
+def counted(model: float, plainest: float) -> tuple[LikelihoodResult, BaselinesResult]:
+    """What a model and counting need a frame."""
+    both = (Averages(frame_average=estimate(nats), sequence_mean=estimate(nats)) for nats in (model, plainest, 1.0))
+    own, marginals, chain = both
+    steps = StepBounds(steps=9, dims=4, negative_elbo_nats=own, negative_iw_nats=own, rate_nats=own)
+    rest = {"data": 3, "dims": 4, "samples": 1, "seed": 0, "likelihood": "mass", "effective_samples": 1.0}
+    nats = dict.fromkeys(("negative_elbo_nats", "negative_iw_nats", "reconstruction_nats"), estimate(model))
+    likelihood = LikelihoodResult(
+        **rest, **nats, elbo_bits_per_dim=None, iw_bits_per_dim=None, levels={}, nonfinite_data=0, steps=steps
+    )
+    each = {"independent marginals": marginals, "Markov, key by key": chain}
+    return likelihood, BaselinesResult(data=3, steps=9, values=4, step="frame", nats=each, bits_per_value={})
+
+
+def test_a_model_that_counting_beats_uses_nothing() -> None:
+    found = against_counting(judge(z=level(90.0)), *counted(11.5, 11.06))
+    assert found.text.startswith("The model is worse than frame marginals, which have no latents: 11.50 nats a frame")
+    assert (
+        "used" not in found.text
+        and found.levels["z"].state == "weak"
+        and "frame marginals" in found.levels["z"].sentence
+    )
+
+
+def test_one_that_beats_the_plainest_count_is_judged_as_ever() -> None:
+    plain = judge(z=level(90.0))
+    assert against_counting(plain, *counted(10.9, 11.06)) == plain == against_counting(plain, None, None)
+    assert against_counting(plain, *counted(math.nan, 11.06)) == plain
+
+
+def test_what_else_is_wrong_is_still_said() -> None:
+    dead = judge(z2=level(90.0), z1=level(0.0, 0, "collapsed"))
+    found = against_counting(dead, *counted(12.0, 11.06))
+    assert dead.text in found.text and found.levels["z1"].state == "collapsed" and found.levels["z2"].state == "weak"

@@ -16,12 +16,14 @@ from hvae.runs.protocol import convention
 from hvae.runs.provenance import write_json
 from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
 from hvae.study.evaluation import FILE, Evaluation
-from hvae.study.judgement import verdict_of
+from hvae.study.judgement import against_counting, verdict_of
 from hvae.study.measure import Measure, Result
 from hvae.study.measures import MEASURES
 from hvae.study.measures.activity import Activity
+from hvae.study.measures.baselines import Baselines
 from hvae.study.measures.condition import Condition
 from hvae.study.measures.contribution import Contribution
+from hvae.study.measures.likelihood import Likelihood
 from hvae.study.partial import Partial, fingerprint
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.work import Work
@@ -146,6 +148,8 @@ def judged(subject: Subject, evaluation: Evaluation) -> Evaluation:
     activity = evaluation.of(Activity)
     verdict = verdict_of(subject.run, activity, evaluation.of(Contribution)) if activity else None
     told = evaluation.of(Condition)
+    if verdict:
+        verdict = against_counting(verdict, evaluation.of(Likelihood), evaluation.of(Baselines))
     if verdict and told:
         verdict = replace(verdict, text=f"{verdict.text} {told.verdict}")
     return replace(evaluation, verdict=verdict)

@@ -16,10 +16,19 @@ from hvae.study.warm_up import last_weights, weights_text
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
+    from hvae.metrics.likelihood import LikelihoodResult
+    from hvae.study.measures.baselines import BaselinesResult
 
 EARLY = 30
 """Epochs in which a latent at each step of a sequence may carry next to nothing and still come to life: measured on the
 JSB chorales, 0.04 to 0.08 nats a frame for 25 epochs, and 1.1 at 160."""
+_PLAINEST = {
+    "independent marginals": "frame marginals",
+    "unigram": "unigram counts",
+    "Gaussian, each number": "Gaussian marginals",
+    "first differences, order 0": "counted differences of samples",
+}
+"""What the plainest counts are called in a sentence."""
 NEAR_FREE = 1.2
 """A level that spends less than so many times what it may spend for nothing is held up by that alone."""
 
@@ -78,6 +87,32 @@ def judged(
         text=f"{_unfinished(low)} {text}" if low else text,
         levels={name: _level(level, doubts.get(name, ""), objective) for name, level in levels.items()},
     )
+
+
+def against_counting(
+    found: Judgement, likelihood: LikelihoodResult | None, counted: BaselinesResult | None
+) -> Judgement:
+    """The verdict on a model of sequences beside what counting alone says of them: no level of one that is worse than
+    the plainest count is of use, whatever it spends."""
+    if not (likelihood and likelihood.steps and counted and counted.nats):
+        return found
+    name, plainest = max(counted.nats.items(), key=lambda pair: pair[1].frame_average.mean)
+    own, least = likelihood.steps.negative_iw_nats.frame_average.mean, plainest.frame_average.mean
+    if not own > least:  # of what is no number: no more than the likelihood itself says
+        return found
+    each = f"{number(own)} nats a {counted.step} for {number(least)}"
+    worse = f"worse than {_PLAINEST.get(name, name)}, which have no latents: {each} (frame averages)"
+    levels = {n: _useless(level, worse) for n, level in found.levels.items()}
+    used = found.text.rpartition(". ")[2] if found.text.endswith("used.") else ""
+    rest = found.text.removesuffix(used).strip()
+    return Judgement(text=" ".join(filter(None, [f"The model is {worse}.", rest])), levels=levels)
+
+
+def _useless(level: Level, why: str) -> Level:
+    if level.state == "collapsed":
+        return level
+    sentence = f"{level.sentence.removesuffix('.')}; the model is {why}."
+    return Level(state="weak", sentence=sentence, advice="Train for longer, and see that the loss falls.")
 
 
 def _unfinished(low: Mapping[str, float]) -> str:
