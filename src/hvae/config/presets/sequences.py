@@ -95,6 +95,23 @@ def speech_cwvae() -> RunConfig:
     )
 
 
+def moving_mnist_cwvae() -> RunConfig:
+    """Two digits that bounce, 20 frames of 64 x 64: z1 at each frame, z2 at each fifth, z3 once a film."""
+    return RunConfig(
+        model=CWVAEConfig(
+            likelihood="logistic",
+            latents=(16, 16, 16),
+            strides=(1, 5, 20),
+            state=96,
+            width=96,
+            channels=(8, 16, 32, 64),
+        ),
+        data=DataConfig(name="moving-mnist"),
+        train=_long(1_500, batch=8),
+        evaluate=EvaluateConfig(samples=8, limit=100),
+    )
+
+
 def _long(steps: int, batch: int) -> TrainConfig:
     return TrainConfig(
         steps=steps, batch=batch, lr=1e-3, clip=10.0, ema=0.995, keep="best", save_every=200, valid_every=200
@@ -108,6 +125,7 @@ SEQUENCES: dict[str, Preset] = {
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),
     "mocap-srnn": Preset("SRNN on motion capture, joint angles", "not timed; 1 core", mocap_srnn),
     "speech-cwvae": Preset("clockwork ladder on spoken digits, 16 bits", "not timed; 1 core", speech_cwvae),
+    "moving-mnist-cwvae": Preset("clockwork ladder on films of moving digits", "not timed; 1 core", moving_mnist_cwvae),
     "nottingham-vrnn": Preset("VRNN on the Nottingham tunes, piano rolls", "not timed; 1 core", nottingham_vrnn),
 }
 """By name."""
