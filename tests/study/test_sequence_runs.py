@@ -21,6 +21,7 @@ from hvae.config.train import TrainConfig
 from hvae.data import load_sequences
 from hvae.errors import HvaeError
 from hvae.metrics import bounds
+from hvae.study.compare import compare
 from hvae.study.evaluate import evaluate
 from hvae.study.measures.baselines import Baselines
 from hvae.study.measures.likelihood import Likelihood
@@ -147,10 +148,11 @@ Refusal = tuple[str, ...]
         (("sample", "RUN", "--enlarge", "3"), "--enlarge is about pictures"),
         (("sample", "RUN", "--out", "x.png"), "expected a file name that ends in .npz, .wav, .mid"),
         (("sample", "RUN", "--continue", "nowhere.npz"), "nothing at nowhere.npz"),
-        (("encode", "RUN", "--data", "test", "--out", "x.npz"), "is a model of sequences"),
+        (("encode", "RUN", "--data", "nowhere", "--out", "x.npz"), "nothing at nowhere"),
+        (("encode", "RUN", "--data", "test", "--out", "x.png"), "expected a file name that ends in .npz"),
         (("interpolate", "RUN", "--data", "test", "--out", "x.png"), "is a model of sequences"),
-        (("score", "RUN", "--data", "test"), "is a model of sequences"),
-        (("compress", "RUN", "test", "x.hvz"), "is a model of sequences"),
+        (("score", "RUN", "--data", "test", "--maps", "2"), "--maps is for images"),
+        (("compress", "RUN", "test", "x.hvz", "--tile", "8"), "--tile is for pictures"),
     ],
 )
 def test_what_is_about_images_is_refused_in_one_line(
@@ -201,3 +203,8 @@ def test_a_sequence_family_fills_its_vocabulary_from_the_data(tmp_path: Path) ->
     assert isinstance(found, VRNNConfig) and found.vocabulary == len(data.form.symbols) == 4
     given = dataclasses.replace(VRNNConfig(), vocabulary=9)
     assert sized(RunConfig(model=given), data).model == given
+
+
+def test_a_comparison_says_in_words_what_steps_are(config: RunConfig, tmp_path: Path) -> None:
+    (group,) = compare([train(config, out=tmp_path / name).folder for name in "ab"]).groups
+    assert group.task == "sequences:rolls.npz, 6 test sequences, frames of 4 values, 1 bit" and not group.apart

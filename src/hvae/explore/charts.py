@@ -57,8 +57,10 @@ def rate_curves(
 ) -> bytes:
     """Nats per `noun` of each level over training, top level first: stacked, and each alone on a logarithmic scale.
 
-    Up to 8 levels are curves; more, which would cover one another, are the rows of a map.
+    Up to 8 levels are curves; more, which would cover one another, are the rows of a map.  A single level is one area.
     """
+    if len(rates) == 1:
+        return _rate_curve(steps, *next(iter(rates.items())), theme, noun)
     with matplotlib.rc_context(theme.style()):
         figure, (stacked, alone) = _figure(2, CURVES, 3.9 if len(rates) <= MANY else 4.6)
         values = np.asarray(list(rates.values()), float)  # (L, steps)
@@ -67,6 +69,14 @@ def rate_curves(
         for axes in (stacked, alone):
             axes.set(xlabel="step", xlim=_span(steps))
         stacked.set(ylabel=f"nats per {noun}")
+        return as_png(figure)
+
+
+def _rate_curve(steps: Sequence[float], name: str, rates: Sequence[float], theme: Theme, noun: str) -> bytes:
+    with matplotlib.rc_context(theme.style()):
+        figure, (axes,) = _figure(1, CURVES, 3.9)
+        _stack(axes, steps, np.asarray([rates], float), theme)
+        axes.set(title=f"The only level, {name}", xlabel="step", xlim=_span(steps), ylabel=f"nats per {noun}")
         return as_png(figure)
 
 

@@ -83,6 +83,9 @@ def time_curves(rates: Mapping[str, Sequence[float]], step: str, theme: Theme) -
         for (name, values), shade in zip(rates.items(), theme.shades(len(rates)), strict=True):
             places, nats = zip(*((t, v) for t, v in enumerate(values) if np.isfinite(v)), strict=True)
             axes.plot(places, nats, color=shade, label=name)
-        axes.set(xlabel=step, ylabel="nats", ylim=(0, None))
-        axes.legend()
+        alone = f" of {next(iter(rates))}" if len(rates) == 1 else ""
+        axes.set(xlabel=step, ylabel=f"nats{alone}", ylim=(0, None))
+        # Beside the curves: inside it would lie on one of them.
+        if not alone:
+            figure.legend(loc="outside right upper")
         return as_png(figure)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hvae.checkpoints import LoadedRun
 from hvae.errors import HvaeError
@@ -20,6 +22,10 @@ from hvae.study.measure import Ranked
 from hvae.study.measures.likelihood import Likelihood
 from hvae.study.places import check_place
 from hvae.study.progress import Tell, silent
+
+if TYPE_CHECKING:
+    from hvae.data import Provenance
+    from hvae.data.sequences.form import SequenceForm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +133,9 @@ def task_of(evaluation: Evaluation) -> dict[str, str]:
     return {
         "data": data.name,
         "version": data.version or "as published",
-        "shape": "x".join(map(str, data.shape)),
-        "bits": str(data.bits),
+        "shape": _shape(data),
+        "bits": _depth(data),
+        "form": _form(data),
         "binarisation": data.binarisation,
         "split": split,
         "data scored": f"{result.data:,}",
@@ -142,7 +149,38 @@ def task_of(evaluation: Evaluation) -> dict[str, str]:
 
 
 def _headline(task: Mapping[str, str]) -> str:
-    return f"{task['data']}, {task['data scored']} {task['split']} data, {task['shape']}, {task['bits']} bit"
+    noun = "sequences" if task["form"] else "data"
+    parts = (task["data"], f"{task['data scored']} {task['split']} {noun}", task["shape"], task["bits"])
+    return ", ".join(part for part in parts if part)
+
+
+def _shape(data: Provenance) -> str:
+    """The shape of images, or what a step of sequences is, in words; how many steps they have differs between them."""
+    form = data.sequences
+    if form is None:
+        return "x".join(map(str, data.shape))
+    if form.symbols:
+        return f"{form.step}s of {len(form.symbols):,} symbols"
+    values = "x".join(map(str, data.shape[1:]))
+    return f"{form.step}s of {values} value{'s' * (values != '1')}"
+
+
+def _depth(data: Provenance) -> str:
+    """The bits of a value; nothing of symbols, whose number stands with them."""
+    if data.sequences and data.sequences.symbols:
+        return ""
+    return f"{data.bits} bit{'s' * (bool(data.sequences) and data.bits != 1)}" if data.bits else "real numbers"
+
+
+def _form(data: Provenance) -> str:
+    """What else sequences are: numbers on another law, or another scale, do not compare."""
+    form = data.sequences
+    return "" if form is None else " ".join(filter(None, [form.kind, form.law, _scale(form)]))
+
+
+def _scale(form: SequenceForm) -> str:
+    numbers = json.dumps([form.mean, form.scale])
+    return f"scale {zlib.crc32(numbers.encode()):08x}" if form.scale else ""
 
 
 def _apart(tasks: Mapping[str, Mapping[str, str]], key: str) -> dict[str, str]:
@@ -151,7 +189,7 @@ def _apart(tasks: Mapping[str, Mapping[str, str]], key: str) -> dict[str, str]:
     return {
         title: value
         for title, value in tasks[key].items()
-        if title not in in_headline and len({other[title] for other in tasks.values()}) > 1
+        if value and title not in in_headline and len({other[title] for other in tasks.values()}) > 1
     }
 
 

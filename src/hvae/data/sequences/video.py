@@ -64,7 +64,8 @@ def _loose(arrays: Mapping[str, Array], path: Path) -> list[Array]:
                 f"{path} ({name}): {array.shape} may be one film (T, C, H, W) or {len(array):,} films (T, H, W); name "
                 f"the array train for many, or say by an array {name}_len where each ends"
             )
-    single = {name: array[None] for name, array in arrays.items() if f"{name}_len" not in arrays}
+    cut = {name for name in arrays if name.endswith("_len") or f"{name}_len" in arrays}
+    single = {name: array[None] for name, array in arrays.items() if name not in cut}
     return [film for some in listed({**arrays, **single}, str(path)).values() for film in some]
 
 
