@@ -118,14 +118,15 @@ def test_what_cannot_be_compressed(
     assert message in capsys.readouterr().err and not (tmp_path / "x.hvz").exists()
 
 
+@pytest.mark.parametrize("width", [1, 3])
 def test_sound_of_another_depth_would_not_come_back(
-    speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    speech: Path, tmp_path: Path, width: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
-        file.setparams((1, 1, 8000, 0, "NONE", ""))
-        file.writeframes(bytes(range(40)))
+        file.setparams((1, width, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(range(60)))
     assert main(["compress", str(speech), str(tmp_path / "a.wav"), str(tmp_path / "x.hvz")]) == 2
-    assert "it would not come back as it is" in capsys.readouterr().err
+    assert f"got {8 * width} and 8,000; it would not come back as it is" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dest", ["x.png", "folder", "there.npz"])

@@ -21,7 +21,7 @@ from hvae.data.sequences.audio import sounds_of, to_levels
 from hvae.data.sequences.like import parts_like
 from hvae.data.sequences.raw import SequencePart
 from hvae.errors import HvaeError
-from hvae.files import making, replacing
+from hvae.files import making, open_regular, replacing
 from hvae.runs.sequences import form_of
 from hvae.study.conditions import Named, classes_of, complete, numbers
 from hvae.study.inputs import BAD, Source, is_split
@@ -130,14 +130,24 @@ def _sounds(path: Path, form: SequenceForm, bits: int, bad: str, tell: Tell) -> 
     if readable.tally.remarks():
         tell(str(readable.tally))
     for sound in readable.content:
-        if (sound.rate, sound.bits) != (form.rate, bits):
+        stored = _stored_bits((path / sound.name) if path.is_dir() else path)
+        if (sound.rate, stored) != (form.rate, bits):
             raise HvaeError(
-                f"{sound.name}: expected {bits} bits and {form.rate:,} samples a second, got {sound.bits} and "
-                f"{sound.rate:,}; it would not come back as it is"
+                f"{sound.name}: expected a WAV file of {bits} bits and {form.rate:,} samples a second, got "
+                f"{stored or 'another kind'} and {sound.rate:,}; it would not come back as it is"
             )
     size = sum(((path / s.name) if path.is_dir() else path).stat().st_size for s in readable.content)
     series = [_filled(s.name, to_levels(s.samples, bits, form.law), form.frame) for s in readable.content]
     return Given(series, len(series), size)
+
+
+def _stored_bits(file: Path) -> int:
+    """Bits of a sample of a WAV file of whole numbers; 0 of any other file."""
+    try:
+        with open_regular(file) as content, wave.open(content) as sound:
+            return 8 * sound.getsampwidth()
+    except (wave.Error, EOFError):
+        return 0
 
 
 def _filled(name: str, levels: np.ndarray, frame: int) -> Series:
