@@ -100,7 +100,7 @@ def test_own_data_are_scored_under_their_labels(conditional: Path) -> None:
 def test_images_without_labels_need_a_context(conditional: Path, blank: Path, command: Command) -> None:
     said = command("score", conditional, "--data", blank)
     assert said.code == 2 and said.err.count("\n") == 1
-    assert "this model is conditional: 'label' is a class from 0 to 9, and the images bring none" in said.err
+    assert "this model is conditional: 'label' is a class from 0 to 9, and the data bring none" in said.err
     assert "--context label=0" in said.err
     said = command("score", conditional, "--data", blank, "--context", "label=7", "--json")
     assert said.code == 0, said.err

@@ -102,7 +102,7 @@ def test_many_pictures_are_refused_before_they_are_drawn(
 
 def test_options_are_read_from_the_help() -> None:
     assert {"--out", "--resume", "--dry-run", "--train.seed", "--data.path"} <= set(options("train"))
-    assert set(options("models")) == {"--help", "--json", "--published", "--trust"}
+    assert set(options("models")) == {"--help", "--json", "--pretrained", "--published", "--trust"}
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

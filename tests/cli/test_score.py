@@ -213,7 +213,7 @@ def test_data_in_memory_are_scored_as_those_of_a_file(copy: Path, tmp_path: Path
         (torch.zeros(3, 8, 8), r"takes images of \(1, 8, 8\) with 4 bits, got \(8, 8\)"),
         (torch.full((3, 1, 8, 8), 0.5), "expected values k / 15 .* got some between them in the Tensor"),
         (torch.full((3, 1, 8, 8), 255.0), r"expected values in \[0, 1\], got 255; divide them by 255"),
-        (torch.full((3, 1, 8, 8), torch.nan), "values that are not numbers"),
+        (torch.full((3, 1, 8, 8), torch.nan), "expected complete images"),
         (torch.zeros(0, 1, 8, 8), "expected at least one image"),
         (3, "got int, which has no items by index"),
         (hvae.Datum(torch.zeros(3, 1, 8, 8), observed=torch.ones(3, 1, 8, 8).bool()), "expected complete images"),

@@ -132,7 +132,8 @@ def test_another_family_keeps_what_both_share() -> None:
 def test_another_family_hears_of_no_level_by_name(name: str, family: str) -> None:
     """A preset names the levels of its own model; the objective of another family has their largest numbers."""
     before = preset(name)
-    extra = {"model.likelihood": "categorical"} if family in ("pixelcnn", "pixelvae") else {}
+    likelihoods = {"pixelcnn": "categorical", "pixelvae": "categorical", "vdm": "gaussian-grid"}
+    extra = {"model.likelihood": likelihoods[family]} if family in likelihoods else {}
     after = preset(name, {"model.family": family, **extra})
     if family == before.model.family:
         assert after.objective == before.objective

@@ -41,13 +41,13 @@ class Visits(Distribution, ABC):
 
     def places(self) -> Tensor:
         """A systematic choice of places in [0, T), (B, K): one in each of K equal parts."""
-        rows, device = len(self.like), self.like.device
+        rows, device = self.like.shape[0], self.like.device
         grid = (torch.rand((), device=device) + torch.arange(rows, device=device) / max(rows, 1)) % 1
         return (grid[:, None] + torch.arange(self.count, device=device)) * (self.total / self.count)
 
     def every(self) -> Tensor:
         """All of them, (B, T)."""
-        return torch.arange(self.total, device=self.like.device).expand(len(self.like), -1)
+        return torch.arange(self.total, device=self.like.device).expand(self.like.shape[0], -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.like.new_zeros(value.shape)
@@ -141,7 +141,7 @@ class Depth(Distribution):
         return Depth(self.like, total=count, most=self.most, least=self.least)
 
     def sample(self) -> Tensor:
-        return torch.arange(self.total, device=self.like.device).expand(len(self.like), -1)
+        return torch.arange(self.total, device=self.like.device).expand(self.like.shape[0], -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.like.new_zeros(value.shape)
