@@ -121,7 +121,7 @@ class Panel {
     const table = el("table", { class: "grid" }, el("thead", {}, head), el("tbody", {}, body));
     table.addEventListener("keydown", (event) => this.keys(event));
     const hint = this.each
-      ? "Each row shows the pictures after its level: those above are drawn, those below at their most probable values. The last row is the picture."
+      ? "Each row shows the pictures after its level: the levels down to it are drawn, those below are at their most probable values. The last row is the picture."
       : "The first row is the picture; each cell below is the noise of a level.";
     this.node.replaceChildren(
       el("h2", {}, `${this.run.name}: ${this.run.family}, ${this.run.levels.length} levels`),
