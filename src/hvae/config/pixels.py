@@ -20,8 +20,7 @@ DECODERS = {"gated": FACTORISES, "plusplus": (*FACTORISES, "dmol")}
 
 @dataclass(frozen=True, kw_only=True)
 class PixelCNNConfig(ModelConfig):
-    """Gated PixelCNN or PixelCNN++: no latents, each pixel given those before it.  The baseline of models that have
-    latents."""
+    """Gated PixelCNN or PixelCNN++, the baseline without latents: each pixel given those before it."""
 
     family: ClassVar[str] = "pixelcnn"
 
@@ -45,8 +44,7 @@ class PixelCNNConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PixelVAEConfig(LadderConfig):
-    """PixelVAE: the levels of the ladder above a gated PixelCNN or a PixelCNN++, which hears their last state at every
-    pixel."""
+    """PixelVAE: the levels of the ladder above a gated PixelCNN or a PixelCNN++, given their last state at each pixel."""
 
     family: ClassVar[str] = "pixelvae"
 
