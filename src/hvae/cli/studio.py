@@ -8,15 +8,16 @@ from hvae.cli.voice import Voice
 ABOUT = (
     "Open a page in the browser that shows what each level of a model does: redraw or lock each level of each picture, "
     "move its temperature, mix two pictures level by level, drop in a picture of your own and see what it costs. The "
-    "page is served on this machine alone, until Ctrl-C."
+    "page is served on this machine alone, until Ctrl-C. Views of the run's own data look for them as training does; "
+    "--data.root FOLDER names where they are."
 )
 EXAMPLES = ("hvae studio runs/digits", "hvae studio runs/mnist-ladder runs/mnist-lvae --no-browser --port 9000")
 
 
 def parser() -> Parser:
-    command = Parser("studio", ABOUT, EXAMPLES, "RUN [RUN ...] [--port N] [--no-browser]")
+    command = Parser("studio", ABOUT, EXAMPLES, "RUN [RUN ...] [--data.root FOLDER] [--port N] [--no-browser]")
     command.add_argument(
-        "runs", metavar="RUN", nargs="+", help="a run folder, or a .safetensors file; the first is shown"
+        "runs", metavar="RUN", nargs="+", help="a run folder, a .safetensors file, or a name of hvae models --pretrained; the first is shown"
     )
     port = "the port to listen at; the next free one where it is taken [8760]"
     command.add_argument("--port", type=whole(1, 65535), default=8760, metavar="N", help=port)
