@@ -17,7 +17,10 @@ EXAMPLES = ("hvae studio runs/digits", "hvae studio runs/mnist-ladder runs/mnist
 def parser() -> Parser:
     command = Parser("studio", ABOUT, EXAMPLES, "RUN [RUN ...] [--data.root FOLDER] [--port N] [--no-browser]")
     command.add_argument(
-        "runs", metavar="RUN", nargs="+", help="a run folder, a .safetensors file, or a name of hvae models --pretrained; the first is shown"
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run folder, a .safetensors file, or a name of hvae models --pretrained; the first is shown",
     )
     port = "the port to listen at; the next free one where it is taken [8760]"
     command.add_argument("--port", type=whole(1, 65535), default=8760, metavar="N", help=port)

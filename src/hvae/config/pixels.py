@@ -44,7 +44,7 @@ class PixelCNNConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PixelVAEConfig(LadderConfig):
-    """PixelVAE: the levels of the ladder above a gated PixelCNN or a PixelCNN++, given their last state at each pixel."""
+    """PixelVAE: the levels of the ladder above a gated PixelCNN or a PixelCNN++ that reads their last state."""
 
     family: ClassVar[str] = "pixelvae"
 
