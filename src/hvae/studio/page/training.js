@@ -112,7 +112,7 @@ function chart({ title, pick, label }, steps, columns) {
       svg("line", { class: "axis", x1: pad, x2: width - 8, y1: height - 18, y2: height - 18 }),
       text(number(ys[1], 3), pad - 4, 16, "end"), text(number(ys[0], 3), pad - 4, height - 20, "end"),
       text(number(xs[0], 3), pad, height - 4, "start"), text(number(xs[1], 6), width - 8, height - 4, "end"),
-      ...lines.map((points, i) => svg("path", { class: `curve c${i % 6}`, d: points.map(([a, b], at) => `${at ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("") }))),
+      ...lines.map((points, i) => svg("path", { class: `curve c${i % 6}${points.length === 1 ? " point" : ""}`, d: `${points.map(([a, b], at) => `${at ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("")}${points.length ? "h0" : ""}` }))),
     el("figcaption", {}, title, ": ", names.map((name, i) => el("span", { class: `k${i % 6}` }, `${i ? ", " : ""}${last[i]}`))));
 }
 
