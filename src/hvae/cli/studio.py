@@ -8,8 +8,8 @@ from hvae.cli.voice import Voice
 ABOUT = (
     "Open a page in the browser that shows what each level of a model does: redraw or lock each level of each picture, "
     "move its temperature, mix two pictures level by level, drop in a picture of your own and see what it costs. The "
-    "page is served on this machine alone, until Ctrl-C. Views of the run's own data look for them as training does; "
-    "--data.root FOLDER names where they are."
+    "page is served on this machine alone, until Ctrl-C. Views of the run's own data look where training did, and "
+    "download nothing; --data.root FOLDER names where they are."
 )
 EXAMPLES = ("hvae studio runs/digits", "hvae studio runs/mnist-ladder runs/mnist-lvae --no-browser --port 9000")
 

@@ -13,6 +13,9 @@ from hvae.data.raw import Raw
 from hvae.data.sequences.catalogue import sets
 from hvae.errors import HvaeError
 
+MISSING = "was found nowhere"
+"""What is said of a data set that is not at hand."""
+
 
 def base(name: str) -> str:
     """The published set that a name is a form of.
@@ -84,7 +87,7 @@ def _missing(known: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
     searched = ", ".join(map(str, known.searched(config.root)))
     wanted = " or ".join(" + ".join(layout.files) for layout in known.layouts)
     return HvaeError(
-        f"data set '{known.name}' was found nowhere; searched: {searched}; then: {why}; "
+        f"data set '{known.name}' {MISSING}; searched: {searched}; then: {why}; "
         f"name a folder that holds it with data.root, or put into one of these folders: {wanted}"
     )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hvae.data.lookup import MISSING
 from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.explore.cells import Grid
@@ -72,8 +73,17 @@ class Opened:
 
     @cached_property
     def subject(self) -> Subject:
-        """The run with its own data.  Raises HvaeError where they are not there."""
-        return open_run(self.run, _of_data(self.overrides), silent, vouched(self.trust, self.overrides))
+        """The run with its own data, which a page never downloads.  Raises HvaeError where they are not there."""
+        try:
+            return open_run(self.run, _of_data(self.overrides), silent, vouched(self.trust, self.overrides))
+        except HvaeError as fault:
+            if MISSING not in str(fault):
+                raise
+            name = self.run.config.data.name
+            raise HvaeError(
+                f"the run's own data ({name}) are not here: give a picture of yours, or start the studio with "
+                "--data.root FOLDER"
+            ) from fault
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -160,7 +170,7 @@ class Opened:
 
 
 def _of_data(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in overrides.items() if key != ACCELERATOR}
+    return {"data.download": False, **{key: value for key, value in overrides.items() if key != ACCELERATOR}}
 
 
 def opened(
