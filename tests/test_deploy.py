@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,18 @@ def test_a_file_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(HvaeError, match="differs from the model"):
         export(loaded(small(), LadderConfig(), tmp_path), to="pt2")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("broken", [0, 1, -1])
+def test_what_is_no_number_differs_in_every_output(broken: int) -> None:
+    encoder = Encoder(small())
+
+    def outputs(arguments: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        right = [t.clone() for t in encoder(*arguments)]
+        right[broken][0] = float("nan")
+        return tuple(right)
+
+    assert np.isnan(difference(encoder, outputs))
 
 
 @pytest.mark.parametrize(

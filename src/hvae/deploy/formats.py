@@ -160,9 +160,10 @@ def _reason(fault: Exception) -> str:
 def difference(program: Program, runner: Runner) -> float:
     """The largest difference of the outputs of a file and of the model, relative to each output's largest value.
 
-    Over every number of rows that is tried.  Raises HvaeError where the file gives other shapes.
+    Over every number of rows that is tried.  NaN where some of them is no number.  Raises HvaeError
+    where the file gives other shapes.
     """
-    return max(_largest(program, runner, n) for n in TRIED)
+    return float(torch.tensor([_largest(program, runner, n) for n in TRIED]).max())
 
 
 def _largest(program: Program, runner: Runner, n: int) -> float:
@@ -174,7 +175,12 @@ def _largest(program: Program, runner: Runner, n: int) -> float:
         if right.shape != got.shape:
             raise HvaeError(f"{name}: expected shape {tuple(right.shape)} of the file, got {tuple(got.shape)}")
     pairs = [(right.detach(), got.detach()) for right, got in zip(expected, given, strict=True)]
-    return max(float((right - got).abs().max() / right.abs().max().clamp_min(1e-6)) for right, got in pairs)
+    # By torch: the maximum of Python passes over what is not a number.
+    return float(torch.stack([_apart(right, got) for right, got in pairs]).max())
+
+
+def _apart(right: Tensor, got: Tensor) -> Tensor:
+    return ((right - got).abs().max() / right.abs().max().clamp_min(1e-6)).double()
 
 
 def described(program: Program, part: str, facts: dict[str, Any]) -> str:
