@@ -15,6 +15,7 @@ from hvae import Model, mode, names, prior, run, sample
 from hvae.checkpoints import LoadedRun, describe
 from hvae.config import preset
 from hvae.config.condition import ConditionConfig
+from hvae.config.diffusion import VDMConfig
 from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
 from hvae.deploy import Decoder, Encoder, Noise
 from hvae.deploy.formats import FORMATS, METADATA, difference, exported
@@ -23,7 +24,13 @@ from hvae.study.export import export
 from hvae.walk import still
 from hvae.zoo import build
 
-REFUSED = ("walk one step after another", "no scaled and shifted normal noise", "one pixel after another", "no latents")
+REFUSED = (
+    "walk one step after another",
+    "no scaled and shifted normal noise",
+    "one pixel after another",
+    "no latents",
+    "diffusions",
+)
 
 
 @pytest.fixture
@@ -147,6 +154,21 @@ def test_what_is_no_number_differs_in_every_output(broken: int) -> None:
 def test_refusals(keys: dict[str, str], line: str, tmp_path: Path) -> None:
     with pytest.raises(HvaeError, match=line):
         export(loaded(small(), LadderConfig(), tmp_path), **keys)
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hvae.deploy.formats.exported", lambda *_: pytest.fail("long work before the refusal"))
+    (tmp_path / "a.pt2").mkdir()
+    with pytest.raises(HvaeError, match="is a folder"):
+        export(loaded(small(), LadderConfig(), tmp_path), tmp_path / "a.pt2", to="pt2")
+
+
+@pytest.mark.parametrize("steps", [0, 3, 50])
+def test_diffusions_are_refused_before_the_trace(steps: int) -> None:
+    config = VDMConfig(widths=(4,), blocks=1, steps=steps, schedule="linear", attention="none")
+    for part in (Decoder, Encoder):
+        with pytest.raises(HvaeError, match="diffusions choose how many levels"):
+            part(build(config, shape=(1, 8, 8), bits=4))
 
 
 def test_a_missing_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

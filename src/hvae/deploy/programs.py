@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from hvae.deploy.noise import Noise
 from hvae.distributions.pixels import AutoregressivePixels
+from hvae.distributions.steps import Depth
 from hvae.errors import HvaeError
 from hvae.site import Key, spelled
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
@@ -117,6 +118,8 @@ def checked(model: Model) -> Trace:
     if model.timed:
         raise HvaeError("models of sequences walk one step after another: they are not exported; use `hvae sample`")
     trace = glimpse(model, 2)
+    if any(isinstance(record.law, Depth) for record in trace.records.values()):
+        raise HvaeError("diffusions choose how many levels a walk visits: they are not exported; use `hvae sample`")
     if not trace.latents:
         raise HvaeError("this model has no latents to decode: it is not exported; use `hvae sample`")
     if any(isinstance(record.law, AutoregressivePixels) for record in trace.observed):

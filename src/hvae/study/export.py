@@ -87,6 +87,8 @@ def _place(path: Path, kind: Format) -> Path:
     path = path if path.suffix else path.with_suffix(kind.suffix)
     if path.suffix != kind.suffix:
         raise HvaeError(f"--out: expected a name that ends in {kind.suffix}, got {path}")
+    if path.is_dir():
+        raise HvaeError(f"--out: {path} is a folder; name the {kind.suffix} file to write")
     check_place(path)
     return path
 
