@@ -54,7 +54,10 @@ def size(config: ModelConfig, shape: tuple[int, ...], bits: int) -> tuple[int, i
 def _check_weights(model: Model, copies: int) -> None:
     count = parameters(model)
     what = f"a model of {count:,} parameters" + (f", trained with {copies} numbers for each," if copies > 1 else "")
-    check_memory(_FLOAT * count * copies, what, "set the sizes of the model (--model.*) lower")
+    # What follows training instead of learning, such as codebooks, has no gradient and no moments.
+    followers = sum(buffer.numel() for buffer in model.buffers())
+    what += f" and {followers:,} other numbers" if followers else ""
+    check_memory(_FLOAT * (count * copies + followers), what, "set the sizes of the model (--model.*) lower")
 
 
 def built(config: ModelConfig, shape: tuple[int, ...], bits: int) -> Model:
