@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
+from hvae.config.bounds import Length
 from hvae.config.parse import describe, plain, read, typed
 from hvae.errors import HvaeError
 
@@ -109,3 +110,10 @@ def test_types_are_described_in_words() -> None:
     assert describe(int | Literal["auto"]) == "int or auto"
     assert describe(tuple[float, float]) == "float,float"
     assert describe(bool) == "true|false"
+
+
+@pytest.mark.parametrize("value", [["x"] * 4, {str(i): "x" for i in range(4)}])
+def test_too_many_entries_are_refused_before_one_of_them_is_read(value: object) -> None:
+    kind = Annotated[dict[str, int] if isinstance(value, dict) else tuple[int, ...], Length(0, 3)]
+    with pytest.raises(HvaeError, match="a: expected 0 to 3 entries"):
+        typed(kind, value, "a")

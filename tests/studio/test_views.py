@@ -18,6 +18,9 @@ from studio_requests import noise_png, unpacked
 
 import hvae
 from hvae.cli.main import main
+from hvae.config.parse import read
+from hvae.errors import HvaeError
+from hvae.studio.asked import DrawAsked
 
 Ask = Callable[..., Any]
 CELLS = {"z2": [1, 1, 2], "z1": [7, 8, 9]}
@@ -173,3 +176,9 @@ def test_the_runs_are_described(client: Any) -> None:
     plain, told = client.get("/api/runs").json()["runs"]
     assert [level["name"] for level in plain["levels"]] == ["z2", "z1"] and plain["levels"][0]["shape"] == [2, 4, 4]
     assert plain["conditions"] == [] and told["conditions"][0]["classes"] == 10
+
+
+def test_a_question_of_more_levels_than_any_model_has_is_not_read() -> None:
+    seeds = {f"q{k}": [1] * 33 for k in range(2001)}
+    with pytest.raises(HvaeError, match="seeds: expected 0 to 2,000 entries"):
+        read(DrawAsked, {"seeds": seeds})

@@ -58,7 +58,7 @@ def _number(value: float) -> str:
 
 @dataclass(frozen=True)
 class Length:
-    """How many entries a tuple may have at least and at most, or characters a text."""
+    """How many entries a tuple or a dict may have at least and at most, or characters a text."""
 
     least: int
     most: int

@@ -16,7 +16,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hvae.config.bounds import OutOfBounds
+from hvae.config.bounds import Length, OutOfBounds
 from hvae.config.document import document
 from hvae.errors import HvaeError, short, unknown
 
@@ -104,6 +104,10 @@ def typed(kind: Any, value: Any, at: str) -> Any:
 
 def _bounded(kind: Any, value: Any, at: str) -> Any:
     inner, *bounds = get_args(kind)
+    if isinstance(value, (list, tuple, Mapping)):
+        # Before each entry is read: a million of them take a minute.
+        for bound in (one for one in bounds if isinstance(one, Length)):
+            bound.check(value, at)
     result = typed(inner, value, at)
     for bound in bounds:
         bound.check(result, at)

@@ -26,7 +26,6 @@ from hvae.studio.views.own import upload
 
 PAGE = Path(__file__).parent / "page"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-MOST_JSON = 24 << 20
 log = logging.getLogger("hvae.studio")
 
 T = TypeVar("T")

@@ -10,12 +10,18 @@ from hvae.config.bounds import Bound, Length
 from hvae.errors import HvaeError
 
 MOST_COLUMNS = 32
+_Few = Length(0, 2000)
 Run = Annotated[int, Bound(least=0, most=1000)]
 CellSeed = Annotated[int, Bound(least=0, most=2**32 - 1)]
 Seeds = Annotated[tuple[CellSeed, ...], Length(1, MOST_COLUMNS)]
 Heat = Annotated[float, Bound(least=0, most=10)]
 Share = Annotated[float, Bound(least=-1, most=2)]
 Said = Annotated[str, Length(1, 1000)]
+SeedsByLevel = Annotated[dict[str, Seeds], _Few]
+SeedByLevel = Annotated[dict[str, CellSeed], _Few]
+HeatByLevel = Annotated[dict[str, Heat], _Few]
+ShareByLevel = Annotated[dict[str, Share], _Few]
+Conditions = Annotated[dict[str, Said], _Few]
 Pixels = Annotated[str, Length(1, 16 << 20)]
 """The levels of a picture in base64: a byte each, two above 8 bits."""
 
@@ -26,9 +32,9 @@ class DrawAsked:
     level."""
 
     run: Run = 0
-    seeds: dict[str, Seeds] = field(default_factory=dict)
-    temperature: dict[str, Heat] = field(default_factory=dict)
-    context: dict[str, Said] = field(default_factory=dict)
+    seeds: SeedsByLevel = field(default_factory=dict)
+    temperature: HeatByLevel = field(default_factory=dict)
+    context: Conditions = field(default_factory=dict)
     each: bool = False
 
 
@@ -47,7 +53,7 @@ class PictureAsked:
 
     run: Run = 0
     picture: Pixels
-    context: dict[str, Said] = field(default_factory=dict)
+    context: Conditions = field(default_factory=dict)
     seed: CellSeed = 0
     source: Annotated[str, Length(0, 200)] = ""
 
@@ -59,11 +65,11 @@ class MixAsked:
     run: Run = 0
     a: Pixels
     b: Pixels
-    shares: dict[str, Share] = field(default_factory=dict)
-    seeds: dict[str, CellSeed] = field(default_factory=dict)
-    temperature: dict[str, Heat] = field(default_factory=dict)
+    shares: ShareByLevel = field(default_factory=dict)
+    seeds: SeedByLevel = field(default_factory=dict)
+    temperature: HeatByLevel = field(default_factory=dict)
     hold: Literal["values", "offsets"] = "values"
-    context: dict[str, Said] = field(default_factory=dict)
+    context: Conditions = field(default_factory=dict)
     seed: CellSeed = 0
 
 
@@ -77,7 +83,7 @@ class TraverseAsked:
     level: Annotated[str, Length(1, 100)]
     push: Annotated[tuple[Annotated[float, Bound(least=-20, most=20)], ...], Length(0, 16)] = ()
     strips: bool = False
-    context: dict[str, Said] = field(default_factory=dict)
+    context: Conditions = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +98,7 @@ class RestoreAsked:
     sweeps: Annotated[int, Bound(least=1, most=200)] = 10
     steps: Annotated[int, Bound(least=0, most=500)] = 30
     seed: CellSeed = 0
-    context: dict[str, Said] = field(default_factory=dict)
+    context: Conditions = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +106,9 @@ class SequencesAsked:
     """Sequences, each with a seed a level; `seed`, of their data; `steps` of each, 0 for as many as usual."""
 
     run: Run = 0
-    seeds: dict[str, Seeds] = field(default_factory=dict)
-    temperature: dict[str, Heat] = field(default_factory=dict)
-    context: dict[str, Said] = field(default_factory=dict)
+    seeds: SeedsByLevel = field(default_factory=dict)
+    temperature: HeatByLevel = field(default_factory=dict)
+    context: Conditions = field(default_factory=dict)
     seed: CellSeed = 0
     steps: Annotated[int, Bound(least=0, most=2000)] = 0
 
