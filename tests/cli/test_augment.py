@@ -79,13 +79,17 @@ def test_near_copies_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatch, co
     [
         ((), "nothing to do"),
         (("--per-class", "0", "--judge"), "--per-class: expected at least 1"),
-        (("--per-class", "many", "--judge"), "--per-class"),
+        (("--per-class", "balanc", "--judge"), "--per-class: expected a whole number or balance, got balanc"),
+        (("--per-class", "1000000", "--judge"), "ask for fewer with --per-class"),
         (("--levels", "z9", "--judge"), "z9"),
         (("--out", "/dev/null/more"), "could not write"),
         (("--seeds", "1", "--judge"), "--seeds: expected at least 2"),
     ],
 )
-def test_refusals(words: tuple[str, ...], line: str, run: Path, command: Command) -> None:
+def test_refusals(
+    words: tuple[str, ...], line: str, run: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hvae.capacity.free_memory", lambda: 10**9)
     said = command("augment", run, *words)
     assert said.code == 2 and line in said.err and said.err.count("hvae:") == 1
 

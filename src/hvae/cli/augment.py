@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from hvae.cli.parser import SEED, Parser, add_levels, level_words, split_dotted, whole
@@ -41,6 +42,8 @@ def parser() -> Parser:
 
 
 def _count(text: str) -> int | str:
+    if text != BALANCE and not text[:1].isdecimal():
+        raise ArgumentTypeError(f"expected a whole number or {BALANCE}, got {text}")
     return text if text == BALANCE else whole(1, 10**6)(text)
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hvae.capacity import check_memory
 from hvae.errors import HvaeError
 from hvae.files import free, making, write_text
 from hvae.study.conditions import LABEL
@@ -136,6 +138,8 @@ def augment(
     test = _test(where.run, where.overrides, train, titles, judge)
     temperatures = every(temperature, where.run.model)
     counts = _counts(per_class, train, count)
+    size = 4 * sum(counts) * prod(where.run.model.shape)
+    check_memory(size, f"drawing {sum(counts):,} pictures", "ask for fewer with --per-class")
     wish = Wish(counts=counts, levels=levels, temperature=temperatures, pixels=pixels, seed=seed)
     shown = bars(progress)
     with shown.bar("pictures") as tick:
