@@ -16,8 +16,9 @@ demo: install
 	rm -rf $(DEMO)
 	$(BIN)/hvae train digits --out $(DEMO)
 
+# One thread a worker: two workers on two cores would otherwise wait for each other's threads.
 test: install lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(MARKS) $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(MARKS) $(PYTEST)
 
 test-all: MARKS := -m ''
 test-all: test
