@@ -16,14 +16,36 @@ from hvae.errors import HvaeError
 MOST_MOMENTS = 10**6
 
 
-class Visits(Distribution, ABC):
-    """Which of `total` steps are visited for each of B rows: all of them, or `count` random ones.
+class Choice(Distribution, ABC):
+    """A choice of the walk itself for each of the rows of `like`.
 
-    A choice is as probable as any other, under p and q alike, so that it costs nothing: `log_prob` is 0.  `few` says
-    how many a step of training visits where nobody says otherwise (0: all); the draw `trained` follows it.
+    Any is as probable as any other, under p and q alike, so that it costs nothing: `log_prob` is 0.
     """
 
     density = False
+    like: Tensor
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return self.like.new_zeros(value.shape)
+
+    def mode(self) -> Tensor:
+        return self.sample()
+
+    def mean(self) -> Tensor:
+        return self.sample()
+
+    def tempered(self, t: float) -> Choice:
+        return self
+
+    def detach(self) -> Choice:
+        return self
+
+
+class Visits(Choice):
+    """Which of `total` steps are visited for each of B rows: all of them, or `count` random ones.
+
+    `few` says how many a step of training visits where nobody says otherwise (0: all); the draw `trained` follows it.
+    """
 
     def __init__(self, like: Tensor, total: int, count: int | None = None, few: int = 0) -> None:
         self.like, self.total, self.count, self.few = like, total, total if count is None else count, few
@@ -48,21 +70,6 @@ class Visits(Distribution, ABC):
     def every(self) -> Tensor:
         """All of them, (B, T)."""
         return torch.arange(self.total, device=self.like.device).expand(self.like.shape[0], -1)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        return self.like.new_zeros(value.shape)
-
-    def mode(self) -> Tensor:
-        return self.sample()
-
-    def mean(self) -> Tensor:
-        return self.sample()
-
-    def tempered(self, t: float) -> Visits:
-        return self
-
-    def detach(self) -> Visits:
-        return self
 
 
 class Steps(Visits):
@@ -119,7 +126,7 @@ class Moments(Visits):
         return self.every() if self.is_whole else self.places()
 
 
-class Depth(Distribution):
+class Depth(Choice):
     """How many levels a walk has that may have fewer than all: a value (B, S) has S columns, each row 0 .. S - 1.
 
     `total` levels, unless the draw `coarse` asks for fewer; `most` that there can be at all; `least` so many that every
@@ -128,8 +135,6 @@ class Depth(Distribution):
     >>> Depth(torch.zeros(2, 1), total=1000, most=1000, least=10).levels(50).sample().shape
     torch.Size([2, 50])
     """
-
-    density = False
 
     def __init__(self, like: Tensor, *, total: int, most: int, least: int) -> None:
         self.like, self.total, self.most, self.least = like, total, most, least
@@ -142,18 +147,3 @@ class Depth(Distribution):
 
     def sample(self) -> Tensor:
         return torch.arange(self.total, device=self.like.device).expand(self.like.shape[0], -1)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        return self.like.new_zeros(value.shape)
-
-    def mode(self) -> Tensor:
-        return self.sample()
-
-    def mean(self) -> Tensor:
-        return self.sample()
-
-    def tempered(self, t: float) -> Depth:
-        return self
-
-    def detach(self) -> Depth:
-        return self
