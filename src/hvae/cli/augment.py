@@ -6,9 +6,9 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from hvae.cli.parser import SEED, Parser, add_levels, level_words, split_dotted, whole
+from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice, table
 from hvae.study.augment import BALANCE
-from hvae.study.placing import REST
 
 if TYPE_CHECKING:
     from hvae.metrics.gain import GainResult
@@ -23,7 +23,11 @@ EXAMPLES = (
     "hvae augment runs/flowers --per-class 200 --out more",
     "hvae augment runs/flowers --per-class 200 --levels z4,z3 --judge",
 )
-USAGE = "RUN [--per-class N] [--levels L] [-t T] [--pixels] [--out FOLDER] [--judge] [--seeds S] [--seed S]"
+USAGE = "RUN [--per-class N] [--levels L] [-t T] [--temperature.LEVEL T] [--pixels] [--out FOLDER] "
+USAGE += "[--judge] [--seeds S] [--seed S]"
+
+
+HEAT = "temperature."
 
 
 def parser() -> Parser:
@@ -32,7 +36,8 @@ def parser() -> Parser:
     counts = "pictures of each class; balance: what each lacks to the largest class of the training data"
     command.add_argument("--per-class", type=_count, default=200, metavar="N", help=counts)
     add_levels(command, "levels that are taken from training pictures of the class [none: all from the prior]")
-    command.add_argument("-t", type=float, default=1.0, metavar="T", help="temperature of the other levels")
+    temperature = "of the other levels; by level: --temperature.z1 0.7, or z3=0.7,z1=0.9"
+    command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")
     command.add_argument("-o", "--out", metavar="FOLDER", help="a new folder, one sub-folder a class")
     command.add_argument("--judge", action="store_true", help="train a classifier with and without the pictures")
@@ -53,17 +58,19 @@ def main(argv: list[str]) -> None:
     voice = Voice(args.json)
     from hvae.study.augment import augment
 
+    heat = {key: value for key, value in dotted.items() if key.startswith(HEAT)}
+
     with voice.working():
         augmentation = augment(
             *(args.run, args.out),
             per_class=args.per_class,
             levels=level_words(args.levels),
-            temperature={REST: args.t},
+            temperature=temperatures(args.temperature, heat),
             pixels=args.pixels,
             judge=args.judge,
             seeds=args.seeds,
             seed=args.seed,
-            overrides=dotted,
+            overrides={key: value for key, value in dotted.items() if key not in heat},
             trust=args.trust,
             progress=voice,
         )
