@@ -1,6 +1,7 @@
 # `make demo` trains, evaluates and reports on an embedded data set; `make test` passes the tests, and `make test-all` also
 # those marked slow.  Each sets up everything it needs in .venv, from a clean clone with nothing but Python 3.11 or newer.
 # `make docs` builds the site in build/docs, with warnings as errors.
+# `make bench` measures speed against code by hand, on a machine that nothing else uses.
 # `make wheel` builds dist/*.whl and tries it in an environment of its own, without the sources.
 # `make test PYTEST="--durations=20"` hands more words to pytest.
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 WHEEL := .venv/wheel
 
-.PHONY: demo docs test test-all lint wheel install clean
+.PHONY: bench demo docs test test-all lint wheel install clean
 
 demo: install
 	rm -rf $(DEMO)
@@ -35,6 +36,9 @@ wheel: install
 	$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt torch
 	$(WHEEL)/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
 	cd $(WHEEL) && bin/hvae -V && bin/hvae train digits --train.steps 20 --out run && bin/hvae sample run -n 4
+
+bench: install
+	$(BIN)/python benchmarks/bench.py --curves $(BENCH)
 
 docs: install
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'

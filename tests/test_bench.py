@@ -1,0 +1,66 @@
+"""The frame of the benchmarks: what it derives from the rounds, and that it refuses a machine in use."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+alternating = pytest.importorskip("alternating")
+bench = pytest.importorskip("bench")
+curves = pytest.importorskip("curves")
+pairs = pytest.importorskip("pairs")
+
+
+def result(ours: list[float], theirs: list[float]) -> object:
+    rounds = {
+        "ours": [alternating.Round(t, 2 * t, 0.1) for t in ours],
+        "theirs": [alternating.Round(t, t, 0.4) for t in theirs],
+    }
+    return alternating.Result("pair", 1, 1.5, 3, rounds, {"ours": 10, "theirs": 20})
+
+
+def test_a_ratio_is_of_rounds_that_follow_each_other() -> None:
+    low, middle, high = result([1.0, 2.0, 4.0], [2.0, 4.0, 8.0]).ratios("cpu")
+    assert (low, middle, high) == (2, 2, 2)
+    assert result([1.0, 2.0, 4.0], [2.0, 4.0, 8.0]).ratios("wall")[1] == 1
+
+
+def test_rounds_far_from_the_others_are_counted_and_others_are_named() -> None:
+    times = [1.0, 1.01, 0.99, 1.02, 0.98, 3.0]
+    assert result(times, [1.0, 1.01, 0.99, 1.02, 0.98, 1.0]).outliers("cpu") == 1
+    assert result(times, times).others() == 0.4
+
+
+def test_the_exponent_of_a_power_is_its_power() -> None:
+    curve = curves.Curve("depth", [curves.Point(n, 3.0 * n**1.5, 7.0 * n) for n in (8, 16, 78)])
+    assert curve.exponent("seconds") == pytest.approx(1.5)
+    assert curve.exponent("bytes") == pytest.approx(1)
+
+
+def test_a_machine_in_use_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "others", lambda: 1.4)
+    with pytest.raises(SystemExit, match=r"1\.40 of .* --busy"):
+        bench.refuse_noise(allowed=False)
+    assert bench.refuse_noise(allowed=True) == 1.4
+
+
+def test_both_sides_of_the_dense_families_compute_one_number() -> None:
+    known = {pair.name: pair for pair in pairs.pairs({})}
+    for name in ("mlp/vae", "mlp/lvae", "mlp/vlae", "mlp/markov"):
+        pair = known[name]
+        values = []
+        for side in (pair.ours, pair.theirs):
+            alternating.torch.manual_seed(0)
+            work = side()
+            alternating.torch.manual_seed(1)
+            values.append(work())
+        assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+def test_sides_of_different_numbers_are_not_timed() -> None:
+    pair = alternating.Pair("pair", None, None, 1.0)
+    with pytest.raises(SystemExit, match="different numbers, 1 and 2"):
+        alternating._check(pair, {"ours": 1.0, "theirs": 2.0})
