@@ -35,7 +35,9 @@ class Normal(LocationScale):
         return torch.addcmul(self.loc, self.scale, noise)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return -0.5 * ((value - self.loc) / self.scale) ** 2 - self.scale.log() - HALF_LOG_TAU
+        # Two passes over memory fewer than the formula as it stands above.
+        deviation = (value - self.loc) / self.scale
+        return torch.addcmul(-HALF_LOG_TAU - self.scale.log(), deviation, deviation, value=-0.5)
 
     def mode(self) -> Tensor:
         return self.loc
