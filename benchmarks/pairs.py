@@ -87,7 +87,7 @@ def walks() -> Iterator[Pair]:
 
 
 def weights(name: str, how: str) -> Work:
-    """IW-5000 of four data, the protocol of Sonderby et al. 2016, or as many passes of the decoder with the likelihood of each."""
+    """IW-5000 of four data (Sonderby et al. 2016), or as many passes of the decoder with the likelihood of each."""
     model = build(mlps.MLPS[name], MNIST, 1).eval()
     with torch.no_grad():
         work = iwae_speed.Work(model, ink(4, *MNIST), samples=5000, rows=1000)
