@@ -123,6 +123,7 @@ def inspected(config: RunConfig, form: Form) -> Any:
     """The inspection of what a configuration would train, in the micro-batches that one process would take."""
     from hvae.inspection import inspect
     from hvae.objectives import build as objective
+    from hvae.training.precision import settled
 
     train, goal = config.train, config.objective
     processes = train.nodes * (train.devices if isinstance(train.devices, int) else 1)
@@ -131,7 +132,7 @@ def inspected(config: RunConfig, form: Form) -> Any:
         ceil(train.batch / train.accumulate / processes),
         # Filters of the rates weigh nothing, and may name levels that are about to be changed.
         objective=objective(ObjectiveConfig(kind=goal.kind, samples=goal.samples)),
-        precision=train.precision,
+        precision=settled(train)[0].precision,
         device=device_of(config),
     )
 

@@ -23,7 +23,7 @@ from hvae.config.bounds import (
 from hvae.config.parse import Section
 
 Optimiser = Literal["adamw", "adam", "adamax", "lamb"]
-Precision = Literal["32", "bf16"]
+Precision = Literal["32", "bf16", "auto"]
 Logger = Literal["tensorboard", "wandb"]
 
 
@@ -91,7 +91,8 @@ class TrainConfig(Section):
     """Times training may go back to the same checkpoint before it gives up."""
 
     precision: Precision = "32"
-    """32, or bf16 autocast of the networks (KL and likelihood stay in float32)."""
+    """32, or bf16 autocast of the networks (KL and likelihood stay in float32); auto is bf16 where the machine has
+    instructions for it, and 32 elsewhere, and the run keeps which."""
     compile: bool = False
     """Compile the loss with torch.compile: minutes at the start, faster steps after."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -29,6 +29,7 @@ from hvae.study.warm_up import warm_up_warning
 from hvae.study.watch import watching
 
 if TYPE_CHECKING:
+    from hvae.config.run import RunConfig
     from hvae.data import Data
     from hvae.training import FitResult
     from hvae.walk import Model
@@ -38,8 +39,10 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
     check_parts(job.config)
     data = load_any(job.config.data)
-    config = sized(job.config, data)
+    config, line = _settled(sized(job.config, data))
     job = replace(job, config=config)
+    if line:
+        tell(line)
     torch.manual_seed(config.train.seed)
     model = trainable(config, data.shape, data.bits)
     check_kind(model, data)
@@ -62,6 +65,14 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
         claim.check()
         finish(job.folder, record, result)
     return result
+
+
+def _settled(config: RunConfig) -> tuple[RunConfig, str]:
+    """The configuration in a precision that says which, so that the run goes on in it on any machine."""
+    from hvae.training.precision import settled
+
+    train, line = settled(config.train)
+    return replace(config, train=train), line
 
 
 def check_kind(model: Model, data: Data) -> None:

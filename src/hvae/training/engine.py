@@ -22,6 +22,7 @@ from torch import Tensor
 
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, missing_extra, unknown
+from hvae.training.precision import settled
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -42,6 +43,8 @@ def engine(config: TrainConfig) -> Fabric:
     # Here and not at the top: it takes seconds, which only training should pay.
     import lightning as L
 
+    precision = settled(config)[0].precision
+
     # Start-up chatter of each process, which comes under either name; warnings stay.
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -51,7 +54,7 @@ def engine(config: TrainConfig) -> Fabric:
             devices=config.devices,
             num_nodes=config.nodes,
             strategy=config.strategy,
-            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
         )
     except Exception as fault:  # each strategy has packages and wishes of its own, and faults to match
         where = f"accelerator={config.accelerator}, devices={config.devices}, strategy={config.strategy}"
