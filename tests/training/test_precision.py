@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 import hvae
+from hvae import processor
 from hvae.config.train import TrainConfig
 from hvae.training import precision
 
 
-def processor(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(precision, "_PROCESSOR", place / "cpuinfo")
+def machine(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(processor, "CPUINFO", place / "cpuinfo")
     (place / "cpuinfo").write_text(text)
 
 
@@ -30,14 +31,14 @@ def processor(place: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 def test_a_processor_is_asked_for_its_instructions(
     text: str, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    processor(tmp_path, monkeypatch, text)
+    machine(tmp_path, monkeypatch, text)
     config, line = precision.settled(TrainConfig(precision="auto", accelerator="cpu"))
     assert config.precision == chosen
     assert line.startswith(f"train.precision auto: {chosen}, for this processor")
 
 
 def test_a_system_that_does_not_tell_takes_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "_PROCESSOR", tmp_path / "missing")
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "missing")
     assert precision.settled(TrainConfig(precision="auto", accelerator="cpu"))[0].precision == "32"
 
 
@@ -45,7 +46,7 @@ def test_a_system_that_does_not_tell_takes_float32(tmp_path: Path, monkeypatch: 
 def test_a_run_keeps_which_precision_it_was_and_says_it(
     flags: str, chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    processor(tmp_path, monkeypatch, f"flags : {flags}\n")
+    machine(tmp_path, monkeypatch, f"flags : {flags}\n")
     lines: list[str] = []
     words = {"train.precision": "auto", "train.accelerator": "cpu", "train.steps": 2, "evaluate.measures": "likelihood"}
     run = hvae.train("digits", out=tmp_path / "run", overrides=words, tell=lines.append)

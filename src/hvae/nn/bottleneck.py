@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.nn.conv import scaled
+from hvae.nn.product import added, linear
 from hvae.nn.square import SquareConv
 
 
@@ -35,7 +36,7 @@ def positionwise(h: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     >>> positionwise(torch.ones(1, 3, 2, 2), torch.ones(5, 3)).shape
     torch.Size([1, 5, 2, 2])
     """
-    return F.linear(h.movedim(1, -1), weight, bias).movedim(-1, 1)
+    return linear(h.movedim(1, -1), weight, bias).movedim(-1, 1)
 
 
 class Step(NamedTuple):
@@ -63,10 +64,9 @@ def onto(h: Tensor, *steps: Step) -> Tensor:
     if len({h.dtype, *(t.dtype for step in steps for t in step)}) > 1:  # autocast: half products, single sums
         return h + sum(step.value() for step in steps)
     b, c, *size = h.shape
-    rows = h.movedim(1, -1).reshape(-1, c) + sum(step.bias for step in steps)
-    for step in steps:
-        rows.addmm_(step.a.movedim(1, -1).reshape(-1, step.a.shape[1]), step.weight.t())
-    return rows.view(b, *size, c).movedim(-1, 1)
+    rows = h.movedim(1, -1).reshape(-1, c)
+    maps = [(step.a.movedim(1, -1).reshape(-1, step.a.shape[1]), step.weight, step.bias) for step in steps]
+    return added(rows, *maps).view(b, *size, c).movedim(-1, 1)
 
 
 def gelu(h: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.nn.kit import Kit, Norm, Shape, unnormalised
+from hvae.nn.product import Linear
 
 # Sonderby et al. 2016 (arXiv 1602.02282, sec. 3) use leaky rectifiers of slope 0.1 and two layers a level.
 SLOPE = 0.1
@@ -52,7 +53,7 @@ def near_one(layer: Layer) -> Layer:
 
 def dense(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
     """Linear, normalisation, leaky rectifier."""
-    return nn.Sequential(he(nn.Linear(a, b)), norm(b), nn.LeakyReLU(SLOPE))
+    return nn.Sequential(he(Linear(a, b)), norm(b), nn.LeakyReLU(SLOPE))
 
 
 class MLPKit(Kit):
@@ -74,13 +75,11 @@ class MLPKit(Kit):
         return nn.Sequential(*dense(a[0], b[0], self.norm), *dense(b[0], b[0], self.norm))
 
     def gaussian(self, a: Shape, dims: int) -> nn.Module:
-        return near_one(nn.Linear(a[0], 2 * dims))
+        return near_one(Linear(a[0], 2 * dims))
 
     def leave(self, a: Shape, data: Shape, parameters: int) -> nn.Module:
         positions = data[1:]
-        return nn.Sequential(
-            nn.Linear(a[0], parameters * math.prod(positions)), nn.Unflatten(1, (parameters, *positions))
-        )
+        return nn.Sequential(Linear(a[0], parameters * math.prod(positions)), nn.Unflatten(1, (parameters, *positions)))
 
 
 def dense_tanh(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
@@ -88,7 +87,7 @@ def dense_tanh(a: int, b: int, norm: Norm = unnormalised) -> nn.Sequential:
 
     The weights keep the variance of signal and gradient alike (Glorot and Bengio 2010, eq. 16).
     """
-    layer = nn.Linear(a, b)
+    layer = Linear(a, b)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return nn.Sequential(layer, norm(b), nn.Tanh())
@@ -102,7 +101,7 @@ class FromMarginal(nn.Module):
 
     def __init__(self, a: int, parameters: int, positions: Shape) -> None:
         super().__init__()
-        self.shape, self.linear = (parameters, *positions), nn.Linear(a, parameters * math.prod(positions))
+        self.shape, self.linear = (parameters, *positions), Linear(a, parameters * math.prod(positions))
 
     def forward(self, h: Tensor) -> Tensor:
         return self.linear(h).unflatten(1, self.shape)

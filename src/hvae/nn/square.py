@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
+from hvae.processor import prefers_onednn
+
 WIDE = 64
 """Channels from which on the product is quicker than the library: with fewer, gathering the patches costs more."""
 SMALL = 256
@@ -45,6 +47,8 @@ def square(h: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def _quicker(h: Tensor, weight: Tensor) -> bool:
     """Where it was measured: on a CPU, in one precision, channels last, and a gradient is wanted at all."""
+    if h.dtype == torch.float32 and prefers_onednn():
+        return False  # where it is at its best, the library's own gradient takes 2.5 ms, this one 7.1
     plain = h.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
     last = h.is_contiguous(memory_format=torch.channels_last)
     return plain and last and weight.requires_grad and torch.is_grad_enabled() and h.shape[1] >= WIDE

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hvae.nn.kit import Shape
 from hvae.nn.mlp import near_one
+from hvae.nn.product import Linear
 
 
 class Start(nn.Module):
@@ -107,9 +108,9 @@ def unmoved(network: nn.Module) -> Iterator[None]:
 
 def to_gaussian(a: Shape, dims: int) -> nn.Module:
     """One linear map from all of a feature to the raw parameters of a vector's Gaussian: (B, *a) -> (B, 2 dims)."""
-    return nn.Sequential(nn.Flatten(), near_one(nn.Linear(math.prod(a), 2 * dims)))
+    return nn.Sequential(nn.Flatten(), near_one(Linear(math.prod(a), 2 * dims)))
 
 
 def from_vector(dims: int, b: Shape) -> nn.Module:
     """One linear map from a vector to all of a feature: (B, dims) -> (B, *b)."""
-    return nn.Sequential(nn.Linear(dims, math.prod(b)), nn.Unflatten(1, b))
+    return nn.Sequential(Linear(dims, math.prod(b)), nn.Unflatten(1, b))

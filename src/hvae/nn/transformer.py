@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hvae.errors import HvaeError
 from hvae.nn.kit import Shape
+from hvae.nn.product import Linear
 
 Cache = tuple[Tensor, Tensor]
 """Keys and values of all positions, (B, H, T, W / H) each, of which the first t are written."""
@@ -34,8 +35,8 @@ class CausalBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.answer = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.ask, self.answer = Linear(width, 3 * width), Linear(width, width)
+        self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ class CausalTransformer(nn.Module):
         self.row = nn.Parameter(0.02 * torch.randn(places[0], 1, width))
         self.column = nn.Parameter(0.02 * torch.randn(places[1], width))
         self.blocks = nn.ModuleList(CausalBlock(width, heads, dropout) for _ in range(layers))
-        self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, codes)
+        self.norm, self.leave = nn.LayerNorm(width), Linear(width, codes)
         nn.init.normal_(self.embed.weight, std=0.02)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)

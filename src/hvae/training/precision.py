@@ -7,15 +7,14 @@ way of float32, six times as slow as float32 itself; one with them takes less ti
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from hvae.config.train import Precision, TrainConfig
+from hvae.processor import facts
 
 INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
 """What Linux calls them: of Intel's and AMD's processors, and of ARM's."""
-_PROCESSOR = Path("/proc/cpuinfo")
 
 
 def settled(config: TrainConfig) -> tuple[TrainConfig, str]:
@@ -44,9 +43,5 @@ def _chosen(accelerator: str) -> tuple[Precision, str]:
 
 def instructions() -> str:
     """The instructions for bf16 that this processor names; empty where it names none."""
-    try:
-        lines = _PROCESSOR.read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    words = next((line.split() for line in lines if line.lower().startswith(("flags", "features"))), [])
+    words = [*facts("flags"), *facts("Features")]
     return next((name for name in INSTRUCTIONS if name in words), "")

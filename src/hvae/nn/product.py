@@ -1,0 +1,112 @@
+r"""Linear maps, $y = x W^\top + b$, by the library that is quickest on this processor.
+
+PyTorch multiplies matrices in single precision by MKL, its convolutions by oneDNN.  Where oneDNN is quicker for both
+(`processor.prefers_onednn`), large products take it too, forwards and backwards; everything else is `F.linear`.  Both
+agree to rounding.  Other precisions, autocast, compilation, export and fake tensors never come here.
+
+Shapes: `...` any leading dimensions; `A` input and `C` output features; `N` rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hvae.processor import prefers_onednn
+
+LARGE = 2_000_000
+"""Multiplications from which on it pays: below, oneDNN's call costs more than the product."""
+
+
+class Linear(nn.Linear):
+    """`nn.Linear`, by the quickest library."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002: the name that nn.Linear has
+        return linear(input, self.weight, self.bias)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b: (..., A), (C, A) and (C,) -> (..., C).
+
+    >>> linear(torch.ones(2, 3), torch.ones(5, 3), torch.ones(5))[0]
+    tensor([4., 4., 4., 4., 4.])
+    """
+    if not _quicker(x, weight):
+        return F.linear(x, weight, bias)
+    if _learns(x, weight, bias):
+        y: Tensor = _Linear.apply(x, weight, bias)
+        return y
+    return _product(x, weight, bias)
+
+
+def added(h: Tensor, *maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    r"""$h + \sum_i (x_i W_i^\top + b_i)$ with few passes over the outcome: h is (N, C), each map (N, A), (C, A), (C,).
+
+    >>> added(torch.ones(2, 5), (torch.ones(2, 3), torch.ones(5, 3), torch.ones(5)))[0]
+    tensor([5., 5., 5., 5., 5.])
+    """
+    if all(_quicker(x, weight) for x, weight, _ in maps):
+        for one in maps:
+            h = _Added.apply(h, *one) if _learns(h, *one) else _sum(h, *one)
+        return h
+    rows = h + sum(bias for _, _, bias in maps)
+    for x, weight, _ in maps:
+        rows.addmm_(x, weight.t())
+    return rows
+
+
+def _quicker(x: Tensor, weight: Tensor) -> bool:
+    plain = type(x) is Tensor and type(weight) in (Tensor, nn.Parameter)
+    single = plain and x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
+    if not single or x.numel() * weight.shape[0] < LARGE or torch.is_autocast_enabled("cpu"):
+        return False
+    return prefers_onednn() and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+
+
+def _learns(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return y
+
+
+def _sum(h: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, h, weight, bias, "add")
+    return y
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _product(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        return _gradients(ctx.saved_tensors, g, ctx.needs_input_grad)
+
+
+class _Added(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _sum(h, x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        return g, *_gradients(ctx.saved_tensors, g, ctx.needs_input_grad[1:])
+
+
+def _gradients(saved: tuple[Tensor, Tensor], g: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
+    """Of x, the weight and the bias.  By `linear` again, so that gradients of gradients exist."""
+    x, weight = saved
+    on_x, on_weight, on_bias = needed
+    slopes = g.reshape(-1, g.shape[-1])
+    dx = linear(g, weight.t()) if on_x else None
+    dw = linear(slopes.t(), x.reshape(-1, x.shape[-1]).t()) if on_weight else None
+    return dx, dw, slopes.sum(0) if on_bias else None
