@@ -27,7 +27,7 @@ GROUND = {
     "trust",
     "weights",
 }
-HALL = {"site", "draw", "evidence", "trace", "walk", "distributions"}
+HALL = {"site", "draw", "evidence", "trace", "checks", "walk", "distributions"}
 ROOF = {"__main__", "cli", "inspection", "__init__"}
 READERS = {"objectives", "metrics", "explore", "restoration", "coding", "deploy"}
 
@@ -57,7 +57,8 @@ ALLOWED: dict[str, set[str]] = {
     "draw": {"distributions", "site"},
     "evidence": {"distributions", "site"},
     "trace": {"distributions", "site"},
-    "walk": {"distributions", "site", "draw", "evidence", "trace"},
+    "checks": {"distributions", "site", "draw", "evidence", "trace"},
+    "walk": {"distributions", "site", "draw", "evidence", "trace", "checks"},
     "refine": {*HALL},
     "levels": {"nn", "distributions", "site"},
     "models": {"levels", "nn", *HALL},
