@@ -11,20 +11,9 @@ import torch.nn.functional as F
 
 from hvae.errors import HvaeError
 from hvae.nn import codebook
+from hvae.nn.averages import AveragedBook, LivingBook, perplexity, smoothed, unit_means
 from hvae.nn.begin import initialise
-from hvae.nn.codebook import (
-    AveragedBook,
-    LatticeBook,
-    LearnedBook,
-    LivingBook,
-    nearest,
-    perplexity,
-    rotated,
-    rows_of,
-    smoothed,
-    straight_through,
-    unit_means,
-)
+from hvae.nn.codebook import LatticeBook, LearnedBook, nearest, rotated, rows_of, straight_through
 
 CASE = Path(__file__).parents[3] / "shared/parity/next/vq_lucidrains/vq_lucidrains.npz"
 

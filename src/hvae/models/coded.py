@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from hvae.models.topdown import TopDown
-from hvae.nn.codebook import AveragedBook, Book
+from hvae.nn.averages import AveragedBook
+from hvae.nn.codebook import Book
 
 
 class Coded(TopDown):

@@ -14,21 +14,8 @@ from hvae.config.vqvae import CodedConfig
 from hvae.errors import HvaeError
 from hvae.levels.codebook import CodeLevel, CodePrior, Gradient, UniformPrior
 from hvae.nn import Resize, Shape
-from hvae.nn.codebook import (
-    AveragedBook,
-    Book,
-    LatticeBook,
-    LearnedBook,
-    LivingBook,
-    UnitLength,
-    anywhere,
-    means,
-    on_sphere,
-    rotated,
-    smoothed,
-    straight_through,
-    unit_means,
-)
+from hvae.nn.averages import AveragedBook, LivingBook, means, smoothed, unit_means
+from hvae.nn.codebook import Book, LatticeBook, LearnedBook, UnitLength, anywhere, on_sphere, rotated, straight_through
 from hvae.nn.pixelsnail import Around, PixelSNAIL
 from hvae.nn.strided import blocks
 from hvae.nn.transformer import CausalTransformer
