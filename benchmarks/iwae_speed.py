@@ -28,7 +28,8 @@ from codec_speed import subject
 from torch import Tensor
 
 from hvae.draw import Draw, Drawn, posterior, prior
-from hvae.metrics.likelihood import bounds, chunks
+from hvae.metrics.draws import chunks
+from hvae.metrics.likelihood import bounds
 from hvae.site import Pin, Site, pin
 from hvae.walk import Model, run
 

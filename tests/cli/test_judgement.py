@@ -11,7 +11,7 @@ import pytest
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig
 from hvae.metrics import ActivityResult, ContributionResult, Estimate, LevelActivity, TopLevels
 from hvae.metrics.information import State
-from hvae.metrics.likelihood import Averages, LikelihoodResult, StepBounds
+from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.study import Evaluation
 from hvae.study.judgement import Judgement, against_counting, judged
 from hvae.study.measures.baselines import BaselinesResult

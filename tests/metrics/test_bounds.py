@@ -14,7 +14,7 @@ from toys import Idle
 from hvae.distributions import Distribution, Normal
 from hvae.errors import HvaeError
 from hvae.metrics import bounds, estimate
-from hvae.metrics.likelihood import Stream
+from hvae.metrics.draws import Stream
 
 
 @pytest.fixture(params=[TopDownGaussian, BottomUpGaussian])

@@ -16,7 +16,7 @@ from hvae.config.model import LVAEConfig, VAEConfig
 from hvae.distributions import Normal
 from hvae.errors import HvaeError
 from hvae.metrics import bounds, hierarchical_bounds
-from hvae.metrics.likelihood import Scores
+from hvae.metrics.draws import Scores
 from hvae.walk import Evidence, Model
 from hvae.zoo import build
 

@@ -36,7 +36,8 @@ from hvae.metrics.fidelity import psnr
 from hvae.metrics.hierarchical import HierarchicalResult, hierarchical_bounds
 from hvae.metrics.inception import inception_features
 from hvae.metrics.information import ActivityResult, LevelActivity, activity
-from hvae.metrics.likelihood import LevelRate, LikelihoodResult, bounds
+from hvae.metrics.likelihood import bounds
+from hvae.metrics.likelihood_result import LevelRate, LikelihoodResult
 from hvae.metrics.maps import UsualMaps, heat, rate_maps, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
 from hvae.metrics.normality import NormalRanges, normal_ranges

@@ -39,8 +39,9 @@ from torch import Tensor
 from hvae.datum import Datum, as_datum
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError, unknown
+from hvae.metrics.draws import Scores, Stream, chunks
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
-from hvae.metrics.likelihood import Scores, Stream, chunks, forget
+from hvae.metrics.likelihood import forget
 from hvae.metrics.results import Estimate, Plain, estimate, ratio
 from hvae.seeds import noise_seed
 from hvae.site import Key, Site

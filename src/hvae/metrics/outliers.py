@@ -20,8 +20,8 @@ from hvae.datum import Datum
 from hvae.draw import Draw, Drawn, each, posterior
 from hvae.errors import HvaeError
 from hvae.metrics.complexity import png_bits
+from hvae.metrics.draws import Stream, chunks, scored
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
-from hvae.metrics.likelihood import Stream, chunks, scored
 from hvae.seeds import noise_seed
 from hvae.site import Site
 from hvae.walk import Evidence, Model, names, run, still

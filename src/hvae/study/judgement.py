@@ -16,7 +16,7 @@ from hvae.study.warm_up import last_weights, weights_text
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
-    from hvae.metrics.likelihood import LikelihoodResult
+    from hvae.metrics.likelihood_result import LikelihoodResult
     from hvae.study.measures.baselines import BaselinesResult
 
 EARLY = 30

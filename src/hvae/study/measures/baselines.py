@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hvae.metrics.likelihood import Averages, averages
+from hvae.metrics.likelihood import averages
+from hvae.metrics.likelihood_result import Averages
 from hvae.metrics.results import plain
 from hvae.reporting.data import Sheet
 from hvae.study.measure import Measure, spread

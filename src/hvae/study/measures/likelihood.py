@@ -7,7 +7,7 @@ from math import exp, log
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae import metrics
-from hvae.metrics.likelihood import Averages, LikelihoodResult, StepBounds
+from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
 from hvae.screen.numbers import number
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread

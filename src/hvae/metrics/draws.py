@@ -1,0 +1,90 @@
+"""Draws of a bound: scores of one batch, summed chunk by chunk.
+
+Shapes: `B` data of one batch; `k` draws at once.  All nats.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from hvae.errors import HvaeError
+from hvae.walk import Trace
+
+Scores = dict[str, Tensor]
+"""Scores of the data of one batch by name, (B,) each, float64 on the CPU."""
+
+
+def chunks(samples: int, at_once: int) -> list[int]:
+    """Sizes of the chunks that `samples` draws are taken in, at most `at_once` each.
+
+    >>> chunks(10, 4), chunks(3, 0)
+    ([4, 4, 2], [1, 1, 1])
+    """
+    at_once = min(max(at_once, 1), samples)
+    rest = samples % at_once
+    return [at_once] * (samples // at_once) + [rest] * (rest > 0)
+
+
+def scored(trace: Trace, k: int) -> dict[str, Tensor]:
+    """Each score of each draw, (B, k), in float64 on the CPU: one transfer a chunk."""
+    _check_unweighted(trace)
+    log_likelihood = trace.log_likelihood()
+    # The likelihood is the dear part, so the log-weight is built on it rather than asked for whole.
+    log_weight = sum((record.log_weight() for record in trace.latents), log_likelihood)
+    rates = {f"rate/{name}": rate for name, rate in trace.rates().items()}
+    scores = {"log_weight": log_weight, "log_likelihood": log_likelihood, **rates}
+    stacked = torch.stack([s.float() if s.dtype.itemsize < 4 else s for s in scores.values()]).cpu().double()
+    return dict(zip(scores, stacked.view(len(scores), -1, k), strict=True))
+
+
+def _check_unweighted(trace: Trace) -> None:
+    """Raises HvaeError for a walk whose sites stand for several: its weights w do not average to p(x)."""
+    for record in trace.records.values():
+        if bool((torch.as_tensor(record.weight) != 1).any()):
+            raise HvaeError(
+                f"{record.name} stands for several sites by its weight, and such a walk has no bounds on log p(x); "
+                "evaluate one that visits each of its levels"
+            )
+
+
+_LOGS = ("log_sum", "log_squares")
+
+
+class Stream:
+    """Scores of one batch, summed over its draws chunk by chunk; the result does not depend on the chunks.
+
+    >>> stream = Stream()
+    >>> for log_weight in (torch.tensor([[0.0, 1000.0]]), torch.tensor([[1000.0]])):
+    ...     stream.add({"log_weight": log_weight})
+    >>> stream.per_datum()["iw"] + math.log(3 / 2)
+    tensor([1000.])
+    """
+
+    def __init__(self, begun: Scores | None = None) -> None:
+        """Continue from the `sums_so_far` of another stream, if given."""
+        rest = dict(begun or {"draws": torch.tensor(0), **dict.fromkeys(_LOGS, torch.tensor(-math.inf))})
+        self.draws = int(rest.pop("draws"))
+        self.log_sum, self.log_squares = (rest.pop(name) for name in _LOGS)
+        self.sums: dict[str, Tensor] = rest
+
+    def add(self, scores: dict[str, Tensor]) -> None:
+        """Take in a chunk: scores (B, k) by name, "log_weight" among them."""
+        log_weight = scores["log_weight"]
+        self.draws += log_weight.shape[1]
+        self.log_sum = torch.logaddexp(self.log_sum, log_weight.logsumexp(1))  # (B,)
+        self.log_squares = torch.logaddexp(self.log_squares, (2 * log_weight).logsumexp(1))  # (B,)
+        self.sums = {name: self.sums.get(name, 0.0) + s.sum(1) for name, s in scores.items()}
+
+    def sums_so_far(self) -> Scores:
+        """The state of the stream, from which another can continue."""
+        logs = dict(zip(_LOGS, (self.log_sum, self.log_squares), strict=True))
+        return {"draws": torch.tensor(self.draws), **logs, **self.sums}
+
+    def per_datum(self) -> dict[str, Tensor]:
+        """Means over the draws by name, the bound "iw" and the "effective" number of draws, each (B,)."""
+        means = {name: total / self.draws for name, total in self.sums.items()}
+        effective = (2 * self.log_sum - self.log_squares).exp()
+        return {"iw": self.log_sum - math.log(self.draws), "effective": effective, **means}
