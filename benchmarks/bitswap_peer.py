@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.bins import Grid
-from hvae.coding.entropy.laws import data, latent
 from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.registry import data, latent
 from hvae.coding.entropy.stack import Stack
 from hvae.distributions import DiscretizedLogistic, Normal
 

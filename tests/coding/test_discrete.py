@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from hvae.coding import Codec, Picture, Uncodable, read
-from hvae.coding.entropy.laws import symbolic
 from hvae.coding.entropy.numerics import calm, noise, still
+from hvae.coding.entropy.registry import symbolic
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.symbols import Certain, Table
 from hvae.coding.lossless import bitsback

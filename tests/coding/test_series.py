@@ -11,7 +11,7 @@ import torch
 
 import hvae
 from hvae.coding import Uncodable, read
-from hvae.coding.entropy.laws import data
+from hvae.coding.entropy.registry import data
 from hvae.coding.files.container import File, write
 from hvae.coding.files.header import Item
 from hvae.coding.files.series import Series, squeezed, unsqueezed

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvae.coding.entropy.laws import continuous
+from hvae.coding.entropy.registry import continuous
 from hvae.coding.entropy.steady import Uncodable, steady
 from hvae.distributions import Bernoulli, Flowed, Normal
 from hvae.errors import HvaeError

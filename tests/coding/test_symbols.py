@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.bins import EqualMass, Even, Spread
-from hvae.coding.entropy.laws import continuous, data, latent, levels_of
 from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.registry import continuous, data, latent, levels_of
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
 from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal

@@ -13,7 +13,7 @@ from hvae.lazy import lazy
 if TYPE_CHECKING:
     from hvae.coding.entropy.curves import curve
     from hvae.coding.entropy.forms import GAUSSIAN, LOGISTIC, Continuous, Form, Rounded, Standard
-    from hvae.coding.entropy.laws import Discrete, masses, register
+    from hvae.coding.entropy.registry import Discrete, masses, register
     from hvae.coding.entropy.steady import Uncodable
     from hvae.coding.files.classic import sizes
     from hvae.coding.files.container import File, Header, read
@@ -36,7 +36,7 @@ __getattr__ = lazy(
     {
         "entropy.curves": ("curve",),
         "entropy.forms": ("GAUSSIAN", "LOGISTIC", "Continuous", "Form", "Rounded", "Standard"),
-        "entropy.laws": ("Discrete", "masses", "register"),
+        "entropy.registry": ("Discrete", "masses", "register"),
         "entropy.steady": ("Uncodable",),
         "files.classic": ("sizes",),
         "files.container": ("File", "Header", "read"),

@@ -1,39 +1,32 @@
-r"""The registry from distributions to their coding forms.
+"""The coding forms of the laws of this library, each a row of the registry.
 
-A law is looked up by its exact class.  A subclass may have another log_prob, so it must be registered itself;
-unregistered distributions are refused.
-
-Shapes: `B` batch; `N` all elements, (B, ...) flattened; `K` symbols, `L` of them levels of data; `...` the event.
+Shapes: `B` batch; `N` all elements, (B, ...) flattened; `K` symbols; `...` the event.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.coding.entropy.bins import Bins, EqualMass
 from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.forms import Continuous, Form, Rounded
+from hvae.coding.entropy.registry import BUILT_IN, FORMS, Discrete, Listed, form, on_grid, register, unchecked_masses
 from hvae.coding.entropy.steady import Uncodable, steady
 from hvae.coding.entropy.symbols import (
     TO_UNIT,
     WEIGHT_BITS,
-    Binned,
     Certain,
     Channels,
     Code,
     Counted,
     Cumulative,
     Even,
-    Flat,
     Logistics,
-    Table,
     integers,
 )
 from hvae.distributions import (
@@ -42,7 +35,6 @@ from hvae.distributions import (
     Denoising,
     Depth,
     DiscretizedLogistic,
-    Distribution,
     GridGaussian,
     Keep,
     LogisticMixture,
@@ -53,160 +45,10 @@ from hvae.distributions import (
     Tokens,
 )
 from hvae.distributions.codebook import AutoregressiveCodes, UniformCodes
-from hvae.distributions.discrete import level_of
 from hvae.distributions.quantised import BlurredNormal
-from hvae.errors import HvaeError
 
-_SLACK = 1e-3
 MOST_LEVELS = 100
 """Of a walk that is coded: each level is a pass of the network in float64 on both sides, and of every picture two."""
-
-L = TypeVar("L", bound=Distribution)
-_How = Callable[[Any], Form | None]
-_FORMS: dict[type[Distribution], _How] = {}
-_BUILT_IN: set[type[Distribution]] = set()
-
-
-@dataclass(frozen=True, eq=False)
-class Discrete(Form):
-    """A variable of `levels` symbols, 0 .. levels - 1, one of them for each element; see `masses`.
-
-    `data` and `latent` give its code as data (digits of a large alphabet) and as a latent; `values` maps symbols (N,)
-    to the value of the variable.  Data are the values k / (levels - 1), or k `unit` where that is not 0.
-    """
-
-    levels: int
-    data: Callable[[], Code]
-    latent: Callable[[], Code]
-    values: Callable[[Ints], Tensor]
-    unit: float = 0.0
-
-    def symbols(self, value: Tensor) -> Ints:
-        """The symbols (N,) of a value of the variable as data."""
-        whole = (value / self.unit).round() if self.unit else level_of(value, self.levels)
-        return whole.long().reshape(-1).numpy()
-
-
-@dataclass(frozen=True, eq=False)
-class Listed(Form):
-    """A map of codes: rows of `book` (K, D) at the places of a `size` (B, *P), coded some at a time.
-
-    `fill` asks for them by a code for the next N, position by position, all rows of each: the indices (B, *P).
-    """
-
-    book: Tensor
-    size: tuple[int, ...]
-    fill: Callable[[Callable[[Cumulative], Ints]], Tensor]
-
-
-def masses(probabilities: Tensor, values: Callable[[Ints], Tensor] | None = None) -> Discrete:
-    """A variable with a table of probabilities, (B, K, ...), where `...` is the event.
-
-    `values` turns symbols (N,), those of (B, ...) flattened, into the value of the variable; k / (K - 1) otherwise.
-    Raises HvaeError for invalid probabilities.
-    """
-    p = probabilities.detach().double()
-    if p.ndim < 2 or not bool((p >= 0).all() and ((p.sum(1) - 1).abs() < _SLACK).all()):
-        raise HvaeError(f"expected probabilities (B, K, ...) that sum to 1 over K, got others of {tuple(p.shape)}")
-    return _masses(p, values or (lambda symbols: _on_grid(symbols, probabilities[:, 0], p.shape[1])))
-
-
-def _masses(p: Tensor, values: Callable[[Ints], Tensor]) -> Discrete:
-    return Discrete(
-        p.shape[1],
-        data=lambda: Counted(integers(p) << TO_UNIT),
-        latent=lambda: _table(integers(p)),
-        values=values,
-    )
-
-
-def _table(counts: Ints) -> Code:
-    """The code of a latent with masses (N, K); of one that is certain, as that of a vector-quantised level under q."""
-    certain = (counts == 1 << WEIGHT_BITS).any(1).all()
-    return Certain(counts.argmax(1)) if certain else Table(counts)
-
-
-def _on_grid(symbols: Ints, like: Tensor, levels: int) -> Tensor:
-    """Symbols (N,) as values in [0, 1], of the shape and type of `like`."""
-    return torch.from_numpy(symbols).reshape(like.shape).to(like.dtype) / (levels - 1)
-
-
-def register(law: type[L]) -> Callable[[Callable[[L], Form | None]], Callable[[L], Form | None]]:
-    """Register a user's distribution with the codecs: decorates a function from it to its `Form`, or None if uncodable.
-
-    Register where the law is defined, so that each process that codes knows it, and decode with the same function.
-    Raises HvaeError for a class that is no distribution, and for one that the library codes itself.
-
-    >>> class Coin(Bernoulli):
-    ...     "Heads with a probability of its own."
-    >>> @register(Coin)
-    ... def _(law: Coin) -> Form:
-    ...     p = law.mean()
-    ...     return masses(torch.stack([1 - p, p], 1))
-    >>> data(Coin(torch.zeros(1, 2))).size
-    2
-    """
-    if not (isinstance(law, type) and issubclass(law, Distribution)):
-        raise HvaeError(f"expected a class of distributions to register, got {law!r}")
-    if law in _BUILT_IN:
-        raise HvaeError(f"{law.__name__} is coded by the library itself; register a subclass of it")
-
-    def keep(how: Callable[[L], Form | None]) -> Callable[[L], Form | None]:
-        _FORMS[law] = how
-        return how
-
-    return keep
-
-
-def form(law: Distribution | None) -> Form | None:
-    """The coding form of a distribution; None if it is not registered."""
-    how = None if law is None else _FORMS.get(type(law))
-    if how is None:
-        return None
-    result = how(law)
-    if result is not None and not isinstance(result, Form):
-        raise HvaeError(f"expected the function registered for {type(law).__name__} to return a form, got {result!r}")
-    return result
-
-
-def continuous(law: Distribution | None) -> Continuous:
-    """The form of a latent that needs bins.  Raises Uncodable for any other."""
-    own = form(law)
-    if not isinstance(own, Continuous):
-        raise Uncodable(
-            f"expected Gaussian or categorical latents, got {law!r}, whose mass in a bin has no closed form; "
-            "train with Gaussians (without flows) to compress, or register the law (hvae.coding.register)"
-        )
-    return own
-
-
-def latent(law: Distribution, bins: Bins) -> Code:
-    """The code of a continuous latent over bins.  Raises Uncodable for any other."""
-    own = continuous(law)
-    if isinstance(bins, EqualMass) and bins.law is law:
-        return Flat(len(own.parameters.loc), bins.bits)
-    return Binned(own.parameters, own.standard.curve(), bins)
-
-
-def symbolic(law: Distribution) -> Discrete:
-    """The form of data.  Raises Uncodable for a density, and for laws of fewer bits than the data."""
-    own = form(law)
-    if not isinstance(own, Discrete):
-        raise Uncodable(
-            f"{law!r} gives no probability to each level of the data, so it codes nothing losslessly; "
-            "train with --model.likelihood dmol (bernoulli for binary data), or register the law (hvae.coding.register)"
-        )
-    return own
-
-
-def data(law: Distribution) -> Code:
-    """The code of data, whose symbols are their levels.  Raises Uncodable for what `symbolic` refuses."""
-    return symbolic(law).data()
-
-
-def levels_of(law: Distribution) -> int:
-    """How many values each datum of a codable law can take."""
-    return symbolic(law).levels
 
 
 @register(Normal)
@@ -227,24 +69,24 @@ def _blurred(law: BlurredNormal) -> Form | None:
 @register(Bernoulli)
 def _bernoulli(law: Bernoulli) -> Form:
     ones = law.logits.double().sigmoid()
-    return _masses(torch.stack([1 - ones, ones], 1), lambda k: _on_grid(k, law.logits, 2))
+    return unchecked_masses(torch.stack([1 - ones, ones], 1), lambda k: on_grid(k, law.logits, 2))
 
 
 @register(Categorical)
 def _categorical(law: Categorical) -> Form:
-    return _masses(law.logits.double().softmax(1), lambda k: _on_grid(k, law.mode(), law.levels))
+    return unchecked_masses(law.logits.double().softmax(1), lambda k: on_grid(k, law.mode(), law.levels))
 
 
 @register(GridGaussian)
 def _grid(law: GridGaussian) -> Form:
-    return _masses(law.logits.double().softmax(1), lambda k: _on_grid(k, law.loc, law.levels))
+    return unchecked_masses(law.logits.double().softmax(1), lambda k: on_grid(k, law.loc, law.levels))
 
 
 @register(Tokens)
 def _tokens(law: Tokens) -> Form:
     like = law.logits[:, 0]  # (B, ...)
     p = law.logits.double().softmax(1)
-    return replace(_masses(p, lambda k: torch.from_numpy(k).reshape(like.shape).to(like.dtype)), unit=1.0)
+    return replace(unchecked_masses(p, lambda k: torch.from_numpy(k).reshape(like.shape).to(like.dtype)), unit=1.0)
 
 
 @register(OverTime)
@@ -261,13 +103,13 @@ def _discretised(law: DiscretizedLogistic) -> Form:
         part = steady(law.loc, law.log_scale.double().exp())
         return Logistics(np.full((len(part.loc), 1), 1 << WEIGHT_BITS), [part], law.levels)
 
-    return Discrete(law.levels, code, code, lambda k: _on_grid(k, law.loc, law.levels))
+    return Discrete(law.levels, code, code, lambda k: on_grid(k, law.loc, law.levels))
 
 
 @register(LogisticMixture)
 def _mixture(law: LogisticMixture) -> Form:
     return Discrete(
-        law.levels, lambda: Channels(law), lambda: Channels(law), lambda k: _on_grid(k, law.mode(), law.levels)
+        law.levels, lambda: Channels(law), lambda: Channels(law), lambda k: on_grid(k, law.mode(), law.levels)
     )
 
 
@@ -306,12 +148,12 @@ def _certain(every: Tensor, total: int) -> Form:
 
 @register(Keep)
 def _keep(law: Keep) -> Form:
-    kept = law.mode()  # (B,): both sides know the context, and neither hides it
+    choice = law.mode()  # (B,): both sides know the context, and neither hides it
 
     def code() -> Code:
-        return Certain(kept.long().numpy())
+        return Certain(choice.long().numpy())
 
-    return Discrete(2, code, code, lambda symbols: kept)
+    return Discrete(2, code, code, lambda symbols: choice)
 
 
 @register(UniformCodes)
@@ -335,4 +177,4 @@ def _autoregressive_codes(law: AutoregressiveCodes) -> Form:
     return Listed(law.book, law.size, fill)
 
 
-_BUILT_IN.update(_FORMS)
+BUILT_IN.update(FORMS)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
-from hvae.coding.entropy.laws import Discrete, continuous, form, latent, symbolic
+from hvae.coding.entropy.registry import Discrete, continuous, form, latent, symbolic
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Code

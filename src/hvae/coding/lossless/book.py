@@ -22,7 +22,7 @@ import numpy as np
 from hvae.coding.entropy.bins import MOST_BITS, Bins, EqualMass, Grid, Relative, Scaled
 from hvae.coding.entropy.curves import Floats
 from hvae.coding.entropy.forms import Continuous, Standard
-from hvae.coding.entropy.laws import Discrete, continuous, form
+from hvae.coding.entropy.registry import Discrete, continuous, form
 from hvae.draw import posterior
 from hvae.errors import HvaeError, unknown
 from hvae.records import JSON

@@ -16,8 +16,8 @@ import numpy as np
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
-from hvae.coding.entropy.laws import Listed
 from hvae.coding.entropy.numerics import noise
+from hvae.coding.entropy.registry import Listed
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.lossy.level import Choose, Level, Seen
 from hvae.distributions.codebook import ChosenCodes, codes_at

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.forms import Form, Rounded
-from hvae.coding.entropy.laws import Listed, form
 from hvae.coding.entropy.numerics import calm
 from hvae.coding.entropy.queue import Reader, Writer
+from hvae.coding.entropy.registry import Listed, form
 from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.files.classic import Levels
