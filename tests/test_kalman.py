@@ -14,10 +14,13 @@ from hvae.distributions import Normal
 from hvae.errors import HvaeError
 from hvae.levels import Level, Replace
 from hvae.levels.heads import Head
-from hvae.metrics import filtered
+from hvae.metrics import filter_bounds, filtered
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant
 from hvae.nn.recurrence import NoInput
+from hvae.objectives import FIVO, IWAE
+from hvae.objectives.loss import Loss
+from hvae.particles import _ancestors
 from hvae.range import ANY
 from hvae.zoo.dmm import Keep
 
@@ -183,9 +186,101 @@ def test_padding_does_not_enter_the_filter() -> None:
     assert torch.equal(*bounds)
 
 
+def fivo_loss(model: Recurrent, data: Datum, objective: FIVO, seed: int = 3) -> Loss:
+    torch.manual_seed(seed)
+    rows = model.evidence(data).repeat(objective.samples)
+    return objective(objective.loop(model, posterior, rows), 0)
+
+
+class Learned(Fused):
+    """The fused posterior with weights for its shift and widening."""
+
+    def __init__(self, shift: float, widening: float) -> None:
+        super().__init__(shift, widening)
+        self.shift = nn.Parameter(torch.tensor(shift))
+        self.widening = nn.Parameter(torch.tensor(widening))
+
+
+def learned() -> Recurrent:
+    model = state_space(0.3, 1.3)
+    model.level.posterior = Learned(0.3, 1.3)
+    return model.double()
+
+
+def test_without_resampling_the_objective_is_the_importance_weighted_one() -> None:
+    """Value and gradient, at the same noise."""
+    data, model = sequences(), learned()
+    weights = list(model.parameters())
+    fivo = fivo_loss(model, data, FIVO(4, threshold=0.0))
+    torch.manual_seed(3)
+    iwae = IWAE(4)(run(model, posterior, model.evidence(data).repeat(4)), 0)
+    torch.testing.assert_close(fivo.total, iwae.total)
+    ours, theirs = (torch.autograd.grad(loss.total, weights) for loss in (fivo, iwae))
+    torch.testing.assert_close(ours, theirs)
+    for name in ("elbo", "log_likelihood", "rate/z"):
+        torch.testing.assert_close(fivo.terms[name], iwae.terms[name])
+    assert float(fivo.terms["resampled"]) == 0
+
+
+def test_the_objective_is_a_bound_and_its_gradient_that_of_the_particles_as_they_were_drawn() -> None:
+    """At the same noise and ancestors the gradient is the quotient of differences; E[FIVO] < log p(x)."""
+    data, model, objective = sequences(), learned(), FIVO(4, threshold=1.0)
+    many = Datum(data.x.repeat(2000, 1, 1), lengths=data.lengths.repeat(2000))
+    loss = fivo_loss(model, many, objective)
+    assert float(loss.terms["fivo"]) < float(exact(data).mean()) and float(loss.terms["resampled"]) > 1
+    few = fivo_loss(model, data, objective)
+    for weight in model.parameters():
+        (gradient,) = torch.autograd.grad(few.total, weight, retain_graph=True)
+        ends = []
+        for step in (1e-6, -1e-6):
+            with torch.no_grad():
+                weight += step
+                ends.append(float(fivo_loss(model, data, objective).total))
+                weight -= step
+        assert float(gradient) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-4)
+
+
+def test_a_particle_follows_its_ancestor() -> None:
+    """Of two particles one of which carries all the weight, both go on from that one's state."""
+    log_w = torch.tensor([[0.0, -1e3], [-1e3, 0.0], [0.0, 0.0]])
+    assert _ancestors(log_w, torch.tensor([True, True, False])).tolist() == [0, 0, 3, 3, 4, 5]
+    drawn = _ancestors(torch.tensor([[0.2, 0.5, 0.3]]).log().repeat(20_000, 1), torch.ones(20_000, dtype=torch.bool))
+    shares = (drawn % 3).bincount(minlength=3) / 60_000
+    torch.testing.assert_close(shares, torch.tensor([0.2, 0.5, 0.3]), atol=0.01, rtol=0)
+
+
+def test_weights_that_are_no_numbers_make_a_loss_that_is_none() -> None:
+    model, data = state_space(float("nan")), sequences()
+    assert fivo_loss(model, data, FIVO(4)).total.isnan()
+
+
+def test_the_filter_as_a_measure_is_its_own_mean_whatever_is_walked_at_once() -> None:
+    data, model = sequences(), state_space(0.3, 1.3)
+    many = Datum(data.x.repeat(500, 1, 1), lengths=data.lengths.repeat(500))
+    parts = [filter_bounds(model, many.split(1000), 4, chunk_rows=rows, seed=1) for rows in (10**6, 40)]
+    for part in parts:
+        assert part.data == 2000 and 0 < part.resampled < 1 and -part.negative_fivo_nats.mean < exact(data).mean()
+        total = part.negative_fivo_nats.mean * part.data
+        assert part.steps.frame_average.mean == pytest.approx(total / (500 * int(data.lengths.sum())))
+    spread = math.hypot(*(part.negative_fivo_nats.standard_error for part in parts))
+    assert parts[0].negative_fivo_nats.mean == pytest.approx(parts[1].negative_fivo_nats.mean, abs=4 * spread)
+    with pytest.raises(HvaeError, match="got no batch"):
+        filter_bounds(model, [], 4)
+
+
+def test_an_objective_of_particles_asks_for_their_trace() -> None:
+    model = state_space()
+    with pytest.raises(HvaeError, match=r"walk the model by objective\.loop"):
+        FIVO(4)(run(model, posterior, model.evidence(sequences()).repeat(4)), 0)
+    with pytest.raises(HvaeError, match="each repeated 4 times, got 6 rows"):
+        FIVO(4).loop(model, posterior, model.evidence(sequences().x[:2]).repeat(3))
+    with pytest.raises(HvaeError, match=r"a threshold in \[0, 1\], got 4 and 1.5"):
+        FIVO(4, threshold=1.5)
+
+
 def test_what_cannot_be_filtered() -> None:
     model = build(VRAEConfig(latents=(2,), state=3, width=3), (STEPS, SEEN), bits=1)
     with pytest.raises(HvaeError, match="a particle filter needs a model that goes step by step"):
         filtered(model, model.evidence(torch.zeros(1, STEPS, SEEN)), 4)
-    with pytest.raises(HvaeError, match="at least 1 particle for each, got 0"):
+    with pytest.raises(HvaeError, match="at least 1 particle and a threshold in .0, 1., got 0"):
         filtered(state_space(), state_space().evidence(sequences()), 0)

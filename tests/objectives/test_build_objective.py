@@ -9,7 +9,8 @@ from linear_gaussian import TopDownGaussian
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, RegulariserConfig, WarmUpConfig
 from hvae.config.parse import plain, read
 from hvae.errors import HvaeError
-from hvae.objectives import ELBO, IWAE, STL, DReG, build
+from hvae.objectives import ELBO, FIVO, IWAE, STL, DReG, build
+from hvae.particles import ParticleFilter
 
 
 def test_the_default_is_the_plain_elbo() -> None:
@@ -120,3 +121,14 @@ def test_choices_are_checked_without_a_parser_too() -> None:
         ObjectiveConfig(kind="elb")  # type: ignore[arg-type]
     with pytest.raises(HvaeError, match=r"objective.warmup.shape: no choice named 'none'"):
         WarmUpConfig(shape="none")  # type: ignore[arg-type]
+
+
+def test_a_particle_filter_by_its_key() -> None:
+    objective = build(ObjectiveConfig(kind="fivo", samples=8, threshold=0.25))
+    assert isinstance(objective, FIVO) and objective.loop == ParticleFilter(8, 0.25)
+    with pytest.raises(HvaeError, match="expected at least 2 with kind fivo"):
+        ObjectiveConfig(kind="fivo")
+    with pytest.raises(HvaeError, match=r"objective.threshold: a choice of fivo alone, got kind iwae; leave it out"):
+        ObjectiveConfig(kind="iwae", samples=2, threshold=0.1)
+    with pytest.raises(HvaeError, match="fivo has no separate rates"):
+        ObjectiveConfig(kind="fivo", samples=2, beta=2.0)

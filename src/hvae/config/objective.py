@@ -14,7 +14,7 @@ from hvae.config.bounds import Bound, Count, Fraction, NonNegative, StepsOrShare
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
-Kind = Literal["elbo", "iwae", "stl", "dreg"]
+Kind = Literal["elbo", "iwae", "stl", "dreg", "fivo"]
 Shape = Literal["linear", "sigmoid", "cyclical"]
 Per = Literal["level", "channel", "dimension"]
 Over = Literal["batch", "sample"]
@@ -126,10 +126,13 @@ class ObjectiveConfig(Section):
 
     kind: Kind = "elbo"
     """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with quieter gradients,
-    without the score of q (stl is biased above one draw, dreg never; each draw costs two)."""
+    without the score of q (stl is biased above one draw, dreg never; each draw costs two); fivo: of sequences, the
+    bound of a particle filter of `samples` particles (vrnn, srnn, dmm)."""
     samples: Count = 1
-    """Draws of the latents for each datum: averaged by elbo, weighed by iwae (2 or more), stl and dreg (1 or more; with
-    1 both are the elbo without the score of q)."""
+    """Draws of the latents for each datum: averaged by elbo, weighed by iwae and fivo (2 or more), stl and dreg (1 or
+    more; with 1 both are the elbo without the score of q)."""
+    threshold: Fraction = 0.5
+    """Of fivo: particles are drawn anew once their effective number falls below this share of them (0: never)."""
     beta: NonNegative | dict[str, NonNegative] = 1.0
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
     keep: Fraction = 1.0
@@ -152,6 +155,8 @@ class ObjectiveConfig(Section):
             raise HvaeError("objective.regulariser.start: moves with the warm-up and there is none; set its length")
         if self.balance and self.free_bits.used:
             raise HvaeError("objective.balance: both it and free bits reweigh low rates; choose one of the two")
+        if self.threshold != 0.5 and self.kind != "fivo":
+            raise HvaeError(f"objective.threshold: a choice of fivo alone, got kind {self.kind}; leave it out")
         if self.kind != "elbo":
             self._check_weighed()
 
@@ -160,8 +165,10 @@ class ObjectiveConfig(Section):
         return replace(self, warmup=self.warmup.over(steps))
 
     def _check_weighed(self) -> None:
-        if self.kind == "iwae" and self.samples < 2:
-            raise HvaeError("objective.samples: expected at least 2 with kind iwae (1 is the elbo); set it to 5, say")
+        if self.kind in ("iwae", "fivo") and self.samples < 2:
+            raise HvaeError(
+                f"objective.samples: expected at least 2 with kind {self.kind} (1 is the elbo); set it to 5, say"
+            )
         if self.keep != 1.0:
             raise HvaeError(f"objective.keep: a choice of the elbo alone, got kind {self.kind}; leave it at 1")
         plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)

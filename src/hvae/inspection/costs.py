@@ -125,9 +125,8 @@ def _added(_: tuple[int, ...], a: tuple[int, int], b: tuple[int, int], **__: obj
 def step_memory(model: Model, batch: int, objective: Objective, half: bool, device: str) -> Memory:
     def step(model: Model, x: Tensor) -> int:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss = objective(
-                run(model, trained(objective.draw), _evidence(model, x).repeat(objective.samples)), 0
-            ).total
+            rows = _evidence(model, x).repeat(objective.samples)
+            loss = objective(objective.loop(model, trained(objective.draw), rows), 0).total
         held = ledger.live
         loss.backward()
         return held

@@ -42,7 +42,7 @@ from hvae.metrics.maps import UsualMaps, heat, rate_maps, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
 from hvae.metrics.normality import NormalRanges, normal_ranges
 from hvae.metrics.outliers import Measured, Reference, deciding, measure, prior_mode, scores, usual
-from hvae.metrics.particles import filtered
+from hvae.metrics.particles import filter_bounds, filtered
 from hvae.metrics.probe import ClassesResult, LevelClasses, classes
 from hvae.metrics.quality import ClassScore, QualityResult, quality
 from hvae.metrics.regret import regret
@@ -98,6 +98,7 @@ __all__ = [
     "extractor",
     "features_of",
     "fid",
+    "filter_bounds",
     "filtered",
     "heat",
     "hierarchical_bounds",

@@ -1,71 +1,101 @@
 """A bound for models in time that looks at the weights on the way: FIVO, the logarithm of a particle filter.
 
-Shapes: `B` data; `K` particles for each.
+Shapes: `B` data of one batch; `N` data in all; `K` particles for each.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from hvae.datum import Datum, as_datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.walk import Evidence, Model, Stepwise, run_step
+from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
+from hvae.metrics.likelihood import Averages, averages
+from hvae.metrics.results import Estimate, Plain, estimate
+from hvae.particles import ParticleFilter
+from hvae.seeds import noise_seed
+from hvae.walk import Evidence, Model, still
 
 
 def filtered(model: Model, evidence: Evidence, particles: int, *, threshold: float = 0.5) -> Tensor:
-    r"""FIVO-K in nats per datum, (B,): a lower bound on log p(x) in expectation.
+    """FIVO-K in nats per datum, (B,): a lower bound on log p(x) in expectation.  Maddison et al., arXiv 1705.09279.
 
-    $$\hat p(x) = \prod_{r} \frac1K \sum_k \prod_{t \in r} w_t^k, \qquad
-      w_t^k = \frac{p(z_t^k \mid \cdot)\, p(x_t \mid \cdot)}{q(z_t^k \mid \cdot)}$$
-
-    where the stretches r between two resamplings end as soon as the effective number of particles,
-    $(\sum_k w^k)^2 / \sum_k (w^k)^2$, falls below `threshold` times K; then K particles are drawn anew in proportion to
-    their weights, and go on with weight 1.  p^ is unbiased, so its logarithm is a bound; without resampling
-    (`threshold` 0) it is the importance-weighted bound of whole sequences.  Maddison et al. 2017, arXiv 1705.09279,
-    alg. 1 and sec. 4.
-
-    Arguments: `evidence` of B data, not yet repeated.  Raises HvaeError for a model that cannot be walked step by step,
-    and for fewer than one particle.
+    Arguments: `evidence` of B data, not yet repeated; `particles`, K; `threshold`, as in `hvae.particles`.  Raises
+    HvaeError for a model that cannot be walked step by step, and for fewer than one particle.
     """
-    if not isinstance(model, Stepwise):
-        raise HvaeError(
-            f"{type(model).__name__} draws latents of many steps at once: a particle filter needs a model that goes "
-            "step by step (vrnn, srnn, dmm); use the importance-weighted bound"
-        )
-    if particles < 1 or evidence.x is None:
-        raise HvaeError(f"expected data and at least 1 particle for each, got {particles} and {len(evidence)} rows")
-    rows = evidence.repeat(particles)
-    state = model.before(rows)
-    log_w = state.new_zeros(len(evidence), particles)
-    total = log_w[:, 0]
-    for t in range(rows.data.shape[1]):
-        trace, state = run_step(model, posterior, rows, state, t)
-        log_w = log_w + trace.log_weight().view_as(log_w)
-        few = _effective(log_w) < threshold * particles
-        total = total + torch.where(few, _log_mean(log_w), 0.0)
-        state = state[_ancestors(log_w, few)]
-        log_w = torch.where(few[:, None], 0.0, log_w)
-    return total + _log_mean(log_w)
+    loop = ParticleFilter(particles, threshold)
+    return loop(model, posterior, evidence.repeat(particles)).log_evidence
 
 
-def _effective(log_w: Tensor) -> Tensor:
-    """The effective number of particles, (B, K) -> (B,)."""
-    return 1 / log_w.softmax(1).square().sum(1)
+@dataclass(frozen=True, kw_only=True)
+class FilterResult(Plain):
+    """The bound of a particle filter on N sequences, in nats."""
+
+    data: int
+    """Number of sequences N."""
+    particles: int
+    """Particles K for each."""
+    threshold: float
+    """The share of K below which the effective number of particles has them drawn anew."""
+    seed: int
+    negative_fivo_nats: Estimate
+    """-FIVO-K per sequence: an upper bound on -log p(x) in expectation."""
+    steps: Averages
+    """The same for each step."""
+    resampled: float
+    """Share of the steps after which the particles of a sequence were drawn anew."""
 
 
-def _log_mean(log_w: Tensor) -> Tensor:
-    return log_w.logsumexp(1) - math.log(log_w.shape[1])
+def filter_bounds(
+    model: Model,
+    batches: Iterable[Tensor | Datum],
+    particles: int,
+    *,
+    threshold: float = 0.5,
+    chunk_rows: int = 1024,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FilterResult:
+    """-FIVO-K of a model over batches of sequences, by both averages over steps.
+
+    Arguments: `batches`, tensors (B, T, ...) or data with lengths; `particles`, K; `threshold`, as in `hvae.particles`;
+    `chunk_rows`, sequences times particles walked at once, at most (never fewer than one sequence); `seed` of the
+    draws; `progress`, in batches.  Raises HvaeError as `filtered` does, and when there are no data.
+
+    >>> from hvae import build
+    >>> from hvae.config.sequences import VRNNConfig
+    >>> model = build(VRNNConfig(latent=2, state=4, width=4), shape=(5, 3), bits=1)
+    >>> filter_bounds(model, [Datum(torch.zeros(2, 5, 3), lengths=torch.tensor([5, 3]))], 4).data
+    2
+    """
+    loop, meter = ParticleFilter(particles, threshold), Meter(progress, batches, 1)
+    parts: list[Tensor] = []
+    with still(model, seed):
+        for number, batch in enumerate(batches):
+            torch.manual_seed(noise_seed(seed, number))
+            for evidence in seen(model, as_datum(batch).split(max(1, chunk_rows // particles))):
+                walk = loop(model, posterior, evidence.repeat(particles))
+                parts.append(torch.stack([double(t) for t in (-walk.log_evidence, walk.resampled, _steps(evidence))]))
+            meter.add(1)
+    if not parts:
+        raise HvaeError("expected sequences to measure the model on, got no batch; check the data set and its limit")
+    nats, resampled, steps = torch.cat(parts, 1)  # (N,) each
+    return FilterResult(
+        data=len(nats),
+        particles=particles,
+        threshold=threshold,
+        seed=seed,
+        negative_fivo_nats=estimate(nats),
+        steps=averages(nats, steps),
+        resampled=float(resampled.sum() / steps.sum()),
+    )
 
 
-def _ancestors(log_w: Tensor, few: Tensor) -> Tensor:
-    """Of which row each particle goes on, (B K,): itself where there are enough, else one by its weight."""
-    n, k = log_w.shape
-    if not few.any():
-        return torch.arange(n * k, device=log_w.device)
-    own = torch.arange(k, device=log_w.device).expand(n, k)
-    drawn = torch.multinomial(log_w.softmax(1), k, replacement=True)
-    first = k * torch.arange(n, device=log_w.device)[:, None]
-    return (first + torch.where(few[:, None], drawn, own)).flatten()
+def _steps(evidence: Evidence) -> Tensor:
+    """How many steps each sequence has, (B,)."""
+    return torch.full((len(evidence),), evidence.data.shape[1]) if evidence.lengths is None else evidence.lengths

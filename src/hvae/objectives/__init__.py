@@ -1,4 +1,4 @@
-"""Trace -> loss: the ELBO with its rate filters, and the importance-weighted bound."""
+"""Trace -> loss: the ELBO with its rate filters, the importance-weighted bound, and that of a particle filter."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hvae.config.objective import ObjectiveConfig, WarmUpConfig
 from hvae.draw import forget, posterior
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import ELBO
+from hvae.objectives.filtering import FIVO
 from hvae.objectives.gradients import STL, DReG
 from hvae.objectives.importance import IWAE
 from hvae.objectives.loss import Loss, Objective, first_nonfinite
@@ -17,6 +18,7 @@ from hvae.objectives.schedule import Shape, cyclical, linear, sigmoid
 
 __all__ = [
     "ELBO",
+    "FIVO",
     "IWAE",
     "STL",
     "Balance",
@@ -53,6 +55,8 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     """
     warmup = warm_up(config.warmup)
     regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup)
+    if config.kind == "fivo":
+        return FIVO(config.samples, threshold=config.threshold, regulariser=regulariser)
     if config.kind != "elbo":
         return WEIGHED[config.kind](config.samples, regulariser=regulariser)
     filters: list[RateFilter] = []

@@ -6,14 +6,19 @@ Shapes: `B` data in the batch; `K` draws of the latents for each, so that a trac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
 
 from hvae.draw import Draw, posterior
 from hvae.errors import HvaeError
+from hvae.evidence import Evidence
 from hvae.objectives.regulariser import AS_IS, Regulariser
-from hvae.walk import Record, Trace
+from hvae.walk import Model, Record, Trace, run
+
+Loop = Callable[[Model, Draw, Evidence], Trace]
+"""What walks a model: `run`, or a `ParticleFilter`."""
 
 
 class Loss(NamedTuple):
@@ -31,12 +36,14 @@ class Loss(NamedTuple):
 class Objective(ABC):
     """A loss of a trace at a training step.
 
-    `samples` is K, the rows of the trace that belong to one datum: run the model on `evidence.repeat(samples)`, and
-    let `draw` decide the values (the posterior, unless an objective needs its rows related).
+    `samples` is K, the rows of the trace that belong to one datum: walk the model by `loop` (`run`, unless an objective
+    looks at the weights on the way) on `evidence.repeat(samples)`, and let `draw` decide the values (the posterior,
+    unless an objective needs its rows related).
     `regulariser` weighs what training adds for the model's weights alone; 1 unless an objective says otherwise.
     """
 
     samples: int
+    loop: Loop = staticmethod(run)
     draw: Draw = posterior
     regulariser: Regulariser = AS_IS
 

@@ -43,9 +43,16 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
 
 
 def _check_kind(objective: ObjectiveConfig, model: Model) -> None:
-    """Raises HvaeError for draws that are weighed against each other in a walk that visits a few of its levels."""
+    """Raises HvaeError for draws that are weighed against each other in a walk that visits a few of its levels, and for
+    a particle filter of one that does not go step by step."""
     from hvae.distributions import Visits
-    from hvae.walk import glimpse
+    from hvae.walk import Stepwise, glimpse
+
+    if objective.kind == "fivo" and not isinstance(model, Stepwise):
+        raise HvaeError(
+            "objective.kind: fivo exchanges particles between steps, and this family draws its latents of many steps "
+            "at once, or has none; choose iwae, or model.family vrnn, srnn or dmm"
+        )
 
     thinned = any(isinstance(r.p, Visits) and r.p.few for r in glimpse(model).records.values())
     if thinned and objective.kind != "elbo":

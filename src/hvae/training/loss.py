@@ -14,7 +14,7 @@ from hvae.datum import Datum, as_datum
 from hvae.draw import dropping, posterior, trained
 from hvae.objectives import Objective
 from hvae.training.seeds import seed_valid
-from hvae.walk import Model, Trace, run
+from hvae.walk import Model, Trace
 
 
 class Batch:
@@ -57,7 +57,8 @@ def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
     """
     # On a GPU the look at the values would make every step wait for the one before it.
     check = datum.x.device.type == "cpu"
-    return run(model, trained(dropping(objective.draw)), model.evidence(datum, check=check).repeat(objective.samples))
+    rows = model.evidence(datum, check=check).repeat(objective.samples)
+    return objective.loop(model, trained(dropping(objective.draw)), rows)
 
 
 @torch.no_grad()
