@@ -18,7 +18,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from hvae.nn.pixelcnn import GatedPixelCNN
+from hvae.nn.pixelcnn import GatedPixelCNN, Place
 from hvae.nn.pixelcnnpp import PixelCNNpp
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -40,6 +40,10 @@ def on(raw: Tensor) -> Tensor:
     return torch.bernoulli(raw.sigmoid())
 
 
+def on_at(raw: Tensor, at: Place) -> Tensor:
+    return on(raw)
+
+
 @torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -54,7 +58,7 @@ def main() -> None:
         network = make()
         check(network, blank)
         again = seconds(partial(network, on(blank)), args.rounds) * args.size**2
-        cached, less = (seconds(partial(network.draw, x, on), args.rounds) for x in (blank, small))  # type: ignore[arg-type]
+        cached, less = (seconds(partial(network.draw, x, on_at), args.rounds) for x in (blank, small))  # type: ignore[arg-type]
         print(f"{name}: {cached:.2f} cached, {again:.1f} by whole passes, {again / cached:.0f} times as fast; ", end="")
         print(f"twice the side costs {cached / less:.1f} times as much", flush=True)
 
@@ -63,7 +67,7 @@ def check(network: nn.Module, blank: Tensor) -> None:
     """The parameters by which the last pixel of each image is drawn are those of one pass."""
     seen: list[Tensor] = []
 
-    def choose(raw: Tensor) -> Tensor:
+    def choose(raw: Tensor, at: Place) -> Tensor:
         seen.append(raw)
         return on(raw)
 

@@ -93,7 +93,7 @@ def test_drawing_in_turn_computes_what_one_pass_does(size: tuple[int, int], besi
     c = torch.randn(3, beside, *size, dtype=torch.float64) if beside else None
     seen: list[Tensor] = []
 
-    def choose(raw: Tensor) -> Tensor:
+    def choose(raw: Tensor, at: object) -> Tensor:
         seen.append(raw)
         return torch.rand(3, 2, 1, 1, dtype=torch.float64)
 

@@ -13,6 +13,11 @@ from torch import Tensor
 
 from hvae.distributions.base import Distribution
 
+Place = tuple[slice, slice, slice, slice]
+"""Some values of images (B, C, H, W), chosen at once: one pixel, and those of its colours that are next."""
+Choose = Callable[[Distribution, Place], Tensor]
+"""The law of one pixel, (B, C, 1, 1), and a place, to the values there."""
+
 
 class Pixels(Protocol):
     """What an autoregressive law asks of a network, under all that it is conditioned on."""
@@ -23,7 +28,7 @@ class Pixels(Protocol):
     def laws(self, value: Tensor) -> Distribution:
         """The law of each value given those before it, all at once."""
 
-    def draw(self, choose: Callable[[Distribution], Tensor]) -> Tensor:
+    def draw(self, choose: Choose) -> Tensor:
         """Images, each value by `choose` of the law of its pixel once those before it are known."""
 
 
@@ -48,8 +53,7 @@ class AutoregressivePixels(Distribution):
         return self.pixels.shape
 
     def sample(self) -> Tensor:
-        with torch.no_grad():
-            return self.pixels.draw(lambda law: self._tempered(law).sample())
+        return self.stepwise(lambda law, at: law.sample()[:, at[1]])
 
     def log_prob(self, value: Tensor) -> Tensor:
         # A trace is read several times (likelihood, bound, weight), and the network is all that costs.
@@ -58,8 +62,12 @@ class AutoregressivePixels(Distribution):
         return self._scored[1]
 
     def mode(self) -> Tensor:
-        with torch.no_grad():
-            return self.pixels.draw(lambda law: law.mode())
+        return self.stepwise(lambda law, at: law.mode()[:, at[1]])
+
+    @torch.no_grad()
+    def stepwise(self, choose: Choose) -> Tensor:
+        """Images (B, C, H, W), value after value, each by `choose` of the law that those before it leave it."""
+        return self.pixels.draw(lambda law, at: choose(self._tempered(law), at))
 
     def mean(self) -> Tensor:
         return self.pixels.laws(self.mode()).mean()

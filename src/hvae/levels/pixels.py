@@ -5,12 +5,11 @@ Shapes: `B` batch; `S` channels of the map; `C H W` an image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from torch import Tensor
 
-from hvae.distributions import Distribution
+from hvae.distributions import Distribution, pixels
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.levels.heads import Head
 from hvae.nn.pixelcnn import Choose
@@ -53,6 +52,10 @@ class _Pixels:
         """The law of each value, one pass."""
         return self.each.read(self.network(value, self.raw))
 
-    def draw(self, choose: Callable[[Distribution], Tensor]) -> Tensor:
+    def draw(self, choose: pixels.Choose) -> Tensor:
         """Images, value by value."""
-        return self.network.draw(self.raw.new_zeros(self.shape), lambda raw: choose(self.each.read(raw)), self.raw)
+
+        def one(raw: Tensor, at: pixels.Place) -> Tensor:
+            return choose(self.each.read(raw), at)
+
+        return self.network.draw(self.raw.new_zeros(self.shape), one, self.raw)

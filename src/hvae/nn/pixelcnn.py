@@ -29,8 +29,15 @@ from torch import Tensor, nn
 
 from hvae.errors import HvaeError
 
-Choose = Callable[[Tensor], Tensor]
-"""Parameters (B, P, 1, 1) of one pixel to a value for each of its colours, (B, C, 1, 1)."""
+Place = tuple[slice, slice, slice, slice]
+"""Some values of images (B, C, H, W), chosen at once: one pixel, and those of its colours that are next."""
+Choose = Callable[[Tensor, Place], Tensor]
+"""Parameters (B, P, 1, 1) of one pixel, and a place, to the values there."""
+
+
+def place(i: int, j: int, colours: slice = slice(None)) -> Place:
+    """Some colours of the pixel in row i and column j, of all images."""
+    return slice(None), colours, slice(i, i + 1), slice(j, j + 1)
 
 
 def gate(u: Tensor) -> Tensor:
@@ -108,8 +115,10 @@ class GatedPixelCNN(nn.Module):
     colours do not divide.
 
     >>> network = GatedPixelCNN(1, 1, width=4, layers=1)
-    >>> network(torch.zeros(2, 1, 6, 5)).shape, network.draw(torch.zeros(2, 1, 6, 5), torch.sign).shape
-    (torch.Size([2, 1, 6, 5]), torch.Size([2, 1, 6, 5]))
+    >>> network(torch.zeros(2, 1, 6, 5)).shape
+    torch.Size([2, 1, 6, 5])
+    >>> network.draw(torch.zeros(2, 1, 6, 5), lambda raw, at: raw.sign()).shape
+    torch.Size([2, 1, 6, 5])
     """
 
     def __init__(
@@ -172,7 +181,7 @@ class GatedPixelCNN(nn.Module):
         for i in range(x.shape[2]):
             above = self._above(i, rows, said, x)
             row = _at(told, 2, i)
-            self._drawn_row(x[:, :, i : i + 1], choose, [above, [_at(s, 2, i) for s in said]], row)
+            self._drawn_row(x, i, choose, [above, [_at(s, 2, i) for s in said]], row)
         return x
 
     @property
@@ -191,16 +200,17 @@ class GatedPixelCNN(nn.Module):
             new = _added(new, gate(a), l)
         return every
 
-    def _drawn_row(self, x: Tensor, choose: Choose, beside: list[list[Any]], told: Tensor | float) -> None:
-        """Write one row of an image, (B, C, 1, W), value by value; every layer keeps its own row."""
+    def _drawn_row(self, x: Tensor, i: int, choose: Choose, beside: list[list[Any]], told: Tensor | float) -> None:
+        """Write row i of images, value by value; every layer keeps its own row."""
         above, said = beside
         row = [x.new_zeros(len(x), s.left.conv.in_channels, 1, s.reach + x.shape[3]) for s in self._sights]
         for j in range(x.shape[3]):
             here = [_at(a, 3, j) for a in above], [_at(s, 3, j) for s in said]
             for colour in range(x.shape[1]):
-                raw = self._pixel(j, x[:, :, :, j : j + 1], row, here, _at(told, 3, j))
-                x[:, colour, :, j] = choose(raw)[:, colour, :, 0]
-            row[0][:, :, :, self._sights[0].reach + j] = x[:, :, :, j]
+                raw = self._pixel(j, x[place(i, j)], row, here, _at(told, 3, j))
+                at = place(i, j, slice(colour, colour + 1))
+                x[at] = choose(raw, at)
+            row[0][:, :, :, self._sights[0].reach + j] = x[:, :, i : i + 1, j]
 
     def _pixel(self, j: int, h: Tensor, row: list[Tensor], here: Any, told: Tensor | float) -> Tensor:
         """Parameters of one pixel, (B, P, 1, 1), from a row of every layer up to it."""

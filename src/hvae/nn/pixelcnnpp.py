@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.errors import HvaeError
-from hvae.nn.pixelcnn import Choose
+from hvae.nn.pixelcnn import Choose, place
 from hvae.nn.places import (
     Entry,
     Everywhere,
@@ -140,7 +140,7 @@ class PixelCNNpp(nn.Module):
     >>> network = PixelCNNpp(1, 3, width=4, blocks=1, scales=2)
     >>> network(torch.zeros(2, 1, 6, 5)).shape
     torch.Size([2, 3, 6, 5])
-    >>> network.draw(torch.zeros(2, 1, 6, 5), lambda raw: raw[:, :1].sign()).shape
+    >>> network.draw(torch.zeros(2, 1, 6, 5), lambda raw, at: raw[:, :1].sign()).shape
     torch.Size([2, 1, 6, 5])
     """
 
@@ -168,7 +168,7 @@ class PixelCNNpp(nn.Module):
         """Images of this shape, (B, C, H, W), each pixel by `choose` of its parameters once those before it are
         known."""
         size, memory, said = like.shape[2:], Memory(), self._nothing()
-        x = _with_ones(torch.zeros_like(like))
+        values, x = torch.zeros_like(like), _with_ones(torch.zeros_like(like))
         for i in range(size[0]):
             row = Here(memory, size, i, 0, size[1])
             self.rows.run(0, lowered_row(self.above, memory, x, i), row, self._nothing(), said, c)
@@ -176,8 +176,9 @@ class PixelCNNpp(nn.Module):
             for j in range(size[1]):
                 h = self.enter.place(memory, x, i, j, above)
                 raw = self._read(self.left.run(0, h, Here(memory, size, i, j), said, self._nothing(), c))
-                x[:, :-1, i : i + 1, j : j + 1] = 2 * choose(raw) - 1
-        return (x[:, :-1] + 1) / 2
+                values[place(i, j)] = choose(raw, place(i, j))
+                x[:, :-1][place(i, j)] = 2 * values[place(i, j)] - 1
+        return values
 
     def _read(self, h: Tensor) -> Tensor:
         return self.leave(F.elu(h))

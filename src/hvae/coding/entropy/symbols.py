@@ -61,7 +61,19 @@ class Flat(Code):
         return stack.pop_even(self.size, self.count)
 
 
-class Cumulative(Code):
+class Digits(Code):
+    """Symbols as digits, each with a table of masses given those before it."""
+
+    @abstractmethod
+    def digits(self, symbols: Ints) -> list[tuple[Floats, Ints]]:
+        """The masses (N, K) and values (N,) of each digit, in the order in which a pop finds them."""
+
+    def push(self, stack: Stack, symbols: Ints) -> None:
+        for masses, digits in reversed(self.digits(symbols)):
+            stack.push(masses, digits)
+
+
+class Cumulative(Digits):
     """Symbols 0 .. size - 1 with a cumulative distribution function in integers, in units of about 1 / UNIT."""
 
     size: int
@@ -89,16 +101,15 @@ class Cumulative(Code):
     def pop(self, stack: Stack) -> Ints:
         return self._walk(lambda masses, shift: stack.pop(masses))
 
-    def push(self, stack: Stack, symbols: Ints) -> None:
-        pushes: list[tuple[Floats, Ints]] = []
+    def digits(self, symbols: Ints) -> list[tuple[Floats, Ints]]:
+        every: list[tuple[Floats, Ints]] = []
 
         def digit(masses: Floats, shift: int) -> Ints:
-            pushes.append((masses, (symbols >> shift) & (masses.shape[1] - 1)))
-            return pushes[-1][1]
+            every.append((masses, (symbols >> shift) & (masses.shape[1] - 1)))
+            return every[-1][1]
 
         self._walk(digit)
-        for masses, digits in reversed(pushes):
-            stack.push(masses, digits)
+        return every
 
     def _walk(self, choose: Callable[[Floats, int], Ints]) -> Ints:
         """Digit after digit, the highest first: `choose`, of masses (N, K) and the digit's place, names it (N,)."""
@@ -211,7 +222,7 @@ class Logistics(Cumulative):
         return total >> WEIGHT_BITS
 
 
-class Channels(Code):
+class Channels(Digits):
     """A mixture of logistics joint over channels: each channel given the values of those before it.
 
     Always with the masses that sum to one, also for a law whose `mass` is that of published code and does not.
@@ -221,10 +232,13 @@ class Channels(Code):
         self.law = law
         self.batch, _, self.channels, *self.space = law.loc.shape
 
-    def push(self, stack: Stack, symbols: Ints) -> None:
+    def digits(self, symbols: Ints) -> list[tuple[Floats, Ints]]:
         values = torch.from_numpy(symbols.reshape(self.batch, self.channels, *self.space))  # (B, C, S)
-        for c in reversed(range(self.channels)):
-            self._channel(list(values[:, :c].unbind(1))).push(stack, values[:, c].reshape(-1).numpy())
+        return [
+            digit
+            for c in range(self.channels)
+            for digit in self._channel(list(values[:, :c].unbind(1))).digits(values[:, c].reshape(-1).numpy())
+        ]
 
     def pop(self, stack: Stack) -> Ints:
         values: list[Tensor] = []

@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hvae.coding.entropy import pixels
 from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.registry import Discrete, continuous, form, latent, symbolic
 from hvae.coding.entropy.stack import Stack
@@ -23,6 +24,7 @@ from hvae.coding.entropy.symbols import Code
 from hvae.coding.lossless.book import Book
 from hvae.datum import Context
 from hvae.distributions import Distribution
+from hvae.distributions.pixels import AutoregressivePixels
 from hvae.draw import Draw, Drawn, replay
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run
@@ -88,12 +90,17 @@ def code_of(site: Site, law: Distribution, book: Book) -> Code:
 
 def pop_data(stack: Stack, law: Distribution) -> Tensor:
     """Data in [0, 1] by their p."""
+    if isinstance(law, AutoregressivePixels):
+        return pixels.pop(stack, law)
     own = symbolic(law)
     return own.values(own.data().pop(stack))
 
 
 def push_data(stack: Stack, law: Distribution, value: Tensor) -> None:
     """Data in [0, 1] by their p."""
+    if isinstance(law, AutoregressivePixels):
+        pixels.push(stack, law, value)
+        return
     own = symbolic(law)
     own.data().push(stack, own.symbols(value))
 
