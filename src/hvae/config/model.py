@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from hvae.config.bounds import Deviation, Gain, Groups, Probability, Repeats, Size, Sizes, SizesOrNone
+from hvae.config.bounds import Deviation, Gain, Groups, Probability, Repeats, Size, Sizes, SizesOrNone, StepsOrNone
 from hvae.config.condition import ConditionConfig
 from hvae.config.flow import FlowConfig
 from hvae.config.parse import Section
@@ -70,6 +70,16 @@ class FlowingConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GrowingConfig(FlowingConfig):
+    """What families share to which levels can be added once they are trained."""
+
+    grown: SizesOrNone = ()
+    """Latent dimensions (mlp) or channels (conv) of each level that was added on top by hvae grow, the lowest first."""
+    fade: StepsOrNone = 1000
+    """Steps of training over which an added level fades in (0: it is there at once)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VAEConfig(FlowingConfig):
     """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
 
@@ -102,7 +112,7 @@ class MarkovConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LVAEConfig(FlowingConfig):
+class LVAEConfig(GrowingConfig):
     """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
 
     family: ClassVar[str] = "lvae"
@@ -120,7 +130,7 @@ class LVAEConfig(FlowingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VLAEConfig(FlowingConfig):
+class VLAEConfig(GrowingConfig):
     """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
 
     family: ClassVar[str] = "vlae"
@@ -136,7 +146,7 @@ class VLAEConfig(FlowingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderConfig(FlowingConfig):
+class LadderConfig(GrowingConfig):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 
     family: ClassVar[str] = "ladder"

@@ -1,6 +1,7 @@
 """The exchangeable parts of one latent level."""
 
-from hvae.levels.absorb import Add, Join, Replace
+from hvae.levels.absorb import Add, Join, Raise, Replace
+from hvae.levels.grown import GrownLevel, LiftedPrior
 from hvae.levels.level import Level
 from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, ResidualMean, merge
 from hvae.levels.prior import LearnedPrior, SplitPrior, StandardPrior
@@ -13,11 +14,14 @@ __all__ = [
     "Add",
     "Concat",
     "DataOnly",
+    "GrownLevel",
     "Join",
     "LearnedPrior",
     "Level",
+    "LiftedPrior",
     "Positive",
     "PrecisionWeighted",
+    "Raise",
     "Replace",
     "Residual",
     "ResidualMean",

@@ -20,6 +20,21 @@ class Replace(nn.Module):
         return self.network(z)
 
 
+class Raise(nn.Module):
+    """h = f(v(z) + h): what `Replace` computes of z, moved by the state of what was grown above it.
+
+    Its weights have the names of those of a `Replace` whose network is [v, f].
+    """
+
+    def __init__(self, network: nn.Sequential) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        inject, rest = self.network
+        return rest(inject(z) + h)
+
+
 class Join(nn.Module):
     """h = f([h, v(z)]): concatenation.  VLAE, arXiv 1702.08396, sec. 4.1."""
 

@@ -20,6 +20,13 @@ class FromData(nn.Module, ABC):
         """Start from the input of a first batch."""
 
 
+def silent(network: nn.Module) -> nn.Module:
+    """The network with all its weights at zero: a linear one then answers zeros, whatever it reads."""
+    for weight in network.parameters():
+        nn.init.zeros_(weight)
+    return network
+
+
 def initialise(model: nn.Module, walk: Callable[[], object]) -> None:
     """Run `walk` once without gradients; each layer of the model that starts from data does so from its first input.
 

@@ -65,7 +65,7 @@ class Everywhere(nn.Module):
         self.state = nn.Parameter(torch.randn(channels, 1, 1))
 
     def forward(self, n: int) -> Tensor:
-        return self.state.expand(n, -1, *self.size)  # (n, C, *size)
+        return self.state.expand(n, -1, *self.size).contiguous()  # (n, C, *size): as `Start`
 
     def extra_repr(self) -> str:
         return f"{self.size}"

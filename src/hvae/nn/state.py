@@ -29,7 +29,8 @@ class Start(nn.Module):
         self.state = nn.Parameter(torch.randn(shape))
 
     def forward(self, n: int) -> Tensor:
-        return self.state.expand(n, *self.state.shape)  # (n, *shape)
+        # Whole in memory: sums with it must be of the same order, to the last bit, whether or not something was added.
+        return self.state.expand(n, *self.state.shape).contiguous()  # (n, *shape)
 
 
 class Constant(nn.Module):

@@ -22,12 +22,13 @@ from hvae.levels import Add, Level, SplitPrior, merge, variance
 from hvae.levels.heads import Head
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
-from hvae.nn import Recomputed, Resize, Shape, Start
+from hvae.nn import BottomUp, ConvKit, Recomputed, Resize, Shape, Start
 from hvae.nn.conv import SubPixel, conv, pointwise
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
 from hvae.zoo.flows import Channels, flows
+from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
 from hvae.zoo.pyramid import network, residual, rising, scales
 
@@ -50,17 +51,26 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
             f"and model.groups {config.groups}; for vectors choose model.family lvae"
         )
     sizes, widths = scales(shape[1:], len(config.groups)), _widths(config)
+    added = _crown(config, sizes)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
-    return TopDown(
+    up = rising(config.groups, first, widths, lambda scale: _blocks(config, widths[scale]))
+    return added.walk(
         shape,
-        bottom_up=rising(config.groups, first, widths, lambda scale: _blocks(config, widths[scale])),
+        bottom_up=BottomUp({**dict(up.blocks.items()), **added.features}),
         start=_STARTS[config.start](widths[-1], sizes[-1]),
-        levels=list(_levels(config, sizes)),
+        levels=[*added.levels, *_levels(config, sizes)],
         leave=_leave(config, sizes, head.width),
         head=head,
         flows=flows(config.flow, {f"z{l}": Channels(config.latent, w) for l, w in enumerate(_each(config), start=1)}),
         condition=conditioning(config.condition, _places(config)),
     )
+
+
+def _crown(config: LadderConfig, sizes: list[Shape]) -> Crown:
+    """What was grown on top: it reads the feature of the top level, and moves the state that the walk starts from."""
+    shapes = [(width, *size) for width, size in zip(_widths(config), sizes, strict=True)]
+    top = max(scale for scale, count in enumerate(config.groups) if count)
+    return crown(config, ConvKit(), sum(config.groups), shapes[top], shapes[-1])
 
 
 def _widths(config: LadderConfig) -> list[int]:

@@ -20,6 +20,7 @@ from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape
 from hvae.zoo.flows import Channels, flows
+from hvae.zoo.grown import crown, lifted
 from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
@@ -29,13 +30,18 @@ def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
     kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     depth = len(widths)
-    levels = [_top(config, kit, widths), *(_level(config, kit, widths, l) for l in range(depth - 2, -1, -1))]
+    added = crown(config, kit, depth, widths[-1], widths[-1])
+    levels = [
+        *added.levels,
+        _top(config, kit, widths),
+        *(_level(config, kit, widths, l) for l in range(depth - 2, -1, -1)),
+    ]
     up = {"z1": kit.enter(shape, widths[0])}
     up |= {f"z{l + 1}": kit.connect(widths[l - 1], widths[l]) for l in range(1, depth)}
-    return TopDown(
+    return added.walk(
         shape,
-        bottom_up=BottomUp(up),
-        start=Constant((1,)),
+        bottom_up=BottomUp(up | added.features),
+        start=Constant(widths[-1] if added.levels else (1,)),
         levels=levels,
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
@@ -62,7 +68,7 @@ def _top(config: LVAEConfig, kit: Kit, widths: list[Shape]) -> Level:
     l, dims = len(widths) - 1, config.latents[-1]
     return Level(
         f"z{l + 1}",
-        prior=StandardPrior(kit.latent(widths[l], dims)),
+        prior=lifted(kit, widths[l], dims) if config.grown else StandardPrior(kit.latent(widths[l], dims)),
         posterior=DataOnly(kit.gaussian(widths[l], dims), variance(config.variance)),
         absorb=_absorb(config, kit, widths, l),
     )

@@ -13,11 +13,12 @@ from __future__ import annotations
 from torch import nn
 
 from hvae.config.model import VLAEConfig
-from hvae.levels import DataOnly, Join, Level, Replace, StandardPrior, variance
+from hvae.levels import DataOnly, Join, Level, Raise, Replace, StandardPrior, variance
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape, from_vector, to_gaussian
 from hvae.zoo.flows import Channels, flows
+from hvae.zoo.grown import crown
 from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
 
 
@@ -28,12 +29,13 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     widths = kit.shapes(shape, config.widths)
     up = {"z1": kit.enter(shape, widths[0])}
     up |= {f"z{l + 1}": kit.connect(widths[l - 1], widths[l]) for l in range(1, len(widths))}
+    added = crown(config, kit, len(widths), widths[-1], widths[-1])
     places = {f"z{l + 1}": Place(evidence=widths[l][0], value=config.latents[l]) for l in reversed(range(len(widths)))}
-    return TopDown(
+    return added.walk(
         shape,
-        bottom_up=BottomUp(up),
-        start=Constant((1,)),
-        levels=[_level(config, kit, widths, l) for l in reversed(range(len(widths)))],
+        bottom_up=BottomUp(up | added.features),
+        start=Constant(widths[-1] if added.levels else (1,)),
+        levels=[*added.levels, *(_level(config, kit, widths, l) for l in reversed(range(len(widths))))],
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
@@ -44,10 +46,17 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
 def _level(config: VLAEConfig, kit: Kit, widths: list[Shape], l: int) -> Level:
     h, below, dims = widths[l], widths[max(l - 1, 0)], config.latents[l]
     inject, both = from_vector(dims, h), (2 * h[0], *h[1:])
-    top = l == len(widths) - 1
     return Level(
         f"z{l + 1}",
         prior=StandardPrior((dims,)),
         posterior=DataOnly(to_gaussian(h, dims), variance(config.variance)),
-        absorb=Replace(nn.Sequential(inject, kit.connect(h, below))) if top else Join(inject, kit.connect(both, below)),
+        absorb=_top(config, inject, kit.connect(h, below))
+        if l == len(widths) - 1
+        else Join(inject, kit.connect(both, below)),
     )
+
+
+def _top(config: VLAEConfig, inject: nn.Module, network: nn.Module) -> nn.Module:
+    """Of its latent alone, or of the state too, where levels were grown that move it."""
+    both = nn.Sequential(inject, network)
+    return Raise(both) if config.grown else Replace(both)
