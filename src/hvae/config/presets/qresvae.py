@@ -5,6 +5,8 @@ The published models have 34 million parameters, 12 levels and 2 million steps b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.presets.preset import YOUR_FOLDER, Preset
@@ -41,6 +43,12 @@ def cifar10_lossy_small() -> RunConfig:
     return _lossy(DataConfig(name="cifar10", flip=True), steps=9_000, batch=24)
 
 
+def mnist_lossy_small() -> RunConfig:
+    """Grey digits at three scales, 7 x 7, 4 x 4 and 2 x 2: small enough to come with the library."""
+    run = _lossy(DataConfig(name="mnist"), steps=3_000, batch=24)
+    return replace(run, model=QResVAEConfig(sigma=0.06, patch=4, groups=(1, 1, 1), widths=(32, 48, 64), latent=8))
+
+
 QRESVAE: dict[str, Preset] = {
     "photos-lossy-small": Preset(
         "small lossy codec (QRes-VAE) on any folder of photos; add --data.path FOLDER",
@@ -48,5 +56,6 @@ QRESVAE: dict[str, Preset] = {
         photos_lossy_small,
     ),
     "cifar10-lossy-small": Preset("small lossy codec (QRes-VAE) on CIFAR-10", "not timed; 1 core", cifar10_lossy_small),
+    "mnist-lossy-small": Preset("small lossy codec (QRes-VAE) on grey MNIST", "not timed; 1 core", mnist_lossy_small),
 }
 """By name."""

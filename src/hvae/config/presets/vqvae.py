@@ -25,7 +25,23 @@ def cifar10_vqvae() -> RunConfig:
     )
 
 
+def mnist_vqvae() -> RunConfig:
+    """128 codes of 16 numbers, 7 x 7 of them an image, and a small Transformer that says how probable they are.
+
+    It learns beside them: codes follow the pictures alone, and no gradient of their price reaches them.
+    """
+    return RunConfig(
+        model=VQVAEConfig(
+            codes=128, dims=16, width=64, sigma=0.22, prior="transformer", prior_width=64, prior_layers=2, prior_heads=4
+        ),
+        data=DataConfig(name="mnist"),
+        train=TrainConfig(steps=3_000, batch=32, lr=1e-3, save_every=500, valid_every=500, valid_size=500),
+        evaluate=EvaluateConfig(samples=1, limit=1_000),
+    )
+
+
 VQ: dict[str, Preset] = {
     "cifar10-vqvae": Preset("VQ-VAE on CIFAR-10: 8 x 8 codes, 512 of them", "not timed; 1 core", cifar10_vqvae),
+    "mnist-vqvae": Preset("VQ-VAE on grey MNIST: 7 x 7 codes with a prior", "not timed; 1 core", mnist_vqvae),
 }
 """By name."""
