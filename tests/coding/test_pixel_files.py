@@ -12,8 +12,8 @@ from forgery import mutation, mutations
 from torch import nn
 
 from hvae.coding import Codec, Picture, read
-from hvae.coding.entropy.laws import symbolic
 from hvae.coding.entropy.pixels import Part
+from hvae.coding.entropy.registry import symbolic
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.files.classic import Levels

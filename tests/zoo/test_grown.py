@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_it_fades_in_as_it_grows_older(config: GrowingConfig) -> None:
     for _ in range(6):
         bounds.append(run(model, mode, model.evidence(pictures())).elbo())
         model.after_step()
-    steps = [not torch.equal(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    steps = [not torch.equal(a, b) for a, b in pairwise(bounds)]
     assert steps == [True] * 4 + [False]  # 0, 1/4 ... 1, 1
     assert [float(level.fade) for level in model.young] == [1.0]
 

@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Floats, Ints
-from hvae.coding.entropy.laws import Discrete, symbolic
+from hvae.coding.entropy.registry import Discrete, symbolic
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Cumulative, Digits
