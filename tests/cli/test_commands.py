@@ -76,7 +76,7 @@ def test_version(command: Command) -> None:
         ),
         ("train nowhere.yaml", "no file or folder at nowhere.yaml; expected a configuration"),
         ("train folder", "this preset needs your images; add --data.path FOLDER"),
-        ("train digits --model.wdith 3", "no key named 'model.wdith'; did you mean 'model.width'?"),
+        ("train digits --model.wdith 3", "no key named 'model.wdith'; did you mean 'model.width'"),
         ("train digits --modle.width 3", "no section named 'modle'; did you mean 'model'?"),
         ("train digits --train.steps many", "train.steps: expected int, got 'many'"),
         ("train digits --train.steps", "--train.steps needs a value"),
