@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hvae import processor
 from hvae.nn import product
-from hvae.nn.product import Linear, added, linear
+from hvae.nn.product import Linear, added, linear, pointwise
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this build has no oneDNN")
 
@@ -73,6 +73,31 @@ def test_a_sum_of_maps_and_its_gradients_are_those_of_pytorch(other: list[tuple[
     for ours, theirs in zip(gradients(maps, inputs), gradients(plain, inputs), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     assert other[:2] == [(7, 5), (7, 5)]
+
+
+@needs_onednn
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_a_pointwise_convolution_and_its_gradients_are_those_of_pytorch(
+    order: torch.memory_format, other: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    inputs = tensors((2, 5, 3, 4), (6, 5, 1, 1), (6,))
+
+    def own(h: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        return pointwise(h.contiguous(memory_format=order), w, b)
+
+    for ours, theirs in zip(gradients(own, inputs), gradients(F.conv2d, inputs), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert other  # the gradient of the kernel is made of products
+
+
+@pytest.mark.parametrize(("threads", "batch"), [(2, 2), (1, 16)])
+def test_where_pytorch_takes_it_by_itself_it_is_left_alone(
+    threads: int, batch: int, other: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(product, "_image", lambda *_: pytest.fail("taken"))
+    pointwise(torch.ones(batch, 3, 4, 4), torch.ones(2, 3, 1, 1), None)
 
 
 @needs_onednn

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.product import pointwise
 from hvae.nn.square import square
 
 # Added to a length before dividing by it, as published.  At the usual lengths of 0.5 to 1 it is seen in float32.
@@ -133,6 +134,8 @@ def convolve(h: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, groups
         return image
     if groups == stride == 1 < kernel.shape[-1]:
         return square(h, kernel, bias)
+    if groups == stride == kernel.shape[-1]:
+        return pointwise(h, kernel, bias)
     return F.conv2d(h, kernel, bias, stride, kernel.shape[-1] // 2, groups=groups)
 
 

@@ -58,6 +58,46 @@ def added(h: Tensor, *maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     return rows
 
 
+FEW = 16
+"""Data of a batch from which on PyTorch takes oneDNN for 1x1 convolutions by itself; of several threads always."""
+
+
+def pointwise(h: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """A 1x1 convolution, (B, A, H, W) and (C, A, 1, 1) -> (B, C, H, W), whatever the order of the map in memory.
+
+    >>> pointwise(torch.ones(1, 3, 2, 2), torch.ones(5, 3, 1, 1), None)[0, :, 0, 0]
+    tensor([3., 3., 3., 3., 3.])
+    """
+    if h.shape[0] >= FEW or torch.get_num_threads() > 1 or not _quicker(h, kernel):
+        return F.conv2d(h, kernel, bias)
+    if _learns(h, kernel, bias):
+        y: Tensor = _Pointwise.apply(h, kernel, bias)
+        return y
+    return _image(h, kernel, bias)
+
+
+def _image(h: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    y: Tensor = torch.ops.aten.mkldnn_convolution(h, kernel, bias, (0, 0), (1, 1), (1, 1), 1)
+    return y
+
+
+class _Pointwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, h: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(h, kernel)
+        return _image(h, kernel, bias)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        h, kernel = ctx.saved_tensors
+        on_h, on_kernel, on_bias = ctx.needs_input_grad
+        dh = pointwise(g, kernel.transpose(0, 1), None) if on_h else None
+        # A product a datum: there are few.
+        pairs = zip(g.flatten(2).unbind(), h.flatten(2).unbind(), strict=True) if on_kernel else ()
+        parts = [linear(slopes, rows) for slopes, rows in pairs]
+        return dh, torch.stack(parts).sum(0)[:, :, None, None] if parts else None, g.sum((0, 2, 3)) if on_bias else None
+
+
 def _quicker(x: Tensor, weight: Tensor) -> bool:
     plain = type(x) is Tensor and type(weight) in (Tensor, nn.Parameter)
     single = plain and x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
