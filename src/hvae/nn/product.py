@@ -24,7 +24,7 @@ LARGE = 2_000_000
 class Linear(nn.Linear):
     """`nn.Linear`, by the quickest library."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+    def forward(self, input: Tensor) -> Tensor:
         return linear(input, self.weight, self.bias)
 
 
