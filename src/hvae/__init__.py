@@ -63,8 +63,10 @@ if TYPE_CHECKING:
     from hvae.study.evaluate import evaluate
     from hvae.study.evaluation import Evaluation
     from hvae.study.export import Export, export
+    from hvae.study.forgetting import Forgetting, forgetting
     from hvae.study.gifts.pull import Pull, pull
     from hvae.study.gifts.push import Push, push
+    from hvae.study.grow import Growth, grow
     from hvae.study.report import report
     from hvae.study.restore import restore
     from hvae.study.restored import Restoration
@@ -125,8 +127,10 @@ _PLACES = {
     "study.evaluate": ("evaluate",),
     "study.evaluation": ("Evaluation",),
     "study.export": ("Export", "export"),
+    "study.forgetting": ("Forgetting", "forgetting"),
     "study.gifts.pull": ("Pull", "pull"),
     "study.gifts.push": ("Push", "push"),
+    "study.grow": ("Growth", "grow"),
     "study.report": ("report",),
     "study.restore": ("restore",),
     "study.restored": ("Restoration",),
@@ -196,10 +200,14 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "Evaluation",
     "Export",
     "export",
+    "Forgetting",
+    "forgetting",
     "Pull",
     "pull",
     "Push",
     "push",
+    "Growth",
+    "grow",
     "report",
     "restore",
     "Restoration",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.keys import add_keys
 from hvae.cli.parser import Parser, split_dotted, wants_help
-from hvae.cli.voice import Voice
+from hvae.cli.voice import Voice, table
+from hvae.errors import HvaeError
 from hvae.runs.source import shown_for_help
 
 NAME = "evaluation.json"
@@ -24,12 +26,16 @@ EXAMPLES = (
     "hvae evaluate runs/digits --evaluate.measures quick,classes,quality",
     "hvae evaluate runs/sprites --evaluate.measures disentanglement --evaluate.factors sprites.npz",
     "hvae evaluate runs/vdvae-cifar10-seed1 --evaluate.protocol vdvae",
+    "hvae evaluate runs/grown --on old.npz new.npz",
 )
 
 
 def parser(argv: list[str], command: str = "evaluate", about: str = ABOUT, examples: Any = EXAMPLES) -> Parser:
-    words = Parser(command, about, examples, "RUN [--KEY VALUE ...]")
+    words = Parser(command, about, examples, "RUN [--on DATA ... [--before RUN]] [--KEY VALUE ...]")
     words.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
+    on = "the ELBO of these data alone, beside what the run that this one grew from gives: what was forgotten"
+    words.add_argument("--on", nargs="+", metavar="DATA", help=on)
+    words.add_argument("--before", metavar="RUN", help="the earlier run of --on [the one it began with]")
     if wants_help(argv):
         add_keys(words, {"evaluate": shown_for_help(argv).evaluate})
         words.add_argument("--data.root", metavar="FOLDER", help="where known data sets lie now, if they have moved")
@@ -40,6 +46,8 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     voice = Voice(args.json)
+    if args.on or args.before:
+        return _forgetting(args, dotted, voice)
     with voice.working():
         from hvae.study.evaluate import evaluate
 
@@ -49,3 +57,22 @@ def main(argv: list[str]) -> None:
         voice.show(summary(evaluation))
         folder = Path(args.run)
         voice.show(f"written to {(folder if folder.is_dir() else folder.parent) / NAME}")
+
+
+def _forgetting(args: Namespace, dotted: dict[str, str], voice: Voice) -> None:
+    """The bounds of some sets of data, before and after."""
+    if not args.on:
+        raise HvaeError("--before is for --on: name the data, as in --on old.npz new.npz")
+    with voice.working():
+        from hvae.study.forgetting import forgetting
+
+        told = forgetting(args.run, args.on, before=args.before, overrides=dotted, progress=voice, tell=voice.tell)
+    voice.answer(told.to_dict())
+    if args.json:
+        return
+    shown = table("data", "number", "ELBO before", "ELBO after", "change, nats, 95 % paired")
+    for one in told.sets:
+        rest = ("", str(one.after), "") if one.before is None else (str(one.before), str(one.after), str(one.change))
+        shown.add_row(one.data, f"{one.number:,}", *rest)
+    voice.show(shown)
+    voice.show(f"before: {told.earlier}" if told.earlier else "no earlier run is known; name one with --before")

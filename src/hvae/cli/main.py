@@ -27,6 +27,7 @@ COMMANDS = {
     "features": "write latents as a table of features for other models",
     "restore": "fill, denoise, enlarge or colour pictures",
     "augment": "draw labelled pictures of each class for a classifier, and measure what they do for it",
+    "grow": "add levels to a trained model and train it on new data, with samples of what it was",
     "interpolate": "draw the way from one image to another through the latents",
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",

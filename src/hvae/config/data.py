@@ -46,7 +46,7 @@ NAMES = KNOWN + SOURCES
 MAX_BITS = 16
 _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
 _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (those of the data)")
-_OF_PICTURES = ("size", "crop", "flip", "channels", "pages")
+_OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
 _OF_KINDS = {
     **dict.fromkeys(("bits", "frame", "law"), "audio"),
@@ -85,6 +85,9 @@ class DataConfig(Section):
     attributes: Place = ""
     """A CSV file of numbers that describe the pictures of a folder: headings, then the name of a file and its numbers
     in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
+    replay: Place = ""
+    """An .npz file of pictures that are trained on beside those of the set: samples of an earlier model, which
+    hvae grow writes against forgetting."""
     root: Place = ""
     """A folder in which known sets are looked for first, before the system's, the cache, and the download."""
     size: tuple[Side, Side] | None = None

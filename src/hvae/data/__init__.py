@@ -18,6 +18,7 @@ from hvae.data.order import MicroBatch, StepSampler, epoch_order, generator, sub
 from hvae.data.prepare import prepare
 from hvae.data.provenance import Provenance, differences
 from hvae.data.raw import Raw
+from hvae.data.replay import with_replay
 from hvae.data.sequences.load import load_sequences
 from hvae.data.sequences.split import SequenceData, SequenceSplit
 from hvae.data.where import check_there
@@ -78,7 +79,8 @@ def load(config: DataConfig) -> ImageData:
     raw = _READERS.get(config.name, read_known)(config)
     if config.attributes:
         raw = described(raw, Path(config.attributes).expanduser())
-    return prepare(replace(raw, source=raw.source or config.path), config)
+    data = prepare(replace(raw, source=raw.source or config.path), config)
+    return replace(data, train=with_replay(data.train, config.replay)) if config.replay else data
 
 
 def known_sets(root: str = "") -> list[dict[str, Any]]:

@@ -1,0 +1,138 @@
+"""What a run says of several sets of data, beside what the run it came from said of the same: what it has forgotten.
+
+Shapes: `N` data of a set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hvae.errors import HvaeError
+from hvae.records import JSON
+from hvae.runs.subject import Subject, Tell, open_run, safe_rows
+from hvae.screen.numbers import number
+from hvae.study.images import Images, without_chance
+from hvae.study.progress import Bars, Progress, bars, silent
+from hvae.study.scoring.images import images, plain
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.metrics.results import Estimate
+
+RUN_FILES = ("model.safetensors",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembered:
+    """The ELBO of one set in nats a datum: `after`, of the run; `before`, of the run it came from, and the `change`."""
+
+    data: str
+    number: int
+    after: Estimate
+    before: Estimate | None = None
+    change: Estimate | None = None
+    """Paired by datum: its error is that of the difference."""
+
+    def to_dict(self) -> JSON:
+        """Plain values for JSON."""
+        from hvae.metrics.results import plain as values
+
+        result: JSON = values(self)
+        return result
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """The ELBO of each set; `earlier`, the run that it is compared with, none where there is none."""
+
+    run: str
+    earlier: str
+    sets: tuple[Remembered, ...]
+
+    def to_dict(self) -> JSON:
+        """Plain values for JSON: what `hvae evaluate RUN --on A B --json` gives."""
+        return {"run": self.run, "before": self.earlier or None, "on": [one.to_dict() for one in self.sets]}
+
+    def __str__(self) -> str:
+        return "\n".join(_line(one) for one in self.sets)
+
+
+def _line(one: Remembered) -> str:
+    """One set in words."""
+    if one.before is None or one.change is None:
+        return f"{one.data}: ELBO {one.after} nats, {one.number:,} test data"
+    return (
+        f"{one.data}: ELBO {one.before} before, {one.after} after, change {number(one.change.mean)} "
+        f"± {number(one.change.standard_error)} nats, {one.number:,} test data"
+    )
+
+
+def forgetting(
+    run: str | Path,
+    on: Sequence[str | Path],
+    *,
+    before: str | Path | None = None,
+    count: int = 2000,
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Progress | Bars | None = None,
+    tell: Tell | None = None,
+) -> Forgetting:
+    """The ELBO of several sets of data under a run and under the run it grew from, with the paired difference.
+
+    Arguments: `on`, each a known set, a folder, or an array file, whose test data are taken where there are some, or
+    "test" for those of the run; `before`, the earlier run (none: the one whose weights this run began with, where that
+    is still there); `count`, so many data of each set, evenly over it; `seed` of the draws.  Raises HvaeError for data
+    of another form and for models of sequences.
+    """
+    shown, hear = bars(progress), tell or silent
+    subject = open_run(run, overrides or {}, hear)
+    if subject.run.model.timed:
+        raise HvaeError(f"--on compares bounds of pictures, and {run} is a model of sequences; name a run of pictures")
+    parent = str(before or _parent(subject))
+    earlier = open_run(parent, overrides or {}, hear) if parent else None
+    brought = [_images(subject, source, count) for source in on]
+    sets = []
+    for source, some in zip(on, brought, strict=True):
+        after = _bounds(subject, some, f"{source}", seed, shown)
+        if earlier is None:
+            sets.append(_remembered(source, after))
+        else:
+            sets.append(_remembered(source, after, _bounds(earlier, some, f"{source}, before", seed, shown)))
+    return Forgetting(str(run), parent, tuple(sets))
+
+
+def _parent(subject: Subject) -> str:
+    """The run folder whose weights this one began with; empty where there is none any more."""
+    init = subject.run.config.train.init
+    return init if init and any((Path(init) / name).is_file() for name in RUN_FILES) else ""
+
+
+def _images(subject: Subject, source: str | Path, count: int) -> Images:
+    """So many data of a set, evenly over it, in the form of the model."""
+    name = str(source)
+    brought = images(subject, plain(subject.run.config.data, subject.images), name)  # type: ignore[arg-type]
+    every = max(1, len(brought.split) // count)
+    return without_chance(brought.some(range(0, len(brought.split), every)[:count]))
+
+
+def _bounds(subject: Subject, some: Images, what: str, seed: int, shown: Bars) -> Tensor:
+    """The ELBO of each datum in nats, (N,)."""
+    from hvae.metrics.outliers import measure
+
+    model = subject.run.model
+    rows = min(subject.config.batch, safe_rows(model, some.batch([0])))
+    with shown.bar(f"ELBO of {what}") as tick:
+        measured = measure(model, some.batches(rows), bits=subject.run.bits, cuts=(), seed=seed, progress=tick)
+    return measured.log_p
+
+
+def _remembered(source: str | Path, after: Tensor, before: Tensor | None = None) -> Remembered:
+    from hvae.metrics.results import estimate
+
+    earlier = {} if before is None else {"before": estimate(before), "change": estimate(after - before)}
+    return Remembered(data=str(source), number=len(after), after=estimate(after), **earlier)
