@@ -102,8 +102,11 @@ class Runner:
 
     def ask(self, repeats: int) -> tuple[float, float, float]:
         """The number that the work returned, and the seconds of processor and of wall that `repeats` of it took."""
-        self.ours.send(repeats)
-        value, cpu, wall = self.ours.recv()
+        try:
+            self.ours.send(repeats)
+            value, cpu, wall = self.ours.recv()
+        except (EOFError, BrokenPipeError):
+            raise SystemExit("a side has stopped; its message is above") from None
         return value, cpu, wall
 
     def peak(self) -> int:

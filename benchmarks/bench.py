@@ -80,14 +80,14 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--busy", action="store_true", help="measure on a machine that others use")
     parser.add_argument("--curves", action="store_true", help="how cost grows with depth, batch and resolution")
     parser.add_argument("--list", action="store_true", help="the names of the pairs")
-    for name in ("vdvae", "nvae"):
+    for name in ("vdvae", "nvae", "biva"):
         parser.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"a clone of the released code of {name}")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parsed()
-    known = pairs({"vdvae": args.vdvae, "nvae": args.nvae})
+    known = pairs({"vdvae": args.vdvae, "nvae": args.nvae, "biva": args.biva})
     chosen = [pair for pair in known if not args.names or pair.name.startswith(tuple(args.names))]
     if args.list or not chosen:
         print("\n".join(pair.name for pair in known))

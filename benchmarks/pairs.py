@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import biva_step
 import diffusion_step
 import iwae_speed
 import ladder_step
@@ -193,6 +194,10 @@ AIMS = {
 
 def released(folders: Mapping[str, Path | None]) -> Iterator[Pair]:
     """Beside the released code, where a clone of it is at hand."""
+    if biva := folders.get("biva"):
+        for kind, aim in (("step", 1.2), ("evaluation", 1.3)):
+            both = partial(biva_step.ours, kind, 2), partial(biva_step.official, biva, kind, 2)
+            yield Pair(f"biva/{kind}", *both, aim=aim, alike=False, released=True)
     makers = {"vdvae": (vdvae, ("ours", "official")), "nvae": (nvae, ("hvae", "official"))}
     for name, (make, sides) in makers.items():
         folder = folders.get(name)

@@ -68,7 +68,7 @@ def pointwise(h: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     >>> pointwise(torch.ones(1, 3, 2, 2), torch.ones(5, 3, 1, 1), None)[0, :, 0, 0]
     tensor([3., 3., 3., 3., 3.])
     """
-    if h.shape[0] >= FEW or torch.get_num_threads() > 1 or not _quicker(h, kernel):
+    if not _quicker(h, kernel) or h.shape[0] >= FEW or torch.get_num_threads() > 1:
         return F.conv2d(h, kernel, bias)
     if _learns(h, kernel, bias):
         y: Tensor = _Pointwise.apply(h, kernel, bias)
@@ -99,11 +99,13 @@ class _Pointwise(torch.autograd.Function):
 
 
 def _quicker(x: Tensor, weight: Tensor) -> bool:
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
     plain = type(x) is Tensor and type(weight) in (Tensor, nn.Parameter)
     single = plain and x.dtype == weight.dtype == torch.float32 and x.device.type == "cpu"
     if not single or x.numel() * weight.shape[0] < LARGE or torch.is_autocast_enabled("cpu"):
         return False
-    return prefers_onednn() and not torch.compiler.is_compiling() and not torch.jit.is_tracing()
+    return prefers_onednn()
 
 
 def _learns(*tensors: Tensor | None) -> bool:
