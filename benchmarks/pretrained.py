@@ -37,6 +37,10 @@ MODELS = {
     "digits": Packed("pre-digits", "cc-by-4.0"),
     "mnist-ladder": Packed("pre-mnist-ladder", "cc-by-sa-3.0"),
     "mnist-ladder-class": Packed("mnist-class", "cc-by-sa-3.0"),
+    "digits-vdm": Packed("pre-digits-vdm", "cc-by-4.0"),
+    "mnist-lossy": Packed("pre-mnist-lossy", "cc-by-sa-3.0"),
+    "mnist-vqvae": Packed("pre-mnist-vqvae", "cc-by-sa-3.0"),
+    "shakespeare-vrae": Packed("text-vrae", "cc0-1.0"),
 }
 
 
