@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from processes import LIMIT, started
 
 HVAE = f"'{sys.executable}' -m hvae"
 QUICK = ("--help", "train --help", "models")
@@ -48,3 +51,43 @@ def test_what_an_encoding_lacks_is_escaped() -> None:
 
 def test_the_package_is_the_command() -> None:
     assert shell(f"{HVAE} -V").stdout == shell(f"{HVAE} --version").stdout
+
+
+WRITING = """
+import sys, time
+from hvae.cli import models
+from hvae.cli.main import main
+from hvae.files import beside, making, replacing
+
+def write(words):
+    with replacing("one") as one, beside("two") as two, making("three"):
+        one.write_bytes(b"half")
+        two.write_bytes(b"half")
+        print("begun", flush=True)
+        time.sleep(600)
+
+models.main = write
+sys.argv = ["hvae", "models"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_who_is_asked_to_end_leaves_nothing_half_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with started("-c", WRITING) as process:
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        assert len(list(tmp_path.iterdir())) == 3
+        process.send_signal(getattr(signal, name))
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130 and err == "hvae: stopped\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    program = "import signal; from hvae.cli import streams; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+    program += "streams.listen(); print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"
+    with started("-c", program) as process:
+        assert process.communicate(timeout=LIMIT)[0] == "True\n"

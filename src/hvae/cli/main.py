@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
     if argv is None:
         streams.prepare()
+        streams.listen()
         sys.excepthook = show_fault
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()

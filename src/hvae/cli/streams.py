@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -19,6 +20,26 @@ def prepare() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr = _Forgiving(sys.stderr.detach(), sys.stderr.encoding, "backslashreplace", line_buffering=True)
+
+
+def listen() -> None:
+    """Let a request to end (SIGTERM, and SIGHUP of a terminal that was closed) undo what is half done, as Ctrl-C does.
+
+    The second one ends the process at once; so does the first in processes that this one starts, and one that is
+    ignored, as under nohup, stays ignored.
+    """
+    ours = os.getpid()
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != ours:
+            os.kill(os.getpid(), number)
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
 
 
 def _reopen(number: int, name: str) -> None:
