@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -43,3 +44,12 @@ def test_places_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
     check_place(tmp_path / "new" / "newer" / "a.png")
     with pytest.raises(HvaeError, match="is no folder"):
         check_place(tmp_path / "file" / "a.png")
+    for place in ("/proc/a.png", "/proc/self/new/a.png"):
+        if Path("/proc").is_dir():
+            with pytest.raises(HvaeError, match="nothing may be written into /proc"):
+                check_place(Path(place))
+    os.mkfifo(tmp_path / "pipe.png")
+    for device in (tmp_path / "pipe.png", Path(os.devnull)):
+        with pytest.raises(HvaeError, match="it is there, and no file"):
+            check_place(device)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe.png"]

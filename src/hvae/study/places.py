@@ -6,6 +6,7 @@ import os
 import re
 from itertools import count
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
 
 from hvae.errors import HvaeError, short
 from hvae.screen.text import is_seen
@@ -30,15 +31,27 @@ def check_file(path: str | Path) -> Path:
 
 
 def check_place(place: Path) -> None:
-    """Raises HvaeError unless a file or folder can be made here; folders above it that are missing will be."""
+    """Raises HvaeError unless a file or folder can be made here; folders above it that are missing will be.
+
+    What is there already is a file or a folder: a device or a pipe is never replaced by a file.
+    """
     long = next((part for part in place.parts if len(os.fsencode(part)) > _LONGEST), None)
     if long is not None:
         raise HvaeError(f"could not write {short(long)}: expected a name of at most {_LONGEST} bytes; shorten it")
     parent = next((folder for folder in place.absolute().parents if os.path.exists(folder)), place.absolute())
     if not parent.is_dir():
         raise HvaeError(f"could not write {place}: {parent} is no folder; choose another one")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise HvaeError(f"could not write {place}: nothing may be written into {parent}; choose another folder")
+    if place.exists() and not place.is_file() and not place.is_dir():
+        raise HvaeError(f"could not write {place}: it is there, and no file; choose another name")
+    try:
+        # Tried, since rights alone do not tell: some file systems take no files of anybody.
+        with TemporaryFile(dir=parent):
+            pass
+    except OSError as fault:
+        why = fault.strerror or fault
+        raise HvaeError(
+            f"could not write {place}: nothing may be written into {parent} ({why}); choose another folder"
+        ) from fault
 
 
 def safe(name: str, suffix: str, number: int) -> PurePosixPath:
