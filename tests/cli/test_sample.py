@@ -121,6 +121,11 @@ def test_one_picture_keeps_its_pixels_unless_asked(run: Path, tmp_path: Path, co
         (("--enlarge", "0"), "--enlarge: expected auto, or 1 to 64 times, got 0"),
         (("--enlarge", "x"), "--enlarge: expected auto, or 1 to 64 times, got x"),
         (("--enlarge", "9" * 5000), "--enlarge: expected auto, or 1 to 64 times, got 999"),
+        (("--top-p", "1.5"), "top-p: expected a share above 0 and at most 1, got 1.5"),
+        (("--top-p", "z1=-0.5"), "top-p: expected a share above 0 and at most 1, got -0.5"),
+        (("--top-k", "0"), "top-k: expected at least 1 code, got 0"),
+        (("--top-k", "z2=-3"), "top-k: expected at least 1 code, got -3"),
+        (("--top-k", "5"), "z2: top-k and top-p are for levels of codes"),
         (("--enlarge", "64", "-n", "100000"), "--enlarge 64: expected at most 200,000,000 pixels"),
     ],
 )

@@ -24,7 +24,7 @@ from torch import Tensor
 from hvae.distributions.base import Distribution, full
 from hvae.distributions.discrete import choose
 from hvae.distributions.divergence import register_kl
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 
 
 def codes_at(book: Tensor, index: Tensor) -> Tensor:
@@ -166,6 +166,13 @@ class Among(NamedTuple):
     k: int | None = None
     p: float = 1.0
 
+    def check(self) -> None:
+        """Raises HvaeError for numbers that fit no book at all."""
+        if self.k is not None and self.k < 1:
+            raise HvaeError(f"top-k: expected at least 1 code, got {short(self.k)}")
+        if not 0 < self.p <= 1:
+            raise HvaeError(f"top-p: expected a share above 0 and at most 1, got {short(self.p)}")
+
     def __call__(self, logits: Tensor) -> Tensor:
         """Logits (B, K, ...), minus infinity for the codes that are left out."""
         ranked, order = logits.sort(1, descending=True)
@@ -257,10 +264,9 @@ class AutoregressiveCodes(Codes):
 
     def narrowed(self, among: Among) -> AutoregressiveCodes:
         """The same with fewer codes at each position.  Raises HvaeError for more codes than the book has, or none."""
-        if among.k is not None and not 1 <= among.k <= len(self.book):
+        among.check()
+        if among.k is not None and among.k > len(self.book):
             raise HvaeError(f"top-k: expected 1 to {len(self.book):,}, the codes of the book, got {among.k:,}")
-        if not 0 < among.p <= 1:
-            raise HvaeError(f"top-p: expected a share above 0 and at most 1, got {among.p}")
         return AutoregressiveCodes(self.book, self.maps, self.temperature, among)
 
     def penalty(self) -> Tensor:

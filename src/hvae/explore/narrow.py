@@ -26,6 +26,9 @@ def narrowing(model: Model, top_k: TopK = None, top_p: TopP = 1.0) -> dict[str, 
     """
     by_k = dict(top_k) if isinstance(top_k, Mapping) else {REST: top_k}
     by_p = dict(top_p) if isinstance(top_p, Mapping) else {REST: top_p}
+    # A number that no book fits is the fault, whatever the model is.
+    for among in (*(Among(k=k) for k in by_k.values()), *(Among(p=p) for p in by_p.values())):
+        among.check()
     rest = Among(by_k.pop(REST, None), by_p.pop(REST, 1.0))
     if not by_k and not by_p and rest == Among():
         return {}
