@@ -51,6 +51,7 @@ def test_what_flows_cannot_do_is_one_line(
     train = ("train", "digits", "--out", tmp_path / "none", *tiny)
     for line, words in {
         "no level named 'z9'; did you mean 'z2'": (*FLOW, "--model.flow.levels", "z9"),
+        "model.flow.levels: expected each name once, got 'z1' twice": (*FLOW, "--model.flow.levels", "z1,z2,z1"),
         "there is no flow to place": ("--model.flow.levels", "z1"),
         "no choice named 'afine'; did you mean 'affine'": ("--model.flow.prior", "afine"),
         "expected at least 2, got 1": (*FLOW, "--model.flow.bins", "1"),

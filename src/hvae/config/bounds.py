@@ -73,6 +73,23 @@ class Length:
 
 
 @dataclass(frozen=True)
+class Distinct:
+    """No entry of a tuple comes twice.
+
+    >>> Distinct().check(("z1", "z2", "z1"), "model.flow.levels")
+    Traceback (most recent call last):
+    ...
+    hvae.config.bounds.OutOfBounds: model.flow.levels: expected each name once, got 'z1' twice
+    """
+
+    def check(self, value: tuple[str, ...], at: str) -> None:
+        """Raises HvaeError, which names the first entry that comes again."""
+        again = next((one for place, one in enumerate(value) if one in value[:place]), None)
+        if again is not None:
+            raise OutOfBounds(f"{at}: expected each name once, got {short(again)} twice")
+
+
+@dataclass(frozen=True)
 class Among:
     """The few numbers that a value may be, and what each of them means, in words."""
 
@@ -114,4 +131,6 @@ NonNegative = Annotated[float, Bound(least=0, most=1e30)]
 Deviation = Annotated[float, Bound(least=1e-6, most=1e3, expected="a standard deviation from 0.000001 to 1,000")]
 Gain = Annotated[float, Bound(least=0, most=1e3, expected="a variance for each unit of signal from 0 to 1,000")]
 Line = Annotated[str, Length(1, 200)]
+Names = Annotated[tuple[Line, ...], Length(0, 1000), Distinct()]
+Levels = Annotated[tuple[Line, ...], Length(1, 1000), Distinct()]
 Place = Annotated[str, Length(0, 4096)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Fraction, Length, Line, Size
+from hvae.config.bounds import Bound, Fraction, Levels, Size
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
@@ -33,7 +33,7 @@ class ConditionConfig(Section):
 
     kind: ConditionKind = "none"
     """none; class, the label of each datum; vector, the numbers that data.attributes names."""
-    levels: Annotated[tuple[Line, ...], Length(1, 1000)] = (ALL,)
+    levels: Levels = (ALL,)
     """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one."""
     how: How = "film"
     """How it enters a feature: add, film (scale and shift of each channel), concat (a linear map of both)."""
@@ -52,6 +52,10 @@ class ConditionConfig(Section):
         if self.kind == "none" and self.drop:
             raise HvaeError(
                 "model.condition.drop: there is no condition to drop; set model.condition.kind to class or vector"
+            )
+        if self.kind == "none" and self.levels != (ALL,):
+            raise HvaeError(
+                "model.condition.levels: there is no condition to place; set model.condition.kind to class or vector"
             )
         if ALL in self.levels and len(self.levels) > 1:
             raise HvaeError(f"model.condition.levels: expected all or names of levels, got {','.join(self.levels)}")

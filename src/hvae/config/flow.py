@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Length, Line, Repeats, Sizes
+from hvae.config.bounds import Bound, Levels, Repeats, Sizes
 from hvae.config.condition import ALL
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
@@ -34,7 +34,7 @@ class FlowConfig(Section):
     spline) score in one pass and sample in one a dimension; the coupling ones do both in two."""
     posterior: FlowKind = "none"
     """Flow of the posterior, of the same kinds; the autoregressive ones sample in one pass (inverse autoregressive)."""
-    levels: Annotated[tuple[Line, ...], Length(1, 1000)] = (ALL,)
+    levels: Levels = (ALL,)
     """Levels that get flows, by name (z2,z1); all for every one."""
     transforms: Repeats = 3
     """Maps in a row, each in the opposite order of the one before."""

@@ -14,6 +14,7 @@ from hvae.config.bounds import (
     Decay,
     Fraction,
     Line,
+    Names,
     NonNegative,
     Place,
     Seed,
@@ -52,7 +53,7 @@ class TrainConfig(Section):
 
     init: Place = ""
     """A run folder, or a .safetensors file, whose weights training begins with wherever their names fit."""
-    only: tuple[Line, ...] = ()
+    only: Names = ()
     """Parameters that are trained, by name (levels.z3, *.bias; hvae inspect --parameters shows them); others are
     frozen."""
 
