@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 import hvae
+from hvae.config.presets import preset
+from hvae.errors import HvaeError
+from hvae.study.beforehand import check_parts
 
 Command = Callable[..., Any]
 FIRST = (
@@ -107,7 +110,15 @@ def test_files_of_codes_come_back(stages: tuple[Path, Path], command: Command, t
 
 
 def test_a_codebook_larger_than_the_first_batch_is_refused(command: Command, tmp_path: Path) -> None:
-    said = command("train", "digits", "--out", tmp_path / "run", *FIRST, "--model.codes", 65, "--train.batch", 16)
-    assert said.code == 2
-    assert "65 codes start at vectors of the first batch, which has 64 (16 data, 4 positions)" in said.err
-    assert not (tmp_path / "run" / "model.safetensors").exists()
+    books = (("--train.batch", 16), ("--train.batch", 16, "--model.codebook", "gradient"))
+    for words in (*books, ("--train.batch", 64, "--train.accumulate", 4), ("--train.batch", 16, "--dry-run")):
+        said = command("train", "digits", "--out", tmp_path / "run", *FIRST, "--model.codes", 65, *words)
+        assert said.code == 2 and said.err.count("\n") == 1, said.err
+        assert "65 codes start at vectors of the first batch, which has 64 (16 data, 4 positions)" in said.err
+        assert not (tmp_path / "run").exists()
+
+
+def test_it_is_refused_before_data_are_read() -> None:
+    config = preset("digits").override({"model.family": "vqvae", "model.codes": 999, "train.batch": 2})
+    with pytest.raises(HvaeError, match="999 codes start"):
+        check_parts(config)

@@ -9,7 +9,7 @@ from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape
 from hvae.study.beforehand import check_parts
 from hvae.study.building import checked, parameters
-from hvae.study.levels import check_held, check_levels
+from hvae.study.levels import check_first_batch, check_held, check_levels
 from hvae.study.sizing import settled
 
 
@@ -34,6 +34,7 @@ def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> Non
         model = checked(config, shape, bits)
         check_levels(config.objective, model)
         check_held(config.evaluate, model)
+        check_first_batch(config.train, model)
         levels = names(model)
     check_parts(config)
     train, evaluate = config.train, config.evaluate

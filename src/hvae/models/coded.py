@@ -5,13 +5,17 @@ Shapes: none of its own.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from torch import Tensor
 
+from hvae.distributions.codebook import Codes
 from hvae.models.topdown import TopDown
 from hvae.nn.averages import AveragedBook
-from hvae.nn.codebook import Book
+from hvae.nn.begin import FromData
+from hvae.nn.codebook import Book, check_enough
+from hvae.walk import glimpse
 
 
 class Coded(TopDown):
@@ -21,6 +25,14 @@ class Coded(TopDown):
         super().__init__(*args, **parts)
         # Looked for once: a walk through all modules in each step would cost more than a small codebook.
         self.books = {name: level.book for name, level in self.levels.items() if isinstance(level.book, Book)}
+
+    def check_batch(self, data: int) -> None:
+        """Raises HvaeError for codes that cannot start at the vectors of a batch of so many data."""
+        laws = {record.name: record.p for record in glimpse(self).latents}
+        for name, book in self.books.items():
+            law = laws[name]
+            if isinstance(book, FromData) and isinstance(law, Codes):
+                check_enough(len(book.codes), data, prod(law.size[1:]))
 
     def before_step(self) -> None:
         for book in self.books.values():

@@ -77,14 +77,19 @@ class Book(nn.Module, ABC):
         return "{} codes of {}".format(*self.codes.shape)
 
 
+def check_enough(codes: int, data: int, positions: int) -> None:
+    """Raises HvaeError for more codes than a batch has vectors for them to start at."""
+    if data * positions < codes:
+        raise HvaeError(
+            f"model.codes: {codes:,} codes start at vectors of the first batch, which has {data * positions:,} "
+            f"({data} data, {positions} positions); raise train.batch, or lower model.codes"
+        )
+
+
 def chosen_vectors(z: Tensor, count: int) -> Tensor:
     """So many random ones of the vectors of a map: (B, D, *P) -> (count, D).  Raises HvaeError for too few of them."""
     vectors = rows_of(z.detach())
-    if len(vectors) < count:
-        raise HvaeError(
-            f"model.codes: {count:,} codes start at vectors of the first batch, which has {len(vectors):,} "
-            f"({len(z)} data, {len(vectors) // len(z)} positions); raise train.batch, or lower model.codes"
-        )
+    check_enough(count, len(z), len(vectors) // len(z))
     return vectors[torch.randperm(len(vectors), device=z.device)[:count]]
 
 

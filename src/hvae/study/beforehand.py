@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import RunConfig
+from hvae.config.vqvae import CodedConfig
 from hvae.errors import HvaeError
 from hvae.runs.source import expected_shape, is_stated
 from hvae.runs.subject import Subject, Tell
 from hvae.study.building import outline
+from hvae.study.levels import check_first_batch
 from hvae.study.progress import bars
 
 if TYPE_CHECKING:
@@ -24,19 +26,25 @@ REPORT_BYTES = 10_000_000
 
 
 def check_parts(config: RunConfig) -> None:
-    """Raises HvaeError for `train.only` and `train.init` that do not fit the model, before any image is read.
+    """Raises HvaeError for `train.only`, `train.init` and a first batch that do not fit the model, before any image is
+    read.
 
     Where the images alone say what the model is, it is said when they have been.
     """
     from hvae.training.parts import matching, weights_for
 
     train = config.train
-    if not (train.only or train.init) or not is_stated(config.data) or config.model.condition.is_open:
+    if (
+        not (train.only or train.init or isinstance(config.model, CodedConfig))
+        or not is_stated(config.data)
+        or config.model.condition.is_open
+    ):
         return
     shape, bits = expected_shape(config)
     if config.data.is_sequential and len(shape) == 1:
         return  # the vocabulary of a text is known by the text alone
     model = outline(config.model, shape, bits)
+    check_first_batch(train, model)
     matching([name for name, _ in model.named_parameters()], train.only)
     if train.init:
         weights_for(model, train.init)

@@ -22,7 +22,7 @@ from hvae.runs.subject import Subject, Tell
 from hvae.study.beforehand import check_measures, check_parts, check_space
 from hvae.study.building import trainable
 from hvae.study.conditions import complete_data
-from hvae.study.levels import check_held, check_levels
+from hvae.study.levels import check_first_batch, check_held, check_levels
 from hvae.study.planning import Job
 from hvae.study.sizing import sized
 from hvae.study.warm_up import warm_up_warning
@@ -48,6 +48,7 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     check_kind(model, data)
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
+    check_first_batch(config.train, model)
     complete_data(model, data.train)
     size = sum(p.numel() for p in model.parameters())
     earlier = read_provenance(job.folder)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.objective import ObjectiveConfig
+from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError, unknown
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
             if name not in own:
                 advice = f"set --objective.{key} for the levels of this model"
                 raise HvaeError(f"objective.{key}: {unknown('level', name, own)}; {advice}")
+
+
+def check_first_batch(train: TrainConfig, model: Model) -> None:
+    """Raises HvaeError for a model that cannot start from a first batch of this size, before a folder is made."""
+    from hvae.models.coded import Coded
+
+    if isinstance(model, Coded):
+        model.check_batch(train.batch // train.accumulate)
 
 
 def _check_kind(objective: ObjectiveConfig, model: Model) -> None:
