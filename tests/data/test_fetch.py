@@ -168,6 +168,10 @@ def test_a_set_of_the_right_size_with_other_images_says_so(tmp_path: Path, monke
 def test_known_sets_say_what_and_where(tmp_path: Path) -> None:
     entries = {entry["name"]: entry for entry in known_sets(str(tmp_path))}
     assert entries["digits"]["found"] == "built in" and entries["mnist"]["found"] == ""
+    drawn, mnist = entries["moving-mnist"], entries["mnist"]
+    assert [drawn[key] for key in ("found", "searched", "download")] == [
+        mnist[key] for key in ("found", "searched", "download")
+    ]
     assert entries["mnist"]["forms"] == ["mnist", "mnist-dynamic", "mnist-binary"]
     assert entries["mnist"]["searched"][0] == str(tmp_path / "mnist")
     assert entries["mnist-static"]["sizes"] == {"train": 50_000, "valid": 10_000, "test": 10_000}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from hvae.data.fetch import Remote, cache_folder, is_whole, places
 
@@ -51,7 +51,8 @@ class KnownSet(Generic[R]):
     form; `sizes` of its splits; `licence`; `folders` tried below a root; `layouts`; `remotes`, its files as published;
     `system`, folders where a Linux distribution puts it; `digests`, what `digest` gives for its splits; `steps`, of
     sequences the median length of the training sequences; `short`, how to say that a split is not whole; `made`, who
-    makes it here, where no file holds it; `scarce`, why there is nothing to download where there are no remotes.
+    makes it here, where no file holds it; `of`, the set that it is made of, if of any; `scarce`, why there is nothing
+    to download where there are no remotes.
     """
 
     name: str
@@ -68,6 +69,7 @@ class KnownSet(Generic[R]):
     steps: int = 0
     short: str = "{n:,} of {full:,} {split} images"
     made: Callable[[], R] | None = None
+    of: KnownSet[Any] | None = None
     scarce: str = "nobody serves it without an account"
 
     def found(self, root: str) -> tuple[Path, Layout[R]] | None:

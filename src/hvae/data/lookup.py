@@ -56,8 +56,9 @@ def check_known(config: DataConfig) -> None:
     name = base(config.name)
     sequences = sets(config)
     known: KnownSet[Any] = sequences[name] if name in sequences else SETS[name]
-    if known.made is None and known.found(config.root) is None:
-        _check_remote(known, config)
+    files = known.of or known
+    if files.made is None and files.found(config.root) is None:
+        _check_remote(files, config)
 
 
 def _check_remote(known: KnownSet[Any], config: DataConfig) -> None:
@@ -99,7 +100,8 @@ def listing(root: str = "") -> list[dict[str, Any]]:
 
 
 def _listed(known: KnownSet[Any], root: str) -> dict[str, Any]:
-    at = known.found(root)
+    files = known.of or known
+    at = files.found(root)
     return {
         "name": known.name,
         "forms": [name for name in KNOWN if base(name) == known.name],
@@ -108,7 +110,7 @@ def _listed(known: KnownSet[Any], root: str) -> dict[str, Any]:
         "bits": known.bits,
         "sizes": dict(known.sizes),
         "licence": known.licence,
-        "found": "built in" if known.made else str(at[0]) if at else "",
-        "searched": [str(place) for place in known.searched(root)],
-        "download": [address for remote in known.remotes for address in remote.addresses[:1]],
+        "found": "built in" if files.made else str(at[0]) if at else "",
+        "searched": [str(place) for place in files.searched(root)],
+        "download": [address for remote in files.remotes for address in remote.addresses[:1]],
     }

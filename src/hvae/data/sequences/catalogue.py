@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hvae.config.data import DataConfig
+from hvae.data.catalogue import MNIST
 from hvae.data.fetch import Remote
 from hvae.data.known import KnownSet, Layout
 from hvae.data.sequences.audio import fsdd_zip, read_audio
@@ -144,6 +145,7 @@ def _moving(config: DataConfig) -> KnownSet[RawSequences]:
         folders=(),
         layouts=(),
         made=partial(moving_digits, config),
+        of=MNIST,
     )
 
 
