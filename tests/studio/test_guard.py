@@ -157,3 +157,20 @@ def test_a_fault_of_ours_is_a_line_and_the_server_goes_on(client: TestClient, mo
     assert client.post("/api/draw", json=question).status_code == 507
     monkeypatch.undo()
     assert client.post("/api/draw", json=question).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "3", "null", '"x"', '"run=0"', "{", "", '{"run": -1}', '{"run": 9}', "[" * 9999]
+)
+@pytest.mark.parametrize("view", ["draw", "training", "score", "restore", "nothing"])
+def test_questions_that_are_none_are_refused_as_json(client: Any, view: str, body: str) -> None:
+    answer = client.post(f"/api/{view}", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    line = answer.json()["error"]
+    assert line and "\n" not in line and "Asked" not in line and "configuration" not in line
+
+
+def test_addresses_that_are_none_are_refused_as_json(client: Any) -> None:
+    for method, address, status in (("GET", "/api/draw", 405), ("GET", "/nothing", 404), ("POST", "/", 405)):
+        answer = client.request(method, address)
+        assert answer.status_code == status and address in answer.json()["error"]

@@ -135,9 +135,13 @@ def test_what_is_no_picture_of_the_model_is_a_line(ask: Ask, picture: str) -> No
 def test_scores_are_those_of_hvae_score(ask: Ask, runs: tuple[Path, Path]) -> None:
     own = ask("own", split="test", place=0)
     end = time.monotonic() + 300
-    while "waiting" in (info := ask("score", picture=own.info["picture"]).info):
+    first = reply = ask("score", picture=own.info["picture"])
+    assert first.status == 503 and "reading what is usual" in first.info["error"]
+    while reply.status == 503:
         assert time.monotonic() < end
         time.sleep(0.1)
+        reply = ask("score", picture=own.info["picture"])
+    info = reply.info
     x = torch.from_numpy((own.pictures["picture"][..., 0].astype(np.float32) / 17).round() / 15)[:, None]
     scores = hvae.score(runs[0], x, normal=500, overrides={"train.accelerator": "cpu"})
     for name, one in info["scores"].items():
@@ -182,3 +186,10 @@ def test_a_question_of_more_levels_than_any_model_has_is_not_read() -> None:
     seeds = {f"q{k}": [1] * 33 for k in range(2001)}
     with pytest.raises(HvaeError, match="seeds: expected 0 to 2,000 entries"):
         read(DrawAsked, {"seeds": seeds})
+
+
+def test_a_mask_of_the_page_is_called_one(ask: Ask) -> None:
+    picture = ask("own", split="test", place=0).info["picture"]
+    for bits, line in (("AAAAAAAAAAA=", "the mask hides nothing"), ("//////////8=", "the mask hides everything")):
+        reply = ask("restore", picture=picture, hidden=bits)
+        assert reply.status == 400 and reply.info["error"].startswith(line)

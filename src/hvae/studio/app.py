@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -18,7 +19,7 @@ from hvae import __version__
 from hvae.config.parse import read
 from hvae.errors import HvaeError, unknown
 from hvae.studio.asked import plain_json
-from hvae.studio.desk import Busy, Desk, Stale
+from hvae.studio.desk import Busy, Desk, Reading, Stale
 from hvae.studio.guard import Guard, Pass, TooLarge
 from hvae.studio.shown import Shown
 from hvae.studio.views import VIEWS
@@ -47,7 +48,7 @@ class Studio:
             Route("/api/upload", self.upload, methods=["POST"]),
             Route("/api/{view}", self.view, methods=["POST"]),
         ]
-        faults = {HvaeError: _refused, Stale: _stale, Exception: _broken, MemoryError: _full}
+        faults = {HTTPException: _nowhere, HvaeError: _refused, Stale: _stale, Exception: _broken, MemoryError: _full}
         return Guard(Starlette(routes=routes, exception_handlers=faults), ours)  # type: ignore[arg-type]
 
     async def page(self, request: Request) -> Response:
@@ -68,8 +69,11 @@ class Studio:
         view, body = VIEWS[name], await _body(request, "application/json")
         asked = read(view.asked, plain_json(body), "")
         shown = self._run(asked.run)
-        answer, spent = await self._timed(request, name, lambda: view.answer(shown, asked).pack())
-        self._read_normal(name, shown)
+        try:
+            answer, spent = await self._timed(request, name, lambda: view.answer(shown, asked).pack())
+        except Reading:
+            self._read_normal(shown)
+            raise
         return _bytes(answer, spent)
 
     async def upload(self, request: Request) -> Response:
@@ -85,9 +89,9 @@ class Studio:
             raise HvaeError(f"expected a run from 0 to {len(self.runs) - 1}, got {place}; load the page again")
         return self.runs[place]
 
-    def _read_normal(self, view: str, shown: Shown) -> None:
+    def _read_normal(self, shown: Shown) -> None:
         """Begin to read what is usual for a run when its scores are first asked for."""
-        if view == "score" and not (opened := shown.opened).normal.begun:
+        if not (opened := shown.opened).normal.begun:
             opened.normal.begun = True
             self.desk.later(lambda: opened.normal.read(lambda: opened.subject, self.desk.breathe))
 
@@ -121,6 +125,11 @@ def _line(status: int, text: str) -> Response:
 
 async def _refused(request: Request, fault: Exception) -> Response:
     return _line(413 if isinstance(fault, TooLarge) else 503 if isinstance(fault, Busy) else 400, str(fault))
+
+
+async def _nowhere(request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, HTTPException)
+    return _line(fault.status_code, f"{request.method} {request.url.path}: {fault.detail.lower()}")
 
 
 async def _stale(request: Request, fault: Exception) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NoReturn
 
 from hvae.config.bounds import Bound, Length
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 
 MOST_COLUMNS = 32
 _Few = Length(0, 2000)
@@ -122,14 +122,17 @@ class TrainingAsked:
     head: Annotated[str, Length(0, 1 << 16)] = ""
 
 
-def plain_json(body: bytes) -> Any:
-    """The JSON of a body.  Raises HvaeError for anything else, numbers that are not finite among it."""
+def plain_json(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body.  Raises HvaeError for anything else, numbers that are not finite among it."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refused)
+        value = json.loads(body.decode("utf-8"), parse_constant=_refused)
     except (ValueError, RecursionError) as fault:  # huge integers and broken UTF-8 are ValueErrors too
         if isinstance(fault, HvaeError):
             raise
         raise HvaeError("expected a question in JSON; load the page again") from fault
+    if not isinstance(value, dict):
+        raise HvaeError(f"expected a question as a JSON object, got {short(value)}; load the page again")
+    return value
 
 
 def _refused(word: str) -> NoReturn:

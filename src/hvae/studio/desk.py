@@ -28,7 +28,15 @@ class Stale(Exception):
 
 
 class Busy(HvaeError):
-    """Too many questions wait."""
+    """There is no answer yet: ask again in a moment."""
+
+
+class Reading(Busy):
+    """What is usual for a run is still read: `done` pieces of `total`, now `what`; 0 before it has begun."""
+
+    def __init__(self, done: int, total: int, what: str) -> None:
+        how_far = f"{100 * done // total} % of {what}" if total else "about to begin"
+        super().__init__(f"reading what is usual from the run's own data, once: {how_far}; ask again in a moment")
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,14 +39,14 @@ def hidden(mask: Mask, number: int, shape: Sequence[int], seed: int) -> Tensor:
     return checked(whole)
 
 
-def checked(hidden: Tensor) -> Tensor:
-    """What is hidden, (N, ...).  Raises HvaeError where it is nothing at all, or all of a datum."""
+def checked(hidden: Tensor, mask: str = "--mask") -> Tensor:
+    """What is hidden, (N, ...).  Raises HvaeError, which names the mask, where that is nothing, or all of a datum."""
     if not bool(hidden.any()):
-        raise HvaeError("--mask hides nothing: there is nothing to restore; name pixels that are missing")
+        raise HvaeError(f"{mask} hides nothing: there is nothing to restore; name pixels that are missing")
     every = hidden.flatten(1).all(1)
     if bool(every.any()):
         which = "everything" if bool(every.all()) else f"everything of picture {int(every.nonzero()[0])}"
-        raise HvaeError(f"--mask hides {which}: nothing is seen to restore it from; use hvae sample")
+        raise HvaeError(f"{mask} hides {which}: nothing is seen to restore it from; use hvae sample")
     return hidden
 
 

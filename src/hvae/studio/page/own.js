@@ -79,17 +79,18 @@ class Panel {
   }
 
   async judge() {
-    const answer = await ask("score", this.question, `score/${this.run.place}`);
-    if (!answer) return;
-    const { info } = answer;
-    if (info.waiting) {
-      const { done, total, what } = info.waiting;
-      const share = total ? `${Math.round((100 * done) / total)} % of ${what}` : "about to begin";
-      this.judged.replaceChildren(el("p", { class: "quiet" }, `Reading what is usual from the run's own data, once: ${share}.`));
+    let answer;
+    try {
+      answer = await ask("score", this.question, `score/${this.run.place}`);
+    } catch (fault) {
+      if (fault.status !== 503) throw fault;
+      this.judged.replaceChildren(el("p", { class: "quiet" }, fault.message));
       await new Promise((done) => setTimeout(done, 700));
       if (this.node.isConnected) await this.judge();
       return;
     }
+    if (!answer) return;
+    const { info } = answer;
     const word = info.foreign ? "Foreign" : "Usual";
     const reason = info.foreign ? `: ${info.reason}` : `: every score within the range of ${number(100 * info.accept)} % of ${info.data} validation data`;
     this.judged.replaceChildren(

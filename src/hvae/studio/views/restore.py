@@ -24,7 +24,7 @@ from hvae.study.restore import WAYS, Effort
 def restore(opened: Opened, asked: RestoreAsked) -> Answer:
     """Draws of the whole picture given what is seen of it, their mean, deviation and best."""
     datum = opened.datum(asked.picture, asked.context)
-    seen = ~checked(_hidden(asked.hidden, datum.x))
+    seen = ~checked(_hidden(asked.hidden, datum.x), "the mask")
     effort = Effort(draws=asked.draws, steps=asked.steps, sweeps=asked.sweeps, pixels=False)
     way = WAYS[asked.way](effort, False)
     result = restored(opened.model, Seen(datum.x, seen), way, draws=asked.draws, context=datum.context, seed=asked.seed)

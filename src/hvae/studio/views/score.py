@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hvae.records import JSON
 from hvae.studio.answer import Answer
 from hvae.studio.asked import PictureAsked
+from hvae.studio.desk import Reading
 from hvae.studio.lines import command, equivalents, python
 from hvae.studio.opened import Opened
 from hvae.study.images import Images
@@ -22,14 +23,12 @@ BINS = 24
 
 
 def score(opened: Opened, asked: PictureAsked) -> Answer:
-    """The scores, the range of each and its histogram over validation data; how far the reading is until they are
-    known."""
+    """The scores, the range of each and its histogram over validation data.  Raises Reading until they are known."""
     normal = opened.normal
     if normal.fault is not None:
         raise normal.fault
     if normal.judge is None:
-        waiting = {"done": normal.done, "total": normal.total, "what": normal.what}
-        return Answer({"waiting": waiting, "begin": not normal.begun})
+        raise Reading(normal.done, normal.total, normal.what)
     return Answer({**_scored(opened, normal.judge, asked), **_equivalents(opened)})
 
 
