@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from hvae.checkpoints import describe, load
 from hvae.checkpoints.description import check_weights
 from hvae.config import RunConfig
+from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError, HvaeWarning
@@ -46,6 +47,7 @@ def top(**values: Any) -> Callable[[dict[str, Any]], None]:
 
 
 LADDER = LadderConfig(groups=(1, 1), width=4, latent=2)
+TOLD = LadderConfig(groups=(1, 1), width=4, latent=2, condition=ConditionConfig(kind="class", classes=3))
 FORGED: dict[str, tuple[ModelConfig, Callable[[dict[str, Any]], None]]] = {
     "levels": (LADDER, model(groups=[10**7])),
     "levels that sum up": (LADDER, model(groups=[999_999] * 9)),
@@ -64,6 +66,30 @@ FORGED: dict[str, tuple[ModelConfig, Callable[[dict[str, Any]], None]]] = {
     "patch": (FAMILIES["qresvae"], model(patch=10**6)),
     "flow": (FAMILIES["vae-flow"], model(flow={"posterior": "affine", "hidden": [30_000, 30_000]})),
     "transforms": (FAMILIES["lvae-flow"], model(flow={"prior": "spline", "transforms": 1000})),
+    "flow levels twice": (FAMILIES["lvae-flow"], model(flow={"posterior": "affine", "levels": ["z1", "z1"]})),
+    "flow levels of nobody": (FAMILIES["lvae-flow"], model(flow={"posterior": "affine", "levels": ["z7"]})),
+    "flow bins": (FAMILIES["vae-conv-flow"], model(flow={"posterior": "spline", "bins": 1000})),
+    "classes": (TOLD, model(condition={"kind": "class", "classes": 10**6})),
+    "no classes": (TOLD, model(condition={"kind": "class", "classes": 0})),
+    "numbers": (TOLD, model(condition={"kind": "vector", "numbers": 10**6})),
+    "condition's width": (TOLD, model(condition={"kind": "class", "classes": 3, "width": 10**6})),
+    "condition's levels": (TOLD, model(condition={"kind": "class", "classes": 3, "levels": ["z1", "z9"]})),
+    "condition's levels twice": (TOLD, model(condition={"kind": "class", "classes": 3, "levels": ["z1", "z1"]})),
+    "condition's levels without one": (LADDER, model(condition={"kind": "none", "levels": ["z1"]})),
+    "diffusion's blocks": (FAMILIES["vdm"], model(blocks=1000)),
+    "diffusion's widths": (FAMILIES["vdm"], model(widths=[10**6, 10**6])),
+    "diffusion's steps": (FAMILIES["vdm"], model(steps=10**30)),
+    "diffusion's schedule": (FAMILIES["vdm-v"], model(schedule_width=10**6)),
+    "diffusion's features": (FAMILIES["vdm"], model(fourier=list(range(-8, 8)))),
+    "diffusion's ends": (FAMILIES["vdm"], model(gamma_min="nan")),
+    "codes": (FAMILIES["vqvae"], model(codes=1 << 24)),
+    "numbers of a code": (FAMILIES["vqvae"], model(dims=10**6)),
+    "a lattice": (FAMILIES["vqvae-lattice"], model(levels=[4096, 4096])),
+    "a lattice beyond bounds": (FAMILIES["vqvae-lattice"], model(levels=[4096] * 64)),
+    "a prior over codes": (FAMILIES["vqvae2-prior"], model(prior_layers=1000)),
+    "a prior's width": (FAMILIES["vqvae2-snail"], model(prior_width=10**6)),
+    "pixels": (FAMILIES["pixelvae"], model(receptive=10**9)),
+    "pixel blocks": (FAMILIES["pixelvae-plusplus"], model(pixel_blocks=1000)),
     "widths": (LVAEConfig(latents=(4, 2), widths=(8, 8)), model(widths=[10**6, 8])),
     "mixtures": (LADDER, model(likelihood="dmol", mixtures=10**6)),
     "bits": (LADDER, top(bits=10**9)),

@@ -19,10 +19,12 @@ from hvae.config.bounds import (
     Size,
 )
 from hvae.config.model import AnyLikelihood, ModelConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 
 MOST_CODES = 1 << 24
 """Of one codebook."""
+MOST_POINTS = 1 << 18
+"""Of one lattice, four times the largest published: no tensor of a file holds its points, so that none bounds them."""
 Codes = Annotated[int, Bound(least=1, most=MOST_CODES)]
 Digits = Annotated[tuple[Annotated[int, Bound(least=2, most=1 << 12)], ...], Length(0, 64)]
 Stride = Literal[1, 2, 4, 8, 16]
@@ -88,9 +90,9 @@ class CodedConfig(ModelConfig):
                 f"model.levels: expected the levels of a lattice with model.codebook lattice, and none else, got "
                 f"{self.levels} with {self.codebook}; set --model.codebook lattice --model.levels 8,5,5,5"
             )
-        if prod(self.levels) > MOST_CODES:
+        if prod(self.levels) > MOST_POINTS:
             raise HvaeError(
-                f"model.levels: expected a lattice of at most {MOST_CODES:,} codes, got {prod(self.levels):,}"
+                f"model.levels: expected a lattice of at most {MOST_POINTS:,} codes, got {short(prod(self.levels))}"
             )
         if self.codebook in ("lattice", "released") and self.unit:
             raise HvaeError(
