@@ -63,14 +63,16 @@ def arrays() -> RunConfig:
 OWN: dict[str, Preset] = {
     "photos-small": Preset(
         "small ladder on any folder of images, 64 x 64 in colour; add --data.path FOLDER",
-        "25 min, 1 core",
+        "25 min expected; 1 core",
         photos_small,
     ),
     "greyscale-small": Preset(
         "small ladder on any folder of images, 64 x 64 in grey; add --data.path FOLDER",
-        "25 min, 1 core",
+        "25 min expected; 1 core",
         greyscale_small,
     ),
-    "arrays": Preset("small ladder on images in a .npy or .npz file; add --data.path FILE", "25 min, 1 core", arrays),
+    "arrays": Preset(
+        "small ladder on images in a .npy or .npz file; add --data.path FILE", "25 min expected; 1 core", arrays
+    ),
 }
 """By name."""
