@@ -219,6 +219,7 @@ def test_a_run_that_is_gone_is_named(command: Callable, run: Path, tmp_path: Pat
         (["{run}", "out.hvz"], "name the .hvz file to write last"),
         (["{run}", "a.png", "out.zip"], "name the .hvz file to write last"),
         (["{run}", "nowhere.png", "out.hvz"], "nothing at nowhere.png"),
+        (["{run}", "hub:owner/pets", "out.hvz"], "hub:owner/pets: pictures of the hub are not read as files"),
         (["{run}", "{tmp}/clear.png", "out.hvz"], "has 3 channels and the model 1"),
         (["{run}", "{tmp}/text.png", "out.hvz"], "cannot read the picture"),
         (["{run}", "{tmp}/zero.png", "out.hvz"], "cannot read the picture"),

@@ -22,6 +22,7 @@ from hvae.data.look import READERS
 from hvae.data.where import reader_of
 from hvae.errors import HvaeError
 from hvae.picturefiles import REPLACE, SUFFIXES, listed, named_at_once, reason
+from hvae.runs.form import HUB
 from hvae.screen.text import for_screen
 from hvae.study.progress import Tell
 
@@ -92,6 +93,11 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
         return _own(str(source), run, number, data)
     path = Path(source).expanduser()
     if not path.exists():
+        if str(source).startswith(HUB):
+            raise HvaeError(
+                f"{source}: pictures of the hub are not read as files; train on that data set "
+                "(--data.name hub --data.path OWNER/NAME) and name test, or save its pictures into a folder"
+            )
         raise HvaeError(
             f"nothing at {source}; expected an image, an array file, a folder of either, or {', '.join(SPLITS)}"
         )
