@@ -118,6 +118,16 @@ def test_a_codebook_larger_than_the_first_batch_is_refused(command: Command, tmp
         assert not (tmp_path / "run").exists()
 
 
+def test_a_run_that_has_its_codes_goes_on_with_a_smaller_batch(
+    stages: tuple[Path, Path], command: Command, tmp_path: Path
+) -> None:
+    few = ("--train.batch", 2, "--train.steps", 2, "--evaluate.measures", "likelihood")
+    begun = command("train", stages[0], "--train.init", stages[0], *few, "--out", tmp_path / "run")
+    assert begun.code == 0, begun.err
+    resumed = command("train", tmp_path / "run", "--resume", "--train.steps", 3)
+    assert resumed.code == 0, resumed.err
+
+
 def test_it_is_refused_before_data_are_read() -> None:
     config = preset("digits").override({"model.family": "vqvae", "model.codes": 999, "train.batch": 2})
     with pytest.raises(HvaeError, match="999 codes start"):

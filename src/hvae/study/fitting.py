@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
-    check_parts(job.config)
+    if not job.resume:  # a run that goes on has begun: with its codes, and with batches of any size
+        check_parts(job.config)
     data = load_any(job.config.data)
     config, line = _settled(sized(job.config, data))
     job = replace(job, config=config)
@@ -48,7 +49,8 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     check_kind(model, data)
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
-    check_first_batch(config.train, model)
+    if not job.resume:
+        check_first_batch(config.train, model)
     complete_data(model, data.train)
     size = sum(p.numel() for p in model.parameters())
     earlier = read_provenance(job.folder)

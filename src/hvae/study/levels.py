@@ -44,10 +44,12 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
 
 
 def check_first_batch(train: TrainConfig, model: Model) -> None:
-    """Raises HvaeError for a model that cannot start from a first batch of this size, before a folder is made."""
+    """Raises HvaeError for a model that cannot start from a first batch of this size, before a folder is made.
+
+    A training that begins with another run's weights has that run's codes."""
     from hvae.models.coded import Coded
 
-    if isinstance(model, Coded):
+    if isinstance(model, Coded) and not train.init:
         model.check_batch(train.batch // train.accumulate)
 
 
