@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,19 +65,21 @@ def train(folder: Path, seed: int) -> None:
     own, old = {**keys, **MODEL, "data.name": "npy"}, folder / f"old-{seed}"
     if not old.exists():
         hvae.train(out=old, overrides={**own, "data.path": str(folder / "old.npz"), "train.steps": OLD})
-    for name, how in WAYS.items():
+    for name, (how, more) in WAYS.items():
         if not (out := folder / f"{name}-{seed}").exists():
-            hvae.grow(old, folder / "new.npz", out, seed=seed, overrides={**keys, "train.steps": NEW}, **how)
+            hvae.grow(old, folder / "new.npz", out, seed=seed, overrides={**keys, "train.steps": NEW, **more}, **how)
     if not (out := folder / f"joint-{seed}").exists():
         hvae.train(out=out, overrides={**own, "data.path": str(folder / "both.npz"), "train.steps": OLD + NEW})
 
 
-WAYS = {
-    "grown": {},
-    "tuned": {"levels": 0, "replays": 0},
-    "replayed": {"levels": 0},
-    "frozen": {"freeze": True},
+WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "grown": ({}, {}),
+    "grown-long": ({"replays": 60_000}, {"train.steps": 3000, "model.fade": 500}),
+    "tuned": ({"levels": 0, "replays": 0}, {}),
+    "replayed": ({"levels": 0}, {}),
+    "frozen": ({"freeze": True}, {}),
 }
+"""By name: how a run goes on, and keys of its own."""
 
 
 def table(folder: Path, seed: int) -> None:
