@@ -19,7 +19,7 @@ def coder_of(codec: Codec, tiles: np.ndarray) -> Coder:
     return codec.coder(codec.calibrate(tiles[:16]))
 
 
-@pytest.mark.parametrize("kind", ["vae", "chain", "colour"])
+@pytest.mark.parametrize("kind", ["vae", "chain", "grouped", "colour"])
 @pytest.mark.parametrize("count", [1, 2, 37])
 def test_blocks_come_back(kind: str, count: int) -> None:
     codec = tiny(kind)

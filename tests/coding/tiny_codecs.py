@@ -16,12 +16,16 @@ COLOUR = (3, 8, 8)
 _SMALL: dict[str, ModelConfig] = {
     "vae": VAEConfig(latent=2, widths=(8,)),
     "chain": MarkovConfig(latents=(2, 2), widths=(8, 8), norm="none"),
+    "grouped": LadderConfig(groups=(1, 1), width=32, latent=1, norm="group"),
     "colour": LadderConfig(groups=(1, 1), width=8, latent=1, likelihood="dmol", mixtures=2),
 }
 
 
 def tiny_model(kind: str) -> Model:
-    """Binary images by a "vae" or a "chain", or "colour" by a ladder; what it expects is mostly 0, or near mid-grey."""
+    """Binary images by a "vae", a "chain" or a "grouped" ladder, or "colour" by a ladder.
+
+    What it expects is mostly 0, or near mid-grey.
+    """
     torch.manual_seed(3)
     colour = kind == "colour"
     model = build(_SMALL[kind], COLOUR if colour else BINARY, bits=8 if colour else 1).eval()

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 import hvae
 from hvae.coding import Picture
-from hvae.config.model import LadderConfig
+from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, Network, VLAEConfig
 from hvae.draw import posterior
 from hvae.metrics.regret import regret
-from hvae.nn import layout
+from hvae.nn import ResidualBlock, layout
+from hvae.nn.kit import grouped
 from hvae.nn.layout import ChannelsLast
 from hvae.walk import Model, run
 from hvae.zoo import build
@@ -23,6 +25,7 @@ CONFIGS = {
     "a bare top": LadderConfig(groups=(1, 1, 0), width=8, latent=2, posterior="linear"),
     "recomputed": LadderConfig(groups=(1, 1), width=8, latent=2, checkpoint=True, start="everywhere"),
     "widths": LadderConfig(groups=(0, 1, 0, 2), widths=(3, 8, 6, 4), latent=2),
+    "grouped": LadderConfig(groups=(1, 2), width=32, latent=2, norm="group"),
     "one channel": LadderConfig(groups=(1, 1), width=1, latent=1, posterior="concat"),
 }
 
@@ -107,3 +110,40 @@ def test_any_size_with_widths(shape: tuple[int, ...]) -> None:
 def test_equal_widths_are_the_one_width_where_every_scale_has_a_level() -> None:
     one, each = LadderConfig(groups=(1, 2), width=8, latent=2), LadderConfig(groups=(1, 2), widths=(8, 8), latent=2)
     torch.testing.assert_close(ladder(each).state_dict(), ladder(one).state_dict(), rtol=0, atol=0)
+
+
+def test_group_normalisation_stands_before_each_rectifier_of_a_block() -> None:
+    """By hand: h + W2 silu(g(W1 silu(g(h)))), g with mean 0 and variance 1 over each group and all places."""
+    block, h = ResidualBlock(32, norm=grouped).double(), torch.randn(3, 32, 5, 4, dtype=torch.float64)
+
+    def g(values: Tensor) -> Tensor:
+        halves = values.view(3, 2, -1)  # 2 groups of 16 channels
+        spread = (halves.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
+        return ((halves - halves.mean(2, keepdim=True)) / spread).view_as(values)
+
+    by_hand = h + block.last(silu(g(block.first(silu(g(h))))))
+    torch.testing.assert_close(block(h), by_hand, rtol=0, atol=1e-12)
+
+
+def test_a_grouped_ladder_gives_each_datum_its_own_features() -> None:
+    model, x = ladder(CONFIGS["grouped"], (1, 8, 8)).eval(), pictures((1, 8, 8))
+    together, alone = model.evidence(x).features, model.evidence(x[:1]).features
+    for name, feature in alone.items():
+        torch.testing.assert_close(feature, together[name][:1], rtol=0, atol=1e-12)
+
+
+def test_without_a_norm_a_block_has_the_weights_it_always_had() -> None:
+    assert list(ResidualBlock(4).state_dict()) == ["first.weight", "first.bias", "last.weight", "last.bias"]
+
+
+@pytest.mark.parametrize("network", ["mlp", "mlp-tanh", "conv"])
+@pytest.mark.parametrize("family", [LVAEConfig, VLAEConfig, MarkovConfig])
+def test_group_normalisation_in_every_family_that_has_a_norm(
+    family: type[LVAEConfig | VLAEConfig | MarkovConfig], network: Network
+) -> None:
+    torch.manual_seed(0)
+    config = family(network=network, norm="group", latents=(3, 2), widths=(32, 16))
+    model, x = build(config, (1, 8, 8), 1).double(), pictures((1, 8, 8))
+    assert any(isinstance(part, nn.GroupNorm) for part in model.modules())
+    loss, slopes = learned(model, x)
+    assert torch.isfinite(loss) and len(slopes) == len(list(model.parameters()))

@@ -30,10 +30,12 @@ Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-
 # Densities of real-valued data that were standardised: motion, and other sequences without a grid.
 Real = Literal["normal", "normal-mixture"]
 AnyLikelihood = Literal[Likelihood, Compatible, Real]
-Variance = Literal["softclamp", "clamp", "softplus", "exp", "above-one"]
+Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]
-Norm = Literal["none", "batch"]
+Norm = Literal["none", "batch", "group"]
+# Normalisations of each datum by itself.
+EachNorm = Literal["none", "group"]
 First = Literal["placed", "everywhere"]
 
 
@@ -55,8 +57,8 @@ class ModelConfig(Section):
     gain: Gain = 0.0
     """Variance of noise for each unit of signal, beside sigma^2 (Poisson-Gaussian): 1 / (photons of a value 1)."""
     variance: Variance = "softclamp"
-    """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7), softplus,
-    exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
+    """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7),
+    clamp-sigma (log sigma within 7), softplus, exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     """What the model is told of each datum beside its values, in generation too."""
 
@@ -88,7 +90,7 @@ class VAEConfig(FlowingConfig):
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "none"
-    """Normalisation of hidden layers: none or batch."""
+    """Normalisation of hidden layers: none, batch, or group (each datum by itself, 16 channels or more together)."""
     latent: Size = 50
     """Latent dimensions (mlp) or latent channels at the lowest resolution (conv)."""
     widths: Sizes = (512, 512)
@@ -104,7 +106,8 @@ class MarkovConfig(ModelConfig):
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "batch"
-    """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
+    """Normalisation of hidden layers: none, batch (as published: it is what keeps upper levels of an MLP alive) or
+    group (each datum by itself, 16 channels or more together)."""
     latents: Sizes = (64, 32, 16, 8, 4)
     """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
     widths: Sizes = (512, 256, 128, 64, 32)
@@ -120,7 +123,8 @@ class LVAEConfig(GrowingConfig):
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "batch"
-    """Normalisation of hidden layers: none, or batch (as published: it is what keeps upper levels of an MLP alive)."""
+    """Normalisation of hidden layers: none, batch (as published: it is what keeps upper levels of an MLP alive) or
+    group (each datum by itself, 16 channels or more together)."""
     latents: Sizes = (64, 32, 16, 8, 4)
     """Latent dimensions (mlp) or channels (conv) of each level, z1 first."""
     widths: Sizes = (512, 256, 128, 64, 32)
@@ -138,7 +142,7 @@ class VLAEConfig(GrowingConfig):
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
     norm: Norm = "none"
-    """Normalisation of hidden layers: none or batch."""
+    """Normalisation of hidden layers: none, batch, or group (each datum by itself, 16 channels or more together)."""
     latents: Sizes = (16, 16, 16)
     """Latent dimensions of each level, z1 first."""
     widths: Sizes = (512, 256, 128)
@@ -168,6 +172,8 @@ class LadderConfig(GrowingConfig):
     (everywhere), which makes the weights those of images of any size."""
     dropout: Probability = 0.0
     """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
+    norm: EachNorm = "none"
+    """Normalisation before each rectifier of a residual block: none, or group (16 channels or more together)."""
     checkpoint: bool = False
     """Recompute each block in the backward pass: about half the memory for a third more time."""
 

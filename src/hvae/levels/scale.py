@@ -37,6 +37,11 @@ def clamp(raw: Tensor) -> Tensor:
     return raw.clamp(-3.5, 3.5).exp()
 
 
+def clamp_sigma(raw: Tensor) -> Tensor:
+    """exp(r) with log sigma, r itself, cut to [-7, 7]: between 0.0009 and 1097; outside it the gradient is zero."""
+    return raw.clamp(-7, 7).exp()
+
+
 def softplus(raw: Tensor) -> Tensor:
     """softplus above a floor of 0.001: grows linearly, so one large output cannot blow up the scale."""
     return FLOOR + F.softplus(raw + _AT_ZERO)
@@ -60,6 +65,7 @@ def above_one(raw: Tensor) -> Tensor:
 VARIANCES: dict[str, Positive] = {
     "softclamp": softclamp,
     "clamp": clamp,
+    "clamp-sigma": clamp_sigma,
     "softplus": softplus,
     "exp": exp,
     "above-one": above_one,

@@ -43,21 +43,23 @@ class Resize(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    r"""Two convolutions around an identity: $h + f(h)$, normalised by its initialisation alone.
+    r"""Two convolutions around an identity: $h + f(h)$, normalised by its initialisation alone unless a norm is given.
 
     The last convolution starts at `gain` times the usual weights.  With N blocks in a row and gain $\sqrt{1/N}$ the
     variance of the sum stays of order one (Child 2021, arXiv 2011.10650, sec. 3.2), so no batch statistics are needed.
-    In training, `dropout` is the probability that a hidden channel is silenced for a datum.
+    In training, `dropout` is the probability that a hidden channel is silenced for a datum.  A `norm` stands before
+    each rectifier: normalisation, Swish, convolution.
     """
 
-    def __init__(self, channels: int, *, gain: float = 1.0, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, *, gain: float = 1.0, dropout: float = 0.0, norm: Norm = unnormalised) -> None:
         super().__init__()
+        self.before, self.within = norm(channels), norm(channels)
         self.first = conv(channels, channels)
         self.dropout = nn.Dropout2d(dropout) if dropout > 0 else nn.Identity()
         self.last = scaled(conv(channels, channels), gain)
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.last(self.dropout(F.silu(self.first(F.silu(h)))))
+        return h + self.last(self.dropout(F.silu(self.within(self.first(F.silu(self.before(h)))))))
 
 
 class SubPixel(nn.Module):

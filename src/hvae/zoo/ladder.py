@@ -5,8 +5,9 @@
                                                                               sec. 3.2
     [p_l, r] = prior(h),  h <- h + r + v(z_l),  h <- h + f(h)                  Child 2021, arXiv 2011.10650, fig. 3
 
-It takes the published ladders' common ground and none of their quirks: no normalisation, any size, any number of
-channels, one evidence feature a level.  Residual branches start at sqrt(1/N) of their size (Child 2021, sec. 3.2).
+It takes the published ladders' common ground and none of their quirks: no normalisation unless asked for, any size, any
+number of channels, one evidence feature a level.  Residual branches start at sqrt(1/N) of their size (Child 2021,
+sec. 3.2).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 from torch import nn
 
-from hvae.config.model import First, LadderConfig
+from hvae.config.model import EachNorm, First, LadderConfig
 from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, merge, variance
 from hvae.levels.heads import Head
@@ -24,6 +25,7 @@ from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, ConvKit, Recomputed, Resize, Shape, Start
 from hvae.nn.conv import SubPixel, conv, pointwise
+from hvae.nn.kit import Norm, grouped, unnormalised
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
@@ -36,6 +38,7 @@ _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size)),
     "everywhere": Everywhere,
 }
+_NORMS: dict[EachNorm, Norm] = {"none": unnormalised, "group": grouped}
 
 
 def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
@@ -85,7 +88,8 @@ def _each(config: LadderConfig) -> list[int]:
 
 
 def _blocks(config: LadderConfig, width: int) -> list[nn.Module]:
-    return [_kept(config, block) for block in residual(config.groups, width, config.blocks, config.dropout)]
+    blocks = residual(config.groups, width, config.blocks, config.dropout, _NORMS[config.norm])
+    return [_kept(config, block) for block in blocks]
 
 
 def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:

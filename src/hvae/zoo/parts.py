@@ -20,13 +20,17 @@ from hvae.levels.likelihoods import head
 from hvae.models.conditioning import Conditioned, Conditioning, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
+from hvae.nn.kit import grouped
 
 KITS: dict[tuple[str, str], Callable[[], Kit]] = {
     ("mlp", "none"): MLPKit,
     ("mlp", "batch"): lambda: MLPKit(nn.BatchNorm1d),
+    ("mlp", "group"): lambda: MLPKit(grouped),
     ("mlp-tanh", "none"): TanhKit,
     ("mlp-tanh", "batch"): lambda: TanhKit(nn.BatchNorm1d),
+    ("mlp-tanh", "group"): lambda: TanhKit(grouped),
     ("conv", "none"): ConvKit,
+    ("conv", "group"): lambda: ConvKit(grouped),
     ("conv", "batch"): lambda: ConvKit(nn.BatchNorm2d),
 }
 

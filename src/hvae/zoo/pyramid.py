@@ -12,6 +12,7 @@ from torch import nn
 
 from hvae.nn import BottomUp, ResidualBlock, Shape
 from hvae.nn.conv import conv, halved, pointwise
+from hvae.nn.kit import Norm, unnormalised
 
 # Heads start near silence, not at it: at 0 no gradient would reach the layers below them in the first step.
 QUIET = 0.1
@@ -50,10 +51,12 @@ def rising(
     return BottomUp(up)
 
 
-def residual(groups: Sequence[int], width: int, count: int, dropout: float = 0.0) -> list[nn.Module]:
+def residual(
+    groups: Sequence[int], width: int, count: int, dropout: float = 0.0, norm: Norm = unnormalised
+) -> list[nn.Module]:
     """Residual blocks that start at sqrt(1/N) of their size, N as many as lie one after the other on the way down."""
     gain = math.sqrt(1 / (sum(groups) * count))
-    return [ResidualBlock(width, gain=gain, dropout=dropout) for _ in range(count)]
+    return [ResidualBlock(width, gain=gain, dropout=dropout, norm=norm) for _ in range(count)]
 
 
 def network(channels: int, width: int, out: int, gain: float = QUIET) -> nn.Module:
