@@ -31,7 +31,29 @@ class SequenceConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VRNNConfig(SequenceConfig):
+class LaggedConfig(SequenceConfig):
+    """What those share whose data depend on the data before them.
+
+    >>> LaggedConfig(lags=2)
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: model.lags: moves the mean of real numbers, got likelihood bernoulli; set it to normal, or 0
+    """
+
+    lags: Annotated[int, Bound(least=0, most=64)] = 0
+    """Of real numbers: last steps by which the mean of each number is predicted before the network corrects it, as in
+    an autoregression AR(lags) of its own (0: none)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lags and self.likelihood != "normal":
+            raise HvaeError(
+                f"model.lags: moves the mean of real numbers, got likelihood {self.likelihood}; set it to normal, or 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VRNNConfig(LaggedConfig):
     """Variational recurrent network: a latent a step inside a recurrent state (with other keys VRNN-I and STORN)."""
 
     family: ClassVar[str] = "vrnn"
@@ -67,7 +89,7 @@ class VRNNConfig(SequenceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SRNNConfig(SequenceConfig):
+class SRNNConfig(LaggedConfig):
     """Stochastic recurrent network: a chain of latents above a deterministic recurrence, inferred backwards in time."""
 
     family: ClassVar[str] = "srnn"

@@ -1,7 +1,7 @@
 """A latent a step: the Markov state of a walk in time takes in each latent, and what is known of the data before it.
 
 Shapes: `n`, `B` rows; `T` steps; `U` an embedded step; `C` what the past says of a step; `E` evidence of a step;
-`S` state before, `M` state after the latent of a step; `...` one step of the data.
+`S` state before, `M` state after the latent of a step; `R` raw parameters of the likelihood of a step; `...` one step.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from hvae.datum import Datum
-from hvae.distributions import OverTime
+from hvae.distributions import Distribution, OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.flows import Flows
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
-from hvae.nn.recurrence import delayed
+from hvae.nn.recurrence import Lags, delayed
 from hvae.nn.steps import begin_centred
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
@@ -61,15 +61,18 @@ class Recurrent(Stepwise):
         head: Head,
         truncate: int = 0,
         flows: Flows | None = None,
+        lags: Lags | None = None,
     ) -> None:
         super().__init__()
         self.shape, self.limits, self.known, self.truncate = tuple(shape), limits, known, truncate
         self.embed, self.past, self.reader = embed, past, reader
         self.first, self.enter, self.level = first, enter, level
         self.leave, self.head = leave, head
-        self.flows = Flows() if flows is None else flows
+        self.flows, self.lags = Flows() if flows is None else flows, lags
 
     def prepare(self, datum: Datum) -> None:
+        if self.lags is not None:
+            self.lags.begin(datum.x, datum.lengths)
         steps = existing(datum)
         begin(self.leave, self.head.marginal(steps))
         begin_centred(self.embed, steps)
@@ -77,7 +80,8 @@ class Recurrent(Stepwise):
     def features(self, datum: Datum) -> dict[str, Tensor]:
         u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
         c = delayed(self.past(u)[0])
-        return {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
+        features = {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
+        return features if self.lags is None else {**features, "lags": delayed(self.lags(datum.x))}
 
     def picture(self, trace: Trace) -> Tensor:
         return mean_over_time(trace)
@@ -93,8 +97,14 @@ class Recurrent(Stepwise):
         for t, (c, e) in enumerate(zip(past, seen, strict=True)):
             m = self.level(self.enter(self._carried(m, t), c), e, at(visit, t, evidence.exists(t)))
             states.append(m)
-        raw = self.leave(torch.stack(states, 1).flatten(0, 1))
-        return visit(evidence.sequence(OverTime(self.head(raw), len(states))))
+        lags = evidence.features.get("lags")
+        law = self._law(torch.stack(states, 1).flatten(0, 1), None if lags is None else lags.flatten(0, 1))
+        return visit(evidence.sequence(OverTime(law, len(states))))
+
+    def _law(self, m: Tensor, lags: Tensor | None) -> Distribution:
+        """The law of a step whose state is m."""
+        raw = self.leave(m)
+        return self.head(raw if lags is None else raw + lags)
 
     def _carried(self, m: Tensor, t: int) -> Tensor:
         """The state as step t takes it up: the first of a piece as a number that depends on nothing."""
@@ -111,18 +121,26 @@ class Recurrent(Stepwise):
             evidence.features[self.level.name],
         )
         m = self.level(self.enter(self._carried(state, t), past[:, t]), seen[:, t], here)
-        observed = None if evidence.observed is None else evidence.observed[:, t]
-        here(Site("x", self.head(self.leave(m)), value=evidence.data[:, t], observed=observed, data=True))
+        lags, observed = (
+            None if series is None else series[:, t] for series in (evidence.features.get("lags"), evidence.observed)
+        )
+        here(Site("x", self._law(m, lags), value=evidence.data[:, t], observed=observed, data=True))
         return m
 
     def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Step by step: each latent, then the data it leads to, which the next step looks back on."""
-        m, carry, steps = self.first(evidence.n), None, []
+        m, carry, steps = self.first(evidence.n), None, list[Tensor]()
         c = m.new_zeros(evidence.n, self.known)
         for t in range(evidence.steps or self.shape[0]):
             here = at(visit, t, evidence.exists(t))
             m = self.level(self.enter(m, c), None, here)
-            steps.append(here(Site("x", self.head(self.leave(m)), data=True)))
+            steps.append(here(Site("x", self._law(m, self._lags(steps)), data=True)))
             after, carry = self.past(self.embed(steps[-1])[:, None], carry)
             c = after[:, 0]
         return torch.stack(steps, 1)
+
+    def _lags(self, steps: list[Tensor]) -> Tensor | None:
+        """What the steps so far add to the next one, (n, R)."""
+        if self.lags is None or not steps:
+            return None
+        return self.lags(torch.stack(steps[-self.lags.order :], 1))[:, -1]

@@ -146,6 +146,50 @@ def delayed(c: Tensor) -> Tensor:
     return nn.functional.pad(c, (0, 0, 1, 0))[:, :-1]
 
 
+class Lags(nn.Module):
+    r"""What each number of a step owes to its own last ones, as `raw` parameters of a law whose locations come first.
+
+    $$o_{t+1} = \sum_{k=1}^K a_k \odot x_{t+1-k}$$
+
+    with the first step in the place of those before it.  x (B, T, D) -> (B, T, R), of which all but the first D are 0:
+    row t is said of step t + 1.
+
+    >>> lags = Lags(2, 1, 2)
+    >>> lags.begin(torch.tensor([[[1.0], [2.0], [4.0], [8.0], [16.0]]]), None)
+    >>> lags(torch.tensor([[[4.0], [8.0]]]))[0, -1].round()
+    tensor([16.,  0.], grad_fn=<RoundBackward0>)
+    """
+
+    def __init__(self, order: int, size: int, raw: int) -> None:
+        super().__init__()
+        self.order, self.rest = order, raw - size
+        self.weight = nn.Parameter(torch.eye(order)[0, :, None].repeat(1, size))  # (K, D), the last step first
+
+    def _past(self, x: Tensor) -> Tensor:
+        """The last K steps of each number, (B, T, D, K), the last one first."""
+        before = x[:, :1].expand(-1, self.order - 1, -1)
+        return torch.cat([before, x], 1).unfold(1, self.order, 1).flip(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        said = torch.einsum("btdk,kd->btd", self._past(x), self.weight)
+        return nn.functional.pad(said, (0, self.rest))
+
+    @torch.no_grad()
+    def begin(self, x: Tensor, lengths: Tensor | None) -> None:
+        """Start from the weights that predict these data best, by least squares."""
+        within = torch.ones(x.shape[:2]) if lengths is None else torch.arange(x.shape[1]) < lengths.cpu()[:, None]
+        known = within[:, 1:].to(x.device, torch.float64)
+        past, target = self._past(x)[:, :-1].double(), x[:, 1:].double()
+        gram = torch.einsum("btdi,btdj,bt->dij", past, past, known)
+        gram = gram + LEAST_SQUARE * known.sum() * torch.eye(self.order, dtype=gram.dtype, device=x.device)
+        moments = torch.einsum("btdi,btd,bt->di", past, target, known)
+        self.weight.copy_(torch.linalg.solve(gram, moments).T)
+
+
+LEAST_SQUARE = 1e-6
+"""Added to the mean square of each number: those that never move have no best weights."""
+
+
 # --- What inference reads of the data: (u, c, lengths) -> e (B, T, E)
 
 

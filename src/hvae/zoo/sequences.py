@@ -9,12 +9,13 @@ import math
 
 from torch import nn
 
-from hvae.config.sequences import SequenceConfig
+from hvae.config.sequences import LaggedConfig, SequenceConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head
 from hvae.levels.steps import REAL, TokenHead
 from hvae.nn import Shape
 from hvae.nn.mlp import FromMarginal, dense, near_one
+from hvae.nn.recurrence import Lags
 from hvae.nn.steps import Centred, Token
 from hvae.range import ANY, UNIT, Limits
 from hvae.zoo.parts import head_for
@@ -53,6 +54,11 @@ def step_head(config: SequenceConfig, step: Shape, bits: int) -> Head:
         advice = "another likelihood than normal" if bits else f"one of {', '.join(REAL)}"
         raise HvaeError(f"model.likelihood: {config.likelihood} is no likelihood of {kind}; choose {advice}")
     return REAL[config.likelihood](step, config.mixtures)
+
+
+def lags_of(config: LaggedConfig, head: Head) -> Lags | None:
+    """What the last steps add to the raw likelihood parameters of the next; None where nothing is asked for."""
+    return Lags(config.lags, math.prod(head.shape), head.width) if config.lags else None
 
 
 def embedding(config: SequenceConfig, step: Shape, width: int, layers: int) -> nn.Sequential:

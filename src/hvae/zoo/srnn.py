@@ -24,7 +24,7 @@ from hvae.levels import LearnedPrior, Level, merge, variance
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
 from hvae.nn.recurrence import OneLater, ReadBackward, over_time, skip
-from hvae.zoo.sequences import embedding, leaving, limits_of, step_head, step_of, to_gaussian
+from hvae.zoo.sequences import embedding, lags_of, leaving, limits_of, step_head, step_of, to_gaussian
 
 
 class Renew(nn.Module):
@@ -68,6 +68,7 @@ def build(config: SRNNConfig, shape: Shape, bits: int) -> Recurrent:
         ),
         leave=leaving(d + z, width, layers, head),
         head=head,
+        lags=lags_of(config, head),
     )
 
 

@@ -25,7 +25,7 @@ from hvae.levels import DataOnly, Join, LearnedPrior, Level, StandardPrior, merg
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
 from hvae.nn.recurrence import After, LastInput, ReadForward, ReadNow, memory_size, over_time, skip, step_cell
-from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, to_gaussian
+from hvae.zoo.sequences import embedding, hidden, lags_of, leaving, limits_of, step_head, step_of, to_gaussian
 
 
 class Beside(nn.Module):
@@ -77,6 +77,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
         ),
         head=head,
         truncate=config.truncate,
+        lags=lags_of(config, head),
     )
 
 
