@@ -54,7 +54,11 @@ def test_the_package_is_the_command() -> None:
 
 
 WRITING = """
-import sys, time
+import signal, sys, time
+# What starts the tests may ignore signals, as a shell does for what it runs in the background, and children inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 from hvae.cli import models
 from hvae.cli.main import main
 from hvae.files import beside, making, replacing
