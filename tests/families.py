@@ -17,7 +17,7 @@ from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
-from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
+from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
 from hvae.distributions import Bernoulli
 from hvae.walk import Model
 from hvae.zoo import build
@@ -92,6 +92,12 @@ FAMILIES: dict[str, ModelConfig] = {
     "vqvae": VQVAEConfig(**CODED, stride=2),
     "vqvae-gradient": VQVAEConfig(**CODED, stride=4, codebook="gradient", gradient="rotation", unit=True),
     "vqvae-lattice": VQVAEConfig(**CODED, stride=1, codebook="lattice", levels=(4, 3)),
+    "vqvae-stochastic": VQVAEConfig(**CODED, stride=2, codebook="stochastic"),
+    "rqvae": RQVAEConfig(**CODED, stride=2, depth=3),
+    "rqvae-scales": RQVAEConfig(
+        **CODED, stride=2, depth=2, scales="doubling", prior="parallel", prior_width=8, prior_layers=1, prior_heads=2
+    ),
+    "rqvae-stochastic": RQVAEConfig(**CODED, stride=4, depth=2, codebook="stochastic"),
     "vqvae2": VQVAE2Config(**CODED, strides=(2, 2)),
     "vqvae2-three": VQVAE2Config(**CODED, strides=(1, 2, 2), codebook="gradient"),
     "vqvae2-prior": VQVAE2Config(**CODED, strides=(2, 2), prior="transformer", prior_width=8, prior_layers=1),

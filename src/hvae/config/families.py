@@ -17,7 +17,7 @@ from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
-from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
+from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
 from hvae.errors import HvaeError, short, unknown
 from hvae.trust import attribute, current, is_module
 
@@ -58,6 +58,7 @@ FAMILIES: dict[str, Family] = {
         QResVAEConfig,
         VQVAEConfig,
         VQVAE2Config,
+        RQVAEConfig,
         PixelCNNConfig,
         PixelVAEConfig,
         VDMConfig,

@@ -51,10 +51,11 @@ class CodedConfig(ModelConfig):
     """Residual blocks of each encoder and decoder."""
     commitment: NonNegative = 0.25
     """What pulls the encoder to its codes: so many times their mean squared distance, for each value of a datum."""
-    codebook: Literal["averages", "gradient", "lattice", "released"] = "averages"
+    codebook: Literal["averages", "gradient", "lattice", "stochastic", "released"] = "averages"
     """How codes move: averages (running means of the vectors they stand for; dead ones begin anew), gradient (of the
-    codebook loss), lattice (not at all: finite scalar quantisation, see `levels`), released (the running means of
-    published code, which blow codes up; only to compare with it)."""
+    codebook loss), lattice (not at all: finite scalar quantisation, see `levels`), stochastic (of the ELBO
+    itself: a code is drawn by its distance, and no commitment is needed), released (the running means of published
+    code, which blow codes up; only to compare with it)."""
     decay: Decay = 0.99
     """Decay of the running means."""
     expiry: Fraction = 0.05
@@ -67,9 +68,13 @@ class CodedConfig(ModelConfig):
     gradient: Literal["straight-through", "rotation"] = "straight-through"
     """The gradient of the choice: passed on as it is, or turned and stretched from the code to the vector."""
 
-    prior: Literal["uniform", "transformer", "pixelsnail"] = "uniform"
+    relaxation: Deviation = 0.5
+    """Temperature of the softmax whose gradient stands in for that of a draw, with stochastic codes."""
+
+    prior: Literal["uniform", "transformer", "pixelsnail", "parallel"] = "uniform"
     """What codes cost: uniform (log2 K bits each), or each given those before it and the levels above, by a transformer
-    or by a pixelsnail (gated convolutions and attention).  Trained as a second stage:
+    or by a pixelsnail (gated convolutions and attention); parallel: all codes of a level at once, given the levels
+    above, as in next-scale models.  Trained as a second stage:
     --model.prior transformer --train.init RUN --train.only prior."""
     prior_width: Size = 128
     """Width of the prior, a multiple of its heads (a pixelsnail: of twice as many)."""
@@ -101,9 +106,9 @@ class CodedConfig(ModelConfig):
             )
 
     def _check_prior(self) -> None:
-        if self.prior == "transformer" and not self.prior_heads:
+        if self.prior in ("transformer", "parallel") and not self.prior_heads:
             raise HvaeError(
-                "model.prior_heads: expected at least 1 with model.prior transformer, got 0; choose 4, or pixelsnail"
+                f"model.prior_heads: expected at least 1 with model.prior {self.prior}, got 0; choose 4, or pixelsnail"
             )
         each = 2 * self.prior_heads if self.prior == "pixelsnail" else self.prior_heads
         if each and self.prior_width % each:
@@ -143,3 +148,31 @@ class VQVAE2Config(CodedConfig):
     strides: Annotated[tuple[Stride, ...], Length(1, 8)] = (4, 2)
     """How much coarser each level is than the one below it, the data first: 4,2 has codes of 4 and of 8 pixels a
     side."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RQVAEConfig(CodedConfig):
+    """Residual codes: each level's codebook codes what those above it have left, at one scale or at doubling ones.
+
+    >>> RQVAEConfig(unit=True)
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: model.unit: expected false for rqvae, whose remainders have every length
+    """
+
+    family: ClassVar[str] = "rqvae"
+
+    stride: Stride = 4
+    """Pixels a side of one code of the finest map: 1, 2, 4, 8 or 16."""
+    depth: Annotated[int, Bound(least=1, most=32)] = 4
+    """Levels, each with a codebook of its own."""
+    scales: Literal["same", "doubling"] = "same"
+    """same: every level has a code at each place (RQ-VAE, SoundStream); doubling: each map has twice the side of the
+    one above, as next-scale models need."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.unit:
+            raise HvaeError("model.unit: expected false for rqvae, whose remainders have every length")
+        if self.codebook == "lattice":
+            raise HvaeError("model.codebook: expected another than lattice for rqvae, whose remainders shrink")

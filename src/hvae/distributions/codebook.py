@@ -204,7 +204,23 @@ class Maps(Protocol):
         """Which codes given values are: (B, D, *P) -> (B, *P)."""
 
 
-class AutoregressiveCodes(Codes):
+def checked(among: Among, codes: int) -> Among:
+    """What may be drawn of so many codes.  Raises HvaeError for more codes than there are, or none."""
+    among.check()
+    if among.k is not None and among.k > codes:
+        raise HvaeError(f"top-k: expected 1 to {codes:,}, the codes of the book, got {among.k:,}")
+    return among
+
+
+class RankedCodes(Codes):
+    """Codes of unequal probability, so that the most probable ones can be asked for."""
+
+    @abstractmethod
+    def narrowed(self, among: Among) -> RankedCodes:
+        """The same with fewer codes at each position.  Raises HvaeError for more codes than the book has, or none."""
+
+
+class AutoregressiveCodes(RankedCodes):
     r"""Each code given those before it: scored in one pass, drawn one after the other.
 
     $$\log p(k) = \sum_t \log \mathrm{softmax}\big(l_t(k_{<t}) / \tau\big)_{k_t}$$
@@ -263,11 +279,7 @@ class AutoregressiveCodes(Codes):
         return AutoregressiveCodes(self.book.detach(), _Still(self.maps), self.temperature, self.among)
 
     def narrowed(self, among: Among) -> AutoregressiveCodes:
-        """The same with fewer codes at each position.  Raises HvaeError for more codes than the book has, or none."""
-        among.check()
-        if among.k is not None and among.k > len(self.book):
-            raise HvaeError(f"top-k: expected 1 to {len(self.book):,}, the codes of the book, got {among.k:,}")
-        return AutoregressiveCodes(self.book, self.maps, self.temperature, among)
+        return AutoregressiveCodes(self.book, self.maps, self.temperature, checked(among, len(self.book)))
 
     def penalty(self) -> Tensor:
         return self.book.new_zeros(self.size[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hvae.distributions.codebook import Among, AutoregressiveCodes
+from hvae.distributions.codebook import Among, RankedCodes
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, prior
 from hvae.errors import HvaeError
 from hvae.site import Key, Pin, Site
@@ -21,7 +21,7 @@ class _Narrowed(Wrapper):
     def __call__(self, site: Site) -> Drawn:
         if site.key not in self.among:
             return self.otherwise(site)
-        if not isinstance(site.p, AutoregressiveCodes):
+        if not isinstance(site.p, RankedCodes):
             raise HvaeError(
                 f"{site.name}: top-k and top-p narrow a trained prior over codes, got {type(site.p).__name__}; name "
                 "another level, or train a prior"

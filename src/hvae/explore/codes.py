@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.distributions.codebook import ChosenCodes, Codes
+from hvae.distributions.independent import IndependentCodes
 from hvae.draw import posterior
 from hvae.walk import Model, glimpse, run, still
 
@@ -23,7 +24,8 @@ def code_maps(model: Model, images: Tensor | Datum, *, seed: int = 0) -> dict[st
     """The codes of some images in colour, by level, top first: {name: (B, 3, h, w)} in [0, 1].
 
     A code has one colour in all maps of its level, and codes that lie close to each other have colours that do
-    (`colours`).  Levels without codes, or whose codes lie on no map, are left out.
+    (`colours`).  Of a level that draws its codes they are the most probable ones.  Levels without codes, or whose codes
+    lie on no map, are left out.
 
     >>> from hvae.config.vqvae import VQVAEConfig
     >>> from hvae.zoo import build
@@ -33,7 +35,7 @@ def code_maps(model: Model, images: Tensor | Datum, *, seed: int = 0) -> dict[st
     """
     with still(model, seed):
         latents = run(model, posterior, model.evidence(images)).latents
-    chosen = {record.name: record.q for record in latents if isinstance(record.q, ChosenCodes)}
+    chosen = {record.name: record.q for record in latents if isinstance(record.q, ChosenCodes | IndependentCodes)}
     return {name: colours(q.book)[q.index].movedim(-1, 1) for name, q in chosen.items() if q.index.ndim == 3}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hvae.distributions.codebook import Among, AutoregressiveCodes, UniformCodes
+from hvae.distributions.codebook import Among, RankedCodes, UniformCodes
 from hvae.errors import HvaeError, unknown
 from hvae.walk import Model, glimpse
 
@@ -35,7 +35,7 @@ def narrowing(model: Model, top_k: TopK = None, top_p: TopP = 1.0) -> dict[str, 
     laws = {record.name: record.p for record in glimpse(model).latents}
     if not laws:
         raise HvaeError("top-k and top-p are for levels of codes, and this model has no latents; leave them out")
-    priors = {name: p for name, p in laws.items() if isinstance(p, AutoregressiveCodes)}
+    priors = {name: p for name, p in laws.items() if isinstance(p, RankedCodes)}
     for name in (*by_k, *by_p, *([] if priors else [next(iter(laws))])):
         _check(name, laws)
     asked = {name: Among(by_k.get(name, rest.k), by_p.get(name, rest.p)) for name in priors}
@@ -54,11 +54,11 @@ def _check(name: str, laws: Mapping[str, object]) -> None:
             f"{name}: top-k and top-p need a trained prior over its codes, and all {len(law.book):,} are alike; train "
             "one: --model.prior transformer --train.init RUN --train.only prior"
         )
-    if not isinstance(law, AutoregressiveCodes):
+    if not isinstance(law, RankedCodes):
         raise HvaeError(f"{name}: top-k and top-p are for levels of codes; use a temperature there")
 
 
-def _narrow(name: str, law: AutoregressiveCodes, among: Among) -> None:
+def _narrow(name: str, law: RankedCodes, among: Among) -> None:
     try:
         law.narrowed(among)
     except HvaeError as error:

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from hvae.distributions import full
-from hvae.distributions.codebook import AutoregressiveCodes, ChosenCodes, Codes, UniformCodes, codes_at
+from hvae.distributions.codebook import AutoregressiveCodes, Codes, UniformCodes
+from hvae.distributions.independent import IndependentCodes
+from hvae.levels.quantisers import Quantiser
 from hvae.nn import Shape
 from hvae.nn.codebook import Book
 from hvae.nn.transformer import Choose
 from hvae.site import Site, Visit
-
-Gradient = Callable[[Tensor, Tensor], Tensor]
-"""(encoder output, code), (B, D, *P) both, to the code with a gradient of the encoder output."""
 
 
 class CausalNetwork(Protocol):
@@ -79,6 +78,45 @@ class _Maps:
         return self.network.draw(self.size[0], choose, self.context)
 
 
+class ParallelPrior(nn.Module):
+    """p: all codes of a map at once, independent of each other given the state above.
+
+    Arguments: `network`, (n, state h) to logits (n, K, *P).
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, h: Tensor, book: Book) -> Codes:
+        return IndependentCodes(book.codes, self.network(h), book.search)
+
+
+class Remainder(nn.Module):
+    """What the codes above have left of the evidence, at this level's scale: (h, e) -> shrink(e - see(h)).
+
+    Arguments: `see`, h as this level compares it; `shrink`, to the places of the level.
+    """
+
+    def __init__(self, see: Callable[[Tensor], Tensor], shrink: nn.Module) -> None:
+        super().__init__()
+        self.see, self.shrink = see, shrink
+
+    def forward(self, h: Tensor, e: Tensor) -> Tensor:
+        return self.shrink(e - self.see(h))
+
+
+class Plus(nn.Module):
+    """The codes added to what those above have said: (h, z) -> h + grow(z)."""
+
+    def __init__(self, grow: nn.Module) -> None:
+        super().__init__()
+        self.grow = grow
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        return h + self.grow(z)
+
+
 class ReadAlone(nn.Module):
     """Encoder output from the evidence alone: (h, e) -> f(e).  The top level."""
 
@@ -113,55 +151,22 @@ class Beside(nn.Module):
 
 
 class CodeLevel(nn.Module):
-    r"""One visit of a map of codes: the encoder's output goes to its nearest code.
+    """One visit of a map of codes.
 
-    $$k = \arg\min_j \lVert z_e - e_j \rVert, \qquad
-      \text{penalty} = w \Big( f\, \overline{(\mathrm{sg}[z_e] - e_k)^2}
-        + \beta\, \overline{(z_e - \mathrm{sg}[e_k])^2} \Big)$$
-
-    van den Oord et al. 2017, arXiv 1711.00937, eq. (3), bars for means over all numbers of the map, f the `fit` of the
-    book: 1 where gradients move its codes.
-
-    Arguments: `name`, the identity of the variable; `book`; `read`, (h, e) -> z_e; `prior`, (h, book) -> p; `absorb`,
-    (h, z) -> h; `gradient` of the choice; `commitment` beta; `weight` w in nats, the numbers of a datum: then a mean
-    square of the latent weighs beta times what a mean square of the data under a Gaussian of variance 1/2 does.
+    Arguments: `name`, the identity of the variable; `book`; `read`, (h, e) -> z_e, the encoder's output; `quantiser`,
+    (z_e, book) -> q; `prior`, (h, book) -> p; `absorb`, (h, z) -> h.
     """
 
     def __init__(
-        self,
-        name: str,
-        *,
-        book: Book,
-        read: nn.Module,
-        prior: nn.Module,
-        absorb: nn.Module,
-        gradient: Gradient,
-        commitment: float,
-        weight: float,
+        self, name: str, *, book: Book, read: nn.Module, quantiser: Quantiser, prior: nn.Module, absorb: nn.Module
     ) -> None:
         super().__init__()
-        self.name, self.gradient, self.commitment, self.weight = name, gradient, commitment, weight
-        self.read, self.book, self.prior, self.absorb = read, book, prior, absorb
+        self.name = name
+        self.read, self.book, self.quantiser, self.prior, self.absorb = read, book, quantiser, prior, absorb
 
     def forward(self, h: Tensor, e: Tensor | None, visit: Visit) -> Tensor:
-        q = None if e is None else self.choice(full(self.read(h, e)))
+        q = None if e is None else self.quantiser(full(self.read(h, e)), self.book)
         return self.absorb(h, visit(Site(self.name, self.prior(h, self.book), q)))
-
-    def choice(self, z: Tensor) -> ChosenCodes:
-        """q: all mass on the code of each position of an encoder output (B, D, *P)."""
-        point, index = self.book(z)
-        code = codes_at(self.book.codes, index)
-        return ChosenCodes(self.book.codes, index, self.gradient(point, code), self._penalty(point, code))
-
-    def _penalty(self, point: Tensor, code: Tensor) -> Tensor:
-        pull = self.commitment * _mean_square(point - code.detach())
-        if self.book.fit:
-            pull = pull + self.book.fit * _mean_square(point.detach() - code)
-        return self.weight * pull
 
     def extra_repr(self) -> str:
         return self.name
-
-
-def _mean_square(t: Tensor) -> Tensor:
-    return t.square().flatten(1).mean(1)

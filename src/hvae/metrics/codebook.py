@@ -4,6 +4,9 @@ r"""How the codes of each level are used, what one costs, and how much of the da
     order-0 bits = log2(perplexity) a code: what a code costs that knows these shares and nothing else
     bits = E[-log2 p(k | what the prior sees)] a code: log2 K for the uniform prior, less once one is trained
 
+Of a level that draws its codes the most probable ones are counted, and bits are the rate, KL(q || p), which q's entropy
+lowers.
+
 Shapes: `B` data of one batch; `K` codes; `P` positions of a map; `...` a datum.
 """
 
@@ -19,6 +22,7 @@ from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.distributions.codebook import ChosenCodes, Codes, UniformCodes
+from hvae.distributions.independent import IndependentCodes
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
@@ -125,14 +129,14 @@ class _Tally:
 
     def __init__(self, record: Record) -> None:
         q = record.q
-        assert isinstance(q, ChosenCodes)
+        assert isinstance(q, ChosenCodes | IndependentCodes)
         self.counts = torch.zeros(len(q.book), dtype=torch.int64)
         self.positions, self.is_uniform = q.index[0].numel(), isinstance(record.p, UniformCodes)
         self.nats: list[Tensor] = []
 
     def add(self, record: Record) -> None:
         """Count the codes of a batch."""
-        assert isinstance(record.q, ChosenCodes)
+        assert isinstance(record.q, ChosenCodes | IndependentCodes)
         self.counts += torch.bincount(record.q.index.flatten().cpu(), minlength=len(self.counts))
         self.nats.append(double(record.rate()))
 

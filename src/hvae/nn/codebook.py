@@ -44,6 +44,19 @@ def nearest(vectors: Tensor, codes: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def affinities(z: Tensor, codes: Tensor) -> Tensor:
+    """Minus half the squared distances to the codes (K, D), but for |z|^2 / 2, which all share.
+
+    (B, D, *P) -> (B, K, *P).
+
+    >>> affinities(torch.tensor([[[2.0]]]), torch.tensor([[0.0], [2.0]])).flatten()
+    tensor([0., 2.])
+    """
+    with torch.autocast(z.device.type, enabled=False):
+        inner = torch.einsum("bd...,kd->bk...", z.to(codes.dtype), codes)
+    return inner - 0.5 * codes.square().sum(1).view(-1, *(1 for _ in z.shape[2:]))
+
+
 def assigned(z: Tensor, codes: Tensor) -> Tensor:
     """The index of the nearest code at each position: (B, D, *P) -> (B, *P)."""
     return nearest(rows_of(z.detach()), codes.detach()).view(len(z), *z.shape[2:])
@@ -103,13 +116,11 @@ def on_sphere(codes: Tensor) -> Tensor:
     return F.normalize(codes, dim=1)
 
 
-class LearnedBook(Book, FromData):
-    """Codes that are weights: the gradient of the codebook loss moves them (eq. 3 of the paper).
+class FreeBook(Book):
+    """Codes that are weights, normal at the start, and follow the gradients of whatever they are used in.
 
     `place` brings them back, after each step, to where codes may be.
     """
-
-    fit = 1.0
 
     def __init__(self, size: int, dims: int, *, place: Callable[[Tensor], Tensor] = anywhere) -> None:
         super().__init__()
@@ -123,6 +134,12 @@ class LearnedBook(Book, FromData):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return z, assigned(z, self.codes)
+
+
+class LearnedBook(FreeBook, FromData):
+    """The same with the codebook loss (eq. 3 of the paper), and a start at vectors of the first batch."""
+
+    fit = 1.0
 
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:

@@ -100,3 +100,32 @@ class Crop(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}"
+
+
+class Shrink(nn.Module):
+    """The mean over the boxes of a coarser map: (B, C, h, w) -> (B, C, *size)."""
+
+    def __init__(self, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(h, list(self.size))  # type: ignore[arg-type]  # its stub knows tuples of two alone
+
+    def extra_repr(self) -> str:
+        return f"{self.size}"
+
+
+class Grow(nn.Module):
+    """A coarser map at a size, half as interpolated and half through a convolution that mends it."""
+
+    def __init__(self, channels: int, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size, self.mend = tuple(size), nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = F.interpolate(h, size=self.size, mode="bilinear")
+        return 0.5 * (h + self.mend(h))
+
+    def extra_repr(self) -> str:
+        return f"{self.size}"

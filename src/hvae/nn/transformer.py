@@ -116,3 +116,42 @@ class CausalTransformer(nn.Module):
     def _cache(self, rows: int, total: int) -> Cache:
         empty = self.start.new_empty(rows, self.heads, total, self.width // self.heads)
         return empty, torch.empty_like(empty)
+
+
+class MutualTransformer(nn.Module):
+    """Logits of all codes of a map at once, given the state above: (B, A, h', w') -> (B, K, *P).
+
+    Every position sees the state everywhere, and no code of its own map: the network of next-scale prediction, Tian et
+    al. 2024, arXiv 2404.02905, sec. 3.2, which hears the sum of the scales above in place of each of them.
+    Arguments: `codes` K; `places` P; `above` channels A of the state (0: none, then where a position is decides);
+    `width`, `layers`, `heads`, `dropout`.  It starts uniform.
+
+    >>> network = MutualTransformer(8, (3, 2), above=5, width=4, layers=1, heads=2)
+    >>> network(torch.zeros(2, 5, 6, 4)).shape
+    torch.Size([2, 8, 3, 2])
+    """
+
+    def __init__(
+        self, codes: int, places: Shape, *, above: int, width: int, layers: int, heads: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.places = tuple(places)
+        self.see = nn.ModuleList([nn.Conv2d(above, width, 3, padding=1)] if above else [])
+        self.row = nn.Parameter(0.02 * torch.randn(width, places[0], 1))
+        self.column = nn.Parameter(0.02 * torch.randn(width, 1, places[1]))
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, F.gelu, batch_first=True, norm_first=True)
+            for _ in range(layers)
+        )
+        self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, codes)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        where = (self.row + self.column).expand(len(h), -1, -1, -1)
+        for layer in self.see:
+            where = where + F.interpolate(layer(h), size=self.places, mode="bilinear")
+        t = where.flatten(2).transpose(1, 2)  # (B, T, W)
+        for block in self.blocks:
+            t = block(t)
+        return self.leave(self.norm(t)).transpose(1, 2).unflatten(2, self.places)

@@ -12,19 +12,31 @@ from torch import nn
 
 from hvae.config.vqvae import CodedConfig
 from hvae.errors import HvaeError
-from hvae.levels.codebook import CodeLevel, CodePrior, Gradient, UniformPrior
+from hvae.levels.codebook import CodeLevel, CodePrior, ParallelPrior, UniformPrior
+from hvae.levels.quantisers import Drawn, Gradient, Nearest, Quantiser
 from hvae.nn import Resize, Shape
 from hvae.nn.averages import AveragedBook, LivingBook, means, smoothed, unit_means
-from hvae.nn.codebook import Book, LatticeBook, LearnedBook, UnitLength, anywhere, on_sphere, rotated, straight_through
+from hvae.nn.codebook import (
+    Book,
+    FreeBook,
+    LatticeBook,
+    LearnedBook,
+    UnitLength,
+    anywhere,
+    on_sphere,
+    rotated,
+    straight_through,
+)
 from hvae.nn.pixelsnail import Around, PixelSNAIL
 from hvae.nn.strided import blocks
-from hvae.nn.transformer import CausalTransformer
+from hvae.nn.transformer import CausalTransformer, MutualTransformer
 
 _BOOKS: dict[str, Callable[[CodedConfig], Book]] = {
     "averages": lambda c: LivingBook(
         c.codes, c.dims, decay=c.decay, renew=unit_means if c.unit else means, expiry=c.expiry
     ),
     "gradient": lambda c: LearnedBook(c.codes, c.dims, place=on_sphere if c.unit else anywhere),
+    "stochastic": lambda c: FreeBook(c.codes, c.dims, place=on_sphere if c.unit else anywhere),
     "lattice": lambda c: LatticeBook(c.levels),
     "released": lambda c: AveragedBook(c.codes, c.dims, decay=c.decay, renew=smoothed, anchored=1.0),
 }
@@ -75,6 +87,20 @@ def _pixelsnail(config: CodedConfig, places: Shape, above: int) -> nn.Module:
     return CodePrior(network, nn.Sequential(Around(above, width), Resize(places)) if above else None)
 
 
+def _parallel(config: CodedConfig, places: Shape, above: int) -> nn.Module:
+    return ParallelPrior(
+        MutualTransformer(
+            _codes(config),
+            places,
+            above=above,
+            width=config.prior_width,
+            layers=config.prior_layers,
+            heads=config.prior_heads,
+            dropout=config.prior_dropout,
+        )
+    )
+
+
 def _codes(config: CodedConfig) -> int:
     return prod(config.levels) if config.levels else config.codes
 
@@ -83,23 +109,38 @@ _PRIORS: dict[str, Callable[[CodedConfig, Shape, int], nn.Module]] = {
     "uniform": lambda config, places, above: UniformPrior(places),
     "transformer": _transformer,
     "pixelsnail": _pixelsnail,
+    "parallel": _parallel,
 }
 
 
 def level(
-    config: CodedConfig, name: str, places: Shape, values: int, *, read: nn.Module, absorb: nn.Module, above: int = 0
+    config: CodedConfig,
+    name: str,
+    places: Shape,
+    values: int,
+    *,
+    read: nn.Module,
+    absorb: nn.Module,
+    above: int = 0,
+    gradient: Gradient | None = None,
 ) -> CodeLevel:
-    """A level of codes at so many `places`, of a datum of so many `values`, under a state of `above` channels."""
+    """A level of codes at so many `places`, of a datum of so many `values`, under a state of `above` channels; its
+    `gradient`, where that is not the configured one."""
     return CodeLevel(
         name,
         book=_BOOKS[config.codebook](config),
         read=read,
+        quantiser=_quantiser(config, values, gradient or _GRADIENTS[config.gradient]),
         prior=prior(config, places, above),
         absorb=absorb,
-        gradient=_GRADIENTS[config.gradient],
-        commitment=0.0 if config.codebook == "lattice" else config.commitment,
-        weight=values,
     )
+
+
+def _quantiser(config: CodedConfig, values: int, gradient: Gradient) -> Quantiser:
+    if config.codebook == "stochastic":
+        return Drawn(config.relaxation)
+    commitment = 0.0 if config.codebook == "lattice" else config.commitment
+    return Nearest(gradient, commitment=commitment, weight=values)
 
 
 def whole(size: Shape, stride: int) -> Shape:

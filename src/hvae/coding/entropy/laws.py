@@ -45,6 +45,7 @@ from hvae.distributions import (
     Tokens,
 )
 from hvae.distributions.codebook import AutoregressiveCodes, UniformCodes
+from hvae.distributions.independent import IndependentCodes
 from hvae.distributions.quantised import BlurredNormal
 
 MOST_LEVELS = 100
@@ -173,6 +174,16 @@ def _autoregressive_codes(law: AutoregressiveCodes) -> Form:
 
         # Step by step on both sides: all positions in one pass would be other numbers in their last bits.
         return law.stepwise(one)
+
+    return Listed(law.book, law.size, fill)
+
+
+@register(IndependentCodes)
+def _independent_codes(law: IndependentCodes) -> Form:
+    def fill(choose: Callable[[Cumulative], Ints]) -> Tensor:
+        share = law.log_share.double().exp().flatten(2).permute(2, 1, 0)  # (P, K, B)
+        index = choose(Counted(integers(share) << TO_UNIT))
+        return torch.from_numpy(index).view(-1, law.size[0]).T.reshape(law.size)
 
     return Listed(law.book, law.size, fill)
 

@@ -2,8 +2,9 @@ r"""Maps of codes as symbols: the indices, with the masses that p gives them.
 
     bits of a map = - sum over positions of log2 p(k_t given those before it and the levels above)
 
-up to two words of 32 bits.  Positions are coded in raster order, all rows of a position together; with an
-autoregressive p both sides go step by step, since all positions in one pass would differ in their last bits.
+up to two words of 32 bits.  Of a level that draws its codes the most probable ones are sent.  Positions are coded in
+raster order, all rows of a position together; with an autoregressive p both sides go step by step, since all positions
+in one pass would differ in their last bits.
 
 Shapes: `B` rows; `K` codes; `D` numbers of a code; `P` positions, (h, w); `N` = B P symbols.
 """
@@ -21,6 +22,7 @@ from hvae.coding.entropy.registry import Listed
 from hvae.coding.entropy.symbols import Cumulative
 from hvae.coding.lossy.level import Choose, Level, Seen
 from hvae.distributions.codebook import ChosenCodes, codes_at
+from hvae.distributions.independent import IndependentCodes
 from hvae.site import Site
 
 
@@ -35,7 +37,9 @@ class Indices(Level):
         return self.site.p.mode()
 
     def symbols(self) -> Ints:
-        assert isinstance(self.site.q, ChosenCodes), f"a walk on data knows the codes of {self.site.name}"
+        assert isinstance(self.site.q, ChosenCodes | IndependentCodes), (
+            f"a walk on data knows the codes of {self.site.name}"
+        )
         return _in_order(self.site.q.index)
 
     def decided(self, choose: Choose) -> tuple[Ints, Tensor]:
