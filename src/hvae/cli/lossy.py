@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 QUALITY = (
     "for a lossy run (qresvae, vqvae, vqvae2, rqvae): how many of its levels to keep, counted from the top, 1 to as "
-    "many as it has, or all; fewer make a smaller file and a rougher picture. It is no scale of 0 to 100: the loss of all "
+    "many as it has, or all; fewer make a smaller file and a rougher picture. It is no scale of 0 to 100: the "
+    "loss of all "
     "levels was set in training, by model.sigma"
 )
 LEVELS = "of a file made with --quality, show only its top K levels: a preview"
