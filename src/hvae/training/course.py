@@ -5,20 +5,12 @@ All processes of a run make the same decisions, since they decide on numbers ave
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-import torch
-
-from hvae.data.order import StepSampler
-from hvae.data.sequences.split import SequenceSplit
-from hvae.data.sources import Batches
 from hvae.errors import HvaeError
-from hvae.records import JSON
-from hvae.runs import ClaimLost
+from hvae.training.clock import Clock
 from hvae.training.display import Progress
 from hvae.training.engine import StopSign, loggers, stop_sign
 from hvae.training.faults import Patience, culprit
@@ -28,20 +20,25 @@ from hvae.training.journal import Journal
 from hvae.training.keeper import Best
 from hvae.training.learner import Fate, Learner, Outcome
 from hvae.training.learning_rate import learning_rate
-from hvae.training.loss import score
 from hvae.training.memory import MemoryMeter
-from hvae.training.parts import Parts, selected
+from hvae.training.parts import Parts
 from hvae.training.rows import Meter, Row
-from hvae.training.saving import LAST, WEIGHTS, Checkpoint, clear_remains, read_checkpoint, state, write_checkpoint
-from hvae.training.start import prepare
+from hvae.training.saving import (
+    LAST,
+    WEIGHTS,
+    Checkpoint,
+    clear_remains,
+    read_checkpoint,
+    restored_on_failure,
+    write_checkpoint,
+)
+from hvae.training.settings import changes, check_only, course_settings
+from hvae.training.start import prepare, step_sampler
+from hvae.training.validation import validate
 from hvae.weights import save_weights
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-# What a resumed run may change without leaving the course of the first.
-_FREE = {"minutes", "log_every", "save_every", "valid_every", "valid_size", "loggers"}
-_FREE |= {"accelerator", "devices", "nodes", "strategy"}
 
 
 class Course:
@@ -50,28 +47,25 @@ class Course:
     def __init__(self, fabric: Fabric, job: Job) -> None:
         self.fabric, self.job, self.config = fabric, job, job.config
         self.memory = MemoryMeter(fabric.device)
-        self.sampler = self._sampler()
+        self.sampler = step_sampler(fabric, job)
         # Asked once, since the first process soon writes what the others would find.
         self.has_checkpoint: bool = fabric.broadcast((job.folder / LAST).is_file())
-        begun = "" if self.has_checkpoint else prepare(fabric, job, self.sampler)
+        start = "" if self.has_checkpoint else prepare(fabric, job, self.sampler)
         self.parts = Parts(job.model, job.config.only)
         self.learner = Learner(fabric, job.model, job.objective, job.config)
         self.split = resident(job.split, fabric.device)
         self.history, self.patience = History(), Patience(job.config)
         self.best = Best(used=job.config.keep == "best")
-        self.meter, self.journal = (
-            Meter(),
-            Journal(fabric, job.folder, [*loggers(job.config, job.folder), *job.loggers]),
-        )
-        self.began, self.busy, self.done = time.monotonic(), 0.0, 0
+        self.meter, self.clock = Meter(), Clock()
+        self.journal = Journal(fabric, job.folder, [*loggers(job.config, job.folder), *job.loggers])
         self.culprit, self.stopped, self.has_saved = "", "", False
-        if begun:
-            self.journal.note(begun)
+        if start:
+            self.journal.note(start)
 
     def run(self) -> FitResult:
         """The whole course."""
         self.parts.train()
-        with self._nothing_or_something(), self.journal.display.open(), stop_sign() as sign:
+        with self._restored_on_failure(), self.journal.display.open(), stop_sign() as sign:
             self._begin()
             while not self.stopped:
                 self._advance(sign)
@@ -79,29 +73,18 @@ class Course:
         self.job.model.eval()
         return self._result()
 
-    @contextmanager
-    def _nothing_or_something(self) -> Iterator[None]:
+    def _restored_on_failure(self) -> AbstractContextManager[None]:
         """Leave the folder as it was if this part of the run fails before it has saved a step."""
         if not self.fabric.is_global_zero:
-            yield
-            return
-        before = state(self.job.folder)
-        try:
-            yield
-        except ClaimLost:
-            raise
-        except Exception:
-            if not self.has_saved:
-                before.restore()
-            raise
+            return nullcontext()
+        return restored_on_failure(self.job.folder, lambda: self.has_saved)
 
     # Steps
 
     def _advance(self, sign: StopSign) -> None:
-        began = time.monotonic()
         lr = self.history.scale * learning_rate(self.config, self.history.step)
-        outcome = self.learner.step(self.batches, lr, late=self._late(), is_interrupted=sign.is_interrupted)
-        self.busy, self.done = self.busy + time.monotonic() - began, self.done + 1
+        with self.clock.step():
+            outcome = self.learner.step(self.batches, lr, late=self._late(), is_interrupted=sign.is_interrupted)
         self.history.step += 1
         if outcome.fate is not Fate.DROPPED:
             self._took(outcome)
@@ -172,30 +155,13 @@ class Course:
 
     def _valid_row(self) -> Row:
         job = self.job
-        row = self._scores(job.valid) if job.valid is not None and len(job.valid) else {}
+        row = validate(self.learner, job.valid, self.config)
         if "valid/elbo" in row:
             self.best.offer(row["valid/elbo"], self.history.step, self.learner.average.model)
         if job.on_evaluate and self.fabric.is_global_zero:
             row |= job.on_evaluate(self.learner.average.model, self.history.step) or {}
         self.fabric.barrier()
         return row
-
-    def _scores(self, valid: Batches) -> Row:
-        config, fabric = self.config, self.fabric
-        count = min(len(valid), config.valid_size or len(valid))
-        part, parts = fabric.global_rank, fabric.world_size
-        with fabric.autocast():
-            sums = score(
-                self.learner.average.model,
-                valid,
-                seed=config.seed,
-                size=config.batch,
-                count=count,
-                part=part,
-                parts=parts,
-            )
-        totals = self.learner.over_processes(torch.tensor(list(sums.values()), device=fabric.device)) * parts
-        return {f"valid/{name}": total / count for name, total in zip(sums, totals.tolist(), strict=True)}
 
     # Files
 
@@ -214,23 +180,13 @@ class Course:
             self.has_saved = False
 
     def _take_up(self, content: Checkpoint) -> None:
-        self._check_only(content["course"])
+        check_only(self.job.model, self.job.folder, tuple(self.config.only), content["course"])
         self._restore(content)
         self.journal.notes = list(content["notes"])
-        now, then = self._course(), content["course"]
-        changed = [f"{key}={now[key]} (was {then[key]})" for key in now if key in then and now[key] != then[key]]
-        self.journal.note(f"resumed at step {self.history.step}" + (f" with {', '.join(changed)}" if changed else ""))
+        others = changes(course_settings(self.config, self.sampler), content["course"])
+        self.journal.note(f"resumed at step {self.history.step}" + (f" with {others}" if others else ""))
         # A finished run has nothing left but to say so.
         self.stopped = "steps" if self.history.step >= self.config.steps else ""
-
-    def _check_only(self, then: JSON) -> None:
-        # The optimiser remembers its weights by their order alone: of others it would take up the wrong memory.
-        was, now = tuple(then.get("only", ())), tuple(self.config.only)
-        if selected(self.job.model, was) != selected(self.job.model, now):
-            raise HvaeError(
-                f"{self.job.folder} trains {_parts_named(was)} (train.only), not {_parts_named(now)}; a resumed run "
-                "keeps it: train other parts into another folder, with --train.init"
-            )
 
     def _restore(self, content: Checkpoint) -> None:
         self.learner.restore(content["learner"])
@@ -265,7 +221,7 @@ class Course:
     def _write_files(self) -> None:
         learner, step = self.learner, self.history.step
         content: Checkpoint = {
-            "course": self._course(),
+            "course": course_settings(self.config, self.sampler),
             "history": {**asdict(self.history), "seconds": self._seconds()},
             "meter": self.meter.state(),
             "notes": self.journal.notes,
@@ -278,45 +234,26 @@ class Course:
 
     # Answers
 
-    def _sampler(self) -> StepSampler:
-        config, fabric = self.config, self.fabric
-        return StepSampler(
-            n=len(self.job.split),
-            batch=config.batch,
-            seed=config.seed,
-            steps=config.steps,
-            rank=fabric.global_rank,
-            world=fabric.world_size,
-            accumulate=config.accumulate,
-            order=self.job.split.order if isinstance(self.job.split, SequenceSplit) else None,
-        )
-
-    def _course(self) -> JSON:
-        settings = {key: value for key, value in asdict(self.config).items() if key not in _FREE}
-        return {**settings, "shards": self.sampler.shards, "data": self.sampler.n}
-
     def _seconds(self) -> float:
-        return self.history.seconds + time.monotonic() - self.began
+        return self.history.seconds + self.clock.elapsed()
 
     def _late(self) -> bool:
         return 0 < 60 * self.config.minutes <= self._seconds()
 
     def _progress(self) -> Progress:
-        spent = time.monotonic() - self.began
-        left = (self.config.steps - self.history.step) * spent / max(1, self.done)
+        left = self.clock.left(self.config.steps - self.history.step)
         if self.config.minutes:
             left = min(left, max(0.0, 60 * self.config.minutes - self._seconds()))
-        return Progress(self.history.step, self.config.steps, left, self._speed(), self.journal.newest)
-
-    def _speed(self) -> float:
-        return self.config.batch * self.done / self.busy if self.busy else 0.0
+        return Progress(
+            self.history.step, self.config.steps, left, self.clock.per_second(self.config.batch), self.journal.newest
+        )
 
     def _result(self) -> FitResult:
         history = self.history
         return FitResult(
             step=history.step,
             seconds=self._seconds(),
-            samples_per_second=self._speed(),
+            samples_per_second=self.clock.per_second(self.config.batch),
             peak_memory=self.memory.peak(),
             skipped=history.skipped,
             dropped=history.dropped,
@@ -329,7 +266,3 @@ class Course:
 
 def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _parts_named(patterns: tuple[str, ...]) -> str:
-    return ",".join(patterns) or "all parts"

@@ -7,7 +7,8 @@ only, so that no file can execute code.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.files import replacing
 from hvae.records import JSON, Each, check
-from hvae.runs import FolderState
+from hvae.runs import ClaimLost, FolderState
 
 LAST, WEIGHTS, METRICS = "last.ckpt", "model.safetensors", "metrics.csv"
 CONFIG, PROVENANCE = "config.yaml", "provenance.json"
@@ -145,6 +146,23 @@ def _is_setting(value: object) -> bool:
 def state(folder: Path) -> FolderState:
     """What a run folder holds now of all that training writes."""
     return FolderState(folder, small=(CONFIG, PROVENANCE, METRICS), large=(LAST, WEIGHTS))
+
+
+@contextmanager
+def restored_on_failure(folder: Path, has_saved: Callable[[], bool]) -> Iterator[None]:
+    """Put a run folder back as it was when what is done within fails before it `has_saved` a step.
+
+    A folder whose claim was lost belongs to another process, and stays as that one has it.
+    """
+    before = state(folder)
+    try:
+        yield
+    except ClaimLost:
+        raise
+    except Exception:
+        if not has_saved():
+            before.restore()
+        raise
 
 
 def clear_remains(folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hvae.data.order import StepSampler
+from hvae.data.sequences.split import SequenceSplit
 from hvae.datum import as_datum
 from hvae.training.job import Job
 from hvae.training.parts import begin_from
@@ -16,6 +17,21 @@ from hvae.training.seeds import seed_posterior
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+
+def step_sampler(fabric: Fabric, job: Job) -> StepSampler:
+    """Which data each step of a run takes in this process."""
+    config, order = job.config, job.split.order if isinstance(job.split, SequenceSplit) else None
+    return StepSampler(
+        n=len(job.split),
+        batch=config.batch,
+        seed=config.seed,
+        steps=config.steps,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+        accumulate=config.accumulate,
+        order=order,
+    )
 
 
 def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> str:
