@@ -11,16 +11,20 @@ ABOUT = (
     "page is served on this machine alone, until Ctrl-C. Views of the run's own data look where training did, and "
     "download nothing; --data.root FOLDER names where they are."
 )
-EXAMPLES = ("hvae studio runs/digits", "hvae studio runs/mnist-ladder runs/mnist-lvae --no-browser --port 9000")
+EXAMPLES = (
+    "hvae studio",
+    "hvae studio runs/digits",
+    "hvae studio runs/mnist-ladder runs/mnist-lvae --no-browser --port 9000",
+)
 
 
 def parser() -> Parser:
-    command = Parser("studio", ABOUT, EXAMPLES, "RUN [RUN ...] [--data.root FOLDER] [--port N] [--no-browser]")
+    command = Parser("studio", ABOUT, EXAMPLES, "[RUN ...] [--data.root FOLDER] [--port N] [--no-browser]")
     command.add_argument(
         "runs",
         metavar="RUN",
-        nargs="+",
-        help="a run folder, a .safetensors file, or a name of hvae models --pretrained; the first is shown",
+        nargs="*",
+        help="a run folder, a .safetensors file, or a name of hvae models --pretrained; the first is shown [digits]",
     )
     port = "the port to listen at; the next free one where it is taken [8760]"
     command.add_argument("--port", type=whole(1, 65535), default=8760, metavar="N", help=port)

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
 
 HOST, PORT, TRIES = "127.0.0.1", 8760, 100
+FIRST = "digits"
+"""The packaged model that is shown where no run is named."""
 
 
 def studio(
-    runs: Sequence[str | Path | LoadedRun],
+    runs: Sequence[str | Path | LoadedRun] = (),
     *,
     port: int = PORT,
     browser: bool = True,
@@ -27,9 +29,9 @@ def studio(
 ) -> None:
     """Show runs on a page of this machine until it is interrupted.
 
-    Arguments: `runs`, folders, or what `hvae.load` gives; `port`, the first that is tried, and the next ones where it
-    is taken; `browser`, open one; `overrides`, keys of where the data and the model are, as in {"data.root": "sets"};
-    `trust`, packages whose code the runs may name; `tell`, hears the address.  Raises HvaeError for what is no run,
+    Arguments: `runs`, folders, or what `hvae.load` gives (none: a packaged model); `port`, the first that is tried, and
+    the next ones where it is taken; `browser`, open one; `overrides`, keys of where the data and the model are, as in
+    {"data.root": "sets"}; `trust`, packages whose code the runs may name; `tell`, hears the address.  Raises HvaeError for what is no run,
     where the extra `studio` is missing, and where no port is free.
     """
     try:
@@ -41,9 +43,7 @@ def studio(
     from hvae.studio.guard import ENTER, Pass
     from hvae.studio.shown import Shown
 
-    if not runs:
-        raise HvaeError("expected at least one run folder; train one first: hvae train digits")
-    shown = [Shown(place, run, overrides, trust) for place, run in enumerate(runs)]
+    shown = [Shown(place, run, overrides, trust) for place, run in enumerate(runs or _first(tell))]
     with _listening(port) as door:
         ours = Pass(door.getsockname()[1])
         address = f"http://{HOST}:{ours.port}{ENTER}?token={ours.token}"
@@ -54,6 +54,11 @@ def studio(
         if browser:
             _open(address)
         uvicorn.Server(config).run(sockets=[door])
+
+
+def _first(tell: Tell) -> Sequence[str]:
+    tell(f"no run is named: this is {FIRST}, which comes with the library; yours is shown by hvae studio RUN")
+    return (FIRST,)
 
 
 def _listening(port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from hvae.errors import HvaeError
 from hvae.records import JSON, new_rows
@@ -21,7 +22,7 @@ def training(shown: Shown, asked: TrainingAsked) -> Answer:
     """New rows as columns of numbers, null where there is none; and whether the weights are new."""
     path = shown.folder / METRICS
     if not path.is_file():
-        raise HvaeError(f"nothing at {path}: the run has gone, or was not trained here")
+        raise HvaeError(_nothing(shown, path))
     shown.refresh()
     table = new_rows(path, asked.at, asked.head)
     begins = not asked.at or table.head != asked.head
@@ -38,6 +39,15 @@ def training(shown: Shown, asked: TrainingAsked) -> Answer:
         **_equivalents(shown),
     }
     return Answer(info)
+
+
+def _nothing(shown: Shown, path: Path) -> str:
+    if shown.about()["trained"] and shown.opened.run.is_packaged:
+        return (
+            f"{shown.folder} comes with the library, without the course of its training; its card has the command, seed "
+            f"and time: hvae pull {shown.folder} --out FOLDER"
+        )
+    return f"nothing at {path}: the run has gone, or was not trained here"
 
 
 def _thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
