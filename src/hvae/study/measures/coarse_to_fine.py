@@ -105,8 +105,9 @@ class CoarseToFine(Measure[CoarseToFineResult]):
         """Beside its mirror and chance."""
         if not result.tells:
             return
-        mirror = result.top_redrawn if result.top_swapped is None else result.top_swapped
-        note = f"redraws agree on the class with the top {result.held} held; mirror {mirror:.0%}"
+        key = "top_redrawn" if result.top_swapped is None else "top_swapped"
+        mirror = f"{_EXPERIMENTS[key]} {result.to_dict()[key]:.0%}"
+        note = f"redraws agree on the class with the top {result.held} held; {mirror}"
         yield Headline("coarse to fine", f"{result.top_held:.0%}", f"{note}; chance {result.chance:.0%}")
 
     def agreement(self, result: CoarseToFineResult) -> Agreement | None:
