@@ -31,8 +31,9 @@ def studio(
 
     Arguments: `runs`, folders, or what `hvae.load` gives (none: a packaged model); `port`, the first that is tried, and
     the next ones where it is taken; `browser`, open one; `overrides`, keys of where the data and the model are, as in
-    {"data.root": "sets"}; `trust`, packages whose code the runs may name; `tell`, hears the address.  Raises HvaeError for what is no run,
-    where the extra `studio` is missing, and where no port is free.
+    {"data.root": "sets"}; `trust`, packages whose code the runs may name; `tell`, hears the address.
+
+    Raises HvaeError for what is no run, where the extra `studio` is missing, and where no port is free.
     """
     try:
         import starlette  # noqa: F401, looked for before anything takes time

@@ -44,8 +44,8 @@ def training(shown: Shown, asked: TrainingAsked) -> Answer:
 def _nothing(shown: Shown, path: Path) -> str:
     if shown.about()["trained"] and shown.opened.run.is_packaged:
         return (
-            f"{shown.folder} comes with the library, without the course of its training; its card has the command, seed "
-            f"and time: hvae pull {shown.folder} --out FOLDER"
+            f"{shown.folder} comes with the library, without the course of its training; its card has the command, "
+            f"the seed and the time: hvae pull {shown.folder} --out FOLDER"
         )
     return f"nothing at {path}: the run has gone, or was not trained here"
 
