@@ -1,5 +1,7 @@
 """Build the documentation: `make docs`, then open build/docs/index.html.  Nothing is asked of another host.
 
+With `--still` the tutorials are shown and not run, for a look at the pages in seconds.
+
 The pages of docs/ are taken as they are; those of families, commands and names of Python are written from the code.
 """
 
@@ -30,6 +32,7 @@ def main() -> int:
     shutil.rmtree(PAGES, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE / "docs")
     shutil.copytree(HERE / "start", SOURCE, dirs_exist_ok=True)
+    shutil.copytree(HERE / "tutorials", SOURCE / "tutorials")
     for page in (SOURCE / "docs").glob("*.md"):
         page.write_text(inward(page.read_text()))
     start = (SOURCE / "index.md").read_text()
@@ -38,7 +41,8 @@ def main() -> int:
         place = SOURCE / f"{name}.md"
         place.parent.mkdir(exist_ok=True, parents=True)
         place.write_text(text)
-    return sphinx(["-W", "--keep-going", "-q", "-c", str(HERE), "-b", "html", str(SOURCE), str(PAGES)])
+    still = ["-D", "nb_execution_mode=off"] if "--still" in sys.argv[1:] else []
+    return sphinx([*still, "-W", "--keep-going", "-q", "-c", str(HERE), "-b", "html", str(SOURCE), str(PAGES)])
 
 
 def tasks(start: str) -> list[str]:

@@ -9,7 +9,7 @@ import hvae
 
 project, author, copyright = "hvae", "the authors of hvae", "the authors of hvae"
 version = release = hvae.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_design", "markdown_docstrings", "mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_design", "markdown_docstrings", "mathml"]
 html_theme = "furo"
 html_title = "hvae"
 html_static_path = ["static"]
@@ -26,3 +26,11 @@ python_maximum_signature_line_length = 100
 # Names of types in signatures are read, not followed.
 nitpicky = False
 suppress_warnings = ["myst.strikethrough"]
+# Tutorials run when they or the package's version change: the cache knows their cells, and nothing of the package.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(Path(__file__).parents[1] / "build" / "docs-notebooks")
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_output_stderr = "remove"
+nb_execution_in_temp = True
