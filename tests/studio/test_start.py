@@ -29,7 +29,17 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_is_no_run_is_a_line_before_anything_listens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["studio"], ["studio", str(tmp_path / "none")], ["studio", str(tmp_path), "--port", "99999"]):
+    for words in (["studio", str(tmp_path / "none")], ["studio", str(tmp_path), "--port", "99999"]):
         assert main([*words, "--no-browser"]) == 2
         line = capsys.readouterr().err
         assert line.startswith("hvae: ") and line.count("\n") == 1
+
+
+def test_without_a_run_a_packaged_model_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    servers = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: servers.append(server))
+    assert main(["studio", "--no-browser"]) == 0
+    said = capsys.readouterr()
+    assert len(servers) == 1 and "this is digits, which comes with the library" in said.out + said.err
