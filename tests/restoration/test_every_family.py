@@ -17,7 +17,7 @@ from hvae.zoo import build
 WAYS = {"gibbs": Gibbs(sweeps=2), "metropolis": Metropolis(sweeps=2), "refine": Refine(steps=2, settle=1)}
 
 
-CODED = [name for name in FAMILIES if name.startswith("vqvae")]
+CODED = [name for name in FAMILIES if name.startswith(("vqvae", "rqvae"))]
 
 
 @pytest.mark.parametrize("name", CODED)

@@ -124,7 +124,11 @@ def _line(status: int, text: str) -> Response:
 
 
 async def _refused(request: Request, fault: Exception) -> Response:
-    return _line(413 if isinstance(fault, TooLarge) else 503 if isinstance(fault, Busy) else 400, str(fault))
+    # What is still being read is no fault: 202, "accepted", which no console lists as an error.
+    status = next(
+        (code for kind, code in ((TooLarge, 413), (Reading, 202), (Busy, 503)) if isinstance(fault, kind)), 400
+    )
+    return _line(status, str(fault))
 
 
 async def _nowhere(request: Request, fault: Exception) -> Response:

@@ -63,7 +63,7 @@ export async function fetched(address, options = {}) {
   } catch {
     throw new Error("the server does not answer: has hvae studio been stopped?");
   }
-  if (answer.ok) return answer;
+  if (answer.ok && answer.status !== 202) return answer;
   const text = await answer.text();
   let line = text.trim();
   try {

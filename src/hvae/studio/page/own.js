@@ -83,7 +83,7 @@ class Panel {
     try {
       answer = await ask("score", this.question, `score/${this.run.place}`);
     } catch (fault) {
-      if (fault.status !== 503) throw fault;
+      if (fault.status !== 202 && fault.status !== 503) throw fault;
       this.judged.replaceChildren(el("p", { class: "quiet" }, fault.message));
       await new Promise((done) => setTimeout(done, 700));
       if (this.node.isConnected) await this.judge();
