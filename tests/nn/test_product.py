@@ -76,6 +76,25 @@ def test_a_sum_of_maps_and_its_gradients_are_those_of_pytorch(other: list[tuple[
 
 
 @needs_onednn
+def test_no_weight_with_gaps_in_memory_reaches_the_library(
+    other: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[int, ...]] = []
+    packed = product.packed
+    monkeypatch.setattr(product, "packed", lambda weight: given.append(weight.stride()) or packed(weight))
+    x, w = (t.detach().requires_grad_() for t in tensors((7, 5), (3, 5)))
+    wide = torch.cat([x, x], 1)[:, :5]
+    for ours, theirs in zip(
+        gradients(lambda x, w: linear(torch.cat([x, x], 1)[:, :5], w), [x, w]),
+        gradients(lambda x, w: F.linear(torch.cat([x, x], 1)[:, :5], w), [x, w]),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    assert wide.t().stride() in given  # the gradient of the weight multiplies by the input, here a slice
+    assert all(packed(torch.empty_strided((4, 6), s)).stride() in ((6, 1), (1, 4)) for s in ((9, 1), (1, 9), (2, 20)))
+
+
+@needs_onednn
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
 def test_a_pointwise_convolution_and_its_gradients_are_those_of_pytorch(
     order: torch.memory_format, other: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch

@@ -113,13 +113,26 @@ def _learns(*tensors: Tensor | None) -> bool:
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed(weight), bias, "none", [], "")
     return y
 
 
 def _sum(h: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    y: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, h, weight, bias, "add")
+    y: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, h, packed(weight), bias, "add")
     return y
+
+
+def packed(weight: Tensor) -> Tensor:
+    """The weight without gaps in memory, copied if it has any.
+
+    oneDNN has quick products for a matrix and for its transpose; for a slice of a wider one it takes its reference
+    implementation, a thousand times slower (6000 x 128 by 128 x 64: 1.1 s instead of 1.3 ms).
+
+    >>> packed(torch.ones(5, 8)[:, :3]).stride(), packed(torch.ones(3, 5).t()).stride()
+    ((3, 1), (1, 5))
+    """
+    whole = weight.is_contiguous() or weight.t().is_contiguous()
+    return weight if whole else weight.contiguous()
 
 
 class _Linear(torch.autograd.Function):
