@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,22 @@ def test_the_two_codecs_share_bits_and_files_only(folder: str) -> None:
 def test_every_room_is_in_the_table() -> None:
     rooms = {p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
     assert rooms <= set(ALLOWED) | ROOF, f"rooms without a rule: {rooms - set(ALLOWED) - ROOF}"
+
+
+WING = ("study", "studio", "reporting", "runs", "metrics", "cli")
+
+
+@pytest.mark.parametrize("own", WING)
+def test_no_open_dict_passes_between_the_rooms_of_the_study(own: str) -> None:
+    # What is read from a file or printed for a program is `records.JSON`, and new values of keys are `Overrides`.
+    open_dict = re.compile(r"\b(dict|Mapping)\[str, Any\]")
+    places = [
+        f"{path.relative_to(PACKAGE)}:{number}"
+        for path in (PACKAGE / own).rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if open_dict.search(line)
+    ]
+    assert not places, f"expected a named type in place of a dict of anything: {', '.join(places)}"
 
 
 def test_builders_and_readers_never_meet() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
 from hvae.screen.table import Table
+
+if TYPE_CHECKING:
+    from hvae.data.lookup import Listed
 
 ABOUT = (
     "List the known data sets and where each lies: below --root, in the system's place, or in the cache. What is "
@@ -29,7 +33,7 @@ def main(argv: list[str]) -> None:
         voice.show(Group(_table(sets), "", _own()))
 
 
-def _table(sets: list[dict[str, Any]]) -> Table:
+def _table(sets: Sequence[Listed]) -> Table:
     result = table("name", "data", "of", "found", "what it is", first_to_go=("data", "of"))
     for row in sets:
         sizes = " + ".join(f"{n:,}" for n in row["sizes"].values())

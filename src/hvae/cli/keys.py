@@ -6,6 +6,7 @@ import argparse
 import ast
 import inspect
 import textwrap
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -14,7 +15,7 @@ from hvae.cli.parser import Parser
 from hvae.config.parse import hints, plain
 
 
-def add_keys(parser: Parser, sections: dict[str, Any]) -> None:
+def add_keys(parser: Parser, sections: Mapping[str, object]) -> None:
     """Show the dotted keys of some configurations in the help, with their types and values."""
     for section, config in sections.items():
         about = " ".join((inspect.getdoc(type(config)) or "").split("\n\n")[0].split())

@@ -47,7 +47,7 @@ class Voice:
         for part in result.renderables if isinstance(result, Group) else [result]:
             _say(self.results, part)
 
-    def answer(self, result: Mapping[str, Any]) -> None:
+    def answer(self, result: Mapping[str, object]) -> None:
         """The result, for programs."""
         if self.machine and not self.quiet:
             print(json.dumps(result, allow_nan=False))

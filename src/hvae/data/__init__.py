@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hvae.config.data import DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
@@ -13,7 +12,7 @@ from hvae.data.attributes import described
 from hvae.data.folder import read_folder
 from hvae.data.hub import read_hub
 from hvae.data.images import ImageData, Split
-from hvae.data.lookup import listing, read_known
+from hvae.data.lookup import Listed, listing, read_known
 from hvae.data.order import MicroBatch, StepSampler, epoch_order, generator, subset
 from hvae.data.prepare import prepare
 from hvae.data.provenance import Provenance, differences
@@ -83,7 +82,7 @@ def load(config: DataConfig) -> ImageData:
     return replace(data, train=with_replay(data.train, config.replay)) if config.replay else data
 
 
-def known_sets(root: str = "") -> list[dict[str, Any]]:
+def known_sets(root: str = "") -> list[Listed]:
     """The known data sets and where each was found: name, forms, what, shape, bits, sizes, licence, found, searched,
     download.
 

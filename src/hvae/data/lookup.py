@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.data.catalogue import SETS
@@ -12,6 +12,22 @@ from hvae.data.known import KnownSet, R
 from hvae.data.raw import Raw
 from hvae.data.sequences.catalogue import sets
 from hvae.errors import HvaeError
+
+
+class Listed(TypedDict):
+    """A known set as a list shows it: what it is, and where it lies; `found` is empty where it would be downloaded."""
+
+    name: str
+    forms: list[str]
+    what: str
+    shape: list[int]
+    bits: int
+    sizes: dict[str, int]
+    licence: str
+    found: str
+    searched: list[str]
+    download: list[str]
+
 
 MISSING = "was found nowhere"
 """What is said of a data set that is not at hand."""
@@ -93,13 +109,13 @@ def _missing(known: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
     )
 
 
-def listing(root: str = "") -> list[dict[str, Any]]:
+def listing(root: str = "") -> list[Listed]:
     """What is known of each set and where it was found: one dict a set, ready for JSON."""
     every: list[KnownSet[Any]] = [*SETS.values(), *sets(DataConfig()).values()]
     return [_listed(known, root) for known in every]
 
 
-def _listed(known: KnownSet[Any], root: str) -> dict[str, Any]:
+def _listed(known: KnownSet[Any], root: str) -> Listed:
     files = known.of or known
     at = files.found(root)
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from hvae.data.sequences.form import SequenceForm
 from hvae.data.tally import Tally
 from hvae.descriptions import DataRecord
 from hvae.errors import HvaeError
+from hvae.records import JSON
 
 Binarisation = Literal["none", "static", "dynamic", "threshold"]
 SPLITS = ("train", "valid", "test")
@@ -61,14 +62,14 @@ class Provenance:
         return record
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Provenance:
+    def from_dict(cls, data: DataRecord) -> Provenance:
         """The inverse of `to_dict`, of older records too, which lack some; raises HvaeError when a field is missing
         or unknown."""
-        record = {"tally": {}, "sequences": None, **record}
-        known = {one.name for one in fields(cls)}
-        if set(record) != known:
-            odd = ", ".join(sorted(set(record) ^ known))
-            raise HvaeError(f"expected a provenance record with {', '.join(sorted(known))}; missing or unknown: {odd}")
+        record: JSON = {"tally": {}, "sequences": None, **data}
+        names = {one.name for one in fields(cls)}
+        if set(record) != names:
+            odd = ", ".join(sorted(set(record) ^ names))
+            raise HvaeError(f"expected a provenance record with {', '.join(sorted(names))}; missing or unknown: {odd}")
         try:
             plain = {
                 "shape": tuple(int(n) for n in record["shape"]),

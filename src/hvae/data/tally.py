@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 from hvae.picturefiles import FURTHER, TURNED
+from hvae.records import JSON
 
 SHOWN, NAMED = 8, 100
 """Unreadable files that are named on a screen, and in a record."""
@@ -36,7 +36,7 @@ class Tally:
     turned: int = 0
     noun: str = IMAGE
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain lists and dicts, ready for JSON."""
         record = {**asdict(self), "bad": [list(one) for one in self.bad]}
         return {key: value for key, value in record.items() if key != "noun" or value != IMAGE}
@@ -58,7 +58,7 @@ class Tally:
         return [*self._unused(), *self._changed(), *self._twice()]
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Tally:
+    def from_dict(cls, record: JSON) -> Tally:
         """The inverse of `to_dict`; what it does not know is left out."""
         values = {one.name: record[one.name] for one in fields(cls) if one.name in record}
         return cls(**{**values, "bad": tuple((name, why) for name, why in values.get("bad", ()))})

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from hvae.deploy.programs import TEMPERATURE, Program
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.walk import still
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _apart(right: Tensor, got: Tensor) -> Tensor:
     return ((right - got).abs().max() / right.abs().max().clamp_min(1e-6)).double()
 
 
-def described(program: Program, part: str, facts: dict[str, Any]) -> str:
+def described(program: Program, part: str, facts: JSON) -> str:
     """What stands inside a file, JSON: the part, its arguments and results with their shapes, and how to draw noise."""
     levels = {name: list(shape) for name, shape in program.levels.items()}
     noise = "standard normal, independent, one array (B, ...) a level; temperature: one number a level, top first, "

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +26,7 @@ from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
+from hvae.records import JSON
 from hvae.walk import Model, Record, glimpse, run, still
 
 
@@ -64,7 +64,7 @@ class CodebookResult:
     """What all codes cost together, bits a value of a datum."""
     levels: dict[str, LevelCodes]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

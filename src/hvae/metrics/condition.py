@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.metrics.results import plain
+from hvae.records import JSON
 
 IGNORED, WEAK = 0.1, 0.5
 """Shares of H(y) below which a condition counts as ignored, and as weak."""
@@ -47,7 +47,7 @@ class ConditionResult:
     judge: str
     """Who judged, and how often it is right on data."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return plain(self)
 

@@ -23,6 +23,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.convnet import STEPS, ConvNet
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import Estimate, plain
+from hvae.records import JSON
 
 FEWEST = 5
 """Pictures of a class that a judge needs, to learn from and to be tested on."""
@@ -43,7 +44,7 @@ class GainResult:
     seeds: int
     steps: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
         return dict(plain(self))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 from hvae.config.bounds import Bound, Length
 from hvae.errors import HvaeError, short
+from hvae.records import JSON
 
 MOST_COLUMNS = 32
 _Few = Length(0, 2000)
@@ -122,7 +123,7 @@ class TrainingAsked:
     head: Annotated[str, Length(0, 1 << 16)] = ""
 
 
-def plain_json(body: bytes) -> dict[str, Any]:
+def plain_json(body: bytes) -> JSON:
     """The JSON object of a body.  Raises HvaeError for anything else, numbers that are not finite among it."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refused)

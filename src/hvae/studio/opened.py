@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hvae.config.run import Overrides
 from hvae.data.lookup import MISSING
 from hvae.datum import Datum
 from hvae.errors import HvaeError
@@ -46,7 +47,7 @@ class Opened:
 
     place: int
     run: LoadedRun
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     trust: Sequence[str] = ()
     normal: Normal = field(default_factory=Normal)
     axes: dict[str, Axes] = field(default_factory=dict)
@@ -169,12 +170,12 @@ class Opened:
         return tuple(self.model.shape), np.dtype("u1" if self.run.bits <= EIGHT else "<u2")
 
 
-def _of_data(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _of_data(overrides: Overrides) -> Overrides:
     return {"data.download": False, **{key: value for key, value in overrides.items() if key != ACCELERATOR}}
 
 
 def opened(
-    number: int, run: str | Path | LoadedRun, overrides: Mapping[str, Any] | None = None, trust: Sequence[str] = ()
+    number: int, run: str | Path | LoadedRun, overrides: Overrides | None = None, trust: Sequence[str] = ()
 ) -> Opened:
     """A run on its device.  Raises HvaeError for what is no run."""
     where = place(run, overrides, trust)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError, missing_extra
 from hvae.study.progress import Tell, silent
 
@@ -23,7 +24,7 @@ def studio(
     *,
     port: int = PORT,
     browser: bool = True,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     tell: Tell = silent,
 ) -> None:

@@ -5,10 +5,11 @@ A run that is still trained has rows before it has weights; one whose folder has
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.pretrained import WEIGHTS
 from hvae.records import JSON
@@ -27,7 +28,7 @@ class Shown:
         self,
         place: int,
         run: str | Path | LoadedRun,
-        overrides: Mapping[str, Any] | None = None,
+        overrides: Overrides | None = None,
         trust: Sequence[str] = (),
     ) -> None:
         """Raises HvaeError for what is neither a run nor one in training."""

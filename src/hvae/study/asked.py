@@ -6,11 +6,12 @@ Shapes: `N` pictures; `...` a datum.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.runs.form import EIGHT, PictureKeys, files
 from hvae.study.images import is_split
@@ -40,7 +41,7 @@ class Asked:
     number: int = 16
     seed: int = 0
     context: Named = field(default_factory=dict)
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
 
 
 def whole(run: LoadedRun, asked: Asked, source: str | Path | Source) -> InputImages:

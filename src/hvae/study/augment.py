@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import free, making, write_text
+from hvae.records import JSON
 from hvae.study.conditions import LABEL
 from hvae.study.images import Images, without_chance
 from hvae.study.latents import images
@@ -70,7 +72,7 @@ class Augmentation:
         """Pictures of each class by its name."""
         return {title: int((self.labels == k).sum()) for k, title in enumerate(self.titles)}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae augment --json` gives."""
         return {
             "number": len(self.labels),
@@ -109,7 +111,7 @@ def augment(
     judge: bool = False,
     seeds: int = 5,
     seed: int = 0,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
 ) -> Augmentation:
@@ -164,7 +166,7 @@ def _classes(run: LoadedRun) -> int:
 
 
 def _test(
-    run: LoadedRun, overrides: Mapping[str, Any], train: InputImages, titles: Sequence[str], judge: bool
+    run: LoadedRun, overrides: Overrides, train: InputImages, titles: Sequence[str], judge: bool
 ) -> Images | None:
     """The test pictures of a judge, if one is asked for.  Raises HvaeError where it has too few."""
     from hvae.metrics.gain import check_counts

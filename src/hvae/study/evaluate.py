@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import write_text
 from hvae.runs import MEASURING, Claim, claiming
@@ -40,7 +41,7 @@ def evaluate(
     run: str | Path | LoadedRun,
     *,
     measures: str | Sequence[str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Iterable[str] = (),
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,

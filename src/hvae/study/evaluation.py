@@ -12,7 +12,7 @@ from hvae.checkpoints.description import PROVENANCE
 from hvae.data.provenance import Provenance
 from hvae.errors import HvaeError, HvaeWarning
 from hvae.metrics.results import plain, read_result
-from hvae.records import Each, check, read_json
+from hvae.records import JSON, Each, check, read_json
 from hvae.reporting.data import Agreement, Sheet
 from hvae.runs.protocol import Convention
 from hvae.study.judgement import Judgement
@@ -128,7 +128,7 @@ class Evaluation:
         """Every number that has a better and a worse; rates and informations have none."""
         return [number for measure, result in self._pairs() for number in measure.ranked(result, self)]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON, as evaluation.json holds them."""
         return {
             "step": self.step,
@@ -149,7 +149,7 @@ class Evaluation:
         }
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> Evaluation:
+    def from_dict(cls, record: JSON) -> Evaluation:
         """The inverse of `to_dict`, of older records too; a measure whose record is damaged is left out, with why.
 
         Raises HvaeError, naming the place, where what the numbers are of cannot be read.
@@ -191,11 +191,11 @@ class Evaluation:
 T = TypeVar("T")
 
 
-def _part(kind: type[T], record: Mapping[str, Any], name: str) -> T | None:
+def _part(kind: type[T], record: JSON, name: str) -> T | None:
     return read_result(kind, record[name], name) if record.get(name) is not None else None
 
 
-def _results(record: Mapping[str, Any]) -> tuple[dict[str, Result], dict[str, str]]:
+def _results(record: JSON) -> tuple[dict[str, Result], dict[str, str]]:
     """What can be read of each measure, and why not where it cannot."""
     results: dict[str, Result] = {}
     unreadable: dict[str, str] = {}

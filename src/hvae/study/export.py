@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hvae import __version__
 from hvae.errors import HvaeError, unknown
 from hvae.files import beside
+from hvae.records import JSON
 from hvae.study.places import check_place
 from hvae.study.placing import opened
 from hvae.study.progress import Bars, Progress, bars
@@ -37,7 +38,7 @@ class Export:
     bytes: int
     difference: float
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae export --json` gives."""
         return {
             "file": str(self.file),
@@ -99,7 +100,7 @@ def _program(run: LoadedRun, part: str) -> Program:
     return (Decoder if part == "decoder" else Encoder)(run.model)
 
 
-def _facts(run: LoadedRun) -> dict[str, Any]:
+def _facts(run: LoadedRun) -> JSON:
     """What a file says of its model."""
     from hvae.weights import digest
 

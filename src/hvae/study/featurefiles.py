@@ -27,6 +27,7 @@ from hvae.study.latentfiles import ABOUT_KEY, LABELS
 
 if TYPE_CHECKING:
     import numpy as np
+    from pyarrow import Array
     from torch import Tensor
 
     from hvae.site import Pin
@@ -162,13 +163,13 @@ class _Table(Sink):
             self.writer = self.files.enter_context(self.arrow.parquet.ParquetWriter(self.path, table.schema))
         self.writer.write_table(table)
 
-    def _single(self, some: Mapping[Pin, Tensor]) -> dict[str, Any]:
+    def _single(self, some: Mapping[Pin, Tensor]) -> dict[str, Array]:
         from hvae.explore.features import column_names, row
 
         columns = row(some).T.contiguous().numpy()
         return {name: self.arrow.array(one) for name, one in zip(column_names(some), columns, strict=True)}
 
-    def _lists(self, some: Mapping[Pin, Tensor]) -> dict[str, Any]:
+    def _lists(self, some: Mapping[Pin, Tensor]) -> dict[str, Array]:
         from hvae.site import spelled
 
         flat = {spelled(pin): value.flatten(1) for pin, value in some.items()}  # (B, D)

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.errors import unknown
+from hvae.records import JSON
 from hvae.study.featurefiles import About, check_format, writing
 from hvae.study.featurereading import shapes_of
 from hvae.study.images import Images, without_chance
@@ -44,7 +46,7 @@ class FeatureFile:
         """Numbers of one image, D."""
         return sum(self.widths.values())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae features --json` gives."""
         return {
             "file": str(self.file),
@@ -69,7 +71,7 @@ def write_features(
     number: int = 0,
     seed: int = 0,
     context: Named | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
 ) -> FeatureFile:

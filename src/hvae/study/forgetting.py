@@ -5,11 +5,12 @@ Shapes: `N` data of a set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.runs.subject import Subject, Tell, open_run, safe_rows
@@ -78,7 +79,7 @@ def forgetting(
     before: str | Path | None = None,
     count: int = 2000,
     seed: int = 0,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,
 ) -> Forgetting:

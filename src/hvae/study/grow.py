@@ -9,17 +9,17 @@ Shapes: `N` pictures; `C H W` a picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.families import FAMILIES
 from hvae.config.model import GrowingConfig
-from hvae.config.run import RunConfig
+from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError
 from hvae.files import free
 from hvae.records import JSON
@@ -100,7 +100,7 @@ def grow(
     if_novel: bool = False,
     quantile: float = 0.95,
     seed: int = 0,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,
@@ -153,9 +153,7 @@ def _check(run: LoadedRun, levels: int, freeze: bool) -> None:
         raise HvaeError("--freeze trains what is added alone, and --levels 0 adds nothing; leave one of them out")
 
 
-def _configured(
-    run: LoadedRun, folder: str, data: str, levels: int, latent: int, overrides: Mapping[str, Any]
-) -> RunConfig:
+def _configured(run: LoadedRun, folder: str, data: str, levels: int, latent: int, overrides: Overrides) -> RunConfig:
     """The training of the grown run, without what is replayed."""
     model = run.config.model
     assert isinstance(model, GrowingConfig)
@@ -165,7 +163,7 @@ def _configured(
     return config.override({**started, **overrides})
 
 
-def _source(run: LoadedRun, data: str, overrides: Mapping[str, Any]) -> DataConfig:
+def _source(run: LoadedRun, data: str, overrides: Overrides) -> DataConfig:
     """Where new data are, in the form of the run."""
     if data in KNOWN:
         return replace(run.config.data, name=data, path="", attributes="", replay="")

@@ -9,12 +9,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
 from hvae.files import replacing
+from hvae.records import JSON
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from hvae.site import Pin
@@ -45,14 +47,14 @@ class LatentFile:
     shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
-def write_latents(path: Path, content: LatentFile, series: Mapping[str, Any] | None = None) -> None:
+def write_latents(path: Path, content: LatentFile, series: Mapping[str, np.ndarray] | None = None) -> None:
     """Write the file, whole or not at all; `series`, arrays that are no (N, ...) by level, as those of sequences."""
     import numpy as np
 
     from hvae.site import spelled
 
     about = {"weights": content.weights, "images": content.images, "mode": content.mode, "seed": content.seed}
-    arrays: dict[str, Any] = {spelled(pin): value.float().cpu().numpy() for pin, value in content.values.items()}
+    arrays: dict[str, np.ndarray] = {spelled(pin): value.float().cpu().numpy() for pin, value in content.values.items()}
     arrays |= series or {}
     arrays |= {CONTEXT + name: rows.cpu().numpy() for name, rows in content.context.items()}
     with replacing(path) as temporary, open(temporary, "wb") as f:
@@ -70,7 +72,7 @@ def read_latents(path: Path) -> LatentFile:
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
 
 
-def read_arrays_of(path: Path) -> tuple[dict[str, Any], LatentFile]:
+def read_arrays_of(path: Path) -> tuple[dict[str, np.ndarray], LatentFile]:
     """The arrays of a file of latents of sequences as they are, and what it says of them.  Nothing in it is executed.
 
     Raises HvaeError for a file of another form.
@@ -89,7 +91,7 @@ def read_arrays_of(path: Path) -> tuple[dict[str, Any], LatentFile]:
         raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
 
 
-def content_of(members: Mapping[str, Any], path: Path) -> LatentFile:
+def content_of(members: Mapping[str, np.ndarray], path: Path) -> LatentFile:
     """What named arrays hold.  Raises an error of Python for what are no numbers, HvaeError for no finite ones."""
     import torch
 
@@ -111,7 +113,7 @@ def content_of(members: Mapping[str, Any], path: Path) -> LatentFile:
     )
 
 
-def _shapes(about: Mapping[str, Any], path: Path) -> dict[str, tuple[int, ...]]:
+def _shapes(about: JSON, path: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of the levels that a file of features says it is of; none of one that says nothing."""
     if "levels" not in about:
         return {}

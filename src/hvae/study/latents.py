@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import making
+from hvae.records import JSON
 from hvae.runs.form import PICTURES, InputImages, bring, files, in_memory, own
 from hvae.study import sequence_latents
 from hvae.study.conditions import by_name, classes_of, complete, numbers, under
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
+    from hvae.datum import Context
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
     from hvae.runs.form import Change
@@ -47,7 +50,7 @@ class Encoded:
     notes: tuple[str, ...]
     noun: str = "images"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae encode --json` gives."""
         from hvae.site import spelled
 
@@ -68,7 +71,7 @@ class Decoded:
     given: tuple[Pin, ...]
     noun: str = "images"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae decode --json` gives."""
         from hvae.site import spelled
 
@@ -84,7 +87,7 @@ def encode_images(
     mode: bool = False,
     seed: int = 0,
     context: Named | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
 ) -> Encoded:
     """Write the latents of images, or of sequences, into an .npz file, which `decode_file` turns back: one array a
@@ -167,14 +170,14 @@ def decode_file(
     if where.run.model.timed:
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, context or {}, tell)
     content = read_features(Path(latents), levels, where.run.model)
-    said = _said(where, content, latents, context or {}, tell)
+    said = _context(where, content, latents, context or {}, tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=said, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)
     return Decoded(out=path, pictures=pictures, given=tuple(content.values))
 
 
-def _said(where: Place, content: LatentFile, latents: str | Path, context: Named, tell: Tell | None) -> dict[str, Any]:
+def _context(where: Place, content: LatentFile, latents: str | Path, named: Named, tell: Tell | None) -> Context:
     """The context that latents are decoded under: the user's, else that of their file; tells of another model's."""
     from hvae.weights import digest
 
@@ -182,9 +185,9 @@ def _said(where: Place, content: LatentFile, latents: str | Path, context: Named
     if tell and content.weights not in ("", digest(model.state_dict())):
         tell(f"{latents} holds latents of another model than {where.run.folder}; expect no likeness")
     stored = {name: rows for name, rows in content.context.items() if name in model.conditions}
-    said = {**stored, **numbers(model, context, classes_of(where.run))}
-    complete(model, said)
-    return said
+    context = {**stored, **numbers(model, named, classes_of(where.run))}
+    complete(model, context)
+    return context
 
 
 def _decoded_sequences(
@@ -198,7 +201,7 @@ def _decoded_sequences(
     tell: Tell | None,
 ) -> Decoded:
     arrays, about = read_arrays_of(latents)
-    said = _said(where, about, latents, context, tell)
+    said = _context(where, about, latents, context, tell)
     sequences, held = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, said)
     return Decoded(out=out, pictures=sequences, given=held, noun="sequences")
 
@@ -206,7 +209,7 @@ def _decoded_sequences(
 def images(
     run: LoadedRun,
     source: str | Path | Source,
-    overrides: Mapping[str, Any],
+    overrides: Overrides,
     number: int,
     context: Named,
     command: str,
@@ -225,7 +228,7 @@ def images(
     return brought.some(range(min(number, len(brought.split))))
 
 
-def _read(run: LoadedRun, source: str | Path | Source, overrides: Mapping[str, Any]) -> InputImages:
+def _read(run: LoadedRun, source: str | Path | Source, overrides: Overrides) -> InputImages:
     from hvae.data import load
 
     if is_split(source):

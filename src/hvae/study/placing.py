@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.runs.subject import device_of, safe_rows
 
@@ -32,7 +33,7 @@ class Place:
 
     run: LoadedRun
     is_folder: bool
-    overrides: Mapping[str, Any]
+    overrides: Overrides
 
     def model(self) -> Model:
         """The model on its device.  Raises HvaeError where there is no such device."""
@@ -46,7 +47,7 @@ class Place:
             raise HvaeError(f"no {device} device here; add --{ACCELERATOR} cpu") from fault
 
 
-def place(run: str | Path | LoadedRun, overrides: Mapping[str, Any] | None, trust: Sequence[str]) -> Place:
+def place(run: str | Path | LoadedRun, overrides: Overrides | None, trust: Sequence[str]) -> Place:
     """The run, loaded, and where its model goes."""
     return Place(opened(run, trust), isinstance(run, str | Path), overrides or {})
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hvae.config.presets import PRESETS
-from hvae.config.run import RunConfig
+from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError
 from hvae.runs import is_unused
 from hvae.runs.source import CONFIG, resolve, stored
@@ -42,7 +40,7 @@ def plan(
     source: Source | None,
     out: str | Path,
     resume: bool,
-    overrides: Mapping[str, Any],
+    overrides: Overrides,
     *,
     accepts_changes: bool = False,
 ) -> Job:
@@ -63,7 +61,7 @@ def refuse_used(job: Job) -> None:
         raise HvaeError(f"{job.folder} already exists; go on with it by --resume, or name another folder with --out")
 
 
-def _config(source: Source | None, overrides: Mapping[str, Any]) -> RunConfig:
+def _config(source: Source | None, overrides: Overrides) -> RunConfig:
     return source.override(overrides) if isinstance(source, RunConfig) else resolve(source or DEFAULT, overrides)
 
 
@@ -82,7 +80,7 @@ def _folder(source: Source | None) -> Path:
     return Path(name) if name not in PRESETS and os.path.isdir(name) else Path("runs") / Path(name).stem
 
 
-def _continued(source: Source | None, folder: Path, overrides: Mapping[str, Any]) -> RunConfig:
+def _continued(source: Source | None, folder: Path, overrides: Overrides) -> RunConfig:
     """The configuration of a run that goes on: its own, with what may still change."""
     own = stored(folder)
     config = asked_like(own.override(overrides), own)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError, unknown
 from hvae.files import free
 from hvae.study.asked import Asked
@@ -51,7 +52,7 @@ def restore(
     seed: int = 0,
     out: str | Path | None = None,
     context: Named | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
 ) -> Restoration:

@@ -15,9 +15,10 @@ import json
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.files import making, write_text
+from hvae.records import JSON
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +76,7 @@ class Restoration:
         pictures = {"before": before, "one": self.draws[:, 0], "mean": self.mean, "best": self.best}
         return {name: float(psnr(picture, truth).mean()) for name, picture in pictures.items()}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae restore --json` gives."""
         return {
             "task": self.task,

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import REST, at_once, every, place
@@ -56,7 +58,7 @@ class Samples:
     cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """The seed of each picture in each level, where they had their own."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae sample --json` gives."""
         return {
             "file": str(self.file),
@@ -91,7 +93,7 @@ def draw_samples(
     enlarge: str = "auto",
     steps: int | None = None,
     beginning: str | Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     tell: Tell = silent,
 ) -> Samples | SequenceSamples:

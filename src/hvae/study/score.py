@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hvae.config.run import Overrides
 from hvae.runs.subject import Tell, open_run, vouched
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.scoring import checks, sequences
@@ -40,7 +41,7 @@ def score(
     out: str | Path | None = None,
     seed: int = 0,
     context: Named | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,

@@ -25,6 +25,7 @@ from hvae.study.sequence_files import check_suffix, write
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.datum import Context
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
     from hvae.runs.sequences import InputSequences
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 LENGTHS = "_len"
 STEPS = "steps"
-Arrays = Mapping[str, Any]
+Arrays = Mapping[str, np.ndarray]
 
 
 def read(where: Place, data: object, number: int, context: Named) -> InputSequences:
@@ -60,7 +61,7 @@ def encoded(model: Model, sequences: InputSequences, draw: Draw, seed: int) -> t
     values = explore.encode(model, chosen.batch(range(len(chosen))), draw=draw, seed=seed)
     steps = sequences.split.lengths
     whole: dict[Pin, Tensor] = {}
-    arrays: dict[str, Any] = {STEPS: steps.numpy()}
+    arrays: dict[str, np.ndarray] = {STEPS: steps.numpy()}
     for name, ticks in _ticks(values).items():
         whole[name], more = _of_level(name, ticks, values, steps)
         arrays |= more
@@ -152,7 +153,7 @@ def decoded(
     levels: Sequence[str],
     temperature: Temperature,
     seed: int,
-    context: Mapping[str, Any],
+    context: Context,
 ) -> tuple[list[Any], tuple[Pin, ...]]:
     """Sequences of the latents of a file, written into a file of their kind, and which variables were given."""
     from hvae.explore.frame import check_levels, of_levels

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hvae.capacity import check_memory
+from hvae.records import JSON
 from hvae.runs.sequences import form_of
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
@@ -40,7 +41,7 @@ class SequenceSamples:
     begun: int
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae sample --json` gives for a run of sequences."""
         return {
             "file": str(self.file),

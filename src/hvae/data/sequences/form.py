@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
+
+from hvae.records import JSON
 
 SequenceKind = Literal["rolls", "text", "audio", "motion", "video"]
 SPLITS = ("train", "valid", "test")
@@ -42,17 +44,15 @@ class SequenceForm:
     scale: tuple[float, ...] = ()
     lowest: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain lists and dicts, ready for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> SequenceForm:
+    def from_dict(cls, record: JSON) -> SequenceForm:
         """The inverse of `to_dict`; what it does not know is left out."""
         known = {one.name for one in fields(cls)}
-        plain: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in record.items() if key in known
-        }
+        plain: JSON = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items() if key in known}
         return cls(**plain)
 
     def differences(self, other: SequenceForm | None) -> list[str]:

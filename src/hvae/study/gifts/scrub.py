@@ -113,7 +113,7 @@ class Scrubber:
         own["data"] = self.data(description["data"])
         return cast(Description, own)
 
-    def provenance(self, record: Mapping[str, Any]) -> JSON:
+    def provenance(self, record: JSON) -> JSON:
         """The record of a run: code, kind of machine, commands, data and training."""
         own = {key: self.record(value) for key, value in record.items() if key in (*_KEPT, "data_changes", "imported")}
         commands = retyped(record.get("commands", []))
@@ -126,7 +126,7 @@ class Scrubber:
             "data": data,
         }
 
-    def evaluation(self, record: Mapping[str, Any]) -> JSON:
+    def evaluation(self, record: JSON) -> JSON:
         """The numbers of a run."""
         return {**self.record(record), "data": self.data(record["data"])} if record else {}
 

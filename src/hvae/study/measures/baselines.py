@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hvae.metrics.likelihood import averages
 from hvae.metrics.likelihood_result import Averages
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.reporting.data import Sheet
 from hvae.study.measure import Measure, spread
 
@@ -39,9 +40,9 @@ class BaselinesResult:
     bits_per_value: dict[str, float]
     """Bits a value, by model; of sound by FLAC too, where it can be written here."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
-        values: dict[str, Any] = plain(self)
+        values: JSON = plain(self)
         return values
 
 

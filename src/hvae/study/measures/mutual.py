@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hvae.metrics.mutual import CLOSE, Information, MutualResult, mutual
+from hvae.records import JSON
 from hvae.screen.numbers import number
 from hvae.study.measure import Column, Measure
 from hvae.study.work import fault
@@ -75,7 +76,7 @@ def _mutual(work: Work, count: int, **settings: Any) -> MutualResult:
     return mutual(work.model, [x], population=population, chunk_rows=work.rows, seed=work.config.seed, **settings)
 
 
-def _saturated(values: Mapping[str, Any]) -> dict[str, Any]:
+def _saturated(values: JSON) -> JSON:
     whole = {"saturated": values.get("saturated")}
     parts = {key: values.get(key) for key in ("levels", "total")}
     levels, total = (part if isinstance(part, dict) else {} for part in parts.values())

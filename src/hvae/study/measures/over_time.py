@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hvae.files import replacing
 from hvae.metrics.over_time import RatesOverTime, rates_over_time
 from hvae.metrics.results import plain
+from hvae.records import JSON
 from hvae.screen.numbers import number
 from hvae.study.measure import Figure, Measure
 
@@ -25,9 +26,9 @@ class OverTimeResult(RatesOverTime):
 
     picture: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JSON:
         """Plain values for JSON."""
-        values: dict[str, Any] = plain(self)
+        values: JSON = plain(self)
         return values
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import lcm
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import DYNAMIC, InputImages, bring, drawn, files, grey, in_memory, own
+from hvae.runs.form import DYNAMIC, InputImages, PictureKeys, bring, drawn, files, grey, in_memory, own
 from hvae.runs.subject import Subject
 from hvae.study.conditions import by_name, other_classes
 from hvae.study.images import is_split
@@ -47,7 +47,7 @@ def catalogued(subject: Subject, name: str) -> DataConfig:
     if drawn(data) and not name.endswith(DYNAMIC) and base(name) + DYNAMIC in KNOWN:
         raise HvaeError(f"this run was trained on drawn bits; score '{base(name)}{DYNAMIC}' instead of '{name}'")
     form = SETS[base(name)].shape
-    picture: dict[str, Any] = {}
+    picture: PictureKeys = {}
     if len(shape) == 3 and form[1:] != shape[1:]:
         picture["size"] = shape[1:]
     if len(shape) == 3 and form[0] != shape[0]:
