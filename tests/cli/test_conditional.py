@@ -22,7 +22,7 @@ from hvae.config.families import FAMILIES
 from hvae.data import load
 from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.errors import HvaeError
-from hvae.runs.form import InputImages, Origin
+from hvae.runs.images import InputImages, Origin
 from hvae.site import Visit
 from hvae.study.conditions import by_name, other_classes
 

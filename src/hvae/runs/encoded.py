@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from hvae.config.data import DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import EIGHT, InputImages, drawn, fitted, picture
+from hvae.runs.form import EIGHT, drawn, fitted, picture
+from hvae.runs.images import InputImages
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hvae.config.data import SEQUENCES
 from hvae.errors import HvaeError
-from hvae.runs.form import SPLITS, Origin
+from hvae.runs.form import SPLITS
+from hvae.runs.images import Origin
 
 if TYPE_CHECKING:
     from torch import Tensor

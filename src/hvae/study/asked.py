@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
-    from hvae.runs.form import InputImages
+    from hvae.runs.images import InputImages
     from hvae.study.conditions import Named
     from hvae.study.masks import Mask
 

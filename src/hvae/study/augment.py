@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hvae.explore.sample import Temperature
     from hvae.metrics.copies import CopyDetector
     from hvae.metrics.gain import GainResult
-    from hvae.runs.form import InputImages
+    from hvae.runs.images import InputImages
     from hvae.study.progress import Tick
     from hvae.walk import Model
 

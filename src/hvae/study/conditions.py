@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data import SequenceSplit, Split
     from hvae.datum import Condition, Context
-    from hvae.runs.form import InputImages
+    from hvae.runs.images import InputImages
     from hvae.runs.sequences import InputSequences
     from hvae.walk import Model
 

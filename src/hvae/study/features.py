@@ -25,7 +25,7 @@ from hvae.study.progress import Bars, Progress, bars
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
-    from hvae.runs.form import Change, InputImages
+    from hvae.runs.images import Change, InputImages
     from hvae.study.conditions import Named
     from hvae.walk import Model
 

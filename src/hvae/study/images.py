@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeGuard
 
-from hvae.runs.form import SPLITS, InputImages
+from hvae.runs.form import SPLITS
+from hvae.runs.images import InputImages
 
 if TYPE_CHECKING:
     from torch import Tensor

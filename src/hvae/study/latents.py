@@ -14,7 +14,8 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import making
 from hvae.records import JSON
-from hvae.runs.form import PICTURES, InputImages, bring, files, in_memory, own
+from hvae.runs.form import PICTURES, bring, files, in_memory, own
+from hvae.runs.images import InputImages
 from hvae.study import sequence_latents
 from hvae.study.conditions import by_name, classes_of, complete, numbers, under
 from hvae.study.featurereading import read_features
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from hvae.datum import Context
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
-    from hvae.runs.form import Change
+    from hvae.runs.images import Change
     from hvae.runs.subject import Tell
     from hvae.site import Pin
     from hvae.study.conditions import Named

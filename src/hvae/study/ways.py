@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hvae.datum import Datum
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
-    from hvae.runs.form import Change, InputImages
+    from hvae.runs.images import Change, InputImages
     from hvae.study.conditions import Named
     from hvae.walk import Model
 

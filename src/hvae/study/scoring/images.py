@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.errors import HvaeError
-from hvae.runs.form import DYNAMIC, InputImages, PictureKeys, bring, drawn, files, grey, in_memory, own
+from hvae.runs.form import DYNAMIC, PictureKeys, bring, drawn, files, grey, in_memory, own
+from hvae.runs.images import InputImages
 from hvae.runs.subject import Subject
 from hvae.study.conditions import by_name, other_classes
 from hvae.study.images import is_split

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.data import ImageData, SequenceData
 from hvae.errors import HvaeError
-from hvae.runs.form import InputImages, move
+from hvae.runs.form import move
+from hvae.runs.images import InputImages
 from hvae.runs.sequences import InputSequences, brought
 from hvae.study.conditions import numbers, other_classes, under
 from hvae.study.images import without_chance

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hvae.data import Provenance
     from hvae.metrics.detection import Detection
     from hvae.metrics.normality import NormalRanges
-    from hvae.runs.form import Change, Origin
+    from hvae.runs.images import Change, Origin
 
 POSITIVE, NORMAL = "foreign", "normal"
 """The two decisions: out-of-distribution, and not."""
