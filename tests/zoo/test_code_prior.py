@@ -13,7 +13,8 @@ from zoo.test_vqvae import fitted, shades
 from hvae.config.model import LVAEConfig
 from hvae.config.pixels import PixelCNNConfig
 from hvae.config.vqvae import VQVAE2Config
-from hvae.distributions.codebook import Among, AutoregressiveCodes, ChosenCodes, codes_at
+from hvae.distributions.codebook import ChosenCodes, codes_at
+from hvae.distributions.ranked import Among, AutoregressiveCodes
 from hvae.draw import each, given, mode, narrowed, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore import from_top, sample

@@ -15,8 +15,9 @@ from hvae.coding import LossyCodec, Picture, opened
 from hvae.config.vqvae import RQVAEConfig, VQVAEConfig
 from hvae.datum import Datum
 from hvae.distributions import divergence
-from hvae.distributions.codebook import Among, ChosenCodes, UniformCodes, codes_at
+from hvae.distributions.codebook import ChosenCodes, UniformCodes, codes_at
 from hvae.distributions.independent import IndependentCodes
+from hvae.distributions.ranked import Among
 from hvae.draw import given, mode, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore import sample

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from hvae.distributions.base import full
-from hvae.distributions.codebook import Among, ChosenCodes, Codes, RankedCodes, UniformCodes, checked, codes_at
+from hvae.distributions.codebook import ChosenCodes, Codes, UniformCodes, codes_at
 from hvae.distributions.divergence import register_kl
+from hvae.distributions.ranked import Among, RankedCodes, checked
 
 Search = Callable[[Tensor], Tensor]
 """Which codes given values are: (B, D, *P) -> (B, *P)."""

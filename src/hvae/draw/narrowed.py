@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hvae.distributions.codebook import Among, RankedCodes
+from hvae.distributions.ranked import Among, RankedCodes
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, prior
 from hvae.errors import HvaeError
 from hvae.site import Key, Pin, Site

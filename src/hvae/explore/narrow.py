@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hvae.distributions.codebook import Among, RankedCodes, UniformCodes
+from hvae.distributions.codebook import UniformCodes
+from hvae.distributions.ranked import Among, RankedCodes
 from hvae.errors import HvaeError, unknown
 from hvae.walk import Model, glimpse
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hvae.datum import Context
 from hvae.distributions import Depth
-from hvae.distributions.codebook import Among
+from hvae.distributions.ranked import Among
 from hvae.draw import Draw, each, mode, narrowed, prior
 from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from hvae.distributions import full
-from hvae.distributions.codebook import AutoregressiveCodes, Codes, UniformCodes
+from hvae.distributions.codebook import Codes, UniformCodes
 from hvae.distributions.independent import IndependentCodes
+from hvae.distributions.ranked import AutoregressiveCodes
 from hvae.levels.quantisers import Quantiser
 from hvae.nn import Shape
 from hvae.nn.codebook import Book

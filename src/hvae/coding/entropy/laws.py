@@ -44,9 +44,10 @@ from hvae.distributions import (
     Steps,
     Tokens,
 )
-from hvae.distributions.codebook import AutoregressiveCodes, UniformCodes
+from hvae.distributions.codebook import UniformCodes
 from hvae.distributions.independent import IndependentCodes
 from hvae.distributions.quantised import BlurredNormal
+from hvae.distributions.ranked import AutoregressiveCodes
 
 MOST_LEVELS = 100
 """Of a walk that is coded: each level is a pass of the network in float64 on both sides, and of every picture two."""
