@@ -3,7 +3,7 @@
 A flat state is what is carried from step to step, side by side: for a GRU its hidden state h, for an LSTM the memory c
 and then h.  What others read of it, h, always comes last.
 
-Shapes: `B` batch; `T` steps; `U` inputs, `C` what is known of the past, `E` features of a step; `H` hidden; `S` state.
+Shapes: `B` batch; `T` steps; `U` inputs, `C` what is known of the past; `H` hidden; `S` state.
 """
 
 from __future__ import annotations
@@ -190,89 +190,7 @@ LEAST_SQUARE = 1e-6
 """Added to the mean square of each number: those that never move have no best weights."""
 
 
-# --- What inference reads of the data: (u, c, lengths) -> e (B, T, E)
-
-
-class ReadNow(nn.Module):
-    """e_t = u_t: the step itself (a filter, for the state knows the past)."""
-
-    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
-        return u
-
-
-class ReadForward(nn.Module):
-    """e_t = f(e_{t-1}, u_t): the step and all before it."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
-        e: Tensor = self.network(u)[0]
-        return e
-
-
-class ReadBackward(nn.Module):
-    """e_t = f(e_{t+1}, [u_t, c_t]): the step and all after it, from the last step that exists.
-
-    The state after the end of a sequence is zero, or learned if a `width` is given (of a recurrence without memory).
-    """
-
-    def __init__(self, network: nn.Module, width: int | None = None) -> None:
-        super().__init__()
-        self.network = network
-        self.end = None if width is None else nn.Parameter(torch.zeros(width))
-
-    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
-        carry = None if self.end is None else self.end.expand(1, u.shape[0], -1).contiguous()
-        e: Tensor = self.network(reversed_in_time(torch.cat([u, c], 2), lengths), carry)[0]
-        return reversed_in_time(e, lengths)
-
-
-class ReadBoth(nn.Module):
-    """Two readers side by side: e_t of the one, then of the other."""
-
-    def __init__(self, first: nn.Module, second: nn.Module) -> None:
-        super().__init__()
-        self.first, self.second = first, second
-
-    def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
-        return torch.cat([self.first(u, c, lengths), self.second(u, c, lengths)], 2)
-
-
-def reversed_in_time(u: Tensor, lengths: Tensor | None) -> Tensor:
-    """Each series (B, T, U) of a batch back to front within its own length; its own inverse.  Padding stays behind.
-
-    >>> reversed_in_time(torch.tensor([[[1.0], [2.0], [0.0]]]), torch.tensor([2])).flatten()
-    tensor([2., 1., 0.])
-    """
-    if lengths is None:
-        return u.flip(1)
-    step = torch.arange(u.shape[1], device=u.device)
-    place = torch.where(step < lengths[:, None], lengths[:, None] - 1 - step, step)  # (B, T)
-    return u.take_along_dim(place[:, :, None], 1)
-
-
-# --- The whole of a sequence in one vector, and back
-
-
-class Summary(nn.Module):
-    """The last states of two recurrences, one forward and one backward: (u (B, T, U), lengths) -> (B, 2 H)."""
-
-    def __init__(self, forward: nn.Module, backward: nn.Module) -> None:
-        super().__init__()
-        self.there, self.back = forward, backward
-
-    def forward(self, u: Tensor, lengths: Tensor | None) -> Tensor:
-        series = (self.there(u)[0], self.back(reversed_in_time(u, lengths))[0])
-        return torch.cat([_last(h, lengths) for h in series], 1)
-
-
-def _last(h: Tensor, lengths: Tensor | None) -> Tensor:
-    """The last step that exists, of (B, T, H); the first of an empty sequence."""
-    if lengths is None:
-        return h[:, -1]
-    return h.take_along_dim((lengths - 1).clamp(min=0)[:, None, None], 1)[:, 0]
+# --- From one vector to a sequence
 
 
 class FirstCarry(nn.Module):

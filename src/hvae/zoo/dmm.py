@@ -29,7 +29,8 @@ from hvae.levels import LearnedPrior, Level, merge, variance
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Shape, Start
 from hvae.nn.mlp import near_one
-from hvae.nn.recurrence import NoInput, ReadBackward, ReadBoth, ReadForward, Without, over_time, skip
+from hvae.nn.readers import ReadBackward, ReadBoth, ReadForward
+from hvae.nn.recurrence import NoInput, Without, over_time, skip
 from hvae.nn.steps import Centred
 from hvae.nn.transition import Average, GatedTransition
 from hvae.zoo.flows import Channels, flows

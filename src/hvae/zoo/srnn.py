@@ -23,7 +23,8 @@ from hvae.config.sequences import SRNNConfig
 from hvae.levels import LearnedPrior, Level, merge, variance
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
-from hvae.nn.recurrence import OneLater, ReadBackward, over_time, skip
+from hvae.nn.readers import ReadBackward
+from hvae.nn.recurrence import OneLater, over_time, skip
 from hvae.zoo.sequences import embedding, lags_of, leaving, limits_of, step_head, step_of, to_gaussian
 
 

@@ -24,7 +24,8 @@ from hvae.config.sequences import VRAEConfig
 from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, merge, variance
 from hvae.models.narrator import Narrator
 from hvae.nn import BottomUp, Constant, Shape, Start
-from hvae.nn.recurrence import FirstCarry, Summary, over_time
+from hvae.nn.readers import Summary
+from hvae.nn.recurrence import FirstCarry, over_time
 from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, to_gaussian
 
 

@@ -24,7 +24,8 @@ from hvae.config.sequences import VRNNConfig
 from hvae.levels import DataOnly, Join, LearnedPrior, Level, StandardPrior, merge, variance
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
-from hvae.nn.recurrence import After, LastInput, ReadForward, ReadNow, memory_size, over_time, skip, step_cell
+from hvae.nn.readers import ReadForward, ReadNow
+from hvae.nn.recurrence import After, LastInput, memory_size, over_time, skip, step_cell
 from hvae.zoo.sequences import embedding, hidden, lags_of, leaving, limits_of, step_head, step_of, to_gaussian
 
 
