@@ -15,20 +15,10 @@ from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.forms import Continuous, Form, Rounded
+from hvae.coding.entropy.mixtures import TO_UNIT, WEIGHT_BITS, Channels, Logistics, integers
 from hvae.coding.entropy.registry import BUILT_IN, FORMS, Discrete, Listed, form, on_grid, register, unchecked_masses
 from hvae.coding.entropy.steady import Uncodable, steady
-from hvae.coding.entropy.symbols import (
-    TO_UNIT,
-    WEIGHT_BITS,
-    Certain,
-    Channels,
-    Code,
-    Counted,
-    Cumulative,
-    Even,
-    Logistics,
-    integers,
-)
+from hvae.coding.entropy.symbols import Certain, Code, Counted, Cumulative, Even
 from hvae.distributions import (
     Bernoulli,
     Categorical,

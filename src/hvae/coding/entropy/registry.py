@@ -18,19 +18,9 @@ from torch import Tensor
 from hvae.coding.entropy.bins import Bins, EqualMass
 from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.forms import Continuous, Form
+from hvae.coding.entropy.mixtures import TO_UNIT, WEIGHT_BITS, integers
 from hvae.coding.entropy.steady import Uncodable
-from hvae.coding.entropy.symbols import (
-    TO_UNIT,
-    WEIGHT_BITS,
-    Binned,
-    Certain,
-    Code,
-    Counted,
-    Cumulative,
-    Flat,
-    Table,
-    integers,
-)
+from hvae.coding.entropy.symbols import Binned, Certain, Code, Counted, Cumulative, Flat, Table
 from hvae.distributions import (
     Distribution,
 )
