@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hvae.coding.files.series import Series
     from hvae.coding.lossless.book import FINENESS, Book, calibrate
     from hvae.coding.lossless.codec import CLASSIC, Codec
-    from hvae.coding.lossless.compressed import Compressed, Settings
-    from hvae.coding.lossless.seriescodec import CompressedSeries, SeriesCodec
+    from hvae.coding.lossless.compressed import Compressed, CompressedSeries, Settings
+    from hvae.coding.lossless.seriescodec import SeriesCodec
     from hvae.coding.lossy.codec import LossyCodec
     from hvae.coding.lossy.compressed import Lossy
     from hvae.coding.lossy.layout import opened

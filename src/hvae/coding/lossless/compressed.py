@@ -1,4 +1,4 @@
-"""How pictures are compressed without loss, and what comes of it: settings, the file, and its account."""
+"""How data are compressed without loss, and what comes of it: settings, the file of pictures or of sequences, its account."""
 
 from __future__ import annotations
 
@@ -67,3 +67,28 @@ class Compressed:
     def chained(self) -> int:
         """Values of the tiles that the model has coded."""
         return self.tile * (self.account.images - self.account.seeds)
+
+
+@dataclass(frozen=True)
+class CompressedSeries:
+    """A file of sequences with its account; sums over what it holds."""
+
+    content: bytes
+    account: Account
+    """Of sequences, where it speaks of images."""
+    values: int
+    """Numbers of all sequences: bits over it are bits a value."""
+    steps: int
+    """Steps of all sequences."""
+    blocks: int
+    kept: int
+    """Blocks that failed verification and are kept without the model; 0 is expected."""
+    seconds: float
+    check_seconds: float
+
+    def to_dict(self) -> JSON:
+        """Plain values for JSON."""
+        summary = {name: value for name, value in asdict(self).items() if name != "content"}
+        bits = 8 * len(self.content)
+        each = {"bits_per_value": bits / self.values, "bits_per_step": bits / self.steps}
+        return {**summary, "order": "bb-ans in time", "bytes": len(self.content), **each}

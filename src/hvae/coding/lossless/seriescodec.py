@@ -9,7 +9,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby, repeat
 
 import numpy as np
@@ -26,9 +26,9 @@ from hvae.coding.lossless.block import Account
 from hvae.coding.lossless.book import FINENESS, Book, calibrate
 from hvae.coding.lossless.chain import SeriesCoder
 from hvae.coding.lossless.coder import with_enough_noise
+from hvae.coding.lossless.compressed import CompressedSeries
 from hvae.datum import Context
 from hvae.errors import HvaeError
-from hvae.records import JSON
 from hvae.walk import Model
 
 BLOCK = 512
@@ -36,31 +36,6 @@ BLOCK = 512
 _CALIBRATION = 4
 _PROBE = 2
 """Steps of the sequence by whose probabilities two machines are compared."""
-
-
-@dataclass(frozen=True)
-class CompressedSeries:
-    """A file of sequences with its account; sums over what it holds."""
-
-    content: bytes
-    account: Account
-    """Of sequences, where it speaks of images."""
-    values: int
-    """Numbers of all sequences: bits over it are bits a value."""
-    steps: int
-    """Steps of all sequences."""
-    blocks: int
-    kept: int
-    """Blocks that failed verification and are kept without the model; 0 is expected."""
-    seconds: float
-    check_seconds: float
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON."""
-        summary = {name: value for name, value in asdict(self).items() if name != "content"}
-        bits = 8 * len(self.content)
-        each = {"bits_per_value": bits / self.values, "bits_per_step": bits / self.steps}
-        return {**summary, "order": "bb-ans in time", "bytes": len(self.content), **each}
 
 
 class SeriesCodec:
