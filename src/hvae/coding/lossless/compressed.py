@@ -1,4 +1,4 @@
-"""How data are compressed without loss, and what comes of it: settings, the file of pictures or of sequences, its account."""
+"""How data are compressed without loss, and what comes of it: settings, files of pictures or sequences, accounts."""
 
 from __future__ import annotations
 
