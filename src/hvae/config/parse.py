@@ -7,17 +7,15 @@ type says: "8,4" is a tuple, "z1=4,z2=1" a dict, "1e-3" a float (YAML alone woul
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
-from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from hvae.config.bounds import Length, OutOfBounds
 from hvae.config.document import document
+from hvae.config.scalars import SCALARS
 from hvae.errors import HvaeError, short, unknown
 
 T = TypeVar("T")
@@ -32,11 +30,6 @@ class Section:
     def __post_init__(self) -> None:
         for name, kind in declared(type(self)).items():
             object.__setattr__(self, name, typed(kind, getattr(self, name), f"{self.at}.{name}"))
-
-
-_DIGITS = 100
-"""Digits of a whole number: more than any key takes."""
-_BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def read(kind: type[T], given: Any, at: str = "") -> T:
@@ -120,63 +113,12 @@ def _wrong(kind: Any, value: Any, at: str) -> HvaeError:
 
 def _scalar(kind: Any, value: Any, at: str) -> Any:
     try:
-        result = _SCALARS[kind](value)
+        result = SCALARS[kind](value)
     except (ValueError, TypeError, ArithmeticError):
         raise _wrong(kind, value, at) from None
     if isinstance(result, float) and not math.isfinite(result):
         raise OutOfBounds(f"{at}: expected a finite number, got {result}")
     return result
-
-
-def _none(value: Any) -> None:
-    if value is not None and not (isinstance(value, str) and value.lower() in ("none", "null")):
-        raise ValueError
-
-
-def _bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or value.lower() not in _BOOLS:
-        raise ValueError
-    return _BOOLS[value.lower()]
-
-
-def _int(value: Any) -> int:
-    if isinstance(value, str):
-        return _whole(Decimal(value.strip()))
-    if isinstance(value, bool):
-        raise ValueError
-    # By way of a float, integers beyond 2^53 would lose digits.
-    with suppress(TypeError):
-        return _whole(Decimal(operator.index(value)))
-    return _whole(Decimal(_float(value)))
-
-
-def _whole(number: Decimal) -> int:
-    # The exponent first: the digits of 1e999999999 take a gigabyte.
-    if not number.is_finite() or number.adjusted() > _DIGITS or number != int(number):
-        raise ValueError
-    return int(number)
-
-
-def _float(value: Any) -> float:
-    # float(True) is 1.0: a yes where a number belongs is a slip, never a one.
-    if isinstance(value, bool):
-        raise ValueError
-    return float(value)
-
-
-def _str(value: Any) -> str:
-    if not isinstance(value, (str, int, float)):
-        raise TypeError
-    text = str(value)
-    # No path, name or command can hold it.
-    if "\0" in text:
-        raise ValueError
-    return text
-
-
-_SCALARS = {NoneType: _none, bool: _bool, int: _int, float: _float, str: _str}
 
 
 def _union(kind: Any, value: Any, at: str) -> Any:
