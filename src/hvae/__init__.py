@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from hvae.metrics import activity, bounds, extractor
     from hvae.objectives import ELBO, IWAE
     from hvae.site import Site
-    from hvae.study.augment import Augmentation, augment
+    from hvae.study.augment import augment
+    from hvae.study.augmented import Augmentation
     from hvae.study.compare import Comparison, compare
     from hvae.study.compress import compress
     from hvae.study.decompress import decompress

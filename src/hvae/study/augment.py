@@ -1,29 +1,24 @@
-"""Labelled pictures from a class-conditional run: as files by class, and what they do for a classifier.
-
-    FOLDER/CLASS/0000.png ...   pictures of each class
-    FOLDER/augmentation.json    how they were drawn, and how many near copies of training data were left out
+"""Labelled pictures from a class-conditional run, without near copies, and what they do for a classifier.
 
 Shapes: `N` pictures; `K` classes; `C H W` a picture.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError
-from hvae.files import free, making, write_text
-from hvae.records import JSON
+from hvae.files import free
+from hvae.study.augmented import Augmentation, Wish
 from hvae.study.conditions import LABEL
 from hvae.study.images import Images, without_chance
 from hvae.study.latents import images
-from hvae.study.places import check_place, safe
+from hvae.study.places import check_place
 from hvae.study.placing import at_once, every, place
 from hvae.study.progress import Bars, Progress, bars
 
@@ -33,7 +28,6 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.explore.sample import Temperature
     from hvae.metrics.copies import CopyDetector
-    from hvae.metrics.gain import GainResult
     from hvae.runs.images import InputImages
     from hvae.study.progress import Tick
     from hvae.walk import Model
@@ -41,63 +35,6 @@ if TYPE_CHECKING:
 BALANCE = "balance"
 ROUNDS = 5
 """How often near copies are replaced by new samples before fewer pictures are returned."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What is asked for: pictures a class, levels taken from data, and how the others are drawn."""
-
-    counts: Sequence[int]
-    """Pictures of each class."""
-    levels: Sequence[str]
-    temperature: Mapping[str, float]
-    pixels: bool
-    seed: int
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Augmentation:
-    """Pictures (N, C, H, W) with labels (N,), how many near copies were left out, and what a judge says, if asked."""
-
-    pictures: Tensor
-    labels: Tensor
-    titles: tuple[str, ...]
-    copies: int
-    threshold: float
-    wish: Wish
-    gain: GainResult | None = None
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Pictures of each class by its name."""
-        return {title: int((self.labels == k).sum()) for k, title in enumerate(self.titles)}
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON: what `hvae augment --json` gives."""
-        return {
-            "number": len(self.labels),
-            "by_class": self.counts,
-            "near_copies_left_out": self.copies,
-            "copy_distance": self.threshold,
-            "levels_from_data": list(self.wish.levels),
-            "temperature": dict(self.wish.temperature),
-            "pixels": self.wish.pixels,
-            "seed": self.wish.seed,
-            "gain": self.gain.to_dict() if self.gain else None,
-        }
-
-    def write(self, folder: Path) -> None:
-        """The pictures in a new folder, one sub-folder a class."""
-        from PIL import Image
-
-        from hvae.explore.tiles import pixels
-
-        with making(folder) as temporary:
-            for title, k in zip(_folders(self.titles), range(len(self.titles)), strict=True):
-                (temporary / title).mkdir()
-                for i, picture in enumerate(self.pictures[self.labels == k]):
-                    Image.fromarray(pixels(picture)).save(temporary / title / f"{i:04d}.png")
-            write_text(temporary / "augmentation.json", json.dumps(self.to_dict(), indent=2))
 
 
 def augment(
@@ -280,13 +217,3 @@ def _pair(some: Images) -> tuple[Tensor, Tensor]:
 
     assert some.split.labels is not None
     return torch.cat([datum.x for datum in some.batches(1_000)]), some.split.labels
-
-
-def _folders(titles: Sequence[str]) -> Iterator[str]:
-    """A name of a folder for each class: what is safe of its own, with its number where two would be the same."""
-    names: set[str] = set()
-    for k, title in enumerate(titles):
-        name = PurePosixPath(safe(title, "", k)).name
-        name = f"{k}-{name}" if name.lower() in names else name
-        names.add(name.lower())
-        yield name
