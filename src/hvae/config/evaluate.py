@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Count, Data, DataOrAll, Length, Place, Repeats
+from hvae.config.bounds import Bound, Count, Data, DataOrAll, Fraction, Length, Place, Repeats
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
@@ -89,6 +89,7 @@ MEASURES: Mapping[str, str] = {
     "coarse-to-fine": "whether the top levels decide the class",
     "condition": "whether samples show the class that they were asked for: I(y; samples) by a judge, and the swap test",
     "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
+    "fivo": "-FIVO-K, the bound of a particle filter, by both averages over steps, and how often it resamples",
     "classes": "linear probe and clusters of the codes of each level against the classes",
     "quality": "FID, KID, precision, recall, density, coverage and inception score of samples",
     "disentanglement": "MIG, DCI, SAP and FactorVAE score of each level against known factors",
@@ -134,8 +135,8 @@ class EvaluateConfig(Section):
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
     measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, codebook,
-    contribution, depth, maps, over-time, baselines, coarse-to-fine (these are quick), condition, hierarchical, classes,
-    quality, disentanglement.  What is named must be possible."""
+    contribution, depth, maps, over-time, baselines, coarse-to-fine (these are quick), condition, hierarchical, fivo,
+    classes, quality, disentanglement.  What is named must be possible."""
     batch: Count = 100
     """Data scored at once."""
     rows: Count | None = None
@@ -145,6 +146,8 @@ class EvaluateConfig(Section):
     """Score only so many data, chosen at random but always the same (0: all)."""
     held: Repeats = 1
     """Top levels that the coarse-to-fine experiment holds (the model's depth less one, at most)."""
+    threshold: Fraction = 0.5
+    """Of fivo: particles are drawn anew once their effective number falls below this share of them (0: never)."""
     pairs: Annotated[int, Bound(least=2, most=10**6)] = 64
     """Data compared with one another for mutual information: time grows with the square, the bias falls."""
     codes: Literal["means", "samples"] = "means"

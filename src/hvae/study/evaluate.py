@@ -33,7 +33,10 @@ from hvae.trust import Trust, trusting
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
 
-OWN = ("measures", "factors", "codes", "features", "features_size", "features_channels", "generated", "pairs", "held")
+OWN = (
+    *("measures", "factors", "codes", "features", "features_size", "features_channels"),
+    *("generated", "pairs", "held", "threshold"),
+)
 """Settings that one measure alone reads, and records: others of an earlier evaluation stay as they are."""
 
 

@@ -15,6 +15,7 @@ from hvae.study.measures.condition import Condition
 from hvae.study.measures.contribution import Contribution
 from hvae.study.measures.depth import Depth
 from hvae.study.measures.disentanglement import Disentanglement
+from hvae.study.measures.fivo import Fivo
 from hvae.study.measures.hierarchical import Hierarchical
 from hvae.study.measures.likelihood import Likelihood
 from hvae.study.measures.maps import Maps
@@ -37,6 +38,7 @@ _ALL: tuple[Measure[Any], ...] = (
     CoarseToFine(),
     Condition(),
     Hierarchical(),
+    Fivo(),
     Classes(),
     Quality(),
     Disentanglement(),
