@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.particles import FilterResult, filter_bounds
-from hvae.screen.numbers import number
 from hvae.study.measure import Headline, Measure, Ranked, spread
 
 if TYPE_CHECKING:
@@ -76,6 +75,6 @@ def _rule(result: FilterResult, word: str) -> str:
     if not result.threshold:
         return f"{result.particles} particles, never drawn anew: an importance-weighted bound"
     return (
-        f"{result.particles} particles, drawn anew below {number(result.threshold * result.particles)} effective ones: "
+        f"{result.particles} particles, drawn anew below {result.threshold * result.particles:g} effective ones: "
         f"after {result.resampled:.1%} of the {word}s"
     )
