@@ -89,6 +89,8 @@ LIKELIHOODS = [
     ("categorical", (4, 2), 4),
     ("dmol", (4, 3, 5, 6), 8),
     ("normal", (4, 3), 0),
+    ("student", (4, 3), 0),
+    ("student", (4, 3, 5, 6), 0),
     ("normal-mixture", (4, 3), 0),
 ]
 

@@ -17,6 +17,7 @@ STEPS, D = 40, 3
 FAMILIES = {
     "vrnn": VRNNConfig(likelihood="normal", latent=2, state=5, width=5, lags=2),
     "srnn": SRNNConfig(likelihood="normal", latent=2, state=5, width=5, lags=3),
+    "srnn-student": SRNNConfig(likelihood="student", latent=2, state=5, width=5, lags=2),
 }
 
 
@@ -64,6 +65,7 @@ def test_training_starts_at_the_best_autoregression(model: Recurrent) -> None:
     wanted = torch.zeros_like(model.lags.weight)
     wanted[0], wanted[1] = 1.6, -0.7
     torch.testing.assert_close(model.lags.weight, wanted, atol=0.2, rtol=0)
+    torch.testing.assert_close(model.lags.scale, torch.full_like(model.lags.scale, 0.3), atol=0.05, rtol=0)
 
 
 def test_without_a_word_of_the_network_it_is_the_autoregression() -> None:
@@ -80,13 +82,26 @@ def test_without_a_word_of_the_network_it_is_the_autoregression() -> None:
     assert not record.law.mean()[:, 0].any()
 
 
+def test_a_silent_network_leaves_the_autoregression_and_its_error() -> None:
+    """The nats are those of AR(2) with a Gaussian rest, but for the first step, a standard normal."""
+    model, x = lagged(FAMILIES["vrnn"]), series(64)
+    model.prepare(Datum(x))
+    for weight in model.leave.parameters():
+        weight.data.zero_()
+    assert model.lags is not None
+    rest = x[:, 1:] - model.lags.locations(x)[:, :-1]
+    expected = torch.distributions.Normal(0, model.lags.scale).log_prob(rest).sum((1, 2))
+    first = torch.distributions.Normal(0, 1).log_prob(x[:, 0]).sum(1)
+    torch.testing.assert_close(model(x).log_likelihood(), first + expected)
+
+
 def test_numbers_that_never_move_have_weights_all_the_same() -> None:
-    lags = Lags(2, 1, 2)
+    lags = Lags(2, 1)
     lags.begin(torch.zeros(2, 5, 1), None)
-    assert lags.weight.isfinite().all()
+    assert lags.weight.isfinite().all() and lags.scale > 0
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal-mixture", "dmol"])
-def test_only_the_mean_of_a_normal_is_moved(likelihood: str) -> None:
-    with pytest.raises(HvaeError, match=rf"model.lags: moves the mean of real numbers, got likelihood {likelihood}"):
+def test_only_laws_with_a_location_are_moved(likelihood: str) -> None:
+    with pytest.raises(HvaeError, match=rf"model.lags: predicts real numbers, got likelihood {likelihood}"):
         SRNNConfig(likelihood=likelihood, lags=1)

@@ -28,7 +28,7 @@ NOISES = ("noise", "noise-global")
 # Likelihoods of one family: those that reproduce a published number, and that of a diffusion's last level.
 Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae", "gaussian-grid"]
 # Densities of real-valued data that were standardised: motion, and other sequences without a grid.
-Real = Literal["normal", "normal-mixture"]
+Real = Literal["normal", "student", "normal-mixture"]
 AnyLikelihood = Literal[Likelihood, Compatible, Real]
 Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]

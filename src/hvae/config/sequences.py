@@ -30,6 +30,10 @@ class SequenceConfig(ModelConfig):
     """How many tokens text has (0: as many as the data say)."""
 
 
+MOVABLE = ("normal", "student")
+"""Likelihoods with a location and a scale for each real number."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LaggedConfig(SequenceConfig):
     """What those share whose data depend on the data before them.
@@ -37,18 +41,19 @@ class LaggedConfig(SequenceConfig):
     >>> LaggedConfig(lags=2)
     Traceback (most recent call last):
     ...
-    hvae.errors.HvaeError: model.lags: moves the mean of real numbers, got likelihood bernoulli; set it to normal, or 0
+    hvae.errors.HvaeError: model.lags: predicts real numbers, got likelihood bernoulli; set it to normal or student
     """
 
     lags: Annotated[int, Bound(least=0, most=64)] = 0
-    """Of real numbers: last steps by which the mean of each number is predicted before the network corrects it, as in
-    an autoregression AR(lags) of its own (0: none)."""
+    """Of real numbers (likelihood normal or student): last steps by which each number is predicted before the network
+    speaks, as in an autoregression AR(lags) of its own.  What the network says is of the rest, in units of its standard
+    deviation (0: none)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.lags and self.likelihood != "normal":
+        if self.lags and self.likelihood not in MOVABLE:
             raise HvaeError(
-                f"model.lags: moves the mean of real numbers, got likelihood {self.likelihood}; set it to normal, or 0"
+                f"model.lags: predicts real numbers, got likelihood {self.likelihood}; set it to normal or student"
             )
 
 

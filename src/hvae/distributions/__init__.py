@@ -13,6 +13,7 @@ from hvae.distributions.normal import Normal, standard_normal
 from hvae.distributions.normal_mixture import NormalMixture
 from hvae.distributions.overtime import OverTime
 from hvae.distributions.steps import Depth, Moments, Steps, Visits
+from hvae.distributions.student import Student
 
 __all__ = [
     "Bernoulli",
@@ -32,6 +33,7 @@ __all__ = [
     "NormalMixture",
     "OverTime",
     "Steps",
+    "Student",
     "Tokens",
     "Visits",
     "divergence",

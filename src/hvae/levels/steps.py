@@ -1,7 +1,7 @@
 """Likelihood heads of what only sequences have: tokens, and real-valued data that were standardised.
 
-Of real-valued data raw 0 is a standard normal.  They are densities: their nats move with the unit of the data, by
-log(scale) a number.
+Of real-valued data raw 0 is a standard normal, or as wide as one.  They are densities: their nats move with the unit of
+the data, by log(scale) a number.
 
 Shapes: `B` batch; `V` tokens; `D` coordinates of a vector; `M` components.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from hvae.distributions import Normal, NormalMixture, Tokens
+from hvae.distributions import Normal, NormalMixture, Student, Tokens
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head, Shape
 from hvae.levels.scale import gaussian, softplus
@@ -43,6 +44,25 @@ class NormalHead(Head):
         return gaussian(raw, softplus)
 
 
+class StudentHead(Head):
+    """Student's t with a location and a scale for every value, the locations first.
+
+    How far it jumps is a property of the number, not of the moment: one learned freedom a channel, never below 3, where
+    the variance is three squared scales; below 2 it would be infinite, and no free run would stay near the data.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape, 2 * shape[0])
+        self.freedom = nn.Parameter(torch.zeros(shape[0], *(1 for _ in shape[1:])))
+
+    def read(self, raw: Tensor) -> Student:
+        normal = gaussian(raw, softplus)
+        return Student(normal.loc, normal.scale, LEAST_FREEDOM + F.softplus(self.freedom))
+
+
+LEAST_FREEDOM = 3.0
+
+
 class NormalMixtureHead(Head):
     """A mixture of M Gaussians over a whole vector: M logits, M D locations, M D raw scales, the component slower.
 
@@ -63,6 +83,7 @@ class NormalMixtureHead(Head):
 
 REAL: dict[str, Callable[[Shape, int], Head]] = {
     "normal": lambda shape, mixtures: NormalHead(shape),
+    "student": lambda shape, mixtures: StudentHead(shape),
     "normal-mixture": NormalMixtureHead,
 }
 """By the name of the likelihood: (shape of a step, components) -> head."""

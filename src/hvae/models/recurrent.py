@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.datum import Datum
-from hvae.distributions import Distribution, OverTime
+from hvae.distributions import Distribution, Normal, OverTime, Student
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.flows import Flows
@@ -81,7 +81,10 @@ class Recurrent(Stepwise):
         u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
         c = delayed(self.past(u)[0])
         features = {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
-        return features if self.lags is None else {**features, "lags": delayed(self.lags(datum.x))}
+        if self.lags is None:
+            return features
+        said = torch.cat([self.lags.first(len(datum.x)), self.lags(datum.x)[:, :-1]], 1)  # (B, T, 2, D)
+        return {**features, "lags": said}
 
     def picture(self, trace: Trace) -> Tensor:
         return mean_over_time(trace)
@@ -102,9 +105,13 @@ class Recurrent(Stepwise):
         return visit(evidence.sequence(OverTime(law, len(states))))
 
     def _law(self, m: Tensor, lags: Tensor | None) -> Distribution:
-        """The law of a step whose state is m."""
-        raw = self.leave(m)
-        return self.head(raw if lags is None else raw + lags)
+        """The law of a step whose state is m, (n, M); `lags`, what the steps before say of it, (n, 2, D)."""
+        law = self.head(self.leave(m))
+        if lags is None:
+            return law
+        assert isinstance(law, (Normal, Student)), "the configuration allows no other"
+        location, scale = lags.unbind(1)
+        return law.at(location + scale * law.loc, scale * law.scale)
 
     def _carried(self, m: Tensor, t: int) -> Tensor:
         """The state as step t takes it up: the first of a piece as a number that depends on nothing."""
@@ -134,13 +141,15 @@ class Recurrent(Stepwise):
         for t in range(evidence.steps or self.shape[0]):
             here = at(visit, t, evidence.exists(t))
             m = self.level(self.enter(m, c), None, here)
-            steps.append(here(Site("x", self._law(m, self._lags(steps)), data=True)))
+            steps.append(here(Site("x", self._law(m, self._lags(steps, evidence.n)), data=True)))
             after, carry = self.past(self.embed(steps[-1])[:, None], carry)
             c = after[:, 0]
         return torch.stack(steps, 1)
 
-    def _lags(self, steps: list[Tensor]) -> Tensor | None:
-        """What the steps so far add to the next one, (n, R)."""
-        if self.lags is None or not steps:
+    def _lags(self, steps: list[Tensor], n: int) -> Tensor | None:
+        """What the steps so far say of the next one, (n, 2, D)."""
+        if self.lags is None:
             return None
+        if not steps:
+            return self.lags.first(n)[:, 0]
         return self.lags(torch.stack(steps[-self.lags.order :], 1))[:, -1]

@@ -147,36 +147,50 @@ def delayed(c: Tensor) -> Tensor:
 
 
 class Lags(nn.Module):
-    r"""What each number of a step owes to its own last ones, as `raw` parameters of a law whose locations come first.
+    r"""What each number of a step owes to its own last ones, and the size of what they leave.
 
-    $$o_{t+1} = \sum_{k=1}^K a_k \odot x_{t+1-k}$$
+    $$x_{t+1} = o_{t+1} + s \odot e_{t+1}, \qquad o_{t+1} = \sum_{k=1}^K a_k \odot x_{t+1-k}$$
 
-    with the first step in the place of those before it.  x (B, T, D) -> (B, T, R), of which all but the first D are 0:
-    row t is said of step t + 1.
+    with the first step in the place of those before it.  A law of e, the rest in units of its standard deviation s, is
+    then one of x: e ~ N(0, 1) makes an autoregression, which is where training starts.  Of the first step nothing is
+    known: o = 0 and s = 1.
 
-    >>> lags = Lags(2, 1, 2)
+    >>> lags = Lags(2, 1)
     >>> lags.begin(torch.tensor([[[1.0], [2.0], [4.0], [8.0], [16.0]]]), None)
-    >>> lags(torch.tensor([[[4.0], [8.0]]]))[0, -1].round()
-    tensor([16.,  0.], grad_fn=<RoundBackward0>)
+    >>> lags.locations(torch.tensor([[[4.0], [8.0]]]))[0, -1].round()
+    tensor([16.], grad_fn=<RoundBackward0>)
     """
 
-    def __init__(self, order: int, size: int, raw: int) -> None:
+    scale: Tensor
+
+    def __init__(self, order: int, size: int) -> None:
         super().__init__()
-        self.order, self.rest = order, raw - size
+        self.order = order
         self.weight = nn.Parameter(torch.eye(order)[0, :, None].repeat(1, size))  # (K, D), the last step first
+        self.register_buffer("scale", torch.ones(size))
 
     def _past(self, x: Tensor) -> Tensor:
         """The last K steps of each number, (B, T, D, K), the last one first."""
         before = x[:, :1].expand(-1, self.order - 1, -1)
         return torch.cat([before, x], 1).unfold(1, self.order, 1).flip(3)
 
+    def locations(self, x: Tensor) -> Tensor:
+        """o of the step after each, (B, T, D) -> (B, T, D)."""
+        return torch.einsum("btdk,kd->btd", self._past(x), self.weight)
+
     def forward(self, x: Tensor) -> Tensor:
-        said = torch.einsum("btdk,kd->btd", self._past(x), self.weight)
-        return nn.functional.pad(said, (0, self.rest))
+        """(o, s) of the step after each, (B, T, D) -> (B, T, 2, D)."""
+        o = self.locations(x)
+        return torch.stack([o, self.scale.expand_as(o)], 2)
+
+    def first(self, n: int) -> Tensor:
+        """(o, s) of the first step, (n, 1, 2, D)."""
+        zeros = self.weight.new_zeros(n, 1, len(self.scale))
+        return torch.stack([zeros, torch.ones_like(zeros)], 2)
 
     @torch.no_grad()
     def begin(self, x: Tensor, lengths: Tensor | None) -> None:
-        """Start from the weights that predict these data best, by least squares."""
+        """Start from the weights that predict these data best, by least squares, and from what they leave."""
         within = torch.ones(x.shape[:2]) if lengths is None else torch.arange(x.shape[1]) < lengths.cpu()[:, None]
         known = within[:, 1:].to(x.device, torch.float64)
         past, target = self._past(x)[:, :-1].double(), x[:, 1:].double()
@@ -184,10 +198,13 @@ class Lags(nn.Module):
         gram = gram + LEAST_SQUARE * known.sum() * torch.eye(self.order, dtype=gram.dtype, device=x.device)
         moments = torch.einsum("btdi,btd,bt->di", past, target, known)
         self.weight.copy_(torch.linalg.solve(gram, moments).T)
+        rest = target - torch.einsum("btdk,kd->btd", past, self.weight.double())
+        variance = torch.einsum("btd,bt->d", rest.square(), known) / known.sum()
+        self.scale.copy_(variance.clamp_min(LEAST_SQUARE).sqrt())
 
 
 LEAST_SQUARE = 1e-6
-"""Added to the mean square of each number: those that never move have no best weights."""
+"""Added to the mean square of each number, since those that never move have no best weights; least variance of a rest."""
 
 
 # --- From one vector to a sequence

@@ -57,8 +57,8 @@ def step_head(config: SequenceConfig, step: Shape, bits: int) -> Head:
 
 
 def lags_of(config: LaggedConfig, head: Head) -> Lags | None:
-    """What the last steps add to the raw likelihood parameters of the next; None where nothing is asked for."""
-    return Lags(config.lags, math.prod(head.shape), head.width) if config.lags else None
+    """What the last steps say of the next before the network does; None where nothing is asked for."""
+    return Lags(config.lags, math.prod(head.shape)) if config.lags else None
 
 
 def embedding(config: SequenceConfig, step: Shape, width: int, layers: int) -> nn.Sequential:
