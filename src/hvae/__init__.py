@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from hvae.study.restore import restore
     from hvae.study.restored import Restoration
     from hvae.study.score import Scores, score
+    from hvae.study.slides.score import SlideScores, score_slide
     from hvae.study.train import TrainedRun, train
     from hvae.study.transformer import Features
     from hvae.training import FitResult, fit
@@ -125,6 +126,7 @@ _PLACES = {
     "study.compress": ("compress",),
     "study.decompress": ("decompress",),
     "study.score": ("Scores", "score"),
+    "study.slides.score": ("SlideScores", "score_slide"),
     "study.evaluate": ("evaluate",),
     "study.evaluation": ("Evaluation",),
     "study.export": ("Export", "export"),
@@ -197,6 +199,8 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "decompress",
     "Scores",
     "score",
+    "SlideScores",
+    "score_slide",
     "evaluate",
     "Evaluation",
     "Export",

@@ -14,6 +14,7 @@ from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
 from hvae.cli.voice import Voice
 from hvae.config.bounds import Bound
 from hvae.config.data import KNOWN
+from hvae.errors import HvaeError
 from hvae.pretrained import is_packaged
 from hvae.runs.form import HUB, SPLITS
 
@@ -33,8 +34,11 @@ EXAMPLES = (
     "hvae score runs/fashion --data ~/new-images --regret 100 -n 200 --normal 200 --by regret",
     'hvae score runs/photos --data test --by "llr>2" --quantile 0.99',
     "hvae score runs/jsb-vrnn --data ~/new-music",
+    "hvae score runs/tissue --data slide.tif --tile --magnifications 1,2,4 --out found",
 )
-USAGE = "RUN --data X [--by SCORE] [--quantile Q] [--foreign [--reverse RUN2]] [--regret STEPS] [--maps N]"
+USAGE = "RUN --data X [--by SCORE] [--quantile Q] [--foreign [--reverse RUN2]] [--regret STEPS] [--maps N] [--tile]"
+ONE_PICTURE = ("number", "foreign", "reverse", "regret", "maps")
+"""What speaks of many images, or of small ones."""
 
 
 def parser() -> Parser:
@@ -64,7 +68,9 @@ def parser() -> Parser:
         metavar="N",
         help="heat maps of the N images that are farthest out: where in them the score is high",
     )
-    command.add_argument("-o", "--out", default="", metavar="FILE", help="the .csv to write [RUN/scores-X.csv]")
+    _add_tiles(command)
+    out = "the .csv to write [RUN/scores-X.csv]; with --tile a new folder [RUN/tiles-X]"
+    command.add_argument("-o", "--out", default="", metavar="FILE", help=out)
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
     add_context(command)
     return command
@@ -80,10 +86,27 @@ def _add_comparisons(command: Parser) -> None:
     command.add_argument("--regret", type=whole(0, 10**6), default=0, metavar="STEPS", help=dear)
 
 
+def _add_tiles(command: Parser) -> None:
+    tile = "X is one picture of any size (a picture file, or an .npy of uint8 or uint16): maps of where it is unusual, "
+    tile += "level by level, without seams, and a row for each of its overlapping tiles"
+    command.add_argument("--tile", action="store_true", help=tile)
+    reduced = "of --tile: by how much the picture is reduced, each with maps of its own, as 1,2,4"
+    command.add_argument("--magnifications", type=_whole_numbers, default=(1,), metavar="K,K", help=reduced)
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    return tuple(whole(1)(word) for word in text.split(","))
+
+
 def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser().parse_args(rest)
     voice = Voice(args.json)
+    if args.tile:
+        _tiled(args, dotted, voice)
+        return
+    if args.magnifications != (1,):
+        raise HvaeError("--magnifications are of one large picture; add --tile")
     with voice.working():
         scores = _scored(args, dotted, voice)
     voice.answer(scores.to_dict())
@@ -117,6 +140,42 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
         progress=voice,
         tell=voice.tell,
     )
+
+
+def _tiled(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> None:
+    from hvae.study.slides.score import score_slide
+
+    if wrong := next((name for name in ONE_PICTURE if getattr(args, name)), None):
+        raise HvaeError(f"--{wrong} is not for --tile, which scores one picture; leave one of them out")
+    with voice.working():
+        scores = score_slide(
+            args.run,
+            args.data,
+            out=args.out or _folder(Path(args.run), args.data),
+            magnifications=args.magnifications,
+            by=args.by,
+            quantile=args.quantile,
+            samples=args.samples,
+            normal=args.normal,
+            seed=args.seed,
+            context=contexts(args.context),
+            overrides=dotted,
+            trust=args.trust,
+            progress=voice,
+            tell=voice.tell,
+        )
+    voice.answer(scores.to_dict())
+    if not args.json:
+        from hvae.cli.shown_scores import shown_slide
+
+        for part in shown_slide(scores):
+            voice.show(part)
+
+
+def _folder(run: Path, data: str) -> Path:
+    """The folder of a slide's maps; beside the working folder where there is no run, which is said when it is read."""
+    table = _default(run, data)
+    return Path("tiles") if table is None else table.with_name(f"tiles-{_name(data)}")
 
 
 def _default(run: Path, data: str) -> Path | None:

@@ -11,6 +11,7 @@ from hvae.study.scoring.checks import OUTSIDE
 
 if TYPE_CHECKING:
     from hvae.study.scoring.scores import Comparison, Range, Scores
+    from hvae.study.slides.score import Reduced, SlideScores
 
 SHOWN = 20
 ORACLE = (
@@ -34,6 +35,24 @@ def shown(scores: Scores) -> list[str | Table]:
     if comparison.detection:
         parts += [_table(comparison, "Telling X from the run's test data"), *_reversed(scores.reverse), ORACLE]
     return parts
+
+
+def shown_slide(scores: SlideScores) -> list[str | Table]:
+    """The result of one large picture for people."""
+    names = list(scores.reduced[0].maps)
+    title = "Highest place of each map, in standard deviations of training data"
+    rows = table("reduced by", "height x width", "tiles", "foreign", *names, title=title)
+    for one in scores.reduced:
+        rows.add_row(*_reduced_row(one, names))
+    rule = f"foreign: {scores.by} above {number(scores.threshold)}, so that {percent(scores.quantile)} of the run's "
+    rule += "validation data are normal"
+    return [rows, rule, f"maps xK-NAME.npy and .png, and every score of each tile in tiles.csv: {scores.out}"]
+
+
+def _reduced_row(one: Reduced, names: list[str]) -> list[str]:
+    foreign = sum(map(bool, one.reasons))
+    size = " x ".join(f"{side:,}" for side in one.size)
+    return [str(one.reduction), size, f"{len(one.reasons):,}", f"{foreign:,}", *(number(one.maps[n]) for n in names)]
 
 
 def _whole(scores: Scores) -> list[str | Table]:

@@ -74,6 +74,24 @@ class Tiling:
         high, wide = (starts[-1] + side for starts, side in zip(self._starts, self.tile, strict=True))
         return high, wide
 
+    @property
+    def tops(self) -> list[int]:
+        """Where each row of tiles starts."""
+        return self._starts[0]
+
+    @property
+    def across(self) -> Tiling:
+        """The tiles of one row of them alone, over a picture of their height."""
+        return Tiling((self.tile[0], self.picture[1]), self.tile, self.overlap)
+
+    def source(self, top: int) -> Tensor:
+        """The rows of the picture that the row of tiles at `top` lies on, (h,): mirrored beyond its end."""
+        return _mirrored(self.picture[0], self.size[0], torch.device("cpu"))[top : top + self.tile[0]]
+
+    def fade(self, number: int) -> Tensor:
+        """How much each row of the tiles of a row of them counts, (h,), its number counted from the top."""
+        return _fade(self.tile[0], self.overlap, number > 0, number < len(self.tops) - 1)
+
     def cut(self, x: Tensor) -> Tensor:
         """The tiles of pictures (N, C, H, W), those of one after the other: (N T, C, h, w)."""
         rows, columns = (_mirrored(a, b, x.device) for a, b in zip(self.picture, self.size, strict=True))

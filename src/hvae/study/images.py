@@ -5,9 +5,9 @@ Shapes: `N` images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from hvae.runs.form import SPLITS
 from hvae.runs.images import InputImages
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 def without_chance(brought: InputImages | InputSequences) -> Images:
     """Data that were brought to the form of a model, drawn once where batches would be drawn each time."""
     return Images(brought.split.fixed(0), brought.context)
+
+
+class Batched(Protocol):
+    """Data that a model is asked about, in batches of at most `size`."""
+
+    def batches(self, size: int) -> Iterable[Datum]:
+        """All of them in order."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

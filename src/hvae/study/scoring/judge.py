@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hvae.runs.subject import Subject, safe_rows
 from hvae.screen.numbers import number
 from hvae.study.conditions import complete_data
-from hvae.study.images import Images
+from hvae.study.images import Batched, Images
 from hvae.study.progress import Bars
 from hvae.study.scoring import checks
 from hvae.study.scoring.images import plain, some
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hvae.data import Data
     from hvae.metrics.detection import Detection
+    from hvae.metrics.maps import UsualMaps
     from hvae.metrics.normality import NormalRanges
     from hvae.metrics.outliers import Measured, Reference
 
@@ -78,7 +79,7 @@ class Judge:
 
         return 1.0 if self.by == checks.OUTSIDE else threshold(self.normal[self.by], self.request.quantile)
 
-    def scores(self, images: Images, what: str) -> dict[str, Tensor]:
+    def scores(self, images: Batched, what: str) -> dict[str, Tensor]:
         """Every score of each datum, (N,) each."""
         scores = self._scored(images, what)
         return {checks.OUTSIDE: self.ranges.outside(scores), **scores}
@@ -96,7 +97,7 @@ class Judge:
         """Every score of normal data, (N,) each: of validation data, which set the threshold and the ranges."""
         return self._scored(Images(self.valid), f"validation data of {self.name}")
 
-    def _scored(self, images: Images, what: str) -> dict[str, Tensor]:
+    def _scored(self, images: Batched, what: str) -> dict[str, Tensor]:
         from hvae.metrics.outliers import scores
 
         reference = self.reference
@@ -111,16 +112,23 @@ class Judge:
         normal = self.scores(Images(some(self.subject.data.test, count)), f"test data of {self.name}")
         return {name: detection(normal[name], score) for name, score in scores.items()}
 
+    @cached_property
+    def usual_maps(self) -> UsualMaps:
+        """What is usual at each place of each level, from training data."""
+        from hvae.metrics.maps import usual_maps
+
+        batches = Images(self.train).batches(self.subject.config.batch)
+        with self.progress.bar("what is usual where") as tick:
+            return usual_maps(self.subject.run.model, batches, progress=tick)
+
     def maps(self, images: Images, score: Tensor, path: Path | None) -> Maps:
         """Heat maps of the images with the highest score, also drawn beside them into a picture where `path` is one."""
-        from hvae.metrics.maps import heat, usual_maps
+        from hvae.metrics.maps import heat
         from hvae.study.heat import draw
 
-        model, order = self.subject.run.model, score.argsort(descending=True)[: self.request.maps]
-        with self.progress.bar("heat maps") as tick:
-            usual = usual_maps(model, Images(self.train).batches(self.subject.config.batch), progress=tick)
+        order = score.argsort(descending=True)[: self.request.maps]
         datum, places = images.batch(order), order.tolist()
-        maps = heat(model, datum, usual)
+        maps = heat(self.subject.run.model, datum, self.usual_maps)
         file = None if path is None else draw(path, datum.x, maps, places)
         return Maps(places=tuple(places), x=datum.x, heat=maps, file=file)
 
@@ -128,7 +136,7 @@ class Judge:
     def _rows(self) -> int:
         return self.subject.config.rows or safe_rows(self.subject.run.model, self.valid.batch([0]))
 
-    def _measured(self, images: Images, what: str) -> Measured:
+    def _measured(self, images: Batched, what: str) -> Measured:
         from hvae.metrics.outliers import measure
 
         with self.progress.bar(f"scores of {what}") as tick:
@@ -142,7 +150,7 @@ class Judge:
                 progress=tick,
             )
 
-    def _regret(self, images: Images, what: str) -> Tensor:
+    def _regret(self, images: Batched, what: str) -> Tensor:
         from hvae.metrics.regret import regret
 
         size = max(1, min(self.subject.config.batch, self._rows // LEANER))
