@@ -38,7 +38,9 @@ def main() -> None:
     torch.set_num_threads(1)
     shown = Shown(0, args.run)
     model, names, ours = shown.opened.model, shown.opened.grid.names, Pass(8760)
-    client = TestClient(Studio([shown]).app(ours), base_url="http://127.0.0.1:8760")
+    studio = Studio([shown])
+    studio.desk.beside()
+    client = TestClient(studio.app(ours), base_url="http://127.0.0.1:8760")
     client.get(f"/enter?token={ours.token}")
 
     def walk(rows: int) -> None:

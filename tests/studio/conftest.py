@@ -43,7 +43,9 @@ def studio(runs: tuple[Path, Path]) -> Any:
     from hvae.studio.app import Studio
     from hvae.studio.shown import Shown
 
-    return Studio([Shown(place, run) for place, run in enumerate(runs)])
+    studio = Studio([Shown(place, run) for place, run in enumerate(runs)])
+    studio.desk.beside()
+    return studio
 
 
 @pytest.fixture

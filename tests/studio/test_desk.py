@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from hvae.errors import HvaeError
-from hvae.studio.desk import MOST, Busy, Desk, Stale
+from hvae.studio.desk import MOST, Busy, Closed, Desk, Stale
 
 
 def held(desk: Desk) -> Callable[[], None]:
@@ -26,7 +26,7 @@ def held(desk: Desk) -> Callable[[], None]:
 
 
 def test_questions_are_answered_in_their_order() -> None:
-    desk, order = Desk(), list[int]()
+    desk, order = Desk().beside(), list[int]()
 
     async def all_of_them() -> list[int]:
         let_go = held(desk)
@@ -39,7 +39,7 @@ def test_questions_are_answered_in_their_order() -> None:
 
 
 def test_of_one_page_only_the_newest_question_is_worked_on() -> None:
-    desk, worked = Desk(), list[int]()
+    desk, worked = Desk().beside(), list[int]()
 
     async def all_of_them() -> list[object]:
         let_go = held(desk)
@@ -56,7 +56,7 @@ def test_of_one_page_only_the_newest_question_is_worked_on() -> None:
 
 def test_a_fault_is_its_own_questions_alone() -> None:
     async def both() -> tuple[object, int]:
-        desk = Desk()
+        desk = Desk().beside()
         fault = await asyncio.gather(desk.ask("", lambda: 1 // 0), return_exceptions=True)
         return fault[0], await desk.ask("", lambda: 7)
 
@@ -66,7 +66,7 @@ def test_a_fault_is_its_own_questions_alone() -> None:
 
 def test_too_many_questions_are_refused_and_not_kept() -> None:
     async def many() -> None:
-        desk = Desk()
+        desk = Desk().beside()
         let_go = held(desk)
         asked = [asyncio.ensure_future(desk.ask("", lambda: None)) for _ in range(MOST)]
         await asyncio.sleep(0)
@@ -80,7 +80,7 @@ def test_too_many_questions_are_refused_and_not_kept() -> None:
 
 
 def test_what_waits_is_answered_within_long_work() -> None:
-    desk, order = Desk(), list[str]()
+    desk, order = Desk().beside(), list[str]()
     began, waits = threading.Event(), threading.Event()
 
     def long() -> None:
@@ -101,3 +101,34 @@ def test_what_waits_is_answered_within_long_work() -> None:
 
     asyncio.run(both())
     assert order == ["begun", "between", "ended"]
+
+
+def test_an_interrupt_ends_the_work_and_whoever_waits_hears_of_it() -> None:
+    async def all_of_them() -> tuple[list[object], list[BaseException]]:
+        desk, raised = Desk(), list[BaseException]()
+
+        def work() -> None:
+            try:
+                desk.work()
+            except KeyboardInterrupt as stop:
+                raised.append(stop)
+
+        def interrupted() -> None:
+            raise KeyboardInterrupt
+
+        asked = [asyncio.ensure_future(desk.ask("", one)) for one in (interrupted, lambda: 7)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(work)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [*answers, *await asyncio.gather(desk.ask("", lambda: 7), return_exceptions=True)], raised
+
+    answers, raised = asyncio.run(all_of_them())
+    assert [type(one) for one in answers] == [Closed] * 3 and len(raised) == 1
+
+
+def test_a_desk_that_is_closed_stops_working() -> None:
+    desk = Desk()
+    desk.later(desk.close)
+    desk.later(lambda: 1 // 0)
+    desk.work()
+    assert not desk.waiting

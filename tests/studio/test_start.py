@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hvae.cli.main import main
 from hvae.errors import HvaeError
-from hvae.studio.serve import _listening, studio
+from hvae.studio.desk import Desk
+from hvae.studio.serve import _listening, _serve, studio
 
 
 def test_a_port_that_is_taken_is_passed_over() -> None:
@@ -43,3 +46,38 @@ def test_without_a_run_a_packaged_model_is_shown(
     assert main(["studio", "--no-browser"]) == 0
     said = capsys.readouterr()
     assert len(servers) == 1 and "this is digits, which comes with the library" in said.out + said.err
+
+
+class Asked:
+    """A server that asks the desk and then waits to be told to stop, as uvicorn does."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.should_exit = desk, False
+
+    def run(self, sockets: list[socket.socket]) -> None:
+        self.desk.later(_interrupted)
+        while not self.should_exit:
+            time.sleep(0.01)
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_within_the_work_ends_the_studio_and_its_server() -> None:
+    desk = Desk()
+    server: Any = Asked(desk)
+    with socket.socket() as door, pytest.raises(KeyboardInterrupt):
+        _serve(server, door, desk)
+    assert server.should_exit and desk.closed
+
+
+def test_a_server_that_ends_ends_the_studio() -> None:
+    desk = Desk()
+    server: Any = Asked(desk)
+    server.should_exit = True
+    desk.later(lambda: None)
+    server.desk = Desk()
+    with socket.socket() as door:
+        _serve(server, door, desk)
+    assert desk.closed

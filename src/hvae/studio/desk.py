@@ -1,4 +1,5 @@
-"""The desk: one thread that does the work of all requests, in order.
+"""The desk: one thread that does the work of all requests, in order; of a studio, the main one, so that Ctrl-C ends
+the work itself.
 
 One, because random numbers are the process's: two walks at once would take each other's.  A question whose page has
 asked a newer one of the same kind meanwhile is not worked on any more.  A long piece of work calls `breathe` now and
@@ -31,6 +32,13 @@ class Busy(HvaeError):
     """There is no answer yet: ask again in a moment."""
 
 
+class Closed(Busy):
+    """The studio is being stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("the studio has been stopped; start it again with hvae studio")
+
+
 class Reading(Busy):
     """What is usual for a run is still read: `done` pieces of `total`, now `what`; 0 before it has begun."""
 
@@ -52,12 +60,15 @@ class _Question:
             return
         try:
             self._hand("set_result", self.work())
+        except KeyboardInterrupt:
+            self.drop(Closed())
+            raise
         except BaseException as fault:  # whatever it is, the server goes on and the page hears of it
             self._hand("set_exception", fault)
 
-    def drop(self) -> None:
+    def drop(self, why: Exception) -> None:
         """Tell who waits that nothing will come."""
-        self._hand("set_exception", Stale())
+        self._hand("set_exception", why)
 
     def _hand(self, how: str, what: object) -> None:
         if self.loop is None or self.future is None:
@@ -80,11 +91,37 @@ class Desk:
         self.trust = tuple(trust)
         self.waiting: deque[_Question] = deque()
         self.door = threading.Condition()
-        self.thread = threading.Thread(target=self._work, name="hvae studio", daemon=True)
-        self.thread.start()
+        self.closed = False
+
+    def work(self) -> None:
+        """Answer what is asked until the desk is closed, which an interrupt does too."""
+        try:
+            with trusting(*self.trust):
+                while not self.closed:
+                    question = self._next(None)
+                    if question is not None:
+                        question.answer()
+        finally:
+            self.close()
+
+    def beside(self) -> Desk:
+        """The desk at work in a thread of its own."""
+        threading.Thread(target=self.work, name="hvae studio", daemon=True).start()
+        return self
+
+    def close(self) -> None:
+        """Answer nothing any more; whoever waits hears so."""
+        with self.door:
+            self.closed = True
+            left = list(self.waiting)
+            self.waiting.clear()
+            self.door.notify()
+        for one in left:
+            one.drop(Closed())
 
     async def ask(self, key: str, work: Callable[[], T]) -> T:
-        """The result of the work.  Raises Stale where the same key asks again before, Busy where too many wait."""
+        """The result of the work.  Raises Stale where the same key asks again before, Busy where too many wait, Closed
+        where the desk is closed before."""
         loop = asyncio.get_running_loop()
         question = _Question(key, work, loop.create_future(), loop)
         self._put(question)
@@ -103,6 +140,8 @@ class Desk:
 
     def _put(self, question: _Question) -> None:
         with self.door:
+            if self.closed:
+                raise Closed
             if len(self.waiting) >= MOST:
                 raise Busy(f"more than {MOST} questions wait; ask again in a moment")
             older = [one for one in self.waiting if question.key and one.key == question.key]
@@ -111,17 +150,10 @@ class Desk:
             self.waiting.append(question)
             self.door.notify()
         for one in older:
-            one.drop()
+            one.drop(Stale())
 
     def _next(self, wait: float | None) -> _Question | None:
         with self.door:
-            if not self.waiting:
-                self.door.wait(wait) if wait != 0 else None
+            if not self.waiting and not self.closed and wait != 0:
+                self.door.wait(wait)
             return self.waiting.popleft() if self.waiting else None
-
-    def _work(self) -> None:
-        with trusting(*self.trust):
-            while True:
-                question = self._next(None)
-                if question is not None:
-                    question.answer()

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hvae.errors import HvaeError
@@ -132,4 +132,4 @@ def _name(host: str) -> str:
 
 
 def _line(status: int, text: str) -> Response:
-    return PlainTextResponse(f"hvae studio: {text}\n", status)
+    return JSONResponse({"error": text}, status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ from hvae.errors import HvaeError, missing_extra
 from hvae.study.progress import Tell, silent
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from hvae.checkpoints import LoadedRun
+    from hvae.studio.desk import Desk
 
 HOST, PORT, TRIES = "127.0.0.1", 8760, 100
 FIRST = "digits"
@@ -50,12 +54,37 @@ def studio(
         ours = Pass(door.getsockname()[1])
         address = f"http://{HOST}:{ours.port}{ENTER}?token={ours.token}"
         tell(f"studio: {address} (Ctrl-C stops it)")
+        page = Studio(shown, trust)
+        # No grace: an answer that is half way when the studio stops has nobody to read it.
         config = uvicorn.Config(
-            Studio(shown, trust).app(ours), log_level="warning", access_log=False, server_header=False, lifespan="off"
+            page.app(ours),
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=0,
         )
         if browser:
             _open(address)
-        uvicorn.Server(config).run(sockets=[door])
+        _serve(uvicorn.Server(config), door, page.desk)
+
+
+def _serve(server: uvicorn.Server, door: socket.socket, desk: Desk) -> None:
+    """Answer until one of the two ends: the server in a thread, the models in this one, which an interrupt reaches."""
+
+    def answer() -> None:
+        try:
+            server.run(sockets=[door])
+        finally:
+            desk.close()
+
+    side = threading.Thread(target=answer, name="hvae studio server", daemon=True)
+    side.start()
+    try:
+        desk.work()
+    finally:
+        server.should_exit = True
+        side.join()
 
 
 def _first(tell: Tell) -> Sequence[str]:
@@ -80,7 +109,6 @@ def _listening(port: int) -> socket.socket:
 
 def _open(address: str) -> None:
     """Send a browser there; where there is none, the address is printed anyway."""
-    import threading
     import webbrowser
 
     # A browser of the terminal would hold the server up.
