@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hvae.datum import Conditions, missing
 from hvae.distributions.base import LocationScale
 from hvae.distributions.codebook import Codes
 from hvae.distributions.pixels import AutoregressivePixels
@@ -97,3 +98,22 @@ def _no_step(name: str, step: int, steps: Sequence[int | None]) -> HvaeError:
         return HvaeError(f"{name} is visited once, got step {step} of it; name it without a step")
     known = [s for s in steps if s is not None]
     return HvaeError(f"{name} is visited at steps {min(known)} to {max(known)}, got step {step}; choose one of these")
+
+
+def misshapen(shape: tuple[int, ...], got: tuple[int, ...], *, timed: bool) -> HvaeError:
+    """The error for data (B, ...) of another shape than the model's; with what to do where only axes are in its way."""
+    if timed:
+        return HvaeError(f"expected sequences of shape (B, T, {', '.join(map(str, shape[1:]))}), got {got}")
+    advice = ""
+    if got[1:] == shape[1:] and shape[0] == 1:
+        advice = "; give them an axis for the one channel: x[:, None]"
+    elif len(got) == 4 and (got[3], *got[1:3]) == shape:
+        advice = "; put the channels before height and width"
+    return HvaeError(f"expected data of shape (B, {', '.join(map(str, shape))}), got {got}{advice}")
+
+
+def check_context(conditions: Conditions, evidence: Evidence) -> None:
+    """Raises HvaeError for a condition of the model that the evidence says nothing of."""
+    for name, condition in conditions.items():
+        if name not in evidence.context:
+            raise missing(name, condition)

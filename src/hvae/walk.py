@@ -14,22 +14,20 @@ Shapes: `B` batch; `C H W` an image; `K` samples per datum.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hvae.checks import check_keys, check_masks, check_single, check_thinned, check_value
-from hvae.datum import Conditions, Context, Datum, as_datum, missing, relevant, row_count
+from hvae.checks import check_context, check_keys, check_masks, check_single, check_thinned, check_value, misshapen
+from hvae.datum import Conditions, Context, Datum, as_datum, relevant, row_count
 from hvae.datum import rows as context_rows
 from hvae.draw import Draw, as_draw, brief, posterior, prior
 from hvae.errors import HvaeError
 from hvae.evidence import Evidence, whole
+from hvae.modules import device_of, still
 from hvae.range import Limits, check_values
-from hvae.seeds import noise_seed
 from hvae.site import Site, Visit
 from hvae.trace import Record, Trace
 
@@ -98,7 +96,7 @@ class Model(nn.Module, ABC):
         """Raises HvaeError for data (B, ...) of another shape; of sequences the steps alone must fit."""
         shared = 1 if self.timed else 0
         if len(shape) != 1 + len(self.shape) or shape[1 + shared :] != tuple(self.shape[shared:]):
-            raise _misshapen(tuple(self.shape), shape, timed=self.timed)
+            raise misshapen(tuple(self.shape), shape, timed=self.timed)
         if self.timed and not shape[1]:
             raise HvaeError(f"expected sequences of at least one step, got data of shape {shape}; leave empty ones out")
 
@@ -157,18 +155,6 @@ class Model(nn.Module, ABC):
         return run(self, draw, self.evidence(data, context, check=check))
 
 
-def _misshapen(shape: tuple[int, ...], got: tuple[int, ...], *, timed: bool) -> HvaeError:
-    """The error for data (B, ...) of another shape than the model's; with what to do where only axes are in its way."""
-    if timed:
-        return HvaeError(f"expected sequences of shape (B, T, {', '.join(map(str, shape[1:]))}), got {got}")
-    advice = ""
-    if got[1:] == shape[1:] and shape[0] == 1:
-        advice = "; give them an axis for the one channel: x[:, None]"
-    elif len(got) == 4 and (got[3], *got[1:3]) == shape:
-        advice = "; put the channels before height and width"
-    return HvaeError(f"expected data of shape (B, {', '.join(map(str, shape))}), got {got}{advice}")
-
-
 class Chain(Model, ABC):
     """A model whose latents form a Markov chain both ways, so that no conditional sees more than its neighbour."""
 
@@ -195,11 +181,6 @@ class Stepwise(Model, ABC):
         """Visit what belongs to step t of the data; the state after it.  Together the steps are the walk."""
 
 
-def device_of(model: nn.Module) -> torch.device:
-    """Where a model lives; the CPU for one without parameters."""
-    return next((w.device for w in model.parameters()), torch.device("cpu"))
-
-
 def run(
     model: Model, draw: Draw, evidence: Evidence | None = None, n: int | None = None, *, context: Context | None = None
 ) -> Trace:
@@ -217,7 +198,7 @@ def run(
         raise HvaeError(f"expected evidence, got {type(evidence).__name__}; use model.evidence(x)")
     elif context is not None or n not in (None, evidence.n):
         raise HvaeError("expected evidence, or n and context, got both; use model.evidence(x, context)")
-    _check_context(model, evidence)
+    check_context(model.conditions, evidence)
     trace = Trace()
     trace.x = model.walk(_visitor(trace, draw, evidence.n), evidence)
     check_keys(draw, trace)
@@ -254,36 +235,6 @@ def run_step(model: Stepwise, draw: Draw, evidence: Evidence, state: Tensor, t: 
     """One step of a walk in time, as `run` has all of them: its trace, and the state after it."""
     trace = Trace()
     return trace, model.step(_visitor(trace, draw, evidence.n), evidence, state, t)
-
-
-def _check_context(model: Model, evidence: Evidence) -> None:
-    for name, condition in model.conditions.items():
-        if name not in evidence.context:
-            raise missing(name, condition)
-
-
-@contextmanager
-def still(model: nn.Module, seed: int | None = None) -> Iterator[None]:
-    """Evaluation mode, no gradients and, with a seed, random numbers of its own; all is put back at the end.
-
-    >>> layer = torch.nn.Linear(1, 1)
-    >>> with still(layer, seed=0):
-    ...     layer.training, torch.is_grad_enabled()
-    (False, False)
-    >>> layer.training
-    True
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.no_grad(), torch.random.fork_rng(devices=devices, enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(noise_seed(seed))
-        model.eval()
-        try:
-            yield
-        finally:
-            for module, training in modes:
-                module.training = training
 
 
 def names(model: Model) -> list[str]:
