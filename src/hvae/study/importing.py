@@ -9,27 +9,24 @@ from pathlib import Path
 from hvae.checkpoints import describe
 from hvae.checkpoints.imports import READERS, Converted, convert, sha256, unlike
 from hvae.checkpoints.published import PUBLISHED, Published, of_file, published
-from hvae.config.data import KNOWN, DataConfig
+from hvae.config.data import KNOWN
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.families import family_type
 from hvae.config.model import ModelConfig
-from hvae.config.presets import YOUR_FOLDER
 from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
-from hvae.data.catalogue import SETS
 from hvae.data.fetch import cache_folder, download
-from hvae.data.lookup import base
 from hvae.descriptions import Origin, RunRecord
 from hvae.errors import HvaeError, unknown
 from hvae.files import free, making
 from hvae.pretrained import WEIGHTS
 from hvae.records import JSON
-from hvae.runs.protocol import UNSEEN, held_out, layout
 from hvae.runs.provenance import NAME as PROVENANCE
 from hvae.runs.provenance import command, environment, now, write_json
-from hvae.runs.source import CONFIG, expected_shape
+from hvae.runs.source import CONFIG
 from hvae.runs.subject import Tell
 from hvae.study.building import size
+from hvae.study.imported_data import about_data, check_data, known_set, own_images
 from hvae.weights import save_weights
 
 FREE = ("model.", "data.", "evaluate.")
@@ -84,7 +81,7 @@ def written(source: Source, folder: Path, keys: Mapping[str, str], tell: Tell) -
     file = source.file or fetched(source, tell)
     conversion = converted(source, file, likeness(source.family, keys))
     config = configured(source, conversion, keys)
-    _check_data(config, conversion, file)
+    check_data(config, conversion, file)
     imported = origin(source, file, sha256(file))
     levels, parameters = size(conversion.config, conversion.shape, conversion.bits)
     description = {
@@ -97,7 +94,7 @@ def written(source: Source, folder: Path, keys: Mapping[str, str], tell: Tell) -
         save_weights(temporary / WEIGHTS, conversion.weights, description)
         write_json(temporary / PROVENANCE, record(imported, parameters))
     tell(f"{source.family}, {levels} levels, {parameters:,} parameters; {_about(imported)}")
-    tell(_about_data(config, imported, folder))
+    tell(about_data(config, imported, folder))
     return {"run": str(folder), "family": source.family, "levels": levels, "parameters": parameters, **imported}
 
 
@@ -158,7 +155,7 @@ def configured(source: Source, conversion: Converted, keys: Mapping[str, str]) -
     name = next((name for name in stated if name in KNOWN), "")
     config = RunConfig(
         model=conversion.config,
-        data=_known(name, conversion) if name else _yours(conversion),
+        data=known_set(name, conversion) if name else own_images(conversion),
         # Nothing here was averaged by us; `imported` in the description says whose weights these are.
         train=TrainConfig(ema=0.0),
         evaluate=EvaluateConfig(
@@ -168,53 +165,6 @@ def configured(source: Source, conversion: Converted, keys: Mapping[str, str]) -
         ),
     )
     return config.override({key: value for key, value in keys.items() if not key.startswith("model.")})
-
-
-def _known(name: str, conversion: Converted) -> DataConfig:
-    """A known set, brought to the form that the model wants where that is larger (by padding) or has fewer bits."""
-    published = SETS[base(name)]
-    height, width = conversion.shape[1:]
-    size = (height, width) if height > published.shape[1] and width > published.shape[2] else None
-    # Binarised sets have their one bit by name.
-    bits = 0 if conversion.bits in (1, published.bits) else conversion.bits
-    return DataConfig(name=name, size=size, crop="none" if size is None else "pad", bits=bits)
-
-
-def _yours(conversion: Converted) -> DataConfig:
-    """Images that only the user knows.  None are held out: those that were, the model has probably been trained on."""
-    channels, *size = conversion.shape
-    return DataConfig(
-        name="folder",
-        path=YOUR_FOLDER,
-        size=(size[0], size[1]),
-        crop="center",
-        channels=channels,
-        bits=conversion.bits,
-        valid=0,
-        test=0,
-    )
-
-
-def _check_data(config: RunConfig, conversion: Converted, file: Path) -> None:
-    shape, bits = expected_shape(config)
-    if (tuple(shape), bits) != (conversion.shape, conversion.bits):
-        raise HvaeError(
-            f"{file} is of a model for images of {conversion.shape} with {conversion.bits} bits, but "
-            f"{config.data.name} has {tuple(shape)} with {bits}; set data.size, data.crop, data.channels and "
-            "data.bits, or name other data"
-        )
-
-
-def _about_data(config: RunConfig, imported: Origin, folder: Path) -> str:
-    data, split, tested = config.data, config.evaluate.split, imported.get("tested") or ""
-    if data.name in KNOWN:
-        return f"data: {data.name}; protocol {config.evaluate.protocol} (other data: import it with --data.name)"
-    if held_out(data, split):
-        return f"data: {data.path}; the model was probably trained on what is drawn from it: compare no number of them"
-    if data.name != "folder":
-        return f"data: {data.path}, whose part {split} has to be {tested or UNSEEN}"
-    unknown = "not known from the file (--data.name NAME for a known set)" if data.path == YOUR_FOLDER else data.path
-    return f"data: {unknown}; to evaluate, {layout(split, tested)}: hvae evaluate {folder} --data.path FOLDER"
 
 
 def origin(source: Source, file: Path, digest: str) -> Origin:

@@ -21,7 +21,8 @@ from hvae.data.formats import read_arrays
 from hvae.data.look import READERS
 from hvae.data.where import reader_of
 from hvae.errors import HvaeError
-from hvae.picturefiles import REPLACE, SUFFIXES, listed, named_at_once, reason
+from hvae.picturefiles import REPLACE, named_at_once, reason
+from hvae.picturefolders import SUFFIXES, listed
 from hvae.runs.form import HUB
 from hvae.screen.text import for_screen
 from hvae.study.progress import Tell
