@@ -1,7 +1,4 @@
-"""A network for the time of a block: where it lives, and how it is put into evaluation mode without a mark left.
-
-No walk here: the rooms of the studio, the codec and the training ask the same of any module.
-"""
+"""What any network is asked: where it lives, and to be in evaluation mode for the time of a block."""
 
 from __future__ import annotations
 

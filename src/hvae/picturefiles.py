@@ -1,4 +1,4 @@
-"""Image files of others: which files below a folder are pictures, and how one is opened; the same at every door.
+"""Image files of others, and how one is opened and read: the same at every door.
 
 No torch here: training, scoring and the codec ask the same questions.
 """
@@ -6,15 +6,12 @@ No torch here: training, scoring and the codec ask the same questions.
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -22,7 +19,6 @@ from hvae.errors import HvaeError
 from hvae.files import open_regular
 from hvae.screen.text import for_screen
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 # Pillow knows more formats; some of them start other programs, whatever the name of the file says.
 # What JPEG opens may turn out to be MPO: a photograph with its preview.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -31,7 +27,6 @@ MOST_PIXELS = 89_478_485
 FURTHER, TURNED = "with further pages, of which the first is used", "turned as their EXIF orientation says"
 FLOATS = "it holds floats; save them as .npy"
 REPLACE = "replace it or take it out"
-MOST_FOLDERS_DEEP = 100
 MOST_PAGES = 10_000
 _TAIL = 1 << 16
 _WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
@@ -44,105 +39,6 @@ UNREADABLE = (
 
 # Pillow warns of what is refused here, and of odd tags in files that it reads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-class Listed(NamedTuple):
-    """One picture file, and what tells its content from another one: size, time of change, number on its disk."""
-
-    path: Path
-    stamp: tuple[int, int, int]
-
-
-class Listing(NamedTuple):
-    """The picture files below a folder, sorted, each real file once; how many files there are in all, and how many of
-    them are none, by reason."""
-
-    files: tuple[Listed, ...]
-    seen: int
-    passed_over: Mapping[str, int]
-
-
-def listed(folder: Path) -> Listing:
-    """Every picture file below a folder, or the one that a place is, in the order in which the images of a split come.
-
-    Links are followed, and a file or folder that was reached before is not entered again.
-
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp())
-    >>> (place / "self").symlink_to(place)
-    >>> for name in ("b.png", "a.jpg", "notes.txt"):
-    ...     (place / name).touch()
-    >>> listing = listed(place)
-    >>> [file.path.name for file in listing.files], listing.seen, dict(listing.passed_over)
-    (['a.jpg', 'b.png'], 3, {'of another kind': 1})
-    """
-    if not folder.is_dir():
-        return Listing((_listed(folder, os.stat(folder)),), 1, {})
-    walk = _Walk()
-    walk.down(folder)
-    # By parts, not by text: "a/2.png" comes before "a b/1.png" on every system.
-    files = sorted(walk.files, key=lambda file: file.path.parts)
-    return Listing(tuple(files), walk.seen, dict(sorted(walk.passed_over.items())))
-
-
-def _listed(file: Path, state: os.stat_result) -> Listed:
-    return Listed(file, (state.st_size, state.st_mtime_ns, state.st_ino))
-
-
-class _Walk:
-    """Goes through folders and keeps what it has entered.  With a stack of its own: trees may be deeper than calls."""
-
-    def __init__(self) -> None:
-        self.files: list[Listed] = []
-        self.seen = 0
-        self.passed_over: Counter[str] = Counter()
-        self.entered: set[tuple[int, int]] = set()
-
-    def down(self, root: Path) -> None:
-        self._is_new(os.stat(root))
-        waiting = [(root, 0)]
-        while waiting:
-            folder, depth = waiting.pop()
-            # Sorted, so that of two names of one file the first is taken on every machine.
-            inside = sorted(self._each(folder), key=lambda entry: entry.name)
-            below = [Path(entry.path) for entry in inside if self._is_folder(entry)]
-            if depth < MOST_FOLDERS_DEEP:
-                waiting += [(place, depth + 1) for place in reversed(below)]
-            else:
-                self.passed_over[f"folders more than {MOST_FOLDERS_DEEP} deep"] += len(below)
-
-    def _each(self, folder: Path) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(folder) as entries:
-                return list(entries)
-        except OSError:
-            self.passed_over["folders that cannot be read"] += 1
-            return []
-
-    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
-        """Whether to go on below; a file is noted here."""
-        hidden = entry.name.startswith(".")
-        try:
-            state = entry.stat()
-        except OSError:  # a link to nothing: whoever opens it says so
-            state = entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(state.st_mode):
-            return not hidden and self._is_new(state)
-        self.seen += 1
-        if hidden or not entry.name.lower().endswith(SUFFIXES):
-            self.passed_over["hidden" if hidden else "of another kind"] += 1
-        elif not self._is_new(state):
-            self.passed_over["linked twice"] += 1
-        else:
-            self.files.append(_listed(Path(entry.path), state))
-        return False
-
-    def _is_new(self, state: os.stat_result) -> bool:
-        # Some file systems number nothing: there every file counts as new.
-        key = (state.st_dev, state.st_ino)
-        is_new = not state.st_ino or key not in self.entered
-        self.entered.add(key)
-        return is_new
 
 
 def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12) -> str:

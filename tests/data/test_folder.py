@@ -14,7 +14,7 @@ from hvae.config.data import DataConfig
 from hvae.data import ImageData, Provenance, decoding, load
 from hvae.data.transforms import fit_one
 from hvae.errors import HvaeError
-from hvae.picturefiles import listed
+from hvae.picturefolders import listed
 from hvae.screen.text import for_screen
 
 rng = np.random.default_rng(0)

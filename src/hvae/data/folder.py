@@ -16,7 +16,7 @@ from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array
 from hvae.data.where import there
 from hvae.errors import HvaeError
-from hvae.picturefiles import SUFFIXES, Listed, Listing, listed
+from hvae.picturefolders import SUFFIXES, Listed, Listing, listed
 from hvae.screen.text import for_screen
 
 SPLIT_FOLDERS = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}

@@ -19,7 +19,7 @@ from hvae.data.hub import hub_pictures
 from hvae.data.lookup import base
 from hvae.data.pictures import Picture, look_at
 from hvae.data.raw import Part
-from hvae.picturefiles import listed
+from hvae.picturefolders import listed
 
 READERS = {"npy": read_npy, "idx": read_idx_source}
 EIGHT = 8

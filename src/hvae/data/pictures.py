@@ -16,16 +16,7 @@ from PIL import Image
 from hvae.config.data import DataConfig
 from hvae.data.progress import progress
 from hvae.errors import HvaeError
-from hvae.picturefiles import (
-    FLOATS,
-    has_more_pages,
-    is_turned,
-    must_be_decoded,
-    opened,
-    pages,
-    reason,
-    size_upright,
-)
+from hvae.picturefiles import FLOATS, has_more_pages, is_turned, must_be_decoded, opened, pages, reason, size_upright
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 Item = TypeVar("Item")

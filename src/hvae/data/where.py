@@ -7,7 +7,7 @@ from pathlib import Path
 from hvae.config.data import KNOWN, DataConfig
 from hvae.data.lookup import check_known
 from hvae.errors import HvaeError
-from hvae.picturefiles import SUFFIXES, listed
+from hvae.picturefolders import SUFFIXES, listed
 
 ARRAYS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
 """The reader of an array file by the ending of its name."""

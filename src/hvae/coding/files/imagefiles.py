@@ -24,16 +24,7 @@ from hvae.coding.files.classic import Levels
 from hvae.coding.files.pictures import KINDS, MODES, Picture
 from hvae.errors import HvaeError
 from hvae.files import open_regular, replacing
-from hvae.picturefiles import (
-    FLOATS,
-    FURTHER,
-    TURNED,
-    has_more_pages,
-    is_turned,
-    opened,
-    orientation,
-    upright,
-)
+from hvae.picturefiles import FLOATS, FURTHER, TURNED, has_more_pages, is_turned, opened, orientation, upright
 from hvae.screen.text import for_screen
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
