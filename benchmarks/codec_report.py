@@ -34,7 +34,7 @@ from PIL import Image, features
 
 from hvae.checkpoints import load
 from hvae.cli.compress import _tile
-from hvae.cli.parser import split_dotted
+from hvae.cli.words import split_dotted
 from hvae.coding import Book, Codec, Picture, Settings, read
 from hvae.coding.entropy.numerics import calm, noise
 from hvae.coding.entropy.stack import Stack

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import hvae
-from hvae.cli.parser import split_dotted
+from hvae.cli.words import split_dotted
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.walk import names

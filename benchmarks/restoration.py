@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 
 import hvae
-from hvae.cli.parser import split_dotted
+from hvae.cli.words import split_dotted
 from hvae.config.model import LadderConfig
 from hvae.restoration import Gibbs, Metropolis, Refine, Seen, Way, held_out
 from hvae.study.images import without_chance

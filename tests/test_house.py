@@ -158,6 +158,17 @@ def test_no_open_dict_passes_between_the_rooms_of_the_study(own: str) -> None:
     assert not places, f"expected a named type in place of a dict of anything: {', '.join(places)}"
 
 
+MOST_LINES = {"cli": 150}
+"""Of a file in a room; of any other 270: a file of two subjects is two files."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_has_one_subject_and_few_lines(path: Path) -> None:
+    most = MOST_LINES.get(path.relative_to(PACKAGE).parts[0], 270)
+    lines = len(path.read_text().splitlines())
+    assert lines <= most, f"expected at most {most} lines, got {lines}: take out what has a subject of its own"
+
+
 def test_builders_and_readers_never_meet() -> None:
     builders = {"zoo", "models", "levels", "nn"}
     for reader in READERS:

@@ -17,7 +17,8 @@ from hvae.cli import voice as module
 from hvae.cli.compare import shown as compared
 from hvae.cli.data import _table as sets
 from hvae.cli.evaluation.shown import summary
-from hvae.cli.models import _families, _presets, _published
+from hvae.cli.models import _families, _presets
+from hvae.cli.ready import _published
 from hvae.cli.shown_scores import shown as scores
 from hvae.cli.voice import Voice
 from hvae.data import Provenance

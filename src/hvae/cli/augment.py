@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from hvae.cli.parser import SEED, Parser, add_levels, level_words, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice, table
+from hvae.cli.words import level_words, split_dotted
 from hvae.study.augment import BALANCE
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from hvae.cli import intime, lossless, lossy
 from hvae.cli.context import add_context, contexts
 from hvae.cli.late import late_bar
-from hvae.cli.parser import Parser, real, split_dotted, whole
+from hvae.cli.parser import Parser, real, whole
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 from hvae.config.bounds import Bound
 from hvae.errors import HvaeError, short
 from hvae.screen.text import for_screen

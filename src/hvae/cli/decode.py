@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from hvae.cli.context import add_context, contexts
-from hvae.cli.parser import SEED, Parser, add_levels, level_words, split_dotted
+from hvae.cli.parser import SEED, Parser, add_levels
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
+from hvae.cli.words import level_words, split_dotted
 
 ABOUT = (
     "Turn latents back into images or sequences: an .npz file with one array a level, as hvae encode writes it. "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hvae.cli.context import add_context, contexts
-from hvae.cli.parser import SEED, Parser, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 
 ABOUT = (
     "Write the latents of images or sequences into an .npz file, one array a level, which hvae decode turns back. The"

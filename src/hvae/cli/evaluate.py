@@ -8,8 +8,9 @@ from typing import Any
 
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.keys import add_keys
-from hvae.cli.parser import Parser, split_dotted, wants_help
+from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
+from hvae.cli.words import split_dotted, wants_help
 from hvae.errors import HvaeError
 from hvae.runs.source import shown_for_help
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hvae.cli.context import add_context, contexts
-from hvae.cli.parser import SEED, Parser, add_levels, level_words, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.voice import Voice
+from hvae.cli.words import level_words, split_dotted
 
 ABOUT = (
     "Write what levels of a model know of images as features for other models: one row an image, in an .npz file or a "

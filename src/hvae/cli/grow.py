@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hvae.cli.evaluation.shown import summary
-from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, real, whole
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 from hvae.config.bounds import Bound
 from hvae.screen.text import for_screen
 

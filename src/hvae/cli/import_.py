@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvae.cli.parser import Parser, split_dotted
+from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 from hvae.screen.text import for_screen
 from hvae.study.places import check_place
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hvae.cli.keys import add_keys
-from hvae.cli.parser import Parser, split_dotted, wants_help
+from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice
 from hvae.cli.weights import WEIGHTS, configured, show_weights, weights_of
+from hvae.cli.words import split_dotted, wants_help
 from hvae.config.data import KNOWN, SOURCES, DataConfig
 from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import is_open

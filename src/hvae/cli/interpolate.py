@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hvae.cli.context import add_context, contexts
-from hvae.cli.parser import SEED, Parser, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 
 if TYPE_CHECKING:
     from hvae.study.ways import Ways

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Group
 
 from hvae.cli.parser import Parser
+from hvae.cli.ready import show_pretrained, show_published
 from hvae.cli.voice import Voice, table
 from hvae.config.data import DataConfig
 from hvae.config.families import FAMILIES
 from hvae.config.presets import PRESETS, Preset, is_open
 from hvae.config.presets.sizes import SIZES
-from hvae.pretrained import names, record
 from hvae.runs.source import expected_shape
-from hvae.screen.numbers import size
 from hvae.screen.table import Table
 
 if TYPE_CHECKING:
-    from hvae.checkpoints.published import Published
+    pass
 
 ABOUT = (
     "List the families of models (what --model.family can be) and the presets (what hvae train can be given by name) "
@@ -37,9 +36,9 @@ def main(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     voice = Voice(args.json)
     if args.published:
-        return _show_published(voice)
+        return show_published(voice)
     if args.pretrained:
-        return _show_pretrained(voice)
+        return show_pretrained(voice)
     families, presets = [_family(name) for name in FAMILIES], [_preset(*item) for item in PRESETS.items()]
     voice.answer({"families": families, "presets": presets})
     if not args.json:
@@ -88,45 +87,6 @@ def _preset(name: str, preset: Preset) -> PresetRow:
 def _stand_in(data: DataConfig) -> tuple[tuple[int, ...], int]:
     """What images of a folder that is not there would be: as asked for, else small photographs."""
     return (data.channels or 3, *(data.size or (64, 64))), data.bits or 8
-
-
-def _show_pretrained(voice: Voice) -> None:
-    cards = [record(name)["card"] for name in names()]
-    voice.answer({"pretrained": cards})
-    if voice.machine:
-        return
-    rows = table("name", "family", "data", "licence", "size", "measured", "what it is", title="Packaged models")
-    for card in cards:
-        data = card["data"]
-        texts = (data["name"], data["licence"], size(card["bytes"]), card["headline"], card["about"])
-        rows.add_row(card["name"], card["family"], *texts)
-    voice.show(rows)
-    voice.show("\nlook at one: hvae sample NAME; take its card and numbers: hvae pull NAME --out FOLDER")
-
-
-def _show_published(voice: Voice) -> None:
-    from hvae.checkpoints.published import PUBLISHED
-
-    entries = PUBLISHED.values()
-    voice.answer({"published": [entry.to_dict() for entry in entries]})
-    if not voice.machine:
-        voice.show(_published(entries))
-        for line in _addresses(entries):
-            voice.show(line)
-
-
-def _published(entries: Iterable[Published]) -> Table:
-    result = table("name", "data", "stated", "protocol", "to be had", "what to know", title="Published weights")
-    for one in entries:
-        result.add_row(one.name, one.data, one.expected or "see its paper", one.protocol, one.reach, one.note)
-    return result
-
-
-def _addresses(entries: Iterable[Published]) -> Iterator[str]:
-    """What can still be had, each address once and whole, since a table would break it."""
-    yield "\nAddresses"
-    for address, one in {one.address: one for one in entries if one.reach != "gone"}.items():
-        yield f"{address}  ({one.code}; {one.licence})"
 
 
 def _families(rows: Sequence[FamilyRow]) -> Table:

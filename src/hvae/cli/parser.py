@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NoReturn
 
+from hvae.cli.words import folded, screen_width
 from hvae.config.bounds import Bound
 from hvae.config.parse import typed
 from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_lines
 from hvae.trust import FLAG
-
-_WORD = r"-\S+ [^-\s\[]\S*|(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\]|\S)+"
-"""An option with its value, what stands in brackets, or a word."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,8 +29,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=f"hvae {command}",
             usage=folded(f"hvae {command} {usage}", "", indent=len("usage: ")).replace("%", "%%"),
-            description=f"{textwrap.fill(about, _width())}\n\nexample{'s' * (len(examples) > 1)}:\n{shown}",
-            formatter_class=lambda prog: _Formatter(prog, max_help_position=34, width=_width()),
+            description=f"{textwrap.fill(about, screen_width())}\n\nexample{'s' * (len(examples) > 1)}:\n{shown}",
+            formatter_class=lambda prog: _Formatter(prog, max_help_position=34, width=screen_width()),
             allow_abbrev=False,
         )
         self.add_argument("--json", action="store_true", help="one JSON object on standard output, for programs")
@@ -43,7 +40,7 @@ class Parser(argparse.ArgumentParser):
 
     def filled(self, text: str) -> str:
         """A paragraph in lines that fit the screen."""
-        return textwrap.fill(text, _width() - 2)
+        return textwrap.fill(text, screen_width() - 2)
 
     def format_help(self) -> str:
         """The help text; values of a file from elsewhere are part of it."""
@@ -71,24 +68,6 @@ class Parser(argparse.ArgumentParser):
                 place = word.rstrip("=") or (before if before.startswith("-") else "")
                 raise HvaeError(f"{place + ': ' if place else ''}expected a value, got an empty word")
         return super().parse_args(args, namespace)
-
-
-def folded(command: str, start: str, more: str = "", *, indent: int = 4) -> str:
-    """A command line in lines that fit the screen, broken before options and arguments, never inside brackets.
-
-    `start` begins each line, `more` ends those that are gone on with, and `indent` columns set these off.
-
-    >>> print(folded("hvae decode RUN " + "[--levels L] " * 12, "").replace("[--levels L]", "[L]"))
-    hvae decode RUN [L] [L] [L] [L] [L] [L] [L]
-        [L] [L] [L] [L] [L]
-    """
-    words = re.findall(_WORD, command)
-    lines, width = [""], _width() - len(start) - len(more) - indent
-    for word in words:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] += f"{' ' * bool(lines[-1])}{word}"
-    return f"{more}\n{' ' * indent}".join(start + line for line in lines)
 
 
 def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
@@ -126,15 +105,6 @@ def add_levels(parser: Parser, about: str) -> None:
     parser.add_argument("--levels", nargs="+", default=[], metavar="L", help=f"{about}: z4,z3 or z4..z2")
 
 
-def level_words(words: Sequence[str]) -> list[str]:
-    """Levels as they are typed, with commas or spaces between them.
-
-    >>> level_words(["z4,z3", "z1"])
-    ['z4', 'z3', 'z1']
-    """
-    return [name for word in words for name in word.split(",") if name]
-
-
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Each option with its default, where it has one to tell."""
 
@@ -143,34 +113,3 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         # A switch has no value to show, and some options end in words for theirs.
         silent = action.nargs == 0 or action.default in (None, "", [], argparse.SUPPRESS) or text.endswith("]")
         return text + ("" if silent else " [%(default)s]")
-
-
-def _width() -> int:
-    return min(max(shutil.get_terminal_size((110, 24)).columns - 2, 70), 118)
-
-
-def split_dotted(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Options with a dot in their name apart from the rest.
-
-    >>> split_dotted(["digits", "--train.steps=5", "--model.latents", "8,4", "--json"])
-    (['digits', '--json'], {'train.steps': '5', 'model.latents': '8,4'})
-    """
-    rest: list[str] = []
-    dotted: dict[str, str] = {}
-    tokens = iter(argv)
-    for token in tokens:
-        name, equals, value = token.partition("=")
-        if not (name.startswith("--") and "." in name):
-            rest.append(token)
-            continue
-        key = name.removeprefix("--")
-        text = value if equals else next(tokens, None)
-        if text is None or (not equals and text.startswith("--")):
-            raise HvaeError(f"--{key} needs a value, as in --{key} VALUE")
-        dotted[key] = text
-    return rest, dotted
-
-
-def wants_help(argv: Sequence[str]) -> bool:
-    """Whether help is asked for: only then are the dotted keys worth the time of showing them."""
-    return any(token in ("-h", "--help") for token in argv)

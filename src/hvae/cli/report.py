@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hvae.cli.evaluate import parser
-from hvae.cli.parser import split_dotted
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 from hvae.screen.text import for_screen
 
 ABOUT = (

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.cli.context import add_context, contexts
-from hvae.cli.parser import SEED, Parser, real, split_dotted, whole
+from hvae.cli.parser import SEED, Parser, real, whole
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 from hvae.config.bounds import Bound
 from hvae.config.data import KNOWN
 from hvae.errors import HvaeError

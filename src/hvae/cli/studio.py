@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hvae.cli.parser import Parser, split_dotted, whole
+from hvae.cli.parser import Parser, whole
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted
 
 ABOUT = (
     "Open a page in the browser that shows what each level of a model does: redraw or lock each level of each picture, "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.keys import add_keys
-from hvae.cli.parser import Parser, split_dotted, wants_help
+from hvae.cli.parser import Parser
 from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.voice import Voice
+from hvae.cli.words import split_dotted, wants_help
 from hvae.runs.source import resolve, shown_for_help
 from hvae.screen.text import for_screen
 
