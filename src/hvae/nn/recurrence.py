@@ -204,7 +204,7 @@ class Lags(nn.Module):
 
 
 LEAST_SQUARE = 1e-6
-"""Added to the mean square of each number: those that never move have no best weights; and the least variance left."""
+"""Added to the mean square of each number, for those that never move have no best weights; least variance of a rest."""
 
 
 # --- From one vector to a sequence

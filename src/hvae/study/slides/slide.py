@@ -16,7 +16,7 @@ import numpy as np
 from hvae.data.transforms import Array, quantise, recolour
 from hvae.errors import HvaeError, short
 from hvae.files import open_regular
-from hvae.picturefiles import SUFFIXES
+from hvae.picturefolders import SUFFIXES
 
 if TYPE_CHECKING:
     from torch import Tensor
