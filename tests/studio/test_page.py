@@ -18,6 +18,7 @@ DONE = {
     "mix": "mixed",
     "push": "pushed",
     "restore": "hid",
+    "files": "filed",
     "training": "watched",
 }
 """What the page counts in each view."""
@@ -230,3 +231,10 @@ def test_nothing_sticks_out_and_everything_has_a_name(page: Chromium, address: s
     nameless = """Array.from(document.querySelectorAll('button, input, select')).filter((one) =>
       !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.hidden)).map((one) => one.outerHTML)"""
     assert page.run(nameless) == []
+
+
+def test_files_are_measured_beside_png(page: Chromium, address: str) -> None:
+    visit(page, address, "v=files&fn=10", "filed")
+    rows = page.run("Array.from(document.querySelectorAll('table.plain tbody th'), (one) => one.textContent)")
+    assert rows == ["this model", "PNG each", "WEBP each"]
+    assert "number=10" in page.run("document.querySelectorAll('pre')[1].textContent")

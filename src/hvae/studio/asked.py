@@ -103,6 +103,23 @@ class RestoreAsked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossyAsked:
+    """A picture as the files of a lossy codec."""
+
+    run: Run = 0
+    picture: Pixels
+    context: Conditions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LosslessAsked:
+    """So many of the run's own test pictures as one file without loss."""
+
+    run: Run = 0
+    number: Annotated[int, Bound(least=2, most=256)] = 64
+
+
+@dataclass(frozen=True, kw_only=True)
 class SequencesAsked:
     """Sequences, each with a seed a level; `seed`, of their data; `steps` of each, 0 for as many as usual."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hvae.coding import quantised
 from hvae.config.run import Overrides
 from hvae.data.lookup import MISSING
 from hvae.datum import Datum
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.coding import LossyCodec
     from hvae.datum import Context
     from hvae.walk import Model
 
@@ -52,6 +54,8 @@ class Opened:
     normal: Normal = field(default_factory=Normal)
     axes: dict[str, Axes] = field(default_factory=dict)
     """The principal directions of levels that were asked for."""
+    codecs: dict[str, LossyCodec] = field(default_factory=dict)
+    """The lossy codec of the condition that was asked for last."""
 
     @property
     def model(self) -> Model:
@@ -113,6 +117,7 @@ class Opened:
             "movable": bool(latents) and self.grid.movable,
             "conditions": [self._condition(name) for name in self.model.conditions],
             "pictured": self.is_pictured,
+            "lossy": bool(quantised(self.model)),
         }
 
     def _condition(self, name: str) -> JSON:

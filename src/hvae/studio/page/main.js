@@ -2,6 +2,7 @@
 
 import { fetched } from "./ask.js";
 import * as draw from "./draw.js";
+import * as files from "./files.js";
 import * as mix from "./mix.js";
 import * as own from "./own.js";
 import { complain, el, state } from "./page.js";
@@ -16,6 +17,7 @@ const VIEWS = [
   { name: "mix", title: "Mix", view: mix, serves: (run) => run.pictured },
   { name: "push", title: "Push", view: traverse, serves: (run) => run.pictured },
   { name: "restore", title: "Restore", view: restore, serves: (run) => run.pictured },
+  { name: "files", title: "Files", view: files, serves: (run) => run.pictured },
   { name: "sequences", title: "Sequences", view: sequences, serves: (run) => run.timed && run.levels.length > 0 },
   { name: "training", title: "Training", view: training, serves: () => true },
 ];

@@ -10,6 +10,8 @@ from hvae.studio.answer import Answer
 from hvae.studio.opened import Opened
 from hvae.studio.shown import Shown
 from hvae.studio.views.draw import draw
+from hvae.studio.views.lossless import lossless
+from hvae.studio.views.lossy import lossy
 from hvae.studio.views.mix import mix
 from hvae.studio.views.own import own
 from hvae.studio.views.picture import picture
@@ -42,6 +44,8 @@ VIEWS = {
     "mix": _of_model(asked.MixAsked, mix),
     "traverse": _of_model(asked.TraverseAsked, traverse),
     "restore": _of_model(asked.RestoreAsked, restore),
+    "lossy": _of_model(asked.LossyAsked, lossy),
+    "lossless": _of_model(asked.LosslessAsked, lossless),
     "sequences": _of_model(asked.SequencesAsked, sequences),
     "training": View(asked.TrainingAsked, training),
 }
