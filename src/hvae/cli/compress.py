@@ -23,16 +23,15 @@ if TYPE_CHECKING:
 
 ABOUT = (
     "Compress pictures or sequences with a trained model, without loss: bits-back coding into one .hvz file, which "
-    "hvae decompress turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles"
-    " of the model's, or, by a ladder trained with model.start everywhere, of any size (--tile). Grey, colour, "
+    "hvae decompress turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles "
+    "of the model's, or, by a ladder trained with model.start everywhere, of any size (--tile). Grey, colour, "
     "palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; opacity and the "
     "low bytes of 16 bits are kept beside it in a classic format. Where the model would cost more than PNG or WebP, "
     "those are kept instead. A lossy run (qresvae, vqvae, vqvae2, rqvae) takes --quality: then the file may be cut "
-    "anywhere after its top level and shows a preview, and pictures are coded whole. A picture is named by "
-    "its file, and "
-    "by the folders it lies in below a folder that is given; an older OUT.hvz is replaced once the new one is whole. "
-    "Sequences are coded in the order of time: piano rolls and films as .npz, .npy or .mat, sound as .wav of the bits"
-    " of the run, or the run's own data."
+    "anywhere after its top level and shows a preview, and pictures are coded whole. A picture is named by its file, "
+    "and by the folders it lies in below a folder that is given; an older OUT.hvz is replaced once the new one is "
+    "whole. Sequences are coded in the order of time: piano rolls and films as .npz, .npy or .mat, sound as .wav of "
+    "the bits of the run, or the run's own data."
 )
 EXAMPLES = (
     "hvae compress runs/photos holiday.png holiday.hvz",
