@@ -52,6 +52,7 @@ def grey(i: int) -> Image.Image:
         (DataLoader(TensorDataset(X, Y), batch_size=2, shuffle=True), True),
         (DataLoader(Items(list(X))), False),
         (list(X), False),
+        (list(zip(X, Y.tolist(), strict=True)), True),
     ],
 )
 def test_every_kind_of_data_gives_the_same_batch(source: Any, labelled: bool) -> None:
@@ -99,6 +100,15 @@ class Endless(IterableDataset[Any]):
         ((X, Y.float()), "expected one whole number a datum as labels"),
         ((X, Y[:3]), "expected one whole number a datum as labels, 6 in all"),
         (Items(["a", "b"]), "expected data of one shape"),
+        (np.array([None, "a"]), "expected numbers as data, got an array of object"),
+        (np.array(["a", "b"]), "expected numbers as data, got an array of <U1"),
+        (np.array(["2026-01-01"], "datetime64[D]"), "expected numbers as data"),
+        ((X, np.array(list("abcdef"))), "expected numbers as labels, got an array of <U1"),
+        (Items([(X[0], None)]), "expected numbers as labels, got an array of object"),
+        (torch.zeros(()), "expected data \\(N, ...\\), got a single number"),
+        (np.float32(0.5), "got float32"),
+        (None, "got NoneType"),
+        ({"x": X}, "got dict"),
     ],
 )
 def test_anything_else_is_one_line(source: Any, line: str) -> None:

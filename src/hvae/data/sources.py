@@ -148,7 +148,7 @@ def _datum(x: Any, label: Any) -> Datum:
         observed, values = ~values.isnan(), values.nan_to_num(0.0)
     if label is None:
         return Datum(values, observed=observed)
-    labels = torch.as_tensor(np.asarray(label))
+    labels = _tensor(np.asarray(label), "labels")
     if labels.shape != values.shape[:1] or labels.is_floating_point():
         got = f"{labels.dtype} of shape {tuple(labels.shape)}"
         raise HvaeError(f"expected one whole number a datum as labels, {len(values)} in all, got {got}")
@@ -165,6 +165,8 @@ def _named(batch: Mapping[str, Any], keys: Sequence[str]) -> Any:
 def _values(x: Any) -> Tensor:
     """Floats (B, ...) in the type of the default."""
     t = x if isinstance(x, Tensor) else _stacked(x)
+    if not t.ndim:
+        raise HvaeError("expected data (N, ...), got a single number; give it an axis for the data")
     if t.dtype == torch.uint8:
         return t.to(torch.get_default_dtype()) / 255
     if not (t.is_floating_point() or t.dtype == torch.bool):
@@ -174,13 +176,20 @@ def _values(x: Any) -> Tensor:
 
 def _stacked(x: Any) -> Tensor:
     if isinstance(x, np.ndarray):
-        return torch.from_numpy(x)
+        return _tensor(x, "data")
     try:
         rows = [one if isinstance(one, Tensor) else torch.from_numpy(_array(one)) for one in x]
         return torch.stack(rows)
     except (TypeError, ValueError, RuntimeError) as fault:
         why = " ".join(str(fault).split())[:120]
         raise HvaeError(f"expected data of one shape that become tensors, got {type(x[0]).__name__} ({why})") from fault
+
+
+def _tensor(array: np.ndarray[Any, Any], what: str) -> Tensor:
+    try:
+        return torch.from_numpy(array)
+    except TypeError:
+        raise HvaeError(f"expected numbers as {what}, got an array of {array.dtype}; convert it first") from None
 
 
 def _array(one: Any) -> np.ndarray[Any, Any]:
