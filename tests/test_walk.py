@@ -210,6 +210,10 @@ def test_context_of_generation_says_how_many_rows(context: dict[str, object], la
         ({"label": 1.5}, r"context\['label'\]: expected a class from 0 to 2.*got values of torch.float32"),
         ({"label": torch.tensor([1, 2])}, r"context\['label'\]: expected shape \(4,\) \(or one row\), got \(2,\)"),
         ({"label": torch.ones(4, 2, dtype=torch.int64)}, r"expected shape \(4,\).*got \(4, 2\)"),
+        ({"label": "three"}, r"context\['label'\]: expected a number, or a tensor or list of them, got 'three'"),
+        (torch.ones(4, dtype=torch.int64), "context: expected values by name.*got Tensor"),
+        ([1, 2, 0, 1], "context: expected values by name.*got list"),
+        (3, "context: expected values by name.*got int"),
     ],
 )
 def test_a_context_that_does_not_fit_is_one_line(context: dict[str, object] | None, line: str) -> None:
@@ -348,6 +352,9 @@ def test_everything_observed_equals_no_mask() -> None:
         ({"observed": torch.ones(4, 5)}, "observed: expected bool"),
         ({"lengths": torch.ones(3, dtype=torch.int64)}, "lengths: expected 4 whole numbers"),
         ({"lengths": torch.tensor([1, 2, 3, 6])}, "lengths: expected 0 to 5 steps, got 1 to 6"),
+        ({"observed": [True] * 4}, "observed: expected a tensor, got list"),
+        ({"lengths": [5, 5, 5, 5]}, "lengths: expected a tensor, got list"),
+        ({"context": [1, 2, 3, 4]}, "context: expected values by name.*got list"),
     ],
 )
 def test_parts_of_a_datum_that_do_not_fit(parts: dict[str, Tensor], line: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from hvae.errors import HvaeError, short, unknown
+from hvae.errors import HvaeError, entries, short, unknown
 from hvae.range import has_values
 
 Context = Mapping[str, Tensor | float | Sequence[float]]
@@ -94,6 +94,10 @@ def as_datum(data: Tensor | Datum) -> Datum:
 
 
 def _check(datum: Datum) -> None:
+    entries(datum.context)
+    for name, part in (("x", datum.x), ("observed", datum.observed), ("lengths", datum.lengths)):
+        if not (isinstance(part, Tensor) or (part is None and name != "x")):
+            raise HvaeError(f"{name}: expected a tensor, got {type(part).__name__}; use torch.as_tensor")
     shape, n = tuple(datum.x.shape), len(datum)
     if datum.observed is not None and (tuple(datum.observed.shape) != shape or datum.observed.dtype != torch.bool):
         kind = f"{datum.observed.dtype} of shape {tuple(datum.observed.shape)}"

@@ -6,9 +6,12 @@ import re
 import reprlib
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import metadata
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class HvaeError(ValueError):
@@ -71,6 +74,16 @@ def unknown(kind: str, name: object, choices: Iterable[str], listing: str = "") 
         return HvaeError(f"no {kind} named {short(text)}; {hint}Known: {', '.join(names) or 'none'}")
     where = f": {listing} lists them" if listing else "" if near else f", such as {', '.join(names[:3])}"
     return HvaeError(f"no {kind} named {short(text)}; {hint}{len(names)} are known{where}")
+
+
+def entries(context: Mapping[str, T] | None) -> Mapping[str, T]:
+    """A context, empty where there is none.  Raises HvaeError for values without names, such as a bare tensor."""
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        got = type(context).__name__
+        raise HvaeError(f"context: expected values by name, as in {{'label': 3}}, got {got}; name the condition")
+    return context
 
 
 def missing_extra(package: str, extra: str) -> HvaeError:

@@ -24,7 +24,7 @@ from hvae.checks import check_context, check_keys, check_masks, check_single, ch
 from hvae.datum import Conditions, Context, Datum, as_datum, relevant, row_count
 from hvae.datum import rows as context_rows
 from hvae.draw import Draw, as_draw, brief, posterior, prior
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.evidence import Evidence, whole
 from hvae.modules import device_of, still
 from hvae.range import Limits, check_values
@@ -81,7 +81,7 @@ class Model(nn.Module, ABC):
         """
         datum = as_datum(data)
         self._check_shape(tuple(datum.x.shape))
-        said = {**relevant(datum, self.conditions).context, **(context or {})}
+        said = {**relevant(datum, self.conditions).context, **entries(context)}
         x, observed = datum.x, datum.observed
         if observed is not None:
             # What is not observed may be NaN, which no mask takes out of a gradient.
@@ -108,10 +108,11 @@ class Model(nn.Module, ABC):
 
         `steps`, how many a timed model generates; those of its `shape` if left out.
         """
-        rows, device = row_count(self.conditions, context or {}) if n is None else whole(n, "rows", 0), device_of(self)
+        named, device = entries(context), device_of(self)
+        rows = row_count(self.conditions, named) if n is None else whole(n, "rows", 0)
         if steps is not None:
             self._check_steps(steps)
-        return Evidence(rows, context=context_rows(self.conditions, context or {}, rows, device), horizon=steps)
+        return Evidence(rows, context=context_rows(self.conditions, named, rows, device), horizon=steps)
 
     def _check_steps(self, steps: int) -> None:
         if not self.timed:

@@ -16,7 +16,7 @@ from hvae.distributions.ranked import Among
 from hvae.draw import Draw, each, mode, narrowed, prior
 from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
 from hvae.explore.guide import Guidance, decode_guided, weights
 from hvae.explore.narrow import TopK, TopP, narrowing
@@ -150,11 +150,11 @@ def _sample(
     pinned = _pinned(model, n, given or {}, names)
     draw = narrowed(among, at_temperature(temperature, names))
     draw = solving(solver, draw) if solver else draw
-    steered = weights(guidance, model, names, context or {})
+    steered = weights(guidance, model, names, entries(context))
     with still(model, seed):
         if steered:
             return decode_guided(
-                model, pinned, n, context=context or {}, steered=steered, otherwise=draw, read=read, chunk=chunk
+                model, pinned, n, context=entries(context), steered=steered, otherwise=draw, read=read, chunk=chunk
             )
         return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=chunk)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hvae.datum import Context
 from hvae.draw import posterior
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.restoration.observation import Observation, Seen
 from hvae.restoration.ways import Tick, Way, law_of, log_joint, log_weight
 from hvae.trace import Trace
@@ -72,7 +72,7 @@ def restore(
         raise HvaeError(f"expected at least one draw, got {draws}")
     with still(model, seed):
         pairs = [
-            _one(trace, observation, pixels) for trace in way.walks(model, observation, context or {}, draws, tick)
+            _one(trace, observation, pixels) for trace in way.walks(model, observation, entries(context), draws, tick)
         ]
     pictures, joint = (torch.stack(parts, 1) for parts in zip(*pairs, strict=True))
     limited = pictures if model.limits is None else pictures.clamp(*model.limits)
@@ -120,7 +120,7 @@ def held_out(
     tick: Tick = lambda: None,
 ) -> HeldOut:
     """The hidden values of `x` (B, ...) where `seen` (B, ...) bool is false, given the others, by `draws` walks."""
-    part, rest, said = Seen(x, seen), Seen(x, ~seen), context or {}
+    part, rest, said = Seen(x, seen), Seen(x, ~seen), entries(context)
     with still(model, seed):
         walks = [_weights(trace, part, rest) for trace in way.walks(model, part, said, draws, tick)]
         weights, each = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B), (K, B, ...)

@@ -11,7 +11,7 @@ import numpy as np
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import Compressed, CompressedSeries, Lossy, Picture, Settings, sizes
 from hvae.coding.files.pictures import check_name
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.files import replacing
 from hvae.heap import enough_memory
 from hvae.records import JSON
@@ -103,7 +103,7 @@ def compress(
 
     Raises HvaeError before any work for a place that cannot be written and for options that say nothing.
     """
-    job = _Job(number, quality, tile, fineness, calibrate, settings or Settings(), context or {}, data or {})
+    job = _Job(number, quality, tile, fineness, calibrate, settings or Settings(), entries(context), data or {})
     sources = [pictures] if isinstance(pictures, str | Path | np.ndarray) else list(pictures)
     file = check_file(path)
     _check(job, sources, run)

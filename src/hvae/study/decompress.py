@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import CLASSIC, IN_TIME, File, Picture, opened, read, without_model
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.files import read_regular
 from hvae.heap import enough_memory
 from hvae.records import JSON
@@ -74,7 +74,7 @@ def decompress(
         raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {workers}")
     with enough_memory():
         part = _opened(file, levels)
-        job = _Job(file, run, only, levels, workers, context or {}, progress, tell)
+        job = _Job(file, run, only, levels, workers, entries(context), progress, tell)
         if part.file.header.order == IN_TIME:
             return _sequences(part.file, out, job, started)
         check_destination(out, part.file.header, only)

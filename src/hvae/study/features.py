@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
-from hvae.errors import unknown
+from hvae.errors import entries, unknown
 from hvae.records import JSON
 from hvae.study.featurefiles import About, check_format, writing
 from hvae.study.featurereading import shapes_of
@@ -96,7 +96,7 @@ def write_features(
     at_least(0, draws, "draws")
     where = place(run, overrides, trust)
     shapes = shapes_of(levels, where.run.model)
-    brought = images(where.run, data, where.overrides, number or 10**9, context or {}, "features")
+    brought = images(where.run, data, where.overrides, number or 10**9, entries(context), "features")
     chosen, model = without_chance(brought), where.model()
     about = About(
         levels=shapes,

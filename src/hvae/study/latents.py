@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.config.run import Overrides
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.files import making
 from hvae.records import JSON
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
@@ -110,8 +110,8 @@ def encode_images(
     where = place(run, overrides, trust)
     how = draw.mode if mode else draw.posterior
     if where.run.model.timed:
-        return _encoded_sequences(where, data, path, number, how, seed, context or {})
-    brought = images(where.run, data, where.overrides, number, context or {}, "encode")
+        return _encoded_sequences(where, data, path, number, how, seed, entries(context))
+    brought = images(where.run, data, where.overrides, number, entries(context), "encode")
     chosen, model = without_chance(brought), where.model()
     datum = chosen.batch(range(len(chosen)))
     values = explore.encode(model, datum, draw=how, seed=seed)
@@ -169,9 +169,9 @@ def decode_file(
     check_place(path)
     where = place(run, {}, trust)
     if where.run.model.timed:
-        return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, context or {}, tell)
+        return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)
     content = read_features(Path(latents), levels, where.run.model)
-    said = _context(where, content, latents, context or {}, tell)
+    said = _context(where, content, latents, entries(context), tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=said, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)

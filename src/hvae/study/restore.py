@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, entries, unknown
 from hvae.files import free
 from hvae.study.asked import Asked
 from hvae.study.places import check_place
@@ -88,7 +88,7 @@ def restore(
         degrade=degrade,
         number=number,
         seed=seed,
-        context=context or {},
+        context=entries(context),
         overrides=where.overrides,
     )
     target = _task(where.run, asked, draws)

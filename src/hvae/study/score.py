@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
+from hvae.errors import entries
 from hvae.runs.subject import Tell, open_run, vouched
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.scoring import checks, sequences
@@ -79,7 +80,7 @@ def score(
         maps=maps,
         out=None if out is None else Path(out),
         seed=seed,
-        context=context or {},
+        context=entries(context),
         overrides=overrides or {},
         trust=vouched(trust, overrides or {}),
     )

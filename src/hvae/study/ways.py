@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, entries, unknown
 from hvae.files import replacing
 from hvae.records import JSON
 from hvae.study.images import is_split, without_chance
@@ -108,7 +108,7 @@ def draw_ways(
     check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
     moved, heat = division(where.run.model, levels, temperature)
     course = _Course(tuple(moved), at_temperature(heat, [*moved, *heat]), path, mode, seed, steps)
-    brought = _ends(where.run, data, where.overrides, pairs, context or {})
+    brought = _ends(where.run, data, where.overrides, pairs, entries(context))
     chosen, count = without_chance(brought), pairs * steps
     first, second = (chosen.batch(range(end, 2 * pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
     check_memory(4 * count * prod(where.run.model.shape), f"{count:,} stations", "ask for fewer --steps or --pairs")

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from hvae.coding.entropy.stack import Words
 from hvae.datum import Context
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, entries
 from hvae.walk import Model
 from hvae.weights import digest
 
@@ -53,7 +53,7 @@ def settled(model: Model, context: Context | None) -> dict[str, Tensor]:
 
     Raises HvaeError when the model's context is missing, or has more than one value.
     """
-    rows = model.nothing(1, context or {}).context
+    rows = model.nothing(1, entries(context)).context
     return {name: row.double() if row.is_floating_point() else row for name, row in rows.items()}
 
 
