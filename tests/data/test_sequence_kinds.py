@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import wave
 import zipfile
 from pathlib import Path
@@ -327,6 +328,49 @@ def test_files_that_are_no_midi(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(HvaeError, match=r"a\.mid: ") as caught:
         read(tmp_path / "a.mid")
     assert "\n" not in str(caught.value)
+
+
+NOTE = b"\0\x90\x40\x40"
+ENDLESS = {
+    "a pause of 10^300 ticks": NOTE + b"\xff" * 150 + b"\x7f\x80\x40\x40",
+    "a pause of 10^18 ticks": NOTE + b"\xff" * 9 + b"\x7f\x80\x40\x40",
+    "a pause of 900,000 bytes": NOTE + b"\xff" * 900_000 + b"\x7f\x80\x40\x40",
+    "a text of 10^18 letters": b"\0\xff\x01" + b"\xff" * 9 + b"\x7fx",
+    "more bytes than music has": NOTE * (1 << 18),
+}
+
+
+@pytest.mark.parametrize("track", ENDLESS.values(), ids=ENDLESS)
+def test_midi_without_an_end_is_one_line(tmp_path: Path, track: bytes) -> None:
+    pytest.importorskip("mido")
+    head = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 96) + b"MTrk" + struct.pack(">I", len(track))
+    (tmp_path / "a.mid").write_bytes(head + track)
+    with pytest.raises(HvaeError, match=r"a\.mid: ") as caught:
+        read(tmp_path / "a.mid")
+    assert "\n" not in str(caught.value)
+
+
+def test_packed_silence_is_not_unpacked(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / "a.flac", np.zeros(1 << 16, np.int16), 8_000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    assert len(read(tmp_path / "a.flac", test=0, valid=0).train) == 1
+    content[21:26] = bytes([content[21] | 15]) + b"\xff" * 4  # the 36 bits that count the samples
+    (tmp_path / "a.flac").write_bytes(content)
+    with pytest.raises(HvaeError, match="that declare 137,438,953,470"):
+        read(tmp_path / "a.flac")
+
+
+def test_the_fault_of_a_sound_is_said_once(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    soundfile.write(tmp_path / "a.flac", np.zeros((99, 2)), 8_000)
+    with pytest.raises(HvaeError, match="2 channels") as caught:
+        read(tmp_path / "a.flac")
+    assert "can be read" not in str(caught.value)
+    (tmp_path / "a.flac").write_bytes(b"no sound")
+    with pytest.raises(HvaeError, match="no sound that can be read") as caught:
+        read(tmp_path / "a.flac")
+    assert "BytesIO" not in str(caught.value)
 
 
 def test_a_pause_of_years_is_refused(tmp_path: Path) -> None:

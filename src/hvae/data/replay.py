@@ -39,6 +39,11 @@ def with_replay(split: Split, file: str) -> Split:
     if set(arrays) != {LEVELS, DEPTH}:
         raise HvaeError(f"data.replay: expected {LEVELS} and {DEPTH} in {file}, got {', '.join(arrays)[:200]}")
     levels, depth = arrays[LEVELS], arrays[DEPTH]
+    if levels.dtype.kind not in "ui" or depth.dtype.kind not in "ui" or depth.ndim:
+        raise HvaeError(
+            f"data.replay: expected whole numbers in {file}, got {levels.dtype} and bits of {depth.dtype} "
+            f"{depth.shape}; draw them anew with hvae grow"
+        )
     if levels.shape[1:] != tuple(split.store.shape[1:]) or int(depth) != split.depth or not len(levels):
         raise HvaeError(
             f"data.replay: expected pictures {tuple(split.store.shape[1:])} of {split.depth} bits, got "
@@ -49,7 +54,7 @@ def with_replay(split: Split, file: str) -> Split:
     if int(levels.min()) < 0 or int(levels.max()) >= 2**split.depth:
         raise HvaeError(f"data.replay: expected levels from 0 to {2**split.depth - 1} in {file}; draw them anew")
     own = split.store.index_select(0, split.rows)  # (N, C, H, W)
-    store = torch.cat([own, torch.from_numpy(levels).to(own.dtype)])
+    store = torch.cat([own, torch.from_numpy(levels.astype(np.int32)).to(own.dtype)])
     unknown = torch.full((len(levels),), -1)
     labels = None if split.labels is None else torch.cat([split.labels, unknown])
     return replace(split, store=store, rows=torch.arange(len(store)), labels=labels, files=())

@@ -31,7 +31,7 @@ from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array
-from hvae.data.unpacking import DAMAGED, check_entries
+from hvae.data.unpacking import DAMAGED, check_entries, check_size
 from hvae.errors import HvaeError
 from hvae.files import open_regular, read_regular
 
@@ -181,9 +181,15 @@ def _other(content: bytes, name: str) -> Sound:
     try:
         info = soundfile.info(io.BytesIO(content))
         _mono(info.channels, name)
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="int16", frames=LARGEST // 2)
+        # Silence packs a millionfold, and a header may declare any length.
+        check_size(len(content), 2 * info.frames, name)
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="int16")
+    except HvaeError:
+        raise
     except (soundfile.SoundFileError, ValueError, TypeError) as fault:
-        raise HvaeError(f"{name}: no sound that can be read ({str(fault)[:100]})") from fault
+        # Before the colon stands the object that was given, which says nothing.
+        why = str(fault).rpartition(": ")[2][:100]
+        raise HvaeError(f"{name}: no sound that can be read ({why})") from fault
     return Sound(name, samples, int(rate), 8 if info.subtype.endswith("8") else WIDE)
 
 

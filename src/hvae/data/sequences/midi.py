@@ -6,6 +6,7 @@ Shapes: `T` steps; `K` keys, the lowest first.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,11 @@ SUFFIXES = (".mid", ".midi")
 GRID = 4
 """Steps a quarter note."""
 KEYS, LOWEST, DRUMS = 88, 21, 9
-LARGEST, MOST_STEPS = 1 << 24, 1_000_000
+LARGEST, MOST_STEPS = 1 << 20, 1_000_000
+"""Bytes, which hold four hundred thousand events; of a longer file the library would make minutes of work."""
+MOST_TICKS = 1 << 28
+"""The format has no longer pause (Standard MIDI Files 1.0: four bytes of seven bits)."""
+_ENDLESS = re.compile(rb"[\x80-\xff]{1024}")
 
 
 def midi_part(path: Path, config: DataConfig) -> tuple[SequencePart, Tally]:
@@ -41,6 +46,9 @@ def roll_of(content: bytes, name: str) -> Array:
     """The notes of a file, (T, 88) of 0 and 1.  Raises HvaeError where it cannot be read, or holds no notes."""
     mido = _mido()
     try:
+        # The library reads a number as far as its bytes say that it goes on, in time that grows with the square.
+        if _ENDLESS.search(content):
+            raise ValueError("a number that does not end")
         file = mido.MidiFile(file=io.BytesIO(content), clip=True)
         beat = int(file.ticks_per_beat)
         notes = list(_notes(mido.merge_tracks(file.tracks)))
@@ -57,6 +65,8 @@ def _notes(messages: Any) -> Iterator[tuple[int, int, int]]:
     now, sounding = 0, dict[tuple[int, int], int]()
     for message in messages:
         now += message.time
+        if message.time >= MOST_TICKS:
+            raise ValueError(f"a pause of more than {MOST_TICKS:,} ticks")
         if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
             continue
         place = (message.channel, message.note - LOWEST)
@@ -74,11 +84,11 @@ def _drawn(notes: Sequence[tuple[int, float, float]], name: str) -> Array:
     if steps > MOST_STEPS:
         raise HvaeError(f"{name}: expected at most {MOST_STEPS:,} sixteenths, got {steps:,}")
     check_memory(steps * KEYS, name)
-    roll = np.zeros((steps, KEYS), np.uint8)
+    keys = np.zeros((KEYS, steps), np.uint8)  # a note lies in one piece
     for key, on, off in notes:
         start = round(on) - first
-        roll[start : max(round(off) - first, start + 1), key] = 1
-    return roll
+        keys[key, start : max(round(off) - first, start + 1)] = 1
+    return np.ascontiguousarray(keys.T)
 
 
 def _mido() -> Any:
