@@ -162,6 +162,27 @@ def test_floor_of_the_log_scale(floor: float) -> None:
     assert LogisticPixelHead((1,), 4).floor == MixtureHead((1,), 4).floor == -7
 
 
+@pytest.mark.parametrize("head", [LogisticHead, LogisticPixelHead, MixtureHead])
+def test_a_finer_grid_has_a_lower_floor(head: type[LogisticHead]) -> None:
+    """As small a part of a bin: with the floor of 8 bits no sample of 16 bits would cost less than 7 bits."""
+    assert head((1,), 256).floor == -7
+    assert head((1,), 2**16).floor == pytest.approx(-7 - math.log(257))
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 2, 2), (3, 2, 2)])
+def test_a_mixture_starts_around_quiet_sound(shape: tuple[int, ...]) -> None:
+    """Better than the uniform code of 16 bits by far, whatever the form of a step."""
+    torch.manual_seed(0)
+    levels = 2**16
+    x = ((0.5 + 0.01 * torch.randn(500, *shape)) * (levels - 1)).round() / (levels - 1)
+    h = MixtureHead(shape, levels, mixtures=4)
+    raw = h.marginal(x)
+    law = h(raw.expand(500, *raw.shape))
+    bits = -law.log_prob(x).sum() / x.numel() / math.log(2)
+    gaussian = math.log2(0.01 * (levels - 1) * math.sqrt(2 * math.pi * math.e))
+    assert gaussian < bits < gaussian + 1
+
+
 def test_logistic_head_has_one_scale_a_channel() -> None:
     h = LogisticHead((3, 2, 2), 256)
     h.log_scale.data = torch.tensor([3.0, 2.0, 1.0]).view(3, 1, 1)  # far above the floor, which then adds e^-8

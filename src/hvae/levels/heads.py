@@ -10,6 +10,7 @@ Shapes: `B` batch; `C` channels, `H W` space; `D` coordinates of a vector; `L` l
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -26,10 +27,23 @@ Shape = Sequence[int]
 
 # The published floor of a logistic's log-scale: e^-7 is an eighth of an 8-bit bin, so a narrower one gains nothing.
 FLOOR = -7.0
+
+
+def floor_of(levels: int) -> float:
+    """The least log-scale of a logistic of so many levels: the published one, or as small a part of a finer bin.
+
+    >>> floor_of(256), round(floor_of(2**16), 2)
+    (-7.0, -12.55)
+    """
+    return FLOOR - max(0.0, math.log((levels - 1) / 255))
+
+
 # Far above any use (every inner level has log-probability -40 or less), far below where float32 underflows.
 CEILING = 40.0
 # Logistics of scale e^-1 near mid-grey cost at most 0.4 bits a dimension more than the uniform code.
 START = -1.0
+# The variance of a logistic is its squared scale times pi^2 / 3.
+LOGISTIC_OF_UNIT_VARIANCE = 0.5 * math.log(3 / math.pi**2)
 
 
 def _at_least(name: str, value: int, least: int, advice: str) -> int:
@@ -169,9 +183,10 @@ class LogisticHead(Head):
     Kingma et al. 2016, arXiv 1606.04934 (there one scale for all).  The log-scale stays softly above `floor`.
     """
 
-    def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
+    def __init__(self, shape: Shape, levels: int, *, floor: float | None = None) -> None:
         super().__init__(shape, shape[0])
-        self.levels, self.floor = at_least_two(levels), floor
+        self.levels = at_least_two(levels)
+        self.floor = floor_of(levels) if floor is None else floor
         self.log_scale = _per_channel(shape, START)
 
     def read(self, raw: Tensor) -> DiscretizedLogistic:
@@ -181,9 +196,10 @@ class LogisticHead(Head):
 class LogisticPixelHead(Head):
     """Discretised logistics with a location and a log-scale for every value, the locations first."""
 
-    def __init__(self, shape: Shape, levels: int, *, floor: float = FLOOR) -> None:
+    def __init__(self, shape: Shape, levels: int, *, floor: float | None = None) -> None:
         super().__init__(shape, 2 * shape[0])
-        self.levels, self.floor = at_least_two(levels), floor
+        self.levels = at_least_two(levels)
+        self.floor = floor_of(levels) if floor is None else floor
 
     def read(self, raw: Tensor) -> DiscretizedLogistic:
         loc, log_scale = raw.chunk(2, 1)
@@ -214,7 +230,7 @@ class MixtureHead(Head):
         levels: int,
         *,
         mixtures: int = 10,
-        floor: float = FLOOR,
+        floor: float | None = None,
         start: float = START,
         spread: float = 0.5,
         mass: Mass = log_mass,
@@ -224,7 +240,8 @@ class MixtureHead(Head):
         c = image[0]
         self.parts = [m, m * c, m * c, m * (c * (c - 1) // 2)]
         super().__init__(shape, sum(self.parts) * (1 if len(shape) > 1 else shape[0]))
-        self.levels, self.mixtures, self.floor, self.start, self.image = at_least_two(levels), m, floor, start, image
+        self.levels, self.mixtures, self.start, self.image = at_least_two(levels), m, start, image
+        self.floor = floor_of(levels) if floor is None else floor
         self.mass = mass
         middles = (2 * torch.arange(m) + 1) / m - 1  # of m equal parts of [-1, 1]
         self.register_buffer("spread", (spread * middles).view(m, *(1 for _ in image)), persistent=False)  # (M, 1, ...)
@@ -243,6 +260,18 @@ class MixtureHead(Head):
             shape=(c, *positions) if len(self.shape) > 1 else self.shape,
             mass=self.mass,
         )
+
+    def marginal(self, x: Tensor) -> Tensor:
+        """Components around the mean of each value, each half as wide as the one before: sound is loud at times."""
+        centred = (2 * x - 1).unflatten(1, self.image[:1] if len(self.shape) > 1 else self.image)  # (N, C, S)
+        m, bin_width = self.mixtures, 2 / (self.levels - 1)
+        wide = centred.std(0, correction=0).clamp_min(bin_width).log() + LOGISTIC_OF_UNIT_VARIANCE
+        halves = math.log(2) * torch.arange(m, dtype=x.dtype, device=x.device).view(m, *(1 for _ in wide.shape))
+        log_scale = (wide - halves).clamp_min(math.log(bin_width)) - self.start  # (M, C, S)
+        rest = log_scale.new_zeros(self.parts[3], *wide.shape[1:])
+        loc = (centred.mean(0) - self.spread).expand_as(log_scale)
+        raw = torch.cat([torch.zeros_like(loc[:, 0]), loc.flatten(0, 1), log_scale.flatten(0, 1), rest])
+        return raw if len(self.shape) > 1 else raw.flatten()
 
 
 class CategoricalHead(Head):
