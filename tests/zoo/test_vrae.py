@@ -7,8 +7,9 @@ import torch
 from recorded import Arrays, close, layer, part, recorded
 from torch import Tensor, nn
 
-from hvae import Datum, build, forget, given, mode, names, posterior, run
+from hvae import Datum, build, forget, given, mode, names, posterior, prior, run
 from hvae.config import ObjectiveConfig, VRAEConfig, VRNNConfig
+from hvae.draw import retell
 from hvae.errors import HvaeError
 from hvae.models.narrator import Narrator
 from hvae.objectives import build as objective
@@ -70,6 +71,55 @@ def test_a_model_that_hears_nothing_of_its_past_cannot_forget() -> None:
     vrnn = build(VRNNConfig(latent=2, state=3, width=3), (STEPS, WIDTH), bits=1)
     with pytest.raises(HvaeError, match="no level named 'heard'"):
         run(vrnn, forget(0.5), vrnn.evidence(rolls().float()))
+
+
+def test_a_decoder_that_is_not_taught_hears_itself(model: Narrator) -> None:
+    """With the noise of a generation it tells what that tells; the data say nothing then but through the latent."""
+    z, evidence = torch.randn(2, 3, dtype=torch.float64), model.evidence(rolls())
+    torch.manual_seed(5)
+    told = run(model, given({"z": z}, prior()), n=2)
+    torch.manual_seed(5)
+    alone = run(model, retell(1.0, given({"z": z})), evidence)
+    own = torch.stack([record.law.mean() for record in told.observed], 1)
+    torch.testing.assert_close(alone["x"].p.mean(), own)
+    assert not alone["taught"].value.any()
+
+
+def test_step_by_step_and_at_once_are_one(model: Narrator) -> None:
+    """A draw of its own at the last step alone is heard by nobody: all before it is as if it were taught."""
+    torch.manual_seed(0)
+    z, x = torch.randn(2, 3, dtype=torch.float64), rolls()
+    known = torch.ones(2, STEPS, dtype=torch.float64)
+    known[:, -1] = 0
+    partly = run(model, given({"z": z, "taught": known}), model.evidence(x))["x"].p.mean()
+    whole = run(model, given({"z": z}), model.evidence(x))["x"].p.mean()
+    torch.testing.assert_close(partly[:, :-1], whole[:, :-1])
+    assert not torch.equal(partly[:, -1], whole[:, -1])
+
+
+def test_a_decoder_is_weaned_by_step(model: Narrator) -> None:
+    config = ObjectiveConfig(own=0.8, own_length=0.5).over(200)
+    weaned = objective(config)
+    assert [weaned.schedule(weaned.draw, step) for step in (0, 50, 100, 200)] == [retell(s) for s in (0, 0.4, 0.8, 0.8)]
+    torch.manual_seed(0)
+    trace = run(model, weaned.schedule(weaned.draw, 50), model.evidence(rolls(500)))
+    assert abs(float(trace["taught"].value.mean()) - 0.6) < 0.05
+    weaned(trace, 50).total.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    with pytest.raises(HvaeError, match=r"objective.own_length: expected a number of steps"):
+        objective(ObjectiveConfig(own=0.5))
+    with pytest.raises(HvaeError, match=r"objective.own: a choice of the elbo alone"):
+        ObjectiveConfig(own=0.5, kind="iwae", samples=5)
+    with pytest.raises(HvaeError, match="share of steps to retell, from 0 to 1, got 1.5"):
+        retell(1.5)
+
+
+def test_a_model_that_hears_nothing_of_its_past_cannot_be_weaned() -> None:
+    """At the first step of training already, where the share is 0."""
+    vrnn = build(VRNNConfig(latent=2, state=3, width=3), (STEPS, WIDTH), bits=1)
+    weaned = objective(ObjectiveConfig(own=0.5, own_length=10))
+    with pytest.raises(HvaeError, match="no level named 'taught'"):
+        run(vrnn, weaned.schedule(weaned.draw, 0), vrnn.evidence(rolls().float()))
 
 
 def test_a_ladder_of_latents() -> None:

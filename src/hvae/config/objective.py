@@ -138,6 +138,11 @@ class ObjectiveConfig(Section):
     keep: Fraction = 1.0
     """Share of its own past that a decoder of sequences is shown in training (word dropout; vrae): with less it has to
     ask its latents."""
+    own: Fraction = 0.0
+    """Share of the steps in which a decoder of sequences hears its own draws in training, not the data (scheduled
+    sampling; vrae): it goes step by step then, and what is minimised is no bound."""
+    own_length: StepsOrShare = 0.5
+    """Steps over which that share grows from 0, linearly, or a share of train.steps; 0: at once."""
     warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
     """Growth of the rates' weight at the beginning of training."""
     free_bits: FreeBitsConfig = field(default_factory=FreeBitsConfig)
@@ -161,8 +166,8 @@ class ObjectiveConfig(Section):
             self._check_weighed()
 
     def over(self, steps: int) -> ObjectiveConfig:
-        """The same with the shares of its warm-up turned into numbers of so many steps."""
-        return replace(self, warmup=self.warmup.over(steps))
+        """The same with shares of the training turned into numbers of so many steps."""
+        return replace(self, warmup=self.warmup.over(steps), own_length=_steps(self.own_length, steps))
 
     def _check_weighed(self) -> None:
         if self.kind in ("iwae", "fivo") and self.samples < 2:
@@ -171,6 +176,8 @@ class ObjectiveConfig(Section):
             )
         if self.keep != 1.0:
             raise HvaeError(f"objective.keep: a choice of the elbo alone, got kind {self.kind}; leave it at 1")
+        if self.own:
+            raise HvaeError(f"objective.own: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)
         if not plain:
             raise HvaeError(

@@ -7,7 +7,7 @@ A draw answers a site with a value and the distribution that proposed it (None: 
 from __future__ import annotations
 
 from hvae.draw.base import Draw, Drawn, as_draw, mode, posterior, prior
-from hvae.draw.choices import brief, coarse, dropping, forget, thin, trained
+from hvae.draw.choices import brief, coarse, dropping, forget, retell, thin, trained
 from hvae.draw.compose import each, masked
 from hvae.draw.given import by_step, given, replay
 from hvae.draw.guidance import guided
@@ -33,6 +33,7 @@ __all__ = [
     "posterior",
     "prior",
     "replay",
+    "retell",
     "second_order",
     "solver",
     "thin",

@@ -17,6 +17,8 @@ from hvae.site import Key, Site
 
 HEARD = "heard"
 """The site of the steps of its own past that a decoder hears."""
+TAUGHT = "taught"
+"""The site of the steps of which a decoder hears the data, and not a draw of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,18 +126,19 @@ def dropping(otherwise: Draw = posterior) -> Draw:
 
 
 @dataclass(frozen=True)
-class _Forget(Wrapper):
+class _Part(Wrapper):
+    name: str
     keep: float
 
     def __call__(self, site: Site) -> Drawn:
-        if site.name != HEARD or not isinstance(site.p, Keep):
+        if site.name != self.name or not isinstance(site.p, Keep):
             return self.otherwise(site)
         some = site.p.hiding(1 - self.keep)
         return Drawn(some.sample(), some)
 
     def keys(self) -> frozenset[Key]:
         # A walk without a decoder that hears its past never visits it, and says so.
-        return self.otherwise.keys() | {(HEARD, None)}
+        return self.otherwise.keys() | {(self.name, None)}
 
 
 def forget(keep: float, otherwise: Draw = posterior) -> Draw:
@@ -146,8 +149,24 @@ def forget(keep: float, otherwise: Draw = posterior) -> Draw:
     1511.06349, sec. 3.1.  Raises HvaeError for a share out of [0, 1]; a run of a model without that site is an error.
 
     >>> forget(0.6)
-    _Forget(otherwise=posterior, keep=0.6)
+    _Part(otherwise=posterior, name='heard', keep=0.6)
     """
     if not 0 <= keep <= 1:
         raise HvaeError(f"expected a share of steps to keep, from 0 to 1, got {keep}")
-    return _Forget(as_draw(otherwise), float(keep))
+    return _Part(as_draw(otherwise), HEARD, float(keep))
+
+
+def retell(share: float, otherwise: Draw = posterior) -> Draw:
+    """In a random share of the steps a decoder hears what it would have told itself, and not the data: its site
+    "taught"; `otherwise` draws the rest.
+
+    Scheduled sampling, Bengio et al. 2015, arXiv 1506.03099, sec. 2.4.  What such a walk scores is no bound: the data
+    are scored after a past that is not theirs.  Raises HvaeError for a share out of [0, 1]; a run of a model without
+    that site is an error.
+
+    >>> retell(0.25)
+    _Part(otherwise=posterior, name='taught', keep=0.75)
+    """
+    if not 0 <= share <= 1:
+        raise HvaeError(f"expected a share of steps to retell, from 0 to 1, got {share}")
+    return _Part(as_draw(otherwise), TAUGHT, 1 - float(share))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hvae.datum import Datum
 from hvae.distributions import Keep, OverTime
-from hvae.draw.choices import HEARD
+from hvae.draw.choices import HEARD, TAUGHT
 from hvae.levels.heads import Head
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
@@ -30,7 +30,9 @@ class Narrator(Model):
       x_t \sim p(x_t \mid h_t)$$
 
     where u_t is x_t embedded and c the plan, the last state of the levels.  Which u the decoder hears is a choice of
-    the walk, "kept" (B, T): a forgotten one is zero.  Where the data are given it runs over all steps at once.
+    the walk, "heard" (B, T): a forgotten one is zero.  So is whether it is taught, "taught" (B, T): where it is not, it
+    hears a draw of its own of the step before, as it would in generation.  Where the data are given, and taught
+    throughout, it runs over all steps at once.
 
     Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
     `reader`, (u (B, T, U), lengths) -> a summary (B, E); `climb`, summary -> {level name: feature}; `start`, n -> first
@@ -84,12 +86,31 @@ class Narrator(Model):
         return self._generated(visit, evidence, plan) if told is None else self._read(visit, evidence, plan, told)
 
     def _read(self, visit: Visit, evidence: Evidence, plan: Tensor, told: Tensor) -> Tensor:
-        heard = torch.cat([self.first(evidence.n)[:, None], told[:, :-1]], 1)  # (B, T, U)
-        kept = visit(Site(HEARD, Keep(torch.zeros_like(heard[:, :, 0])), auxiliary=True))
-        inputs = torch.cat([heard * kept[:, :, None], plan[:, None].expand(-1, heard.shape[1], -1)], 2)
-        h, _ = self.decoder(inputs, self.carry(plan))
-        law = OverTime(self.head(self.leave(h.flatten(0, 1))), heard.shape[1])
+        past = torch.cat([self.first(evidence.n)[:, None], told[:, :-1]], 1)  # (B, T, U)
+        heard, taught = (
+            visit(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
+            for name in (HEARD, TAUGHT)
+        )
+        h = self._taught(past * heard, plan) if taught.all() else self._retold(past, heard, taught, plan)
+        law = OverTime(self.head(self.leave(h.flatten(0, 1))), past.shape[1])
         return visit(evidence.sequence(law))
+
+    def _taught(self, past: Tensor, plan: Tensor) -> Tensor:
+        """The states after a past (B, T, U) that is known, (B, T, H)."""
+        h: Tensor = self.decoder(torch.cat([past, plan[:, None].expand(-1, past.shape[1], -1)], 2), self.carry(plan))[0]
+        return h
+
+    def _retold(self, past: Tensor, heard: Tensor, taught: Tensor, plan: Tensor) -> Tensor:
+        """The same where the step before is one of its own wherever `taught` (B, T, 1) is 0."""
+        own, carry, states = past[:, 0], self.carry(plan), []
+        for u, kept, known in zip(past.unbind(1), heard.unbind(1), taught.unbind(1), strict=True):
+            inputs = torch.cat([kept * torch.where(known > 0, u, own), plan], 1)
+            h, carry = self.decoder(inputs[:, None], carry)
+            states.append(h[:, 0])
+            with torch.no_grad():
+                step = self.head(self.leave(h[:, 0])).sample()
+            own = self.embed(step)
+        return torch.stack(states, 1)
 
     def _generated(self, visit: Visit, evidence: Evidence, plan: Tensor) -> Tensor:
         u, carry, steps = self.first(evidence.n), self.carry(plan), []

@@ -15,6 +15,7 @@ from hvae.objectives.loss import Loss, Objective, first_nonfinite
 from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
 from hvae.objectives.regulariser import Regulariser
 from hvae.objectives.schedule import Shape, cyclical, linear, sigmoid
+from hvae.objectives.weaning import Weaning
 
 __all__ = [
     "ELBO",
@@ -68,7 +69,12 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     if config.beta != 1.0:
         filters.append(Beta(config.beta))
     draw = posterior if config.keep == 1.0 else forget(config.keep)
-    return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser, draw=draw)
+    if config.own and isinstance(config.own_length, float):
+        raise HvaeError(
+            "objective.own_length: expected a number of steps, got a share; give config.over(steps)"
+        )
+    weaning = Weaning(config.own, config.own_length) if config.own else None
+    return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser, draw=draw, schedule=weaning)
 
 
 def warm_up(config: WarmUpConfig) -> WarmUp:

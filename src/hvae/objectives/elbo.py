@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from hvae.draw import Draw, posterior
-from hvae.objectives.loss import Loss, Objective, check_samples, per_datum
+from hvae.objectives.loss import Loss, Objective, Schedule, check_samples, per_datum
 from hvae.objectives.rates import RateFilter, Rates, WarmUp
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Trace
@@ -22,7 +22,7 @@ class ELBO(Objective):
     Kingma and Welling 2013, arXiv 1312.6114; over L levels the KL is a sum.  The filters f are applied in
     order, `warmup` last; without them this is -trace.elbo().mean().  `samples` draws for each datum are averaged,
     which lowers the variance of the gradient and moves no optimum.  `draw` decides the values: the posterior, or
-    `thin(K)` of it for a walk of many levels of which a step of training visits a few.
+    `thin(K)` of it for a walk of many levels of which a step of training visits a few; `schedule` changes it by step.
 
     >>> ELBO(samples=2).samples
     2
@@ -35,9 +35,11 @@ class ELBO(Objective):
         samples: int = 1,
         regulariser: Regulariser | None = None,
         draw: Draw = posterior,
+        schedule: Schedule | None = None,
     ) -> None:
         check_samples(samples)
         self.filters, self.draw = filters, draw
+        self.schedule = self.schedule if schedule is None else schedule
         self.warmup = WarmUp() if warmup is None else warmup
         self.samples, self.regulariser = samples, regulariser or AS_IS
 

@@ -17,6 +17,8 @@ from hvae.evidence import Evidence
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Model, Record, Trace, run
 
+Schedule = Callable[[Draw, int], Draw]
+"""What becomes of a draw at a training step."""
 Loop = Callable[[Model, Draw, Evidence], Trace]
 """What walks a model: `run`, or a `ParticleFilter`."""
 
@@ -33,18 +35,24 @@ class Loss(NamedTuple):
     terms: dict[str, Tensor]
 
 
+def _as_it_is(draw: Draw, step: int) -> Draw:
+    return draw
+
+
 class Objective(ABC):
     """A loss of a trace at a training step.
 
     `samples` is K, the rows of the trace that belong to one datum: walk the model by `loop` (`run`, unless an objective
     looks at the weights on the way) on `evidence.repeat(samples)`, and let `draw` decide the values (the posterior,
     unless an objective needs its rows related).
+    `schedule` changes that draw as training goes on, where an objective says so.
     `regulariser` weighs what training adds for the model's weights alone; 1 unless an objective says otherwise.
     """
 
     samples: int
     loop: Loop = staticmethod(run)
     draw: Draw = posterior
+    schedule: Schedule = staticmethod(_as_it_is)
     regulariser: Regulariser = AS_IS
 
     @abstractmethod

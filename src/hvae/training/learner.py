@@ -122,7 +122,7 @@ class Learner:
         """The trace of a micro-batch once more, up to rounding: weights and noise are those of its step."""
         seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
         with self.fabric.autocast():
-            return walked(self.model, self.objective, datum)
+            return walked(self.model, self.objective, datum, micro.step)
 
     def sound(self) -> bool:
         """Whether every weight is finite: what must hold of anything that is saved."""

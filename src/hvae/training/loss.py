@@ -40,7 +40,7 @@ class LossStep(nn.Module):
         self.model, self.objective = model, objective
 
     def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        trace = walked(self.model, self.objective, batch.datum)
+        trace = walked(self.model, self.objective, batch.datum, step)
         loss = self.objective(trace, step)
         weight = self.objective.regulariser([record.name for record in trace.latents], step)
         extra = self.model.regularisers() if weight else {}
@@ -50,7 +50,7 @@ class LossStep(nn.Module):
         return total, {name: term.detach().float() for name, term in terms.items()}
 
 
-def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
+def walked(model: Model, objective: Objective, datum: Datum, step: int) -> Trace:
     """The trace that training looks at: K rows for each datum of a batch, drawn as the objective wants them.
 
     A condition is hidden in some rows where the model asks for it, and of many levels it visits the few that it names.
@@ -58,7 +58,7 @@ def walked(model: Model, objective: Objective, datum: Datum) -> Trace:
     # On a GPU the look at the values would make every step wait for the one before it.
     check = datum.x.device.type == "cpu"
     rows = model.evidence(datum, check=check).repeat(objective.samples)
-    return objective.loop(model, trained(dropping(objective.draw)), rows)
+    return objective.loop(model, trained(dropping(objective.schedule(objective.draw, step))), rows)
 
 
 @torch.no_grad()
