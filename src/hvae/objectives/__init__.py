@@ -70,9 +70,7 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
         filters.append(Beta(config.beta))
     draw = posterior if config.keep == 1.0 else forget(config.keep)
     if config.own and isinstance(config.own_length, float):
-        raise HvaeError(
-            "objective.own_length: expected a number of steps, got a share; give config.over(steps)"
-        )
+        raise HvaeError("objective.own_length: expected a number of steps, got a share; give config.over(steps)")
     weaning = Weaning(config.own, config.own_length) if config.own else None
     return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser, draw=draw, schedule=weaning)
 
