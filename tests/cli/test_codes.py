@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import hvae
 from hvae.config.presets import preset
@@ -107,6 +109,32 @@ def test_files_of_codes_come_back(stages: tuple[Path, Path], command: Command, t
         assert done.code == 0 and done.json["levels_written"] == 2, done.err
     swapped = command("decompress", tmp_path / "out.hvz", tmp_path / "other.npy", "--run", stages[0])
     assert swapped.code == 2 and "another model" in swapped.err and not (tmp_path / "other.npy").exists()
+
+
+def test_a_second_stage_may_hear_classes(stages: tuple[Path, Path], command: Command, tmp_path: Path) -> None:
+    first, heard = stages[0], tmp_path / "heard"
+    two = ("--model.prior", "transformer", "--train.init", first, "--train.only", "prior,condition")
+    told = ("--model.condition.kind", "class", "--model.condition.drop", 0.1)
+    made = command("train", first, *two, *told, "--model.condition.enters", "priors", "--out", heard)
+    assert made.code == 0, made.err
+    before, after = (load_file(run / "model.safetensors") for run in (first, heard))
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    drawn = command("sample", heard, "-n", 3, "--context", "label=3", "--top-k", 4, "-o", tmp_path / "threes.png")
+    assert drawn.code == 0, drawn.err
+    free = command("sample", heard, "-n", 3, "-o", tmp_path / "any.png")
+    assert free.code == 0, "nothing need be known"
+    for words, line in (
+        (("sample", heard, "-n", 2, "--context", "label=10"), "label"),
+        (("sample", heard, "-n", 2, "--context", "colour=1"), "colour"),
+        (("sample", heard, "-n", 2, "--context", "label=3", "--guidance", 2), "guidance moves Gaussian levels"),
+        (("sample", stages[1], "-n", 2, "--context", "label=3"), "no conditions"),
+        (("train", first, *told, "--model.condition.enters", "priors"), "no prior can hear a condition"),
+        (("train", first, "--model.condition.enters", "priors"), "there is no condition to enter"),
+        (("train", first, *told, "--model.condition.enters", "prior"), "model.condition.enters"),
+    ):
+        said = command(*words, "--out", tmp_path / "nothing.png")
+        assert said.code == 2 and said.err.count("\n") == 1 and line in said.err, said.err
+        assert not (tmp_path / "nothing.png").exists()
 
 
 def test_a_codebook_larger_than_the_first_batch_is_refused(command: Command, tmp_path: Path) -> None:

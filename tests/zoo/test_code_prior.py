@@ -10,9 +10,11 @@ import torch
 from torch import nn
 from zoo.test_vqvae import fitted, shades
 
-from hvae.config.model import LVAEConfig
+from hvae.config.condition import ConditionConfig
+from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
 from hvae.config.pixels import PixelCNNConfig
-from hvae.config.vqvae import VQVAE2Config
+from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
+from hvae.datum import Datum
 from hvae.distributions.codebook import ChosenCodes, codes_at
 from hvae.distributions.ranked import Among, AutoregressiveCodes
 from hvae.draw import each, given, mode, narrowed, posterior, prior
@@ -21,7 +23,9 @@ from hvae.explore import from_top, sample
 from hvae.metrics import bounds
 from hvae.metrics.codebook import codebook
 from hvae.models import Coded
-from hvae.walk import run
+from hvae.objectives import ELBO
+from hvae.training.loss import Batch, LossStep
+from hvae.walk import Evidence, run
 from hvae.zoo import build
 
 TINY = {"codes": 6, "dims": 2, "width": 8, "hidden": 4, "blocks": 1, "prior_width": 16, "prior_layers": 1}
@@ -146,6 +150,89 @@ def test_choices_of_codes_need_a_trained_prior() -> None:
 def test_the_most_probable_code_alone_is_the_mode() -> None:
     model = tiny()
     torch.testing.assert_close(sample(model, 3, top_k=1, seed=1), sample(model, 3, temperature=0.0, seed=1))
+
+
+HEARD = ConditionConfig(kind="class", classes=3, drop=0.2, enters="priors")
+
+
+@pytest.mark.parametrize("kind", [*PRIORS, "parallel"])
+def test_a_class_that_enters_the_priors_changes_nothing_but_what_codes_cost(kind: str) -> None:
+    model, x = tiny(prior=kind, condition=HEARD), torch.rand(4, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        under, free = model(Datum(x, {"label": torch.tensor([0, 1, 2, -1])})), model(x)
+        torch.testing.assert_close(under["x"].log_likelihood(), free["x"].log_likelihood(), rtol=0, atol=0)
+        for name in ("z2", "z1"):
+            assert torch.equal(under[name].q.index, free[name].q.index)
+            change = under.rates()[name] - free.rates()[name]
+            assert change[:3].abs().min() > 1e-6 and abs(float(change[3])) < 1e-9, "an unknown class is none"
+
+
+@pytest.mark.parametrize("kind", [*PRIORS, "parallel"])
+def test_all_maps_sum_to_one_under_every_class(kind: str) -> None:
+    model = tiny((1,), shape=(1, 2, 2), codes=3, prior=kind, condition=HEARD)
+    maps = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, 2, 2)
+    value = codes_at(model.levels["z1"].book.codes, maps)
+    masses = []
+    for label in (0, 1, 2, -1):
+        evidence = Evidence(len(maps), context={"label": torch.full((len(maps),), label)})
+        with torch.no_grad():
+            record = run(model, given({"z1": value}, mode), evidence)["z1"]
+        masses.append(record.law.log_prob(record.value).flatten(1).sum(1).exp())
+    torch.testing.assert_close(torch.stack(masses).sum(1), torch.ones(4, dtype=torch.float64), atol=1e-12, rtol=0)
+    assert (masses[0] - masses[1]).abs().max() > 1e-3, "and each class has masses of its own"
+
+
+@pytest.mark.parametrize("kind", PRIORS)
+def test_codes_of_a_class_are_drawn_with_the_probability_that_they_are_scored_with(kind: str) -> None:
+    model = tiny((1,), shape=(1, 1, 2), codes=3, prior=kind, condition=HEARD)
+    evidence = Evidence(20_000, context={"label": torch.full((20_000,), 1)})
+    with torch.no_grad():
+        record = run(model, prior(), evidence)["z1"]
+        index = record.law.maps.search(record.value).flatten(1)
+        mass = record.law.log_prob(record.value).flatten(1).sum(1).exp()
+    for pair in itertools.product(range(3), repeat=2):
+        rows = (index == torch.tensor(pair)).all(1)
+        wanted = float(mass[rows][0]) if rows.any() else 0.0
+        assert float(rows.double().mean()) == pytest.approx(wanted, abs=5 * math.sqrt(0.25 / 20_000))
+
+
+def test_a_class_is_learnt_by_the_prior_of_a_second_stage() -> None:
+    """Black pictures of class 0 and white ones of class 1 of a first stage that knows no classes."""
+    label = torch.arange(64) % 2
+    x = label.float().view(-1, 1, 1, 1).expand(-1, 1, 8, 8).contiguous()
+    first = tiny((4,), prior="uniform", codebook="gradient").float()
+    first.prepare(Datum(x))
+    told = ConditionConfig(kind="class", classes=2, enters="priors")
+    second = tiny((4,), codebook="gradient", condition=told).float()
+    second.load_state_dict(first.state_dict(), strict=False)
+    with torch.no_grad():
+        index = second(Datum(x, {"label": label}))["z1"].q.index
+    assert not torch.equal(index[0], index[1])
+    learner = LossStep(second, ELBO())
+    optimiser = torch.optim.Adam([w for n, w in second.named_parameters() if ".prior." in n], lr=1e-2)
+    for step in range(60):
+        optimiser.zero_grad()
+        learner(Batch(Datum(x, {"label": label})), step)[0].backward()
+        optimiser.step()
+    for kind in (0, 1):
+        drawn = run(second, prior(), Evidence(50, context={"label": torch.full((50,), kind)}))["z1"]
+        same = drawn.law.maps.search(drawn.value) == index[kind]
+        assert float(same.float().mean()) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        (VQVAEConfig(condition=HEARD), "expected levels where no prior can hear a condition, got priors"),
+        (RQVAEConfig(condition=HEARD), "expected levels where no prior can hear"),
+        (LadderConfig(groups=(1, 1), condition=HEARD), "expected levels where no prior can hear"),
+        (PixelCNNConfig(width=4, condition=HEARD), "pixelcnn takes no condition"),
+        (VQVAE2Config(prior="transformer", condition=ConditionConfig(**{**vars(HEARD), "levels": ("z3",)})), "z3"),
+    ],
+)
+def test_a_condition_needs_a_prior_that_can_hear_it(config: ModelConfig, line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        build(config, (1, 8, 8), bits=1)
 
 
 @pytest.fixture(scope="module", params=PRIORS)

@@ -11,6 +11,7 @@ from hvae.errors import HvaeError
 
 ConditionKind = Literal["none", "class", "vector"]
 How = Literal["add", "film", "concat"]
+Enters = Literal["levels", "priors", "both"]
 ALL = "all"
 OF_THE_DATA = 0
 CONTEXT = {"class": "label", "vector": "attributes"}
@@ -35,6 +36,9 @@ class ConditionConfig(Section):
     """none; class, the label of each datum; vector, the numbers that data.attributes names."""
     levels: Levels = (ALL,)
     """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one."""
+    enters: Enters = "levels"
+    """levels: their features, so that codes and pictures are those of the condition; priors: trained priors over codes
+    alone, p(z given y) of the codes of pictures, as in a second stage; both."""
     how: How = "film"
     """How it enters a feature: add, film (scale and shift of each channel), concat (a linear map of both)."""
     drop: Fraction = 0.0
@@ -52,6 +56,10 @@ class ConditionConfig(Section):
         if self.kind == "none" and self.drop:
             raise HvaeError(
                 "model.condition.drop: there is no condition to drop; set model.condition.kind to class or vector"
+            )
+        if self.kind == "none" and self.enters != "levels":
+            raise HvaeError(
+                "model.condition.enters: there is no condition to enter; set model.condition.kind to class or vector"
             )
         if self.kind == "none" and self.levels != (ALL,):
             raise HvaeError(

@@ -6,6 +6,7 @@ Shapes: `B` batch; `H` state; `E` evidence; `D` numbers of a code; `P` positions
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -18,8 +19,8 @@ from hvae.distributions.ranked import AutoregressiveCodes
 from hvae.levels.quantisers import Quantiser
 from hvae.nn import Shape
 from hvae.nn.codebook import Book
-from hvae.nn.transformer import Choose
-from hvae.site import Site, Visit
+from hvae.nn.transformer import Choose, unheard
+from hvae.site import Site
 
 
 class CausalNetwork(Protocol):
@@ -34,6 +35,20 @@ class CausalNetwork(Protocol):
         """So many maps, (B, *P), one code after the other."""
 
 
+Hear = Callable[[Tensor], Tensor]
+"""A context of a prior, (B, W, *P), to the same under the condition of its rows."""
+
+
+class Hearing(Protocol):
+    """A visit under a condition, of which a prior may hear by itself."""
+
+    def __call__(self, site: Site) -> Tensor:
+        """The value, as the state below is to see it."""
+
+    def prior(self, name: str, context: Tensor) -> Tensor:
+        """What the prior of a level reads, (B, W, *P), under the condition."""
+
+
 class UniformPrior(nn.Module):
     """p: each of the codes alike, at each of the `places` of a map, whatever the state."""
 
@@ -41,7 +56,7 @@ class UniformPrior(nn.Module):
         super().__init__()
         self.places = tuple(places)
 
-    def forward(self, h: Tensor, book: Book) -> Codes:
+    def forward(self, h: Tensor, book: Book, hear: Hear = unheard) -> Codes:
         return UniformCodes(book.codes, (len(h), *self.places))
 
     def extra_repr(self) -> str:
@@ -49,18 +64,33 @@ class UniformPrior(nn.Module):
 
 
 class CodePrior(nn.Module):
-    """p: each code given those before it in raster order, and the state above where the level has one.
+    """p: each code given those before it in raster order, and a context where the level has one.
 
-    Arguments: `network` over maps of codes; `see`, the state h to a context (B, W, *P) of it; None at the top.
+    Arguments: `network` over maps of codes; `see`, the state h to a context (B, W, *P) of it, which a condition may
+    enter; None at the top of a model whose priors hear of none.
     """
 
     def __init__(self, network: CausalNetwork, see: nn.Module | None = None) -> None:
         super().__init__()
         self.network, self.see = network, see
 
-    def forward(self, h: Tensor, book: Book) -> Codes:
-        context = None if self.see is None else self.see(h)
+    def forward(self, h: Tensor, book: Book, hear: Hear = unheard) -> Codes:
+        context = None if self.see is None else hear(self.see(h))
         return AutoregressiveCodes(book.codes, _Maps(self.network, book, len(h), context))
+
+
+class Blank(nn.Module):
+    """The context of a top level, which has nothing above: h -> zeros (B, W, *P), for a condition to enter."""
+
+    def __init__(self, width: int, places: Shape) -> None:
+        super().__init__()
+        self.size = (width, *places)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h.new_zeros(len(h), *self.size)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}"
 
 
 class _Maps:
@@ -82,15 +112,15 @@ class _Maps:
 class ParallelPrior(nn.Module):
     """p: all codes of a map at once, independent of each other given the state above.
 
-    Arguments: `network`, (n, state h) to logits (n, K, *P).
+    Arguments: `network`, the state h (n, ...) and what a condition makes of its context, to logits (n, K, *P).
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, h: Tensor, book: Book) -> Codes:
-        return IndependentCodes(book.codes, self.network(h), book.search)
+    def forward(self, h: Tensor, book: Book, hear: Hear = unheard) -> Codes:
+        return IndependentCodes(book.codes, self.network(h, hear), book.search)
 
 
 class Remainder(nn.Module):
@@ -155,7 +185,7 @@ class CodeLevel(nn.Module):
     """One visit of a map of codes.
 
     Arguments: `name`, the identity of the variable; `book`; `read`, (h, e) -> z_e, the encoder's output; `quantiser`,
-    (z_e, book) -> q; `prior`, (h, book) -> p; `absorb`, (h, z) -> h.
+    (z_e, book) -> q; `prior`, (h, book, hear) -> p, with `hear` of its context; `absorb`, (h, z) -> h.
     """
 
     def __init__(
@@ -165,9 +195,10 @@ class CodeLevel(nn.Module):
         self.name = name
         self.read, self.book, self.quantiser, self.prior, self.absorb = read, book, quantiser, prior, absorb
 
-    def forward(self, h: Tensor, e: Tensor | None, visit: Visit) -> Tensor:
+    def forward(self, h: Tensor, e: Tensor | None, visit: Hearing) -> Tensor:
         q = None if e is None else self.quantiser(full(self.read(h, e)), self.book)
-        return self.absorb(h, visit(Site(self.name, self.prior(h, self.book), q)))
+        p = self.prior(h, self.book, partial(visit.prior, self.name))
+        return self.absorb(h, visit(Site(self.name, p, q)))
 
     def extra_repr(self) -> str:
         return self.name

@@ -5,7 +5,8 @@ $$p(x, z \mid y) = p(x \mid z, y) \prod_l p(z_l \mid z_{>l}, y), \qquad
 
 At each chosen level y may enter three features: the state, of which prior, posterior and all that lies below are made;
 the evidence, which the posterior reads; and the value, on its way to the state below.  A prior that reads no state, the
-standard normal, stays one, as in Kingma et al. 2014, arXiv 1406.5298: z then says what y does not.
+standard normal, stays one, as in Kingma et al. 2014, arXiv 1406.5298: z then says what y does not.  A prior over codes
+may hear y by itself, in the context of its network: p(z | y) with q(z | x) and p(x | z), as in a second stage.
 
 Shapes: `n` rows; `W` width of a code; `C` channels; `...` space, if any.
 """
@@ -34,6 +35,7 @@ class Place(NamedTuple):
     state: int = 0
     evidence: int = 0
     value: int = 0
+    prior: int = 0
 
 
 class Entry:
@@ -54,7 +56,11 @@ class Entry:
         """The level's value on its way to the state below, (n, C, ...)."""
         return z
 
-    def visit(self, site: Site) -> Tensor:
+    def prior(self, name: str, context: Tensor) -> Tensor:
+        """What the level's prior alone reads, (n, C, ...)."""
+        return context
+
+    def __call__(self, site: Site) -> Tensor:
         """Visit a level; its value on its way to the state below."""
         return self.value(site.name, self.ask(site))
 
@@ -74,6 +80,9 @@ class Heard(Entry):
 
     def value(self, name: str, z: Tensor) -> Tensor:
         return self._under("value", name, z)
+
+    def prior(self, name: str, context: Tensor) -> Tensor:
+        return self._under("prior", name, context)
 
     def _under(self, what: str, name: str, feature: Tensor) -> Tensor:
         networks = self.networks[what]
@@ -112,7 +121,7 @@ class Conditioned(Conditioning):
     """One condition at some levels.
 
     Arguments: `name`, its entry of the context, and `condition`, what is asked of it; `code`, context -> (n, W), zeros
-    where nothing is known; `networks`, (feature, code) -> feature by what they enter ("state", "evidence", "value") and
+    where nothing is known; `networks`, (feature, code) -> feature by what they enter (the fields of a `Place`) and
     level; `drop`, the probability that a row loses it in training.
     """
 

@@ -66,5 +66,5 @@ class TopDown(Model):
         entry = self.condition(self.flows(visit, evidence), evidence)
         h = self.start(evidence.n)  # (n, ...)
         for name, level in self.levels.items():
-            h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry.visit)
+            h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry)
         return visit(evidence.site(self.head(self.leave(h))))

@@ -28,6 +28,11 @@ Choose = Callable[[Tensor], Tensor]
 """Logits (B, K) to one code for each row, (B,)."""
 
 
+def unheard(context: Tensor) -> Tensor:
+    """The context as it is, where no condition enters it."""
+    return context
+
+
 class CausalBlock(nn.Module):
     """Attention to earlier positions and an MLP, each around an identity: (B, T, W) -> (B, T, W)."""
 
@@ -147,11 +152,12 @@ class MutualTransformer(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, h: Tensor, hear: Callable[[Tensor], Tensor] = unheard) -> Tensor:
+        """Logits; `hear` is what a condition makes of what is known at each position, (B, W, *P) to the same."""
         where = (self.row + self.column).expand(len(h), -1, -1, -1)
         for layer in self.see:
             where = where + F.interpolate(layer(h), size=self.places, mode="bilinear")
-        t = where.flatten(2).transpose(1, 2)  # (B, T, W)
+        t = hear(where).flatten(2).transpose(1, 2)  # (B, T, W)
         for block in self.blocks:
             t = block(t)
         return self.leave(self.norm(t)).transpose(1, 2).unflatten(2, self.places)

@@ -12,8 +12,9 @@ from torch import nn
 
 from hvae.config.vqvae import CodedConfig
 from hvae.errors import HvaeError
-from hvae.levels.codebook import CodeLevel, CodePrior, ParallelPrior, UniformPrior
+from hvae.levels.codebook import Blank, CodeLevel, CodePrior, ParallelPrior, UniformPrior
 from hvae.levels.quantisers import Drawn, Gradient, Nearest, Quantiser
+from hvae.models.conditioning import Place
 from hvae.nn import Resize, Shape
 from hvae.nn.averages import AveragedBook, LivingBook, means, smoothed, unit_means
 from hvae.nn.codebook import (
@@ -65,14 +66,20 @@ def _transformer(config: CodedConfig, places: Shape, above: int) -> nn.Module:
         dropout=config.prior_dropout,
     )
     if not above:
-        return CodePrior(network)
+        return CodePrior(network, _nothing(config, places))
     return CodePrior(
         network, nn.Sequential(Resize(places), nn.Conv2d(above, width, 3, padding=1), *blocks(width, width, 1))
     )
 
 
+def _nothing(config: CodedConfig, places: Shape) -> Blank | None:
+    """The context of a top level: there is one where priors hear a condition."""
+    return Blank(config.prior_width, places) if config.condition.enters != "levels" else None
+
+
 def _pixelsnail(config: CodedConfig, places: Shape, above: int) -> nn.Module:
     width = config.prior_width
+    see = nn.Sequential(Around(above, width), Resize(places)) if above else _nothing(config, places)
     network = PixelSNAIL(
         _codes(config),
         places,
@@ -81,10 +88,10 @@ def _pixelsnail(config: CodedConfig, places: Shape, above: int) -> nn.Module:
         layers=config.prior_layers,
         heads=config.prior_heads,
         repeats=config.prior_repeats,
-        context=width if above else 0,
+        context=0 if see is None else width,
         dropout=config.prior_dropout,
     )
-    return CodePrior(network, nn.Sequential(Around(above, width), Resize(places)) if above else None)
+    return CodePrior(network, see)
 
 
 def _parallel(config: CodedConfig, places: Shape, above: int) -> nn.Module:
@@ -134,6 +141,12 @@ def level(
         prior=prior(config, places, above),
         absorb=absorb,
     )
+
+
+def place(config: CodedConfig, evidence: int) -> Place:
+    """What a condition may enter at a level of codes, whose encoder reads so many channels of evidence."""
+    heard = 0 if config.prior == "uniform" else config.prior_width
+    return Place(evidence=evidence, value=config.numbers, prior=heard)
 
 
 def _quantiser(config: CodedConfig, values: int, gradient: Gradient) -> Quantiser:

@@ -77,13 +77,31 @@ def conditioning(config: ConditionConfig, places: Mapping[str, Place]) -> Condit
     _check_size(config)
     names = list(places) if config.levels == (ALL,) else _known(config.levels, places)
     chosen = {name: places[name] for name in names}
-    networks = {what: _entries(config, {n: getattr(p, what) for n, p in chosen.items()}) for what in Place._fields}
+    heard = _ENTERED[config.enters]
+    networks = {
+        what: _entries(config, {n: getattr(p, what) if what in heard else 0 for n, p in chosen.items()})
+        for what in Place._fields
+    }
+    if config.enters != "levels" and not networks["prior"]:
+        raise HvaeError(
+            "model.condition.enters: expected levels where no prior can hear a condition, got "
+            f"{config.enters}; families of codes have such priors (--model.family vqvae --model.prior transformer)"
+        )
     optional = config.drop > 0
     if config.kind == "class":
         condition, code = Condition(classes=config.classes, optional=optional), ClassCode(config.classes, config.width)
         return Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
     condition, numbers = Condition(shape=(config.numbers,), optional=optional), VectorCode(config.numbers, config.width)
     return Conditioned(config.context, condition, code=numbers, networks=networks, drop=config.drop)
+
+
+_FEATURES = ("state", "evidence", "value")
+_ENTERED: dict[str, tuple[str, ...]] = {
+    "levels": _FEATURES,
+    "priors": ("prior",),
+    "both": (*_FEATURES, "prior"),
+}
+"""Fields of a `Place`."""
 
 
 def _entries(config: ConditionConfig, channels: Mapping[str, int]) -> dict[str, nn.Module]:

@@ -25,11 +25,10 @@ from hvae.errors import HvaeError
 from hvae.levels.codebook import CodeLevel, Plus, Remainder
 from hvae.levels.quantisers import constant
 from hvae.models import Coded
-from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.nn.mlp import Centre
 from hvae.nn.strided import Crop, Grow, Pad, Shrink, downward, upward
-from hvae.zoo.codes import check_image, level, quantised, whole
+from hvae.zoo.codes import check_image, level, place, quantised, whole
 from hvae.zoo.parts import conditioning, head_for
 
 
@@ -48,9 +47,7 @@ def build(config: RQVAEConfig, shape: Shape, bits: int) -> Coded:
         levels=list(_levels(config, places, prod(shape))),
         leave=nn.Sequential(upward(config.numbers, *network, head.width), Crop(shape[1:])),
         head=head,
-        condition=conditioning(
-            config.condition, {name: Place(evidence=config.numbers, value=config.numbers) for name in names}
-        ),
+        condition=conditioning(config.condition, {name: place(config, config.numbers) for name in names}),
     )
 
 

@@ -21,11 +21,10 @@ from hvae.config.vqvae import VQVAEConfig
 from hvae.levels import Replace
 from hvae.levels.codebook import ReadAlone
 from hvae.models import Coded
-from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.nn.mlp import Centre
 from hvae.nn.strided import Crop, Pad, downward, upward
-from hvae.zoo.codes import check_image, level, quantised, whole
+from hvae.zoo.codes import check_image, level, place, quantised, whole
 from hvae.zoo.parts import conditioning, head_for
 
 
@@ -50,5 +49,5 @@ def build(config: VQVAEConfig, shape: Shape, bits: int) -> Coded:
         ],
         leave=nn.Sequential(upward(config.numbers, *network, head.width), Crop(shape[1:])),
         head=head,
-        condition=conditioning(config.condition, {"z1": Place(evidence=config.width, value=config.numbers)}),
+        condition=conditioning(config.condition, {"z1": place(config, config.width)}),
     )

@@ -28,7 +28,7 @@ from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.nn.mlp import Centre
 from hvae.nn.strided import Crop, Pad, downward, enlarged, upward
-from hvae.zoo.codes import check_image, level, quantised, whole
+from hvae.zoo.codes import check_image, level, place, quantised, whole
 from hvae.zoo.parts import conditioning, head_for
 
 
@@ -50,7 +50,7 @@ def build(config: VQVAE2Config, shape: Shape, bits: int) -> Coded:
 
 
 def _places(config: VQVAE2Config) -> dict[str, Place]:
-    return {f"z{l + 1}": Place(evidence=config.width, value=config.numbers) for l in range(len(config.strides))}
+    return {f"z{l + 1}": place(config, config.width) for l in range(len(config.strides))}
 
 
 def _rising(config: VQVAE2Config, shape: Shape, size: Shape) -> BottomUp:

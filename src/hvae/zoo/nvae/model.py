@@ -117,7 +117,7 @@ class NVAE(Model):
         entry = self.condition(visit, evidence)
         h = self.start(evidence.n)  # (n, C, h, w)
         for name, group in self.levels.items():
-            h = group(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry.visit)
+            h = group(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry)
         return visit(evidence.site(self.head(self._framed(self.leave(h), -1))))
 
     def prepare(self, datum: Datum) -> None:
