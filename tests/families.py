@@ -69,6 +69,13 @@ FAMILIES: dict[str, ModelConfig] = {
     "ladder-clamp-sigma": LadderConfig(groups=(2,), width=8, latent=2, variance="clamp-sigma"),
     "ladder-grouped": LadderConfig(groups=(1, 1), width=32, latent=2, norm="group"),
     "lvae-grouped": LVAEConfig(network="conv", latents=(2, 2), widths=(16, 32), norm="group"),
+    "ladder-attention": LadderConfig(groups=(0, 1, 2), width=8, latent=2, attention=(0, 1, 2)),
+    "lvae-attention": LVAEConfig(network="conv", latents=(2, 2), widths=(6, 8), attention=(0, 2)),
+    "nvae-attention": NVAEConfig(**NVAE, groups=(1, 1), attention=(2, 1)),
+    "qresvae-attention": QResVAEConfig(
+        patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli", attention=(0, 4)
+    ),
+    "vdvae-attention": VDVAEConfig(**VDVAE, attention="3:2,1:1"),
     "ladder-grown": LadderConfig(groups=(0, 1, 1), width=8, latent=2, grown=(2, 1), fade=0),
     "lvae-grown": LVAEConfig(latents=(4, 3), widths=(12, 10), grown=(2,), fade=0),
     "vlae-grown": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8), grown=(2, 1), fade=0),

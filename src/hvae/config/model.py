@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from hvae.config.bounds import Deviation, Gain, Groups, Probability, Repeats, Size, Sizes, SizesOrNone, StepsOrNone
+from hvae.config.bounds import (
+    Deviation,
+    Gain,
+    Groups,
+    Heads,
+    Probability,
+    Repeats,
+    Size,
+    Sizes,
+    SizesOrNone,
+    StepsOrNone,
+)
 from hvae.config.condition import ConditionConfig
 from hvae.config.flow import FlowConfig
 from hvae.config.parse import Section
@@ -82,7 +94,39 @@ class GrowingConfig(FlowingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEConfig(FlowingConfig):
+class AttendingConfig(ModelConfig):
+    """What convolutional families share whose maps may hear themselves."""
+
+    attention: Heads = ()
+    """Heads of self-attention behind the convolutions of each scale, the data's resolution first (0: none there), as in
+    0,0,4; empty: none anywhere.  Its cost grows with the square of the places of a map."""
+
+
+def check_attention(heads: Sequence[int], widths: Sequence[int], levels: Sequence[int]) -> None:
+    """Raises HvaeError unless `heads` are none, or one number for each scale that divides its width, 0 where there are
+    no `levels`."""
+    if heads and len(heads) != len(widths):
+        raise HvaeError(
+            f"model.attention: expected one number of heads for each of the {len(widths)} scales, or none, got "
+            f"{short(tuple(heads))}"
+        )
+    for count, width, here in zip(heads, widths, levels, strict=False):
+        if count and (width % count or not here):
+            raise HvaeError(
+                f"model.attention: expected heads that divide the {width} channels of their scale, which has "
+                f"{'levels' if here else 'no level, so 0'}, got {count}"
+            )
+
+
+def check_attended(network: str, heads: Sequence[int], widths: Sequence[int]) -> None:
+    """The same for a family that may be one of vectors."""
+    if any(heads) and network != "conv":
+        raise HvaeError(f"model.attention: expected model.network conv, whose features are maps, got {network}")
+    check_attention(heads, widths, widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig(FlowingConfig, AttendingConfig):
     """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
 
     family: ClassVar[str] = "vae"
@@ -96,9 +140,13 @@ class VAEConfig(FlowingConfig):
     widths: Sizes = (512, 512)
     """Width of each hidden layer from the data up; with conv each entry after the first halves the resolution."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_attended(self.network, self.attention, self.widths)
+
 
 @dataclass(frozen=True, kw_only=True)
-class MarkovConfig(ModelConfig):
+class MarkovConfig(AttendingConfig):
     """Bottom-up hierarchical VAE: p and q are both Markov chains, z1 nearest the data."""
 
     family: ClassVar[str] = "markov"
@@ -113,9 +161,13 @@ class MarkovConfig(ModelConfig):
     widths: Sizes = (512, 256, 128, 64, 32)
     """Hidden width between each level and the one below, z1 first."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_attended(self.network, self.attention, self.widths)
+
 
 @dataclass(frozen=True, kw_only=True)
-class LVAEConfig(GrowingConfig):
+class LVAEConfig(GrowingConfig, AttendingConfig):
     """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
 
     family: ClassVar[str] = "lvae"
@@ -132,9 +184,13 @@ class LVAEConfig(GrowingConfig):
     posterior: Merge = "precision"
     """How the bottom-up and the top-down side merge: precision (the paper), concat, linear (LadderLevel), residual."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_attended(self.network, self.attention, self.widths)
+
 
 @dataclass(frozen=True, kw_only=True)
-class VLAEConfig(GrowingConfig):
+class VLAEConfig(GrowingConfig, AttendingConfig):
     """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
 
     family: ClassVar[str] = "vlae"
@@ -148,9 +204,13 @@ class VLAEConfig(GrowingConfig):
     widths: Sizes = (512, 256, 128)
     """Hidden width of each depth, from the data up; with conv each entry after the first halves the resolution."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_attended(self.network, self.attention, self.widths)
+
 
 @dataclass(frozen=True, kw_only=True)
-class LadderConfig(GrowingConfig):
+class LadderConfig(GrowingConfig, AttendingConfig):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 
     family: ClassVar[str] = "ladder"
@@ -184,3 +244,9 @@ class LadderConfig(GrowingConfig):
                 f"model.widths: expected one number for each of the {len(self.groups)} scales of model.groups, "
                 f"or none, got {short(self.widths)}"
             )
+        check_attention(self.attention, self.scale_widths, self.groups)
+
+    @property
+    def scale_widths(self) -> tuple[int, ...]:
+        """Channels at each scale, the data's resolution first."""
+        return self.widths or (self.width,) * len(self.groups)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from hvae.config.bounds import Bound, Length, Repeats, RepeatsOrNone, Size
-from hvae.config.model import AnyLikelihood, ModelConfig
+from hvae.config.model import AnyLikelihood, AttendingConfig, check_attention
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class NVAEConfig(ModelConfig):
+class NVAEConfig(AttendingConfig):
     """NVAE (Vahdat and Kautz 2020): residual cells with batch norm, several latents a scale, optional flows.
 
     >>> NVAEConfig(groups=(4, 2)).levels
@@ -61,6 +61,9 @@ class NVAEConfig(ModelConfig):
             )
         if self.variance != "softclamp":
             raise HvaeError(f"model.variance: nvae is softclamp by definition, got {self.variance}; leave it out")
+        for width in (self.encoder_width, self.decoder_width):
+            widths = [width * 2 ** (self.blocks + scale) for scale in range(len(self.groups))]
+            check_attention(self.attention, widths, self.groups)
 
     @property
     def levels(self) -> int:

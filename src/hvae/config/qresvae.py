@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hvae.config.bounds import Deviation, Groups, Repeats, Size, Sizes
-from hvae.config.model import AnyLikelihood, ModelConfig, Variance
+from hvae.config.model import AnyLikelihood, AttendingConfig, Variance, check_attention
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class QResVAEConfig(ModelConfig):
+class QResVAEConfig(AttendingConfig):
     """Quantised ladder for lossy coding: latents are rounded and sent, so that any number of top levels is a preview.
 
     Of the likelihood N(mu, sigma^2) the loss is rate + squared error / (2 sigma^2): see `sigma`.
@@ -48,6 +48,7 @@ class QResVAEConfig(ModelConfig):
                 f"model.groups: expected levels at each scale and a width for each of them, got groups {self.groups} "
                 f"and widths {self.widths}; e.g. groups 1,2,2 and widths 64,96,128"
             )
+        check_attention(self.attention, self.widths, self.groups)
 
     @property
     def trade(self) -> float:

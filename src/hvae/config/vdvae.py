@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from hvae.config.bounds import Bound, Length, Side, Size
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
-from hvae.config.vdvae_blocks import custom_widths, decoder_blocks, encoder_blocks
+from hvae.config.vdvae_blocks import custom_widths, decoder_blocks, encoder_blocks, heads
 from hvae.errors import HvaeError
 
 Blocks = Annotated[str, Length(0, 1000)]
@@ -44,6 +44,9 @@ class VDVAEConfig(ModelConfig):
     """Channels inside a block, as a fraction of those outside."""
     custom_widths: Annotated[str, Length(0, 1000)] = ""
     """Channels at single resolutions, as in 512:32,256:64; `width` holds for all others."""
+    attention: Annotated[str, Length(0, 1000)] = ""
+    """Heads of self-attention at single resolutions, as in 8:4,4:4: behind each block on the way up, before each
+    level on the way down.  Its cost grows with the square of the places of a map."""
     no_bias_above: Side = 64
     """Finest resolution whose state starts from a learned bias."""
     shift: Annotated[float, Bound(least=-1e6, most=1e6)] = -127.5
@@ -57,6 +60,7 @@ class VDVAEConfig(ModelConfig):
         super().__post_init__()
         self._check_meeting()
         self._check_widths()
+        self._check_heads()
 
     @property
     def levels(self) -> int:
@@ -91,6 +95,19 @@ class VDVAEConfig(ModelConfig):
                 f"model.decoder: expected it to lead from resolution {up[-1]} to {up[0]}, as model.encoder does "
                 f"the other way; it leads from {down[0]} to {down[-1]}"
             )
+
+    @property
+    def heads(self) -> dict[int, int]:
+        """Heads of attention at each resolution that has any."""
+        return heads(self.attention)
+
+    def _check_heads(self) -> None:
+        for resolution, count in self.heads.items():
+            if resolution not in self.resolutions or self.widths[resolution] % count:
+                raise HvaeError(
+                    f"model.attention: expected heads that divide the channels of a resolution, {self.widths}; got "
+                    f"{count} at {resolution}"
+                )
 
     def _check_widths(self) -> None:
         lost = next((r for r in custom_widths(self.custom_widths) if r not in self.resolutions), None)

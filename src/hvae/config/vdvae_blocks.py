@@ -82,10 +82,19 @@ def custom_widths(text: str) -> dict[int, int]:
     >>> custom_widths("512:32,256:64")
     {512: 32, 256: 64}
     """
+    return _by_resolution(text, "custom_widths", "channels")
+
+
+def heads(text: str) -> dict[int, int]:
+    """Heads of attention by resolution, from a string such as "8:4,4:4".  Raises HvaeError where it cannot be read."""
+    return _by_resolution(text, "attention", "heads")
+
+
+def _by_resolution(text: str, key: str, what: str) -> dict[int, int]:
     pairs = [re.fullmatch(r"\s*(\d{1,4})\s*:\s*(\d{1,6})\s*", part) for part in text.split(",") if text]
     numbers = [(int(pair[1]), int(pair[2])) for pair in pairs if pair]
     if len(numbers) < len(pairs) or any(min(pair) < 1 for pair in numbers):
-        raise HvaeError(f"model.custom_widths: expected resolution:channels as in 512:32,256:64, got '{text}'")
+        raise HvaeError(f"model.{key}: expected resolution:{what} as in 16:32,8:64, got '{text}'")
     return dict(numbers)
 
 

@@ -5,7 +5,7 @@ Shapes: `B` batch; `C` channels; `h w` space; a step down halves the space, roun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -91,11 +91,23 @@ def pointwise(a: int, b: int, gain: float = 1.0) -> nn.Module:
     return scaled(nn.Conv2d(a, b, 1), gain)
 
 
-class ConvKit(Kit):
-    """Convolutions: features are maps, the first at the data's resolution, each further one at half of it."""
+Then = Callable[[Shape], list[nn.Module]]
+"""What a network to features of a shape ends in, beside its block."""
 
-    def __init__(self, norm: Norm = unnormalised) -> None:
-        self.norm = norm
+
+def nothing_more(feature: Shape) -> list[nn.Module]:
+    """Nothing."""
+    return []
+
+
+class ConvKit(Kit):
+    """Convolutions: features are maps, the first at the data's resolution, each further one at half of it.
+
+    `then` says what each network ends in beside its block, by the shape of its output.
+    """
+
+    def __init__(self, norm: Norm = unnormalised, then: Then = nothing_more) -> None:
+        self.norm, self.then = norm, then
 
     def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
         shapes: list[Shape] = []
@@ -109,10 +121,12 @@ class ConvKit(Kit):
         return (dims, *feature[1:])
 
     def enter(self, data: Shape, to: Shape) -> nn.Module:
-        return nn.Sequential(Centre(), conv(data[0], to[0]), self.norm(to[0]), ResidualBlock(to[0], gain=0.5))
+        first = [Centre(), conv(data[0], to[0]), self.norm(to[0])]
+        return nn.Sequential(*first, ResidualBlock(to[0], gain=0.5), *self.then(to))
 
     def connect(self, a: Shape, b: Shape) -> nn.Module:
-        return nn.Sequential(*self._resize(a, b), self.norm(b[0]), ResidualBlock(b[0], gain=0.5), nn.SiLU())
+        first = [*self._resize(a, b), self.norm(b[0])]
+        return nn.Sequential(*first, ResidualBlock(b[0], gain=0.5), *self.then(b), nn.SiLU())
 
     def _resize(self, a: Shape, b: Shape) -> list[nn.Module]:
         if a[1:] == b[1:]:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.attention import Attention
 from hvae.nn.conv import conv, pointwise, scaled
 
 HEARD = 1000.0
@@ -85,26 +86,12 @@ class Block(nn.Module):
         return out
 
 
-class Attention(nn.Module):
-    """Each position hears all others, one head, (B, W, h, w) -> (B, W, h, w); silent at the start."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm, self.ask, self.out = normed(width), pointwise(width, 3 * width), pointwise(width, width, 0.0)
-
-    def forward(self, h: Tensor) -> Tensor:
-        q, k, v = self.ask(self.norm(h)).flatten(2).transpose(1, 2).chunk(3, -1)
-        heard = F.scaled_dot_product_attention(q, k, v)
-        out: Tensor = h + self.out(heard.transpose(1, 2).unflatten(2, h.shape[2:]))
-        return out
-
-
 class Attended(nn.Module):
     """A block, and attention behind it."""
 
     def __init__(self, block: Block, width: int) -> None:
         super().__init__()
-        self.block, self.attention = block, Attention(width)
+        self.block, self.attention = block, Attention(width, normed)
 
     def forward(self, h: Tensor, g: Tensor) -> Tensor:
         out: Tensor = self.attention(self.block(h, g))
@@ -164,7 +151,7 @@ class UNet(nn.Module):
             self.down.append(Blocks(block(wide, wide) for _ in range(blocks)))
             width = wide
         self.before, self.after = Block(last, last, heard, dropout), Block(last, last, heard, dropout)
-        self.middle = Attention(last) if middle else nn.Identity()
+        self.middle = Attention(last, normed) if middle else nn.Identity()
         for scale in reversed(range(len(widths))):
             wide = widths[scale]
             self.up.append(Blocks(block(2 * wide, wide) for _ in range(blocks + 1)))

@@ -32,7 +32,7 @@ from hvae.nn.patch import Everywhere
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
-from hvae.zoo.pyramid import network, residual, rising, scales
+from hvae.zoo.pyramid import attending, network, residual, rising, scales
 
 _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size)),
@@ -53,10 +53,10 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
             f"the {config.family} needs images (C, H, W) and at least one level; got data of shape {shape} "
             f"and model.groups {config.groups}; for vectors choose model.family lvae"
         )
-    sizes, widths = scales(shape[1:], len(config.groups)), _widths(config)
+    sizes, widths = scales(shape[1:], len(config.groups)), config.scale_widths
     added = _crown(config, sizes)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
-    up = rising(config.groups, first, widths, lambda scale: _blocks(config, widths[scale]))
+    up = rising(config.groups, first, widths, lambda scale: _blocks(config, scale))
     return added.walk(
         shape,
         bottom_up=BottomUp({**dict(up.blocks.items()), **added.features}),
@@ -71,24 +71,21 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
 
 def _crown(config: LadderConfig, sizes: list[Shape]) -> Crown:
     """What was grown on top: it reads the feature of the top level, and moves the state that the walk starts from."""
-    shapes = [(width, *size) for width, size in zip(_widths(config), sizes, strict=True)]
+    shapes = [(width, *size) for width, size in zip(config.scale_widths, sizes, strict=True)]
     top = max(scale for scale, count in enumerate(config.groups) if count)
     return crown(config, ConvKit(), sum(config.groups), shapes[top], shapes[-1])
 
 
-def _widths(config: LadderConfig) -> list[int]:
-    """Channels at each scale, finest first."""
-    return list(config.widths) or [config.width] * len(config.groups)
-
-
 def _each(config: LadderConfig) -> list[int]:
     """Channels of the feature of each level, z1 first."""
-    scales_of = zip(_widths(config), config.groups, strict=True)
+    scales_of = zip(config.scale_widths, config.groups, strict=True)
     return [width for width, count in scales_of for _ in range(count)]
 
 
-def _blocks(config: LadderConfig, width: int) -> list[nn.Module]:
+def _blocks(config: LadderConfig, scale: int) -> list[nn.Module]:
+    width = config.scale_widths[scale]
     blocks = residual(config.groups, width, config.blocks, config.dropout, _NORMS[config.norm])
+    blocks += attending(config, scale, width)
     return [_kept(config, block) for block in blocks]
 
 
@@ -97,18 +94,18 @@ def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
 
 
 def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
-    shapes = [(width, *size) for width, size in zip(_widths(config), sizes, strict=True)]
+    shapes = [(width, *size) for width, size in zip(config.scale_widths, sizes, strict=True)]
     number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
-    for shape, count in zip(reversed(shapes), reversed(config.groups), strict=True):
-        for _ in range(count):
-            yield _level(config, f"z{number}", shape[0], nn.Sequential(*layout, *_finer(here, shape)))
+    for scale, shape in reversed(list(enumerate(shapes))):
+        for _ in range(config.groups[scale]):
+            yield _level(config, f"z{number}", scale, nn.Sequential(*layout, *_finer(here, shape)))
             number, here, layout = number - 1, shape, []
 
 
 def _places(config: LadderConfig) -> dict[str, Place]:
     """The state tells prior, posterior and all below; a posterior that reads the evidence alone is told beside it."""
     widths = _each(config)
-    above = [*widths[1:], _widths(config)[-1]]  # of the state that comes from the level above
+    above = [*widths[1:], config.scale_widths[-1]]  # of the state that comes from the level above
     evidence = widths if config.posterior == "precision" else [0] * len(widths)
     return {f"z{l}": Place(state=above[l - 1], evidence=evidence[l - 1]) for l in range(len(widths), 0, -1)}
 
@@ -119,8 +116,8 @@ def _finer(here: Shape, there: Shape) -> list[nn.Module]:
     return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
 
 
-def _level(config: LadderConfig, name: str, w: int, enter: nn.Module) -> Level:
-    d, positive = config.latent, variance(config.variance)
+def _level(config: LadderConfig, name: str, scale: int, enter: nn.Module) -> Level:
+    w, d, positive = config.scale_widths[scale], config.latent, variance(config.variance)
     networks = {
         "message": lambda: _network(config, w, w, 2 * d),
         "joint": lambda: _network(config, 2 * w, w, 2 * d),
@@ -132,7 +129,7 @@ def _level(config: LadderConfig, name: str, w: int, enter: nn.Module) -> Level:
         enter=enter,
         prior=SplitPrior(_network(config, w, w, 2 * d + w), positive, d),
         posterior=merge(config.posterior, positive, networks),
-        absorb=Add(inject, nn.Sequential(*_blocks(config, w))),
+        absorb=Add(inject, nn.Sequential(*_blocks(config, scale))),
     )
 
 
@@ -143,7 +140,7 @@ def _network(config: LadderConfig, channels: int, width: int, out: int) -> nn.Mo
 def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Module:
     """The last state to raw likelihood parameters; scales without a level have their `widths`, or half the last one."""
     layers: list[nn.Module] = []
-    lowest, widths = next(scale for scale, count in enumerate(config.groups) if count), _widths(config)
+    lowest, widths = next(scale for scale, count in enumerate(config.groups) if count), config.scale_widths
     w = widths[lowest]
     for scale in reversed(range(lowest)):
         fine = config.widths[scale] if config.widths else max(w // 2, 8)

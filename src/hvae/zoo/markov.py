@@ -18,13 +18,14 @@ from hvae.levels import variance
 from hvae.models import Markov
 from hvae.models.conditioning import Place
 from hvae.nn import Kit, Shape
-from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
+from hvae.zoo.parts import conditioning, head_for, kit_for, same_length, then_attending
 
 
 def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
     """A network of two layers for each conditional of both chains."""
     same_length(config, config.latents, config.widths)
-    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
+    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape))
+    head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latents = [kit.latent(h, d) for h, d in zip(widths, config.latents, strict=True)]
     first = nn.Sequential(kit.enter(shape, widths[0]), kit.gaussian(widths[0], config.latents[0]))

@@ -19,27 +19,33 @@ from hvae.levels.heads import Head
 from hvae.levels.likelihoods import head
 from hvae.models.conditioning import Conditioned, Conditioning, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
+from hvae.nn.attention import attention
+from hvae.nn.conv import Then, nothing_more
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
-from hvae.nn.kit import grouped
+from hvae.nn.kit import Norm, grouped, unnormalised
 
-KITS: dict[tuple[str, str], Callable[[], Kit]] = {
-    ("mlp", "none"): MLPKit,
-    ("mlp", "batch"): lambda: MLPKit(nn.BatchNorm1d),
-    ("mlp", "group"): lambda: MLPKit(grouped),
-    ("mlp-tanh", "none"): TanhKit,
-    ("mlp-tanh", "batch"): lambda: TanhKit(nn.BatchNorm1d),
-    ("mlp-tanh", "group"): lambda: TanhKit(grouped),
-    ("conv", "none"): ConvKit,
-    ("conv", "group"): lambda: ConvKit(grouped),
-    ("conv", "batch"): lambda: ConvKit(nn.BatchNorm2d),
+VECTORS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm1d, "group": grouped}
+MAPS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm2d, "group": grouped}
+KITS: dict[str, Callable[[str, Then], Kit]] = {
+    "mlp": lambda norm, then: MLPKit(VECTORS[norm]),
+    "mlp-tanh": lambda norm, then: TanhKit(VECTORS[norm]),
+    "conv": lambda norm, then: ConvKit(MAPS[norm], then),
 }
 
 
-def kit_for(network: str, norm: str) -> Kit:
-    """Layers for vectors ("mlp") or for images ("conv"), with a normalisation by name."""
-    if (network, norm) not in KITS:
-        raise unknown("kind of layers", f"{network} {norm}", [" ".join(kind) for kind in KITS])
-    return KITS[network, norm]()
+def kit_for(network: str, norm: str, then: Then = nothing_more) -> Kit:
+    """Layers for vectors ("mlp") or for images ("conv"), with a normalisation by name; `then` is of images alone."""
+    if network not in KITS or norm not in MAPS:
+        raise unknown("kind of layers", f"{network} {norm}", [f"{kit} {kind}" for kit in KITS for kind in MAPS])
+    return KITS[network](norm, then)
+
+
+def then_attending(heads: Sequence[int], data: Shape) -> Then:
+    """What networks to maps end in: attention with so many `heads` at each scale of the data, the finest first."""
+    if not any(heads):
+        return nothing_more
+    at = {shape[1:]: shape[0] for shape in ConvKit().shapes(data, heads)}
+    return lambda feature: attention(feature[0], at.get(feature[1:], 0))
 
 
 def head_for(config: ModelConfig, shape: Shape, bits: int) -> Head:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from hvae.config.model import AttendingConfig
 from hvae.nn import BottomUp, ResidualBlock, Shape
+from hvae.nn.attention import attention
 from hvae.nn.conv import conv, halved, pointwise
 from hvae.nn.kit import Norm, unnormalised
 
@@ -57,6 +59,11 @@ def residual(
     """Residual blocks that start at sqrt(1/N) of their size, N as many as lie one after the other on the way down."""
     gain = math.sqrt(1 / (sum(groups) * count))
     return [ResidualBlock(width, gain=gain, dropout=dropout, norm=norm) for _ in range(count)]
+
+
+def attending(config: AttendingConfig, scale: int, width: int) -> list[nn.Module]:
+    """The attention that a configuration asks for behind the convolutions of a scale; none where it says nothing."""
+    return attention(width, config.attention[scale]) if config.attention else []
 
 
 def network(channels: int, width: int, out: int, gain: float = QUIET) -> nn.Module:

@@ -29,7 +29,7 @@ from hvae.nn.conv import SubPixel, pointwise
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere, Patches, Unpatched, patched
 from hvae.zoo.parts import conditioning, head_for
-from hvae.zoo.pyramid import network, residual, rising, scales
+from hvae.zoo.pyramid import attending, network, residual, rising, scales
 
 
 def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
@@ -40,7 +40,7 @@ def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
     first = [Centre(), Patches(shape[0], config.widths[0], config.patch)]
     return TopDown(
         shape,
-        bottom_up=rising(config.groups, first, config.widths, lambda scale: _blocks(config, config.widths[scale])),
+        bottom_up=rising(config.groups, first, config.widths, lambda scale: _blocks(config, scale)),
         start=Everywhere(config.widths[-1], sizes[-1]),
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width, shape),
@@ -49,8 +49,9 @@ def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
     )
 
 
-def _blocks(config: QResVAEConfig, width: int) -> list[nn.Module]:
-    return residual(config.groups, width, config.blocks)
+def _blocks(config: QResVAEConfig, scale: int) -> list[nn.Module]:
+    width = config.widths[scale]
+    return [*residual(config.groups, width, config.blocks), *attending(config, scale, width)]
 
 
 def _levels(config: QResVAEConfig, sizes: list[Shape]) -> Iterator[Level]:
@@ -61,7 +62,7 @@ def _levels(config: QResVAEConfig, sizes: list[Shape]) -> Iterator[Level]:
         if scale < len(sizes) - 1:
             climb += [nn.SiLU(), SubPixel(above, width, sizes[scale])]
         for _ in range(config.groups[scale]):
-            yield _level(config, f"z{number}", width, nn.Sequential(*climb))
+            yield _level(config, f"z{number}", scale, nn.Sequential(*climb))
             number, climb = number - 1, []
         above = width
 
@@ -73,15 +74,15 @@ def _places(config: QResVAEConfig) -> dict[str, Place]:
     return {f"z{l}": Place(state=above[l - 1]) for l in range(len(here), 0, -1)}
 
 
-def _level(config: QResVAEConfig, name: str, width: int, enter: nn.Module) -> Level:
-    d = config.latent
+def _level(config: QResVAEConfig, name: str, scale: int, enter: nn.Module) -> Level:
+    d, width = config.latent, config.widths[scale]
     prior = SplitPrior(network(width, width, 2 * d + width), variance(config.variance), d)
     return Level(
         name,
         enter=enter,
         prior=Blurred(prior),
         posterior=Noisy(network(2 * width, width, d, gain=1.0)),
-        absorb=Add(pointwise(d, width, math.sqrt(1 / sum(config.groups))), nn.Sequential(*_blocks(config, width))),
+        absorb=Add(pointwise(d, width, math.sqrt(1 / sum(config.groups))), nn.Sequential(*_blocks(config, scale))),
     )
 
 

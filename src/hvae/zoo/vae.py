@@ -18,12 +18,13 @@ from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.zoo.flows import Channels, flows
-from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_for
+from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_for, then_attending
 
 
 def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
     """One level above an encoder and below a decoder that mirror each other."""
-    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
+    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape))
+    head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latent = kit.latent(widths[-1], config.latent)
     level = Level(

@@ -30,6 +30,7 @@ from hvae.levels.heads import Head, MixtureHead
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Recomputed, Shape, Start
+from hvae.nn.attention import attention
 from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Twin
 from hvae.nn.conv import scaled
 from hvae.nn.resample import Affine, Bias, Normalise, Pool, Take
@@ -118,9 +119,16 @@ def _climb(config: VDVAEConfig, channels: int) -> dict[str, nn.Module]:
     chains[config.resolutions[0]]["enter"] = enter
     for i, block in enumerate(blocks):
         chains[block.above][f"block{i}"] = _block(config, block.resolution, len(blocks))
+        chains[block.above].update(_attention(config, block.resolution, f"attention{i}"))
         if block.pool > 1:
             chains[block.above][f"pool{i}"] = _pool(config, block)
     return {str(r): nn.Sequential(chain) for r, chain in chains.items()}
+
+
+def _attention(config: VDVAEConfig, resolution: int, name: str = "attention") -> dict[str, nn.Module]:
+    """Attention at a resolution, by name, if the configuration asks for it."""
+    layers = attention(config.widths[resolution], config.heads.get(resolution, 0))
+    return dict(zip([name], layers, strict=False))
 
 
 def _pool(config: VDVAEConfig, block: Climb) -> Pool:
@@ -161,10 +169,11 @@ def _levels(config: VDVAEConfig, sizes: Sizes) -> Iterator[TwinLevel]:
 
 def _enter(config: VDVAEConfig, sizes: Sizes, block: Descent) -> nn.Module:
     """What a resolution starts from: the state above, as published cut to the channels here, and a learned bias."""
+    heard = _attention(config, block.resolution)
     if not block.source:
-        return nn.Identity()
+        return nn.Sequential(OrderedDict(heard)) if heard else nn.Identity()
     width, size = config.widths[block.resolution], sizes[block.resolution]
     steps = OrderedDict[str, nn.Module](take=Take(width, size))
     if block.resolution <= config.no_bias_above:
         steps["start"] = Bias((width, *size))
-    return nn.Sequential(steps)
+    return nn.Sequential(steps | heard)

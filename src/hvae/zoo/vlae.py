@@ -19,13 +19,14 @@ from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape, from_vector, to_gaussian
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import crown
-from hvae.zoo.parts import conditioning, head_for, kit_for, same_length
+from hvae.zoo.parts import conditioning, head_for, kit_for, same_length, then_attending
 
 
 def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     """One feature and one latent vector a depth."""
     same_length(config, config.latents, config.widths)
-    kit, head = kit_for(config.network, config.norm), head_for(config, shape, bits)
+    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape))
+    head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     up = {"z1": kit.enter(shape, widths[0])}
     up |= {f"z{l + 1}": kit.connect(widths[l - 1], widths[l]) for l in range(1, len(widths))}

@@ -22,6 +22,7 @@ from hvae.nn.masked import Shifts
 from hvae.nn.mlp import Centre
 from hvae.zoo.nvae.model import NVAE, Group, Posterior, Standard
 from hvae.zoo.parts import conditioning, head_for
+from hvae.zoo.pyramid import attending
 
 EXPANSION = 6
 """Of the cells between levels; those below the last level are half as wide, at a higher resolution."""
@@ -71,7 +72,7 @@ def _bottom_up(config: NVAEConfig, channels: int) -> dict[str, nn.Module]:
             pending.append(_down(config, w))
             w *= 2
         for _ in range(count):
-            cells = [_residual(config, w) for _ in range(config.encoder_cells)]
+            cells = [*(_residual(config, w) for _ in range(config.encoder_cells)), *attending(config, scale, w)]
             last = [nn.ELU(), LengthConv(w, w, 1), nn.ELU()] if len(up) == config.levels - 1 else []
             up[f"z{len(up) + 1}"] = nn.Sequential(*pending, *cells, *last)
             pending = []
@@ -87,13 +88,12 @@ def _down(config: NVAEConfig, w: int) -> nn.Module:
 
 
 def _groups(config: NVAEConfig) -> Iterator[Group]:
-    number, factor = config.levels, config.factor
+    number = config.levels
     for scale, count in reversed(list(enumerate(config.groups))):
         for place in range(count):
             crossing = place == 0 and scale < len(config.groups) - 1
-            yield _group(config, f"z{number}", factor, crossing=crossing, top=number == config.levels)
+            yield _group(config, f"z{number}", scale, crossing=crossing, top=number == config.levels)
             number -= 1
-        factor //= 2
 
 
 def _places(config: NVAEConfig) -> dict[str, Place]:
@@ -106,10 +106,11 @@ def _places(config: NVAEConfig) -> dict[str, Place]:
     return top | {name: Place(state=c) for name, c in zip(names[1:], states[1:], strict=False)}
 
 
-def _group(config: NVAEConfig, name: str, factor: int, *, crossing: bool, top: bool) -> Group:
-    """A level at 1 / `factor` of the data's resolution; `crossing` says that the state comes from half of its own."""
+def _group(config: NVAEConfig, name: str, scale: int, *, crossing: bool, top: bool) -> Group:
+    """A level at a scale, the finest 0; `crossing` says that the state comes from half of its resolution."""
+    factor = 2 ** (config.blocks + scale)
     d, a, c = config.latent, config.encoder_width * factor, config.decoder_width * factor
-    cells = [_inverted(config, c, EXPANSION) for _ in range(config.decoder_cells)]
+    cells = [*(_inverted(config, c, EXPANSION) for _ in range(config.decoder_cells)), *attending(config, scale, c)]
     up = [_up(config, 2 * c, EXPANSION)] if crossing else []
     return Group(
         name,
