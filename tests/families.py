@@ -63,6 +63,9 @@ FAMILIES: dict[str, ModelConfig] = {
     "ladder-recomputed": LadderConfig(groups=(0, 2, 1), width=8, latent=2, checkpoint=True, dropout=0.3),
     "ladder-everywhere": LadderConfig(groups=(0, 1, 1), width=8, latent=2, start="everywhere"),
     "ladder-widths": LadderConfig(groups=(1, 0, 2), widths=(4, 6, 8), latent=2),
+    "ladder-latents": LadderConfig(
+        groups=(1, 0, 2), width=8, latents=(1, 7, 3), flow=FlowConfig(posterior="affine", levels=("z2",), **FLOW)
+    ),
     "ladder-widths-bare": LadderConfig(groups=(0, 1, 1), widths=(5, 6, 4), latent=2, start="everywhere"),
     "ladder-clamp": LadderConfig(groups=(2,), width=8, latent=2, variance="clamp"),
     "ladder-softplus": LadderConfig(groups=(2,), width=8, latent=2, variance="softplus"),

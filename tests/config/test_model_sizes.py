@@ -17,6 +17,8 @@ from hvae.errors import HvaeError
         (lambda: LadderConfig(groups=(1, 1), widths=(8, 8, 8)), "model.widths: expected one number for each of the 2"),
         (lambda: LadderConfig(groups=(1, 1), widths=(8, 0)), r"model.widths\[1\]: expected at least 1, got 0"),
         (lambda: LadderConfig(groups=(1, 1), widths=(8, 10**7)), r"model.widths\[1\]: expected at most 1,000,000"),
+        (lambda: LadderConfig(groups=(1, 1), latents=(8,)), "model.latents: expected one number for each of the 2"),
+        (lambda: LadderConfig(groups=(1, 1), latents=(8, 0)), r"model.latents\[1\]: expected at least 1, got 0"),
         (lambda: LadderConfig(groups=(1, 1), widths=(8, 8.5)), "model.widths"),
         (lambda: LadderConfig(dropout=1.0), "model.dropout: expected a probability"),
         (lambda: LVAEConfig(latents=(4, 0)), r"model.latents\[1\]: expected at least 1, got 0"),

@@ -147,3 +147,9 @@ def test_group_normalisation_in_every_family_that_has_a_norm(
     assert any(isinstance(part, nn.GroupNorm) for part in model.modules())
     loss, slopes = learned(model, x)
     assert torch.isfinite(loss) and len(slopes) == len(list(model.parameters()))
+
+
+def test_each_scale_has_latents_of_its_own_size() -> None:
+    model = ladder(LadderConfig(groups=(1, 2), width=8, latents=(3, 5)))
+    shapes = {record.name: tuple(record.value.shape[1:]) for record in model(pictures()).latents}
+    assert shapes == {"z1": (3, 9, 7), "z2": (5, 5, 4), "z3": (5, 5, 4)}

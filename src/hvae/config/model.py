@@ -223,6 +223,9 @@ class LadderConfig(GrowingConfig, AttendingConfig):
     """Channels at each scale, the data's resolution first, in place of one width for all; empty: `width` everywhere."""
     latent: Size = 8
     """Channels of each latent."""
+    latents: SizesOrNone = ()
+    """Channels of each latent by scale, the data's resolution first, in place of one number for all; empty: `latent`
+    everywhere."""
     blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
     posterior: Merge = "residual"
@@ -239,14 +242,20 @@ class LadderConfig(GrowingConfig, AttendingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.widths and len(self.widths) != len(self.groups):
-            raise HvaeError(
-                f"model.widths: expected one number for each of the {len(self.groups)} scales of model.groups, "
-                f"or none, got {short(self.widths)}"
-            )
+        for key, sizes in (("widths", self.widths), ("latents", self.latents)):
+            if sizes and len(sizes) != len(self.groups):
+                raise HvaeError(
+                    f"model.{key}: expected one number for each of the {len(self.groups)} scales of model.groups, "
+                    f"or none, got {short(sizes)}"
+                )
         check_attention(self.attention, self.scale_widths, self.groups)
 
     @property
     def scale_widths(self) -> tuple[int, ...]:
         """Channels at each scale, the data's resolution first."""
         return self.widths or (self.width,) * len(self.groups)
+
+    @property
+    def scale_latents(self) -> tuple[int, ...]:
+        """Channels of a latent at each scale, the data's resolution first."""
+        return self.latents or (self.latent,) * len(self.groups)

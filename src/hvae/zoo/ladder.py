@@ -64,7 +64,7 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         levels=[*added.levels, *_levels(config, sizes)],
         leave=_leave(config, sizes, head.width),
         head=head,
-        flows=flows(config.flow, {f"z{l}": Channels(config.latent, w) for l, w in enumerate(_each(config), start=1)}),
+        flows=flows(config.flow, _channels(config)),
         condition=conditioning(config.condition, _places(config)),
     )
 
@@ -80,6 +80,13 @@ def _each(config: LadderConfig) -> list[int]:
     """Channels of the feature of each level, z1 first."""
     scales_of = zip(config.scale_widths, config.groups, strict=True)
     return [width for width, count in scales_of for _ in range(count)]
+
+
+def _channels(config: LadderConfig) -> dict[str, Channels]:
+    """Channels of the latent and of the feature of each level."""
+    by_scale = zip(config.scale_latents, config.scale_widths, config.groups, strict=True)
+    each = [Channels(latent, width) for latent, width, count in by_scale for _ in range(count)]
+    return {f"z{l}": channels for l, channels in enumerate(each, start=1)}
 
 
 def _blocks(config: LadderConfig, scale: int) -> list[nn.Module]:
@@ -117,7 +124,7 @@ def _finer(here: Shape, there: Shape) -> list[nn.Module]:
 
 
 def _level(config: LadderConfig, name: str, scale: int, enter: nn.Module) -> Level:
-    w, d, positive = config.scale_widths[scale], config.latent, variance(config.variance)
+    w, d, positive = config.scale_widths[scale], config.scale_latents[scale], variance(config.variance)
     networks = {
         "message": lambda: _network(config, w, w, 2 * d),
         "joint": lambda: _network(config, 2 * w, w, 2 * d),
