@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Fraction, Levels, Size
+from hvae.config.bounds import Bound, Fraction, Levels, Size, SizesOrNone
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
@@ -50,6 +50,9 @@ class ConditionConfig(Section):
     """Numbers of a vector (0: as the data have; training fills it in)."""
     width: Size = 64
     """Size of what the networks see of it: the embedding of a class, or the hidden layer of a vector."""
+    classifier: SizesOrNone = ()
+    """Hidden widths of a network q(y given x) that guesses a class that is not known, in training (objective.kind m2)
+    and after it; none: no such network."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,6 +67,12 @@ class ConditionConfig(Section):
         if self.kind == "none" and self.levels != (ALL,):
             raise HvaeError(
                 "model.condition.levels: there is no condition to place; set model.condition.kind to class or vector"
+            )
+        if self.classifier and self.kind != "class":
+            raise HvaeError("model.condition.classifier: guesses a class; set model.condition.kind to class")
+        if self.classifier and self.drop:
+            raise HvaeError(
+                "model.condition.classifier: an unknown class is guessed, never hidden; set model.condition.drop to 0"
             )
         if ALL in self.levels and len(self.levels) > 1:
             raise HvaeError(f"model.condition.levels: expected all or names of levels, got {','.join(self.levels)}")

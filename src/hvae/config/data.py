@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Among, Bound, Count, CountOrNone, Place, Side, StepsOrNone
+from hvae.config.bounds import Among, Bound, Count, CountOrNone, DataOrAll, Place, Probability, Seed, Side, StepsOrNone
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
@@ -46,7 +46,7 @@ NAMES = KNOWN + SOURCES
 MAX_BITS = 16
 _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
 _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (those of the data)")
-_OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay")
+_OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay", "labels", "labels_seed", "labelled")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
 _OF_KINDS = {
     **dict.fromkeys(("bits", "frame", "law"), "audio"),
@@ -85,6 +85,12 @@ class DataConfig(Section):
     attributes: Place = ""
     """A CSV file of numbers that describe the pictures of a folder: headings, then the name of a file and its numbers
     in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
+    labels: DataOrAll = 0
+    """Training images that keep their label, as many of each class; of the others it is unknown (0: all keep it)."""
+    labels_seed: Seed = 0
+    """Which ones."""
+    labelled: Probability = 0.0
+    """Share of an epoch that images with a label are: they come so many times (0: each image once)."""
     replay: Place = ""
     """An .npz file of pictures that are trained on beside those of the set: samples of an earlier model, which
     hvae grow writes against forgetting."""

@@ -87,6 +87,7 @@ MEASURES: Mapping[str, str] = {
     "over-time": "what each level spends at each step of a sequence",
     "baselines": "what counting alone says of the same sequences: marginals, Markov chains, AR(2), FLAC",
     "coarse-to-fine": "whether the top levels decide the class",
+    "labels": "error of the guessed class of each datum, where a model guesses it (model.condition.classifier)",
     "condition": "whether samples show the class that they were asked for: I(y; samples) by a judge, and the swap test",
     "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
     "fivo": "-FIVO-K, the bound of a particle filter, by both averages over steps, and how often it resamples",
@@ -107,6 +108,7 @@ QUICK = (
     "over-time",
     "baselines",
     "coarse-to-fine",
+    "labels",
 )
 GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
 """Names that stand for several measures: of these, what a model or its data do not allow is left out, with a word."""
@@ -135,8 +137,8 @@ class EvaluateConfig(Section):
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
     measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
     """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, codebook,
-    contribution, depth, maps, over-time, baselines, coarse-to-fine (these are quick), condition, hierarchical, fivo,
-    classes, quality, disentanglement.  What is named must be possible."""
+    contribution, depth, maps, over-time, baselines, coarse-to-fine, labels (these are quick), condition, hierarchical,
+    fivo, classes, quality, disentanglement.  What is named must be possible."""
     batch: Count = 100
     """Data scored at once."""
     rows: Count | None = None

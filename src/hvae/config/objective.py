@@ -14,7 +14,7 @@ from hvae.config.bounds import Bound, Count, Fraction, NonNegative, StepsOrShare
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
-Kind = Literal["elbo", "iwae", "stl", "dreg", "fivo"]
+Kind = Literal["elbo", "iwae", "stl", "dreg", "fivo", "m2"]
 Shape = Literal["linear", "sigmoid", "cyclical"]
 Per = Literal["level", "channel", "dimension"]
 Over = Literal["batch", "sample"]
@@ -127,12 +127,15 @@ class ObjectiveConfig(Section):
     kind: Kind = "elbo"
     """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with quieter gradients,
     without the score of q (stl is biased above one draw, dreg never; each draw costs two); fivo: of sequences, the
-    bound of a particle filter of `samples` particles (vrnn, srnn, dmm)."""
+    bound of a particle filter of `samples` particles (vrnn, srnn, dmm); m2: semi-supervised, the bound of images whose
+    class is unknown summed over all classes (model.condition.classifier)."""
     samples: Count = 1
     """Draws of the latents for each datum: averaged by elbo, weighed by iwae and fivo (2 or more), stl and dreg (1 or
     more; with 1 both are the elbo without the score of q)."""
     threshold: Fraction = 0.5
     """Of fivo: particles are drawn anew once their effective number falls below this share of them (0: never)."""
+    alpha: NonNegative = 0.1
+    """Of m2: weight of the classifier's error on the labelled images of a batch, their mean, beside the bound."""
     beta: NonNegative | dict[str, NonNegative] = 1.0
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
     keep: Fraction = 1.0
@@ -162,6 +165,8 @@ class ObjectiveConfig(Section):
             raise HvaeError("objective.balance: both it and free bits reweigh low rates; choose one of the two")
         if self.threshold != 0.5 and self.kind != "fivo":
             raise HvaeError(f"objective.threshold: a choice of fivo alone, got kind {self.kind}; leave it out")
+        if self.alpha != 0.1 and self.kind != "m2":
+            raise HvaeError(f"objective.alpha: a choice of m2 alone, got kind {self.kind}; leave it out")
         if self.kind != "elbo":
             self._check_weighed()
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hvae.config.data import SOURCES, DataConfig
 from hvae.data.images import ImageData, Split
+from hvae.data.labels import labelled
 from hvae.data.order import epoch_order
 from hvae.data.provenance import SPLITS, Binarisation, Provenance, checksum
 from hvae.data.raw import Part, Raw
@@ -52,7 +53,7 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         tally=replace(raw.tally, duplicates=duplicates(splits) if config.name in SOURCES else {}),
     )
     return ImageData(
-        train=ready["train"],
+        train=labelled(ready["train"], config),
         valid=ready["valid"],
         test=ready["test"],
         bits=outcome,
@@ -193,7 +194,8 @@ def _described(raw: Raw, shaped: Raw, config: DataConfig) -> list[str]:
     before, after = raw.parts["train"].levels.shape[1:], shaped.parts["train"].levels.shape[1:]
     resized = [f"{_by(before)} to {_by(after)} (crop={config.crop})"] if before != after else []
     cut = [f"{raw.bits} bits to {shaped.bits}"] if raw.bits != shaped.bits else []
-    return resized + cut + ["training images mirrored at random"] * config.flip
+    few = [f"{config.labels:,} labels of training images kept (seed {config.labels_seed})"] * bool(config.labels)
+    return resized + cut + few + ["training images mirrored at random"] * config.flip
 
 
 def _by(shape: tuple[int, ...]) -> str:

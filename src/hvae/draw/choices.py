@@ -15,6 +15,8 @@ from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior
 from hvae.errors import HvaeError, short
 from hvae.site import Key, Site
 
+GUESSED = "y"
+"""The site of a class that a model guesses where nobody tells it."""
 HEARD = "heard"
 """The site of the steps of its own past that a decoder hears."""
 TAUGHT = "taught"

@@ -15,12 +15,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from hvae.datum import Condition, Conditions, Datum
 from hvae.distributions import Keep
+from hvae.distributions.discrete import Tokens
+from hvae.draw.choices import GUESSED
 from hvae.nn.film import ClassCode, VectorCode
 from hvae.site import Site, Visit
 from hvae.walk import Evidence
@@ -102,6 +106,10 @@ class Conditioning(nn.Module, ABC):
     def prepare(self, datum: Datum) -> None:
         """Start whatever starts from data."""
 
+    @abstractmethod
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        """What it reads of the data themselves, by name, each (B, ...)."""
+
 
 class Unconditional(Conditioning):
     """No condition: no parameters, and every feature as it is."""
@@ -115,6 +123,9 @@ class Unconditional(Conditioning):
 
     def prepare(self, datum: Datum) -> None:
         """There is nothing to start."""
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {}
 
 
 class Conditioned(Conditioning):
@@ -152,5 +163,39 @@ class Conditioned(Conditioning):
         if self.name in datum.context:
             self.code.prepare(datum.context[self.name])
 
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {}
+
     def extra_repr(self) -> str:
         return self.name
+
+
+class Guessed(Conditioning):
+    r"""A class that is a latent variable wherever it is not known: of uniform prior, guessed from the data.
+
+    $$p(y) = 1 / K, \qquad q(y \mid x) = \mathrm{softmax}(f(x))$$
+
+    Kingma et al. 2014, arXiv 1406.5298, eq. (2) and (4).  The site "y" is visited in the rows that do not know it, and
+    is auxiliary: what it costs counts with the likelihood.  Arguments: `told`, the condition that a known class is;
+    `classifier`, x -> logits (B, K).
+    """
+
+    def __init__(self, told: Conditioned, classifier: nn.Module) -> None:
+        super().__init__()
+        self.told, self.classifier, self.name = told, classifier, told.name
+        self.conditions = {told.name: replace(told.conditions[told.name], optional=True)}
+
+    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+        label, logits = evidence.context[self.name], evidence.feature(GUESSED)
+        classes = self.conditions[self.name].classes
+        p = Tokens(next(self.parameters()).new_zeros(evidence.n, classes))
+        q = None if logits is None else Tokens(logits)
+        guess = visit(Site(GUESSED, p, q, mask=label < 0, auxiliary=True))
+        known = torch.where(label < 0, guess.long(), label)
+        return self.told(visit, replace(evidence, context={**evidence.context, self.name: known}))
+
+    def prepare(self, datum: Datum) -> None:
+        self.told.prepare(datum)
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {GUESSED: self.classifier(datum.x)}

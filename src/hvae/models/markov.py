@@ -62,7 +62,7 @@ class Markov(Chain):
     def features(self, datum: Datum) -> dict[str, Tensor]:
         # The first network of the chain is deterministic, so it is evidence: K samples share one pass of it.
         first = next(iter(self.inference.values()))
-        return {"z1": first(datum.x)}
+        return {"z1": first(datum.x), **self.condition.features(datum)}
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         names, entry = list(self.inference), self.condition(visit, evidence)

@@ -60,7 +60,7 @@ class TopDown(Model):
         initialise(self, lambda: self(datum))
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        return self.bottom_up(datum.x)
+        return {**self.bottom_up(datum.x), **self.condition.features(datum)}
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry = self.condition(self.flows(visit, evidence), evidence)

@@ -11,6 +11,7 @@ from hvae.objectives.elbo import ELBO
 from hvae.objectives.filtering import FIVO
 from hvae.objectives.gradients import STL, DReG
 from hvae.objectives.importance import IWAE
+from hvae.objectives.labels import M2
 from hvae.objectives.loss import Loss, Objective, first_nonfinite
 from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
 from hvae.objectives.regulariser import Regulariser
@@ -21,6 +22,7 @@ __all__ = [
     "ELBO",
     "FIVO",
     "IWAE",
+    "M2",
     "STL",
     "Balance",
     "Beta",
@@ -58,6 +60,8 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup)
     if config.kind == "fivo":
         return FIVO(config.samples, threshold=config.threshold, regulariser=regulariser)
+    if config.kind == "m2":
+        return M2(config.samples, alpha=config.alpha, regulariser=regulariser)
     if config.kind != "elbo":
         return WEIGHED[config.kind](config.samples, regulariser=regulariser)
     filters: list[RateFilter] = []

@@ -25,12 +25,29 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
     from hvae.data import SequenceData
 
     condition = config.model.condition
+    _check_guesses(config)
     if isinstance(data, SequenceData):
         return _with_vocabulary(config, data)
     if condition.kind == "none":
         return config
     held = _classes(condition, data) if condition.kind == "class" else _numbers(condition, data)
-    return config.override({f"model.condition.{held[0]}": held[1]})
+    # A sum over classes walks a row for each.
+    rows = {"objective.samples": held[1]} if condition.classifier else {}
+    return config.override({f"model.condition.{held[0]}": held[1], **rows})
+
+
+def _check_guesses(config: RunConfig) -> None:
+    """Raises HvaeError where a class is guessed and not summed over, or the reverse."""
+    guesses, sums = bool(config.model.condition.classifier), config.objective.kind == "m2"
+    if sums and not guesses:
+        raise HvaeError(
+            "objective.kind: m2 sums over classes that a model guesses; set model.condition.kind class and "
+            "model.condition.classifier, as in 500"
+        )
+    if guesses and not sums:
+        raise HvaeError(
+            f"model.condition.classifier: learns by objective.kind m2, got {config.objective.kind}; set it to m2"
+        )
 
 
 def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
@@ -73,9 +90,10 @@ def _classes(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
             "or arrays with labels"
         )
     known = [some for some in labels if some is not None]
-    if not condition.drop and any(bool((some < 0).any()) for some in known):
+    if not (condition.drop or condition.classifier) and any(bool((some < 0).any()) for some in known):
         raise HvaeError(
-            f"some labels of {name} are unknown (-1); set model.condition.drop above 0, which lets a label be unknown"
+            f"some labels of {name} are unknown (-1); set model.condition.drop above 0, which lets a label be unknown, "
+            "or model.condition.classifier, which guesses it"
         )
     found = max([len(data.classes), *(int(some.max()) + 1 for some in known)])
     if condition.classes and condition.classes < found:

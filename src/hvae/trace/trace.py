@@ -99,8 +99,9 @@ class Trace:
         return {name: sum_rest(nats) for name, nats in self.nats().items()}
 
     def log_likelihood(self) -> Tensor:
-        """log p(x given z) in nats, (B,)."""
-        return self._total([series_of(records).log_likelihood() for records in self._forms(data=True)])
+        """log p(x given z) in nats, (B,); where a class was guessed, less what the guess costs, log q(y) - log p(y)."""
+        guesses = [r.log_weight() for r in self.records.values() if r.auxiliary and r.q is not None and r.q is not r.p]
+        return self._total([*(series_of(records).log_likelihood() for records in self._forms(data=True)), *guesses])
 
     def elbo(self) -> Tensor:
         """log p(x given z) - sum of the rates, in nats, (B,): one sample of the evidence lower bound."""

@@ -65,7 +65,7 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         leave=_leave(config, sizes, head.width),
         head=head,
         flows=flows(config.flow, _channels(config)),
-        condition=conditioning(config.condition, _places(config)),
+        condition=conditioning(config.condition, _places(config), shape),
     )
 
 

@@ -47,7 +47,7 @@ def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
-        condition=conditioning(config.condition, _places(config, widths)),
+        condition=conditioning(config.condition, _places(config, widths), shape),
     )
 
 

@@ -40,7 +40,7 @@ def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
         leave=nn.Sequential(kit.connect(latents[0], widths[0]), kit.leave(widths[0], shape, head.width)),
         head=head,
         positive=variance(config.variance),
-        condition=conditioning(config.condition, _places(config)),
+        condition=conditioning(config.condition, _places(config), shape),
     )
 
 

@@ -17,12 +17,13 @@ from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head
 from hvae.levels.likelihoods import head
-from hvae.models.conditioning import Conditioned, Conditioning, Place, Unconditional
+from hvae.models.conditioning import Conditioned, Conditioning, Guessed, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.attention import attention
 from hvae.nn.conv import Then, nothing_more
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
 from hvae.nn.kit import Norm, grouped, unnormalised
+from hvae.nn.mlp import Centre, dense
 
 VECTORS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm1d, "group": grouped}
 MAPS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm2d, "group": grouped}
@@ -72,7 +73,7 @@ def same_length(config: ModelConfig, latents: Sequence[int], widths: Sequence[in
         )
 
 
-def conditioning(config: ConditionConfig, places: Mapping[str, Place]) -> Conditioning:
+def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Shape = ()) -> Conditioning:
     """How the configured condition enters the levels of a family, which offers it these `places` by level.
 
     It is made last, so that the other weights start as those of the model without it.  Raises HvaeError for levels that
@@ -96,9 +97,21 @@ def conditioning(config: ConditionConfig, places: Mapping[str, Place]) -> Condit
     optional = config.drop > 0
     if config.kind == "class":
         condition, code = Condition(classes=config.classes, optional=optional), ClassCode(config.classes, config.width)
-        return Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
+        told = Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
+        return Guessed(told, _classifier(config, shape)) if config.classifier else told
     condition, numbers = Condition(shape=(config.numbers,), optional=optional), VectorCode(config.numbers, config.width)
     return Conditioned(config.context, condition, code=numbers, networks=networks, drop=config.drop)
+
+
+def _classifier(config: ConditionConfig, shape: Shape) -> nn.Module:
+    """x to logits of the classes, dense.  Raises HvaeError in a family that does not say what its data look like."""
+    if not shape:
+        raise HvaeError(
+            "model.condition.classifier: this family guesses no class; choose one of vae, lvae, vlae, markov, ladder"
+        )
+    sizes = [math.prod(shape), *config.classifier]
+    hidden = [layer for a, b in pairwise(sizes) for layer in dense(a, b)]
+    return nn.Sequential(Centre(), nn.Flatten(), *hidden, nn.Linear(sizes[-1], config.classes))
 
 
 _FEATURES = ("state", "evidence", "value")

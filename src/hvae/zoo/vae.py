@@ -41,5 +41,5 @@ def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         flows=flows(config.flow, {"z1": Channels(latent[0], widths[-1][0])}),
-        condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}),
+        condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}, shape),
     )

@@ -40,7 +40,7 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         flows=flows(config.flow, {f"z{l + 1}": Channels(d, widths[l][0]) for l, d in enumerate(config.latents)}),
-        condition=conditioning(config.condition, places),
+        condition=conditioning(config.condition, places, shape),
     )
 
 

@@ -17,6 +17,7 @@ from hvae.study.measures.depth import Depth
 from hvae.study.measures.disentanglement import Disentanglement
 from hvae.study.measures.fivo import Fivo
 from hvae.study.measures.hierarchical import Hierarchical
+from hvae.study.measures.labels import Labels
 from hvae.study.measures.likelihood import Likelihood
 from hvae.study.measures.maps import Maps
 from hvae.study.measures.mutual import Mutual
@@ -36,6 +37,7 @@ _ALL: tuple[Measure[Any], ...] = (
     OverTime(),
     Baselines(),
     CoarseToFine(),
+    Labels(),
     Condition(),
     Hierarchical(),
     Fivo(),

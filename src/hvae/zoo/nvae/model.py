@@ -111,7 +111,7 @@ class NVAE(Model):
         self.spectral = Spectral([(len(c.weight), c.weight[0].numel()) for c in self._convolutions])
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        return self.bottom_up(self._framed(datum.x, 1))
+        return {**self.bottom_up(self._framed(datum.x, 1)), **self.condition.features(datum)}
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry = self.condition(visit, evidence)
