@@ -46,6 +46,8 @@ def hvae(*words: str | Path) -> tuple[float, int]:
 
 def trained(out: Path) -> Path:
     """A run of patches."""
+    if (out / "run").exists():
+        return out / "run"
     large, chance = texture(2000, 0), np.random.default_rng(1)
     corners = chance.integers(0, 2000 - TILE, (1400, 2))
     np.save(out / "patches.npy", np.stack([large[i : i + TILE, j : j + TILE] for i, j in corners])[:, None])
@@ -70,7 +72,7 @@ def measure(run: Path, out: Path, side: int) -> dict[str, float]:
     seconds, memory = hvae("score", run, "--data", out / f"slide-{side}.npy", "--tile", "-o", maps, "--normal", "500")
     anomaly = np.load(maps / "x1-anomaly.npy", mmap_mode="r")
     limit = np.quantile(anomaly[::7, ::7], 0.999)
-    seen = sum(float(anomaly[i : i + SPOT, j : j + SPOT].max()) > limit for i, j in corners)
+    seen = sum(bool(anomaly[i : i + SPOT, j : j + SPOT].max() > limit) for i, j in corners)
     tiles = json.loads((maps / "scores.json").read_text())["magnifications"][0]["tiles"]
     return {"side": side, "tiles": tiles, "seconds": round(seconds, 1), "memory_mb": memory // 10**6, "spots": seen}
 
@@ -80,7 +82,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--sides", default="1000,8000")
     args = parser.parse_args()
-    args.out.mkdir(parents=True)
+    args.out.mkdir(parents=True, exist_ok=True)
     run = trained(args.out)
     for side in map(int, args.sides.split(",")):
         print(json.dumps(measure(run, args.out, side)), flush=True)
