@@ -59,7 +59,7 @@ def test_without_loss_the_file_is_that_of_the_shell(ask: Ask, tmp_path: Path, ru
     assert main([*words[1:3], "test", str(tmp_path / "test.hvz"), "-n", "20"]) == 0
     # The name of the run is in the file, and the same.
     assert (tmp_path / "test.hvz").stat().st_size == info["bytes"]
-    assert info["number"] == 20 and set(info["rivals"]) == {"png", "webp"} and info["dims"] == 20 * 64
+    assert info["number"] == 20 and set(info["rivals"]) == {"png", "webp", "together"} and info["dims"] == 20 * 64
 
 
 def test_what_cannot_be_coded_is_a_line(ask: Ask) -> None:

@@ -236,5 +236,13 @@ def test_nothing_sticks_out_and_everything_has_a_name(page: Chromium, address: s
 def test_files_are_measured_beside_png(page: Chromium, address: str) -> None:
     visit(page, address, "v=files&fn=10", "filed")
     rows = page.run("Array.from(document.querySelectorAll('table.plain tbody th'), (one) => one.textContent)")
-    assert rows == ["this model", "PNG each", "WEBP each"]
+    assert rows == ["this model", "PNG each", "WEBP each", "PNG, WebP or zlib, all in one"]
     assert "number=10" in page.run("document.querySelectorAll('pre')[1].textContent")
+
+
+@pytest.mark.parametrize("view", ["draw", "own", "mix", "push"])
+def test_the_latents_of_a_view_are_a_file(page: Chromium, address: str, view: str) -> None:
+    visit(page, address, f"v={view}", DONE[view])
+    page.run("Array.from(document.querySelectorAll('button')).find((one) => one.textContent === 'Latents').click()")
+    page.until("document.body.dataset.saved > 200")
+    assert page.run("document.getElementById('fault').hidden")

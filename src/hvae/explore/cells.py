@@ -21,7 +21,7 @@ from hvae.datum import Context
 from hvae.distributions import Distribution, LocationScale
 from hvae.draw import Draw, Drawn, prior
 from hvae.errors import HvaeError
-from hvae.explore.frame import CHUNK, at_least, check_levels, decode, levels
+from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_sequences, levels, mean_picture
 from hvae.explore.resample import has_offsets
 from hvae.explore.sample import Temperature, at_temperature
 from hvae.seeds import noise_seed
@@ -123,11 +123,17 @@ class Grid:
         return cls(model, names, has_offsets(model))
 
     def draw(
-        self, seeds: Seeds, temperature: Temperature = 1.0, context: Context | None = None, chunk: int = CHUNK
+        self,
+        seeds: Seeds,
+        temperature: Temperature = 1.0,
+        context: Context | None = None,
+        chunk: int = CHUNK,
+        *,
+        read: Reading = mean_picture,
     ) -> Tensor:
-        """(n, C, H, W), as `cells` does."""
+        """(n, C, H, W), as `cells` does; `read`, what of a walk is a picture."""
         n, heat = self._count(seeds), self._heat(temperature)
-        return self._drawn(seeds, {name: torch.full((n,), heat[name]) for name in self.names}, context, chunk)
+        return self._drawn(seeds, {name: torch.full((n,), heat[name]) for name in self.names}, context, chunk, read)
 
     def by_level(
         self, seeds: Seeds, temperature: Temperature = 1.0, context: Context | None = None, chunk: int = CHUNK
@@ -153,6 +159,7 @@ class Grid:
         steps: int | None = None,
         seed: int = 0,
         chunk: int = CHUNK,
+        read: Reading = drawn_sequences,
     ) -> Tensor:
         """Sequences (n, T, ...) of a timed model, of so many `steps`; their data are drawn too, from `seed`.
 
@@ -171,8 +178,7 @@ class Grid:
                 )
                 rows = {name: value[some] for name, value in whole.context.items()}
                 trace = run(self.model, draw, self.model.nothing(some.stop - start, rows, steps=steps))
-                assert trace.x is not None
-                parts.append(trace.x.cpu())
+                parts.append(read(self.model, trace).cpu())
         return torch.cat(parts)
 
     def _count(self, seeds: Seeds) -> int:
@@ -191,7 +197,14 @@ class Grid:
         by_level = temperature if isinstance(temperature, Mapping) else dict.fromkeys(self.names, temperature)
         return {name: float(by_level.get(name, 1.0)) for name in self.names}
 
-    def _drawn(self, seeds: Seeds, heat: Mapping[str, Tensor], context: Context | None, chunk: int) -> Tensor:
+    def _drawn(
+        self,
+        seeds: Seeds,
+        heat: Mapping[str, Tensor],
+        context: Context | None,
+        chunk: int,
+        read: Reading = mean_picture,
+    ) -> Tensor:
         n = len(next(iter(seeds.values())))
         said = self.model.nothing(n, context).context
         # The noise of a law without location and scale belongs to its rows, and would change with their number.
@@ -202,7 +215,9 @@ class Grid:
                 some = slice(start, min(start + size, n))
                 draw = _Cells({k: v[some] for k, v in seeds.items()}, {k: v[some] for k, v in heat.items()}, self.noise)
                 rows = {name: value[some] for name, value in said.items()}
-                parts.append(decode(self.model, {}, some.stop - start, context=rows, otherwise=draw, chunk=size))
+                parts.append(
+                    decode(self.model, {}, some.stop - start, context=rows, otherwise=draw, read=read, chunk=size)
+                )
         return torch.cat(parts)
 
 

@@ -60,10 +60,40 @@ def mean_picture(model: Model, trace: Trace) -> Tensor:
     return model.picture(trace).clamp(0, 1)
 
 
+def drawn_sequences(model: Model, trace: Trace) -> Tensor:
+    """A sample of p(x given z), (B, T, ...), in the values of the data."""
+    assert trace.x is not None
+    return trace.x
+
+
 def drawn_picture(model: Model, trace: Trace) -> Tensor:
     """A sample of p(x given z), (B, ...) in [0, 1]."""
     assert trace.x is not None
     return trace.x.clamp(0, 1)
+
+
+class Remembered:
+    """A reading that remembers the latents of every walk, and reads the picture as `read` does.
+
+    >>> from hvae.config.model import LVAEConfig
+    >>> from hvae.zoo import build
+    >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
+    >>> latents = Remembered()
+    >>> pictures = decode(model, {}, 5, read=latents)
+    >>> {name: tuple(z.shape) for name, z in latents.values().items()}
+    {'z2': (5, 2), 'z1': (5, 4)}
+    """
+
+    def __init__(self, read: Reading = mean_picture) -> None:
+        self.read, self.walks = read, list[dict[Pin, Tensor]]()
+
+    def __call__(self, model: Model, trace: Trace) -> Tensor:
+        self.walks.append({pin(record.key): record.value for record in trace.latents})
+        return self.read(model, trace)
+
+    def values(self) -> dict[Pin, Tensor]:
+        """The latents of all walks, {name or (name, step): (N, ...)}."""
+        return {variable: torch.cat([walk[variable] for walk in self.walks]) for variable in self.walks[0]}
 
 
 def traces(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: int = CHUNK) -> Iterator[Trace]:

@@ -19,7 +19,7 @@ from hvae.datum import Datum
 from hvae.draw import Draw, given, prior
 from hvae.errors import HvaeError
 from hvae.explore import frame
-from hvae.explore.frame import Holding, check_levels, context_of, levels, of_levels
+from hvae.explore.frame import Holding, Reading, check_levels, context_of, levels, mean_picture, of_levels
 from hvae.explore.latents import linear
 from hvae.explore.resample import at_offsets, offsets
 from hvae.site import Pin, as_key
@@ -46,11 +46,13 @@ def mix(
     hold: Hold = HOLDS["values"],
     otherwise: Draw = prior(),
     seed: int | None = None,
+    read: Reading = mean_picture,
 ) -> Tensor:
     """Pictures that take each named level from `a`, from `b`, or from between; `otherwise` draws the other levels.
 
     Arguments: `a` and `b`, (N, C, H, W) in [0, 1], or a Datum each, where the context of `a` is used for the picture;
-    `shares` of b by level, also below 0 or above 1; `hold`, one of `HOLDS`; `seed` of the latents, one noise for both.
+    `shares` of b by level, also below 0 or above 1; `hold`, one of `HOLDS`; `seed` of the latents, one noise for both;
+    `read`, what of a walk is a picture.
     Returns (N, C, H, W) in [0, 1].  Raises HvaeError for an unknown level and for unequal numbers of images.
 
     >>> from hvae.config.model import LVAEConfig
@@ -66,7 +68,9 @@ def mix(
     ours, theirs = (_read(model, x, hold, list(shares), seed) for x in (a, b))
     with still(model, seed):
         mixed = {pin: linear(value, theirs[pin], shares[as_key(pin)[0]]) for pin, value in ours.items()}
-        return frame.decode(model, mixed, len(a), context=context_of(model, a), otherwise=otherwise, hold=hold.put)
+        return frame.decode(
+            model, mixed, len(a), context=context_of(model, a), otherwise=otherwise, hold=hold.put, read=read
+        )
 
 
 def _read(model: Model, x: Tensor | Datum, hold: Hold, names: list[str], seed: int | None) -> dict[Pin, Tensor]:

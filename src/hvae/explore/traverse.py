@@ -13,7 +13,17 @@ from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.draw import mode
-from hvae.explore.frame import at_least, check_levels, context_of, decode, levels, of_levels, traces
+from hvae.explore.frame import (
+    Reading,
+    at_least,
+    check_levels,
+    context_of,
+    decode,
+    levels,
+    mean_picture,
+    of_levels,
+    traces,
+)
 from hvae.site import Pin, as_key, pin
 from hvae.walk import Model, still
 
@@ -102,13 +112,16 @@ def level_axes(model: Model, x: Tensor | Datum, level: str, *, count: int = 4) -
         return principal(_modes(model, x)[1][level], count)
 
 
-def push(model: Model, x: Tensor | Datum, level: str, axes: Axes, steps: Tensor) -> Tensor:
+def push(
+    model: Model, x: Tensor | Datum, level: str, axes: Axes, steps: Tensor, *, read: Reading = mean_picture
+) -> Tensor:
     r"""Pictures of one image as a level is pushed along several directions at once.
 
     $$z_l = \hat z_l + \sum_k s_k \sigma_k v_k$$
 
     The levels above stay at $\hat z$, those below follow at their modes.  Arguments: `x`, (1, C, H, W) in [0, 1];
-    `axes` of the level, K of them; `steps`, (S, K), in standard deviations.  Returns (S, C, H, W) in [0, 1].
+    `axes` of the level, K of them; `steps`, (S, K), in standard deviations; `read`, what of a walk is a picture.
+    Returns (S, C, H, W) in [0, 1].
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -122,7 +135,7 @@ def push(model: Model, x: Tensor | Datum, level: str, axes: Axes, steps: Tensor)
     with still(model, seed=0):
         base = {variable: value[0] for variable, value in _modes(model, x)[0].items()}
         paths = (steps.to(axes.spread) * axes.spread) @ axes.directions  # (S, D)
-        return _at(model, base, paths, level, _held(level, names, None), context_of(model, x))
+        return _at(model, base, paths, level, _held(level, names, None), context_of(model, x), read)
 
 
 def _held(name: str, names: Sequence[str], stays: Sequence[str] | None) -> list[str]:
@@ -163,10 +176,11 @@ def _at(
     name: str,
     held: Sequence[str],
     context: Mapping[str, Tensor],
+    read: Reading = mean_picture,
 ) -> Tensor:
     """Pictures with one level off its place by each of `paths`, (R, D), steps of its own concatenated."""
     rows, own = len(paths), of_levels([name], base)
     parts = paths.split([value.numel() for value in own.values()], 1)
     moved = {v: value + part.unflatten(1, value.shape) for (v, value), part in zip(own.items(), parts, strict=True)}
     fixed = {variable: value.expand(rows, *value.shape) for variable, value in of_levels(held, base).items()}
-    return decode(model, {**fixed, **moved}, rows, context=context, otherwise=mode)
+    return decode(model, {**fixed, **moved}, rows, context=context, otherwise=mode, read=read)

@@ -23,6 +23,7 @@ from hvae.studio.desk import Busy, Desk, Reading, Stale
 from hvae.studio.guard import Guard, Pass, TooLarge
 from hvae.studio.shown import Shown
 from hvae.studio.views import VIEWS
+from hvae.studio.views.latents import LATENTS
 from hvae.studio.views.own import upload
 
 PAGE = Path(__file__).parent / "page"
@@ -46,6 +47,7 @@ class Studio:
             *(Route(name, self.page) for name in self.files),
             Route("/api/runs", self.about),
             Route("/api/upload", self.upload, methods=["POST"]),
+            Route("/api/latents/{view}", self.latents, methods=["POST"]),
             Route("/api/{view}", self.view, methods=["POST"]),
         ]
         faults = {HTTPException: _nowhere, HvaeError: _refused, Stale: _stale, Exception: _broken, MemoryError: _full}
@@ -75,6 +77,16 @@ class Studio:
             self._read_normal(shown)
             raise
         return _bytes(answer, spent)
+
+    async def latents(self, request: Request) -> Response:
+        """The latents of what a view shows, as a file that `hvae decode` reads."""
+        name = request.path_params["view"]
+        if name not in LATENTS:
+            raise unknown("view with latents", name, LATENTS)
+        asked = read(VIEWS[name].asked, plain_json(await _body(request, "application/json")), "")
+        shown = self._run(asked.run)
+        content, spent = await self._timed(request, f"latents/{name}", lambda: LATENTS[name](shown.opened, asked))
+        return _bytes(content, spent)
 
     async def upload(self, request: Request) -> Response:
         """A picture file, as the page keeps it."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from hvae.errors import HvaeError
 from hvae.files import replacing
@@ -49,6 +49,12 @@ class LatentFile:
 
 def write_latents(path: Path, content: LatentFile, series: Mapping[str, np.ndarray] | None = None) -> None:
     """Write the file, whole or not at all; `series`, arrays that are no (N, ...) by level, as those of sequences."""
+    with replacing(path) as temporary, open(temporary, "wb") as f:
+        save_latents(f, content, series)
+
+
+def save_latents(file: BinaryIO, content: LatentFile, series: Mapping[str, np.ndarray] | None = None) -> None:
+    """Write the arrays of the file to a stream."""
     import numpy as np
 
     from hvae.site import spelled
@@ -57,8 +63,7 @@ def write_latents(path: Path, content: LatentFile, series: Mapping[str, np.ndarr
     arrays: dict[str, np.ndarray] = {spelled(pin): value.float().cpu().numpy() for pin, value in content.values.items()}
     arrays |= series or {}
     arrays |= {CONTEXT + name: rows.cpu().numpy() for name, rows in content.context.items()}
-    with replacing(path) as temporary, open(temporary, "wb") as f:
-        np.savez(f, **arrays, **{ABOUT_KEY: np.array(json.dumps(about))})  # type: ignore[arg-type]
+    np.savez(file, **arrays, **{ABOUT_KEY: np.array(json.dumps(about))})  # type: ignore[arg-type]
 
 
 def read_latents(path: Path) -> LatentFile:

@@ -59,7 +59,11 @@ def encoded(model: Model, sequences: InputSequences, draw: Draw, seed: int) -> t
 
     chosen = without_chance(sequences)
     values = explore.encode(model, chosen.batch(range(len(chosen))), draw=draw, seed=seed)
-    steps = sequences.split.lengths
+    return laid_out(values, sequences.split.lengths)
+
+
+def laid_out(values: Mapping[Pin, Tensor], steps: Tensor) -> tuple[dict[Pin, Tensor], Arrays]:
+    """Latents by level and step, (N, D) each, of sequences of so many `steps` (N,), as `encoded` gives them."""
     whole: dict[Pin, Tensor] = {}
     arrays: dict[str, np.ndarray] = {STEPS: steps.numpy()}
     for name, ticks in _ticks(values).items():

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { conditions, said, spread } from "./conditions.js";
+import { latents } from "./latents.js";
 import { complain, el, elsewhere, number, save, say, state, svg } from "./page.js";
 
 const MOST_SHOWN = 8;
@@ -127,7 +128,7 @@ class Panel {
       el("h2", {}, `${this.run.name}: ${this.run.family}, ${this.run.levels.length} levels`),
       el("p", { class: "quiet" }, `${hint} Click a cell to redraw it, or press L to lock it.`),
       el("div", { class: "scroll" }, table),
-      el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG"), this.time = el("span", { class: "quiet" })),
+      el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG"), latents("draw", () => this.question()), this.time = el("span", { class: "quiet" })),
       this.lines);
     this.mark();
   }
@@ -213,15 +214,19 @@ class Panel {
     this.context.all();
   }
 
-  async ask() {
+  question() {
     const n = columns(), levels = this.run.levels.map((one) => one.name);
-    const question = {
+    return {
       run: this.run.place,
       seeds: Object.fromEntries(levels.map((name) => [name, this.seeds(name)])),
       temperature: Object.fromEntries(levels.map((name) => [name, state.number(`t.${name}`, 1)])),
       context: spread(said(this.run, ""), this.run, n),
       each: this.each,
     };
+  }
+
+  async ask() {
+    const question = this.question();
     try {
       const began = performance.now(), answer = await ask("draw", question, `draw/${this.run.place}`);
       if (!answer) return;

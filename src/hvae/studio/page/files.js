@@ -110,7 +110,7 @@ class Lossless {
   }
 
   show(info) {
-    const sizes = [["this model", info.bytes], ...Object.entries(info.rivals).map(([name, bytes]) => [`${name.toUpperCase()} each`, bytes])];
+    const sizes = [["this model", info.bytes], ...Object.entries(info.rivals).map(([name, bytes]) => [name === "together" ? "PNG, WebP or zlib, all in one" : `${name.toUpperCase()} each`, bytes])];
     const most = Math.max(...sizes.map(([, bytes]) => bytes));
     const rows = sizes.map(([name, bytes]) => {
       const bar = el("div", { class: "rate" });

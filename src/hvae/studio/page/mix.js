@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { conditions, said } from "./conditions.js";
+import { latents } from "./latents.js";
 import { complain, el, elsewhere, number, save, state } from "./page.js";
 import { chooser } from "./pictures.js";
 
@@ -53,7 +54,7 @@ class Panel {
             el("figure", { class: "tile large" }, this.mixture, el("figcaption", {}, "the mixture")),
             el("figure", { class: "tile" }, this.alone[0], el("figcaption", {}, "A through the model")),
             el("figure", { class: "tile" }, this.alone[1], el("figcaption", {}, "B through the model")))),
-        el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG")),
+        el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG"), latents("mix", () => this.question())),
         this.lines));
     this.build();
   }
@@ -86,18 +87,23 @@ class Panel {
     return el("div", { class: "mixrow" }, el("b", {}, name), slider, shown, el("span", {}, redraw, " ", back));
   }
 
-  async ask() {
+  question() {
     const { a, b } = this.both;
-    if (!a || !b) return;
+    if (!a || !b) return undefined;
     const names = this.run.levels.map((one) => one.name), isNew = (name) => state.get(`m.${name}`) === "new";
     const context = { ...a.info.context, ...said(this.run, "mix.") };
     for (const [name, value] of Object.entries(context)) if (value === "*") delete context[name];
-    const question = {
+    return {
       run: this.run.place, a: a.info.picture, b: b.info.picture, context,
       shares: Object.fromEntries(names.filter((name) => !isNew(name)).map((name) => [name, state.number(`m.${name}`, 0)])),
       seeds: Object.fromEntries(names.filter(isNew).map((name) => [name, (parseInt(state.get(`ms.${name}`, "1"), 36) || 0) % 2 ** 32])),
       hold: this.run.movable ? state.get("hold", "values") : "values",
     };
+  }
+
+  async ask() {
+    const question = this.question();
+    if (!question) return;
     try {
       const answer = await ask("mix", question, `mix/${this.run.place}`);
       if (!answer) return;

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { conditions, said } from "./conditions.js";
+import { latents } from "./latents.js";
 import { complain, el, elsewhere, number, save, svg } from "./page.js";
 import { chooser } from "./pictures.js";
 
@@ -73,7 +74,7 @@ class Panel {
       ...(maps.length ? [el("h3", {}, "Where each level spends its nats, each on its own scale"), el("div", { class: "strip" }, maps)] : []),
       el("h3", {}, "What each level spends: KL(q ‖ p) in nats"),
       el("table", { class: "plain" }, el("tbody", {}, rows)),
-      el("div", { class: "bar" }, el("button", { type: "button", onclick: async () => save("top-levels.png", await pictures.tops.png(undefined, Math.max(1, Math.round(96 / pictures.tops.height)))) }, "PNG of the row")));
+      el("div", { class: "bar" }, el("button", { type: "button", onclick: async () => save("top-levels.png", await pictures.tops.png(undefined, Math.max(1, Math.round(96 / pictures.tops.height)))) }, "PNG of the row"), latents("picture", () => this.question)));
     this.lines.show(info);
     document.body.dataset.pictured = String(Number(document.body.dataset.pictured ?? 0) + 1);
   }

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { conditions, said } from "./conditions.js";
+import { latents } from "./latents.js";
 import { complain, el, elsewhere, number, save, say, state } from "./page.js";
 import { chooser } from "./pictures.js";
 
@@ -108,24 +109,25 @@ class Panel {
     const context = { ...this.one.info.context, ...said(this.run, "re.") };
     for (const [name, value] of Object.entries(context)) if (value === "*") delete context[name];
     say("restoring");
+    const question = { run: this.run.place, picture: this.one.info.picture, hidden: this.bits, way: this.way.value, seed: state.number("rs", 0), context };
     try {
-      const answer = await ask("restore", { run: this.run.place, picture: this.one.info.picture, hidden: this.bits, way: this.way.value, seed: state.number("rs", 0), context }, `restore/${this.run.place}`);
+      const answer = await ask("restore", question, `restore/${this.run.place}`);
       if (!answer) return;
       complain("");
-      this.shown(answer);
+      this.shown(answer, question);
     } catch (fault) {
       complain(fault.message);
     }
   }
 
-  shown({ info, pictures }) {
+  shown({ info, pictures }, question) {
     const tile = (set, i, text) => el("figure", { class: "tile" }, set.canvas(i), el("figcaption", {}, text));
     this.result.replaceChildren(
       el("h3", {}, `Draws of the ${info.hidden} places that are hidden, given the rest`),
       el("div", { class: "strip" }, tile(pictures.seen, 0, "seen"), ...Array.from({ length: pictures.draws.count }, (_, i) => tile(pictures.draws, i, `draw ${i + 1}`)),
         tile(pictures.mean, 0, "mean of the draws"), tile(pictures.best, 0, "the most probable"), tile(pictures.deviation, 0, `deviation, up to ${number(info.deviation, 2)}`)),
       el("p", { class: "quiet" }, `${info.passes} walks of the model`),
-      el("div", { class: "bar" }, el("button", { type: "button", onclick: async () => save("draws.png", await pictures.draws.png(undefined, Math.max(1, Math.round(96 / pictures.draws.height)))) }, "PNG of the draws")));
+      el("div", { class: "bar" }, el("button", { type: "button", onclick: async () => save("draws.png", await pictures.draws.png(undefined, Math.max(1, Math.round(96 / pictures.draws.height)))) }, "PNG of the draws"), latents("restore", () => question)));
     this.lines.show(info);
     say("restored");
     document.body.dataset.restored = String(Number(document.body.dataset.restored ?? 0) + 1);

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { conditions, said, spread } from "./conditions.js";
+import { latents } from "./latents.js";
 import { complain, el, elsewhere, number, save, state } from "./page.js";
 
 const fresh = () => crypto.getRandomValues(new Uint32Array(1))[0];
@@ -73,13 +74,13 @@ class Panel {
       const answer = await ask("sequences", question, `sequences/${this.run.place}`);
       if (!answer) return;
       complain("");
-      this.show(answer);
+      this.show(answer, question);
     } catch (fault) {
       complain(fault.message);
     }
   }
 
-  show({ info, pictures }) {
+  show({ info, pictures }, question) {
     for (const player of this.shown.querySelectorAll("audio")) URL.revokeObjectURL(player.src);
     const sound = (text) => URL.createObjectURL(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], { type: "audio/wav" }));
     const parts = [];
@@ -91,6 +92,7 @@ class Panel {
         info.texts[i] !== undefined ? el("pre", {}, info.texts[i]) : null,
         el("figcaption", { class: "quiet" }, `${i + 1}, ${info.steps} steps`)));
     }
+    parts.push(latents("sequences", () => question));
     if (pictures.sequences) parts.push(el("button", { type: "button", onclick: async () => save("sequences.png", await pictures.sequences.png(1, 3)) }, "PNG"));
     this.shown.replaceChildren(...parts);
     this.lines.show(info);

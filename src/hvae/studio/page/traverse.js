@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { conditions, said } from "./conditions.js";
+import { latents } from "./latents.js";
 import { complain, el, elsewhere, number, save, state } from "./page.js";
 import { chooser } from "./pictures.js";
 
@@ -41,7 +42,7 @@ class Panel {
         el("p", { class: "quiet" }, "Directions are those in which this level varies most over the data, the widest first; a step is one standard deviation. Drag the picture: right and left along the first, up and down along the second."),
         el("div", { class: "bar" }, el("figure", { class: "tile large" }, this.handle(), el("figcaption", {}, "levels above held, those below follow")), el("div", { class: "grow" }, this.sliders)),
         el("h3", {}, "Each direction by itself, from −3 to 3"), this.strips,
-        el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG of all directions")),
+        el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG of all directions"), latents("traverse", () => this.question(false))),
         this.lines));
   }
 
@@ -92,11 +93,16 @@ class Panel {
       el("output", {}, number(value, 2)))));
   }
 
-  async ask(strips) {
-    if (!this.one) return;
+  question(strips) {
+    if (!this.one) return undefined;
     const context = { ...this.one.info.context, ...said(this.run, "tr.") };
     for (const [name, value] of Object.entries(context)) if (value === "*") delete context[name];
-    const question = { run: this.run.place, picture: this.one.info.picture, level: this.level, push: state.get("tp").split(",").filter(Boolean).map(Number).filter(Number.isFinite), strips, context };
+    return { run: this.run.place, picture: this.one.info.picture, level: this.level, push: state.get("tp").split(",").filter(Boolean).map(Number).filter(Number.isFinite), strips, context };
+  }
+
+  async ask(strips) {
+    const question = this.question(strips);
+    if (!question) return;
     try {
       const answer = await ask("traverse", question, `traverse/${strips}/${this.run.place}`);
       if (!answer) return;

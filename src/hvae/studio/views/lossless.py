@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hvae.coding import Picture, Settings, sizes
+from hvae.coding.files.classic import squeeze
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.studio.answer import Answer
@@ -13,7 +14,8 @@ from hvae.study.codecs import codec_of, stored_book
 
 
 def lossless(opened: Opened, asked: LosslessAsked) -> Answer:
-    """The bytes of the first `number` test pictures as one file, which is decoded again, and as a PNG or WebP each.
+    """The bytes of the first `number` test pictures as one file, which is decoded again; as a PNG or WebP each, or all in
+    one.
 
     One picture alone would be kept in a classic format: bits-back coding needs the bits of others to begin with.
     """
@@ -30,7 +32,10 @@ def lossless(opened: Opened, asked: LosslessAsked) -> Answer:
     info: JSON = {
         **file.to_dict(),
         "number": count,
-        "rivals": {name: sum(one[name] for one in rivals) for name in rivals[0]},
+        "rivals": {
+            **{name: sum(one[name] for one in rivals) for name in rivals[0]},
+            "together": len(squeeze(levels, opened.run.bits)),
+        },
         **_equivalents(opened, count),
     }
     return Answer(info)

@@ -7,6 +7,7 @@ import torch
 from hvae.explore import mix as mixed
 from hvae.explore import reconstruct
 from hvae.explore.cells import at_seeds
+from hvae.explore.frame import Reading, mean_picture
 from hvae.explore.mix import HOLDS
 from hvae.records import JSON
 from hvae.studio.answer import Answer
@@ -17,9 +18,16 @@ from hvae.studio.opened import Opened
 
 def mix(opened: Opened, asked: MixAsked) -> Answer:
     """The mixture, and what the model makes of both pictures by themselves."""
+    pairs = (opened.datum(pixels, asked.context) for pixels in (asked.a, asked.b))
+    alone = [reconstruct(opened.model, one, seed=asked.seed) for one in pairs]
+    return Answer(_equivalents(opened, asked), {"mixture": mixture(opened, asked), "alone": torch.cat(alone)})
+
+
+def mixture(opened: Opened, asked: MixAsked, read: Reading = mean_picture) -> torch.Tensor:
+    """The mixture, (1, C, H, W)."""
     a, b = (opened.datum(pixels, asked.context) for pixels in (asked.a, asked.b))
     seeds = {name: [asked.seeds.get(name, 0)] for name in opened.grid.names if name not in asked.shares}
-    mixture = mixed(
+    return mixed(
         opened.model,
         a,
         b,
@@ -27,9 +35,8 @@ def mix(opened: Opened, asked: MixAsked) -> Answer:
         hold=HOLDS[asked.hold],
         otherwise=at_seeds(seeds, asked.temperature),
         seed=asked.seed,
+        read=read,
     )
-    alone = [reconstruct(opened.model, one, seed=asked.seed) for one in (a, b)]
-    return Answer(_equivalents(opened, asked), {"mixture": mixture, "alone": torch.cat(alone)})
 
 
 def _equivalents(opened: Opened, asked: MixAsked) -> JSON:

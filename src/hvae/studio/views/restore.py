@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hvae.errors import HvaeError
 from hvae.records import JSON
-from hvae.restoration import Seen
+from hvae.restoration import Seen, Way
 from hvae.restoration import restore as restored
 from hvae.studio.answer import Answer
 from hvae.studio.asked import RestoreAsked
@@ -24,9 +24,7 @@ from hvae.study.restore import WAYS, Effort
 def restore(opened: Opened, asked: RestoreAsked) -> Answer:
     """Draws of the whole picture given what is seen of it, their mean, deviation and best."""
     datum = opened.datum(asked.picture, asked.context)
-    seen = ~checked(_hidden(asked.hidden, datum.x), "the mask")
-    effort = Effort(draws=asked.draws, steps=asked.steps, sweeps=asked.sweeps, pixels=False)
-    way = WAYS[asked.way](effort, False)
+    seen, way = seen_of(asked, datum.x), way_of(asked)
     result = restored(opened.model, Seen(datum.x, seen), way, draws=asked.draws, context=datum.context, seed=asked.seed)
     spread = result.deviation / result.deviation.max().clamp_min(1e-12)
     pictures = {
@@ -43,6 +41,17 @@ def restore(opened: Opened, asked: RestoreAsked) -> Answer:
         **_equivalents(opened, asked),
     }
     return Answer(info, pictures)
+
+
+def seen_of(asked: RestoreAsked, x: Tensor) -> Tensor:
+    """What of a picture is seen, bool of its shape (1, C, H, W)."""
+    return ~checked(_hidden(asked.hidden, x), "the mask")
+
+
+def way_of(asked: RestoreAsked) -> Way:
+    """How the rest is drawn."""
+    effort = Effort(draws=asked.draws, steps=asked.steps, sweeps=asked.sweeps, pixels=False)
+    return WAYS[asked.way](effort, False)
 
 
 def _hidden(bits: str, like: Tensor) -> Tensor:

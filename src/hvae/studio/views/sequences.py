@@ -41,7 +41,7 @@ def sequences(opened: Opened, asked: SequencesAsked) -> Answer:
     """The sequences as pictures, sounds or texts, by their kind."""
     if not opened.model.timed:
         raise HvaeError(f"{opened.name} is a model of pictures; choose a run of sequences")
-    form, steps = form_of(opened.run), asked.steps or min(opened.model.shape[0], MOST_STEPS)
+    form, steps = form_of(opened.run), steps_of(opened, asked)
     series = opened.grid.series(
         asked.seeds, asked.temperature, opened.said(asked.context), steps=steps, seed=asked.seed, chunk=opened.rows
     )
@@ -56,6 +56,11 @@ def sequences(opened: Opened, asked: SequencesAsked) -> Answer:
     }
     pictures = [one.picture for one in each if one.picture is not None]
     return Answer(info, {"sequences": torch.stack(pictures)} if pictures else {})
+
+
+def steps_of(opened: Opened, asked: SequencesAsked) -> int:
+    """Of each sequence."""
+    return asked.steps or min(opened.model.shape[0], MOST_STEPS)
 
 
 def _roll(x: Tensor, form: SequenceForm, bits: int) -> Shown:

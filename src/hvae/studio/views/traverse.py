@@ -22,10 +22,8 @@ DATA, DIRECTIONS, STATIONS, REACH = 128, 6, 7, 3.0
 
 def traverse(opened: Opened, asked: TraverseAsked) -> Answer:
     """The pushed picture, and with `strips` each direction by itself, (K, S, C, H, W)."""
-    datum, axes = opened.datum(asked.picture, asked.context), _axes(opened, asked.level)
-    count = len(axes.spread)
-    here = torch.zeros(count)
-    here[: len(asked.push)] = torch.tensor(asked.push[:count])
+    datum, axes = opened.datum(asked.picture, asked.context), axes_of(opened, asked.level)
+    count, here = len(axes.spread), place_of(axes, asked)
     stops = torch.linspace(-REACH, REACH, STATIONS)
     each = torch.einsum("s,kj->ksj", stops, torch.eye(count)).flatten(0, 1)  # (K S, K)
     steps = torch.cat([here[None], each]) if asked.strips else here[None]
@@ -35,7 +33,14 @@ def traverse(opened: Opened, asked: TraverseAsked) -> Answer:
     return Answer(info, {"picture": pictures[:1], **strips})
 
 
-def _axes(opened: Opened, level: str) -> Axes:
+def place_of(axes: Axes, asked: TraverseAsked) -> torch.Tensor:
+    """Where the picture is pushed to, in deviations along each direction, (K,)."""
+    here = torch.zeros(len(axes.spread))
+    here[: len(asked.push)] = torch.tensor(asked.push[: len(here)])
+    return here
+
+
+def axes_of(opened: Opened, level: str) -> Axes:
     """The directions of a level, looked up once."""
     if level not in opened.axes:
         data = some(opened.subject)
