@@ -28,8 +28,8 @@ from hvae.study.measures.quality import Quality
 from hvae.study.measures.reconstruction import Reconstruction
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "run-before-evidence"
-ELSEWHERE = {"codebook", "condition", "over-time", "baselines", "depth"}
-"""Measures of models with codes, with conditions, of sequences, and of diffusions."""
+ELSEWHERE = {"codebook", "condition", "labels", "over-time", "baselines", "fivo", "depth"}
+"""Measures of models with codes, with conditions, with classes that are guessed, of sequences, and of diffusions."""
 TAKEN = [name for name in NAMES if name not in {"disentanglement", *ELSEWHERE}]
 """All that digits have labels, pictures and levels for."""
 SETTINGS = {

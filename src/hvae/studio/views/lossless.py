@@ -14,8 +14,7 @@ from hvae.study.codecs import codec_of, stored_book
 
 
 def lossless(opened: Opened, asked: LosslessAsked) -> Answer:
-    """The bytes of the first `number` test pictures as one file, which is decoded again; as a PNG or WebP each, or all in
-    one.
+    """The bytes of the first `number` test pictures as one file, decoded again; as a PNG or WebP each, or all in one.
 
     One picture alone would be kept in a classic format: bits-back coding needs the bits of others to begin with.
     """

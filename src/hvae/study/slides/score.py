@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hvae.capacity import in_units
+from hvae.config.run import Overrides
 from hvae.errors import HvaeError, short
 from hvae.files import free, making, write_text
 from hvae.records import JSON
@@ -111,7 +112,7 @@ def score_slide(
     normal: int = 1000,
     seed: int = 0,
     context: Named | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
     tell: Tell | None = None,
