@@ -12,18 +12,9 @@ from torch import Tensor, nn
 from hvae.config.model import Likelihood
 from hvae.distributions import LogisticMixture, Normal, sum_rest
 from hvae.errors import HvaeError
-from hvae.levels.heads import (
-    START,
-    BernoulliHead,
-    GaussianGlobalHead,
-    GaussianHead,
-    GaussianPixelHead,
-    Head,
-    LogisticHead,
-    LogisticPixelHead,
-    MixtureHead,
-)
+from hvae.levels.heads import BernoulliHead, GaussianGlobalHead, GaussianHead, GaussianPixelHead, Head
 from hvae.levels.likelihoods import HEADS, head
+from hvae.levels.logisticheads import START, LogisticHead, LogisticPixelHead, MixtureHead
 from hvae.levels.scale import VARIANCES
 
 SHAPES = [(3, 4, 5), (1, 4, 5), (2, 4, 5), (7,)]

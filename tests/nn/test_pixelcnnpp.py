@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hvae.distributions.logistic import Bins, Mass, log_mass
 from hvae.errors import HvaeError
-from hvae.levels.heads import MixtureHead
+from hvae.levels.logisticheads import MixtureHead
 from hvae.nn.pixelcnnpp import PixelCNNpp
 from hvae.nn.places import Twofold
 from hvae.nn.weightnorm import Normed

@@ -16,7 +16,7 @@ from hvae.config.nvae import NVAEConfig
 from hvae.distributions import Flowed
 from hvae.draw import given, posterior, prior
 from hvae.errors import HvaeError
-from hvae.levels.heads import MixtureHead
+from hvae.levels.logisticheads import MixtureHead
 from hvae.objectives import ELBO, Balance, WarmUp
 from hvae.walk import Trace, run
 from hvae.zoo import build as build_any

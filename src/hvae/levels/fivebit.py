@@ -11,7 +11,8 @@ from hvae.distributions import Distribution
 from hvae.distributions.fivebit import HighBits, overlapping_mass, placed
 from hvae.distributions.logistic import Mass, log_mass
 from hvae.errors import HvaeError
-from hvae.levels.heads import Head, MixtureHead, Shape
+from hvae.levels.heads import Head, Shape
+from hvae.levels.logisticheads import MixtureHead
 
 MASSES: dict[str, Mass] = {"dmol-vdvae5": overlapping_mass, "dmol-vdvae5-exact": log_mass}
 """What the same raw numbers are taken for, by the name of the likelihood: the published number, or probabilities."""

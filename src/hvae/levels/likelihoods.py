@@ -13,11 +13,9 @@ from hvae.levels.heads import (
     GaussianHead,
     GaussianPixelHead,
     Head,
-    LogisticHead,
-    LogisticPixelHead,
-    MixtureHead,
     Shape,
 )
+from hvae.levels.logisticheads import LogisticHead, LogisticPixelHead, MixtureHead
 from hvae.levels.noise import NoiseGlobalHead, NoiseHead
 
 

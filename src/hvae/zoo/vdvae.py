@@ -26,7 +26,8 @@ from hvae.config.vdvae_blocks import Climb, Descent, decoder_blocks, encoder_blo
 from hvae.errors import HvaeError
 from hvae.levels import TwinLevel, variance
 from hvae.levels.fivebit import MASSES, FiveBitHead
-from hvae.levels.heads import Head, MixtureHead
+from hvae.levels.heads import Head
+from hvae.levels.logisticheads import MixtureHead
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Recomputed, Shape, Start

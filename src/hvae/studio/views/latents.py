@@ -27,6 +27,7 @@ from hvae.walk import still
 from hvae.weights import digest
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from hvae.site import Pin
@@ -77,7 +78,10 @@ def _sequences(opened: Opened, asked: questions.SequencesAsked) -> bytes:
 
 
 def _file(
-    opened: Opened, values: Mapping[Pin, Tensor], said: Mapping[str, str], series: Mapping[str, Any] | None = None
+    opened: Opened,
+    values: Mapping[Pin, Tensor],
+    said: Mapping[str, str],
+    series: Mapping[str, np.ndarray] | None = None,
 ) -> bytes:
     rows = max(map(len, values.values()), default=1)
     context = opened.model.nothing(rows, opened.said(said)).context

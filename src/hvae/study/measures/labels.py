@@ -18,7 +18,7 @@ class Labels(Measure[GuessResult]):
     """The error of the most probable class under q(y given x)."""
 
     name = "labels"
-    about = "error of the guessed class of each datum, where a model guesses it"
+    about = "error of the guessed class of each datum, where a model guesses it (model.condition.classifier)"
     cost = "quick"
     is_for = "others"
     result = GuessResult

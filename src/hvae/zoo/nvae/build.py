@@ -13,7 +13,8 @@ from hvae.config.nvae import NVAEConfig
 from hvae.distributions.logistic import log_mass, published_mass
 from hvae.errors import HvaeError
 from hvae.levels import Join
-from hvae.levels.heads import GaussianClampedHead, Head, MixtureHead
+from hvae.levels.heads import GaussianClampedHead, Head
+from hvae.levels.logisticheads import MixtureHead
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Recomputed, Shape, Start
 from hvae.nn.cell import Cell, inverted, inverted_up, residual, residual_down
