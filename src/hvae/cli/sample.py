@@ -73,7 +73,8 @@ def main(argv: list[str]) -> None:
     where = {key: dotted.pop(key) for key in list(dotted) if key == ACCELERATOR}
     cells = cell_seeds(args.cells, dotted)
     temperature = temperatures(args.temperature, dotted)
-    from hvae.study.samples import Samples, draw_samples
+    from hvae.study.sampled import Samples
+    from hvae.study.samples import draw_samples
 
     with voice.working():
         samples = draw_samples(
@@ -97,12 +98,12 @@ def main(argv: list[str]) -> None:
             trust=args.trust,
             tell=voice.tell,
         )
-    found = samples.to_dict()
-    voice.answer(found)
+    summary = samples.to_dict()
+    voice.answer(summary)
     if not args.json:
-        what = f"sequences of {found['steps']:,} steps" if "steps" in found else "pictures"
+        what = f"sequences of {summary['steps']:,} steps" if "steps" in summary else "pictures"
         seeds = "each level with its own seeds" if cells else f"seed {samples.seed}"
-        voice.show(f"{found['number']} {what} in {samples.file} ({seeds})")
+        voice.show(f"{summary['number']} {what} in {samples.file} ({seeds})")
     for level, codes in (samples.uniform if isinstance(samples, Samples) else {}).items():
         voice.tell(
             f"{level}: uniform prior over {codes:,} codes, since none is trained, so that the pictures are of "

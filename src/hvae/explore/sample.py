@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from hvae.datum import Context
 from hvae.distributions import Depth
-from hvae.distributions.ranked import Among
 from hvae.draw import Draw, each, mode, narrowed, prior
 from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver
@@ -66,49 +67,55 @@ def sample(
     >>> sample(model, 3, temperature={"z2": 0.7}, seed=1).shape
     torch.Size([3, 1, 4, 4])
     """
-    return _sample(
-        model,
-        n,
-        context,
-        temperature,
-        guidance,
-        narrowing(model, top_k, top_p),
-        given,
-        solver,
-        seed,
-        chunk,
-        mean_picture,
-    )
+    return Sampling(
+        context=context,
+        temperature=temperature,
+        guidance=guidance,
+        top_k=top_k,
+        top_p=top_p,
+        given=given,
+        solver=solver,
+        seed=seed,
+        chunk=chunk,
+    ).draw(model, n, mean_picture)
 
 
-def sample_pixels(
-    model: Model,
-    n: int,
-    *,
-    context: Context | None = None,
-    temperature: Temperature = 1.0,
-    guidance: Guidance = 1.0,
-    top_k: TopK = None,
-    top_p: TopP = 1.0,
-    given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None,
-    solver: str = "",
-    seed: int | None = None,
-    chunk: int = CHUNK,
-) -> Tensor:
-    """As `sample`, with the pixels sampled from the likelihood; the latents of a seed are the same."""
-    return _sample(
-        model,
-        n,
-        context,
-        temperature,
-        guidance,
-        narrowing(model, top_k, top_p),
-        given,
-        solver,
-        seed,
-        chunk,
-        drawn_picture,
-    )
+def sample_pixels(model: Model, n: int, **settings: Any) -> Tensor:
+    """As `sample`, whose settings it takes, with the pixels sampled from the likelihood; the latents of a seed are the
+    same."""
+    return Sampling(**settings).draw(model, n, drawn_picture)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sampling:
+    """The settings of `sample`."""
+
+    context: Context | None = None
+    temperature: Temperature = 1.0
+    guidance: Guidance = 1.0
+    top_k: TopK = None
+    top_p: TopP = 1.0
+    given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None = None
+    solver: str = ""
+    seed: int | None = None
+    chunk: int = CHUNK
+
+    def draw(self, model: Model, n: int, read: Reading) -> Tensor:
+        """n pictures (n, C, H, W), as `read` takes them from a trace.  Raises HvaeError as `sample` does."""
+        among = narrowing(model, self.top_k, self.top_p)
+        at_least(1, n, "samples")
+        check_solver(model, self.solver)
+        names, context = levels(model), entries(self.context)
+        pinned = _pinned(model, n, self.given or {}, names)
+        draw = narrowed(among, at_temperature(self.temperature, names))
+        draw = solving(self.solver, draw) if self.solver else draw
+        steered = weights(self.guidance, model, names, context)
+        with still(model, self.seed):
+            if steered:
+                return decode_guided(
+                    model, pinned, n, context=context, steered=steered, otherwise=draw, read=read, chunk=self.chunk
+                )
+            return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=self.chunk)
 
 
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
@@ -129,34 +136,6 @@ def _at(t: float, name: str) -> Draw:
     if not (t >= 0 and math.isfinite(t)):
         raise HvaeError(f"expected a temperature of 0 or above for {name}, got {t}; 1.0 leaves the prior as it is")
     return mode if t == 0 else prior(t)
-
-
-def _sample(
-    model: Model,
-    n: int,
-    context: Context | None,
-    temperature: Temperature,
-    guidance: Guidance,
-    among: Mapping[str, Among],
-    given: Mapping[Pin, Tensor] | Mapping[str, Tensor] | None,
-    solver: str,
-    seed: int | None,
-    chunk: int,
-    read: Reading,
-) -> Tensor:
-    at_least(1, n, "samples")
-    check_solver(model, solver)
-    names = levels(model)
-    pinned = _pinned(model, n, given or {}, names)
-    draw = narrowed(among, at_temperature(temperature, names))
-    draw = solving(solver, draw) if solver else draw
-    steered = weights(guidance, model, names, entries(context))
-    with still(model, seed):
-        if steered:
-            return decode_guided(
-                model, pinned, n, context=entries(context), steered=steered, otherwise=draw, read=read, chunk=chunk
-            )
-        return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=chunk)
 
 
 def check_solver(model: Model, solver: str) -> None:

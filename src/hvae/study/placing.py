@@ -70,6 +70,11 @@ def every(asked: float | Mapping[str, float], model: Model) -> dict[str, float]:
     """
     from hvae.walk import names
 
-    by_level = dict(asked) if isinstance(asked, Mapping) else {REST: asked}
+    by_level = by_rest(asked)
     rest = by_level.pop(REST, 1.0)
     return {**dict.fromkeys(names(model), rest), **by_level}
+
+
+def by_rest(value: float | Mapping[str, float]) -> dict[str, float]:
+    """One number for all levels, or numbers by level, as numbers by level with "" for the rest."""
+    return dict(value) if isinstance(value, Mapping) else {REST: value}

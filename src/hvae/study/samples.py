@@ -9,26 +9,26 @@ Shapes: `N` pictures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
-from hvae.errors import HvaeError
-from hvae.records import JSON
+from hvae.errors import HvaeError, entries
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
-from hvae.study.placing import REST, at_once, every, place
+from hvae.study.placing import Place, at_once, by_rest, every, place
 from hvae.study.progress import Tell, silent
+from hvae.study.sampled import Samples
 from hvae.study.sequence_samples import SequenceSamples, draw_sequences
 from hvae.study.sheets import check_picture, check_suffix, times, write
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hvae.checkpoints import LoadedRun
+    from hvae.datum import Context
+    from hvae.distributions.ranked import Among
     from hvae.explore.guide import Guidance
     from hvae.explore.narrow import TopK, TopP
     from hvae.explore.sample import Temperature
@@ -40,39 +40,20 @@ PICTURES, SEQUENCES = 16, 4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Samples:
-    """Pictures (N, C, H, W) in [0, 1] and how they were drawn; `rows`, how many at once."""
+class _Wish:
+    """How samples are to be drawn, as `draw_samples` says."""
 
-    file: Path
-    pictures: Tensor
-    temperature: Mapping[str, float]
-    guidance: Mapping[str, float]
-    among: Mapping[str, Mapping[str, float]]
-    """Among which codes each level was drawn, {"k": 50, "p": 0.9}; levels that might have all are left out."""
-    seed: int
-    rows: int
+    temperature: Temperature
+    guidance: Guidance
+    top_k: TopK
+    top_p: TopP
+    context: Named
+    seed: int | None
+    cells: Mapping[str, Sequence[int]] | None
+    pixels: bool
     recalibrate: int
     solver: str
-    uniform: Mapping[str, int]
-    """Levels whose codes were drawn from the uniform prior, since none is trained, and how many codes there are."""
-    cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """The seed of each picture in each level, where they had their own."""
-
-    def to_dict(self) -> JSON:
-        """Plain values for JSON: what `hvae sample --json` gives."""
-        return {
-            "file": str(self.file),
-            "number": len(self.pictures),
-            "temperature": dict(self.temperature),
-            "guidance": dict(self.guidance),
-            **({"among": {name: dict(some) for name, some in self.among.items()}} if self.among else {}),
-            "seed": self.seed,
-            "rows": self.rows,
-            "recalibrate": self.recalibrate,
-            **({"cells": {name: list(seeds) for name, seeds in self.cells.items()}} if self.cells else {}),
-            **({"solver": self.solver} if self.solver else {}),
-            **({"uniform_priors": dict(self.uniform)} if self.uniform else {}),
-        }
+    enlarge: str
 
 
 def draw_samples(
@@ -112,20 +93,23 @@ def draw_samples(
     `tell`, called with a line where something is worth saying.  Raises HvaeError before any work for what cannot be
     drawn or written.
     """
-    import torch
-
-    from hvae import explore
-    from hvae.explore.guide import weights
-    from hvae.explore.narrow import narrowing
-    from hvae.explore.sample import check_solver
-    from hvae.walk import names
-
     where = place(run, overrides, trust)
-    if cells is not None:
-        number = _check_cells(cells, where.run.model, number, seed, pixels, guidance, solver)
+    wish = _Wish(
+        temperature=temperature,
+        guidance=guidance,
+        top_k=top_k,
+        top_p=top_p,
+        context=entries(context),
+        seed=seed,
+        cells=cells,
+        pixels=pixels,
+        recalibrate=recalibrate,
+        solver=solver,
+        enlarge=enlarge,
+    )
+    number = number if cells is None else _check_cells(cells, where.run.model, number, wish)
     if where.run.model.timed:
-        narrowing(where.run.model, top_k, top_p)
-        _check_unpictured(where.run.model, pixels, recalibrate, enlarge, guidance, solver)
+        _check_unpictured(where.run.model, wish)
         return draw_sequences(
             where,
             out,
@@ -137,52 +121,75 @@ def draw_samples(
             seed=seed,
             tell=tell,
         )
-    number = number or PICTURES
     if steps is not None or beginning is not None:
         raise HvaeError(f"{where.run.folder} draws pictures, which have no steps: leave --steps and --continue out")
-    file, shape = Path(out or where.run.folder / "samples.png"), where.run.model.shape
-    _check_sheet(file, number, shape, enlarge)
-    said = numbers(where.run.model, context or {}, classes_of(where.run))
-    complete(where.run.model, said)
-    seed = torch.seed() % 2**32 if seed is None else seed
-    model, by_level = where.model(), every(temperature, where.run.model)
-    followed = every(guidance, where.run.model)
-    weights(followed, model, names(model), said)  # refused before anything is recalibrated
-    check_solver(model, solver)
-    among = narrowing(model, top_k, top_p)
-    if recalibrate:
-        model = explore.recalibrate(model, temperature=by_level, iterations=recalibrate, seed=seed)
-    draw, rows = explore.sample_pixels if pixels else explore.sample, at_once(model)
-    if cells is not None:
-        pictures = explore.cells(model, cells, temperature=by_level, context=said, chunk=rows)
+    return _pictures(where, Path(out or where.run.folder / "samples.png"), number or PICTURES, wish)
+
+
+def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
+    """Draw pictures and write them.  Raises HvaeError before anything is recalibrated or drawn."""
+    import torch
+
+    from hvae import explore
+    from hvae.explore.frame import drawn_picture, mean_picture
+    from hvae.explore.sample import Sampling
+
+    run = where.run
+    _check_sheet(file, number, run.model.shape, wish.enlarge)
+    context = numbers(run.model, wish.context, classes_of(run))
+    complete(run.model, context)
+    seed = torch.seed() % 2**32 if wish.seed is None else wish.seed
+    model, temperatures, rows = where.model(), every(wish.temperature, run.model), at_once(run.model)
+    among, weights = _among(model, wish), _weights(model, wish, context)
+    if wish.recalibrate:
+        model = explore.recalibrate(model, temperature=temperatures, iterations=wish.recalibrate, seed=seed)
+    if wish.cells is not None:
+        pictures = explore.cells(model, wish.cells, temperature=temperatures, context=context, chunk=rows)
     else:
-        pictures = draw(
-            model,
-            number,
-            context=said,
-            temperature=by_level,
-            guidance=followed,
+        how = Sampling(
+            context=context,
+            temperature=temperatures,
+            guidance=weights,
             top_k={name: some.k for name, some in among.items() if some.k is not None},
             top_p={name: some.p for name, some in among.items()},
-            solver=solver,
+            solver=wish.solver,
             seed=seed,
             chunk=rows,
         )
-    write(file, pictures, enlarge)
-    asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
+        pictures = how.draw(model, number, drawn_picture if wish.pixels else mean_picture)
+    write(file, pictures, wish.enlarge)
     return Samples(
         file=file,
         pictures=pictures,
-        temperature=asked,
-        guidance={name: weight for name, weight in followed.items() if weight != 1},
+        temperature=by_rest(wish.temperature),
+        guidance={name: weight for name, weight in weights.items() if weight != 1},
         among={name: some._asdict() for name, some in among.items()},
         seed=seed,
         rows=rows,
-        recalibrate=recalibrate,
-        solver=solver,
+        recalibrate=wish.recalibrate,
+        solver=wish.solver,
         uniform=_uniform(model),
-        cells=cells or {},
+        cells=wish.cells or {},
     )
+
+
+def _among(model: Model, wish: _Wish) -> dict[str, Among]:
+    """Among which codes each level is drawn.  Raises HvaeError for what fits no level, and for no solver."""
+    from hvae.explore.narrow import narrowing
+    from hvae.explore.sample import check_solver
+
+    check_solver(model, wish.solver)
+    return narrowing(model, wish.top_k, wish.top_p)
+
+
+def _weights(model: Model, wish: _Wish, context: Context) -> dict[str, float]:
+    """How closely each level follows the context.  Raises HvaeError where a model cannot be guided."""
+    from hvae.explore.guide import weights
+    from hvae.walk import names
+
+    by_level = every(wish.guidance, model)
+    weights(by_level, model, names(model), context)
+    return by_level
 
 
 def _uniform(model: Model) -> dict[str, int]:
@@ -203,42 +210,32 @@ def _check_sheet(file: Path, number: int, shape: tuple[int, ...], enlarge: str) 
     times(enlarge, number, shape)
 
 
-def _check_cells(
-    cells: Mapping[str, Sequence[int]],
-    model: Model,
-    number: int | None,
-    seed: int | None,
-    pixels: bool,
-    guidance: Guidance,
-    solver: str,
-) -> int:
+def _check_cells(cells: Mapping[str, Sequence[int]], model: Model, number: int | None, wish: _Wish) -> int:
     """How many pictures the cells are of.  Raises HvaeError for options that they leave no room for."""
     count = max(map(len, cells.values()), default=0)
     if model.timed:
         raise HvaeError("--cells is about pictures, and this run is one of sequences; leave it out")
     if number not in (None, count):
         raise HvaeError(f"--cells: expected a seed for each of {number} pictures, got {count}; leave -n out")
-    if seed is not None:
+    if wish.seed is not None:
         raise HvaeError("--seed: the cells have seeds of their own; leave it out, or --cells")
-    if pixels or solver or any(weight != 1 for weight in every(guidance, model).values()):
+    if wish.pixels or wish.solver or any(weight != 1 for weight in every(wish.guidance, model).values()):
         raise HvaeError("--cells: expected neither --pixels, --guidance nor --solver; leave them out")
     return count
 
 
-def _check_unpictured(
-    model: Model, pixels: bool, recalibrate: int, enlarge: str, guidance: Guidance, solver: str
-) -> None:
-    """Raises HvaeError for options that speak of pictures or of a condition, of a run that has none."""
-    from hvae.explore.guide import weights
-    from hvae.walk import names
+def _check_unpictured(model: Model, wish: _Wish) -> None:
+    """Raises HvaeError for options that speak of pictures, of codes or of a condition, of a run that has none."""
+    from hvae.explore.narrow import narrowing
 
+    narrowing(model, wish.top_k, wish.top_p)
     options = {
-        "--pixels": pixels,
-        "--recalibrate": recalibrate,
-        "--enlarge": enlarge != "auto",
-        "--solver": bool(solver),
+        "--pixels": wish.pixels,
+        "--recalibrate": wish.recalibrate,
+        "--enlarge": wish.enlarge != "auto",
+        "--solver": bool(wish.solver),
     }
     for option, is_set in options.items():
         if is_set:
             raise HvaeError(f"{option} is about pictures, and this run is one of sequences; leave it out")
-    weights(every(guidance, model), model, names(model), {})
+    _weights(model, wish, {})

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hvae.capacity import check_memory
+from hvae.errors import entries
 from hvae.records import JSON
 from hvae.runs.sequences import form_of
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
-from hvae.study.placing import REST, Place, at_once, every
+from hvae.study.placing import Place, at_once, by_rest, every
 from hvae.study.progress import Tell, silent
 from hvae.study.sequence_files import check_suffix, usual_suffix, write
 
@@ -84,28 +85,29 @@ def draw_sequences(
     file = Path(out or run.folder / f"samples{usual_suffix(form.kind)}")
     check_suffix(file, form.kind)
     check_place(file)
-    begun = None if beginning is None else torch.from_numpy(read_like(Path(beginning), form, run.bits))
-    known = 0 if begun is None else len(begun)
-    wanted = steps or model.shape[0] + known
-    check_memory(4 * number * wanted * prod(model.shape[1:]), f"{number:,} sequences of {wanted:,} steps", "draw fewer")
-    said = numbers(model, context or {}, classes_of(run))
-    complete(model, said)
-    notes = _longer(run, wanted)
+    start = None if beginning is None else torch.from_numpy(read_like(Path(beginning), form, run.bits))
+    begun = 0 if start is None else len(start)
+    length = steps or model.shape[0] + begun
+    check_memory(4 * number * length * prod(model.shape[1:]), f"{number:,} sequences of {length:,} steps", "draw fewer")
+    values = numbers(model, entries(context), classes_of(run))
+    complete(model, values)
+    notes = _longer(run, length)
     for note in notes:
         tell(note)
     seed = torch.seed() % 2**32 if seed is None else seed
     by_level = every(temperature, model)
     sequences = generate(
-        *(where.model(), number, wanted),
-        beginning=begun,
-        context=said,
+        *(where.model(), number, length),
+        beginning=start,
+        context=values,
         temperature=by_level,
         seed=seed,
         chunk=at_once(model),
     )
     write(file, [np.asarray(one) for one in sequences.numpy()], form, run.bits)
-    asked = dict(temperature) if isinstance(temperature, Mapping) else {REST: temperature}
-    return SequenceSamples(file=file, sequences=sequences, temperature=asked, seed=seed, begun=known, notes=notes)
+    return SequenceSamples(
+        file=file, sequences=sequences, temperature=by_rest(temperature), seed=seed, begun=begun, notes=notes
+    )
 
 
 def _longer(run: LoadedRun, steps: int) -> tuple[str, ...]:
