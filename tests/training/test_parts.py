@@ -36,7 +36,7 @@ def test_patterns(patterns: list[str], chosen: list[str]) -> None:
     assert matching(NAMES, patterns) == chosen
 
 
-@pytest.mark.parametrize("pattern", ["levels.z3", "haed", "levels.z2.priorr"])
+@pytest.mark.parametrize("pattern", ["levels.z3", "haed", "levels.z2.priorr", "priorr"])
 def test_a_pattern_that_fits_nothing_names_the_nearest(pattern: str) -> None:
     with pytest.raises(HvaeError, match=f"no parameter named '{pattern}'; did you mean"):
         matching(NAMES, [pattern])

@@ -39,7 +39,10 @@ def _whole(names: Sequence[str], pattern: str) -> str:
     for whole in (pattern, f"*.{pattern}"):
         if any(_fits(name, whole) for name in names):
             return whole
-    raise unknown("parameter", pattern, [*names, *_parts(names)], "hvae inspect RUN --parameters")
+    parts = _parts(names)
+    own = dict.fromkeys(part.rpartition(".")[2] for part in parts)
+    choices = dict.fromkeys([*names, *parts, *(name for name in own if not name.isdecimal())])
+    raise unknown("parameter", pattern, choices, "hvae inspect RUN --parameters")
 
 
 def selected(model: nn.Module, patterns: Sequence[str]) -> frozenset[str]:
