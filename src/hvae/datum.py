@@ -46,11 +46,11 @@ class Datum:
         >>> Datum(torch.zeros(2, 3), observed=torch.tensor([[True, True, False], [True, True, True]])).values
         tensor([2, 3])
         """
-        known = torch.ones_like(self.x, dtype=torch.bool) if self.observed is None else self.observed
+        mask = torch.ones_like(self.x, dtype=torch.bool) if self.observed is None else self.observed
         if self.lengths is not None:
             within = torch.arange(self.x.shape[1], device=self.x.device) < self.lengths[:, None]
-            known = known & within.view(*within.shape, *[1] * (self.x.ndim - 2))
-        return known.flatten(1).sum(1)
+            mask = mask & within.view(*within.shape, *[1] * (self.x.ndim - 2))
+        return mask.flatten(1).sum(1)
 
     def __getitem__(self, rows: slice | Tensor) -> Datum:
         """Some of the rows."""

@@ -95,10 +95,10 @@ def described(raw: Raw, path: Path) -> Raw:
     """
     sheet = read_attributes(path)
     parts = {split: part._replace(attributes=_of(part, sheet, raw)) for split, part in raw.parts.items()}
-    known = sum(
+    count = sum(
         int((~np.isnan(part.attributes)).any(1).sum()) for part in parts.values() if part.attributes is not None
     )
-    if not known:
+    if not count:
         some = next(iter(sheet.rows), "no row at all")
         picture = next(name for part in parts.values() for name in part.files)
         raise HvaeError(
@@ -106,7 +106,7 @@ def described(raw: Raw, path: Path) -> Raw:
             f"{short(some)}"
         )
     total = sum(len(part.levels) for part in parts.values())
-    note = f"{', '.join(sheet.names)} of {known:,} of {total:,} images from {path.name} ({sheet.digest[:12]})"
+    note = f"{', '.join(sheet.names)} of {count:,} of {total:,} images from {path.name} ({sheet.digest[:12]})"
     return replace(raw, parts=parts, attributes=sheet.names, transforms=(*raw.transforms, note))
 
 

@@ -32,13 +32,13 @@ def read_hub(config: DataConfig) -> Raw:
     sets = _splits(_loaded(hub, config.path), config.path)
     column, label = _columns(hub, sets["train"].features, config.path)
     pictures = _pictures(hub, sets, column, config.path)
-    found = decoded(pictures, config, {split: rows._fingerprint for split, rows in sets.items()})
+    images = decoded(pictures, config, {split: rows._fingerprint for split, rows in sets.items()})
     classes = tuple(sets["train"].features[label].names) if label else ()
     source = f"hub: {config.path}, fingerprint {sets['train']._fingerprint}"
-    tally = tally_of(found, sum(map(len, pictures.values())), {}, classes)
+    tally = tally_of(images, sum(map(len, pictures.values())), {}, classes)
     names = {split: [one.name for one in some] for split, some in pictures.items()}
-    labels = {split: _labels(sets[split], label, rows) for split, rows in found.account.rows.items()} if label else {}
-    return as_raw(found, names, source, labels, classes, tally)
+    labels = {split: _labels(sets[split], label, rows) for split, rows in images.account.rows.items()} if label else {}
+    return as_raw(images, names, source, labels, classes, tally)
 
 
 def hub_pictures(path: str) -> list[Picture]:
@@ -77,10 +77,10 @@ def _loaded(hub: ModuleType, path: str) -> Mapping[str, Any]:
         raise HvaeError(f"cannot load '{path}' from the hub: {why}; check data.path and the network") from fault
 
 
-def _splits(found: Mapping[str, Any], path: str) -> dict[str, Any]:
-    sets = {split: found[name] for split, names in SPLIT_NAMES.items() for name in reversed(names) if name in found}
+def _splits(parts: Mapping[str, Any], path: str) -> dict[str, Any]:
+    sets = {split: parts[name] for split, names in SPLIT_NAMES.items() for name in reversed(names) if name in parts}
     if "train" not in sets:
-        raise HvaeError(f"expected a split named train in '{path}', got {', '.join(found) or 'none'}; choose another")
+        raise HvaeError(f"expected a split named train in '{path}', got {', '.join(parts) or 'none'}; choose another")
     return sets
 
 

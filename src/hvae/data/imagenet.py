@@ -53,10 +53,10 @@ def _planes(path: Path, side: int) -> Array:
     return array.reshape(-1, 3, side, side)
 
 
-def _set(side: int, form: str, made: str, sizes: tuple[int, int], layout: Layout[Raw]) -> KnownSet[Raw]:
+def _set(side: int, form: str, resizing: str, sizes: tuple[int, int], layout: Layout[Raw]) -> KnownSet[Raw]:
     return KnownSet[Raw](
         name=f"imagenet{side}-{form}",
-        what=f"ImageNet at {side}x{side}, {made}; numbers on the other form are not comparable",
+        what=f"ImageNet at {side}x{side}, {resizing}; numbers on the other form are not comparable",
         shape=(3, side, side),
         bits=8,
         # What ImageNet calls validation is what every table calls test.

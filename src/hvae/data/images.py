@@ -93,8 +93,8 @@ class Split:
         if not self.dynamic:
             return replace(self, flip=False)
         chance = seeded(seed)
-        drawn = [_drawn(part, self.depth, chance).byte() for part in self.chunks()]
-        store = torch.cat(drawn) if drawn else self.store[:0]  # (N, C, H, W)
+        batches = [_drawn(part, self.depth, chance).byte() for part in self.chunks()]
+        store = torch.cat(batches) if batches else self.store[:0]  # (N, C, H, W)
         rows, files = torch.arange(len(store)), tuple(self.names())
         return replace(self, store=store, rows=rows, depth=1, files=files, dynamic=False, flip=False)
 
@@ -102,7 +102,7 @@ class Split:
         """These images alone, in this order, with all that is known of them."""
         at = torch.as_tensor(indices, dtype=torch.long)
         labels, factors, attributes = (
-            None if told is None else told[at] for told in (self.labels, self.factors, self.attributes)
+            None if rows is None else rows[at] for rows in (self.labels, self.factors, self.attributes)
         )
         return replace(self, rows=self.rows[at], labels=labels, factors=factors, attributes=attributes)
 

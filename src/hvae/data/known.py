@@ -95,9 +95,9 @@ class KnownSet(Generic[R]):
             if sizes.get(split, 0) != full
         ]
         short += [
-            f"not the published {split} images (digest {found[:8]}, not {self.digests[split][:8]})"
+            f"not the published {split} images (digest {digest[:8]}, not {self.digests[split][:8]})"
             for split, part in raw.parts.items()
             if split in self.digests and sizes[split] == self.sizes[split]
-            if (found := part.digest()) != self.digests[split]
+            if (digest := part.digest()) != self.digests[split]
         ]
         return "; ".join([*short, raw.version] if raw.version else short)

@@ -47,64 +47,64 @@ def read_known(config: DataConfig) -> Raw:
     return found_set(SETS[base(config.name)], config)
 
 
-def found_set(known: KnownSet[R], config: DataConfig) -> R:
+def found_set(entry: KnownSet[R], config: DataConfig) -> R:
     """A known set from the first place that holds it, or downloaded.
 
     Raises HvaeError with every place searched when it is nowhere.
     """
-    if known.made is not None:
-        return known.made()
-    found = known.found(config.root)
-    if found is not None and known.is_spoilt(found[0]):
-        _renew(known, found[0], config)
-    if found is None:
-        _download(known, config)
-    found = known.found(config.root)
-    if found is None:
-        raise _missing(known, config, "the download left no complete set")
-    place, layout = found
+    if entry.made is not None:
+        return entry.made()
+    location = entry.found(config.root)
+    if location is not None and entry.is_spoilt(location[0]):
+        _renew(entry, location[0], config)
+    if location is None:
+        _download(entry, config)
+    location = entry.found(config.root)
+    if location is None:
+        raise _missing(entry, config, "the download left no complete set")
+    place, layout = location
     raw = layout.read(place)
-    return raw.located(str(place.resolve()), known.version(raw))
+    return raw.located(str(place.resolve()), entry.version(raw))
 
 
 def check_known(config: DataConfig) -> None:
     """Raises HvaeError where a known set is nowhere on this machine and nothing may or can bring it here."""
     name = base(config.name)
     sequences = sets(config)
-    known: KnownSet[Any] = sequences[name] if name in sequences else SETS[name]
-    files = known.of or known
+    entry: KnownSet[Any] = sequences[name] if name in sequences else SETS[name]
+    files = entry.of or entry
     if files.made is None and files.found(config.root) is None:
         _check_remote(files, config)
 
 
-def _check_remote(known: KnownSet[Any], config: DataConfig) -> None:
+def _check_remote(entry: KnownSet[Any], config: DataConfig) -> None:
     if not config.download:
-        raise _missing(known, config, "downloading is switched off (data.download)")
-    if not known.remotes:
-        raise _missing(known, config, f"{known.scarce} ({known.licence})")
+        raise _missing(entry, config, "downloading is switched off (data.download)")
+    if not entry.remotes:
+        raise _missing(entry, config, f"{entry.scarce} ({entry.licence})")
 
 
-def _renew(known: KnownSet[Any], place: Path, config: DataConfig) -> None:
+def _renew(entry: KnownSet[Any], place: Path, config: DataConfig) -> None:
     if not config.download:
         raise HvaeError(
-            f"{place}: a file of '{known.name}' has changed since its download; set data.download, or data.root"
+            f"{place}: a file of '{entry.name}' has changed since its download; set data.download, or data.root"
         )
-    fetch([remote for remote in known.remotes if (place / remote.file).exists()], place)
+    fetch([remote for remote in entry.remotes if (place / remote.file).exists()], place)
 
 
-def _download(known: KnownSet[Any], config: DataConfig) -> None:
-    _check_remote(known, config)
+def _download(entry: KnownSet[Any], config: DataConfig) -> None:
+    _check_remote(entry, config)
     try:
-        fetch(known.remotes, known.searched("")[-1])
+        fetch(entry.remotes, entry.searched("")[-1])
     except HvaeError as fault:
-        raise _missing(known, config, str(fault)) from fault
+        raise _missing(entry, config, str(fault)) from fault
 
 
-def _missing(known: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
-    searched = ", ".join(map(str, known.searched(config.root)))
-    wanted = " or ".join(" + ".join(layout.files) for layout in known.layouts)
+def _missing(entry: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
+    searched = ", ".join(map(str, entry.searched(config.root)))
+    wanted = " or ".join(" + ".join(layout.files) for layout in entry.layouts)
     return HvaeError(
-        f"data set '{known.name}' {MISSING}; searched: {searched}; then: {why}; "
+        f"data set '{entry.name}' {MISSING}; searched: {searched}; then: {why}; "
         f"name a folder that holds it with data.root, or put into one of these folders: {wanted}"
     )
 
@@ -112,20 +112,20 @@ def _missing(known: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
 def listing(root: str = "") -> list[Listed]:
     """What is known of each set and where it was found: one dict a set, ready for JSON."""
     every: list[KnownSet[Any]] = [*SETS.values(), *sets(DataConfig()).values()]
-    return [_listed(known, root) for known in every]
+    return [_listed(entry, root) for entry in every]
 
 
-def _listed(known: KnownSet[Any], root: str) -> Listed:
-    files = known.of or known
+def _listed(entry: KnownSet[Any], root: str) -> Listed:
+    files = entry.of or entry
     at = files.found(root)
     return {
-        "name": known.name,
-        "forms": [name for name in KNOWN if base(name) == known.name],
-        "what": known.what,
-        "shape": list(known.shape),
-        "bits": known.bits,
-        "sizes": dict(known.sizes),
-        "licence": known.licence,
+        "name": entry.name,
+        "forms": [name for name in KNOWN if base(name) == entry.name],
+        "what": entry.what,
+        "shape": list(entry.shape),
+        "bits": entry.bits,
+        "sizes": dict(entry.sizes),
+        "licence": entry.licence,
         "found": "built in" if files.made else str(at[0]) if at else "",
         "searched": [str(place) for place in files.searched(root)],
         "download": [address for remote in files.remotes for address in remote.addresses[:1]],

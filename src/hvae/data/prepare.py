@@ -105,8 +105,8 @@ def _part(part: Part, raw: Raw, config: DataConfig, bits: int, flat: bool) -> Pa
 
 def _check_kept(shape: tuple[int, ...], config: DataConfig) -> None:
     """Raises HvaeError for what would mix values that are missing with others, or move them."""
-    kept = len(shape) == 1 or (config.size in (None, shape[1:]) and config.channels in (0, shape[0]))
-    if not kept or config.flip:
+    is_kept = len(shape) == 1 or (config.size in (None, shape[1:]) and config.channels in (0, shape[0]))
+    if not is_kept or config.flip:
         raise HvaeError(
             f"expected pictures of {_by(shape)} to stay as they are, since some of their values are missing (NaN); "
             "leave data.size, data.channels and data.flip alone"

@@ -45,10 +45,10 @@ class Part(NamedTuple):
         >>> Part(np.zeros((2, 1, 1, 1), np.uint8)).digest()[:8]
         '96a296d2'
         """
-        found = hashlib.sha256(np.ascontiguousarray(self.levels).data)
+        state = hashlib.sha256(np.ascontiguousarray(self.levels).data)
         if self.labels is not None:
-            found.update(self.labels.astype("<i8").tobytes())
-        return found.hexdigest()
+            state.update(self.labels.astype("<i8").tobytes())
+        return state.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +84,12 @@ def without_gaps(array: Array, where: str) -> tuple[Array, Array | None]:
     >>> without_gaps(np.array([[0.5, np.nan]]), "x.npy")
     (array([[0.5, 0. ]]), array([[ True, False]]))
     """
-    known = ~np.isnan(array) if array.dtype.kind == "f" else None
-    if known is None or known.all():
+    observed = ~np.isnan(array) if array.dtype.kind == "f" else None
+    if observed is None or observed.all():
         return array, None
-    if not known.any():
+    if not observed.any():
         raise HvaeError(f"{where}: expected some numbers, got NaN alone; there is nothing to learn from")
-    return np.where(known, array, 0).astype(array.dtype), known
+    return np.where(observed, array, 0).astype(array.dtype), observed
 
 
 def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:

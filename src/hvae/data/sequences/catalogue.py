@@ -152,14 +152,14 @@ def _moving(config: DataConfig) -> KnownSet[RawSequences]:
 def sets(config: DataConfig) -> dict[str, KnownSet[RawSequences]]:
     """The known sets by name; some are read as the config says."""
     return {
-        known.name: known
-        for known in (JSB, NOTTINGHAM, _text(config), _digits(config), _voice(config), MOCAP, STROKES, _moving(config))
+        one.name: one
+        for one in (JSB, NOTTINGHAM, _text(config), _digits(config), _voice(config), MOCAP, STROKES, _moving(config))
     }
 
 
 def expected_form(config: DataConfig) -> tuple[tuple[int, ...], int]:
     """Shape (T, ...) and bits of a known set as a config asks for it, without its files; T is near the usual length."""
-    known = sets(config)[config.name]
-    steps = max(2, min(MOST_STEPS, known.steps // config.frame, config.chunk or MOST_STEPS))
-    step = (config.frame,) if known.shape == (1,) else known.shape
-    return (steps, *step), config.bits or known.bits
+    published = sets(config)[config.name]
+    steps = max(2, min(MOST_STEPS, published.steps // config.frame, config.chunk or MOST_STEPS))
+    step = (config.frame,) if published.shape == (1,) else published.shape
+    return (steps, *step), config.bits or published.bits

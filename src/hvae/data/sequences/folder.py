@@ -42,28 +42,28 @@ def read_each(
     files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in suffixes] if path.is_dir() else [path]
     if not files:
         raise HvaeError(f"{path}: expected files that end in {', '.join(suffixes)}, got none")
-    found, faults = _read(path, files, read)
+    contents, faults = _read(path, files, read)
     if bad == SKIP:
-        found, odd = _alike(found, shared)
+        contents, odd = _alike(contents, shared)
         faults += odd
-    if faults and (bad != SKIP or not found):
-        told = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
-        raise HvaeError(f"{path}: {told}; repair or remove them, or set data.bad=skip")
+    if faults and (bad != SKIP or not contents):
+        reasons = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
+        raise HvaeError(f"{path}: {reasons}; repair or remove them, or set data.bad=skip")
     unused = {UNREADABLE: len(faults)} if faults else {}
-    tally = Tally(files=len(files), used=len(found), unused=unused, bad=faults[:NAMED], noun="sequence")
-    return Readable([one for _, one in found], [name for name, _ in found], tally)
+    tally = Tally(files=len(files), used=len(contents), unused=unused, bad=faults[:NAMED], noun="sequence")
+    return Readable([one for _, one in contents], [name for name, _ in contents], tally)
 
 
 def _read(path: Path, files: Sequence[Path], read: Callable[[Path], T]) -> tuple[list[tuple[str, T]], list[Fault]]:
-    found: list[tuple[str, T]] = []
+    contents: list[tuple[str, T]] = []
     faults: list[Fault] = []
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         try:
-            found.append((name, read(file)))
+            contents.append((name, read(file)))
         except HvaeError as fault:
             faults.append((name, _reason(str(fault), file)))
-    return found, faults
+    return contents, faults
 
 
 def _reason(line: str, file: Path) -> str:
@@ -73,9 +73,9 @@ def _reason(line: str, file: Path) -> str:
     return line
 
 
-def _alike(found: list[tuple[str, T]], shared: Callable[[T], object]) -> tuple[list[tuple[str, T]], list[Fault]]:
+def _alike(contents: list[tuple[str, T]], shared: Callable[[T], object]) -> tuple[list[tuple[str, T]], list[Fault]]:
     """Those that have in common what most have, and the others as faults."""
-    kinds = Counter(shared(one) for _, one in found)
+    kinds = Counter(shared(one) for _, one in contents)
     usual = kinds.most_common(1)[0][0] if kinds else None
-    odd = [(name, f"it has {shared(one)}, and most have {usual}") for name, one in found if shared(one) != usual]
-    return [(name, one) for name, one in found if shared(one) == usual], odd
+    odd = [(name, f"it has {shared(one)}, and most have {usual}") for name, one in contents if shared(one) != usual]
+    return [(name, one) for name, one in contents if shared(one) == usual], odd

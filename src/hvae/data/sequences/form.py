@@ -51,8 +51,8 @@ class SequenceForm:
     @classmethod
     def from_dict(cls, record: JSON) -> SequenceForm:
         """The inverse of `to_dict`; what it does not know is left out."""
-        known = {one.name for one in fields(cls)}
-        plain: JSON = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items() if key in known}
+        names = {one.name for one in fields(cls)}
+        plain: JSON = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items() if key in names}
         return cls(**plain)
 
     def differences(self, other: SequenceForm | None) -> list[str]:

@@ -18,7 +18,7 @@ def load_sequences(config: DataConfig) -> SequenceData:
     if config.name == OWN_SEQUENCES:
         raw = read_own(config)
         return prepare(replace(raw, source=raw.source or config.path), config)
-    known = sets(config)
-    if config.name not in known:
+    catalogue = sets(config)
+    if config.name not in catalogue:
         raise HvaeError(f"data.name={config.name} is a set of pictures, and sequences are expected")
-    return prepare(found_set(known[config.name], config), config)
+    return prepare(found_set(catalogue[config.name], config), config)

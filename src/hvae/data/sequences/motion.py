@@ -52,8 +52,8 @@ def mocap_npz(folder: Path) -> RawSequences:
 def strokes_npz(folder: Path) -> RawSequences:
     """Omniglot's pen strokes: how far the pen goes to the right and down, and whether it is lifted after that."""
     path = folder / "omniglot_strokes_flat.npz"
-    found = by_split(listed(read_archive(path), str(path)))
-    named: Named = {split: (some, []) for split, some in found.items()}
+    splits = by_split(listed(read_archive(path), str(path)))
+    named: Named = {split: (some, []) for split, some in splits.items()}
     return series(named, str(path), notes=("the pen's lift, 0 or 1, is standardised as the other numbers are",))
 
 
@@ -104,9 +104,9 @@ def series(
     notes: tuple[str, ...] = (),
 ) -> RawSequences:
     """Series of real numbers by split, with their names, standardised."""
-    found = {split: checked(some, names, where) for split, (some, names) in named.items()}
-    train = found["train"].levels
-    for split, part in found.items():
+    parts = {split: checked(some, names, where) for split, (some, names) in named.items()}
+    train = parts["train"].levels
+    for split, part in parts.items():
         if part.levels.shape[1:] != train.shape[1:]:
             raise HvaeError(
                 f"{where}: expected {train.shape[1]} numbers a step, as in train, got {part.levels.shape[1]} in "
@@ -119,7 +119,7 @@ def series(
     constant = int((scale == 0).sum())
     left = [f"{constant} of {len(scale)} numbers a step never change in training and are left out"] * (constant > 0)
     return RawSequences(
-        parts={split: _standardised(part, mean, scale) for split, part in found.items()},
+        parts={split: _standardised(part, mean, scale) for split, part in parts.items()},
         bits=0,
         unit=1.0,
         form=SequenceForm(

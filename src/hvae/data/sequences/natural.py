@@ -73,10 +73,10 @@ def _text(path: Path, form: SequenceForm, bits: int) -> Array:
 
 
 def _sound(path: Path, form: SequenceForm, bits: int) -> Array:
-    found = sound_of(read_regular(path, LARGEST), path.name)
-    if found.rate != form.rate:
-        raise HvaeError(f"{path}: expected {form.rate:,} samples a second, got {found.rate:,}; convert it")
-    return framed(to_levels(found.samples, bits, form.law), form.frame) / (2**bits - 1)
+    sound = sound_of(read_regular(path, LARGEST), path.name)
+    if sound.rate != form.rate:
+        raise HvaeError(f"{path}: expected {form.rate:,} samples a second, got {sound.rate:,}; convert it")
+    return framed(to_levels(sound.samples, bits, form.law), form.frame) / (2**bits - 1)
 
 
 def _motion(path: Path, form: SequenceForm, bits: int) -> Array:

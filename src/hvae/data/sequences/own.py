@@ -68,12 +68,12 @@ def _holds(path: Path, suffixes: tuple[str, ...]) -> bool:
 def _kind(path: Path) -> str:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     kinds = (KINDS[file.suffix.lower()] for file in files if file.suffix.lower() in KINDS)
-    found = next(kinds, "")
-    if not found:
+    kind = next(kinds, "")
+    if not kind:
         raise HvaeError(f"{path}: expected files that end in {', '.join(KINDS)}, got none; name one by data.kind")
     if path.suffix == ".npz":
         _check_alone(path)
-    return found
+    return kind
 
 
 def _check_alone(path: Path) -> None:

@@ -40,11 +40,11 @@ class SequencePart:
 
     def digest(self) -> str:
         """The sha256 of the levels, the lengths and the labels (64 bits each), however their files are packed."""
-        found = hashlib.sha256(np.ascontiguousarray(self.levels).data)
+        state = hashlib.sha256(np.ascontiguousarray(self.levels).data)
         for numbers in (self.lengths, self.labels):
             if numbers is not None:
-                found.update(numbers.astype("<i8").tobytes())
-        return found.hexdigest()
+                state.update(numbers.astype("<i8").tobytes())
+        return state.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,10 +79,10 @@ def _cut(name: str, array: Array, arrays: Mapping[str, Array], where: str) -> li
     return np.split(array, np.cumsum(lengths)[:-1])
 
 
-def _parts(found: Mapping[str, Sequence[Array]], path: Path) -> dict[str, SequencePart]:
-    named = by_split(found)
+def _parts(arrays: Mapping[str, Sequence[Array]], path: Path) -> dict[str, SequencePart]:
+    named = by_split(arrays)
     if "train" not in named:
-        loose = [roll for some in found.values() for roll in some]
+        loose = [roll for some in arrays.values() for roll in some]
         named = {"train": loose}
     return {split: _part(some, f"{path} ({split})") for split, some in named.items()}
 
@@ -91,10 +91,10 @@ def _part(some: Sequence[Array], where: str) -> SequencePart:
     return joined([_roll(one, where) for one in some], where)
 
 
-def by_split(found: Mapping[str, Sequence[Array]]) -> dict[str, Sequence[Array]]:
+def by_split(arrays: Mapping[str, Sequence[Array]]) -> dict[str, Sequence[Array]]:
     """What is named by a split, by its name here."""
-    pairs = ((split, next((title for title in titles if title in found), None)) for split, titles in TITLES.items())
-    return {split: found[title] for split, title in pairs if title}
+    pairs = ((split, next((title for title in titles if title in arrays), None)) for split, titles in TITLES.items())
+    return {split: arrays[title] for split, title in pairs if title}
 
 
 def _roll(array: Array, where: str) -> Array:

@@ -101,15 +101,15 @@ def moving_digits(config: DataConfig) -> RawSequences:
     from hvae.data.catalogue import MNIST
     from hvae.data.lookup import found_set
 
-    found = found_set(MNIST, DataConfig(name="mnist", root=config.root, download=config.download))
-    digits = {split: found.parts["train" if split == "train" else "test"].levels[:, 0] for split in FILMS}
+    mnist = found_set(MNIST, DataConfig(name="mnist", root=config.root, download=config.download))
+    digits = {split: mnist.parts["train" if split == "train" else "test"].levels[:, 0] for split in FILMS}
     check_memory(2 * sum(FILMS.values()) * FRAMES * FIELD**2, "films of moving digits")
     parts = {}
     for number, (split, count) in enumerate(FILMS.items()):
         random = np.random.default_rng((SEED, number))
         parts[split] = joined(list(drawn(digits[split], count, random)), f"moving-mnist ({split})")
     version = f"drawn from MNIST with seed {SEED}; not the published file"
-    return films(parts, GIF_SECONDS, version, found.source)
+    return films(parts, GIF_SECONDS, version, mnist.source)
 
 
 def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
@@ -127,12 +127,12 @@ def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
     velocity = SPEED * FIELD * np.stack([np.sin(angle), np.cos(angle)], -1)  # (count, digits, 1, 2)
     line = start + velocity * np.arange(FRAMES)[:, None]
     place = np.rint(room - np.abs(line % (2 * room) - room)).astype(int)  # (count, digits, T, 2)
-    made = np.zeros((count, FRAMES, 1, FIELD, FIELD), np.uint8)
+    films = np.zeros((count, FRAMES, 1, FIELD, FIELD), np.uint8)
     for film, digit, t in np.ndindex(count, DIGITS, FRAMES):
         y, x = place[film, digit, t]
-        spot = made[film, t, 0, y : y + side, x : x + side]
+        spot = films[film, t, 0, y : y + side, x : x + side]
         np.maximum(spot, digits[chosen[film, digit]], out=spot)
-    return made
+    return films
 
 
 def gif(frames: Sequence[Array], seconds: float) -> bytes:
