@@ -67,13 +67,13 @@ def _forgetting(args: Namespace, dotted: dict[str, str], voice: Voice) -> None:
     with voice.working():
         from hvae.study.forgetting import forgetting
 
-        told = forgetting(args.run, args.on, before=args.before, overrides=dotted, progress=voice, tell=voice.tell)
-    voice.answer(told.to_dict())
+        changes = forgetting(args.run, args.on, before=args.before, overrides=dotted, progress=voice, tell=voice.tell)
+    voice.answer(changes.to_dict())
     if args.json:
         return
     shown = table("data", "number", "ELBO before", "ELBO after", "change, nats, 95 % paired")
-    for one in told.sets:
+    for one in changes.sets:
         rest = ("", str(one.after), "") if one.before is None else (str(one.before), str(one.after), str(one.change))
         shown.add_row(one.data, f"{one.number:,}", *rest)
     voice.show(shown)
-    voice.show(f"before: {told.earlier}" if told.earlier else "no earlier run is known; name one with --before")
+    voice.show(f"before: {changes.earlier}" if changes.earlier else "no earlier run is known; name one with --before")

@@ -78,5 +78,5 @@ def brought(run: LoadedRun, data: SequenceData, source: object) -> InputSequence
             f"{tuple(split.store.shape[1:])}"
         )
     name = source if source in SEQUENCES else f"sequences:{Path(source).name}"
-    found = replace(data.provenance, name=str(name), source=str(source), tally=tally)
-    return InputSequences(origin=Origin(found, part), split=split, counts=str(tally) if tally.remarks() else "")
+    provenance = replace(data.provenance, name=str(name), source=str(source), tally=tally)
+    return InputSequences(origin=Origin(provenance, part), split=split, counts=str(tally) if tally.remarks() else "")

@@ -81,8 +81,8 @@ def expected_shape(config: RunConfig) -> tuple[tuple[int, ...], int]:
     if entry is None:
         if data.size and is_stated(data):
             return (data.channels, *data.size), data.bits
-        found = load_any(data)
-        return found.shape, found.bits
+        content = load_any(data)
+        return content.shape, content.bits
     shape = (data.channels or entry.shape[0], *(data.size or entry.shape[1:]))
     single = data.name.endswith(("-binary", "-dynamic"))
     return shape, 1 if single else data.bits or entry.bits

@@ -188,5 +188,5 @@ def safe_rows(model: Model, one: Tensor | Datum) -> int:
     times = [r.p.total / r.value.shape[1] for r in trace.records.values() if isinstance(r.p, Depth)]
     features = sum(t.numel() * t.element_size() for t in evidence.features.values())
     latents = sum(r.value.numel() * r.value.element_size() for r in trace.latents)
-    kept = features + int(KEPT_TENSORS * latents * max(times, default=1.0))
-    return max(1, min(MOST_ROWS, MOST_BYTES // max(1, kept)))
+    size = features + int(KEPT_TENSORS * latents * max(times, default=1.0))
+    return max(1, min(MOST_ROWS, MOST_BYTES // max(1, size)))

@@ -145,9 +145,9 @@ def _drawn(model: Model, train: Images, titles: tuple[str, ...], wish: Wish, tic
     detector = CopyDetector(torch.cat([datum.x for datum in train.batches(1_000)]))
     parts, labels, copies = [], [], 0
     for k in range(len(titles)):
-        kept, near = _of_class(model, train, k, wish, detector)
-        parts.append(kept)
-        labels += [k] * len(kept)
+        fresh, near = _of_class(model, train, k, wish, detector)
+        parts.append(fresh)
+        labels += [k] * len(fresh)
         copies += near
         tick(k + 1, len(titles))
     pictures, threshold = torch.cat(parts), detector.threshold

@@ -151,11 +151,11 @@ def judged(subject: Subject, evaluation: Evaluation) -> Evaluation:
     """The same numbers with the verdict on them by all that is known now; without one where activity is unknown."""
     activity = evaluation.of(Activity)
     verdict = verdict_of(subject.run, activity, evaluation.of(Contribution)) if activity else None
-    told = evaluation.of(Condition)
+    condition = evaluation.of(Condition)
     if verdict:
         verdict = against_counting(verdict, evaluation.of(Likelihood), evaluation.of(Baselines))
-    if verdict and told:
-        verdict = replace(verdict, text=f"{verdict.text} {told.verdict}")
+    if verdict and condition:
+        verdict = replace(verdict, text=f"{verdict.text} {condition.verdict}")
     return replace(evaluation, verdict=verdict)
 
 

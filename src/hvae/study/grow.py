@@ -167,8 +167,8 @@ def _source(run: LoadedRun, data: str, overrides: Overrides) -> DataConfig:
     """Where new data are, in the form of the run."""
     if data in KNOWN:
         return replace(run.config.data, name=data, path="", attributes="", replay="")
-    found = files(run, data)
-    return replace(found, valid=HELD, test=HELD, flip=run.config.data.flip)
+    config = files(run, data)
+    return replace(config, valid=HELD, test=HELD, flip=run.config.data.flip)
 
 
 def _loaded(run: LoadedRun, config: RunConfig) -> ImageData:

@@ -53,9 +53,9 @@ class Judgement:
 def verdict_of(run: LoadedRun, activity: ActivityResult, contribution: ContributionResult | None) -> Judgement:
     """The verdict on a run by what was measured of it."""
     low = last_weights(run.config, run.model, run.step)
-    found = judged(activity, contribution, run.config.objective, low)
-    early = _early(run) if any(level.state == "collapsed" for level in found.levels.values()) else ""
-    return replace(found, text=f"{early} {found.text}" if early else found.text)
+    judgement = judged(activity, contribution, run.config.objective, low)
+    early = _early(run) if any(level.state == "collapsed" for level in judgement.levels.values()) else ""
+    return replace(judgement, text=f"{early} {judgement.text}" if early else judgement.text)
 
 
 def _early(run: LoadedRun) -> str:
@@ -90,21 +90,21 @@ def judged(
 
 
 def against_counting(
-    found: Judgement, likelihood: LikelihoodResult | None, counted: BaselinesResult | None
+    judgement: Judgement, likelihood: LikelihoodResult | None, counted: BaselinesResult | None
 ) -> Judgement:
     """The verdict on a model of sequences beside what counting alone says of them: no level of one that is worse than
     the plainest count is of use, whatever it spends."""
     if not (likelihood and likelihood.steps and counted and counted.nats):
-        return found
+        return judgement
     name, plainest = max(counted.nats.items(), key=lambda pair: pair[1].frame_average.mean)
     own, least = likelihood.steps.negative_iw_nats.frame_average.mean, plainest.frame_average.mean
     if not own > least:  # of what is no number: no more than the likelihood itself says
-        return found
+        return judgement
     each = f"{number(own)} nats a {counted.step} for {number(least)}"
     worse = f"worse than {_PLAINEST.get(name, name)}, which have no latents: {each} (frame averages)"
-    levels = {n: _useless(level, worse) for n, level in found.levels.items()}
-    used = found.text.rpartition(". ")[2] if found.text.endswith("used.") else ""
-    rest = found.text.removesuffix(used).strip()
+    levels = {n: _useless(level, worse) for n, level in judgement.levels.items()}
+    used = judgement.text.rpartition(". ")[2] if judgement.text.endswith("used.") else ""
+    rest = judgement.text.removesuffix(used).strip()
     return Judgement(text=" ".join(filter(None, [f"The model is {worse}.", rest])), levels=levels)
 
 

@@ -28,9 +28,9 @@ TICKS, TEMPO = 480, 500_000
 
 def check_suffix(path: Path, kind: str) -> None:
     """Raises HvaeError for the name of a file that this kind of sequences is not written to."""
-    known = WRITERS[kind]
-    if path.suffix.lower() not in known:
-        raise HvaeError(f"--out: expected a file name that ends in {', '.join(known)} for {kind}, got {path}")
+    suffixes = WRITERS[kind]
+    if path.suffix.lower() not in suffixes:
+        raise HvaeError(f"--out: expected a file name that ends in {', '.join(suffixes)} for {kind}, got {path}")
     if path.suffix.lower() == ".mid":
         _mido()
 

@@ -43,11 +43,11 @@ def read(where: Place, data: object, number: int, context: Named) -> InputSequen
     from hvae.data import SequenceData, load_any
 
     run = where.run
-    found = load_any(run.config.override(where.overrides).data)
-    if not isinstance(found, SequenceData):
+    data_set = load_any(run.config.override(where.overrides).data)
+    if not isinstance(data_set, SequenceData):
         raise HvaeError(f"{run.folder} says that its data are images, and its model is of sequences")
-    run.check_form(found.shape, found.bits, found.provenance.name)
-    sequences = brought(run, found, data)
+    run.check_form(data_set.shape, data_set.bits, data_set.provenance.name)
+    sequences = brought(run, data_set, data)
     said = under(sequences, run.model, numbers(run.model, context, classes_of(run)))
     return said.some(range(min(number, len(said.split))))
 
@@ -106,16 +106,16 @@ def latents_of(arrays: Arrays, model: Model, path: Path) -> tuple[dict[Pin, Tens
         raise HvaeError(f"{path}: expected the steps of each sequence in the array {STEPS}, as hvae encode writes them")
     longest = int(steps.max())
     check_memory(8 * len(steps) * longest * int(np.prod(model.shape[1:])), str(path), "decode fewer sequences")
-    known = _visited(model, longest)
+    ticks = _visited(model, longest)
     values: dict[Pin, Tensor] = {}
     for name, array in arrays.items():
         if name == STEPS or name.endswith(LENGTHS):
             continue
-        if name not in known:
-            raise unknown("level", name, known)
+        if name not in ticks:
+            raise unknown("level", name, ticks)
         counts = arrays.get(name + LENGTHS)
-        rows = _apart(name, array, counts, [sum(t < n for t in known[name]) for n in steps.tolist()], path)
-        each = {(name, t): rows[:, k] for k, t in enumerate(known[name])} if known[name] else {name: rows}
+        rows = _apart(name, array, counts, [sum(t < n for t in ticks[name]) for n in steps.tolist()], path)
+        each = {(name, t): rows[:, k] for k, t in enumerate(ticks[name])} if ticks[name] else {name: rows}
         values |= {pin: torch.from_numpy(np.ascontiguousarray(row)).float() for pin, row in each.items()}
     return values, steps
 

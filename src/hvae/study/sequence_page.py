@@ -36,13 +36,13 @@ def exhibits(subject: Subject, data: SequenceData, tick: Tick) -> tuple[list[Pic
     if form.kind not in DRAWERS and form.kind != "text":
         return [], []
     many = TEXTS if form.kind == "text" else SAMPLES
-    made = _samples(model, many, subject.config.seed)
+    samples = _samples(model, many, subject.config.seed)
     tick(1, 2)
     pairs = [] if subject.no_data() else list(_pairs(model, subject, min(many, REDRAWN)))
     tick(2, 2)
     if form.kind == "text":
-        return [], _passages(made, pairs, form)
-    pictures = [_picture(f"Sample {n}", MADE, one, "samples", form, bits) for n, one in enumerate(made, 1)]
+        return [], _passages(samples, pairs, form)
+    pictures = [_picture(f"Sample {n}", MADE, one, "samples", form, bits) for n, one in enumerate(samples, 1)]
     for n, both in enumerate(pairs, 1):
         titles = (f"Sequence {n}", f"Sequence {n}, drawn anew")
         pictures += [_picture(t, KEPT, one, "reconstruction", form, bits) for t, one in zip(titles, both, strict=True)]
@@ -64,14 +64,14 @@ def _pairs(model: Model, subject: Subject, count: int) -> Iterator[tuple[Array, 
         yield x.numpy(), redrawn(model, x, seed=subject.config.seed).numpy()
 
 
-def _passages(made: list[Array], pairs: list[tuple[Array, Array]], form: SequenceForm) -> list[Passage]:
+def _passages(sequences: list[Array], pairs: list[tuple[Array, Array]], form: SequenceForm) -> list[Passage]:
     from hvae.data.sequences.natural import text
 
-    samples = "\n".join(text(one, form) for one in made)
+    samples = "\n".join(text(one, form) for one in sequences)
     both = "\n\n".join(f"{text(before, form)}\n{text(after, form)}" for before, after in pairs)
     passages = [Passage(title="Samples", caption=MADE, text=samples, section="samples")]
-    kept = Passage(title="What the latents keep", caption=KEPT, text=both, section="reconstruction")
-    return [*passages, *[kept] * bool(pairs)]
+    latents = Passage(title="What the latents keep", caption=KEPT, text=both, section="reconstruction")
+    return [*passages, *[latents] * bool(pairs)]
 
 
 def _picture(title: str, caption: str, x: Array, section: Section, form: SequenceForm, bits: int) -> Picture:

@@ -83,11 +83,11 @@ def _read(source: Source, run: LoadedRun, number: int | None, data: Mapping[str,
 
 
 def _own(source: object, run: LoadedRun, number: int | None, data: Mapping[str, str]) -> Given:
-    found = load_any(run.config.override(data).data)
-    if not isinstance(found, SequenceData):
+    data_set = load_any(run.config.override(data).data)
+    if not isinstance(data_set, SequenceData):
         raise HvaeError(f"{run.folder} says that its data are images, and its model is of sequences")
-    run.check_form(found.shape, found.bits, found.provenance.name)
-    split: SequenceSplit = getattr(found, str(source))
+    run.check_form(data_set.shape, data_set.bits, data_set.provenance.name)
+    split: SequenceSplit = getattr(data_set, str(source))
     if not len(split):
         raise HvaeError(f"the run's data have no {source} split; name another one")
     names = split.names() or [str(source)] * len(split)
@@ -165,11 +165,11 @@ def rivals(given: Given, form: SequenceForm, bits: int) -> dict[str, int]:
     """Bytes of the same sequences in other lossless formats: all of them deflated, and a FLAC file each of sound."""
     from hvae.study.measures.baselines import flac
 
-    found = {"zlib": len(squeezed([one.levels for one in given.series], bits))}
+    sizes_by_format = {"zlib": len(squeezed([one.levels for one in given.series], bits))}
     if is_exact(form, bits):
         sizes = [flac(one.samples(), form.rate, bits) for one in given.series]
-        found |= {"flac": sum(size for size in sizes if size)} if all(sizes) else {}
-    return found
+        sizes_by_format |= {"flac": sum(size for size in sizes if size)} if all(sizes) else {}
+    return sizes_by_format
 
 
 def check_destination(out: Path, form: SequenceForm, bits: int, count: int) -> None:

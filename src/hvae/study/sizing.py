@@ -89,19 +89,19 @@ def _classes(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
             f"model.condition.kind: class needs labels, and {name} has none; give images in a folder for each class, "
             "or arrays with labels"
         )
-    known = [some for some in labels if some is not None]
-    if not (condition.drop or condition.classifier) and any(bool((some < 0).any()) for some in known):
+    every = [some for some in labels if some is not None]
+    if not (condition.drop or condition.classifier) and any(bool((some < 0).any()) for some in every):
         raise HvaeError(
             f"some labels of {name} are unknown (-1); set model.condition.drop above 0, which lets a label be unknown, "
             "or model.condition.classifier, which guesses it"
         )
-    found = max([len(data.classes), *(int(some.max()) + 1 for some in known)])
-    if condition.classes and condition.classes < found:
+    count = max([len(data.classes), *(int(some.max()) + 1 for some in every)])
+    if condition.classes and condition.classes < count:
         raise HvaeError(
-            f"model.condition.classes: expected at least {found}, as many as {name} has, got {condition.classes}; "
+            f"model.condition.classes: expected at least {count}, as many as {name} has, got {condition.classes}; "
             "leave it at 0"
         )
-    return "classes", condition.classes or found
+    return "classes", condition.classes or count
 
 
 def _numbers(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
@@ -111,16 +111,16 @@ def _numbers(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
             f"model.condition.kind: vector needs numbers beside each image, and {name} has none; name a CSV file in "
             "data.attributes"
         )
-    found = vectors.shape[1]
-    if condition.numbers not in (0, found):
+    count = vectors.shape[1]
+    if condition.numbers not in (0, count):
         raise HvaeError(
-            f"model.condition.numbers: expected {found}, as many as data.attributes has, got {condition.numbers}; "
+            f"model.condition.numbers: expected {count}, as many as data.attributes has, got {condition.numbers}; "
             "leave it at 0"
         )
-    known = [some for split in (data.train, data.valid, data.test) if (some := split.attributes) is not None]
-    if not condition.drop and any(bool(some.isnan().any()) for some in known):
+    every = [some for split in (data.train, data.valid, data.test) if (some := split.attributes) is not None]
+    if not condition.drop and any(bool(some.isnan().any()) for some in every):
         raise HvaeError(
             f"some numbers in data.attributes of {name} are missing; set model.condition.drop above 0, which lets them "
             "be unknown"
         )
-    return "numbers", found
+    return "numbers", count

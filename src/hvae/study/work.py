@@ -162,8 +162,8 @@ def _labelled(split: Split | SequenceSplit, most: int | None = None) -> Tensor:
     from hvae.data import subset
 
     assert split.labels is not None
-    known = (split.labels >= 0).nonzero()[:, 0]
-    return known if most is None else known[subset(len(known), most)]
+    indices = (split.labels >= 0).nonzero()[:, 0]
+    return indices if most is None else indices[subset(len(indices), most)]
 
 
 def fault(check: Any, *given: Any) -> str:

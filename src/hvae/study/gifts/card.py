@@ -71,8 +71,8 @@ def data_licence(name: str) -> str:
     from hvae.data.lookup import base
     from hvae.data.sequences.catalogue import sets
 
-    known = SETS.get(base(name)) or sets(DataConfig()).get(name)
-    return known.licence if known else "not known: data of their own"
+    entry = SETS.get(base(name)) or sets(DataConfig()).get(name)
+    return entry.licence if entry else "not known: data of their own"
 
 
 def _about(run: LoadedRun, provenance: Mapping[str, object]) -> str:

@@ -93,8 +93,8 @@ def _records(run: LoadedRun) -> tuple[JSON, JSON, Path]:
     """Provenance, evaluation and weights file of a run: those of its folder, or those that came with the library."""
     if run.is_packaged:
         name = str(run.folder)
-        known = pretrained.record(name)
-        return known["provenance"], known["evaluation"], pretrained.find(name).weights
+        record = pretrained.record(name)
+        return record["provenance"], record["evaluation"], pretrained.find(name).weights
     path = run.folder / EVALUATION
     evaluation = Evaluation.read(path).to_dict() if path.exists() else {}
     return cast(JSON, dict(read_provenance(run.folder))), evaluation, run.folder / WEIGHTS
@@ -121,9 +121,9 @@ def _seal(content: bytes) -> JSON:
 
 def packaged(name: str) -> Gift:
     """A model that comes with the library, as it was given."""
-    known = pretrained.record(name)
+    record = pretrained.record(name)
     weights = pretrained.find(name).weights.read_bytes()
-    return Gift(weights, known["card"], known["provenance"], known["evaluation"])
+    return Gift(weights, record["card"], record["provenance"], record["evaluation"])
 
 
 def pack(given: Gift, name: str, folder: Path = pretrained.HERE) -> None:

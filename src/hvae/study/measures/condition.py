@@ -47,7 +47,7 @@ class Condition(Measure[ConditionResult]):
         asked = torch.arange(count).repeat_interleave(each)
         other = (asked + 1) % count
         with work.bar("samples of each class") as tick:
-            drawn = swap(
+            samples = swap(
                 work.model,
                 len(asked),
                 {LABEL: asked},
@@ -56,7 +56,7 @@ class Condition(Measure[ConditionResult]):
                 chunk=min(work.rows, each),
                 progress=tick,
             )
-        judged = [judge(pictures.cpu()).clamp(0, count - 1) for pictures in drawn]
+        judged = [judge(pictures.cpu()).clamp(0, count - 1) for pictures in samples]
         return condition_result(asked, judged[0], other, judged[1], titles(work), judge.describe())
 
     def concerns(self, work: Work) -> bool:
@@ -81,8 +81,8 @@ class Condition(Measure[ConditionResult]):
         """The share judged right, what the samples say, and the swap."""
         of = f"{result.samples:,} samples, as many of each class; judge: {result.judge}"
         yield Headline("class shown", f"{result.right:.1%}", f"judged the class that was asked for; {of}")
-        told = f"of H(y) = {number(result.entropy_nats)}; at least, since the judge errs too"
-        yield Headline("I(y; samples)", f"{number(result.information_nats)} nats", told)
+        entropy = f"of H(y) = {number(result.entropy_nats)}; at least, since the judge errs too"
+        yield Headline("I(y; samples)", f"{number(result.information_nats)} nats", entropy)
         stays = f"same latents, next class: judged the new class; {result.swapped_to_old:.0%} still the old one"
         yield Headline("swap", f"{result.swapped_to_new:.0%}", stays)
 
@@ -105,5 +105,5 @@ class Condition(Measure[ConditionResult]):
 
 def titles(work: Work) -> list[str]:
     """The names of the classes, or their numbers."""
-    count, known = work.model.conditions[LABEL].classes, work.subject.data.classes
-    return [*known[:count], *(str(k) for k in range(len(known), count))]
+    count, names = work.model.conditions[LABEL].classes, work.subject.data.classes
+    return [*names[:count], *(str(k) for k in range(len(names), count))]

@@ -92,8 +92,8 @@ class Likelihood(Measure[LikelihoodResult]):
 
 def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
     """The data of a number: how many of which, in which version, depth and binarisation."""
-    drawn = f"{data.binarisation} binarisation" if data.binarisation != "none" else "not binarised"
-    form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {drawn}, {data.version or 'as published'}"
+    binarisation = f"{data.binarisation} binarisation" if data.binarisation != "none" else "not binarised"
+    form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {binarisation}, {data.version or 'as published'}"
     if data.sequences and result.steps:
         size = "x".join(map(str, data.shape[1:])) or "1"
         form = f"{result.steps.steps:,} {data.sequences.step}s of {size}, all scored, {data.version or 'as published'}"

@@ -49,11 +49,11 @@ class OverTime(Measure[OverTimeResult]):
         from hvae.explore.theme import LIGHT
 
         with work.bar("rates over time") as tick:
-            found = rates_over_time(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
+            result = rates_over_time(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
         path = work.subject.run.folder / "pictures" / FILE
         with replacing(path) as temporary:
-            temporary.write_bytes(time_curves(found.rates, "step", LIGHT))
-        return OverTimeResult(data=found.data, seed=found.seed, rates=found.rates, picture=f"pictures/{FILE}")
+            temporary.write_bytes(time_curves(result.rates, "step", LIGHT))
+        return OverTimeResult(data=result.data, seed=result.seed, rates=result.rates, picture=f"pictures/{FILE}")
 
     def obstacle(self, work: Work) -> str:
         """Only latents that recur have a time."""
