@@ -96,8 +96,8 @@ def check_keys(draw: Draw, trace: Trace) -> None:
 def _no_step(name: str, step: int, steps: Sequence[int | None]) -> HvaeError:
     if None in steps:
         return HvaeError(f"{name} is visited once, got step {step} of it; name it without a step")
-    known = [s for s in steps if s is not None]
-    return HvaeError(f"{name} is visited at steps {min(known)} to {max(known)}, got step {step}; choose one of these")
+    own = [s for s in steps if s is not None]
+    return HvaeError(f"{name} is visited at steps {min(own)} to {max(own)}, got step {step}; choose one of these")
 
 
 def misshapen(shape: tuple[int, ...], got: tuple[int, ...], *, timed: bool) -> HvaeError:

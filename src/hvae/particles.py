@@ -103,7 +103,7 @@ def _ancestors(log_w: Tensor, few: Tensor) -> Tensor:
     """
     n, k = log_w.shape
     below = log_w.detach().softmax(1).cumsum(1)
-    drawn = torch.searchsorted(below, below[:, -1:] * torch.rand_like(below), right=True).clamp(max=k - 1)
+    ancestors = torch.searchsorted(below, below[:, -1:] * torch.rand_like(below), right=True).clamp(max=k - 1)
     own = torch.arange(k, device=log_w.device).expand(n, k)
     first = k * torch.arange(n, device=log_w.device)[:, None]
-    return (first + torch.where(few[:, None], drawn, own)).flatten()
+    return (first + torch.where(few[:, None], ancestors, own)).flatten()

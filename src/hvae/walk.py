@@ -213,7 +213,7 @@ def _visitor(trace: Trace, draw: Draw, n: int) -> Visit:
     pinned = draw.pins()
 
     def visit(site: Site) -> Tensor:
-        sides = [side for side, known in (("q", site.q), ("p", site.p)) if known is not None]
+        sides = [side for side, law in (("q", site.q), ("p", site.p)) if law is not None]
         trace.visits.extend((site.key, side) for side in sides)
         earlier = trace.records.get(site.key)
         if earlier is not None:

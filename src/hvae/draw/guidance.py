@@ -24,8 +24,8 @@ class _Guided(Wrapper):
         if site.data or site.auxiliary:
             return self.otherwise(site)
         weight = self.weights.get(site.key, self.weights.get((site.name, None), 1.0))
-        drawn = self.otherwise(replace(site, p=_steered(site, weight)))
-        return Drawn(torch.cat([drawn.value, drawn.value]), _twice(drawn.proposal))
+        inner = self.otherwise(replace(site, p=_steered(site, weight)))
+        return Drawn(torch.cat([inner.value, inner.value]), _twice(inner.proposal))
 
     def keys(self) -> frozenset[Key]:
         return self.otherwise.keys().union(self.weights)

@@ -142,13 +142,13 @@ class Grid:
         n, rows, heat = self._count(seeds), len(self.names), self._heat(temperature)
         on = {name: (torch.arange(rows) >= i).repeat_interleave(n) for i, name in enumerate(self.names)}
         said = self.model.nothing(n, context).context
-        drawn = self._drawn(
+        pictures = self._drawn(
             {name: list(some) * rows for name, some in seeds.items()},
             {name: torch.where(on[name], heat[name], 0.0) for name in self.names},
             {name: value.repeat(rows, *[1] * (value.ndim - 1)) for name, value in said.items()},
             chunk,
         )
-        return drawn.unflatten(0, (rows, n))
+        return pictures.unflatten(0, (rows, n))
 
     def series(
         self,

@@ -110,17 +110,17 @@ def named(asked: Sequence[str], model: Model) -> list[str]:
     >>> named(["z3..z2"], model), named(["z1", "z3"], model)
     (['z3', 'z2'], ['z1', 'z3'])
     """
-    known = levels(model)
-    chosen = [name for word in asked for name in _range(word, known)]
-    check_levels(chosen, known)
-    return list(dict.fromkeys(chosen)) or known
+    names = levels(model)
+    chosen = [name for word in asked for name in _range(word, names)]
+    check_levels(chosen, names)
+    return list(dict.fromkeys(chosen)) or names
 
 
-def _range(word: str, known: Sequence[str]) -> list[str]:
+def _range(word: str, names: Sequence[str]) -> list[str]:
     ends = word.split("..")
-    check_levels(ends, known)
-    first, last = sorted((known.index(ends[0]), known.index(ends[-1])))
-    return list(known[first : last + 1])
+    check_levels(ends, names)
+    first, last = sorted((names.index(ends[0]), names.index(ends[-1])))
+    return list(names[first : last + 1])
 
 
 def row(some: Mapping[Pin, Tensor]) -> Tensor:

@@ -22,13 +22,13 @@ Guidance = float | Mapping[str, float]
 MOST = 100.0
 
 
-def weights(guidance: Guidance, model: Model, known: list[str], context: Context) -> dict[str, float]:
+def weights(guidance: Guidance, model: Model, names: list[str], context: Context) -> dict[str, float]:
     """The weight of each level that is guided; none where every weight is 1, which is what the model does.
 
     Raises HvaeError for a level that there is not, a weight below 0, and a model that cannot be guided.
     """
-    by_name = dict(guidance) if isinstance(guidance, Mapping) else dict.fromkeys(known, guidance)
-    check_levels(list(by_name), known)
+    by_name = dict(guidance) if isinstance(guidance, Mapping) else dict.fromkeys(names, guidance)
+    check_levels(list(by_name), names)
     for name, weight in by_name.items():
         if not 0 <= weight <= MOST:
             raise HvaeError(

@@ -163,5 +163,5 @@ def _octaves(counts: Tensor) -> dict[str, int]:
     {'0': 1, '1': 1, '2': 2, '8': 1}
     """
     powers = torch.where(counts > 0, counts.clamp(min=1).double().log2().floor(), -1.0).long()
-    found = torch.bincount(powers + 1).tolist()
-    return {str(0 if place == 0 else 1 << (place - 1)): many for place, many in enumerate(found) if many}
+    sizes = torch.bincount(powers + 1).tolist()
+    return {str(0 if place == 0 else 1 << (place - 1)): many for place, many in enumerate(sizes) if many}

@@ -70,8 +70,8 @@ class ConvNet:
 
     def predict(self, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """The most probable class of each, (N,)."""
-        found: np.ndarray[Any, Any] = self.classes_[self.predict_proba(x).argmax(1)]
-        return found
+        classes: np.ndarray[Any, Any] = self.classes_[self.predict_proba(x).argmax(1)]
+        return classes
 
     def score(self, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
         """The share that it gets right."""

@@ -47,13 +47,13 @@ def regret(
 
     Raises HvaeError for posteriors without a location and a scale.
     """
-    meter, found = Meter(progress, batches, steps), []
+    meter, regrets = Meter(progress, batches, steps), []
     with still(model, seed):
         for number, evidence in enumerate(seen(model, batches)):
             draw = refine.refined(model, evidence, Trace.elbo, [rate] * steps, lambda: meter.add(1))
             before, after = (_elbo(model, d, evidence, samples, seed, number) for d in (posterior, draw))
-            found.append(after - before)
-    return torch.cat(found)
+            regrets.append(after - before)
+    return torch.cat(regrets)
 
 
 def _elbo(model: Model, draw: Draw, evidence: Evidence, samples: int, seed: int, number: int) -> Tensor:

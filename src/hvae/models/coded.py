@@ -44,6 +44,6 @@ class Coded(TopDown):
 
     def gauges(self) -> dict[str, Tensor]:
         """By level: the perplexity of the running counts, and the share of codes with hardly a vector."""
-        kept = {name: book for name, book in self.books.items() if isinstance(book, AveragedBook)}
-        uses = {f"perplexity/{name}": book.perplexity() for name, book in kept.items()}
-        return uses | {f"dead/{name}": book.dead(0.05).float().mean() for name, book in kept.items()}
+        averaged = {name: book for name, book in self.books.items() if isinstance(book, AveragedBook)}
+        uses = {f"perplexity/{name}": book.perplexity() for name, book in averaged.items()}
+        return uses | {f"dead/{name}": book.dead(0.05).float().mean() for name, book in averaged.items()}

@@ -27,8 +27,8 @@ class ClassCode(nn.Module):
         self.table = nn.Parameter(torch.randn(classes, width))
 
     def forward(self, label: Tensor) -> Tensor:
-        known = (label >= 0).to(self.table)[:, None]
-        return F.embedding(label.clamp(min=0), self.table) * known
+        is_known = (label >= 0).to(self.table)[:, None]
+        return F.embedding(label.clamp(min=0), self.table) * is_known
 
     def prepare(self, label: Tensor) -> None:
         """Nothing of it starts from data."""
@@ -54,19 +54,19 @@ class VectorCode(nn.Module):
         self.last = nn.Linear(width, width, bias=False)
 
     def forward(self, y: Tensor) -> Tensor:
-        known = ~y.isnan()
+        is_known = ~y.isnan()
         # What is unknown must not reach a product: NaN times zero is NaN.
-        plain = torch.where(known, (y.nan_to_num() - self.mean) / self.deviation, 0.0)
-        both = torch.cat([plain, known], 1).to(self.hidden.weight)
+        plain = torch.where(is_known, (y.nan_to_num() - self.mean) / self.deviation, 0.0)
+        both = torch.cat([plain, is_known], 1).to(self.hidden.weight)
         return self.last(F.silu(self.hidden(both)))
 
     @torch.no_grad()
     def prepare(self, y: Tensor) -> None:
         """Take the mean and the standard deviation of each number from those that are known, (B, A)."""
-        known = (~y.isnan()).to(self.mean)
-        count = known.sum(0)
-        mean = (y.nan_to_num() * known).sum(0) / count.clamp(min=1)
-        variance = ((y.nan_to_num() - mean) ** 2 * known).sum(0) / count.clamp(min=1)
+        is_known = (~y.isnan()).to(self.mean)
+        count = is_known.sum(0)
+        mean = (y.nan_to_num() * is_known).sum(0) / count.clamp(min=1)
+        variance = ((y.nan_to_num() - mean) ** 2 * is_known).sum(0) / count.clamp(min=1)
         self.mean.copy_(mean)
         # A number that does not vary says nothing: it keeps its unit.
         self.deviation.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
@@ -122,11 +122,11 @@ class Join(nn.Module):
         self.joined = linear(channels + width, channels, gain)
 
     def forward(self, h: Tensor, c: Tensor) -> Tensor:
-        known = (c != 0).any(1, keepdim=True).to(h)
+        is_known = (c != 0).any(1, keepdim=True).to(h)
         channels = h.shape[1]
         own, said = self.joined.weight.split([channels, c.shape[1]], 1)
         mixed = torch.einsum("bc...,dc->bd...", h, own) + _over_space(F.linear(c, said), h)
-        return h + _over_space(known, h) * mixed
+        return h + _over_space(is_known, h) * mixed
 
 
 ENTRIES: dict[str, type[Shift] | type[FiLM] | type[Join]] = {"add": Shift, "film": FiLM, "concat": Join}

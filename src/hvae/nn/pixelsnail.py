@@ -84,9 +84,9 @@ class Attention(nn.Module):
         self.query, self.key, self.value = at_once(query, width), at_once(key, width), at_once(key, width)
 
     def forward(self, query: Tensor, key: Tensor, at: Places) -> Tensor:
-        asked, known, said = self._split(self.query(query)), self._split(self.key(key)), self._split(self.value(key))
-        seen = at.attend(self, asked, known, said)  # (B, H, T, W / H)
-        return seen.transpose(2, 3).flatten(1, 2).unflatten(2, query.shape[2:])
+        queries, keys, values = self._split(self.query(query)), self._split(self.key(key)), self._split(self.value(key))
+        heads = at.attend(self, queries, keys, values)  # (B, H, T, W / H)
+        return heads.transpose(2, 3).flatten(1, 2).unflatten(2, query.shape[2:])
 
     def _split(self, t: Tensor) -> Tensor:
         return t.flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3)

@@ -192,11 +192,11 @@ class Lags(nn.Module):
     def begin(self, x: Tensor, lengths: Tensor | None) -> None:
         """Start from the weights that predict these data best, by least squares, and from what they leave."""
         within = torch.ones(x.shape[:2]) if lengths is None else torch.arange(x.shape[1]) < lengths.cpu()[:, None]
-        known = within[:, 1:].to(x.device, torch.float64)
+        weights = within[:, 1:].to(x.device, torch.float64)
         past, target = self._past(x)[:, :-1].double(), x[:, 1:].double()
-        gram = torch.einsum("btdi,btdj,bt->dij", past, past, known)
-        gram = gram + LEAST_SQUARE * known.sum() * torch.eye(self.order, dtype=gram.dtype, device=x.device)
-        moments = torch.einsum("btdi,btd,bt->di", past, target, known)
+        gram = torch.einsum("btdi,btdj,bt->dij", past, past, weights)
+        gram = gram + LEAST_SQUARE * weights.sum() * torch.eye(self.order, dtype=gram.dtype, device=x.device)
+        moments = torch.einsum("btdi,btd,bt->di", past, target, weights)
         self.weight.copy_(torch.linalg.solve(gram, moments).T)
         rest = target - torch.einsum("btdk,kd->btd", past, self.weight.double())
         variance = torch.einsum("btd,bt->d", rest.square(), known) / known.sum()

@@ -150,10 +150,10 @@ class Shared(Wrapper):
     seed: int
 
     def __call__(self, site: Site) -> Drawn:
-        drawn = self.otherwise(site)
-        q = drawn.proposal
+        inner = self.otherwise(site)
+        q = inner.proposal
         if not isinstance(q, Normal) or site.data or (grid := self._grid(q.loc)) is None:
-            return drawn
+            return inner
         noise = self._noise(site.key, q.loc, grid)
         return Drawn(torch.addcmul(q.loc, q.scale, noise), q)
 

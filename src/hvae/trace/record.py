@@ -130,8 +130,8 @@ def series_of(records: list[Record]) -> Record:
     if len(records) == 1:
         return first
     p, q = (_stacked_laws([getattr(r, side) for r in records]) for side in ("p", "q"))
-    known = {id(first.p): p, id(first.q): q}
-    proposal = known.get(id(first.proposal)) or _stacked_laws([r.proposal for r in records])
+    stacks = {id(first.p): p, id(first.q): q}
+    proposal = stacks.get(id(first.proposal)) or _stacked_laws([r.proposal for r in records])
     value = torch.stack([r.value for r in records], 1)
     weight, mask, observed = (
         torch.stack([getattr(r, name) for r in records], 1) if isinstance(getattr(first, name), Tensor) else None
@@ -150,20 +150,20 @@ def series_of(records: list[Record]) -> Record:
     )
 
 
-def shared_nats(record: Record, known: dict[Hashable, tuple[Record, Tensor]]) -> Tensor:
+def shared_nats(record: Record, cache: dict[Hashable, tuple[Record, Tensor]]) -> Tensor:
     """What a record spends; of records that differ in their masks and weights alone the nats are computed once."""
     if record.proposal is None or record.proposal is record.p:
         return record.divergence()[0]
     key = id(record.proposal), id(record.p), id(record.value), record.late
-    if key not in known:
+    if key not in cache:
         # With the record, so that no other object takes the place of what it is known by.
-        known[key] = record, divergence(record.proposal, record.law, record.value, late=record.late)[0]
-    return record.counted(known[key][1])
+        cache[key] = record, divergence(record.proposal, record.law, record.value, late=record.late)[0]
+    return record.counted(cache[key][1])
 
 
 def _stacked_laws(laws: list[Distribution | None]) -> LocationScale | None:
     """Laws of one type over (B, ...) as one over (B, T, ...)."""
-    known = [law for law in laws if isinstance(law, LocationScale)]
-    if not known:
+    parts = [law for law in laws if isinstance(law, LocationScale)]
+    if not parts:
         return None
-    return known[0].at(torch.stack([law.loc for law in known], 1), torch.stack([law.scale for law in known], 1))
+    return parts[0].at(torch.stack([law.loc for law in parts], 1), torch.stack([law.scale for law in parts], 1))

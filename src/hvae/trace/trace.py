@@ -87,9 +87,9 @@ class Trace:
     def nats(self) -> dict[str, Tensor]:
         """Nats each level spends, element by element, {name: (B, ...)}; the steps of a recurring name are summed."""
         nats: dict[str, Tensor] = {}
-        known: dict[Hashable, tuple[Record, Tensor]] = {}
+        cache: dict[Hashable, tuple[Record, Tensor]] = {}
         for records in self._forms(data=False):
-            name, spent = records[0].name, shared_nats(series_of(records), known)
+            name, spent = records[0].name, shared_nats(series_of(records), cache)
             spent = spent.sum(1) if len(records) > 1 else spent
             nats[name] = nats[name] + spent if name in nats else spent
         return nats

@@ -23,10 +23,10 @@ def warn_of_grey(model: Model, data: Batches) -> None:
     The Bernoulli's x log p + (1 - x) log(1 - p) is a log-probability for 0 and 1 alone.
     """
     some = as_datum(data.batch(torch.arange(min(FEW, len(data))), torch.Generator().manual_seed(0)))
-    known = some.x if some.observed is None else some.x[some.observed]
-    grey = known[(known > 0) & (known < 1)]
+    values = some.x if some.observed is None else some.x[some.observed]
+    grey = values[(values > 0) & (values < 1)]
     # What lies outside of [0, 1] is another matter, which the limits of a model refuse.
-    if not len(grey) or len(known[(known < 0) | (known > 1)]):
+    if not len(grey) or len(values[(values < 0) | (values > 1)]):
         return
     with still(model, seed=0):
         trace = run(model, posterior, model.evidence(some[:1].to(device_of(model))))

@@ -165,8 +165,8 @@ def fingerprint(model: Model, context: Context | None = None) -> bytes:
 def forms(model: Model) -> dict[str, Form]:
     """What each level of a model is to this codec, top first; none if the model cannot be used for lossy coding."""
     latents = glimpse(model).latents
-    found = {record.name: form(record.p) for record in latents}
-    own: dict[str, Form] = {name: one for name, one in found.items() if isinstance(one, Rounded | Listed)}
+    each = {record.name: form(record.p) for record in latents}
+    own: dict[str, Form] = {name: one for name, one in each.items() if isinstance(one, Rounded | Listed)}
     return own if len(own) == len(latents) and not any(r.late or r.step is not None for r in latents) else {}
 
 
