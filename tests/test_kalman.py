@@ -84,7 +84,7 @@ def state_space(shift: float = 0.0, widening: float = 1.0) -> Recurrent:
         limits=ANY,
         embed=Project(),
         past=NoInput(),
-        known=0,
+        past_width=0,
         reader=Messages(),
         first=Constant((D,)),
         enter=Keep(),

@@ -81,7 +81,7 @@ class Model(nn.Module, ABC):
         """
         datum = as_datum(data)
         self._check_shape(tuple(datum.x.shape))
-        said = {**relevant(datum, self.conditions).context, **entries(context)}
+        named = {**relevant(datum, self.conditions).context, **entries(context)}
         x, observed = datum.x, datum.observed
         if observed is not None:
             # What is not observed may be NaN, which no mask takes out of a gradient.
@@ -89,7 +89,7 @@ class Model(nn.Module, ABC):
         x = check_values(x, self.limits if check else None, self._dtype())
         # Not len(x): an exported program keeps its batch open.
         n = x.shape[0]
-        datum = Datum(x, context_rows(self.conditions, said, n, x.device), observed, datum.lengths)
+        datum = Datum(x, context_rows(self.conditions, named, n, x.device), observed, datum.lengths)
         return Evidence(n, x, datum.context, self.features(datum), observed, datum.lengths)
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:

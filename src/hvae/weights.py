@@ -37,8 +37,8 @@ def weights_bytes(tensors: Mapping[str, Tensor], description: Mapping[str, objec
     # Contiguous copies on the CPU: safetensors refuses views that share storage.
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     # As it will be read: the digest is of that.  One of another file, passed on with its description, is not kept.
-    said = json.loads(json.dumps({key: value for key, value in description.items() if key != DIGEST}))
-    return bytes(save(plain, metadata={"hvae": json.dumps({**said, DIGEST: digest(plain, said)})}))
+    stored = json.loads(json.dumps({key: value for key, value in description.items() if key != DIGEST}))
+    return bytes(save(plain, metadata={"hvae": json.dumps({**stored, DIGEST: digest(plain, stored)})}))
 
 
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

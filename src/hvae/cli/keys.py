@@ -56,8 +56,8 @@ def _metavar(kind: Any) -> str:
 def _unsaid(kind: Any, words: str) -> str:
     """The choices, where neither the placeholder nor the sentence tells them."""
     choices = [str(c) for c in get_args(kind)] if get_origin(kind) is Literal else []
-    said = _metavar(kind) != "NAME" or all(choice in words for choice in choices)
-    return "" if said else f" One of {', '.join(choices)}."
+    is_said = _metavar(kind) != "NAME" or all(choice in words for choice in choices)
+    return "" if is_said else f" One of {', '.join(choices)}."
 
 
 def _shown(value: Any) -> str:

@@ -141,11 +141,11 @@ class Grid:
         """(R, n, C, H, W), as `cells_by_level` does."""
         n, rows, heat = self._count(seeds), len(self.names), self._heat(temperature)
         on = {name: (torch.arange(rows) >= i).repeat_interleave(n) for i, name in enumerate(self.names)}
-        said = self.model.nothing(n, context).context
+        every = self.model.nothing(n, context).context
         pictures = self._drawn(
             {name: list(some) * rows for name, some in seeds.items()},
             {name: torch.where(on[name], heat[name], 0.0) for name in self.names},
-            {name: value.repeat(rows, *[1] * (value.ndim - 1)) for name, value in said.items()},
+            {name: value.repeat(rows, *[1] * (value.ndim - 1)) for name, value in every.items()},
             chunk,
         )
         return pictures.unflatten(0, (rows, n))
@@ -206,7 +206,7 @@ class Grid:
         read: Reading = mean_picture,
     ) -> Tensor:
         n = len(next(iter(seeds.values())))
-        said = self.model.nothing(n, context).context
+        every = self.model.nothing(n, context).context
         # The noise of a law without location and scale belongs to its rows, and would change with their number.
         size = chunk if self.movable else 1
         parts = []
@@ -214,7 +214,7 @@ class Grid:
             for start in range(0, n, size):
                 some = slice(start, min(start + size, n))
                 draw = _Cells({k: v[some] for k, v in seeds.items()}, {k: v[some] for k, v in heat.items()}, self.noise)
-                rows = {name: value[some] for name, value in said.items()}
+                rows = {name: value[some] for name, value in every.items()}
                 parts.append(
                     decode(self.model, {}, some.stop - start, context=rows, otherwise=draw, read=read, chunk=size)
                 )

@@ -94,8 +94,8 @@ def use_curves(
     """
     panels = [("Share in use", "% of the level", {n: 100 * np.asarray(u, float) for n, u in used.items()})]
     if information:
-        said = {name: np.asarray(nats, float) for name, nats in information.items()}
-        panels.append((f"Information about the {noun}", f"nats per {noun}", said))
+        informations = {name: np.asarray(nats, float) for name, nats in information.items()}
+        panels.append((f"Information about the {noun}", f"nats per {noun}", informations))
     with matplotlib.rc_context(theme.style()):
         figure, places = _figure(len(panels), CURVES, 3.9 if len(used) <= MANY else 4.6)
         for axes, (title, unit, curves) in zip(places, panels, strict=True):

@@ -140,9 +140,9 @@ def decode(
     rows = model.nothing(n, context).context
 
     def part(some: slice) -> Tensor:
-        said = {name: value[some] for name, value in rows.items()}
+        some_rows = {name: value[some] for name, value in rows.items()}
         held = hold({variable: value[some] for variable, value in values.items()}, otherwise)
-        return read(model, run(model, held, Evidence(some.stop - some.start, context=said)))
+        return read(model, run(model, held, Evidence(some.stop - some.start, context=some_rows)))
 
     return in_parts(n, chunk, part)
 

@@ -59,14 +59,14 @@ class ConditionResult:
     @property
     def verdict(self) -> str:
         """What to make of it, in a sentence or two."""
-        said = f"samples say {self.information_nats:.2f} of {self.entropy_nats:.2f} nats of their class"
+        measured = f"samples say {self.information_nats:.2f} of {self.entropy_nats:.2f} nats of their class"
         if self.share < IGNORED:
             return (
-                f"The model ignores its condition: {said}. Train for longer, or let it enter every level "
+                f"The model ignores its condition: {measured}. Train for longer, or let it enter every level "
                 "(model.condition.levels all)."
             )
         if self.share < WEAK:
-            return f"The model follows its condition weakly: {said}. Train for longer, or sample with guidance."
+            return f"The model follows its condition weakly: {measured}. Train for longer, or sample with guidance."
         return f"Samples follow their condition: {self.right:.0%} are judged the class that was asked for."
 
 

@@ -37,9 +37,9 @@ def inception_features(weights: Mapping[str, Tensor], *, source: str = FILE, sha
         network = InceptionV3()
     network.load_state_dict(_fitting(weights, network.state_dict(), source), assign=True)
     network.eval().requires_grad_(False)
-    said = f", sha256 {sha256[:12]}" if sha256 else ""
+    digest = f", sha256 {sha256[:12]}" if sha256 else ""
     return Extractor(
-        name=f"Inception of 2015-12-05 ({source}{said}), {FEATURES} features",
+        name=f"Inception of 2015-12-05 ({source}{digest}), {FEATURES} features",
         network=network,
         channels=3,
         size=SIZE,

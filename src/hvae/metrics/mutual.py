@@ -152,11 +152,11 @@ def _result(scores: PairScores, trace: Trace, population: int, seed: int) -> Mut
     rates = {name: scores.rate[:, at].sum(1) for name, at in places.items()}  # (B,) each
     # What the draw of z adds to the closed form: zero on average, and known, so it can be taken off again.
     noises = {name: (scores.own - scores.prior)[:, at].sum(1) - rates[name] for name, at in places.items()}
-    said = {name: _summed(chain, at, noises[name]) for name, at in places.items()}
+    informations = {name: _summed(chain, at, noises[name]) for name, at in places.items()}
     alone = {name: _summed(held, at, noises[name]) for name, at in places.items()}
     full = (joint["stratified"].mean(0) > math.log(n) - CLOSE).tolist()  # (J,)
-    levels = {name: _level(rates[name], said[name], alone[name], full[at[-1]]) for name, at in places.items()}
-    together = {how: sum((i[how] for i in said.values()), torch.zeros(1)) for how in chain}
+    levels = {name: _level(rates[name], informations[name], alone[name], full[at[-1]]) for name, at in places.items()}
+    together = {how: sum((i[how] for i in informations.values()), torch.zeros(1)) for how in chain}
     total = _level(sum(rates.values(), torch.zeros(1)), together, together, full[-1])
     return MutualResult(
         data=len(scores.own),

@@ -82,11 +82,11 @@ class Narrator(Model):
         plan = self.start(evidence.n)
         for name, level in self.levels.items():
             plan = level(plan, evidence.feature(name), visit)
-        told = evidence.feature("told")
-        return self._generated(visit, evidence, plan) if told is None else self._read(visit, evidence, plan, told)
+        u = evidence.feature("told")
+        return self._generated(visit, evidence, plan) if u is None else self._read(visit, evidence, plan, u)
 
-    def _read(self, visit: Visit, evidence: Evidence, plan: Tensor, told: Tensor) -> Tensor:
-        past = torch.cat([self.first(evidence.n)[:, None], told[:, :-1]], 1)  # (B, T, U)
+    def _read(self, visit: Visit, evidence: Evidence, plan: Tensor, u: Tensor) -> Tensor:
+        past = torch.cat([self.first(evidence.n)[:, None], u[:, :-1]], 1)  # (B, T, U)
         heard, taught = (
             visit(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
             for name in (HEARD, TAUGHT)

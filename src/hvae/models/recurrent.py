@@ -35,8 +35,8 @@ class Recurrent(Stepwise):
     computed for all steps at once, as are the embedding u_t of x_t and, where the data are given, their likelihood.
 
     Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
-    `past`, u (B, T, U) and a carry -> (what is known after each step (B, T, C), carry), and `known` C, how many numbers
-    that are: c_t is what was known after step t - 1, and c_1 is zero; `reader`, (u, c, lengths) -> e (B, T, E);
+    `past`, u (B, T, U) and a carry -> (what is known after each step (B, T, C), carry), and `past_width` C:
+    c_t is what was known after step t - 1, and c_1 is zero; `reader`, (u, c, lengths) -> e (B, T, E);
     `first`, n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood
     parameters of a step; `head`, raw -> law of a step; `truncate`, how many steps a piece has from which gradients do
     not go back into the one before (0: no pieces): its state is carried on, so that no value changes; `flows`, what the
@@ -52,7 +52,7 @@ class Recurrent(Stepwise):
         limits: Limits | None,
         embed: nn.Module,
         past: nn.Module,
-        known: int,
+        past_width: int,
         reader: nn.Module,
         first: nn.Module,
         enter: nn.Module,
@@ -64,7 +64,7 @@ class Recurrent(Stepwise):
         lags: Lags | None = None,
     ) -> None:
         super().__init__()
-        self.shape, self.limits, self.known, self.truncate = tuple(shape), limits, known, truncate
+        self.shape, self.limits, self.past_width, self.truncate = tuple(shape), limits, past_width, truncate
         self.embed, self.past, self.reader = embed, past, reader
         self.first, self.enter, self.level = first, enter, level
         self.leave, self.head = leave, head
@@ -137,7 +137,7 @@ class Recurrent(Stepwise):
     def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Step by step: each latent, then the data it leads to, which the next step looks back on."""
         m, carry, steps = self.first(evidence.n), None, list[Tensor]()
-        c = m.new_zeros(evidence.n, self.known)
+        c = m.new_zeros(evidence.n, self.past_width)
         for t in range(evidence.steps or self.shape[0]):
             here = at(visit, t, evidence.exists(t))
             m = self.level(self.enter(m, c), None, here)

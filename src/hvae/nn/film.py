@@ -124,8 +124,8 @@ class Join(nn.Module):
     def forward(self, h: Tensor, c: Tensor) -> Tensor:
         is_known = (c != 0).any(1, keepdim=True).to(h)
         channels = h.shape[1]
-        own, said = self.joined.weight.split([channels, c.shape[1]], 1)
-        mixed = torch.einsum("bc...,dc->bd...", h, own) + _over_space(F.linear(c, said), h)
+        own, others = self.joined.weight.split([channels, c.shape[1]], 1)
+        mixed = torch.einsum("bc...,dc->bd...", h, own) + _over_space(F.linear(c, others), h)
         return h + _over_space(is_known, h) * mixed
 
 

@@ -176,11 +176,11 @@ class GatedPixelCNN(nn.Module):
     @torch.no_grad()
     def draw(self, x: Tensor, choose: Choose, c: Tensor | None = None) -> Tensor:
         """Images like x, (B, C, H, W), each value by `choose` of its parameters once those before it are known."""
-        x, said, told = torch.zeros_like(x), self._said(c), self._told(c)
+        x, said, direct = torch.zeros_like(x), self._said(c), self._told(c)
         rows = [F.pad(x.new_zeros(len(x), s.rows.in_channels, *x.shape[2:]), (0, 0, s.reach, 0)) for s in self._sights]
         for i in range(x.shape[2]):
             above = self._above(i, rows, said, x)
-            row = _at(told, 2, i)
+            row = _at(direct, 2, i)
             self._drawn_row(x, i, choose, [above, [_at(s, 2, i) for s in said]], row)
         return x
 
@@ -200,22 +200,22 @@ class GatedPixelCNN(nn.Module):
             new = _added(new, gate(a), l)
         return every
 
-    def _drawn_row(self, x: Tensor, i: int, choose: Choose, beside: list[list[Any]], told: Tensor | float) -> None:
+    def _drawn_row(self, x: Tensor, i: int, choose: Choose, beside: list[list[Any]], direct: Tensor | float) -> None:
         """Write row i of images, value by value; every layer keeps its own row."""
         above, said = beside
         row = [x.new_zeros(len(x), s.left.conv.in_channels, 1, s.reach + x.shape[3]) for s in self._sights]
         for j in range(x.shape[3]):
             here = [_at(a, 3, j) for a in above], [_at(s, 3, j) for s in said]
             for colour in range(x.shape[1]):
-                raw = self._pixel(j, x[place(i, j)], row, here, _at(told, 3, j))
+                raw = self._pixel(j, x[place(i, j)], row, here, _at(direct, 3, j))
                 at = place(i, j, slice(colour, colour + 1))
                 x[at] = choose(raw, at)
             row[0][:, :, :, self._sights[0].reach + j] = x[:, :, i : i + 1, j]
 
-    def _pixel(self, j: int, h: Tensor, row: list[Tensor], here: Any, told: Tensor | float) -> Tensor:
+    def _pixel(self, j: int, h: Tensor, row: list[Tensor], here: Any, direct: Tensor | float) -> Tensor:
         """Parameters of one pixel, (B, P, 1, 1), from a row of every layer up to it."""
         above, said = here
-        total = told
+        total = direct
         for l, sight in enumerate(self._sights):
             row[l][:, :, :, sight.reach + j] = h[..., 0]
             g = sight.horizontal(row[l][..., j : j + sight.reach + 1], above[l], said[l])

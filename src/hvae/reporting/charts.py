@@ -90,13 +90,15 @@ def _rate_history(rates: Mapping[str, Curve], steps: list[float], noun: str) -> 
 
 
 def _use_history(history: History, steps: list[float], noun: str) -> Picture:
-    used, said = ({n: _at(c, steps) for n, c in curves.items()} for curves in (history.used, history.information))
+    used, informations = (
+        {n: _at(c, steps) for n, c in curves.items()} for curves in (history.used, history.information)
+    )
     ends = ", ".join(f"{name} {values[-1]:.0%}" for name, values in used.items())
     return _chart(
-        lambda theme: use_curves(steps, used, said, theme, noun),
+        lambda theme: use_curves(steps, used, informations, theme, noun),
         title="Use of each level over training",
         caption=f"On a few validation {noun}s: the share of a level's numbers that spend more than a hundredth of a nat"
-        f"{_says(noun) if said else '. A level at zero is dead.'}",
+        f"{_says(noun) if informations else '. A level at zero is dead.'}",
         filename="use-over-training.png",
         section="training",
         alt=f"Share in use over {steps[-1]:,.0f} steps; at the end: {ends}.",

@@ -93,8 +93,8 @@ def _text(value: object) -> str:
 
 def _page(data: ReportData) -> str:
     shown = {key: [p for p in data.pictures if p.section == key] for key in SECTIONS}
-    said = {key: [p for p in data.passages if p.section == key] for key in SECTIONS}
-    sections = [(key, *SECTIONS[key], shown[key], said[key]) for key in SECTIONS if shown[key] or said[key]]
+    passages = {key: [p for p in data.passages if p.section == key] for key in SECTIONS}
+    sections = [(key, *SECTIONS[key], shown[key], passages[key]) for key in SECTIONS if shown[key] or passages[key]]
     return fill("report.html.j2", d=data, sections=sections, status=_status, size=_size)
 
 

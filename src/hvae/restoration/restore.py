@@ -120,11 +120,11 @@ def held_out(
     tick: Tick = lambda: None,
 ) -> HeldOut:
     """The hidden values of `x` (B, ...) where `seen` (B, ...) bool is false, given the others, by `draws` walks."""
-    part, rest, said = Seen(x, seen), Seen(x, ~seen), entries(context)
+    part, rest, values = Seen(x, seen), Seen(x, ~seen), entries(context)
     with still(model, seed):
-        walks = [_weights(trace, part, rest) for trace in way.walks(model, part, said, draws, tick)]
+        walks = [_weights(trace, part, rest) for trace in way.walks(model, part, values, draws, tick)]
         weights, each = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B), (K, B, ...)
-        evidence = model.evidence(x, said)
+        evidence = model.evidence(x, values)
         whole = _mean([run(model, posterior, evidence).log_weight() for _ in range(draws)])
     if not way.proposes:
         weights = torch.full_like(weights, math.nan)

@@ -44,8 +44,8 @@ def call(name: str, first: Sequence[str], **named: object) -> str:
     >>> call("cells", ["run.model"], temperature={"z1": 0.5}, context={})
     "cells(run.model, temperature={'z1': 0.5})"
     """
-    said = [f"{key}={spelled(value)}" for key, value in named.items() if value not in ({}, None)]
-    return f"{name}({', '.join([*first, *said])})"
+    words = [f"{key}={spelled(value)}" for key, value in named.items() if value not in ({}, None)]
+    return f"{name}({', '.join([*first, *words])})"
 
 
 def equivalents(command_line: str, lines: str, remark: str = "") -> JSON:

@@ -27,21 +27,21 @@ Tile = int | tuple[int, int] | Literal["whole"]
 
 def codec_of(run: LoadedRun, place: str, context: Named) -> Codec:
     """The codec without loss that a run is; `place` is where a reader may look for it first."""
-    said = _context(run, context)
-    return Codec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=said)
+    values = _context(run, context)
+    return Codec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=values)
 
 
 def lossy_codec_of(run: LoadedRun, place: str, context: Named) -> LossyCodec:
     """The lossy codec that a run is; `place` is where a reader may look for it first."""
-    said = _context(run, context)
-    return LossyCodec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=said)
+    values = _context(run, context)
+    return LossyCodec(run.model, bits=run.bits, description=_identity(run), run=place, build=run.build, context=values)
 
 
 def _context(run: LoadedRun, context: Named) -> Context:
     """The context in numbers.  Raises HvaeError for one that the model does not have, or that it must have."""
-    said = numbers(run.model, context, classes_of(run))
-    complete(run.model, said)
-    return said
+    values = numbers(run.model, context, classes_of(run))
+    complete(run.model, values)
+    return values
 
 
 def _identity(run: LoadedRun) -> dict[str, object]:

@@ -114,11 +114,11 @@ def under(brought: Brought, model: Model, context: Context) -> Brought:
     import torch
 
     n, cpu = len(brought.split), torch.device("cpu")
-    said: Context = {**brought.split.known, **brought.context, **context}
+    every: Context = {**brought.split.known, **brought.context, **context}
     rows = {}
     for name, condition in model.conditions.items():
-        if name in said:
-            rows[name] = condition.rows(name, said[name], n, cpu)
+        if name in every:
+            rows[name] = condition.rows(name, every[name], n, cpu)
         elif not condition.optional:
             raise _missing(name, condition, ", and the data bring none")
     return replace(brought, context=rows)

@@ -171,9 +171,9 @@ def decode_file(
     if where.run.model.timed:
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)
     content = read_features(Path(latents), levels, where.run.model)
-    said = _context(where, content, latents, entries(context), tell)
+    values = _context(where, content, latents, entries(context), tell)
     model = where.model()
-    pictures = explore.decode(model, content.values, context=said, temperature=every(temperature, model), seed=seed)
+    pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)
     return Decoded(out=path, pictures=pictures, given=tuple(content.values))
 
@@ -202,8 +202,8 @@ def _decoded_sequences(
     tell: Tell | None,
 ) -> Decoded:
     arrays, about = read_arrays_of(latents)
-    said = _context(where, about, latents, context, tell)
-    sequences, held = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, said)
+    values = _context(where, about, latents, context, tell)
+    sequences, held = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, values)
     return Decoded(out=out, pictures=sequences, given=held, noun="sequences")
 
 
@@ -224,8 +224,8 @@ def images(
             raise HvaeError(f"--{key} is not for {command}; with --data test the place can be told by --data.root")
     if run.model.timed:
         raise HvaeError(f"{command}: {run.folder} is a model of sequences, and images are expected; name one of those")
-    said = numbers(run.model, context, classes_of(run))
-    brought = under(_read(run, source, overrides), run.model, said)
+    values = numbers(run.model, context, classes_of(run))
+    brought = under(_read(run, source, overrides), run.model, values)
     return brought.some(range(min(number, len(brought.split))))
 
 

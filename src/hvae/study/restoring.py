@@ -44,8 +44,8 @@ def walked(model: Model, target: Task, way: Way, effort: Effort, seed: int, prog
     tiling = target.tiling
     observation = target.observation.mapped(tiling.cut) if tiling else target.observation
     like, each = next(model.parameters()), len(observation) // len(target.observation)
-    said = rows(model.conditions, target.context, len(target.observation), device_of(model))
-    said = {name: value.repeat_interleave(each, 0) for name, value in said.items()}
+    values = rows(model.conditions, target.context, len(target.observation), device_of(model))
+    values = {name: value.repeat_interleave(each, 0) for name, value in values.items()}
     size, parts = at_once(model), []
     starts = range(0, len(observation), size)
     with progress.bar("restoring") as tick:
@@ -57,7 +57,7 @@ def walked(model: Model, target: Task, way: Way, effort: Effort, seed: int, prog
                 observation[some].to(like),
                 _tiled(way, tiling, range(len(observation))[some], seed),
                 draws=effort.draws,
-                context={name: value[some] for name, value in said.items()},
+                context={name: value[some] for name, value in values.items()},
                 pixels=effort.pixels,
                 seed=seed * 1_000_003 + start,
                 tick=count,

@@ -48,8 +48,8 @@ def read(where: Place, data: object, number: int, context: Named) -> InputSequen
         raise HvaeError(f"{run.folder} says that its data are images, and its model is of sequences")
     run.check_form(data_set.shape, data_set.bits, data_set.provenance.name)
     sequences = brought(run, data_set, data)
-    said = under(sequences, run.model, numbers(run.model, context, classes_of(run)))
-    return said.some(range(min(number, len(said.split))))
+    own = under(sequences, run.model, numbers(run.model, context, classes_of(run)))
+    return own.some(range(min(number, len(own.split))))
 
 
 def encoded(model: Model, sequences: InputSequences, draw: Draw, seed: int) -> tuple[dict[Pin, Tensor], Arrays]:

@@ -50,8 +50,8 @@ class Given:
 def codec_of(run: LoadedRun, place: str, context: Named) -> SeriesCodec:
     """The codec that a run is.  Raises HvaeError for a context that does not fit, and for real numbers."""
     form = form_of(run)
-    said = numbers(run.model, context, classes_of(run))
-    complete(run.model, said)
+    values = numbers(run.model, context, classes_of(run))
+    complete(run.model, values)
     return SeriesCodec(
         run.model,
         bits=run.bits,
@@ -59,7 +59,7 @@ def codec_of(run: LoadedRun, place: str, context: Named) -> SeriesCodec:
         unit=1.0 if form.symbols else None,
         description={key: run.description[key] for key in ("config", "shape", "bits")},
         run=place,
-        context=said,
+        context=values,
     )
 
 

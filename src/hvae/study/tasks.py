@@ -101,11 +101,11 @@ def _of_any_size(run: LoadedRun, asked: Asked, kind: Callable[[Tensor], Observat
 
     shape = tuple(run.model.shape)
     y, notes = observed(run, asked, (shape[0], None, None) if len(shape) == 3 else shape)
-    said = numbers(run.model, asked.context, classes_of(run))
-    complete(run.model, said)
+    values = numbers(run.model, asked.context, classes_of(run))
+    complete(run.model, values)
     same = tuple(y.shape[1:]) == shape
     tiling = None if same else Tiling((y.shape[2], y.shape[3]), (shape[1], shape[2]))
-    return Task(observation=kind(y), context=said, notes=notes, tiling=tiling)
+    return Task(observation=kind(y), context=values, notes=notes, tiling=tiling)
 
 
 def own_noise(run: LoadedRun, name: str) -> str | None:
@@ -180,17 +180,17 @@ def _linear(
 
     if not asked.degrade:
         y, notes = observed(run, asked, form)
-        said = numbers(run.model, asked.context, classes_of(run))
-        complete(run.model, said)
-        return Task(observation=kind(y), context=said, notes=notes)
+        values = numbers(run.model, asked.context, classes_of(run))
+        complete(run.model, values)
+        return Task(observation=kind(y), context=values, notes=notes)
     brought = whole(run, asked, asked.data)
     datum = without_chance(brought).batch(range(len(brought.split)))
     operator = kind(torch.zeros(len(datum), *form))
     assert isinstance(operator, Linear)
     y = operator.seen(datum.x)
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(asked.seed)))
-    said = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
-    return Task(observation=kind(y + sigma * noise), context=said, truth=datum.x, notes=tuple(brought.notes()))
+    values = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
+    return Task(observation=kind(y + sigma * noise), context=values, truth=datum.x, notes=tuple(brought.notes()))
 
 
 TASKS: dict[str, Callable[[LoadedRun, Asked], Task]] = {

@@ -68,7 +68,7 @@ def build(config: DMMConfig, shape: Shape, bits: int) -> Recurrent:
         limits=limits_of(config, step, bits),
         embed=nn.Sequential(Centred(step), nn.Flatten()) if step else embedding(config, step, width, 0),
         past=NoInput(),
-        known=0,
+        past_width=0,
         reader=_reader(config, width),
         first=Start((2 * z,)),
         enter=Keep(),

@@ -57,7 +57,7 @@ def build(config: SRNNConfig, shape: Shape, bits: int) -> Recurrent:
         limits=limits_of(config, step, bits),
         embed=embedding(config, step, width, layers),
         past=_past(config),
-        known=d,
+        past_width=d,
         reader=ReadBackward(over_time(config.cell, width + d, d)),
         first=Constant((d + z,)),
         enter=Renew(),

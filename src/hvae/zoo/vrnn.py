@@ -63,7 +63,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
         limits=limits_of(config, step, bits),
         embed=embedding(config, step, width, config.layers),
         past=LastInput(),
-        known=width,
+        past_width=width,
         reader=ReadForward(over_time(config.cell, width, config.state)) if storn else ReadNow(),
         first=Constant((size if storn else size + width,)),
         enter=Beside() if storn else After(cell, size),

@@ -27,8 +27,8 @@ def text(x: Array, form: SequenceForm) -> str:
     """Tokens (T,) as text, up to the first end."""
     symbols = [form.symbols[int(token)] for token in x]
     ends = symbols.index(END) if END in symbols else len(symbols)
-    said = form.joint.join(symbols[:ends])
-    return said.replace("\N{LOWER ONE EIGHTH BLOCK}", " ").strip() if form.merges else said
+    words = form.joint.join(symbols[:ends])
+    return words.replace("\N{LOWER ONE EIGHTH BLOCK}", " ").strip() if form.merges else words
 
 
 def sound(x: Array, form: SequenceForm, bits: int) -> Array:

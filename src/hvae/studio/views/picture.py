@@ -60,11 +60,11 @@ def _faces(maps: dict[str, torch.Tensor], size: tuple[int, int]) -> dict[str, to
 
 
 def _equivalents(opened: Opened, asked: PictureAsked) -> JSON:
-    said = f", {opened.said(asked.context)}" if asked.context else ""
+    context = f", {opened.said(asked.context)}" if asked.context else ""
     lines = python(
         opened.run.folder,
         "x = ...  # (1, C, H, W) in [0, 1]",
-        f"trace = run.model(x{', context=' + said[2:] if said else ''})",
+        f"trace = run.model(x{', context=' + context[2:] if context else ''})",
         "trace.elbo(), trace.rates()",
         "pictures = hvae.from_top(run.model, x, rest=hvae.mode)",
     )

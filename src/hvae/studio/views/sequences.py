@@ -127,13 +127,13 @@ def _envelope(samples: np.ndarray) -> Tensor:
 def _equivalents(opened: Opened, asked: SequencesAsked, steps: int) -> JSON:
     cells = {name: list(seeds) for name, seeds in asked.seeds.items()}
     warm = {name: t for name, t in asked.temperature.items() if t != 1}
-    said = opened.said(asked.context)
+    context = opened.said(asked.context)
     lines = [
         "from hvae.explore.cells import Grid",
         "",
         f"cells = {cells!r}",
         "series = "
-        + call("Grid.of(run.model).series", ["cells"], temperature=warm or None, context=said, steps=steps)[:-1]
+        + call("Grid.of(run.model).series", ["cells"], temperature=warm or None, context=context, steps=steps)[:-1]
         + f", seed={asked.seed})",
     ]
     words = [
