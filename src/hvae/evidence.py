@@ -18,7 +18,7 @@ from hvae.site import Site
 
 
 def whole(number: int, what: str, least: int) -> int:
-    """The number itself.  Raises HvaeError for what is no whole number, or less than it may be."""
+    """The number itself.  Raises HvaeError for anything but a whole number of at least `least`."""
     # Of a program that is exported numbers are symbols, which are int to isinstance alone.
     if not isinstance(number, int | torch.SymInt) or isinstance(number, bool):
         raise HvaeError(f"expected a whole number of {what}, got {short(number)}")

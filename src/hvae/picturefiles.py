@@ -69,7 +69,7 @@ def reason(name: str, fault: Exception) -> str:
 def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
     """An image of a regular file or of bytes, not yet decoded; within the block every fault of Pillow is one line.
 
-    Raises HvaeError for what is no picture, is damaged, or has more than `MOST_PIXELS`.
+    Raises HvaeError for a file that is not a picture, is damaged, or has more than `MOST_PIXELS`.
     """
     name = name or for_screen(source if isinstance(source, Path) else "picture")
     try:

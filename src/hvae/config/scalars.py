@@ -62,4 +62,4 @@ def _str(value: Any) -> str:
 
 
 SCALARS = {NoneType: _none, bool: _bool, int: _int, float: _float, str: _str}
-"""The reader of each type; it raises ValueError, TypeError or ArithmeticError for what is no such value."""
+"""The reader of each type; it raises ValueError, TypeError or ArithmeticError for anything else."""

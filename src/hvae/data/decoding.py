@@ -116,7 +116,8 @@ def _check_bad(bad: Sequence[tuple[str, str]], config: DataConfig) -> None:
 def decode_one(picture: Picture, config: DataConfig) -> tuple[Array, int, Header]:
     """The first page of one picture in the form a config asks for, (C, H, W), its bits, and what it says of itself.
 
-    Nothing is kept in the cache.  Raises HvaeError for what is no picture, and one that cannot have the form.
+    Nothing is kept in the cache.  Raises HvaeError for a file that is not a picture,
+    and for a picture that cannot have the form.
     """
     (looked,) = look_at([picture])
     if looked.fault:

@@ -176,7 +176,7 @@ def _largest(program: Program, runner: Runner, n: int) -> float:
         if right.shape != got.shape:
             raise HvaeError(f"{name}: expected shape {tuple(right.shape)} of the file, got {tuple(got.shape)}")
     pairs = [(right.detach(), got.detach()) for right, got in zip(expected, given, strict=True)]
-    # By torch: the maximum of Python passes over what is not a number.
+    # By torch: the maximum of Python passes over NaN.
     return float(torch.stack([_apart(right, got) for right, got in pairs]).max())
 
 

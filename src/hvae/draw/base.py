@@ -79,7 +79,7 @@ def as_draw(draw: object) -> Draw:
 
 
 def keyed(values: Mapping[Any, V]) -> dict[Key, V]:
-    """Values by the identity of their variables.  Raises HvaeError for what is no name, and no name with a step."""
+    """Values by the identity of their variables.  Raises HvaeError for a key of another kind."""
     if not isinstance(values, Mapping):
         raise HvaeError(f"expected a mapping from the names of variables, got {type(values).__name__}")
     for pin in values:

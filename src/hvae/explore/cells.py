@@ -193,7 +193,7 @@ class Grid:
         return min(counts.values())
 
     def _heat(self, temperature: Temperature) -> dict[str, float]:
-        at_temperature(temperature, self.names)  # refuses what is no temperature
+        at_temperature(temperature, self.names)  # refuses negative and infinite temperatures
         by_level = temperature if isinstance(temperature, Mapping) else dict.fromkeys(self.names, temperature)
         return {name: float(by_level.get(name, 1.0)) for name in self.names}
 

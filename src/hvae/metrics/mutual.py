@@ -154,10 +154,12 @@ def _result(scores: PairScores, trace: Trace, population: int, seed: int) -> Mut
     noises = {name: (scores.own - scores.prior)[:, at].sum(1) - rates[name] for name, at in places.items()}
     informations = {name: _summed(chain, at, noises[name]) for name, at in places.items()}
     alone = {name: _summed(held, at, noises[name]) for name, at in places.items()}
-    full = (joint["stratified"].mean(0) > math.log(n) - CLOSE).tolist()  # (J,)
-    levels = {name: _level(rates[name], informations[name], alone[name], full[at[-1]]) for name, at in places.items()}
+    is_saturated = (joint["stratified"].mean(0) > math.log(n) - CLOSE).tolist()  # (J,)
+    levels = {
+        name: _level(rates[name], informations[name], alone[name], is_saturated[at[-1]]) for name, at in places.items()
+    }
     together = {how: sum((i[how] for i in informations.values()), torch.zeros(1)) for how in chain}
-    total = _level(sum(rates.values(), torch.zeros(1)), together, together, full[-1])
+    total = _level(sum(rates.values(), torch.zeros(1)), together, together, is_saturated[-1])
     return MutualResult(
         data=len(scores.own),
         population=n,
@@ -186,9 +188,9 @@ def _summed(parts: dict[str, Tensor], at: list[int], noise: Tensor) -> dict[str,
     return {how: _quieter(part[:, at].sum(1), noise) for how, part in parts.items()}
 
 
-def _level(rate: Tensor, said: dict[str, Tensor], alone: dict[str, Tensor], full: bool) -> LevelInformation:
+def _level(rate: Tensor, said: dict[str, Tensor], alone: dict[str, Tensor], is_saturated: bool) -> LevelInformation:
     return LevelInformation(
-        saturated=full,
+        saturated=is_saturated,
         rate_nats=estimate(rate),
         information_nats=Information(**{how: estimate(i) for how, i in said.items()}),
         marginal_kl_nats=estimate(rate - said["stratified"]),

@@ -235,7 +235,7 @@ class GatedPixelCNN(nn.Module):
 
 
 def _at(t: Tensor | float, axis: int, k: int) -> Tensor | float:
-    """Row or column k of a map; what is no map is the same everywhere."""
+    """Row or column k of a map; a number is the same everywhere."""
     return t.narrow(axis, k, 1) if isinstance(t, Tensor) else t
 
 

@@ -63,7 +63,7 @@ def short(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent; what is not quite all or nothing is not rounded to it.
+    """A share in percent; a share just above 0 or below 1 is not rounded to it.
 
     >>> [share(v) for v in (0.0, 0.0004, 0.127, 0.9996, 1.0)]
     ['0 %', '0.04 %', '13 %', '99.96 %', '100 %']

@@ -182,7 +182,7 @@ def _of_data(overrides: Overrides) -> Overrides:
 def opened(
     number: int, run: str | Path | LoadedRun, overrides: Overrides | None = None, trust: Sequence[str] = ()
 ) -> Opened:
-    """A run on its device.  Raises HvaeError for what is no run."""
+    """A run on its device.  Raises HvaeError for a folder that is not a run."""
     where = place(run, overrides, trust)
     where.model()
     return Opened(number, replace(where.run), overrides or {}, trust)

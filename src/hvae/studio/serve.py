@@ -38,7 +38,7 @@ def studio(
     the next ones where it is taken; `browser`, open one; `overrides`, keys of where the data and the model are, as in
     {"data.root": "sets"}; `trust`, packages whose code the runs may name; `tell`, hears the address.
 
-    Raises HvaeError for what is no run, where the extra `studio` is missing, and where no port is free.
+    Raises HvaeError for a folder that is not a run, where the extra `studio` is missing, and where no port is free.
     """
     try:
         import starlette  # noqa: F401, looked for before anything takes time

@@ -120,7 +120,7 @@ def _test(
 
 
 def _counts(per_class: int | str, train: InputImages, classes: int) -> list[int]:
-    """Pictures of each class that are wished for.  Raises HvaeError for what is no number, and where none are."""
+    """Pictures of each class that are wished for.  Raises HvaeError for anything but a number or "balance"."""
     import torch
 
     if isinstance(per_class, int):

@@ -57,7 +57,7 @@ def is_split(source: Source) -> bool:
 
 
 def check_sources(sources: Sequence[Source], number: int | None) -> None:
-    """Raises HvaeError, before any work, for what is no source, and for a number that says nothing."""
+    """Raises HvaeError, before any work, for anything but a source, and for a number that has no meaning there."""
     for source in sources:
         if not isinstance(source, str | Path | np.ndarray):
             raise HvaeError(f"expected paths, names of splits or NumPy arrays to compress, got {type(source).__name__}")

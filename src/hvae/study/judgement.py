@@ -98,7 +98,7 @@ def against_counting(
         return judgement
     name, plainest = max(counted.nats.items(), key=lambda pair: pair[1].frame_average.mean)
     own, least = likelihood.steps.negative_iw_nats.frame_average.mean, plainest.frame_average.mean
-    if not own > least:  # of what is no number: no more than the likelihood itself says
+    if not own > least:  # NaN: no more than the likelihood itself says
         return judgement
     each = f"{number(own)} nats a {counted.step} for {number(least)}"
     worse = f"worse than {_PLAINEST.get(name, name)}, which have no latents: {each} (frame averages)"

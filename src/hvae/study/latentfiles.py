@@ -97,7 +97,7 @@ def read_arrays_of(path: Path) -> tuple[dict[str, np.ndarray], LatentFile]:
 
 
 def content_of(members: Mapping[str, np.ndarray], path: Path) -> LatentFile:
-    """What named arrays hold.  Raises an error of Python for what are no numbers, HvaeError for no finite ones."""
+    """What named arrays hold.  Raises an error of Python for anything but numbers, HvaeError for NaN and infinity."""
     import torch
 
     from hvae.site import read_pin

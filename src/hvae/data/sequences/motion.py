@@ -151,7 +151,7 @@ def _standardised(part: SequencePart, mean: Array, scale: Array) -> SequencePart
 
 
 def checked(some: Sequence[Array], names: Sequence[str], where: str) -> SequencePart:
-    """Series (T, V) as one part, float64.  Raises HvaeError for what are no numbers."""
+    """Series (T, V) as one part, float64.  Raises HvaeError for anything but numbers."""
     return joined([_checked(one, where) for one in some], where, names=names)
 
 
@@ -160,7 +160,7 @@ def _checked(array: Array, where: str) -> Array:
         array = array[:, None]
     if array.ndim != 2 or array.dtype.kind not in "buif":
         raise HvaeError(f"{where}: expected numbers (T, values), got {array.dtype} of shape {array.shape}")
-    small = np.abs(array.astype(np.float64)) < LARGEST_NUMBER  # of what is not a number: no
+    small = np.abs(array.astype(np.float64)) < LARGEST_NUMBER  # False for NaN
     if not small.all():
         row = int((~small).any(1).argmax())
         raise HvaeError(

@@ -56,15 +56,15 @@ class Mutual(Measure[MutualResult]):
     def notes(self, result: MutualResult) -> Iterator[str]:
         """By which estimate, from how many data, and what its largest value is."""
         total = result.total
-        full = (
-            "; full: at the end of the scale, where neither I nor rate - I is an estimate any more (what holds in "
-            f"expectation: all levels say at least {number(total.information_nats.at_least.mean)})"
+        saturated = (
+            "; saturated: at log N, the end of the scale, where neither I nor rate - I is an estimate any more (what "
+            f"holds in expectation: all levels say at least {number(total.information_nats.at_least.mean)})"
             if result.saturated
             else ""
         )
         yield (
             f"I(x; z) given the levels drawn before, nats: minibatch-stratified, {result.batch} of "
-            f"{result.population:,} data, biased upwards, up to log N = {number(result.ceiling_nats)}{full}; "
+            f"{result.population:,} data, biased upwards, up to log N = {number(result.ceiling_nats)}{saturated}; "
             f"KL(q(z) || p) = rate - I; I held: against q replayed on the levels before, not bounded by what they say; "
             f"all levels together: I(x; z) {number(total.information_nats.stratified.mean)}, KL(q(z) || p(z)) "
             f"{number(total.marginal_kl_nats.mean)}"
@@ -88,4 +88,4 @@ def _saturated(values: JSON) -> JSON:
 
 
 def _text(information: Information, is_saturated: bool) -> str:
-    return number(information.stratified.mean) + " full" * is_saturated
+    return number(information.stratified.mean) + " saturated" * is_saturated
