@@ -199,7 +199,7 @@ class Lags(nn.Module):
         moments = torch.einsum("btdi,btd,bt->di", past, target, weights)
         self.weight.copy_(torch.linalg.solve(gram, moments).T)
         rest = target - torch.einsum("btdk,kd->btd", past, self.weight.double())
-        variance = torch.einsum("btd,bt->d", rest.square(), known) / known.sum()
+        variance = torch.einsum("btd,bt->d", rest.square(), weights) / weights.sum()
         self.scale.copy_(variance.clamp_min(LEAST_SQUARE).sqrt())
 
 
