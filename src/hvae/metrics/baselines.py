@@ -6,7 +6,7 @@ $$p(x_{t,k} = 1) = \frac{n_k + 1}{n + 2} \;\text{(marginals)}, \qquad
   p(x_{t,k} = 1 \mid x_{t-1,k} = a) = \frac{n_{k,a \to 1} + 1}{n_{k,a} + 2} \;\text{(Markov)}$$
 
 with the marginal for a first frame.  Symbols: the same with V values.  Real numbers: a Gaussian each, and each by its
-own two last values (AR(2)) with a Gaussian rest, fitted by least squares.
+own two last values (AR(2)), fitted by least squares, with a Gaussian rest or one of Student's t, which may jump.
 
 Shapes: `N` sequences; `F` steps of all of them, one sequence after another; `K` keys, or numbers a step; `V` symbols.
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.distributions import Student
 from hvae.errors import HvaeError
 
 LEAST_VARIANCE = 1e-6
@@ -156,6 +157,36 @@ def autoregression(train: Steps, test: Steps) -> Tensor:
     return test.summed(nats)
 
 
+def jumping(train: Steps, test: Steps) -> Tensor:
+    """-log density of real numbers as by `autoregression`, with a rest of Student's t of 3 degrees: nats (N,).
+
+    The scale of each number is the most probable one of what the training steps leave: the fixed point of
+    s^2 = mean of w r^2, w = (nu + 1) / (nu + (r / s)^2)  (Lange, Little and Taylor 1989, sec. 4).
+    """
+    weights, variance = _fitted(train)
+    nats = _normal(test.values.double() - train.values.double().mean(0), train.values.double().var(0))
+    scale = _scale(_rest(train, weights), variance.clamp_min(LEAST_VARIANCE).sqrt())
+    nats[test.place >= ORDER] = -Student(torch.zeros_like(scale), scale, FREEDOM).log_prob(_rest(test, weights)).sum(-1)
+    return test.summed(nats)
+
+
+FREEDOM = torch.tensor(3.0, dtype=torch.float64)
+
+
+def _rest(steps: Steps, weights: Tensor) -> Tensor:
+    """What the weights (K, 3) leave of the steps from the third on, (F', K)."""
+    _, inputs, target = _past(steps)
+    return target - torch.einsum("fki,ki->fk", inputs, weights)
+
+
+def _scale(rest: Tensor, scale: Tensor) -> Tensor:
+    """The most probable scale of each number, (K,), from rests (F', K)."""
+    for _ in range(100):
+        weight = (FREEDOM + 1) / (FREEDOM + (rest / scale).square())
+        scale = (weight * rest.square()).mean(0).clamp_min(LEAST_VARIANCE).sqrt()
+    return scale
+
+
 def _past(steps: Steps) -> tuple[Tensor, Tensor, Tensor]:
     """Steps from the third on: where they are, (1, last, last but one) for each number (F', K, 3), and themselves."""
     values, late = steps.values.double(), torch.nonzero(steps.place >= ORDER)[:, 0]
@@ -178,4 +209,8 @@ def _normal(rest: Tensor, variance: Tensor) -> Tensor:
 
 Baseline = Callable[[Steps, Steps], Tensor]
 ROLLS: Mapping[str, Baseline] = {"independent marginals": marginals, "Markov, key by key": markov}
-MOTION: Mapping[str, Baseline] = {"Gaussian, each number": gaussian, "AR(2), each number": autoregression}
+MOTION: Mapping[str, Baseline] = {
+    "Gaussian, each number": gaussian,
+    "AR(2), each number": autoregression,
+    "AR(2), Student's t": jumping,
+}
