@@ -5,6 +5,8 @@ Their bounds are of whole sequences, every frame scored, the first too; numbers 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.model import ModelConfig
@@ -76,11 +78,15 @@ def text_vrae() -> RunConfig:
 
 
 def mocap_srnn() -> RunConfig:
-    """Joint angles of five actions, standardised, in pieces of 100 frames."""
+    """Joint angles of five actions, standardised, in pieces of 100 frames; test -ELBO -127.1 nats a frame.
+
+    It starts at an autoregression of two steps, and its tails allow for the jumps of angles: a Gaussian that is sure of
+    itself pays for each with the square.
+    """
     return RunConfig(
-        model=SRNNConfig(likelihood="normal", state=128, width=128, latent=32),
+        model=SRNNConfig(likelihood="student", lags=2, state=64, width=64, latent=16),
         data=DataConfig(name="cmu-mocap", chunk=100, bucket=4),
-        train=_long(3_000, batch=16),
+        train=replace(_long(1_500, batch=16), lr=2e-3),
         evaluate=EvaluateConfig(samples=20),
     )
 
@@ -123,7 +129,7 @@ SEQUENCES: dict[str, Preset] = {
     "jsb-srnn": Preset("SRNN on the JSB chorales, piano rolls", "15 min, a shared core", jsb_srnn),
     "jsb-dmm": Preset("deep Markov model on the JSB chorales, piano rolls", "not timed; 1 core", jsb_dmm),
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),
-    "mocap-srnn": Preset("SRNN on motion capture, joint angles", "not timed; 1 core", mocap_srnn),
+    "mocap-srnn": Preset("SRNN on motion capture, joint angles", "6 min, a shared core", mocap_srnn),
     "speech-cwvae": Preset("clockwork ladder on spoken digits, 16 bits", "not timed; 1 core", speech_cwvae),
     "moving-mnist-cwvae": Preset("clockwork ladder on films of moving digits", "not timed; 1 core", moving_mnist_cwvae),
     "nottingham-vrnn": Preset("VRNN on the Nottingham tunes, piano rolls", "not timed; 1 core", nottingham_vrnn),

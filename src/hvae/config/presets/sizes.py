@@ -75,7 +75,7 @@ SIZES: dict[str, Size] = {
     "jsb-dmm": Size(1, 104_216),
     "nottingham-vrnn": Size(1, 102_552),
     "text-vrae": Size(1, 600_418),
-    "mocap-srnn": Size(1, 352_780),
+    "mocap-srnn": Size(1, 95_774),
     "speech-cwvae": Size(3, 474_144),
     "moving-mnist-cwvae": Size(3, 1_357_218),
 }
