@@ -31,7 +31,8 @@ SMALL = {"codes": CODES, "dims": 4, "width": 8, "hidden": 4, "blocks": 1, "strid
 UNIFORM = VQVAE2Config(**SMALL)
 CAUSAL = VQVAE2Config(**SMALL, prior="transformer", prior_width=8, prior_layers=1, prior_heads=2)
 SNAIL = replace(CAUSAL, prior="pixelsnail", prior_repeats=1)
-KINDS = {"uniform": UNIFORM, "transformer": CAUSAL, "pixelsnail": SNAIL}
+PARALLEL = replace(CAUSAL, prior="parallel")
+KINDS = {"uniform": UNIFORM, "transformer": CAUSAL, "pixelsnail": SNAIL, "parallel": PARALLEL}
 
 
 def model_of(config: VQVAE2Config, seed: int = 0) -> Model:
@@ -177,7 +178,7 @@ def test_mutations_are_refused_or_previews(same: LossyCodec) -> None:
             assert all(levels.tobytes() in pixels for levels in whole)
 
 
-@pytest.mark.parametrize("kind", [CAUSAL.prior, SNAIL.prior])
+@pytest.mark.parametrize("kind", [CAUSAL.prior, SNAIL.prior, PARALLEL.prior])
 def test_golden_files_of_codes_decode(kind: str) -> None:
     """Written once, they must decode for ever, on every machine; so must their beginning."""
     model = model_of(KINDS[kind], seed=7)
