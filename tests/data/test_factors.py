@@ -86,6 +86,10 @@ def test_lpc_sprites(data_root: Path) -> None:
         ({"images": pictures(), "factors": np.zeros((12, 2))}, "got float64"),
         ({"images": pictures(), "factors": np.zeros((12, 2), int)}, "expected factors that vary"),
         (
+            {"images": pictures(), "factors": np.arange(24).reshape(12, 2), "factor_names": "ab"},
+            "expected 2 factor_names, got 1",
+        ),
+        (
             {"images": pictures(), "factors": np.arange(24).reshape(12, 2), "factor_names": ["a"]},
             "expected 2 factor_names, got 1",
         ),

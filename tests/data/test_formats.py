@@ -51,6 +51,7 @@ def test_idx_of_every_type(kind: str, packed: bool, tmp_path: Path) -> None:
         ),
         (gzip.compress(b"0" * 500, mtime=0)[:20] + b"broken" * 9, "got 30 30 30 30"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "declare .* damaged"),
+        (b"\0\0\x08\xff" + b"\0\0\0\x01" * 255 + b"x", "expected an IDX file"),
     ],
 )
 def test_damaged_idx_files(data: bytes, message: str, tmp_path: Path) -> None:

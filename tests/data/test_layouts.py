@@ -17,7 +17,7 @@ from PIL import Image
 from test_formats import idx
 
 from hvae.config.data import DataConfig
-from hvae.data import ImageData, differences, load
+from hvae.data import ImageData, differences, load, load_any
 from hvae.errors import HvaeError
 
 rng = np.random.default_rng(0)
@@ -251,3 +251,65 @@ def test_mosaics_and_labels_must_agree(tmp_path: Path) -> None:
     (tmp_path / "test_00.webp").write_bytes(b"torn")
     with pytest.raises(HvaeError, match=r"cannot read .*test_00.webp|expected 3 tiles"):
         read("cifar10", tmp_path)
+
+
+BYTES, WORDS = np.zeros((9, 3072), np.uint8), np.full((9, 98), "a")
+DRAWN = {"images": np.zeros((9, 28, 28), np.uint8), "drawer": np.arange(9), "char_id": np.arange(9)}
+
+
+def static(array: np.ndarray) -> dict[str, np.ndarray]:
+    return dict.fromkeys(("train", "valid", "test"), array)
+
+
+OTHERS: dict[str, tuple[str, str, dict[str, np.ndarray]]] = {
+    "bits that are words": ("mnist-static", "binarized_mnist_larochelle.npz", static(WORDS)),
+    "bits in one row": ("mnist-static", "binarized_mnist_larochelle.npz", static(BYTES[0])),
+    "bits of real numbers": ("mnist-static", "binarized_mnist_larochelle.npz", static(BYTES / 2)),
+    "one bit": ("mnist-static", "binarized_mnist_larochelle.npz", static(BYTES[0, 0])),
+    "drawers that are words": ("omniglot", "omniglot_28x28.npz", {**DRAWN, "drawer": WORDS[:, 0]}),
+    "fewer drawers": ("omniglot", "omniglot_28x28.npz", {**DRAWN, "drawer": np.arange(3)}),
+    "drawers in a column": ("omniglot", "omniglot_28x28.npz", {**DRAWN, "drawer": np.zeros((9, 1))}),
+    "no drawings": ("omniglot", "omniglot_28x28.npz", {**DRAWN, "images": BYTES[0, 0]}),
+    "strokes without training": ("omniglot-strokes", "omniglot_strokes_flat.npz", {"x": np.zeros((9, 3))}),
+    "motion of words": ("cmu-mocap", "cmu_mocap_expmap_train.npz", {"a_1": WORDS, "a_4": WORDS, "a_5": WORDS}),
+    "an archive named .npy": ("imagenet32-old", "imagenet32-train.npy", {"x": BYTES}),
+}
+
+
+@pytest.mark.parametrize(("name", "file", "arrays"), OTHERS.values(), ids=OTHERS)
+def test_a_file_of_the_right_name_and_another_content(
+    name: str, file: str, arrays: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    for place in ("", "omniglot", "mnist-static"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        for title in (file, "imagenet32-valid.npy"):
+            with open(tmp_path / place / title, "wb") as stream:
+                np.savez(stream, **arrays)
+    with pytest.raises(HvaeError, match="^(?!.*found nowhere)") as caught:
+        load_any(DataConfig(name=name, root=str(tmp_path), download=False))
+    assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("labels", [["x"] * 9, [10**30] * 9, [[1, 2], [3]] * 4 + [1], [-1] * 9, [True] * 9, [10] * 9])
+def test_cifar10_with_labels_that_are_none(labels: list[object], tmp_path: Path) -> None:
+    for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        (tmp_path / name).write_bytes(pickle.dumps({b"data": BYTES, b"labels": labels}))
+    with pytest.raises(HvaeError, match="from 0 to 9"):
+        read("cifar10", tmp_path)
+
+
+@pytest.mark.parametrize("pixels", [BYTES.astype(object), BYTES / 2, BYTES.astype(str), BYTES.astype(np.int64) - 1])
+def test_cifar10_of_other_numbers(pixels: np.ndarray, tmp_path: Path) -> None:
+    for name in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        (tmp_path / name).write_bytes(pickle.dumps({b"data": pixels, b"labels": [0] * 9}))
+    with pytest.raises(HvaeError, match="CIFAR-10|pickle"):
+        read("cifar10", tmp_path)
+
+
+def test_characters_beyond_any_number(tmp_path: Path) -> None:
+    for part, name in (("background", "9" * 200 + "_01.png"), ("evaluation", "0001_20.png")):
+        folder = tmp_path / "omniglot" / f"images_{part}"
+        folder.mkdir(parents=True)
+        Image.fromarray(np.zeros((105, 105), np.uint8)).save(folder / name)
+    with pytest.raises(HvaeError, match="not those of 'omniglot'"):
+        read("omniglot", tmp_path)

@@ -128,10 +128,10 @@ def _plain(arrays: Mapping[str, Array], where: str) -> tuple[Array, Array, list[
 def _names(arrays: Mapping[str, Array], key: str, count: int, where: str) -> list[str]:
     if key == "latents_classes" and count == len(DSPRITES):
         return list(DSPRITES)
-    names = [str(name) for name in arrays.get("factor_names", [f"factor {f + 1}" for f in range(count)])]
-    if len(names) != count:
-        raise HvaeError(f"{where}: expected {count} factor_names, got {len(names)}")
-    return names
+    names = arrays.get("factor_names", np.array([f"factor {f + 1}" for f in range(count)]))
+    if names.shape != (count,):
+        raise HvaeError(f"{where}: expected {count} factor_names, got {names.size} of shape {names.shape}")
+    return [str(name) for name in names]
 
 
 def _sprites(arrays: Mapping[str, Array], where: str) -> tuple[Array, Array, list[str]]:

@@ -21,6 +21,7 @@ from hvae.errors import HvaeError
 from hvae.files import open_regular
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+MOST_AXES = 32
 LARGEST_AMAT = 1 << 28
 """More than the text of 100,000 images of 28x28 bits."""
 
@@ -56,8 +57,9 @@ def read_idx(path: Path) -> Array:
 
 def _idx(stream: BinaryIO, packed: int, path: Path) -> Array:
     head = stream.read(4)
-    axes = stream.read(4 * head[3]) if len(head) == 4 else b""
-    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_TYPES or len(axes) < 4 * head[3]:
+    is_idx = len(head) == 4 and head[:2] == b"\0\0" and head[2] in IDX_TYPES and head[3] <= MOST_AXES
+    axes = stream.read(4 * head[3]) if is_idx else b""
+    if not is_idx or len(axes) < 4 * head[3]:
         raise HvaeError(f"{path}: expected an IDX file (0 0 type axes ...), got {head.hex(' ') or 'nothing'}")
     shape = tuple(int(n) for n in np.frombuffer(axes, ">u4"))
     kind = np.dtype(IDX_TYPES[head[2]])
@@ -112,8 +114,17 @@ def read_cifar_py(data: bytes, where: str) -> tuple[Array, Array]:
     """One CIFAR-10 Python batch, a pickle, read without running what a pickle can run."""
     batch = plain_unpickle(data, where)
     pixels, labels = (batch.get(name) for name in (b"data", b"labels")) if isinstance(batch, dict) else (None, None)
-    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list) or pixels.shape != (len(labels), 3072):
-        raise HvaeError(f"{where}: expected 'data' (N, 3072) and N 'labels'; this is no CIFAR-10 batch, fetch it again")
+    if not (
+        isinstance(pixels, np.ndarray)
+        and pixels.dtype == np.uint8
+        and isinstance(labels, list)
+        and pixels.shape == (len(labels), 3072)
+        and all(type(label) is int and 0 <= label < 10 for label in labels)
+    ):
+        raise HvaeError(
+            f"{where}: expected 'data', bytes (N, 3072), and N 'labels' from 0 to 9; this is no CIFAR-10 batch, fetch "
+            "it again"
+        )
     return pixels.reshape(-1, 3, 32, 32), np.asarray(labels, dtype=np.int64)
 
 

@@ -11,6 +11,7 @@ from hvae.data.fetch import fetch
 from hvae.data.known import KnownSet, R
 from hvae.data.raw import Raw
 from hvae.data.sequences.catalogue import sets
+from hvae.data.unpacking import DAMAGED
 from hvae.errors import HvaeError
 
 
@@ -63,7 +64,13 @@ def found_set(entry: KnownSet[R], config: DataConfig) -> R:
     if location is None:
         raise _missing(entry, config, "the download left no complete set")
     place, layout = location
-    raw = layout.read(place)
+    try:
+        raw = layout.read(place)
+    except HvaeError:
+        raise
+    except DAMAGED as fault:  # files of the right names may hold anything
+        why = " ".join(str(fault).split())[:200] or type(fault).__name__
+        raise HvaeError(f"{place}: its files are not those of '{entry.name}' ({why}); fetch them again") from fault
     return raw.located(str(place.resolve()), entry.version(raw))
 
 

@@ -31,6 +31,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_ENTRIES = 100_000
 DAMAGED: tuple[type[Exception], ...] = (EOFError, zlib.error, zipfile.BadZipFile, OSError, ValueError, KeyError)
 DAMAGED += (TypeError, OverflowError, NotImplementedError, RecursionError, MemoryError, SyntaxError, TokenError)
+DAMAGED += (IndexError, AttributeError)
 """What the readers of archives and arrays raise for damaged ones."""
 
 
