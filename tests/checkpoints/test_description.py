@@ -14,7 +14,7 @@ from families import FAMILIES, SHAPE
 from safetensors.torch import save_file
 
 from hvae.checkpoints import describe, load
-from hvae.checkpoints.description import check_weights
+from hvae.checkpoints.description import check_description, check_weights
 from hvae.config import RunConfig
 from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
@@ -174,3 +174,49 @@ def test_a_file_without_a_digest_is_said_to_be_one(tmp_path: Path) -> None:
     save_file(build(LADDER, SHAPE, 1).state_dict(), path, metadata={"hvae": json.dumps(description)})
     with pytest.warns(HvaeWarning, match="carries no digest"):
         assert not load(path).verified
+
+
+TEXT = {"kind": "text", "step": "character", "symbols": list("abcd"), "frames": {"train": 9}, "longest": 5}
+MOTION = {"kind": "motion", "step": "frame", "mean": [0.0, 1.0, 2.0], "scale": [1.0, 0.0, 2.0]}
+SOUND = {"kind": "audio", "step": "frame", "rate": 8000, "frame": 2, "law": "mu"}
+FORMS: dict[str, tuple[list[int], dict[str, Any]]] = {
+    **{f"text, {n}": ([5], {**TEXT, **change}) for n, change in enumerate([
+        {"symbols": None}, {"symbols": "abcd"}, {"symbols": ["a"]}, {"symbols": [1] * 4}, {"symbols": [["a"]] * 4},
+        {"symbols": list("abcde")}, {"joint": None}, {"merges": "a b"}, {"merges": [1]}, {"kind": "os:abort"},
+        {"kind": None}, {"longest": "x"}, {"longest": -1}, {"longest": 0.5}, {"frames": {"train": "x"}},
+        {"seconds": -1}, {"seconds": "x"}, {"rate": 10**12}, {"lowest": -1}, {"lowest": 10**6}, {"frame": 0},
+    ])},
+    **{f"motion, {n}": ([5, 2], {**MOTION, **change}) for n, change in enumerate([
+        {"mean": None}, {"mean": [1.0]}, {"mean": ["a"] * 3}, {"mean": [[1.0]] * 3}, {"scale": [1.0]},
+        {"scale": [0, 0, 0]}, {"scale": [1, -1, 1]}, {"scale": [1, 1, 1]}, {"scale": "abc"}, {"scale": [10**400, 0, 1]},
+    ])},
+    **{f"audio, {n}": ([5, 2], {**SOUND, **change}) for n, change in enumerate([
+        {"rate": 0}, {"rate": 2**32}, {"frame": 3}, {"frame": 10**9}, {"law": "os:abort"}, {"law": None},
+    ])},
+}  # fmt: skip
+
+
+def described(shape: list[int], form: object) -> dict[str, Any]:
+    config = {"model": {"family": "vrnn", "vocabulary": 4}}
+    data = {**DATA, "shape": shape, "sequences": form}
+    return {"config": config, "shape": shape, "bits": 2, "data": data, "step": 3}
+
+
+@pytest.mark.parametrize(("shape", "form"), [([5], TEXT), ([5, 2], MOTION), ([5, 2], SOUND)])
+def test_a_form_of_sequences_passes(shape: list[int], form: dict[str, Any]) -> None:
+    check_description(described(shape, form))
+
+
+@pytest.mark.parametrize(("shape", "form"), [*FORMS.values(), ([5], "x"), ([5], 3), ([5], [TEXT])], ids=str)
+def test_a_forged_form_of_sequences_is_one_line(shape: list[int], form: object) -> None:
+    with pytest.raises(HvaeError, match=r"data\.sequences") as caught:
+        check_description(described(shape, form))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("tally", [{"files": "x"}, {"unused": {"hidden": None}}, {"bad": [["a.png", 3]]}, [], None])
+def test_a_forged_tally_is_one_line(tally: object) -> None:
+    description = described([5], TEXT)
+    description["data"]["tally"] = tally
+    with pytest.raises(HvaeError, match=r"data\.tally"):
+        check_description(description)

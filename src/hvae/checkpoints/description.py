@@ -34,6 +34,27 @@ _SIZE = 2**20
 _REGISTERED = 2
 """Parameters to a tensor: no family has more than one, but a layer may set one twice."""
 
+SEQUENCES = {
+    "kind": str,
+    "step": str,
+    "frames?": Each(int),
+    **dict.fromkeys(("longest?", "rate?", "frame?", "lowest?"), int),
+    "seconds?": float,
+    **dict.fromkeys(("law?", "joint?"), str),
+    **{key: [str] for key in ("symbols?", "merges?")},
+    **{key: [float] for key in ("mean?", "scale?")},
+}
+"""The schema of `hvae.data.sequences.form.SequenceForm`."""
+_KINDS, _LAWS = ("rolls", "text", "audio", "motion", "video"), ("", "linear", "mu")
+MOST_RATE, MOST_PITCH = 10**6, 127
+"""Samples a second, and the highest pitch of MIDI."""
+TALLY = {
+    **dict.fromkeys(("files?", "used?", "pages?", "further?", "classes?", "turned?"), int),
+    **dict.fromkeys(("unused?", "duplicates?"), Each(int)),
+    "bad?": [[str]],
+    "noun?": str,
+}
+"""The schema of `hvae.data.tally.Tally`."""
 PROVENANCE = {
     "name": str,
     "source": str,
@@ -44,6 +65,8 @@ PROVENANCE = {
     "binarisation": str,
     "version": str,
     "transforms": [str],
+    "tally?": TALLY,
+    "sequences?": (None, SEQUENCES),
 }
 """The schema of `hvae.data.Provenance`."""
 IMPORTED = {"file": str, "bytes": int, "sha256": str}
@@ -70,6 +93,30 @@ def check_description(description: JSON) -> None:
         raise HvaeError(f"bits: expected 1 to {MOST_BITS}, or 0 for real numbers, got {bits:.3g}")
     if step < 0:
         raise HvaeError(f"step: expected 0 or more, got {step:.3g}")
+    if description["data"].get("sequences"):
+        _check_sequences(description["data"]["sequences"], shape, description["config"])
+
+
+def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:
+    """Raises HvaeError for a form of sequences that is not one of steps of this shape, or of this model's symbols."""
+    kind, given = form["kind"], {"rate": 0, "frame": 1, "longest": 0, "seconds": 0, "lowest": 0, "law": "", **form}
+    mean, scale = form.get("mean", []), form.get("scale", [])
+    model = config.get("model")
+    vocabulary = model.get("vocabulary") if isinstance(model, dict) else None
+    expected = {
+        f"kind among {', '.join(_KINDS)}": kind in _KINDS,
+        "law linear or mu": given["law"] in _LAWS,
+        f"rate from 0 to {MOST_RATE:,}": 0 <= given["rate"] <= MOST_RATE and (given["rate"] > 0 or kind != "audio"),
+        "frame as in shape": given["frame"] == (shape[-1] if kind == "audio" else 1),
+        "longest and seconds of 0 or more": given["longest"] >= 0 and given["seconds"] >= 0,
+        f"lowest from 0 to {MOST_PITCH}": 0 <= given["lowest"] <= MOST_PITCH,
+        "as many symbols as model.vocabulary": kind != "text" or len(form.get("symbols", [])) == vocabulary,
+        "a mean and a scale, 0 or more, of every number": len(mean) == len(scale) and min(scale, default=0) >= 0,
+        "as many numbers that vary as shape": kind != "motion" or sum(one > 0 for one in scale) == shape[-1],
+    }
+    for what, holds in expected.items():
+        if not holds:
+            raise HvaeError(f"data.sequences: expected {what}, got something else")
 
 
 def check_weights(

@@ -38,7 +38,7 @@ from hvae.files import open_regular, read_regular
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif")
 WIDE = 16
 """Bits of a sample as it is read."""
-LARGEST = 1 << 30
+LARGEST, MOST_RATE = 1 << 30, 10**6
 DIGITS = tuple("0123456789")
 _RECORDING = re.compile(r"[0-9]_[^_/]+_([0-9]{1,9})\.wav")
 TEST_TAKES = 5
@@ -139,9 +139,9 @@ def _bare(name: str) -> str:
 
 
 def sound_of(content: bytes, name: str) -> Sound:
-    """A file of sound.  Raises HvaeError where it cannot be read, has several channels, or has no sample rate."""
+    """A file of sound.  Raises HvaeError where it cannot be read, has several channels, or a rate that no sound has."""
     sound = _decoded(content, name)
-    if sound.rate < 1:
+    if not 1 <= sound.rate <= MOST_RATE:
         raise HvaeError(f"{name}: it is damaged (it declares {sound.rate} samples a second)")
     return sound
 
