@@ -4,7 +4,7 @@ A set of images has a base name, and a binarised form of it is another set with 
 nothing about the other:
 
     BASE            the grey values or colours as published: digits, mnist, fashion-mnist, omniglot, shapes, cells,
-                    cifar10, lpc-sprites
+                    fundus, cifar10, lpc-sprites
     BASE-dynamic    each pixel drawn anew from Bernoulli(grey value) whenever a training batch is made (grey sets)
     BASE-binary     each pixel compared with one half, once (grey sets)
     mnist-static    the fixed draw that Larochelle published; the tables of most papers use it
@@ -24,7 +24,7 @@ from hvae.config.bounds import Among, Bound, Count, CountOrNone, DataOrAll, Plac
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
-GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes", "cells")
+GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes", "cells", "fundus")
 COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
 KIND_OF = {
@@ -76,8 +76,8 @@ class DataConfig(Section):
     at: ClassVar[str] = "data"
 
     name: str = "digits"
-    """A known set (digits, mnist, fashion-mnist, omniglot, shapes, cells, each also as NAME-dynamic and NAME-binary;
-    mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham,
+    """A known set (digits, mnist, fashion-mnist, omniglot, shapes, cells, fundus, each also as NAME-dynamic and
+    NAME-binary; mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham,
     tiny-shakespeare, fsdd, voice, cmu-mocap, omniglot-strokes and moving-mnist are sequences), or where to read your
     own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), sequences."""
     path: Place = ""

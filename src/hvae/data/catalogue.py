@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hvae.data.cells import drawn_cells
 from hvae.data.fetch import Remote
+from hvae.data.fundus import drawn_fundus
 from hvae.data.imagenet import IMAGENETS
 from hvae.data.known import KnownSet, Layout
 from hvae.data.layouts import (
@@ -184,6 +185,17 @@ CELLS = KnownSet[Raw](
     layouts=(),
     made=drawn_cells,
 )
+FUNDUS = KnownSet[Raw](
+    name="fundus",
+    what="the back of an eye, one in ten with microaneurysms a pixel wide, drawn from one seed, grey",
+    shape=(1, 64, 64),
+    bits=8,
+    sizes={"train": 1_000, "valid": 200, "test": 600},
+    licence="drawn by this program; free",
+    folders=(),
+    layouts=(),
+    made=drawn_fundus,
+)
 SPRITES = KnownSet[Raw](
     name="lpc-sprites",
     what="figures of 6 bodies, bottoms, tops and hairs, 3 actions and directions: every combination once, colour",
@@ -197,5 +209,5 @@ SPRITES = KnownSet[Raw](
 )
 SETS = {
     known.name: known
-    for known in (DIGITS, SHAPES, CELLS, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, SPRITES, *IMAGENETS)
+    for known in (DIGITS, SHAPES, CELLS, FUNDUS, MNIST, STATIC, FASHION, OMNIGLOT, CIFAR10, SPRITES, *IMAGENETS)
 }
