@@ -21,10 +21,12 @@ import hvae
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.metrics import train_classifier
+from hvae.metrics.classify import Kind
 from hvae.metrics.guess import guesses
 
 LABELS, DRAWS, CHOICE = 100, 5, 100
 """Labels in all, draws of them for the table, and the seed of the draw that settings are chosen on."""
+CONTROLS: tuple[Kind, ...] = ("logistic", "knn")
 CLIP = 4.0
 KEYS: dict[str, Any] = {
     **{"train.batch": 100, "train.lr": 1e-3, "train.valid_every": 0, "train.accelerator": "cpu", "data.valid": 5000},
@@ -36,7 +38,11 @@ M2: dict[str, Any] = {
     **{"model.family": "vae", "model.latent": 20, "model.widths": (200,), "model.condition.kind": "class"},
     **{"model.condition.classifier": (200, 200), "objective.kind": "m2", "data.labels": LABELS},
 }
-SETTINGS = [{"objective.alpha": alpha, "data.labelled": share} for alpha in (0.3, 3.0) for share in (0.2, 0.5)]
+SETTINGS: list[dict[str, Any]] = [
+    *({"objective.alpha": alpha, "data.labelled": share} for alpha in (0.3, 3.0) for share in (0.2, 0.5)),
+    *({"objective.alpha": 3.0, "data.labelled": 0.2, "model.latent": latent} for latent in (2, 5)),
+]
+"""With few latents of its own M2 has to say the rest by the class."""
 
 
 def main() -> None:
@@ -94,14 +100,14 @@ def error(folder: Path, name: str, data: dict[str, Any], settings: dict[str, Any
     return 100 * guesses(run.model, batches).error.mean
 
 
-def supervised(data: dict[str, Any], seed: int) -> float:
-    """Percent wrong on test data by a small classifier of the labelled images alone."""
+def supervised(data: dict[str, Any], kind: Kind, seed: int) -> float:
+    """Percent wrong on test data by a classifier of the labelled images alone."""
     given = {key.removeprefix("data."): value for key, value in data.items() if key.startswith("data.")}
     whole = load(DataConfig(**given, valid=5000, labels=LABELS, labels_seed=seed))
     known = (whole.train.labels >= 0).nonzero()[:, 0]
     train, test = whole.train.some(known).fixed(0), whole.test.fixed(0)
     x, others = train.pictures(range(len(train))), test.pictures(range(len(test)))
-    return 100 * (1 - train_classifier(x, train.labels, others, test.labels, kind="mlp", seed=seed).test_accuracy)
+    return 100 * (1 - train_classifier(x, train.labels, others, test.labels, kind=kind, seed=seed).test_accuracy)
 
 
 def choose(folder: Path, name: str, data: dict[str, Any]) -> None:
@@ -116,7 +122,8 @@ def table(folder: Path, name: str, data: dict[str, Any]) -> None:
     """Mean and standard deviation over five draws of labels."""
     chosen = json.loads((folder / f"{name}.json").read_text())
     show(f"m2 of {name}", [error(folder, name, data, chosen, seed, "test") for seed in range(DRAWS)])
-    show(f"labels alone, of {name}", [supervised(data, seed) for seed in range(DRAWS)])
+    for kind in CONTROLS:
+        show(f"labels alone, {kind} of {name}", [supervised(data, kind, seed) for seed in range(DRAWS)])
 
 
 def show(name: str, errors: list[float]) -> None:
