@@ -17,7 +17,10 @@ from hvae.data.sequences.form import SequenceForm
 from hvae.errors import HvaeError
 from hvae.studio.asked import SequencesAsked
 from hvae.studio.opened import Opened
+from hvae.studio.views.latents import LATENTS
 from hvae.studio.views.sequences import _KINDS, sequences
+from hvae.study.latentfiles import read_arrays_of
+from hvae.study.sequence_latents import latents_of
 
 STEPS = 12
 
@@ -79,3 +82,14 @@ def test_a_run_without_a_form_and_one_of_pictures_are_a_line(rolls: Opened, ask:
         sequences(rolls, SequencesAsked(seeds={name: (1,)}))
     reply = ask("sequences", seeds={"z2": [1], "z1": [1]})
     assert reply.status == 400 and "model of pictures" in reply.info["error"]
+
+
+def test_their_latents_are_those_of_a_file_of_sequences(rolls: Opened, tmp_path: Path) -> None:
+    (name,) = rolls.grid.names
+    content = LATENTS["sequences"](rolls, SequencesAsked(seeds={name: (1, 1, 2)}, steps=8, seed=4))
+    (tmp_path / "latents.npz").write_bytes(content)
+    arrays, about = read_arrays_of(tmp_path / "latents.npz")
+    values, steps = latents_of(arrays, rolls.model, tmp_path)
+    assert list(steps) == [8, 8, 8] and len(values) == 8 and about.weights
+    # Two of them have one seed, and the data of each step, which the next prior hears of, are drawn apart.
+    assert torch.equal(values[name, 0][0], values[name, 0][1]) and not torch.equal(*values[name, 0][1:])
