@@ -5,8 +5,8 @@ WORKDIR /hvae
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY src src
 # torch first and from its own index of CPU builds: the default one brings gigabytes of CUDA.
-RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch \
- && pip install --no-cache-dir '.[codec,parquet,audio,music,text]'
+RUN pip install --no-cache-dir -c constraints.txt --index-url https://download.pytorch.org/whl/cpu torch \
+ && pip install --no-cache-dir -c constraints.txt '.[codec,parquet,audio,music,text]'
 
 RUN useradd --create-home user
 USER user

@@ -63,7 +63,7 @@ class Lossy {
     this.result.replaceChildren(
       el("div", { class: "bar" },
         el("figure", { class: "tile large" }, shown, el("figcaption", {}, "what the file shows")),
-        el("figure", { class: "tile large" }, original, el("figcaption", {}, Object.entries(rivals).map(([name, bytes]) => `${name.toUpperCase()} ${many(bytes)}`).join(", ") || "the picture")),
+        el("figure", { class: "tile large" }, original, el("figcaption", {}, "the picture; ", Object.entries(rivals).map(([name, bytes]) => `${name.toUpperCase()} ${many(bytes)}`).join(", "))),
         el("div", { class: "grow" }, el("label", { class: "wide" }, "levels", slider), facts)),
       el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ["levels", "bytes", "without its header", "PSNR, dB"].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, rows)),
       el("p", { class: "quiet" }, "A file names its model and the shapes of its levels before the first bit of the picture: in a file of many pictures that is paid once. PNG and WebP lose nothing."),
