@@ -20,6 +20,8 @@ from hvae.trust import trusting
 
 MOST = 64
 """Questions that wait at once."""
+PAUSE = 0.5
+"""Seconds of a wait: some systems deliver an interrupt only where one ends."""
 
 T = TypeVar("T")
 
@@ -98,7 +100,7 @@ class Desk:
         try:
             with trusting(*self.trust):
                 while not self.closed:
-                    question = self._next(None)
+                    question = self._next(PAUSE)
                     if question is not None:
                         question.answer()
         finally:
@@ -152,7 +154,7 @@ class Desk:
         for one in older:
             one.drop(Stale())
 
-    def _next(self, wait: float | None) -> _Question | None:
+    def _next(self, wait: float) -> _Question | None:
         with self.door:
             if not self.waiting and not self.closed and wait != 0:
                 self.door.wait(wait)
