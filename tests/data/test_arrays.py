@@ -115,6 +115,32 @@ def test_more_bits_than_there_are(tmp_path: Path) -> None:
         read_array(some(4, 3, 3), tmp_path, bits=12)
 
 
+@pytest.mark.parametrize(("bits", "kind"), [(10, np.uint16), (12, ">u2"), (14, np.int32)])
+def test_whole_numbers_of_the_bits_asked_for_are_levels_as_they_are(bits: int, kind: type, tmp_path: Path) -> None:
+    """Scanners put 12 bits into numbers of 16: as fractions of 65,535 they would be 256 levels of nearly black."""
+    top = 2**bits - 1
+    array = np.linspace(0, top, 600).round().astype(kind).reshape(6, 100)
+    data = read_array(array, tmp_path, bits=bits)
+    assert (data.train.levels(range(6)).numpy() == array.astype(np.int64)).all() and data.bits == bits
+    wide = read_array(np.where(array == top, 65535, array), tmp_path, bits=bits)  # these need all 16
+    assert "16 bits to" in str(wide.provenance.transforms) and wide.train.levels([5]).max() == top
+
+
+def test_arrays_that_are_not_read_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=np.arange(3), masks=some(3, 4, 4))
+    assert str(read(tmp_path / "x.npz").provenance.tally) == "not used: 1 array of other names (masks)"
+    (tmp_path / "folder").mkdir()
+    for name in ("train", "a", "b"):
+        np.save(tmp_path / "folder" / f"{name}.npy", some(3, 4, 4))
+    assert "not used: 2 arrays of other names (a, b)" in str(read(tmp_path / "folder").provenance.tally)
+
+
+def test_labels_below_zero_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=np.array([0, -1, 2]))
+    with pytest.raises(HvaeError, match=r"expected labels from 0, got -1; number the classes from 0, or leave"):
+        read(tmp_path / "x.npz")
+
+
 def test_flat_vectors_cannot_be_resized(tmp_path: Path) -> None:
     for wish in ({"size": (4, 4)}, {"flip": True}, {"channels": 3}):
         with pytest.raises(HvaeError, match="flat vectors"):

@@ -5,15 +5,17 @@ Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_arrays, read_idx
 from hvae.data.raw import Part, Raw, as_images, as_labels, as_levels, without_gaps
+from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.data.where import there
 from hvae.errors import HvaeError
+from hvae.screen.text import for_screen
 
 # How people name the arrays of a split, nearest first: images, then labels.
 TITLES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test", "t10k")}
@@ -60,6 +62,8 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
     if "train" not in images:
         images = {"train": _bare(arrays, path)}
         labels = {"train": next((arrays[name] for name in BARE_LABELS if name in arrays), None)}
+    taken = [one for one in (*images.values(), *labels.values()) if one is not None]
+    unused = [name for name, array in arrays.items() if all(array is not one for one in taken)]
     whole = {split: without_gaps(array, f"{path} ({split})") for split, array in images.items()}
     images = {split: array for split, (array, _) in whole.items()}
     levels = {split: as_levels(array, config.bits, f"{path} ({split})") for split, array in images.items()}
@@ -72,6 +76,7 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
         parts=parts,
         bits=bits,
         transforms=(f"floats rounded to {bits} bits",) * rounded + _missing(parts),
+        tally=Tally(unused=_left(unused)),
         thresholded=bits == 1 and any((levels[split][0] != array).any() for split, array in images.items()),
     )
 
@@ -83,6 +88,12 @@ def _part(levels: Array, labels: Array | None, bits: int, where: str) -> Part:
 
 def _form(observed: Array | None, where: str) -> Array | None:
     return None if observed is None else as_images(observed, where)
+
+
+def _left(names: Sequence[str], most: int = 5) -> dict[str, int]:
+    """How many arrays have names by which none is read."""
+    shown = f"{', '.join(map(for_screen, names[:most]))}{', ...' * (len(names) > most)}"
+    return {f"arrays of other names ({shown})": len(names)} if names else {}
 
 
 def _missing(parts: Mapping[str, Part]) -> tuple[str, ...]:

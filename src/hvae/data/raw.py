@@ -95,9 +95,10 @@ def without_gaps(array: Array, where: str) -> tuple[Array, Array | None]:
 def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:
     """Integer levels and their bit depth from whatever numbers a file holds.
 
-    bool is 1 bit; integers are 1 bit when nothing exceeds 1, 8 bits up to 255, else 16; floats must lie in [0, 1] and
-    are rounded to `bits` bits (8 when `bits` is 0).  Raises HvaeError for other types, for NaN, infinities and values
-    outside the range, with the place of the first one, and for floats whose depth is anyone's guess.
+    bool is 1 bit; integers are 1 bit when nothing exceeds 1, 8 bits up to 255, else 16, or `bits` of 9 to 15 where all
+    fit into them; floats must lie in [0, 1] and are rounded to `bits` bits (8 when `bits` is 0).  Raises HvaeError for
+    other types, for NaN, infinities and values outside the range, with the place of the first one, and for floats whose
+    depth is anyone's guess.
 
     >>> as_levels(np.array([[0.2, 1.0]]), 0, "x.npy")
     (array([[ 51, 255]], dtype=uint8), 8)
@@ -112,7 +113,9 @@ def as_levels(array: Array, bits: int, where: str) -> tuple[Array, int]:
     # The mask that finds the place is as large as the array: it is made for faulty ones only.
     if low < 0 or top > 65535:
         _refuse((array < 0) | (array > 65535), array, where, "from 0 to 65535")
-    depth = 1 if top <= 1 else 8 if top <= 255 else 16
+    # What cameras and scanners give of 10 to 14 bits lies in numbers of 16, not stretched to them.
+    deep = bits if 8 < bits < 16 and top < 2**bits else 16
+    depth = 1 if top <= 1 else 8 if top <= 255 else deep
     return array.astype(level_type(depth), copy=False), depth
 
 
@@ -177,5 +180,9 @@ def as_labels(array: Array | None, n: int, where: str) -> Array | None:
     if n and int(array.max()) > MOST_LABEL:
         raise HvaeError(
             f"{where}: expected labels up to {MOST_LABEL:,}, got {int(array.max())}; number the classes from 0"
+        )
+    if n and int(array.min()) < 0:
+        raise HvaeError(
+            f"{where}: expected labels from 0, got {int(array.min())}; number the classes from 0, or leave labels out"
         )
     return array.astype(np.int64)
