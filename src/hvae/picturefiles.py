@@ -14,6 +14,7 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from hvae.errors import HvaeError
 from hvae.files import open_regular
@@ -117,6 +118,12 @@ def orientation(image: Image.Image) -> int:
     """By EXIF: 1, or anything but 2 to 8, as it is; 2 to 8 mirrored or turned."""
     # By the method of the base class: that of PNG would decode the pixels.
     return Image.Image.getexif(image).get(_ORIENTATION, 1)
+
+
+def is_narrowed(image: Image.Image) -> bool:
+    """Whether a file, not yet decoded, has colours of 16 bits, of which Pillow gives the upper 8."""
+    tiles = image.tile if isinstance(image, ImageFile) else []
+    return not image.mode.startswith("I") and any(";16" in str(tile.args) for tile in tiles)
 
 
 def has_more_pages(image: Image.Image) -> bool:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
-
-
+LINKED, LINKED_FOLDERS = "linked twice", "folders linked twice"
 MOST_FOLDERS_DEEP = 100
 
 
@@ -37,7 +36,8 @@ class Listing(NamedTuple):
 def listed(folder: Path) -> Listing:
     """Every picture file below a folder, or the one that a place is, in the order in which the images of a split come.
 
-    Links are followed, and a file or folder that was reached before is not entered again.
+    Links are followed, and a file or folder that was reached before is not entered again; of two names of one, that
+    which is no link counts, for it says the class.
 
     >>> import tempfile
     >>> place = Path(tempfile.mkdtemp())
@@ -46,7 +46,7 @@ def listed(folder: Path) -> Listing:
     ...     (place / name).touch()
     >>> listing = listed(place)
     >>> [file.path.name for file in listing.files], listing.seen, dict(listing.passed_over)
-    (['a.jpg', 'b.png'], 3, {'of another kind': 1})
+    (['a.jpg', 'b.png'], 3, {'folders linked twice': 1, 'of another kind': 1})
     """
     if not folder.is_dir():
         return Listing((_listed(folder, os.stat(folder)),), 1, {})
@@ -72,12 +72,18 @@ class _Walk:
 
     def down(self, root: Path) -> None:
         self._is_new(os.stat(root))
-        waiting = [(root, 0)]
-        while waiting:
-            folder, depth = waiting.pop()
-            # Sorted, so that of two names of one file the first is taken on every machine.
-            inside = sorted(self._each(folder), key=lambda entry: entry.name)
-            below = [Path(entry.path) for entry in inside if self._is_folder(entry)]
+        waiting, links = [(root, 0)], deque[tuple[os.DirEntry[str], int]]()
+        while waiting or links:
+            if waiting:
+                folder, depth = waiting.pop()
+                # Sorted, so that of two names of one file the first is taken on every machine.
+                inside = sorted(self._each(folder), key=lambda entry: entry.name)
+                links += [(entry, depth) for entry in inside if entry.is_symlink()]
+                entries = [entry for entry in inside if not entry.is_symlink()]
+            else:
+                link, depth = links.popleft()
+                entries = [link]
+            below = [Path(entry.path) for entry in entries if self._is_folder(entry)]
             if depth < MOST_FOLDERS_DEEP:
                 waiting += [(place, depth + 1) for place in reversed(below)]
             else:
@@ -99,12 +105,15 @@ class _Walk:
         except OSError:  # a link to nothing: whoever opens it says so
             state = entry.stat(follow_symlinks=False)
         if stat.S_ISDIR(state.st_mode):
-            return not hidden and self._is_new(state)
+            is_new = not hidden and self._is_new(state)
+            if not is_new:
+                self.passed_over["hidden folders" if hidden else LINKED_FOLDERS] += 1
+            return is_new
         self.seen += 1
         if hidden or not entry.name.lower().endswith(SUFFIXES):
             self.passed_over["hidden" if hidden else "of another kind"] += 1
         elif not self._is_new(state):
-            self.passed_over["linked twice"] += 1
+            self.passed_over[LINKED] += 1
         else:
             self.files.append(_listed(Path(entry.path), state))
         return False

@@ -121,6 +121,21 @@ def test_compress_says_the_same(run: Path, pictures: Path, tmp_path: Path, comma
     assert np.array_equal(np.asarray(Image.open(tmp_path / "back" / "phone.png")), turned)
 
 
+def test_compress_names_and_leaves_out_what_no_file_can_hold(
+    run: Path, pictures: Path, tmp_path: Path, command: Command
+) -> None:
+    """Names that are not text are bad pictures as others are, and what counts once is said."""
+    (pictures / "notes.txt").write_text("mine")
+    (pictures / "text.jpg").write_text("no picture")
+    os.link(pictures / "plain.png", pictures / "plain again.png")
+    said = command(*doors(run, pictures, tmp_path)["compress"])
+    assert said.code == 2 and "cannot read 2 pictures" in said.err and "is not UTF-8" in said.err, said.err
+    said = command(*doors(run, pictures, tmp_path)["compress"], "--data.bad", "skip")
+    assert said.code == 0 and "not used: 1 linked twice, 1 of another kind" in said.err, said.err
+    assert command("decompress", tmp_path / "a.hvz", tmp_path / "back").code == 0
+    assert len(list((tmp_path / "back").iterdir())) == 3
+
+
 def test_a_name_that_is_not_text_is_scored(run: Path, pictures: Path, tmp_path: Path, command: Command) -> None:
     said = command(*doors(run, pictures, tmp_path)["score"])
     assert said.code == 0, said.err

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import zlib
 from pathlib import Path
 
@@ -136,6 +137,35 @@ def test_sixteen_bits(tmp_path: Path) -> None:
         read(tmp_path, bits=12)
 
 
+def _deep_png(kind: int, channels: int) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow reads and does not write."""
+    rows = rng.integers(0, 65536, (4, 3 * channels)).astype(">u2")
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", 3, 4, 16, kind, 0, 0, 0),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)),
+        b"IEND": b"",
+    }
+    packed = [struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks.items()]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)], ids=["RGB", "LA", "RGBA"])
+def test_sixteen_bit_colour_is_said_to_be_read_at_eight(kind: int, channels: int, tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(_deep_png(kind, channels))
+    save(tmp_path / "1.png", (4, 3, 3))
+    tally = read(tmp_path).provenance.tally
+    assert tally.narrowed == 1 and "1 picture of 16-bit colour, read at 8 bits" in str(tally)
+    (tmp_path / "0.png").unlink()
+    save(tmp_path / "2.png", (4, 3), kind=np.uint16)
+    assert read(tmp_path, bits=8).provenance.tally.narrowed == 0  # grey of 16 bits is read as it is
+
+
+def test_a_transparent_value_of_sixteen_bits_is_white(tmp_path: Path) -> None:
+    pixels = save(tmp_path / "0.png", (4, 3), kind=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "0.png", transparency=int(pixels[0, 0]))
+    assert read(tmp_path).train.levels([0])[0, 0, 0, 0] == 65535
+
+
 def test_one_bit_pictures_are_black_and_white(tmp_path: Path) -> None:
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "0.png")
     assert read(tmp_path).train.pictures([0]).flatten().tolist() == [1, 0]
@@ -210,7 +240,42 @@ def test_each_real_file_is_read_once(tmp_path: Path) -> None:
     data = read(tmp_path)
     assert data.train.names() == ["a/0.png", "a/1.png", "b/2.png"] and data.classes == ("a", "b")
     tally = data.provenance.tally
-    assert (tally.files, tally.used, tally.unused) == (5, 3, {"linked twice": 2})
+    assert (tally.files, tally.used) == (5, 3)
+    assert tally.unused == {"folders linked twice": 3, "linked twice": 2}
+
+
+def test_a_link_is_no_rival_of_what_it_leads_to(tmp_path: Path) -> None:
+    """The class is that of the real folder, and of the real file, wherever the link stands in the order of names."""
+    for name in ("b/deep/0.png", "c/1.png", "d/2.png"):
+        save(tmp_path / name)
+    (tmp_path / "a").mkdir()
+    for link, to in {"a/early": "../b/deep", "a/one.png": "../c/1.png", "late": "d"}.items():
+        (tmp_path / link).symlink_to(to)
+    data = read(tmp_path)
+    assert data.train.names() == ["b/deep/0.png", "c/1.png", "d/2.png"] and data.classes == ("b", "c", "d")
+
+
+def test_a_split_that_is_a_link_to_another_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "0.png")
+    (tmp_path / "test").symlink_to("train")
+    with pytest.raises(HvaeError, match=r"no image found below .*test; .*linked twice counts once, elsewhere: 1 "):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("data/train", "data/test"), ("a/Train/x", "a/val/x", "b/train/x", "b/val/x")])
+def test_splits_further_down_are_said_to_be_read_as_one(names: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        save(tmp_path / name / "0.png")
+    data = read(tmp_path)
+    assert len(data.train) == len(names) and f"below {names[0][: names[0].index('/')]}" in str(data.provenance.tally)
+    below = read(tmp_path / names[0].split("/")[0])
+    assert len(below.train) == 1 and not below.provenance.tally.merged
+
+
+def test_what_is_hidden_is_counted(tmp_path: Path) -> None:
+    for name in ("0.png", ".1.png", ".thumbs/2.png"):
+        save(tmp_path / name)
+    assert str(read(tmp_path).provenance.tally) == "2 files, 1 image used; not used: 1 hidden, 1 hidden folder"
 
 
 def test_a_class_named_like_a_split_is_a_class(tmp_path: Path) -> None:

@@ -32,13 +32,14 @@ LARGE = 1 << 24
 @dataclass(frozen=True)
 class Account:
     """What became of the files: for each image of a split the index of its file, `rows`; files that cannot be read,
-    `bad`, with why; files of which further pages are not read; pictures that were turned; and the state of the decoded
-    files, by split."""
+    `bad`, with why; files of which further pages are not read; pictures that were turned, and such of more bits than
+    are read; and the state of the decoded files, by split."""
 
     rows: Mapping[str, Sequence[int]]
     bad: Sequence[tuple[str, str]]
     further: int
     turned: int
+    narrowed: int
     stamps: Mapping[str, Sequence[int]]
 
 
@@ -58,7 +59,7 @@ def decoded(splits: Mapping[str, Sequence[Picture]], config: DataConfig, listing
     config settles none; and for a full disk.
     """
     wish = [config.size, config.crop, config.channels, config.bits, config.pages]
-    key = hashlib.sha256(json.dumps(["levels", 2, wish, listing]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps(["levels", 3, wish, listing]).encode()).hexdigest()[:24]
     folder = cache_folder() / "decoded" / key
     plan, account = _remembered(folder) or _decode(splits, config, folder)
     _check_bad(account.bad, config)
@@ -102,6 +103,7 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
         bad=bad,
         further=sum(one.further for one in looked),
         turned=sum(header.turned for _, header in named),
+        narrowed=sum(header.narrowed for _, header in named),
         stamps={split: _stamp(folder / f"{split}.npy") for split in splits},
     )
     write_text(folder / "plan.json", json.dumps([asdict(plan), asdict(account)]))
@@ -139,7 +141,8 @@ def _values(image: Image.Image, plan: Plan) -> tuple[Array, int]:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
             raise ValueError(f"expected values from 0 to 65535, got {deep.min()} to {deep.max()}")
-        return deep.astype(np.int32)[None], 16  # (1, H, W)
+        clear = image.info.get("transparency", -1)  # one value that stands for nothing: white, as below
+        return np.where(deep == clear, 65535, deep).astype(np.int32)[None], 16  # (1, H, W)
     if "A" in image.mode or "transparency" in image.info:
         # What lies under transparent pixels is arbitrary, and nobody sees it: white paper shows what people see.
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))

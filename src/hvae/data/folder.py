@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array
 from hvae.data.where import there
 from hvae.errors import HvaeError
-from hvae.picturefolders import SUFFIXES, Listed, Listing, listed
+from hvae.picturefolders import LINKED, LINKED_FOLDERS, SUFFIXES, Listed, Listing, listed
 from hvae.screen.text import for_screen
 
 SPLIT_FOLDERS = {"train": ("train", "training"), "valid": ("valid", "val", "validation"), "test": ("test", "testing")}
@@ -37,7 +38,7 @@ def read_folder(config: DataConfig) -> Raw:
     splits = {split: [file for file in listing.files if _inside(file, place)] for split, place in sources.items()}
     empty = [place for split, place in sources.items() if not splits[split]]
     if empty:
-        raise HvaeError(f"no image found below {empty[0]}; expected files that end in {', '.join(SUFFIXES)}")
+        raise HvaeError(_nothing(empty[0], listing))
     pictures = {split: [picture(file.path) for file in files] for split, files in splits.items()}
     stamps = {split: [[str(f.path.absolute()), *f.stamp] for f in files] for split, files in splits.items()}
     content = decoded(pictures, config, stamps)
@@ -45,8 +46,15 @@ def read_folder(config: DataConfig) -> Raw:
     labels, classes = _labels(folders, content.account.rows)
     loose = len(listing.files) - sum(map(len, splits.values()))
     tally = tally_of(content, listing.seen, {**listing.passed_over, "beside the folders of the splits": loose}, classes)
+    tally = replace(tally, merged=_merged(folders))
     names = {split: [str(file.path.relative_to(root)) for file in files] for split, files in splits.items()}
     return as_raw(content, names, str(root.resolve()), labels, classes, tally)
+
+
+def _nothing(place: Path, listing: Listing) -> str:
+    linked = sum(listing.passed_over.get(reason, 0) for reason in (LINKED, LINKED_FOLDERS))
+    also = f"; what is linked twice counts once, elsewhere: {linked:,} files or folders here" * bool(linked)
+    return f"no image found below {place}; expected files that end in {', '.join(SUFFIXES)}{also}"
 
 
 def picture(file: Path) -> Picture:
@@ -102,6 +110,7 @@ def tally_of(content: Decoded, seen: int, unused: Mapping[str, int], classes: Se
         further=account.further,
         classes=len(classes),
         turned=account.turned,
+        narrowed=account.narrowed,
     )
 
 
@@ -126,6 +135,17 @@ def _sources(root: Path, listing: Listing) -> dict[str, Path]:
     if twice:
         raise HvaeError(f"{root}: expected one folder a split, got {_shown(named)}; two are of {twice[0]}")
     return splits
+
+
+def _merged(folders: Mapping[str, Sequence[Path]]) -> str:
+    """The first folder, below that of its split, that has folders of splits itself: what they hold is read as one."""
+    inside: dict[Path, set[str]] = {}
+    for place in sorted({file.parent for files in folders.values() for file in files}):
+        for folder in (place, *place.parents)[:-1]:
+            inside.setdefault(folder.parent, set()).add(SPLIT_OF.get(folder.name.lower(), ""))
+    nested = [place for place, splits in inside.items() if {"train"} < splits - {""}]
+    more = f" and {len(nested) - 1:,} more" * (len(nested) > 1)
+    return f"{for_screen(min(nested))}{more}" if nested else ""
 
 
 def _shown(names: Sequence[str], most: int = 5) -> str:

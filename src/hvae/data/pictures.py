@@ -16,7 +16,17 @@ from PIL import Image
 from hvae.config.data import DataConfig
 from hvae.data.progress import progress
 from hvae.errors import HvaeError
-from hvae.picturefiles import FLOATS, has_more_pages, is_turned, must_be_decoded, opened, pages, reason, size_upright
+from hvae.picturefiles import (
+    FLOATS,
+    has_more_pages,
+    is_narrowed,
+    is_turned,
+    must_be_decoded,
+    opened,
+    pages,
+    reason,
+    size_upright,
+)
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 Item = TypeVar("Item")
@@ -31,13 +41,14 @@ class Picture(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a picture says of itself before it is decoded."""
+    """What a picture says of itself before it is decoded; `narrowed` where it has more bits than are read."""
 
     size: tuple[int, int]
     colour: bool
     depth: int
     clear: bool
     turned: bool
+    narrowed: bool
 
 
 class Looked(NamedTuple):
@@ -109,7 +120,7 @@ def _header(image: Image.Image) -> Header:
         raise ValueError(FLOATS)
     clear = "A" in image.mode or "transparency" in image.info
     depth = 16 if image.mode.startswith("I") else 8
-    return Header(size_upright(image), image.mode not in GREY_MODES, depth, clear, is_turned(image))
+    return Header(size_upright(image), image.mode not in GREY_MODES, depth, clear, is_turned(image), is_narrowed(image))
 
 
 def pooled(

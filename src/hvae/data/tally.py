@@ -22,7 +22,8 @@ class Tally:
     files by the reason for which nothing of them is used; `bad`, the first that cannot be read, with why; `pages`,
     images beyond the first of their file; `further`, files whose pages after the first are not read; `classes`;
     `duplicates`, images of the later split that the earlier one has as well, by "train/test"; `turned`, pictures that
-    their EXIF orientation turned; `noun`, what one datum is called.
+    their EXIF orientation turned; `narrowed`, pictures of 16-bit colour, read at 8 bits; `merged`, a folder whose own
+    folders of splits are read as one; `noun`, what one datum is called.
     """
 
     files: int = 0
@@ -34,6 +35,8 @@ class Tally:
     classes: int = 0
     duplicates: Mapping[str, int] = field(default_factory=dict)
     turned: int = 0
+    narrowed: int = 0
+    merged: str = ""
     noun: str = IMAGE
 
     def to_dict(self) -> JSON:
@@ -49,7 +52,7 @@ class Tally:
         pages, of which the first is used (data.pages=all takes each)
         """
         seen = f"{_counted(self.files, 'file')}, {_counted(self.used, self.noun)} used"
-        classes = f"{self.classes:,} classes"
+        classes = _counted(self.classes, "class")
         parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
         return "; ".join([*parts, *self.remarks()])
 
@@ -64,7 +67,7 @@ class Tally:
         return cls(**{**values, "bad": tuple((name, why) for name, why in values.get("bad", ()))})
 
     def _unused(self) -> list[str]:
-        counts = [f"{count:,} {reason}{self._named(reason, count)}" for reason, count in self.unused.items() if count]
+        counts = [f"{_of(count, reason)}{self._named(reason, count)}" for reason, count in self.unused.items() if count]
         return [f"not used: {', '.join(counts)}"] if counts else []
 
     def _named(self, reason: str, count: int) -> str:
@@ -77,7 +80,10 @@ class Tally:
         further = f"{_counted(self.further, 'file')} {FURTHER} (data.pages=all takes each)"
         turned = f"{_counted(self.turned, 'picture')} {TURNED}"
         pages = f"{self.pages:,} of the images are further pages of their file"
-        return [further] * bool(self.further) + [pages] * bool(self.pages) + [turned] * bool(self.turned)
+        narrowed = f"{_counted(self.narrowed, 'picture')} of 16-bit colour, read at 8 bits"
+        merged = f"the folders of splits below {self.merged} are read as one (data.path may name it, or another)"
+        counts = {further: self.further, pages: self.pages, turned: self.turned, narrowed: self.narrowed}
+        return [text for text, count in counts.items() if count] + [merged] * bool(self.merged)
 
     def _twice(self) -> list[str]:
         return [
@@ -89,4 +95,14 @@ class Tally:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
+
+
+def _of(count: int, reason: str) -> str:
+    """Most reasons go with a count of files, some with one of folders or of arrays.
+
+    >>> _of(1, "folders linked twice"), _of(2, "hidden")
+    ('1 folder linked twice', '2 hidden')
+    """
+    one = reason.replace("folders", "folder", 1).replace("arrays", "array", 1)
+    return f"{count:,} {one if count == 1 else reason}"

@@ -19,6 +19,7 @@ from hvae.config.data import DataConfig
 from hvae.data import Split, load
 from hvae.data.formats import read_arrays
 from hvae.data.look import READERS
+from hvae.data.tally import Tally
 from hvae.data.where import reader_of
 from hvae.errors import HvaeError
 from hvae.picturefiles import REPLACE, named_at_once, reason
@@ -111,29 +112,31 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
 
 
 def _files(path: Path, run: LoadedRun, bad: str, tell: Tell) -> Input:
-    files = [file.path for file in listed(path).files] if path.is_dir() else [path]
+    listing = listed(path)
+    files = [file.path for file in listing.files]
     if not files:
         raise HvaeError(f"no image found below {path}; expected files that end in {', '.join(SUFFIXES)}")
     if len(run.model.shape) != 3:
         raise HvaeError(f"{run.folder} takes vectors {run.model.shape}, not images; give an .npy array of levels")
     # The place below the folder is part of the name, so that two pictures of one name stay apart.
     names = [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in files]
-    for name in names:
-        check_name(name)  # before any is read
     check_memory(sum(map(memory_of, files)), str(path))
-    opened = zip(_opened(files, run, bad, tell), names, files, strict=True)
+    opened = zip(_opened(files, names, run, bad, tell), names, files, strict=True)
+    if unused := "; ".join(Tally(unused=listing.passed_over).remarks()):
+        tell(unused)
     taken = [
         (replace(picture, name=name), file.stat().st_size) for picture, name, file in opened if picture is not None
     ]
     return Input(tuple(picture for picture, _ in taken), len(taken), sum(size for _, size in taken))
 
 
-def _opened(files: Sequence[Path], run: LoadedRun, bad: str, tell: Tell) -> list[Picture | None]:
-    """Each file as a picture, None for those that are left out."""
+def _opened(files: Sequence[Path], names: Sequence[str], run: LoadedRun, bad: str, tell: Tell) -> list[Picture | None]:
+    """Each file as a picture of its name, None for those that are left out."""
     pictures: list[Picture | None] = []
     faults: list[tuple[str, str]] = []
-    for file in files:
+    for file, name in zip(files, names, strict=True):
         try:
+            check_name(name)
             pictures.append(open_picture(file, run.model.shape[0], run.bits))
         except HvaeError as fault:
             pictures.append(None)
