@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hvae.config.evaluate import MEASURES, QUICK, EvaluateConfig
 from hvae.data import load as load_data
 from hvae.data.shapes import shapes
 from hvae.runs.subject import open_run, safe_rows
+from hvae.screen.numbers import number
 from hvae.study import Evaluation
 from hvae.study.partial import NAME
 from hvae.study.work import Work
@@ -301,3 +303,21 @@ def test_rows_that_are_walked_at_once_fit_into_memory(run: Path, monkeypatch: py
     model, x = few.model, few.split.batch([0])
     row = sum(t.nbytes for t in model.evidence(x).features.values()) + 6 * (4 + 2) * 4
     assert few.rows == safe_rows(model, x) == few.batches().size == 8_000 // row
+
+
+def test_more_levels_than_there_are_cannot_be_held(run: Path, command: Command) -> None:
+    before = (run / "evaluation.json").read_bytes()
+    said = command("evaluate", run, "--evaluate.held", 99)
+    assert said.code == 2 and said.err == "hvae: evaluate.held: expected at most 1 of the model's 2 levels, got 99\n"
+    assert (run / "evaluation.json").read_bytes() == before
+
+
+def test_table_and_verdict_name_the_nats_of_one_walk(run: Path) -> None:
+    """A rate is drawn anew by each measure: two of them for one level would differ in the third digit."""
+    record = Evaluation.read(run / "evaluation.json")
+    activity = record.results["activity"]
+    assert {n: row["nats"] for n, row in record.levels().items()} == {
+        name: number(level.rate_nats) for name, level in activity.levels.items()
+    }
+    alone = replace(record, results={"likelihood": record.results["likelihood"]})
+    assert set(alone.levels()) == set(record.levels()), "without it there are rates all the same"

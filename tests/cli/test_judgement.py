@@ -109,6 +109,7 @@ def test_an_experiment_that_tells_nothing_is_not_shown(held: float, chance: floa
     evaluation = replace(Evaluation.from_dict(record), results={"coarse-to-fine": result})
     assert result.tells == is_shown
     assert any(line.name == "coarse to fine" for line in evaluation.headlines()) == is_shown
+    assert bool(evaluation.ranked()) == is_shown, "nor is it the best of a comparison"
 
 
 def counted(model: float, plainest: float) -> tuple[LikelihoodResult, BaselinesResult]:

@@ -90,6 +90,13 @@ def test_a_slip_is_one_line_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command_line", [("train", "digits"), ("sample", "run"), ("encode", "run", "--data", "x")])
+def test_a_blank_is_no_name(command_line: tuple[str, ...], command: Command) -> None:
+    for blank in (" ", "\t", "  "):
+        said = command(*command_line, "--out", blank)
+        assert said.code == 2 and said.err == "hvae: --out: expected a value, got an empty word\n"
+
+
 def test_many_pictures_are_refused_before_they_are_drawn(
     command: Command, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

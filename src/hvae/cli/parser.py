@@ -20,6 +20,9 @@ from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_lines
 from hvae.trust import FLAG
 
+PLACES = ("-o", "--out")
+"""Options whose value becomes a name of a file or folder."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser of one command: `about` it in a sentence or two, `examples`, and how it is called (`usage`)."""
@@ -64,8 +67,9 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """The words of a command line.  Raises HvaeError for the first that is wrong, and for empty ones."""
         for before, word in zip(["", *args], args, strict=False):
-            if not word or (word.startswith("--") and word.endswith("=")):
-                place = word.rstrip("=") or (before if before.startswith("-") else "")
+            is_blank = not word.strip() and before in PLACES
+            if not word or is_blank or (word.startswith("--") and word.endswith("=")):
+                place = word.strip().rstrip("=") or (before if before.startswith("-") else "")
                 raise HvaeError(f"{place + ': ' if place else ''}expected a value, got an empty word")
         return super().parse_args(args, namespace)
 

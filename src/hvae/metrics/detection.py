@@ -84,6 +84,9 @@ def threshold(normal: Tensor, quantile: float = 0.95) -> float:
         raise HvaeError(f"expected a quantile between 0 and 1, got {quantile}")
     # 1 / (1 - 0.95) is a hair above 20 in floating point.
     if len(normal) < (least := int(np.ceil(1 / (1 - quantile) - 1e-6))):
-        raise HvaeError(f"expected {least} normal data or more for the quantile {quantile:g}, got {len(normal)}")
+        raise HvaeError(
+            f"expected {least} normal data or more for the quantile {quantile:g}, got {len(normal)}; "
+            "give more, or a lower quantile"
+        )
     ordered = normal.double().nan_to_num(torch.inf, torch.inf, -torch.inf).sort().values
     return float(ordered[int(np.ceil(quantile * len(normal) - 1e-9)) - 1])

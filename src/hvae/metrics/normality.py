@@ -111,7 +111,10 @@ def enough_normal(data: int, accept: float) -> int:
     place = math.ceil(accept * (data + 1) - 1e-6)
     if place > data:
         least = math.ceil(accept / (1 - accept) - 1e-6)
-        raise HvaeError(f"expected {least} normal data or more for the quantile {accept:g}, got {data}")
+        raise HvaeError(
+            f"expected {least} normal data or more for the quantile {accept:g}, got {data}; "
+            "give more, or a lower quantile"
+        )
     return place
 
 

@@ -18,6 +18,7 @@ from hvae.runs.provenance import write_json
 from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
 from hvae.study.evaluation import FILE, Evaluation
 from hvae.study.judgement import against_counting, verdict_of
+from hvae.study.levels import check_held
 from hvae.study.measure import Measure, Result
 from hvae.study.measures import MEASURES
 from hvae.study.measures.activity import Activity
@@ -77,6 +78,7 @@ def _joined(measures: str | Sequence[str]) -> str:
 def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim) -> Evaluation:
     """Every number, also written to the run folder.  What can be refused is refused before anything takes time."""
     check_wanted(subject.config, subject.trust)
+    check_held(subject.config, subject.run.model)
     partial = Partial(measuring, fingerprint(subject))
     work = Work(subject, watched, tuple(partial.batches), partial.keep_batch)
     measures, skipped = possible(work)

@@ -123,6 +123,8 @@ class CoarseToFine(Measure[CoarseToFineResult]):
         return Agreement(shares={label: values[key] for key, label in _EXPERIMENTS.items() if key in values}, note=note)
 
     def ranked(self, result: CoarseToFineResult, evaluation: Evaluation) -> Iterator[Ranked]:
-        """With what is held, and who judged."""
+        """With what is held, and who judged; nothing where chance agrees as often, for 100 % would look best."""
+        if not result.tells:
+            return
         judge = f" by {result.classifier}" if result.classifier else ""
         yield Ranked(f"top {result.held} held, agreement of {result.redraws} redraws{judge}", result.top_held)

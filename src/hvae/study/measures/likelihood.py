@@ -64,14 +64,19 @@ class Likelihood(Measure[LikelihoodResult]):
             # With one sample the bound is the ELBO, whose rates are closed forms.
             whose, bits = (bound, result.iw_bits_per_dim) if k > 1 else ("-ELBO", result.elbo_bits_per_dim)
             yield Headline(
-                _bits_name(evaluation.data), spread(bits), f"from {whose}, {result.dims} values a datum, {of}"
+                _bits_name(evaluation.data), spread(bits), f"from {whose}, {result.dims:,} values a datum, {of}"
             )
         if result.steps:
             yield from _per_step(result, result.steps, evaluation.data)
         yield from _protocol(result, evaluation)
 
     def columns(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Column]:
-        """The rate of each level."""
+        """The rate of each level, where no measure says how levels are used.
+
+        Those of other walks differ in their last digits, and verdict, cards and table shall name one number.
+        """
+        if evaluation.uses():
+            return
         yield Column("nats", {name: number(level.rate_nats) for name, level in result.levels.items()})
         yield Column("nats/dim", {n: number(level.rate_nats_per_dim) for n, level in result.levels.items()}, leaves=2)
 
