@@ -10,6 +10,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
+from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
     from hvae.study.restored import Restoration
@@ -76,7 +77,8 @@ def main(argv: list[str]) -> None:
     summary = restoration.to_dict()
     voice.answer({**summary, "out": args.out})
     if not args.json:
-        voice.show(f"{summary['number']} pictures, {args.draws} draws each ({args.way}), in {args.out}")
+        pictures = counted(summary["number"], "picture")
+        voice.show(f"{pictures}, {counted(args.draws, 'draw')} each ({args.way}), in {args.out}")
         if psnr := restoration.errors():
             names = {"before": "before", "one": "one draw", "mean": "mean of draws", "best": "best draw"}
             voice.show("PSNR in dB: " + ", ".join(f"{names[name]} {value:.2f}" for name, value in psnr.items()))

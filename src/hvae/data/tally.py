@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from hvae.picturefiles import FURTHER, TURNED
 from hvae.records import JSON
+from hvae.screen.numbers import counted
 
 SHOWN, NAMED = 8, 100
 """Unreadable files that are named on a screen, and in a record."""
@@ -51,8 +52,8 @@ class Tally:
         9 files, 6 images used; not used: 1 hidden, 2 unreadable (a.png: cut, ...); 2 files with further
         pages, of which the first is used (data.pages=all takes each)
         """
-        seen = f"{_counted(self.files, 'file')}, {_counted(self.used, self.noun)} used"
-        classes = _counted(self.classes, "class")
+        seen = f"{counted(self.files, 'file')}, {counted(self.used, self.noun)} used"
+        classes = counted(self.classes, "class")
         parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
         return "; ".join([*parts, *self.remarks()])
 
@@ -77,25 +78,21 @@ class Tally:
         return f" ({', '.join(f'{name}: {why}' for name, why in named)}{', ...' * (count > len(named))})"
 
     def _changed(self) -> list[str]:
-        further = f"{_counted(self.further, 'file')} {FURTHER} (data.pages=all takes each)"
-        turned = f"{_counted(self.turned, 'picture')} {TURNED}"
+        further = f"{counted(self.further, 'file')} {FURTHER} (data.pages=all takes each)"
+        turned = f"{counted(self.turned, 'picture')} {TURNED}"
         pages = f"{self.pages:,} of the images are further pages of their file"
-        narrowed = f"{_counted(self.narrowed, 'picture')} of 16-bit colour, read at 8 bits"
+        narrowed = f"{counted(self.narrowed, 'picture')} of 16-bit colour, read at 8 bits"
         merged = f"the folders of splits below {self.merged} are read as one (data.path may name it, or another)"
         counts = {further: self.further, pages: self.pages, turned: self.turned, narrowed: self.narrowed}
         return [text for text, count in counts.items() if count] + [merged] * bool(self.merged)
 
     def _twice(self) -> list[str]:
         return [
-            f"{_counted(count, 'image')} of {pair.split('/')[1]} {'is' if count == 1 else 'are'} also in "
+            f"{counted(count, 'image')} of {pair.split('/')[1]} {'is' if count == 1 else 'are'} also in "
             f"{pair.split('/')[0]}"
             for pair, count in self.duplicates.items()
             if count
         ]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def _of(count: int, reason: str) -> str:

@@ -72,6 +72,15 @@ def share(value: float) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
+def counted(count: int, noun: str) -> str:
+    """How many of what, in the singular for one.
+
+    >>> counted(1, "draw"), counted(1200, "class"), counted(0, "file")
+    ('1 draw', '1,200 classes', '0 files')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
 def size(count: float) -> str:
     """Bytes in words of three digits or more.
 
