@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import math
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,18 @@ def test_remains_of_killed_runs_are_cleared(path: Path) -> None:
     (path.parent / "mine.part").write_text("kept")
     clear_remains(path.parent)
     assert sorted(p.name for p in path.parent.iterdir()) == ["last.ckpt", "mine.part"]
+
+
+@pytest.mark.parametrize("most", [10, 5000])
+def test_a_limit_of_file_sizes_is_one_line(path: Path, most: int) -> None:
+    """Whether the first bytes are refused or later ones: torch has an error of its own for the end of such a file."""
+    write = (
+        "import resource, sys, torch\n"
+        "from pathlib import Path\n"
+        "from hvae.training.saving import write_checkpoint\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))\n"
+        "write_checkpoint(Path(sys.argv[1]), {'weights': torch.zeros(9000)})\n"
+    )
+    said = subprocess.run([sys.executable, "-c", write, str(path)], capture_output=True, text=True, check=False)
+    assert said.stderr.splitlines()[-1].startswith(f"hvae.errors.HvaeError: could not write {path}: File too large")
+    assert read_checkpoint(path)["course"] == CONTENT["course"], "the earlier file stays"

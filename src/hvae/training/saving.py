@@ -75,8 +75,19 @@ class Checkpoint(TypedDict):
 def write_checkpoint(path: Path, content: Checkpoint) -> None:
     """Write tensors and plain values.  Raises HvaeError when the disk is full; an earlier file stays as it was."""
     # Through an open file, since torch turns the disk's own error into one without a cause when given a path.
-    with replacing(path) as temporary, open(temporary, "wb") as f:
+    with replacing(path) as temporary, open(temporary, "wb") as f, _refusals_as_they_are():
         torch.save({"hvae": _FORMAT, **content}, f)
+
+
+@contextmanager
+def _refusals_as_they_are() -> Iterator[None]:
+    # After a refused write torch still ends its archive, and what that raises hides why the system refused.
+    try:
+        yield
+    except RuntimeError as fault:
+        if isinstance(fault.__context__, OSError):
+            raise fault.__context__ from None
+        raise
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
