@@ -36,6 +36,8 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "scale-clamp-sigma": {"model.variance": "clamp-sigma"},
     "attention": {"model.attention": "0,0,4"},
     "narrow-fine": {"model.widths": "8,32,32"},
+    "orthogonal": {"objective.regulariser.orthogonal": "0.001"},
+    "spectral": {"objective.regulariser.spectral": "0.01"},
     "latents": {"model.latents": "8,4,16"},
 }
 """By name: what a run has beside the preset."""

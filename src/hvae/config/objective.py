@@ -95,7 +95,8 @@ class FreeBitsConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RegulariserConfig(Section):
-    """The weight of what a model adds for its weights alone (NVAE: singular values and scales of batch norm)."""
+    """What is charged for the weights alone: what a model adds by itself (NVAE: singular values and scales of batch
+    norm), and penalties on the linear maps of any model."""
 
     at: ClassVar[str] = "objective.regulariser"
 
@@ -103,6 +104,11 @@ class RegulariserConfig(Section):
     """Weight of a model's regularisers (NVAE's lambda: 0.01 or 0.1); 0: none.  Most models have none to weigh."""
     start: NonNegative = 0.0
     """Weight at the start of the warm-up, which moves to `weight` along with it, log-linearly; 0: `weight` at once."""
+    orthogonal: NonNegative = 0.0
+    """Weight of the squared inner products between rows of each linear map: pushes them apart, leaves their lengths; 0:
+    none."""
+    spectral: NonNegative = 0.0
+    """Weight of the largest singular values of all linear maps, in any family without normalised weights; 0: none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

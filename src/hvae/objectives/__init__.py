@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from hvae.config.objective import ObjectiveConfig, WarmUpConfig
+from hvae.config.objective import ObjectiveConfig, RegulariserConfig, WarmUpConfig
 from hvae.draw import forget, posterior
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import ELBO
@@ -57,7 +57,7 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     10
     """
     warmup = warm_up(config.warmup)
-    regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup)
+    regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup, _on_maps(config.regulariser))
     if config.kind == "fivo":
         return FIVO(config.samples, threshold=config.threshold, regulariser=regulariser)
     if config.kind == "m2":
@@ -77,6 +77,11 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
         raise HvaeError("objective.own_length: expected a number of steps, got a share; give config.over(steps)")
     weaning = Weaning(config.own, config.own_length) if config.own else None
     return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser, draw=draw, schedule=weaning)
+
+
+def _on_maps(config: RegulariserConfig) -> dict[str, float]:
+    weights = {"orthogonal": config.orthogonal, "spectral": config.spectral}
+    return {name: weight for name, weight in weights.items() if weight}
 
 
 def warm_up(config: WarmUpConfig) -> WarmUp:

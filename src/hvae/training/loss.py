@@ -13,6 +13,7 @@ from hvae.data.sources import Batches
 from hvae.datum import Datum, as_datum
 from hvae.draw import dropping, posterior, trained
 from hvae.objectives import Objective
+from hvae.objectives.maps import MAPS, maps
 from hvae.training.seeds import seed_valid
 from hvae.walk import Model, Trace
 
@@ -32,12 +33,14 @@ class LossStep(nn.Module):
 
     `forward` gives the scalar to minimise and every term by name, detached: the objective's own, the model's
     regularisers, which are added to its total with the weight that the objective gives them (and not computed at 0),
-    and the model's gauges, which are added to nothing.
+    penalties on its linear maps that the objective asks for, and the model's gauges, which are added to nothing.
     """
 
     def __init__(self, model: Model, objective: Objective) -> None:
         super().__init__()
         self.model, self.objective = model, objective
+        # A plain list: the weights are registered where they stand.
+        self._maps = maps(model) if objective.regulariser.maps else []
 
     def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         trace = walked(self.model, self.objective, batch.datum, step)
@@ -45,9 +48,18 @@ class LossStep(nn.Module):
         weight = self.objective.regulariser([record.name for record in trace.latents], step)
         extra = self.model.regularisers() if weight else {}
         total = sum((weight * value for value in extra.values()), loss.total)
-        terms = {**loss.terms, **{f"regulariser/{name}": value for name, value in extra.items()}, "loss": total}
+        on_maps = self._on_maps(total.device.type)
+        total = sum((self.objective.regulariser.maps[name] * value for name, value in on_maps.items()), total)
+        named = {f"regulariser/{name}": value for name, value in extra.items()}
+        named |= {f"maps/{name}": value for name, value in on_maps.items()}
+        terms = {**loss.terms, **named, "loss": total}
         terms |= self.model.gauges()
         return total, {name: term.detach().float() for name, term in terms.items()}
+
+    def _on_maps(self, device: str) -> dict[str, Tensor]:
+        # In half precision products of 500 numbers would have two digits.
+        with torch.autocast(device, enabled=False):
+            return {name: MAPS[name](self._maps) for name in self.objective.regulariser.maps}
 
 
 def walked(model: Model, objective: Objective, datum: Datum, step: int) -> Trace:
