@@ -38,6 +38,8 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "narrow-fine": {"model.widths": "8,32,32"},
     "orthogonal": {"objective.regulariser.orthogonal": "0.001"},
     "spectral": {"objective.regulariser.spectral": "0.01"},
+    "share-levels": {"model.share": "levels"},
+    "share-ways": {"model.share": "ways"},
     "latents": {"model.latents": "8,4,16"},
 }
 """By name: what a run has beside the preset."""

@@ -66,6 +66,12 @@ FAMILIES: dict[str, ModelConfig] = {
     "ladder-latents": LadderConfig(
         groups=(1, 0, 2), width=8, latents=(1, 7, 3), flow=FlowConfig(posterior="affine", levels=("z2",), **FLOW)
     ),
+    **{
+        f"ladder-shared-{share}": LadderConfig(
+            groups=(1, 2), width=8, latent=2, share=share, checkpoint=share == "both"
+        )
+        for share in ("levels", "ways", "both")
+    },
     "ladder-widths-bare": LadderConfig(groups=(0, 1, 1), widths=(5, 6, 4), latent=2, start="everywhere"),
     "ladder-clamp": LadderConfig(groups=(2,), width=8, latent=2, variance="clamp"),
     "ladder-softplus": LadderConfig(groups=(2,), width=8, latent=2, variance="softplus"),

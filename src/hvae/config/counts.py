@@ -27,9 +27,14 @@ def least_tensors(config: ModelConfig) -> int:
     return 0
 
 
-@least_tensors.register(LadderConfig)
-@least_tensors.register(QResVAEConfig)
-def _ladder(config: LadderConfig | QResVAEConfig) -> int:
+@least_tensors.register
+def _ladder(config: LadderConfig) -> int:
+    own = sum(map(bool, config.groups)) if config.share in ("levels", "both") else sum(config.groups)
+    return own * (8 + (4 if config.share in ("ways", "both") else 8) * config.blocks)
+
+
+@least_tensors.register
+def _qresvae(config: QResVAEConfig) -> int:
     return sum(config.groups) * (8 + 8 * config.blocks)
 
 

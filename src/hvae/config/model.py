@@ -48,6 +48,7 @@ Network = Literal["mlp", "mlp-tanh", "conv"]
 Norm = Literal["none", "batch", "group"]
 # Normalisations of each datum by itself.
 EachNorm = Literal["none", "group"]
+Share = Literal["none", "levels", "ways", "both"]
 First = Literal["placed", "everywhere"]
 
 
@@ -228,6 +229,9 @@ class LadderConfig(GrowingConfig, AttendingConfig):
     everywhere."""
     blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
+    share: Share = "none"
+    """Which networks share their weights: those of all levels of a scale (levels), the residual blocks of a level on
+    the way up and on the way down (ways), or both; fewer weights, as much time."""
     posterior: Merge = "residual"
     """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
     start: First = "placed"

@@ -12,12 +12,15 @@ sec. 3.2).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 from torch import nn
 
-from hvae.config.model import EachNorm, First, LadderConfig
+from hvae.config.model import EachNorm, First, LadderConfig, Share
 from hvae.errors import HvaeError
 from hvae.levels import Add, Level, SplitPrior, merge, variance
 from hvae.levels.heads import Head
@@ -29,6 +32,7 @@ from hvae.nn.kit import Norm, grouped, unnormalised
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
+from hvae.nn.shared import Pool
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
@@ -37,6 +41,29 @@ from hvae.zoo.pyramid import attending, network, residual, rising, scales
 _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size)),
     "everywhere": Everywhere,
+}
+
+
+class Use(NamedTuple):
+    """Where a network is used: for what, at which scale, in which level."""
+
+    what: str
+    scale: int
+    number: int
+
+
+_SHARES: dict[Share, Callable[[Use], Use]] = {
+    "none": lambda use: use,
+    "ways": lambda use: use,
+    "levels": lambda use: use._replace(number=0),
+    "both": lambda use: use._replace(number=0),
+}
+"""What networks share that are used alike: each level of a scale its own, or all of them one."""
+_WAYS: dict[Share, Callable[[str], str]] = {
+    "none": lambda way: way,
+    "levels": lambda way: way,
+    "ways": lambda way: "blocks",
+    "both": lambda way: "blocks",
 }
 _NORMS: dict[EachNorm, Norm] = {"none": unnormalised, "group": grouped}
 
@@ -56,12 +83,13 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
     sizes, widths = scales(shape[1:], len(config.groups)), config.scale_widths
     added = _crown(config, sizes)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
-    up = rising(config.groups, first, widths, lambda scale: _blocks(config, scale))
+    pool, numbers = Pool(), itertools.count(1)
+    up = rising(config.groups, first, widths, lambda scale: _blocks(config, pool, Use("up", scale, next(numbers))))
     return added.walk(
         shape,
         bottom_up=BottomUp({**dict(up.blocks.items()), **added.features}),
         start=_STARTS[config.start](widths[-1], sizes[-1]),
-        levels=[*added.levels, *_levels(config, sizes)],
+        levels=[*added.levels, *_levels(config, sizes, pool)],
         leave=_leave(config, sizes, head.width),
         head=head,
         flows=flows(config.flow, _channels(config)),
@@ -89,7 +117,12 @@ def _channels(config: LadderConfig) -> dict[str, Channels]:
     return {f"z{l}": channels for l, channels in enumerate(each, start=1)}
 
 
-def _blocks(config: LadderConfig, scale: int) -> list[nn.Module]:
+def _blocks(config: LadderConfig, pool: Pool, use: Use) -> list[nn.Module]:
+    key = use._replace(what=_WAYS[config.share](use.what))
+    return pool(_SHARES[config.share](key), lambda: _fresh_blocks(config, use.scale))
+
+
+def _fresh_blocks(config: LadderConfig, scale: int) -> list[nn.Module]:
     width = config.scale_widths[scale]
     blocks = residual(config.groups, width, config.blocks, config.dropout, _NORMS[config.norm])
     blocks += attending(config, scale, width)
@@ -100,12 +133,12 @@ def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
     return Recomputed(part) if config.checkpoint else part
 
 
-def _levels(config: LadderConfig, sizes: list[Shape]) -> Iterator[Level]:
+def _levels(config: LadderConfig, sizes: list[Shape], pool: Pool) -> Iterator[Level]:
     shapes = [(width, *size) for width, size in zip(config.scale_widths, sizes, strict=True)]
     number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
     for scale, shape in reversed(list(enumerate(shapes))):
         for _ in range(config.groups[scale]):
-            yield _level(config, f"z{number}", scale, nn.Sequential(*layout, *_finer(here, shape)))
+            yield _level(config, pool, scale, number, nn.Sequential(*layout, *_finer(here, shape)))
             number, here, layout = number - 1, shape, []
 
 
@@ -123,20 +156,27 @@ def _finer(here: Shape, there: Shape) -> list[nn.Module]:
     return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
 
 
-def _level(config: LadderConfig, name: str, scale: int, enter: nn.Module) -> Level:
+def _level(config: LadderConfig, pool: Pool, scale: int, number: int, enter: nn.Module) -> Level:
     w, d, positive = config.scale_widths[scale], config.scale_latents[scale], variance(config.variance)
-    networks = {
+
+    def own(what: str, make: Callable[[], nn.Module]) -> nn.Module:
+        [network] = pool(_SHARES[config.share](Use(what, scale, number)), lambda: [make()])
+        return network
+
+    networks: dict[str, Callable[[], nn.Module]] = {
         "message": lambda: _network(config, w, w, 2 * d),
         "joint": lambda: _network(config, 2 * w, w, 2 * d),
         "linear": lambda: pointwise(2 * w, 2 * d),
     }
-    inject = pointwise(d, w, math.sqrt(1 / sum(config.groups)))
+    inject = own("inject", lambda: pointwise(d, w, math.sqrt(1 / sum(config.groups))))
     return Level(
-        name,
+        f"z{number}",
         enter=enter,
-        prior=SplitPrior(_network(config, w, w, 2 * d + w), positive, d),
-        posterior=merge(config.posterior, positive, networks),
-        absorb=Add(inject, nn.Sequential(*_blocks(config, scale))),
+        prior=SplitPrior(own("prior", lambda: _network(config, w, w, 2 * d + w)), positive, d),
+        posterior=merge(
+            config.posterior, positive, {kind: partial(own, "posterior", make) for kind, make in networks.items()}
+        ),
+        absorb=Add(inject, nn.Sequential(*_blocks(config, pool, Use("down", scale, number)))),
     )
 
 
