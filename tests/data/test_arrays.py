@@ -136,9 +136,17 @@ def test_arrays_that_are_not_read_are_named(tmp_path: Path) -> None:
 
 
 def test_labels_below_zero_are_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=np.array([0, -1, 2]))
-    with pytest.raises(HvaeError, match=r"expected labels from 0, got -1; number the classes from 0, or leave"):
+    np.savez(tmp_path / "x.npz", images=some(3, 4, 4), labels=np.array([0, -2, 2]))
+    with pytest.raises(HvaeError, match=r"expected labels from 0, or -1 where one is unknown, got -2; number"):
         read(tmp_path / "x.npz")
+
+
+def test_a_label_of_minus_one_is_unknown(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "x.npz", x_train=some(3, 4, 4), y_train=np.array([0, -1, 2]), x_test=some(2, 4, 4), y_test=[0, 1]
+    )
+    labels = read(tmp_path / "x.npz", valid=1).train.labels
+    assert labels is not None and int(labels.min()) >= -1
 
 
 def test_flat_vectors_cannot_be_resized(tmp_path: Path) -> None:

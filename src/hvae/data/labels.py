@@ -13,9 +13,8 @@ from torch import Tensor
 from hvae.config.data import DataConfig
 from hvae.data.images import Split
 from hvae.data.order import epoch_order
+from hvae.data.raw import UNKNOWN
 from hvae.errors import HvaeError
-
-UNKNOWN = -1
 
 
 def labelled(train: Split, config: DataConfig) -> Split:

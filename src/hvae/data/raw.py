@@ -18,6 +18,8 @@ from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
 
 CHUNK = 1024
+UNKNOWN = -1
+"""The label of an image whose class nobody said."""
 MOST_LABEL = 2**31 - 1
 """More classes than there will be: what counts them would take memory for each."""
 
@@ -171,7 +173,7 @@ def as_images(array: Array, where: str) -> Array:
 
 
 def as_labels(array: Array | None, n: int, where: str) -> Array | None:
-    """Whole-number labels (N,), one an image; a column (N, 1) of them is one too.  HvaeError otherwise."""
+    """Whole-number labels (N,), one an image, -1 an unknown one; a column (N, 1) too.  HvaeError otherwise."""
     if array is None:
         return None
     array = array[:, 0] if array.shape == (n, 1) else array
@@ -181,8 +183,9 @@ def as_labels(array: Array | None, n: int, where: str) -> Array | None:
         raise HvaeError(
             f"{where}: expected labels up to {MOST_LABEL:,}, got {int(array.max())}; number the classes from 0"
         )
-    if n and int(array.min()) < 0:
+    if n and int(array.min()) < UNKNOWN:
         raise HvaeError(
-            f"{where}: expected labels from 0, got {int(array.min())}; number the classes from 0, or leave labels out"
+            f"{where}: expected labels from 0, or {UNKNOWN} where one is unknown, got {int(array.min())}; "
+            "number the classes from 0, or leave labels out"
         )
     return array.astype(np.int64)
