@@ -38,3 +38,27 @@ def still(model: nn.Module, seed: int | None = None) -> Iterator[None]:
         finally:
             for module, training in modes:
                 module.training = training
+
+
+@contextmanager
+def largest_output(model: nn.Module) -> Iterator[list[int]]:
+    """The bytes of the largest tensor that any part of the model hands on within the block, as the one entry of a list.
+
+    >>> layers = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Linear(8, 2))
+    >>> with largest_output(layers) as most:
+    ...     _ = layers(torch.zeros(5, 1))
+    >>> most
+    [160]
+    """
+    most = [0]
+
+    def measure(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            most[0] = max(most[0], output.numel() * output.element_size())
+
+    handles = [module.register_forward_hook(measure) for module in model.modules()]
+    try:
+        yield most
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -39,6 +39,8 @@ FREE = (
 MOST_ROWS, MOST_BYTES = 1024, 2**30
 KEPT_TENSORS = 6
 """A walk keeps the location and scale of p and of q, a value and its noise for each latent dimension."""
+AT_WORK = 3
+"""A layer at work has its input, its output and room for its product, which for frames of films are most of all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,18 +177,20 @@ def safe_rows(model: Model, one: Tensor | Datum) -> int:
     """How many rows can be walked at once while what is known of them stays within 1 GiB; 1024 at most.
 
     Features of the data are repeated for each draw, and a walk keeps every p, q and value: some 20 MB a row for the
-    deepest published models, where 1024 rows would take more memory than most machines have.  `one` datum.
+    deepest published models, where 1024 rows would take more memory than most machines have.  The largest output of a
+    layer counts too: all frames of a film may pass a network at once.  `one` datum.
     """
     from hvae.distributions import Depth
     from hvae.draw import brief, posterior
+    from hvae.modules import largest_output
     from hvae.walk import device_of, run, still
 
-    with still(model, seed=0):
+    with still(model, seed=0), largest_output(model) as most:
         evidence = model.evidence(one.to(device_of(model)))
         trace = run(model, brief(posterior), evidence)
     # A walk that was shorter than usual stands for the usual one.
     times = [r.p.total / r.value.shape[1] for r in trace.records.values() if isinstance(r.p, Depth)]
     features = sum(t.numel() * t.element_size() for t in evidence.features.values())
     latents = sum(r.value.numel() * r.value.element_size() for r in trace.latents)
-    size = features + int(KEPT_TENSORS * latents * max(times, default=1.0))
+    size = features + int(KEPT_TENSORS * latents * max(times, default=1.0)) + AT_WORK * most[0]
     return max(1, min(MOST_ROWS, MOST_BYTES // max(1, size)))
