@@ -49,7 +49,13 @@ def only(*names: str) -> tuple[str, str]:
 
 def test_the_quick_measures_are_all_there(copy: Path, command: Command) -> None:
     found = command("evaluate", copy, *FEW, "--json").json
-    assert {name.replace("-", "_") for name in QUICK} - set(found) == {"codebook", "over_time", "baselines", "depth"}
+    assert {name.replace("-", "_") for name in QUICK} - set(found) == {
+        "codebook",
+        "over_time",
+        "baselines",
+        "depth",
+        "labels",
+    }
     assert found["skipped"] == {}
     assert not {"classes", "quality", "disentanglement"} & set(found)
     assert found["mutual"]["batch"] == 8 and found["mutual"]["population"] == 40

@@ -97,7 +97,7 @@ def test_defaults_are_neutral() -> None:
         ({"decoder": "8x1"}, "model.decoder: expected it to lead from resolution 4 to 8"),
         (
             {"custom_widths": "4=12"},
-            "model.custom_widths: expected resolution:channels as in 512:32,256:64, got '4=12'",
+            "model.custom_widths: expected resolution:channels as in 16:32,8:64, got '4=12'",
         ),
         ({"custom_widths": "4:0"}, "model.custom_widths: expected resolution:channels"),
         ({"custom_widths": "2:500"}, "model.custom_widths: resolution 2 is not among"),

@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_said() -> None:
     plain = build(VAEConfig(latent=3, widths=(8,), condition=ConditionConfig(kind="class", classes=3)), SHAPE, 1)
     datum = Datum(pictures(2).float(), {"label": torch.tensor([0, 1])})
     with pytest.raises(HvaeError, match="a model that guesses its class"):
-        walked(plain, M2(CLASSES), datum)
+        walked(plain, M2(CLASSES), datum, 0)
     with pytest.raises(HvaeError, match="walk the model by objective.loop"):
         M2(CLASSES)(plain(datum), 0)
     with pytest.raises(HvaeError, match="2 classes or more"):
@@ -135,5 +135,5 @@ def test_what_does_not_fit_is_said() -> None:
         ConditionConfig(kind="class", classifier=(8,), drop=0.1)
     with pytest.raises(HvaeError, match="kind to class"):
         ConditionConfig(kind="vector", classifier=(8,))
-    assert isinstance(walked(guessing("vae"), M2(CLASSES), Datum(pictures(2), datum.context)), Enumeration)
+    assert isinstance(walked(guessing("vae"), M2(CLASSES), Datum(pictures(2), datum.context), 0), Enumeration)
     assert isinstance(ELBO(), ELBO)

@@ -89,6 +89,6 @@ def known_sets(root: str = "") -> list[Listed]:
     `root` is a folder to look into first; `found` is empty when the set would have to be downloaded.
 
     >>> [entry["name"] for entry in known_sets()]
-    ['digits', 'shapes', 'cells', 'mnist', 'mnist-static', 'fashion-mnist', 'omniglot', 'cifar10', 'lpc-sprites', ...]
+    ['digits', 'shapes', 'cells', 'fundus', 'mnist', 'mnist-static', 'fashion-mnist', 'omniglot', 'cifar10', ...]
     """
     return listing(root)

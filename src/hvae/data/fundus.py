@@ -42,8 +42,8 @@ def fundus(number: int, *, lesions: bool, seed: int = SEED) -> Array:
     """
     if number < 1:
         raise HvaeError(f"expected at least 1 picture, got {number}")
-    drawn = [_drawn(np.random.default_rng([seed, lesions, i]), lesions) for i in range(number)]
-    return np.rint(255 * np.stack(drawn)).astype(np.uint8)[:, None]
+    pictures = [_drawn(np.random.default_rng([seed, lesions, i]), lesions) for i in range(number)]
+    return np.rint(255 * np.stack(pictures)).astype(np.uint8)[:, None]
 
 
 def drawn_fundus() -> Raw:

@@ -53,8 +53,8 @@ def _kept(labels: Tensor, config: DataConfig) -> Tensor:
 
 def _repeated(train: Split, labels: Tensor, share: float) -> Split:
     """Those with a label so many times that they are about this share of all."""
-    known = (labels >= 0).nonzero()[:, 0]
-    if not len(known):
+    places = (labels >= 0).nonzero()[:, 0]
+    if not len(places):
         raise HvaeError("data.labelled: no image has a label; leave it at 0")
-    times = round(share * (len(labels) - len(known)) / ((1 - share) * len(known)))
-    return train.some(torch.cat([torch.arange(len(labels)), known.repeat(max(0, times - 1))]))
+    times = round(share * (len(labels) - len(places)) / ((1 - share) * len(places)))
+    return train.some(torch.cat([torch.arange(len(labels)), places.repeat(max(0, times - 1))]))

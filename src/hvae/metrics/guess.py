@@ -40,11 +40,11 @@ def guesses(model: Model, batches: Iterable[Datum], *, progress: Progress = sile
     wrong, labels, meter = [], [], Meter(progress, batches, 1)
     with still(model, seed=0):
         for datum in batches:
-            known = datum.context[LABEL] >= 0
-            told = datum.context[LABEL][known]
-            if len(told):
-                wrong.append(_guessed(model, datum[known]) != told)
-                labels.append(told)
+            is_known = datum.context[LABEL] >= 0
+            truth = datum.context[LABEL][is_known]
+            if len(truth):
+                wrong.append(_guessed(model, datum[is_known]) != truth)
+                labels.append(truth)
             meter.add(1)
     if not wrong:
         raise HvaeError("expected data that know their class, got none; give labels")

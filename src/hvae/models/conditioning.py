@@ -176,14 +176,14 @@ class Guessed(Conditioning):
     $$p(y) = 1 / K, \qquad q(y \mid x) = \mathrm{softmax}(f(x))$$
 
     Kingma et al. 2014, arXiv 1406.5298, eq. (2) and (4).  The site "y" is visited in the rows that do not know it, and
-    is auxiliary: what it costs counts with the likelihood.  Arguments: `told`, the condition that a known class is;
+    is auxiliary: what it costs counts with the likelihood.  Arguments: `conditioned`, what a known class is told by;
     `classifier`, x -> logits (B, K).
     """
 
-    def __init__(self, told: Conditioned, classifier: nn.Module) -> None:
+    def __init__(self, conditioned: Conditioned, classifier: nn.Module) -> None:
         super().__init__()
-        self.told, self.classifier, self.name = told, classifier, told.name
-        self.conditions = {told.name: replace(told.conditions[told.name], optional=True)}
+        self.conditioned, self.classifier, self.name = conditioned, classifier, conditioned.name
+        self.conditions = {conditioned.name: replace(conditioned.conditions[conditioned.name], optional=True)}
 
     def forward(self, visit: Visit, evidence: Evidence) -> Entry:
         label, logits = evidence.context[self.name], evidence.feature(GUESSED)
@@ -191,11 +191,11 @@ class Guessed(Conditioning):
         p = Tokens(next(self.parameters()).new_zeros(evidence.n, classes))
         q = None if logits is None else Tokens(logits)
         guess = visit(Site(GUESSED, p, q, mask=label < 0, auxiliary=True))
-        known = torch.where(label < 0, guess.long(), label)
-        return self.told(visit, replace(evidence, context={**evidence.context, self.name: known}))
+        classes_at = torch.where(label < 0, guess.long(), label)
+        return self.conditioned(visit, replace(evidence, context={**evidence.context, self.name: classes_at}))
 
     def prepare(self, datum: Datum) -> None:
-        self.told.prepare(datum)
+        self.conditioned.prepare(datum)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         return {GUESSED: self.classifier(datum.x)}

@@ -103,8 +103,8 @@ class Narrator(Model):
     def _retold(self, past: Tensor, heard: Tensor, taught: Tensor, plan: Tensor) -> Tensor:
         """The same where the step before is one of its own wherever `taught` (B, T, 1) is 0."""
         own, carry, states = past[:, 0], self.carry(plan), []
-        for u, kept, known in zip(past.unbind(1), heard.unbind(1), taught.unbind(1), strict=True):
-            inputs = torch.cat([kept * torch.where(known > 0, u, own), plan], 1)
+        for u, keep, is_taught in zip(past.unbind(1), heard.unbind(1), taught.unbind(1), strict=True):
+            inputs = torch.cat([keep * torch.where(is_taught > 0, u, own), plan], 1)
             h, carry = self.decoder(inputs[:, None], carry)
             states.append(h[:, 0])
             with torch.no_grad():

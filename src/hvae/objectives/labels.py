@@ -81,18 +81,18 @@ class M2(Objective):
     def __call__(self, trace: Trace, step: int) -> Loss:
         if not isinstance(trace, Enumeration):
             raise HvaeError("expected the trace of every class, got one of run; walk the model by objective.loop")
-        log_q, known = trace.log_guess, trace.labels >= 0
+        log_q, is_known = trace.log_guess, trace.labels >= 0
         at = trace.labels.clamp_min(0)[:, None]
         sure = torch.zeros_like(log_q).scatter(1, at, 1.0)
-        weights = torch.where(known[:, None], sure, log_q.exp())
+        weights = torch.where(is_known[:, None], sure, log_q.exp())
 
         def mean(nats: Tensor) -> Tensor:
             return (weights * nats.view_as(log_q)).sum(1).mean()
 
         # The trace charges the guess: elbo = J - log q(y | x).
-        entropy = torch.where(known, 0.0, -(log_q.exp() * log_q).sum(1))
+        entropy = torch.where(is_known, 0.0, -(log_q.exp() * log_q).sum(1))
         bound, penalty = mean(trace.elbo() + log_q.flatten()) + entropy.mean(), mean(trace.penalty())
-        classification = _mean_of(-log_q.gather(1, at)[:, 0], known)
+        classification = _mean_of(-log_q.gather(1, at)[:, 0], is_known)
         total = self.alpha * classification + penalty - bound
         watched = {f"rate/{name}": mean(nats) for name, nats in trace.rates().items()}
         terms = {
@@ -101,7 +101,7 @@ class M2(Objective):
             "log_likelihood": bound + sum(watched.values()),
             "penalty": penalty,
             "classification": classification,
-            "guess_entropy": _mean_of(entropy, ~known),
+            "guess_entropy": _mean_of(entropy, ~is_known),
             **watched,
         }
         return Loss(total, {name: term.detach() for name, term in terms.items()})

@@ -97,8 +97,8 @@ def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Sh
     optional = config.drop > 0
     if config.kind == "class":
         condition, code = Condition(classes=config.classes, optional=optional), ClassCode(config.classes, config.width)
-        told = Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
-        return Guessed(told, _classifier(config, shape)) if config.classifier else told
+        conditioned = Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
+        return Guessed(conditioned, _classifier(config, shape)) if config.classifier else conditioned
     condition, numbers = Condition(shape=(config.numbers,), optional=optional), VectorCode(config.numbers, config.width)
     return Conditioned(config.context, condition, code=numbers, networks=networks, drop=config.drop)
 

@@ -38,8 +38,8 @@ class Labels(Measure[GuessResult]):
     def obstacle(self, work: Work) -> str:
         """Data that know their class."""
         labels = work.split.labels
-        known = labels is not None and bool((labels >= 0).any())
-        return "" if known else f"labels are needed, and {work.subject.data.provenance.name} has none"
+        is_known = labels is not None and bool((labels >= 0).any())
+        return "" if is_known else f"labels are needed, and {work.subject.data.provenance.name} has none"
 
     def headlines(self, result: GuessResult, evaluation: Evaluation) -> Iterator[Headline]:
         """The error beside that of not looking."""
