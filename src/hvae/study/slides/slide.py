@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hvae.data.transforms import Array, quantise, recolour
+from hvae.data.unpacking import DAMAGED, mapped
 from hvae.errors import HvaeError, short
 from hvae.files import open_regular
 from hvae.picturefolders import SUFFIXES
@@ -40,7 +41,7 @@ class Stored:
     flat: bool = False
 
     def _mapped(self) -> Array:
-        whole = np.load(self.array, mmap_mode="r", allow_pickle=False) if isinstance(self.array, Path) else self.array
+        whole = _opened(self.array) if isinstance(self.array, Path) else self.array
         whole = whole[None] if self.flat else whole
         return whole.transpose(2, 0, 1) if self.last else whole
 
@@ -94,28 +95,27 @@ def stored(source: str | Path | Array) -> Stored:
     if path.is_dir():
         raise HvaeError(f"--tile: expected one picture, got the folder {path}; name a file of it")
     if path.suffix.lower() == ".npy":
-        open_regular(path).close()
-        return _array(path, _header(path), str(path))
+        return _array(path, _opened(path), str(path))
     if path.suffix.lower() in SUFFIXES:
         return _picture(path)
     endings = ", ".join((".npy", *SUFFIXES))
     raise HvaeError(f"--tile: expected one picture ({endings}), got {short(str(source))}")
 
 
-def _header(path: Path) -> Array:
-    try:
-        mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as fault:
-        raise HvaeError(
-            f"cannot read {path} as an array: {short(str(fault))}; save it again with numpy.save"
-        ) from fault
-    return mapped
+def _opened(path: Path) -> Array:
+    with open_regular(path) as file:
+        try:
+            return mapped(file)
+        except DAMAGED as fault:
+            raise HvaeError(
+                f"cannot read {path} as an array: {short(str(fault))}; save it again with numpy.save"
+            ) from fault
 
 
 def _array(place: Array | Path, array: Array, name: str) -> Stored:
-    if array.dtype not in KINDS:
+    if array.dtype.newbyteorder("=") not in KINDS:
         raise HvaeError(f"{name}: expected uint8 or uint16, whole levels from 0 on, got {array.dtype}")
-    depth, shape = KINDS[array.dtype], array.shape
+    depth, shape = KINDS[array.dtype.newbyteorder("=")], array.shape
     if len(shape) == 2 and min(shape):
         return Stored(place, depth, flat=True)
     if len(shape) == 3 and min(shape) and (shape[0] in COLOURS or shape[2] in COLOURS):
