@@ -99,6 +99,19 @@ def test_what_is_asked_for_by_name_is_refused_before_training(
 
 
 @pytest.mark.usefixtures("never")
+@pytest.mark.parametrize("words", [("--objective.own", "0.5"), ("--objective.keep", "0.5")])
+@pytest.mark.parametrize("family", ["lvae", "vdm"])
+def test_a_family_without_a_decoder_that_hears_itself_says_so_before_training(
+    family: str, words: tuple[str, str], tmp_path: Path, command: Command, never: None
+) -> None:
+    preset = "digits" if family == "lvae" else "digits-vdm"
+    plain = ("--objective.warmup.length", 0, "--objective.free_bits.nats", 0) if family == "lvae" else ()
+    said = command("train", preset, "--out", tmp_path / "run", *plain, *words)
+    assert said.code == 2 and not (tmp_path / "run").exists()
+    assert f"{words[0][2:]}: expected" in said.err and "choose model.family vrae" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_a_full_disk_is_seen_before_training(
     tmp_path: Path, command: Command, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,6 +163,8 @@ def test_arrays_are_read_in_every_form(form: str, tmp_path: Path) -> None:
         (("--data", "{folder}/text.npy"), "cannot read"),
         (("--data", "{folder}/text.png"), "cannot read"),
         (("--data", "{folder}/a.npy", "--magnifications", "0"), "expected at least 1"),
+        (("--data", "{folder}/a.npy", "--magnifications", "1,"), "expected whole numbers with commas between"),
+        (("--data", "{folder}/a.npy", "--magnifications", "two"), "expected whole numbers with commas between"),
         (("--data", "{folder}/a.npy", "--magnifications", "1,1"), "expected different whole numbers"),
         (("--data", "{folder}/a.npy", "--magnifications", "1024"), "leaves nothing"),
         (("--data", "{folder}/a.npy", "--magnifications", "4096"), "from 1 to 1024"),

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     if args.tile:
         _tiled(args, dotted, voice)
         return
-    if args.magnifications != (1,):
+    if args.magnifications:
         raise HvaeError("--magnifications are of one large picture; add --tile")
     with voice.working():
         scores = _scored(args, dotted, voice)
@@ -79,7 +79,7 @@ def _tiled(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> None:
             args.run,
             args.data,
             out=args.out or _folder(Path(args.run), args.data),
-            magnifications=args.magnifications,
+            magnifications=args.magnifications or (1,),
             by=args.by,
             quantile=args.quantile,
             samples=args.samples,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+
 from hvae.cli.context import add_context
 from hvae.cli.parser import SEED, Parser, real, whole
 from hvae.config.bounds import Bound
+from hvae.errors import short
 
 ABOUT = (
     "Score images, or sequences, by how far out of a model's distribution they are: one row a datum with every score,"
@@ -73,9 +76,11 @@ def _add_tiles(command: Parser) -> None:
     tile = "X is one picture of any size (a picture file, or an .npy of uint8 or uint16): maps of where it is unusual, "
     tile += "level by level, without seams, and a row for each of its overlapping tiles"
     command.add_argument("--tile", action="store_true", help=tile)
-    reduced = "of --tile: by how much the picture is reduced, each with maps of its own, as 1,2,4"
-    command.add_argument("--magnifications", type=_whole_numbers, default=(1,), metavar="K,K", help=reduced)
+    reduced = "of --tile: by how much the picture is reduced, each with maps of its own, as 1,2,4 [1]"
+    command.add_argument("--magnifications", type=_whole_numbers, metavar="K,K", help=reduced)
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
+    if not all(word.strip().isdecimal() for word in text.split(",")):
+        raise ArgumentTypeError(f"expected whole numbers with commas between, as 1,2,4, got {short(text)}")
     return tuple(whole(1)(word) for word in text.split(","))

@@ -30,6 +30,7 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
 
     own = names(model.eval())
     _check_kind(objective, model)
+    _check_decoder(objective, model)
     by_level = {
         "beta": objective.beta,
         "warmup.start": objective.warmup.start,
@@ -71,3 +72,15 @@ def _check_kind(objective: ObjectiveConfig, model: Model) -> None:
             f"objective.kind: {objective.kind} weighs whole walks, and a step of this family visits a few of its "
             "levels, which is right for sums alone; choose elbo"
         )
+
+
+def _check_decoder(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError for words dropped from, or drawn in place of, what no decoder hears in this family."""
+    from hvae.models.narrator import Narrator
+
+    for key, value, rest in (("keep", objective.keep, 1), ("own", objective.own, 0)):
+        if value != rest and not isinstance(model, Narrator):
+            raise HvaeError(
+                f"objective.{key}: expected {rest}, since no decoder of this family hears the sequence that it tells, "
+                f"got {value}; leave it out, or choose model.family vrae"
+            )
