@@ -39,6 +39,13 @@ def test_a_printed_configuration_is_the_run(command: Command, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_configuration_is_printed_before_there_are_images(command: Command, tmp_path: Path) -> None:
+    said = command("train", "photos-small", "--print-config")
+    assert said.code == 0
+    (tmp_path / "own.yaml").write_text(said.out)
+    assert "add --data.path FOLDER" in command("train", "own.yaml").err
+
+
 SLIPS = {
     "--verison": "no option named '--verison'; did you mean '--version'?",
     "train cifar100": "did you mean 'cifar10', ",

@@ -8,7 +8,7 @@ from hvae.cli.parser import Parser
 from hvae.cli.rehearsal import rehearse, show_config
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted, wants_help
-from hvae.runs.source import resolve, shown_for_help
+from hvae.runs.source import outlined, shown_for_help
 from hvae.screen.text import for_screen
 
 DEFAULT = "digits"
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
     rest, dotted = split_dotted(argv)
     args = parser(rest).parse_args(rest)
     if args.print_config:
-        return show_config(resolve(args.source or DEFAULT, dotted), Voice(args.json))
+        return show_config(outlined(args.source or DEFAULT, dotted), Voice(args.json))
     from hvae.study.planning import plan
 
     with Voice(args.json).working():
