@@ -81,3 +81,11 @@ def test_bad_input() -> None:
         grid(x / 0)
     with pytest.raises(HvaeError, match=r"expected an image \(C, H, W\)"):
         pixels(torch.zeros(4))
+
+
+def test_a_label_of_two_lines_keeps_both_above_its_picture() -> None:
+    x = images(GREY, 2).unflatten(0, (1, 2))
+    one, two = (decoded(grid(x, columns=labels)) for labels in (["z2", "z1"], ["z2\n0.5", "z1\n0.1"]))
+    taller = len(two) - len(one)
+    assert taller > 0 and two.shape[1] == one.shape[1]
+    assert (two[-len(decoded(grid(x))) :] == decoded(grid(x))).all(), "no label reaches into a picture"

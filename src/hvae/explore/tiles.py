@@ -21,6 +21,7 @@ from hvae.errors import HvaeError
 
 GAP = 4
 FONT_SIZE = 14
+LEADING = 4
 LABEL_GAP = 8
 TILE = 72
 # Greys that serve a white page and a near-black one, since nothing else is behind them: labels at a contrast of about
@@ -127,7 +128,9 @@ def png(picture: np.ndarray) -> bytes:
 def _labelled(sheet: np.ndarray, shape: tuple[int, int], rows: Sequence[str], columns: Sequence[str]) -> np.ndarray:
     font = _font()
     left = math.ceil(max((font.getlength(text) for text in rows), default=-LABEL_GAP)) + LABEL_GAP
-    above = FONT_SIZE + LABEL_GAP if columns else 0
+    lines = max((text.count("\n") for text in columns), default=0)
+    tall = FONT_SIZE + lines * (FONT_SIZE + LEADING)
+    above = tall + LABEL_GAP if columns else 0
     canvas = Image.new("RGBA", (left + sheet.shape[1], above + sheet.shape[0]))
     canvas.paste(Image.fromarray(sheet), (left, above))
     pen = ImageDraw.Draw(canvas)
@@ -135,7 +138,8 @@ def _labelled(sheet: np.ndarray, shape: tuple[int, int], rows: Sequence[str], co
     for r, text in enumerate(rows):
         pen.text((left - LABEL_GAP, above + (r + 0.5) * pitch[0] + GAP / 2), text, INK, font, anchor="rm")
     for c, text in enumerate(columns):
-        pen.text((left + (c + 0.5) * pitch[1] + GAP / 2, FONT_SIZE / 2), text, INK, font, anchor="mm")
+        middle = (left + (c + 0.5) * pitch[1] + GAP / 2, tall / 2)
+        pen.text(middle, text, INK, font, anchor="mm", spacing=LEADING, align="center")
     return np.asarray(canvas)
 
 

@@ -50,7 +50,8 @@ def draw_rates(path: Path, mean: Mapping[str, Tensor], shape: Sequence[int]) -> 
     names = evenly(list(mean), 2 * MOST)
     whole = [F.interpolate(mean[name][None, None].clamp_min(0), size=tuple(shape[1:]))[0] for name in names]
     faces = [painted(HOTTEST * one / one.max().clamp_min(1e-12)) for one in whole]
-    picture = grid(torch.stack(faces, 1), columns=[f"{name} {number(float(mean[name].max()))}" for name in names])
+    # Two lines: side by side, name and number are wider than a map, and run into the next.
+    picture = grid(torch.stack(faces, 1), columns=[f"{name}\n{number(float(mean[name].max()))}" for name in names])
     with replacing(path) as temporary:
         temporary.write_bytes(picture)
     return path
