@@ -97,6 +97,14 @@ def test_a_warm_up_that_was_not_over_comes_first() -> None:
     )
 
 
+def test_a_warm_up_that_was_not_over_is_not_to_be_longer() -> None:
+    gone = {"z2": level(0.0, used=0, state="collapsed"), "z1": level(9.0)}
+    early, late = (judge(low=low, **gone) for low in ({"z2": 0.1}, None))
+    assert "a longer KL warm-up" in late.text and "for longer" in late.levels["z2"].advice
+    assert "a longer KL warm-up" not in early.text and "train beyond the warm-up" in early.text
+    assert "for longer" not in early.levels["z2"].advice
+
+
 def test_a_rate_that_is_no_number_is_no_fault() -> None:
     assert judge(z1=level(math.nan)).levels["z1"].state == "alive"
 

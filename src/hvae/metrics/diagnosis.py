@@ -12,16 +12,23 @@ from hvae.screen.numbers import number
 if TYPE_CHECKING:
     from hvae.metrics.information import LevelActivity
 
+_LONGER = (
+    "What to change: train beyond the warm-up (train.steps), or make the warm-up shorter (objective.warmup.length); "
+    "then judge the levels again."
+)
+
 
 def verdict(
     levels: Mapping[str, LevelActivity],
     doubts: Mapping[str, str] = MappingProxyType({}),
     objective: ObjectiveConfig = ObjectiveConfig(),
+    *,
+    is_early: bool = False,
 ) -> str:
     """Which levels (top first) are collapsed or weak, and what to change, in a few sentences.
 
     `doubts` are further reservations by level; `objective` is the training objective, so that the advice does not
-    repeat what was already done.
+    repeat what was already done; `is_early`, that its warm-up was not over when training ended.
 
     >>> from hvae.metrics import LevelActivity
     >>> few = dict(dims=9, channels=9, active_dims=0, active_channels=0, used_dims=0, used_channels=0)
@@ -39,7 +46,8 @@ def verdict(
     parts = [_headline(levels, collapsed)] if collapsed else ["No level is collapsed."]
     parts += [_weakness(name, levels[name]) for name in weak if name not in doubts]
     parts += [f"{name} is in doubt: {doubts[name]}." for name in levels if name in doubtful]
-    return " ".join(parts + ([_advice(levels, collapsed, objective)] if collapsed else []))
+    advice = _LONGER if is_early else _advice(levels, collapsed, objective)
+    return " ".join(parts + ([advice] if collapsed else []))
 
 
 def _headline(levels: Mapping[str, LevelActivity], collapsed: list[str]) -> str:

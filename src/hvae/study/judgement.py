@@ -82,10 +82,10 @@ def judged(
     """
     levels = activity.levels
     doubts = {**_harm(contribution.top if contribution else (), list(levels)), **_held_up(levels, objective)}
-    text = verdict(levels, doubts, objective)
+    text = verdict(levels, doubts, objective, is_early=bool(low))
     return Judgement(
         text=f"{_unfinished(low)} {text}" if low else text,
-        levels={name: _level(level, doubts.get(name, ""), objective) for name, level in levels.items()},
+        levels={name: _level(level, doubts.get(name, ""), objective, bool(low)) for name, level in levels.items()},
     )
 
 
@@ -152,10 +152,12 @@ def _harm(rows: Sequence[TopLevels], names: list[str]) -> dict[str, str]:
     return doubts
 
 
-def _level(level: LevelActivity, doubt: str, objective: ObjectiveConfig) -> Level:
+def _level(level: LevelActivity, doubt: str, objective: ObjectiveConfig, is_early: bool) -> Level:
     spent = f"{level.used_dims:,} of {level.dims:,} {level.noun} spend nats, {number(level.rate_nats)} a datum in all"
     if level.state != "collapsed" and doubt:
         return Level(state="weak", sentence=f"{spent}; {doubt}.", advice="Leave it out, or train for longer.")
+    if level.state == "collapsed" and is_early:
+        return Level(state="collapsed", sentence=f"{spent}.", advice="Train beyond the warm-up, then judge it again.")
     others = "" if objective.free_bits.used else " give it free bits,"
     advice = {
         "collapsed": f"Warm its rate up for longer,{others} or leave it out.",
