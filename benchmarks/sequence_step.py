@@ -36,7 +36,7 @@ def by_hand(model: Recurrent, x: Tensor) -> Tensor:
     """The loop one would write for this one model and this one purpose."""
     level, cell, size = model.level, model.enter.cell, model.enter.size
     u = model.embed(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-    h, phi_z, before = x.new_zeros(len(x), size), x.new_zeros(len(x), model.known), torch.zeros_like(u[:, 0])
+    h, phi_z, before = x.new_zeros(len(x), size), x.new_zeros(len(x), model.past_width), torch.zeros_like(u[:, 0])
     states, mu_p, sigma_p, mu_q, sigma_q = [], [], [], [], []
     for now in u.unbind(1):
         h = cell(torch.cat([before, phi_z], 1), h)
