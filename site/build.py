@@ -1,12 +1,14 @@
 """Build the documentation: `make docs`, then open build/docs/index.html.  Nothing is asked of another host.
 
-With `--still` the tutorials are shown and not run, for a look at the pages in seconds.
+With `--still` the tutorials are shown and not run, for a look at the pages in seconds; with `--gallery RUN ...` these
+runs stand in the gallery beside the models that come with hvae.
 
 The pages of docs/ are taken as they are; those of families, commands and names of Python are written from the code.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import re
@@ -19,6 +21,7 @@ from inspect import cleandoc, getdoc
 from pathlib import Path
 
 import yaml
+from gallery import gallery
 from picture import walk_picture
 
 ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
@@ -28,6 +31,12 @@ SOURCE, PAGES = ROOT / "build" / "docs-source", ROOT / "build" / "docs"
 def main() -> int:
     from sphinx.cmd.build import main as sphinx
 
+    from hvae import pretrained
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--still", action="store_true", help="do not run the tutorials")
+    parser.add_argument("--gallery", nargs="+", default=[], metavar="RUN", help="more runs for the gallery")
+    words = parser.parse_args()
     shutil.rmtree(SOURCE, ignore_errors=True)
     shutil.rmtree(PAGES, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE / "docs")
@@ -41,7 +50,8 @@ def main() -> int:
         place = SOURCE / f"{name}.md"
         place.parent.mkdir(exist_ok=True, parents=True)
         place.write_text(text)
-    still = ["-D", "nb_execution_mode=off"] if "--still" in sys.argv[1:] else []
+    (SOURCE / "gallery.md").write_text(gallery([*pretrained.names(), *words.gallery], SOURCE / "gallery"))
+    still = ["-D", "nb_execution_mode=off"] if words.still else []
     return sphinx([*still, "-W", "--keep-going", "-q", "-c", str(HERE), "-b", "html", str(SOURCE), str(PAGES)])
 
 
