@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import finished
 from rich.console import Console
 
+import hvae
 from hvae.cli.evaluation.shown import summary
+from hvae.config import measures as config_measures
+from hvae.errors import HvaeError
 from hvae.metrics.results import Estimate, plain
 from hvae.reporting.data import Sheet
+from hvae.runs.subject import open_run
 from hvae.study import Evaluation, Measure, read_evaluation
 from hvae.study.measure import Column, Headline, Ranked, spread
 from hvae.study.measures import MEASURES
@@ -100,3 +108,84 @@ def test_columns_of_one_title_are_those_of_the_first_measure(evaluation: Evaluat
 def test_a_measure_must_be_taken() -> None:
     with pytest.raises(TypeError, match="abstract"):
         Measure()  # type: ignore[abstract]
+
+
+BRIGHTNESS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from hvae.metrics.results import Estimate, plain
+from hvae.records import JSON
+from hvae.study.measure import Headline, Measure, spread
+
+@dataclass(frozen=True, kw_only=True)
+class BrightnessResult:
+    mean: float
+    data: int
+
+    def to_dict(self) -> JSON:
+        return plain(self)
+
+class Brightness(Measure[BrightnessResult]):
+    name = "brightness"
+    about = "how bright the pictures are on average"
+    cost = "costly"
+    result = BrightnessResult
+
+    def take(self, work):
+        x = work.split.batch(range(len(work.split))).x
+        return BrightnessResult(mean=x.mean().item(), data=len(x))
+
+    def headlines(self, result, evaluation):
+        yield Headline("brightness", f"{result.mean:.4f} of white", f"{result.data:,} data")
+"""
+
+
+def test_a_file_in_the_folder_is_a_measure(tmp_path: Path) -> None:
+    """In a copy of the package with one file more, and nothing else changed."""
+    shutil.copytree(Path(hvae.__file__).parent, tmp_path / "hvae", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "hvae" / "study" / "measures" / "brightness.py").write_text(BRIGHTNESS)
+    run = Path(shutil.copytree(FILE.parent, tmp_path / "run"))
+    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+
+    def command(*words: object) -> str:
+        program = finished("-m", "hvae", *words, environment=environment)
+        assert program.returncode == 0, program.stderr
+        return program.stdout
+
+    assert "brightness        how bright the pictures are on average" in command("evaluate", "--help")
+    few = ("--evaluate.limit", 50, "--evaluate.samples", 1, "--train.accelerator", "cpu")
+    text = command("evaluate", run, "--evaluate.measures", "likelihood,brightness", *few)
+    value = json.loads((run / "evaluation.json").read_text())["brightness"]
+    pictures = open_run(run, {"evaluate.limit": 50}, print).split.batch(range(50)).x
+    assert value == {"mean": pytest.approx(pictures.mean().item(), abs=1e-6), "data": 50}
+    assert f"{value['mean']:.4f} of white" in text and "-ELBO" in text
+    wrong = finished("-m", "hvae", "evaluate", run, "--evaluate.measures", "brightnes", environment=environment)
+    assert wrong.returncode == 2 and "did you mean 'brightness' or" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('    about = "how bright the pictures are on average"\n', "", "class Brightness: expected a constant about"),
+        ('"costly"', '"cheap"', "expected cost to be quick or costly, got 'cheap'"),
+        ('"brightness"', '"activity"', "two measures are named activity: activity.py and brightness.py"),
+        ('"costly"', '"costly"; place = "first"', "expected place to be a whole number, got 'first'"),
+        ("class Brightness(", "class Brightness((", "no measure can be read from .*brightness.py"),
+    ],
+)
+def test_a_file_that_does_not_say_what_it_must_is_named(
+    old: str, new: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(config_measures.FOLDER, tmp_path / "measures")
+    (tmp_path / "measures" / "brightness.py").write_text(BRIGHTNESS.replace(old, new))
+    monkeypatch.setattr(config_measures, "FOLDER", tmp_path / "measures")
+    with pytest.raises(HvaeError, match=line):
+        config_measures.measures.__wrapped__()
+
+
+def test_the_constants_that_are_read_are_those_of_the_classes() -> None:
+    assert len(MEASURES) >= 18
+    for name, one in config_measures.measures().items():
+        measure = MEASURES[name]
+        assert (measure.name, measure.about, measure.cost, measure.place) == (name, one.about, one.cost, one.place)
+        assert one.module.replace("_", "-") == name, "a file bears the name of its measure"

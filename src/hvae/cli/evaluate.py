@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from hvae.cli.evaluation.shown import summary
 from hvae.cli.keys import add_keys
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice, table
-from hvae.cli.words import split_dotted, wants_help
+from hvae.cli.words import screen_width, split_dotted, wants_help
+from hvae.config.measures import measures
 from hvae.errors import HvaeError
 from hvae.runs.source import shown_for_help
 
@@ -39,8 +41,17 @@ def parser(argv: list[str], command: str = "evaluate", about: str = ABOUT, examp
     words.add_argument("--before", metavar="RUN", help="the earlier run of --on [the one it began with]")
     if wants_help(argv):
         add_keys(words, {"evaluate": shown_for_help(argv).evaluate})
+        _add_measures(words)
         words.add_argument("--data.root", metavar="FOLDER", help="where known data sets lie now, if they have moved")
     return words
+
+
+def _add_measures(words: Parser) -> None:
+    """A line about each measure in the help."""
+    for cost, when in (("quick", "taken unless others are named"), ("costly", "taken when named, or with all")):
+        lines = [f"{one.name:<18}{one.about}" for one in measures().values() if one.cost == cost]
+        shown = (textwrap.fill(line, screen_width() - 2, subsequent_indent=" " * 18) for line in lines)
+        words.add_argument_group(f"{cost} measures, {when}", "\n".join(shown))
 
 
 def main(argv: list[str]) -> None:

@@ -12,7 +12,8 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from hvae.cli.parser import Parser
-from hvae.config.parse import hints, plain
+from hvae.config.bounds import Choices
+from hvae.config.parse import declared, hints, plain
 
 
 def add_keys(parser: Parser, sections: Mapping[str, object]) -> None:
@@ -23,13 +24,13 @@ def add_keys(parser: Parser, sections: Mapping[str, object]) -> None:
 
 
 def _add(group: Any, at: str, config: Any) -> None:
-    types, words = hints(type(config)), docs(type(config))
+    types, words, bounds = hints(type(config)), docs(type(config)), declared(type(config))
     for name, kind in types.items():
         value = getattr(config, name)
         if is_dataclass(value):
             _add(group, f"{at}.{name}", value)
             continue
-        about = f"{words.get(name, '')}{_unsaid(kind, words.get(name, ''))} {_shown(value)}"
+        about = f"{words.get(name, '')}{_unsaid(kind, words.get(name, ''))}{_listing(bounds[name])} {_shown(value)}"
         group.add_argument(
             f"--{at}.{name}", metavar=_metavar(kind), default=argparse.SUPPRESS, help=about.replace("%", "%%")
         )
@@ -58,6 +59,11 @@ def _unsaid(kind: Any, words: str) -> str:
     choices = [str(c) for c in get_args(kind)] if get_origin(kind) is Literal else []
     is_said = _metavar(kind) != "NAME" or all(choice in words for choice in choices)
     return "" if is_said else f" One of {', '.join(choices)}."
+
+
+def _listing(kind: Any) -> str:
+    """The names that a value may consist of, where a list has them."""
+    return "".join(f" Expected: {bound.listing}." for bound in get_args(kind) if isinstance(bound, Choices))
 
 
 def _shown(value: Any) -> str:

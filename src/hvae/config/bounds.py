@@ -6,11 +6,11 @@ with the same line.  The upper bounds are far above any use; they turn a slip of
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Annotated
 
-from hvae.errors import HvaeError, short
+from hvae.errors import HvaeError, short, unknown
 
 
 class OutOfBounds(HvaeError):
@@ -100,6 +100,40 @@ class Among:
         """Raises HvaeError for any other number."""
         if value not in self.numbers:
             raise OutOfBounds(f"{at}: expected {self.expected}, got {short(value)}")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One or more names of a list that is read when it is needed, or of its groups; `command` shows them.
+
+    >>> Choices("fruit", lambda: {}, lambda: ["apple", "pear"]).check(("aple",), "market.fruits")
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: market.fruits: no fruit named 'aple'; did you mean 'apple'? Known: apple, pear
+    """
+
+    noun: str
+    groups: Callable[[], Mapping[str, Sequence[str]]]
+    members: Callable[[], Iterable[str]]
+    command: str = ""
+
+    def check(self, value: tuple[str, ...], at: str) -> None:
+        """Raises HvaeError for none, and for a name that is not listed."""
+        if not value:
+            raise HvaeError(f"{at}: expected {self.listing}")
+        for name in value:
+            if name not in self.choices:
+                raise HvaeError(f"{at}: {unknown(self.noun, name, self.choices, self.command)}")
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The groups, then the names."""
+        return (*self.groups(), *self.members())
+
+    @property
+    def listing(self) -> str:
+        """What is expected, in words."""
+        return f"one or more of {', '.join(self.choices)}"
 
 
 LARGEST_SEED = 2**64 - 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Count, Data, DataOrAll, Fraction, Length, Place, Repeats
+from hvae.config.measures import Measures, groups, measures
 from hvae.config.parse import Section
-from hvae.errors import HvaeError, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,45 +75,6 @@ def verdict(family: str, likelihood: str) -> str:
     return "published" if likelihood in pairs else "corrected" if likelihood in pairs.values() else "exact"
 
 
-MEASURES: Mapping[str, str] = {
-    "likelihood": "-ELBO and IW-K with their intervals, effective samples, and the rate of each level",
-    "activity": "active and used units of each level, and a verdict",
-    "mutual": "mutual information of each level with the data, and KL(q(z) || p)",
-    "reconstruction": "PSNR and MS-SSIM of reconstructions",
-    "codebook": "perplexity and use of each codebook, bits a code, and MSE over variance",
-    "contribution": "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior",
-    "depth": "the bound of a diffusion by its number of levels T, and in continuous time",
-    "maps": "where in the picture each level spends its nats",
-    "over-time": "what each level spends at each step of a sequence",
-    "baselines": "what counting alone says of the same sequences: marginals, Markov chains, AR(2), FLAC",
-    "coarse-to-fine": "whether the top levels decide the class",
-    "labels": "error of the guessed class of each datum, where a model guesses it (model.condition.classifier)",
-    "condition": "whether samples show the class that they were asked for: I(y; samples) by a judge, and the swap test",
-    "hierarchical": "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats",
-    "fivo": "-FIVO-K, the bound of a particle filter, by both averages over steps, and how often it resamples",
-    "classes": "linear probe and clusters of the codes of each level against the classes",
-    "quality": "FID, KID, precision, recall, density, coverage and inception score of samples",
-    "disentanglement": "MIG, DCI, SAP and FactorVAE score of each level against known factors",
-}
-"""What can be measured, in the order in which it is."""
-QUICK = (
-    "likelihood",
-    "activity",
-    "mutual",
-    "reconstruction",
-    "codebook",
-    "contribution",
-    "depth",
-    "maps",
-    "over-time",
-    "baselines",
-    "coarse-to-fine",
-    "labels",
-)
-GROUPS: Mapping[str, tuple[str, ...]] = {"quick": QUICK, "all": tuple(MEASURES)}
-"""Names that stand for several measures: of these, what a model or its data do not allow is left out, with a word."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Section):
     """How the numbers and pictures of a finished model are made.
@@ -135,10 +96,8 @@ class EvaluateConfig(Section):
     """The data scored: test, or valid while settings are still being chosen."""
     samples: Count | None = None
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
-    measures: Annotated[tuple[str, ...], Length(0, 100)] = ("quick",)
-    """What is measured: quick, all, or names among likelihood, activity, mutual, reconstruction, codebook,
-    contribution, depth, maps, over-time, baselines, coarse-to-fine, labels (these are quick), condition, hierarchical,
-    fivo, classes, quality, disentanglement.  What is named must be possible."""
+    measures: Measures = ("quick",)
+    """What is measured, by group (what is not possible is left out) or by name (what is named must be possible)."""
     batch: Count = 100
     """Data scored at once."""
     rows: Count | None = None
@@ -173,14 +132,6 @@ class EvaluateConfig(Section):
     seed: Annotated[int, Bound(least=0, most=10**12)] = 0
     """Seed of every draw of an evaluation and a report."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for measure in self.measures:
-            if measure not in (*GROUPS, *MEASURES):
-                raise HvaeError(f"evaluate.measures: {unknown('measure', measure, (*GROUPS, *MEASURES))}")
-        if not self.measures:
-            raise HvaeError(f"evaluate.measures: expected one or more of {', '.join((*GROUPS, *MEASURES))}")
-
     @property
     def draws(self) -> int:
         """Importance samples K a datum."""
@@ -193,5 +144,6 @@ class EvaluateConfig(Section):
         >>> EvaluateConfig(measures=("classes", "likelihood")).wanted
         ('likelihood', 'classes')
         """
-        named = {name for measure in self.measures for name in GROUPS.get(measure, (measure,))}
-        return tuple(name for name in MEASURES if name in named)
+        members = groups()
+        names = {name for measure in self.measures for name in members.get(measure, (measure,))}
+        return tuple(name for name in measures() if name in names)

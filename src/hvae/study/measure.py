@@ -1,7 +1,7 @@
 """A measure of a finished model: one class in one file, with all that is said and shown of it.
 
-Adding one: a file in `measures/` with its class, a line in the registry there and one in `hvae.config.evaluate`, whose
-names the help of a command shows without torch; its test; its row in docs/evaluation.md.
+Adding one: a file in `measures/` with its class, its test, and its row in docs/evaluation.md.  `name`, `about`, `cost`
+and `place` are constants, since `hvae.config.measures` reads them without importing the file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
+from hvae.config.measures import LAST
 from hvae.metrics.results import Estimate, read_result
 from hvae.records import JSON
 from hvae.screen.numbers import interval
@@ -91,6 +92,8 @@ class Measure(ABC, Generic[R]):
     about: ClassVar[str]
     cost: ClassVar[Literal["quick", "costly"]]
     """Quick ones are taken unless others are asked for."""
+    place: ClassVar[int] = LAST
+    """Where it stands among those of its cost, in what is taken, written and shown."""
     is_for: ClassVar[Literal["all", "sequences", "others"]] = "all"
     """Which data it is made for: of a group those that are not for the data at hand are left out without a word."""
     is_of_levels: ClassVar[bool] = False

@@ -22,6 +22,7 @@ class Activity(Measure[ActivityResult]):
     name = "activity"
     about = "active and used units of each level, and a verdict"
     cost = "quick"
+    place = 20
     is_of_levels = True
     is_for_page = True
     result = ActivityResult

@@ -52,6 +52,7 @@ class Baselines(Measure[BaselinesResult]):
     name = "baselines"
     about = "what counting alone says of the same sequences: marginals, Markov chains, AR(2), FLAC"
     cost = "quick"
+    place = 100
     is_for = "sequences"
     result = BaselinesResult
     units: ClassVar[Mapping[str, str]] = {"baselines": "nats a step by models that are fitted by counting"}

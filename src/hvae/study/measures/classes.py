@@ -29,6 +29,7 @@ class Classes(Measure[ProbeResult]):
     name = "classes"
     about = "linear probe and clusters of the codes of each level against the classes"
     cost = "costly"
+    place = 40
     is_of_levels = True
     is_for = "others"
     result = ProbeResult

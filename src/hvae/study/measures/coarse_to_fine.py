@@ -61,6 +61,7 @@ class CoarseToFine(Measure[CoarseToFineResult]):
     name = "coarse-to-fine"
     about = "whether the top levels decide the class"
     cost = "quick"
+    place = 110
     is_of_levels = True
     is_for = "others"
     result = CoarseToFineResult

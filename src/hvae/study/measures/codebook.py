@@ -20,6 +20,7 @@ class Codebook(Measure[CodebookResult]):
     name = "codebook"
     about = "perplexity and use of each codebook, bits a code, and MSE over variance"
     cost = "quick"
+    place = 50
     result = CodebookResult
     units: ClassVar[Mapping[str, str]] = {
         "mse_over_variance": "mean squared error of reconstructions over the variance of the data, over all values",

@@ -29,6 +29,7 @@ class Condition(Measure[ConditionResult]):
     name = "condition"
     about = "whether samples show the class that they were asked for: I(y; samples) by a judge, and the swap test"
     cost = "costly"
+    place = 10
     is_for_page = True
     result = ConditionResult
     units: ClassVar[Mapping[str, str]] = {

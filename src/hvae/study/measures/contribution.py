@@ -22,6 +22,7 @@ class Contribution(Measure[ContributionResult]):
     name = "contribution"
     about = "bits/dim and PSNR when only the top k levels are inferred and the others drawn from the prior"
     cost = "quick"
+    place = 60
     is_of_levels = True
     is_for = "others"
     result = ContributionResult

@@ -23,6 +23,7 @@ class Depth(Measure[DepthResult]):
     name = "depth"
     about = "the bound of a diffusion by its number of levels T, and in continuous time"
     cost = "quick"
+    place = 70
     is_for = "others"
     result = DepthResult
     units: ClassVar[Mapping[str, str]] = {"depth": "-ELBO by the number of levels (0: continuous time), nats, bits/dim"}

@@ -27,6 +27,7 @@ class Disentanglement(Measure[DisentanglementResult]):
     name = "disentanglement"
     about = "MIG, DCI, SAP and FactorVAE score of each level against known factors"
     cost = "costly"
+    place = 60
     is_of_levels = True
     is_for = "others"
     result = DisentanglementResult

@@ -39,6 +39,7 @@ class Hierarchical(Measure[HierarchicalBounds]):
     name = "hierarchical"
     about = "HIW-MxK, of draws that share their first levels: at which levels the ELBO loses its nats"
     cost = "costly"
+    place = 20
     is_of_levels = True
     is_for = "others"
     result = HierarchicalBounds

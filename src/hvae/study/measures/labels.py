@@ -20,6 +20,7 @@ class Labels(Measure[GuessResult]):
     name = "labels"
     about = "error of the guessed class of each datum, where a model guesses it (model.condition.classifier)"
     cost = "quick"
+    place = 120
     is_for = "others"
     result = GuessResult
     units: ClassVar[Mapping[str, str]] = {

@@ -24,6 +24,7 @@ class Likelihood(Measure[LikelihoodResult]):
     name = "likelihood"
     about = "-ELBO and IW-K with their intervals, effective samples, and the rate of each level"
     cost = "quick"
+    place = 10
     is_for_page = True
     result = LikelihoodResult
     units: ClassVar[Mapping[str, str]] = {

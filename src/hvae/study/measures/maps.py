@@ -52,6 +52,7 @@ class Maps(Measure[MapsResult]):
     name = "maps"
     about = "where in the picture each level spends its nats"
     cost = "quick"
+    place = 80
     is_of_levels = True
     is_for = "others"
     result = MapsResult

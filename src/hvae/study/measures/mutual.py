@@ -22,6 +22,7 @@ class Mutual(Measure[MutualResult]):
     name = "mutual"
     about = "mutual information of each level with the data, and KL(q(z) || p)"
     cost = "quick"
+    place = 30
     is_of_levels = True
     is_for = "others"
     result = MutualResult

@@ -38,6 +38,7 @@ class OverTime(Measure[OverTimeResult]):
     name = "over-time"
     about = "what each level spends at each step of a sequence"
     cost = "quick"
+    place = 90
     is_of_levels = True
     is_for = "sequences"
     result = OverTimeResult

@@ -43,6 +43,7 @@ class Quality(Measure[SamplesResult]):
     name = "quality"
     about = "FID, KID, precision, recall, density, coverage and inception score of samples"
     cost = "costly"
+    place = 50
     is_for = "others"
     result = SamplesResult
 

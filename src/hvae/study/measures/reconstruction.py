@@ -21,6 +21,7 @@ class Reconstruction(Measure[ReconstructionResult]):
     name = "reconstruction"
     about = "PSNR and MS-SSIM of reconstructions"
     cost = "quick"
+    place = 40
     is_of_levels = True
     is_for = "others"
     result = ReconstructionResult
