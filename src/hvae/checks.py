@@ -36,9 +36,9 @@ def check_value(site: Site, value: Tensor, n: int) -> None:
     """Raises HvaeError for a given value of another shape or type than the law's: one number might pass for many, and
     the sums be of one."""
     like, where = _like(site, value), spelled(site.key)
-    wanted = (n, *like.shape[1:])
-    if not value.ndim or tuple(value.shape) != wanted:
-        raise HvaeError(f"{where}: expected a given value of shape {wanted}, got {tuple(value.shape)}")
+    shape = (n, *like.shape[1:])
+    if not value.ndim or tuple(value.shape) != shape:
+        raise HvaeError(f"{where}: expected a given value of shape {shape}, got {tuple(value.shape)}")
     # Under autocast the halves of networks meet the float32 of laws.
     if value.is_floating_point() != like.is_floating_point() or (value.dtype == torch.float64) > (
         like.dtype == torch.float64

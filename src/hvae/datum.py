@@ -154,12 +154,12 @@ class Condition:
 
     def rows(self, name: str, value: Tensor | float | Sequence[float], n: int, device: torch.device) -> Tensor:
         """The value as n rows (n, ...); one value stands for all of them.  Raises HvaeError where it does not fit."""
-        given = self._typed(name, _as_tensor(name, value).to(device))
-        given = given[None] if tuple(given.shape) == self.shape else given
-        if tuple(given.shape[1:]) != self.shape or given.shape[0] not in (1, n):
-            got = tuple(given.shape)
+        values = self._typed(name, _as_tensor(name, value).to(device))
+        values = values[None] if tuple(values.shape) == self.shape else values
+        if tuple(values.shape[1:]) != self.shape or values.shape[0] not in (1, n):
+            got = tuple(values.shape)
             raise HvaeError(f"context['{name}']: expected shape {(n, *self.shape)} (or one row), got {got}")
-        return given.expand(n, *self.shape)
+        return values.expand(n, *self.shape)
 
     @property
     def _or_unknown(self) -> str:

@@ -81,7 +81,7 @@ class Model(nn.Module, ABC):
         """
         datum = as_datum(data)
         self._check_shape(tuple(datum.x.shape))
-        named = {**relevant(datum, self.conditions).context, **entries(context)}
+        values = {**relevant(datum, self.conditions).context, **entries(context)}
         x, observed = datum.x, datum.observed
         if observed is not None:
             # What is not observed may be NaN, which no mask takes out of a gradient.
@@ -89,7 +89,7 @@ class Model(nn.Module, ABC):
         x = check_values(x, self.limits if check else None, self._dtype())
         # Not len(x): an exported program keeps its batch open.
         n = x.shape[0]
-        datum = Datum(x, context_rows(self.conditions, named, n, x.device), observed, datum.lengths)
+        datum = Datum(x, context_rows(self.conditions, values, n, x.device), observed, datum.lengths)
         return Evidence(n, x, datum.context, self.features(datum), observed, datum.lengths)
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
@@ -108,11 +108,11 @@ class Model(nn.Module, ABC):
 
         `steps`, how many a timed model generates; those of its `shape` if left out.
         """
-        named, device = entries(context), device_of(self)
-        rows = row_count(self.conditions, named) if n is None else whole(n, "rows", 0)
+        values, device = entries(context), device_of(self)
+        rows = row_count(self.conditions, values) if n is None else whole(n, "rows", 0)
         if steps is not None:
             self._check_steps(steps)
-        return Evidence(rows, context=context_rows(self.conditions, named, rows, device), horizon=steps)
+        return Evidence(rows, context=context_rows(self.conditions, values, rows, device), horizon=steps)
 
     def _check_steps(self, steps: int) -> None:
         if not self.timed:

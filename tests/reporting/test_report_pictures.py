@@ -56,7 +56,7 @@ def test_progress_counts_up() -> None:
 
 
 def test_two_images_are_enough_and_held_levels_are_named() -> None:
-    drawn = {p.filename: p for p in pictures(Ladder(GREY), images(GREY, 2), held=2)}
+    drawn = {p.filename: p for p in pictures(Ladder(GREY), images(GREY, 2), top=2)}
     assert "the top 2 levels (z3 and z2)" in drawn["top-held.png"].caption
     assert drawn["traversal-z2.png"].caption == "z3 held, z2 moves, z1 free."
 
@@ -67,6 +67,6 @@ def test_one_image_leaves_the_samples_alone() -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(HvaeError, match="between 0 and 3 top levels"):
-        pictures(Ladder(GREY), images(GREY), held=4)
+        pictures(Ladder(GREY), images(GREY), top=4)
     with pytest.raises(HvaeError, match=r"expected images \(N, C, H, W\)"):
         pictures(Ladder(GREY), torch.zeros(4, 64))

@@ -99,17 +99,20 @@ def check_description(description: JSON) -> None:
 
 def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:
     """Raises HvaeError for a form of sequences that is not one of steps of this shape, or of this model's symbols."""
-    kind, given = form["kind"], {"rate": 0, "frame": 1, "longest": 0, "seconds": 0, "lowest": 0, "law": "", **form}
+    kind, values = (
+        form["kind"],
+        {"rate": 0, "frame": 1, "longest": 0, "seconds": 0, "lowest": 0, "law": "", **form},
+    )
     mean, scale = form.get("mean", []), form.get("scale", [])
     model = config.get("model")
     vocabulary = model.get("vocabulary") if isinstance(model, dict) else None
     expected = {
         f"kind among {', '.join(_KINDS)}": kind in _KINDS,
-        "law linear or mu": given["law"] in _LAWS,
-        f"rate from 0 to {MOST_RATE:,}": 0 <= given["rate"] <= MOST_RATE and (given["rate"] > 0 or kind != "audio"),
-        "frame as in shape": given["frame"] == (shape[-1] if kind == "audio" else 1),
-        "longest and seconds of 0 or more": given["longest"] >= 0 and given["seconds"] >= 0,
-        f"lowest from 0 to {MOST_PITCH}": 0 <= given["lowest"] <= MOST_PITCH,
+        "law linear or mu": values["law"] in _LAWS,
+        f"rate from 0 to {MOST_RATE:,}": 0 <= values["rate"] <= MOST_RATE and (values["rate"] > 0 or kind != "audio"),
+        "frame as in shape": values["frame"] == (shape[-1] if kind == "audio" else 1),
+        "longest and seconds of 0 or more": values["longest"] >= 0 and values["seconds"] >= 0,
+        f"lowest from 0 to {MOST_PITCH}": 0 <= values["lowest"] <= MOST_PITCH,
         "as many symbols as model.vocabulary": kind != "text" or len(form.get("symbols", [])) == vocabulary,
         "a mean and a scale, 0 or more, of every number": len(mean) == len(scale) and min(scale, default=0) >= 0,
         "as many numbers that vary as shape": kind != "motion" or sum(one > 0 for one in scale) == shape[-1],

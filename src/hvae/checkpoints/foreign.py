@@ -213,9 +213,9 @@ def _printed(text: str) -> str:
 def _check_names(path: Path, names: Iterable[str]) -> None:
     for name in names:
         if name not in NAMES:
-            shown = name if name.endswith(")") else name.replace(" ", ".")
+            text = name if name.endswith(")") else name.replace(" ", ".")
             raise HvaeError(
-                f"{path} names {shown}, which would run when it is loaded: expected tensors and plain values only; "
+                f"{path} names {text}, which would run when it is loaded: expected tensors and plain values only; "
                 "nothing was run; ask for its state_dict() alone"
             )
 
@@ -235,18 +235,18 @@ def _damaged(path: Path, fault: Exception) -> HvaeError:
 
 def _check_sizes(path: Path, content: Any) -> None:
     """Raises HvaeError when the tensors are larger than their file: a view can repeat one number without end."""
-    held = sum(t.numel() * t.element_size() for t in _leaves(path, content))
-    if held > _SHARING * path.stat().st_size:
-        raise HvaeError(f"{path} declares {held:,} bytes of tensors but has {path.stat().st_size:,}; it is not genuine")
+    size = sum(t.numel() * t.element_size() for t in _leaves(path, content))
+    if size > _SHARING * path.stat().st_size:
+        raise HvaeError(f"{path} declares {size:,} bytes of tensors but has {path.stat().st_size:,}; it is not genuine")
 
 
 def _leaves(path: Path, content: Any) -> Iterable[Tensor]:
-    pending, seen = [content], set[int]()
+    pending, visits = [content], set[int]()
     while pending:
         item = pending.pop()
         if isinstance(item, Tensor):
             yield item
-        elif isinstance(item, (Mapping, list, tuple, set)) and id(item) not in seen:
+        elif isinstance(item, (Mapping, list, tuple, set)) and id(item) not in visits:
             # Lists may hold themselves, and one list may stand in a thousand places.
-            seen.add(id(item))
+            visits.add(id(item))
             pending.extend(item.values() if isinstance(item, Mapping) else item)

@@ -88,10 +88,10 @@ def compare(actual: Iterable[str], expected: Iterable[str], wrong: str) -> None:
 
 def shapes(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor | Sequence[int]], where: str) -> None:
     """Raises HvaeError, beginning with `where`, unless every found tensor has the expected shape."""
-    wanted = {name: tuple(want.shape if isinstance(want, Tensor) else want) for name, want in expected.items()}
-    odd = [name for name in wanted if tuple(weights[name].shape) != wanted[name]]
+    sizes = {name: tuple(want.shape if isinstance(want, Tensor) else want) for name, want in expected.items()}
+    odd = [name for name in sizes if tuple(weights[name].shape) != sizes[name]]
     if odd:
-        first = f"{odd[0]} has shape {tuple(weights[odd[0]].shape)}, the model wants {wanted[odd[0]]}"
+        first = f"{odd[0]} has shape {tuple(weights[odd[0]].shape)}, the model wants {sizes[odd[0]]}"
         more = f"; so have {len(odd) - 1} more ({some(odd[1:])})" if odd[1:] else ""
         raise HvaeError(f"{where}: {first}{more}")
 

@@ -68,8 +68,8 @@ def choices() -> dict[str, list[str]]:
     """What may follow each command, from its own help: its options, and the names that it knows."""
     from hvae.cli.main import COMMANDS
 
-    named = {"train": list(PRESETS), "inspect": list(PRESETS), "completion": list(SCRIPTS)}
-    return {name: options(name) + named.get(name, []) for name in COMMANDS}
+    words = {"train": list(PRESETS), "inspect": list(PRESETS), "completion": list(SCRIPTS)}
+    return {name: options(name) + words.get(name, []) for name in COMMANDS}
 
 
 def options(command: str) -> list[str]:
@@ -103,8 +103,8 @@ def fish() -> str:
     first = "complete -c hvae -n __fish_use_subcommand -f -a"
     lines += [f'{first} {name} -d "{about}"' for name, about in COMMANDS.items()]
     for name, words in choices().items():
-        seen = f"complete -c hvae -n '__fish_seen_subcommand_from {name}'"
-        lines += [f"{seen} -l {word[2:]}" if word.startswith("--") else f"{seen} -a {word}" for word in words]
+        condition = f"complete -c hvae -n '__fish_seen_subcommand_from {name}'"
+        lines += [f"{condition} -l {word[2:]}" if word.startswith("--") else f"{condition} -a {word}" for word in words]
     return "\n".join(lines) + "\n"
 
 

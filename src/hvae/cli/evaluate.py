@@ -50,8 +50,8 @@ def _add_measures(words: Parser) -> None:
     """A line about each measure in the help."""
     for cost, when in (("quick", "taken unless others are named"), ("costly", "taken when named, or with all")):
         lines = [f"{one.name:<18}{one.about}" for one in measures().values() if one.cost == cost]
-        shown = (textwrap.fill(line, screen_width() - 2, subsequent_indent=" " * 18) for line in lines)
-        words.add_argument_group(f"{cost} measures, {when}", "\n".join(shown))
+        entries = (textwrap.fill(line, screen_width() - 2, subsequent_indent=" " * 18) for line in lines)
+        words.add_argument_group(f"{cost} measures, {when}", "\n".join(entries))
 
 
 def main(argv: list[str]) -> None:
@@ -82,9 +82,9 @@ def _forgetting(args: Namespace, dotted: dict[str, str], voice: Voice) -> None:
     voice.answer(changes.to_dict())
     if args.json:
         return
-    shown = table("data", "number", "ELBO before", "ELBO after", "change, nats, 95 % paired")
+    rows = table("data", "number", "ELBO before", "ELBO after", "change, nats, 95 % paired")
     for one in changes.sets:
         rest = ("", str(one.after), "") if one.before is None else (str(one.before), str(one.after), str(one.change))
-        shown.add_row(one.data, f"{one.number:,}", *rest)
-    voice.show(shown)
+        rows.add_row(one.data, f"{one.number:,}", *rest)
+    voice.show(rows)
     voice.show(f"before: {changes.earlier}" if changes.earlier else "no earlier run is known; name one with --before")

@@ -28,11 +28,11 @@ class Parser(argparse.ArgumentParser):
     """A parser of one command: `about` it in a sentence or two, `examples`, and how it is called (`usage`)."""
 
     def __init__(self, command: str, about: str, examples: Sequence[str], usage: str = "[options]") -> None:
-        shown = "\n".join(folded(example, "  ", " \\") for example in examples)
+        text = "\n".join(folded(example, "  ", " \\") for example in examples)
         super().__init__(
             prog=f"hvae {command}",
             usage=folded(f"hvae {command} {usage}", "", indent=len("usage: ")).replace("%", "%%"),
-            description=f"{textwrap.fill(about, screen_width())}\n\nexample{'s' * (len(examples) > 1)}:\n{shown}",
+            description=f"{textwrap.fill(about, screen_width())}\n\nexample{'s' * (len(examples) > 1)}:\n{text}",
             formatter_class=lambda prog: _Formatter(prog, max_help_position=34, width=screen_width()),
             allow_abbrev=False,
         )

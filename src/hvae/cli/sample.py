@@ -114,8 +114,8 @@ def main(argv: list[str]) -> None:
 
 def cell_seeds(plain: str | None, dotted: dict[str, str]) -> dict[str, tuple[int, ...]] | None:
     """The seeds by level, taken out of the dotted options; `z2=1,z1=5` for one picture; None where there are none."""
-    given: dict[str, int] = typed(dict[str, Seed], plain, "--cells") if plain else {}
-    by_level: dict[str, tuple[int, ...]] = {name: (seed,) for name, seed in given.items()}
+    seeds: dict[str, int] = typed(dict[str, Seed], plain, "--cells") if plain else {}
+    by_level: dict[str, tuple[int, ...]] = {name: (seed,) for name, seed in seeds.items()}
     for key in [key for key in dotted if key.startswith("cells.")]:
         by_level[key.removeprefix("cells.")] = typed(tuple[Seed, ...], dotted.pop(key), f"--{key}")
     return by_level or None

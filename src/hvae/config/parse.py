@@ -32,7 +32,7 @@ class Section:
             object.__setattr__(self, name, typed(kind, getattr(self, name), f"{self.at}.{name}"))
 
 
-def read(kind: type[T], given: Any, at: str = "") -> T:
+def read(kind: type[T], content: Any, at: str = "") -> T:
     """The dataclass `kind` from a mapping of plain values; `at` is its dotted place, for the errors.
 
     >>> from hvae.config.model import LVAEConfig
@@ -43,7 +43,7 @@ def read(kind: type[T], given: Any, at: str = "") -> T:
     ...
     hvae.errors.HvaeError: no key named 'model.latens'; did you mean 'model.latents'? Known: model.likelihood, ...
     """
-    values = _mapping(given, at, kind.__name__)
+    values = _mapping(content, at, kind.__name__)
     types, prefix = declared(kind), f"{at}." if at else ""
     for key in values:
         if key not in types:

@@ -56,11 +56,11 @@ class RunConfig:
         return {"schema": SCHEMA, **sections, "model": {"family": self.model.family, **sections["model"]}}
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, object]) -> RunConfig:
+    def from_dict(cls, values: Mapping[str, object]) -> RunConfig:
         """The inverse of `to_dict`; what is left out has its default.  Raises HvaeError naming the faulty key."""
-        if not isinstance(given, Mapping):
-            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {short(given)}")
-        sections = {"schema": SCHEMA, **given}
+        if not isinstance(values, Mapping):
+            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {short(values)}")
+        sections = {"schema": SCHEMA, **values}
         schema = sections.pop("schema")
         if schema != SCHEMA:
             got = short(schema)

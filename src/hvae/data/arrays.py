@@ -92,8 +92,8 @@ def _form(observed: Array | None, where: str) -> Array | None:
 
 def _left(names: Sequence[str], most: int = 5) -> dict[str, int]:
     """How many arrays have names by which none is read."""
-    shown = f"{', '.join(map(for_screen, names[:most]))}{', ...' * (len(names) > most)}"
-    return {f"arrays of other names ({shown})": len(names)} if names else {}
+    listing = f"{', '.join(map(for_screen, names[:most]))}{', ...' * (len(names) > most)}"
+    return {f"arrays of other names ({listing})": len(names)} if names else {}
 
 
 def _missing(parts: Mapping[str, Part]) -> tuple[str, ...]:
@@ -108,9 +108,9 @@ def _pick(arrays: Mapping[str, Array], split: str, patterns: tuple[str, ...]) ->
 
 
 def _bare(arrays: Mapping[str, Array], path: Path) -> Array:
-    named = next((arrays[name] for name in BARE_IMAGES if name in arrays), None)
-    if named is not None:
-        return named
+    images = next((arrays[name] for name in BARE_IMAGES if name in arrays), None)
+    if images is not None:
+        return images
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     got = ", ".join([*arrays][:10]) + ", ..." * (len(arrays) > 10) or "nothing"

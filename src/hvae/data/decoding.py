@@ -90,10 +90,10 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
     looked = look_at(everything, config.pages == "all")
     bad = [(picture.name, one.fault) for picture, one in zip(everything, looked, strict=True) if one.fault]
     _check_bad(bad, config)
-    named = [(p.name, header) for p, one in zip(everything, looked, strict=True) for header in one.headers]
-    if not named:
+    headers = [(p.name, header) for p, one in zip(everything, looked, strict=True) for header in one.headers]
+    if not headers:
         raise HvaeError(f"no picture can be read: {named_at_once(bad)}")
-    plan, rows, start = settle(named, config), {}, 0
+    plan, rows, start = settle(headers, config), {}, 0
     for split, some in splits.items():
         block = _write(folder / f"{split}.npy", some, looked[start : start + len(some)], plan)
         rows[split], start = block.rows, start + len(some)
@@ -102,8 +102,8 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
         rows=rows,
         bad=bad,
         further=sum(one.further for one in looked),
-        turned=sum(header.turned for _, header in named),
-        narrowed=sum(header.narrowed for _, header in named),
+        turned=sum(header.turned for _, header in headers),
+        narrowed=sum(header.narrowed for _, header in headers),
         stamps={split: _stamp(folder / f"{split}.npy") for split in splits},
     )
     write_text(folder / "plan.json", json.dumps([asdict(plan), asdict(account)]))

@@ -45,8 +45,8 @@ def places(root: str, folders: Sequence[str], system: Sequence[str]) -> list[Pat
     >>> [str(p) for p in places("/data", ["mnist", "."], ["/usr/share/datasets/x"])][:3]
     ['/data/mnist', '/data', '/usr/share/datasets/x']
     """
-    given = [Path(root).expanduser() / folder for folder in folders] if root else []
-    return [*given, *map(Path, system), cache_folder() / folders[0]]
+    own = [Path(root).expanduser() / folder for folder in folders] if root else []
+    return [*own, *map(Path, system), cache_folder() / folders[0]]
 
 
 def fetch(remotes: Sequence[Remote], folder: Path) -> None:

@@ -97,12 +97,12 @@ def _each_named(names: Sequence[str], rows: Sequence[int]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def tally_of(content: Decoded, seen: int, unused: Mapping[str, int], classes: Sequence[str] = ()) -> Tally:
+def tally_of(content: Decoded, files: int, unused: Mapping[str, int], classes: Sequence[str] = ()) -> Tally:
     """What became of the files of a source of pictures."""
     account = content.account
     rows = list(account.rows.values())
     return Tally(
-        files=seen,
+        files=files,
         used=sum(map(len, rows)),
         unused={reason: n for reason, n in {**unused, UNREADABLE: len(account.bad)}.items() if n},
         bad=tuple((name, why) for name, why in account.bad[:NAMED]),
@@ -119,21 +119,21 @@ def _sources(root: Path, listing: Listing) -> dict[str, Path]:
 
     Raises HvaeError when some look like splits and others do not, or when two are of one split.
     """
-    held = {file.path.relative_to(root).parts[0] for file in listing.files if file.path.parent != root}
-    empty = {place.name for place in root.iterdir() if place.name.lower() in SPLIT_OF and place.is_dir()} - held
-    named = sorted(name for name in held | empty if name.lower() in SPLIT_OF)
-    twice = [split for split, count in Counter(SPLIT_OF[name.lower()] for name in named).items() if count > 1]
-    others = sorted(held - set(named))
-    splits = {SPLIT_OF[name.lower()]: root / name for name in named}
+    folders = {file.path.relative_to(root).parts[0] for file in listing.files if file.path.parent != root}
+    empty = {place.name for place in root.iterdir() if place.name.lower() in SPLIT_OF and place.is_dir()} - folders
+    own = sorted(name for name in folders | empty if name.lower() in SPLIT_OF)
+    twice = [split for split, count in Counter(SPLIT_OF[name.lower()] for name in own).items() if count > 1]
+    others = sorted(folders - set(own))
+    splits = {SPLIT_OF[name.lower()]: root / name for name in own}
     if "train" not in splits or (others and len(splits) == 1):
         return {"train": root}
     if others:
         raise HvaeError(
-            f"{root}: expected folders of splits alone or of classes alone, got {_shown(named)} beside "
+            f"{root}: expected folders of splits alone or of classes alone, got {_shown(own)} beside "
             f"{_shown(others)}; move or rename one kind"
         )
     if twice:
-        raise HvaeError(f"{root}: expected one folder a split, got {_shown(named)}; two are of {twice[0]}")
+        raise HvaeError(f"{root}: expected one folder a split, got {_shown(own)}; two are of {twice[0]}")
     return splits
 
 

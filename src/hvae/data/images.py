@@ -55,8 +55,8 @@ class Split:
     def levels(self, indices: Sequence[int] | Tensor) -> Tensor:
         """The stored integers of some images, (B, C, H, W): no flip, no draw."""
         # index_select, because plain indexing takes eight times as long to copy the same rows.
-        wanted = self.rows.index_select(0, torch.as_tensor(indices, dtype=torch.long))
-        return self.store.index_select(0, wanted)  # (B, C, H, W)
+        rows = self.rows.index_select(0, torch.as_tensor(indices, dtype=torch.long))
+        return self.store.index_select(0, rows)  # (B, C, H, W)
 
     def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Datum:
         """Images as a model wants them, `pictures`; as context "label" (B,) and "attributes" (B, A) where known."""

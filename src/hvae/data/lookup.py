@@ -109,10 +109,10 @@ def _download(entry: KnownSet[Any], config: DataConfig) -> None:
 
 def _missing(entry: KnownSet[Any], config: DataConfig, why: str) -> HvaeError:
     searched = ", ".join(map(str, entry.searched(config.root)))
-    wanted = " or ".join(" + ".join(layout.files) for layout in entry.layouts)
+    files = " or ".join(" + ".join(layout.files) for layout in entry.layouts)
     return HvaeError(
         f"data set '{entry.name}' {MISSING}; searched: {searched}; then: {why}; "
-        f"name a folder that holds it with data.root, or put into one of these folders: {wanted}"
+        f"name a folder that holds it with data.root, or put into one of these folders: {files}"
     )
 
 

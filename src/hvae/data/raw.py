@@ -159,8 +159,8 @@ def as_images(array: Array, where: str) -> Array:
     (10, 3, 8, 9)
     """
     if array.ndim not in (2, 3, 4):
-        wanted = "(N, H, W), (N, C, H, W), (N, H, W, C) or (N, D)"
-        raise HvaeError(f"{where}: expected an array of shape {wanted}, got {array.shape}")
+        forms = "(N, H, W), (N, C, H, W), (N, H, W, C) or (N, D)"
+        raise HvaeError(f"{where}: expected an array of shape {forms}, got {array.shape}")
     if array.ndim == 2:
         return array
     if array.ndim == 3:

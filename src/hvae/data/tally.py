@@ -52,9 +52,9 @@ class Tally:
         9 files, 6 images used; not used: 1 hidden, 2 unreadable (a.png: cut, ...); 2 files with further
         pages, of which the first is used (data.pages=all takes each)
         """
-        seen = f"{counted(self.files, 'file')}, {counted(self.used, self.noun)} used"
+        counts = f"{counted(self.files, 'file')}, {counted(self.used, self.noun)} used"
         classes = counted(self.classes, "class")
-        parts = [seen] * bool(self.files) + [classes] * bool(self.files and self.classes)
+        parts = [counts] * bool(self.files) + [classes] * bool(self.files and self.classes)
         return "; ".join([*parts, *self.remarks()])
 
     def remarks(self) -> list[str]:
@@ -72,10 +72,10 @@ class Tally:
         return [f"not used: {', '.join(counts)}"] if counts else []
 
     def _named(self, reason: str, count: int) -> str:
-        named = self.bad[:SHOWN]
-        if reason != UNREADABLE or not named:
+        files = self.bad[:SHOWN]
+        if reason != UNREADABLE or not files:
             return ""
-        return f" ({', '.join(f'{name}: {why}' for name, why in named)}{', ...' * (count > len(named))})"
+        return f" ({', '.join(f'{name}: {why}' for name, why in files)}{', ...' * (count > len(files))})"
 
     def _changed(self) -> list[str]:
         further = f"{counted(self.further, 'file')} {FURTHER} (data.pages=all takes each)"

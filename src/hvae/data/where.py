@@ -63,7 +63,7 @@ def _better(name: str, path: Path) -> str:
         other = "folder" if suffix in SUFFIXES else ARRAYS.get(suffix, "") if suffix else ""
         return other if other or name == "folder" else name
     if name != "folder":
-        held = any(HELD[name] in file.name for file in path.iterdir() if not file.name.startswith("."))
-        return name if held else "folder" if listed(path).files else ""
+        is_data_set = any(HELD[name] in file.name for file in path.iterdir() if not file.name.startswith("."))
+        return name if is_data_set else "folder" if listed(path).files else ""
     # A folder without anything is told from one of pictures when it is read.
     return reader_of(path)

@@ -97,8 +97,8 @@ class ONNX(Format):
 
         def outputs(arguments: Sequence[Tensor]) -> Outputs:
             # An argument that no output depends on is no input of the graph.
-            wanted = {one.name for one in session.get_inputs()}
-            inputs = {name: t.numpy() for name, t in zip(program.names, arguments, strict=True) if name in wanted}
+            names = {one.name for one in session.get_inputs()}
+            inputs = {name: t.numpy() for name, t in zip(program.names, arguments, strict=True) if name in names}
             return tuple(map(torch.from_numpy, session.run(list(program.outputs), inputs)))
 
         return outputs
@@ -171,11 +171,11 @@ def _largest(program: Program, runner: Runner, n: int) -> float:
     arguments = program.arguments(n, seed=n)
     with still(program, seed=0):
         expected = _as_tuple(program(*arguments))
-        given = runner(arguments)
-    for name, right, got in zip(program.outputs, expected, given, strict=True):
+        values = runner(arguments)
+    for name, right, got in zip(program.outputs, expected, values, strict=True):
         if right.shape != got.shape:
             raise HvaeError(f"{name}: expected shape {tuple(right.shape)} of the file, got {tuple(got.shape)}")
-    pairs = [(right.detach(), got.detach()) for right, got in zip(expected, given, strict=True)]
+    pairs = [(right.detach(), got.detach()) for right, got in zip(expected, values, strict=True)]
     # By torch: the maximum of Python passes over NaN.
     return float(torch.stack([_apart(right, got) for right, got in pairs]).max())
 

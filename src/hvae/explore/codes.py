@@ -35,8 +35,8 @@ def code_maps(model: Model, images: Tensor | Datum, *, seed: int = 0) -> dict[st
     """
     with still(model, seed):
         latents = run(model, posterior, model.evidence(images)).latents
-    chosen = {record.name: record.q for record in latents if isinstance(record.q, ChosenCodes | IndependentCodes)}
-    return {name: colours(q.book)[q.index].movedim(-1, 1) for name, q in chosen.items() if q.index.ndim == 3}
+    laws = {record.name: record.q for record in latents if isinstance(record.q, ChosenCodes | IndependentCodes)}
+    return {name: colours(q.book)[q.index].movedim(-1, 1) for name, q in laws.items() if q.index.ndim == 3}
 
 
 def colours(book: Tensor) -> Tensor:

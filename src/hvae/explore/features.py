@@ -63,20 +63,20 @@ def features(
     >>> [{name: tuple(value.shape) for name, value in some.items()} for some in rows]
     [{'z2': (3, 2), 'z1': (3, 4)}, {'z2': (2, 2), 'z1': (2, 4)}]
     """
-    wanted = named(levels, model)
+    names = named(levels, model)
     if pool not in POOLS:
         raise unknown("pool", pool, POOLS)
     at_least(0, draws, "draws")
-    return _features(model, batches, wanted, POOLS[pool], draws, seed)
+    return _features(model, batches, names, POOLS[pool], draws, seed)
 
 
 def _features(
-    model: Model, batches: Iterable[Tensor | Datum], wanted: Sequence[str], pool: Pool, draws: int, seed: int
+    model: Model, batches: Iterable[Tensor | Datum], names: Sequence[str], pool: Pool, draws: int, seed: int
 ) -> Iterator[dict[Pin, Tensor]]:
     for number, batch in enumerate(batches):
         with still(model, seed * 1_000_003 + number):
             values = _drawn(model, batch, draws) if draws else _means(model, batch)
-            some = {pin(key): pool(values[key]).float().cpu() for name in wanted for key in values if key[0] == name}
+            some = {pin(key): pool(values[key]).float().cpu() for name in names for key in values if key[0] == name}
         yield some
 
 
@@ -99,7 +99,7 @@ def _drawn(model: Model, batch: Tensor | Datum, draws: int) -> dict[Key, Tensor]
     return total
 
 
-def named(asked: Sequence[str], model: Model) -> list[str]:
+def named(words: Sequence[str], model: Model) -> list[str]:
     """The levels that are asked for, none meaning all; `z9..z5` stands for these two and those between, top first.
 
     Raises HvaeError for a level that the model does not have, with the nearest that it has.
@@ -111,9 +111,9 @@ def named(asked: Sequence[str], model: Model) -> list[str]:
     (['z3', 'z2'], ['z1', 'z3'])
     """
     names = levels(model)
-    chosen = [name for word in asked for name in _range(word, names)]
-    check_levels(chosen, names)
-    return list(dict.fromkeys(chosen)) or names
+    members = [name for word in words for name in _range(word, names)]
+    check_levels(members, names)
+    return list(dict.fromkeys(members)) or names
 
 
 def _range(word: str, names: Sequence[str]) -> list[str]:

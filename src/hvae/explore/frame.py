@@ -42,9 +42,9 @@ def top(model: Model, count: int) -> list[str]:
     return names[:count]
 
 
-def check_levels(wanted: Sequence[str], names: Sequence[str]) -> None:
+def check_levels(choice: Sequence[str], names: Sequence[str]) -> None:
     """Raises HvaeError for the first of `wanted` that is not among the `names`."""
-    for name in wanted:
+    for name in choice:
         if name not in names:
             raise unknown("level", name, names)
 
@@ -141,8 +141,8 @@ def decode(
 
     def part(some: slice) -> Tensor:
         some_rows = {name: value[some] for name, value in rows.items()}
-        held = hold({variable: value[some] for variable, value in values.items()}, otherwise)
-        return read(model, run(model, held, Evidence(some.stop - some.start, context=some_rows)))
+        pins = hold({variable: value[some] for variable, value in values.items()}, otherwise)
+        return read(model, run(model, pins, Evidence(some.stop - some.start, context=some_rows)))
 
     return in_parts(n, chunk, part)
 

@@ -39,10 +39,10 @@ def narrowing(model: Model, top_k: TopK = None, top_p: TopP = 1.0) -> dict[str, 
     priors = {name: p for name, p in laws.items() if isinstance(p, RankedCodes)}
     for name in (*by_k, *by_p, *([] if priors else [next(iter(laws))])):
         _check(name, laws)
-    asked = {name: Among(by_k.get(name, rest.k), by_p.get(name, rest.p)) for name in priors}
-    for name, among in asked.items():
+    limits = {name: Among(by_k.get(name, rest.k), by_p.get(name, rest.p)) for name in priors}
+    for name, among in limits.items():
         _narrow(name, priors[name], among)
-    return {name: among for name, among in asked.items() if among != Among()}
+    return {name: among for name, among in limits.items() if among != Among()}
 
 
 def _check(name: str, laws: Mapping[str, object]) -> None:

@@ -48,9 +48,9 @@ def top_held(
     >>> top_held(model, torch.rand(5, 1, 4, 4)).shape
     torch.Size([5, 8, 1, 4, 4])
     """
-    held = top(model, count)
+    pins = top(model, count)
     with still(model, seed):
-        return _redrawn(model, x, of_levels(held, encode(model, x, chunk=chunk)), repeats, draw, given, chunk)
+        return _redrawn(model, x, of_levels(pins, encode(model, x, chunk=chunk)), repeats, draw, given, chunk)
 
 
 def top_redrawn(
@@ -74,9 +74,9 @@ def top_redrawn(
     >>> top_redrawn(model, torch.rand(5, 1, 4, 4), repeats=3).shape
     torch.Size([5, 3, 1, 4, 4])
     """
-    held = levels(model)[len(top(model, count)) :]
+    lower = levels(model)[len(top(model, count)) :]
     with still(model, seed):
-        return _redrawn(model, x, of_levels(held, encode(model, x, chunk=chunk)), repeats, draw, given, chunk)
+        return _redrawn(model, x, of_levels(lower, encode(model, x, chunk=chunk)), repeats, draw, given, chunk)
 
 
 def top_swapped(
@@ -100,9 +100,9 @@ def top_swapped(
     >>> top_swapped(model, torch.rand(5, 1, 4, 4), repeats=3).shape
     torch.Size([5, 3, 1, 4, 4])
     """
-    held = levels(model)[len(top(model, count)) :]
+    lower = levels(model)[len(top(model, count)) :]
     with still(model, seed):
-        return _redrawn(model, x, of_levels(held, offsets(model, x, chunk)), repeats, draw, at_offsets, chunk)
+        return _redrawn(model, x, of_levels(lower, offsets(model, x, chunk)), repeats, draw, at_offsets, chunk)
 
 
 def offsets(model: Model, x: Tensor | Datum, chunk: int = CHUNK) -> dict[Pin, Tensor]:
@@ -154,14 +154,14 @@ def _movable(site: Site) -> LocationScale:
 def _redrawn(
     model: Model,
     data: Tensor | Datum,
-    held: Mapping[Pin, Tensor],
+    pins: Mapping[Pin, Tensor],
     repeats: int,
     draw: Draw,
     hold: Holding,
     chunk: int,
 ) -> Tensor:
     at_least(1, repeats, "repeats")
-    rows = {variable: value.repeat_interleave(repeats, 0) for variable, value in held.items()}  # (N R, ...)
+    rows = {variable: value.repeat_interleave(repeats, 0) for variable, value in pins.items()}  # (N R, ...)
     context = {name: value.repeat_interleave(repeats, 0) for name, value in context_of(model, data).items()}
     pictures = decode(model, rows, len(data) * repeats, context=context, otherwise=draw, hold=hold, chunk=chunk)
     return pictures.unflatten(0, (len(data), repeats))

@@ -151,15 +151,15 @@ def check_solver(model: Model, solver: str) -> None:
 
 
 def _pinned(
-    model: Model, n: int, given: Mapping[Pin, Tensor] | Mapping[str, Tensor], names: list[str]
+    model: Model, n: int, pins: Mapping[Pin, Tensor] | Mapping[str, Tensor], names: list[str]
 ) -> dict[Pin, Tensor]:
-    check_levels([as_key(variable)[0] for variable in given], names)
-    if not given:
+    check_levels([as_key(variable)[0] for variable in pins], names)
+    if not pins:
         return {}
     with still(model, seed=0):
         trace = glimpse(model)
     like = {record.name: record.value for record in trace.latents}
-    return {variable: _rows(variable, value, like[as_key(variable)[0]], n) for variable, value in given.items()}
+    return {variable: _rows(variable, value, like[as_key(variable)[0]], n) for variable, value in pins.items()}
 
 
 def _rows(variable: Pin, value: Tensor, like: Tensor, n: int) -> Tensor:

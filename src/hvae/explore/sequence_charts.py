@@ -37,9 +37,9 @@ def roll_picture(roll: Array, begun: int = 0) -> bytes:
     sounding = np.nonzero(values.max(0) > 0.02)[0]
     low, high = (sounding.min(), sounding.max()) if len(sounding) else (0, values.shape[1] - 1)
     low, high = max(0, low - MARGIN), min(values.shape[1] - 1, high + MARGIN)
-    shown = values[:, low : high + 1].T[::-1]  # (keys, T)
+    cells = values[:, low : high + 1].T[::-1]  # (keys, T)
     ink, plate = np.array((*INK, 255.0)), np.array(PLATE, float)
-    pixels = shown[..., None] * ink + (1 - shown[..., None]) * plate
+    pixels = cells[..., None] * ink + (1 - cells[..., None]) * plate
     pixels = np.kron(pixels.round().astype(np.uint8), np.ones((CELL, CELL, 1), np.uint8))
     if begun:
         pixels[:, CELL * begun - 1] = (213, 94, 0, 255)

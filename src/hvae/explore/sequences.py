@@ -56,8 +56,8 @@ def generate(
         parts = []
         for start in range(0, n, chunk):
             count = min(chunk, n - start)
-            held = {} if beginning is None else begun(model, beginning, count, context)
-            parts.append(_walked(model, count, steps, given(held, otherwise), context))
+            pins = {} if beginning is None else begun(model, beginning, count, context)
+            parts.append(_walked(model, count, steps, given(pins, otherwise), context))
             progress(start + count, n)
     sequences = torch.cat(parts).cpu()
     if beginning is not None:
@@ -94,8 +94,8 @@ def decode(
     with still(model, seed):
 
         def part(some: slice) -> Tensor:
-            held = {variable: value[some].to(where) for variable, value in values.items()}
-            return _walked(model, some.stop - some.start, steps, given(held, otherwise), context)
+            pins = {variable: value[some].to(where) for variable, value in values.items()}
+            return _walked(model, some.stop - some.start, steps, given(pins, otherwise), context)
 
         return in_parts(rows, chunk, part).cpu()
 

@@ -161,11 +161,11 @@ def _move(
     axes: Axes,
     shifts: Tensor,
     name: str,
-    held: Sequence[str],
+    names_held: Sequence[str],
     context: Mapping[str, Tensor],
 ) -> Tensor:
     paths = axes.spread[:, None, None] * axes.directions[:, None] * shifts.to(axes.spread)[:, None]  # (K, S, D)
-    pictures = _at(model, base, paths.flatten(0, 1), name, held, context)
+    pictures = _at(model, base, paths.flatten(0, 1), name, names_held, context)
     return pictures.unflatten(0, (len(axes.spread), len(shifts)))
 
 
@@ -174,7 +174,7 @@ def _at(
     base: dict[Pin, Tensor],
     paths: Tensor,
     name: str,
-    held: Sequence[str],
+    names_held: Sequence[str],
     context: Mapping[str, Tensor],
     read: Reading = mean_picture,
 ) -> Tensor:
@@ -182,5 +182,5 @@ def _at(
     rows, own = len(paths), of_levels([name], base)
     parts = paths.split([value.numel() for value in own.values()], 1)
     moved = {v: value + part.unflatten(1, value.shape) for (v, value), part in zip(own.items(), parts, strict=True)}
-    fixed = {variable: value.expand(rows, *value.shape) for variable, value in of_levels(held, base).items()}
+    fixed = {variable: value.expand(rows, *value.shape) for variable, value in of_levels(names_held, base).items()}
     return decode(model, {**fixed, **moved}, rows, context=context, otherwise=mode, read=read)

@@ -127,21 +127,21 @@ def step_memory(model: Model, batch: int, objective: Objective, half: bool, devi
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             rows = _evidence(model, x).repeat(objective.samples)
             loss = objective(objective.loop(model, trained(objective.draw), rows), 0).total
-        held = ledger.live
+        live = ledger.live
         loss.backward()
-        return held
+        return live
 
     with _mode(model, True), _faked(model, batch) as (weights, x), _Ledger(weights) as ledger:
-        held: int = functional_call(_Work(model, step), weights, (x,))
-    return _budget(weights, held, ledger.peak, device)
+        live: int = functional_call(_Work(model, step), weights, (x,))
+    return _budget(weights, live, ledger.peak, device)
 
 
-def _budget(weights: Mapping[str, Tensor], held: int, peak: int, device: str) -> Memory:
+def _budget(weights: Mapping[str, Tensor], live: int, peak: int, device: str) -> Memory:
     size, learnt = _bytes(weights.values()), _bytes(w for w in weights.values() if w.requires_grad)
     # While a checkpoint is written the gradients are still there, and so is one more copy of the averaged weights.
     step = max(peak, learnt + size)
     workspace = int(CPU_SLACK * step + CPU_FIXED) if device == "cpu" else 0
-    return Memory(size, MOMENTS * learnt, size, held, step, workspace)
+    return Memory(size, MOMENTS * learnt, size, live, step, workspace)
 
 
 def _bytes(tensors: Any) -> int:

@@ -93,18 +93,18 @@ def coarse_to_fine(classify: Classify, top_held: Tensor, top_redrawn: Tensor, se
     >>> result.top_held, result.top_redrawn
     (1.0, 0.5)
     """
-    held, redrawn = _labels(classify, top_held), _labels(classify, top_redrawn)
-    order = torch.randperm(held.numel(), generator=torch.Generator().manual_seed(noise_seed(seed)))
-    broken = held.flatten()[order.to(held.device)].view_as(held)
+    top, redrawn = _labels(classify, top_held), _labels(classify, top_redrawn)
+    order = torch.randperm(top.numel(), generator=torch.Generator().manual_seed(noise_seed(seed)))
+    broken = top.flatten()[order.to(top.device)].view_as(top)
     return CoarseToFine(
-        top_held=_largest_share(held),
+        top_held=_largest_share(top),
         top_redrawn=_largest_share(redrawn),
         chance=_largest_share(broken),
-        top_held_pairwise=_pairwise(held),
+        top_held_pairwise=_pairwise(top),
         top_redrawn_pairwise=_pairwise(redrawn),
         chance_pairwise=_pairwise(broken),
-        groups=held.shape[0],
-        redraws=held.shape[1],
+        groups=top.shape[0],
+        redraws=top.shape[1],
     )
 
 

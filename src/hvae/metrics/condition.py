@@ -70,14 +70,14 @@ class ConditionResult:
         return f"Samples follow their condition: {self.right:.0%} are judged the class that was asked for."
 
 
-def information(asked: Tensor, judged: Tensor, classes: int) -> float:
+def information(labels: Tensor, judged: Tensor, classes: int) -> float:
     """I(asked; judged) in nats from labels (N,) each, corrected for its bias, from 0 to H(asked).
 
     >>> y = torch.arange(4).repeat(100)
     >>> round(information(y, y, 4), 3), information(y, torch.zeros_like(y), 4)
     (1.386, 0.0)
     """
-    counts = torch.bincount(asked * classes + judged, minlength=classes**2).view(classes, classes).double()
+    counts = torch.bincount(labels * classes + judged, minlength=classes**2).view(classes, classes).double()
     n, rows, columns = counts.sum(), counts.sum(1), counts.sum(0)
     plug_in = _entropy(rows / n) + _entropy(columns / n) - _entropy(counts.flatten() / n)
     cells, used = int((counts > 0).sum()), int((rows > 0).sum()) + int((columns > 0).sum())
@@ -91,7 +91,7 @@ def _entropy(p: Tensor) -> Tensor:
 
 
 def condition_result(
-    asked: Tensor, judged: Tensor, other: Tensor, swapped: Tensor, titles: Sequence[str], judge: str
+    labels: Tensor, judged: Tensor, other: Tensor, swapped: Tensor, titles: Sequence[str], judge: str
 ) -> ConditionResult:
     """The numbers from labels (N,): what was asked for and what was judged; to what it was swapped and what that gave.
 
@@ -105,14 +105,14 @@ def condition_result(
     classes = len(titles)
     if classes < 2:
         raise HvaeError(f"expected 2 classes or more, got {classes}; of one class nothing can be judged")
-    hits = (asked == judged).double()
+    hits = (labels == judged).double()
     return ConditionResult(
         right=float(hits.mean()),
-        by_class={title: float(hits[asked == k].mean()) for k, title in enumerate(titles)},
-        information_nats=information(asked, judged, classes),
+        by_class={title: float(hits[labels == k].mean()) for k, title in enumerate(titles)},
+        information_nats=information(labels, judged, classes),
         entropy_nats=math.log(classes),
         swapped_to_new=float((swapped == other).double().mean()),
-        swapped_to_old=float((swapped == asked).double().mean()),
-        samples=len(asked),
+        swapped_to_old=float((swapped == labels).double().mean()),
+        samples=len(labels),
         judge=judge,
     )

@@ -68,8 +68,8 @@ def _information(cells: Array, values: Array, bins: int) -> Array:
     places = (np.arange(d) * bins + cells) * v + values[:, None]  # (N, D)
     joint = np.bincount(places.ravel(), minlength=d * bins * v).reshape(d, bins, v) / len(cells)
     alone = joint.sum(2, keepdims=True) * joint.sum(1, keepdims=True)
-    seen = joint > 0
-    return np.sum(joint * np.log(np.where(seen, joint, 1) / np.where(seen, alone, 1)), (1, 2))
+    is_positive = joint > 0
+    return np.sum(joint * np.log(np.where(is_positive, joint, 1) / np.where(is_positive, alone, 1)), (1, 2))
 
 
 def mig(code: Array, factors: Array, bins: int = BINS) -> Array:

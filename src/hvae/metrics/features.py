@@ -217,18 +217,18 @@ def _first_line(fault: Exception) -> str:
 def _imported(source: str) -> Any:
     if not is_module(source):
         raise HvaeError(f"expected a file ({', '.join(LOADERS)}) or MODULE:NAME as the network, got '{source}'")
-    named = attribute(source)
-    if isinstance(named, nn.Module):
-        return named.eval()
+    value = attribute(source)
+    if isinstance(value, nn.Module):
+        return value.eval()
     # Any other callable stays uncalled: a name that a file could have chosen must not reach os.abort.
-    marked = any(named is make for make in _MAKERS)
-    if not marked and not (isinstance(named, type) and issubclass(named, nn.Module)):
+    marked = any(value is make for make in _MAKERS)
+    if not marked and not (isinstance(value, type) and issubclass(value, nn.Module)):
         raise HvaeError(
             f"{source} is no network: expected a torch.nn.Module, a class of them, or a function marked with "
-            f"@hvae.extractor, got {type(named).__name__}"
+            f"@hvae.extractor, got {type(value).__name__}"
         )
     try:
-        network = named()
+        network = value()
     except Exception as fault:  # a class of the user's can raise anything
         raise HvaeError(f"{source} cannot be made without arguments: {_first_line(fault)}") from fault
     return network.eval() if isinstance(network, nn.Module) else network

@@ -57,21 +57,21 @@ def _note(sha256: str) -> str:
     return f"the network of published numbers if its weights are theirs (sha256 {SHA256}..., which this file's is not)"
 
 
-def _fitting(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+def _fitting(weights: Mapping[str, Tensor], shapes: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     """The weights as float32, counters added.  Raises HvaeError for weights of another network."""
-    counters = {name for name in wanted if name.endswith(COUNTER)}
+    counters = {name for name in shapes if name.endswith(COUNTER)}
     tensors = {name: value if name in counters else value.float() for name, value in weights.items()}
-    common = {name: value for name, value in tensors.items() if name in wanted}
+    common = {name: value for name, value in tensors.items() if name in shapes}
     faults = {
-        "missing": [name for name in wanted if name not in tensors and name not in counters],
-        "unknown": [name for name in tensors if name not in wanted],
-        "of another shape": [name for name, value in common.items() if value.shape != wanted[name].shape],
+        "missing": [name for name in shapes if name not in tensors and name not in counters],
+        "unknown": [name for name in tensors if name not in shapes],
+        "of another shape": [name for name, value in common.items() if value.shape != shapes[name].shape],
         "not finite": [name for name, value in common.items() if not bool(value.isfinite().all())],
     }
     summary = [f"{len(names)} {fault} ({', '.join(names[:SHOWN])})" for fault, names in faults.items() if names]
     if summary:
         raise HvaeError(
-            f"{source}: expected the {len(wanted) - len(counters)} weights of the Inception of 2015-12-05, found "
+            f"{source}: expected the {len(shapes) - len(counters)} weights of the Inception of 2015-12-05, found "
             f"{', '.join(summary)}; give {FILE} of pytorch-fid (torchvision's own file is another training)"
         )
     return {**{name: torch.zeros((), dtype=torch.long) for name in counters}, **tensors}

@@ -147,13 +147,13 @@ def _result(scores: PairScores, trace: Trace, population: int, seed: int) -> Mut
     joint = _against(scores.own.cumsum(1), scores.joint, scores.others, n)
     # The chain rule: what z_1 .. z_j say, less what z_1 .. z_{j-1} say.
     chain = {how: torch.diff(i, dim=1, prepend=torch.zeros_like(i[:, :1])) for how, i in joint.items()}
-    held = _against(scores.own, scores.held, scores.others, n)
+    estimates = _against(scores.own, scores.held, scores.others, n)
     places = {name: [j for j, other in enumerate(order) if other == name] for name in levels_of(trace)}
     rates = {name: scores.rate[:, at].sum(1) for name, at in places.items()}  # (B,) each
     # What the draw of z adds to the closed form: zero on average, and known, so it can be taken off again.
     noises = {name: (scores.own - scores.prior)[:, at].sum(1) - rates[name] for name, at in places.items()}
     informations = {name: _summed(chain, at, noises[name]) for name, at in places.items()}
-    alone = {name: _summed(held, at, noises[name]) for name, at in places.items()}
+    alone = {name: _summed(estimates, at, noises[name]) for name, at in places.items()}
     is_saturated = (joint["stratified"].mean(0) > math.log(n) - CLOSE).tolist()  # (J,)
     levels = {
         name: _level(rates[name], informations[name], alone[name], is_saturated[at[-1]]) for name, at in places.items()
@@ -188,12 +188,12 @@ def _summed(parts: dict[str, Tensor], at: list[int], noise: Tensor) -> dict[str,
     return {how: _quieter(part[:, at].sum(1), noise) for how, part in parts.items()}
 
 
-def _level(rate: Tensor, said: dict[str, Tensor], alone: dict[str, Tensor], is_saturated: bool) -> LevelInformation:
+def _level(rate: Tensor, terms: dict[str, Tensor], alone: dict[str, Tensor], is_saturated: bool) -> LevelInformation:
     return LevelInformation(
         saturated=is_saturated,
         rate_nats=estimate(rate),
-        information_nats=Information(**{how: estimate(i) for how, i in said.items()}),
-        marginal_kl_nats=estimate(rate - said["stratified"]),
+        information_nats=Information(**{how: estimate(i) for how, i in terms.items()}),
+        marginal_kl_nats=estimate(rate - terms["stratified"]),
         held_nats=Information(**{how: estimate(i) for how, i in alone.items()}),
     )
 

@@ -119,11 +119,11 @@ def measure(
 
 def _redrawn(levels: list[str], cuts: Sequence[int] | None, lower: Draw) -> dict[int, Draw]:
     """For each k the draw that leaves the lowest k of the levels (top first) to `lower`."""
-    wanted = range(1, len(levels) + 1) if cuts is None else cuts
-    for k in wanted:
+    depths = range(1, len(levels) + 1) if cuts is None else cuts
+    for k in depths:
         if not 1 <= k <= len(levels):
             raise HvaeError(f"expected cuts from 1 to {len(levels)}, the levels of this model, got {k}")
-    return {k: each(dict.fromkeys(levels[-k:], lower), posterior) for k in wanted}
+    return {k: each(dict.fromkeys(levels[-k:], lower), posterior) for k in depths}
 
 
 def _bound(
@@ -240,8 +240,8 @@ def deciding(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
     likelihood is a mass.  Ranges are two-sided: too likely is out-of-distribution too.
     """
     half = max(1, sum(name.startswith("kl/") for name in scores) // 2)
-    wanted = dict.fromkeys(["nll", "llr>1", f"llr>{half}", "kl", "complexity"])
-    return {name: scores[name] for name in wanted if name in scores}
+    names = dict.fromkeys(["nll", "llr>1", f"llr>{half}", "kl", "complexity"])
+    return {name: scores[name] for name in names if name in scores}
 
 
 def _mahalanobis(off: Tensor, correlation: Tensor) -> Tensor:

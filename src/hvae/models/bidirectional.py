@@ -104,11 +104,11 @@ class Bidirectional(Model):
         name = f"z{len(self.stages)}"
         prior = standard_normal(next(self.parameters()).new_zeros(evidence.n, 1), self.top)
         start = self.latents[name].inject(visit(Site(name, prior, None if climbed is None else climbed.top)))
-        d, given = self.stages[-1].descend(start, None)
+        d, context = self.stages[-1].descend(start, None)
         for l in reversed(range(1, len(self.stages))):
             stage = self.stages[l - 1]
             z = self._pair(visit, l, d, None if climbed is None else stage.merge(climbed.across[l - 1], d))
-            d, given = stage.descend(stage.join(z), given)
+            d, context = stage.descend(stage.join(z), context)
         return visit(evidence.site(self.head(self.leave(d))))
 
     def _climb(self, visit: Visit, evidence: Evidence) -> Climbed:

@@ -37,12 +37,12 @@ class Rung(nn.Module):
         self.stride, self.read = stride, read
         self.first, self.enter, self.level = first, enter, level
 
-    def forward(self, context: Tensor, seen: Tensor | None, visit: Visit, evidence: Evidence) -> Tensor:
+    def forward(self, context: Tensor, features: Tensor | None, visit: Visit, evidence: Evidence) -> Tensor:
         """Every tick in its order: (B, K, C) and (B, K, E) -> (B, K, S)."""
         m, states = self.first(evidence.n), []
         for k, c in enumerate(context.unbind(1)):
             t = k * self.stride
-            e = None if seen is None else seen[:, k]
+            e = None if features is None else features[:, k]
             m = self.level(self.enter(m, c), e, at(visit, t, evidence.exists(t)))
             states.append(m)
         return torch.stack(states, 1)

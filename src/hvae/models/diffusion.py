@@ -29,16 +29,16 @@ Guess = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """(z_t, what the network says, alpha_t, sigma_t) -> a guess at the datum, all (n, ...)."""
 
 
-def _of_noise(z: Tensor, said: Tensor, a: Tensor, s: Tensor) -> Tensor:
-    return (z - s * (z + said)) / a
+def _of_noise(z: Tensor, output: Tensor, a: Tensor, s: Tensor) -> Tensor:
+    return (z - s * (z + output)) / a
 
 
-def _of_velocity(z: Tensor, said: Tensor, a: Tensor, s: Tensor) -> Tensor:
-    return a * z - s * said
+def _of_velocity(z: Tensor, output: Tensor, a: Tensor, s: Tensor) -> Tensor:
+    return a * z - s * output
 
 
-def _of_datum(z: Tensor, said: Tensor, a: Tensor, s: Tensor) -> Tensor:
-    return z + said
+def _of_datum(z: Tensor, output: Tensor, a: Tensor, s: Tensor) -> Tensor:
+    return z + output
 
 
 GUESSES: Mapping[str, Guess] = {"eps": _of_noise, "v": _of_velocity, "x0": _of_datum}
@@ -104,12 +104,12 @@ class Diffusion(Model):
         most, total = self.steps or MOST_LEVELS, self.total
         depth = Depth(rows, total=total, most=most, least=self.bands)
         count = visit(Site("levels", depth, auxiliary=True)).shape[1]
-        chosen = visit(Site("visited", self._visits(rows, count), auxiliary=True))
+        levels = visit(Site("visited", self._visits(rows, count), auxiliary=True))
         x = evidence.feature("x")
-        if chosen.shape[1] == count and not chosen.is_floating_point():
+        if levels.shape[1] == count and not levels.is_floating_point():
             z = self._chain(visit, x, rows, self._numbers(count))
         else:
-            z = self._thinned(visit, x, rows, count, chosen)
+            z = self._thinned(visit, x, rows, count, levels)
         return visit(evidence.site(self._likelihood(z)))
 
     def _visits(self, rows: Tensor, count: int) -> Visits:
@@ -141,14 +141,14 @@ class Diffusion(Model):
     def _top(self, visit: Visit, x: Tensor | None, rows: Tensor, gamma: Tensor) -> Tensor:
         return visit(Site(self.top, standard_normal(rows, self.shape), None if x is None else noised(x, gamma)))
 
-    def _thinned(self, visit: Visit, x: Tensor | None, rows: Tensor, count: int, chosen: Tensor) -> Tensor:
+    def _thinned(self, visit: Visit, x: Tensor | None, rows: Tensor, count: int, levels: Tensor) -> Tensor:
         """Some levels, each below a z_t that is drawn from q(z_t | x) at once; z_0 in the end."""
         if x is None:
             raise HvaeError("levels that are drawn from one another cannot be left out: thin() needs data")
         first, last = self.schedule(rows.new_tensor([0.0, 1.0])).unbind()
         self._top(visit, x, rows, last)
-        for k, place in enumerate(chosen.unbind(1)):
-            self._visited(visit, x, count, place, k, chosen.shape[1])
+        for k, place in enumerate(levels.unbind(1)):
+            self._visited(visit, x, count, place, k, levels.shape[1])
         nearest = noised(x, first)
         return visit(Site("first", nearest, nearest, auxiliary=True))
 

@@ -87,11 +87,11 @@ class Narrator(Model):
 
     def _read(self, visit: Visit, evidence: Evidence, plan: Tensor, u: Tensor) -> Tensor:
         past = torch.cat([self.first(evidence.n)[:, None], u[:, :-1]], 1)  # (B, T, U)
-        heard, taught = (
+        keeps, taught = (
             visit(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
             for name in (HEARD, TAUGHT)
         )
-        h = self._taught(past * heard, plan) if taught.all() else self._retold(past, heard, taught, plan)
+        h = self._taught(past * keeps, plan) if taught.all() else self._retold(past, keeps, taught, plan)
         law = OverTime(self.head(self.leave(h.flatten(0, 1))), past.shape[1])
         return visit(evidence.sequence(law))
 
@@ -100,10 +100,10 @@ class Narrator(Model):
         h: Tensor = self.decoder(torch.cat([past, plan[:, None].expand(-1, past.shape[1], -1)], 2), self.carry(plan))[0]
         return h
 
-    def _retold(self, past: Tensor, heard: Tensor, taught: Tensor, plan: Tensor) -> Tensor:
+    def _retold(self, past: Tensor, keeps: Tensor, taught: Tensor, plan: Tensor) -> Tensor:
         """The same where the step before is one of its own wherever `taught` (B, T, 1) is 0."""
         own, carry, states = past[:, 0], self.carry(plan), []
-        for u, keep, is_taught in zip(past.unbind(1), heard.unbind(1), taught.unbind(1), strict=True):
+        for u, keep, is_taught in zip(past.unbind(1), keeps.unbind(1), taught.unbind(1), strict=True):
             inputs = torch.cat([keep * torch.where(is_taught > 0, u, own), plan], 1)
             h, carry = self.decoder(inputs[:, None], carry)
             states.append(h[:, 0])

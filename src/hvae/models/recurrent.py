@@ -83,8 +83,8 @@ class Recurrent(Stepwise):
         features = {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
         if self.lags is None:
             return features
-        said = torch.cat([self.lags.first(len(datum.x)), self.lags(datum.x)[:, :-1]], 1)  # (B, T, 2, D)
-        return {**features, "lags": said}
+        lags = torch.cat([self.lags.first(len(datum.x)), self.lags(datum.x)[:, :-1]], 1)  # (B, T, 2, D)
+        return {**features, "lags": lags}
 
     def picture(self, trace: Trace) -> Tensor:
         return mean_over_time(trace)
@@ -95,9 +95,9 @@ class Recurrent(Stepwise):
 
     def _read(self, visit: Visit, evidence: Evidence) -> Tensor:
         """Every latent in the order of time, then all data at once."""
-        past, seen = evidence.features["past"].unbind(1), evidence.features[self.level.name].unbind(1)
+        past, features = evidence.features["past"].unbind(1), evidence.features[self.level.name].unbind(1)
         m, states = self.first(evidence.n), []
-        for t, (c, e) in enumerate(zip(past, seen, strict=True)):
+        for t, (c, e) in enumerate(zip(past, features, strict=True)):
             m = self.level(self.enter(self._carried(m, t), c), e, at(visit, t, evidence.exists(t)))
             states.append(m)
         lags = evidence.features.get("lags")
@@ -122,12 +122,12 @@ class Recurrent(Stepwise):
         return m
 
     def step(self, visit: Visit, evidence: Evidence, state: Tensor, t: int) -> Tensor:
-        here, past, seen = (
+        here, past, features = (
             at(self.flows(visit, evidence), t, evidence.exists(t)),
             evidence.features["past"],
             evidence.features[self.level.name],
         )
-        m = self.level(self.enter(self._carried(state, t), past[:, t]), seen[:, t], here)
+        m = self.level(self.enter(self._carried(state, t), past[:, t]), features[:, t], here)
         lags, observed = (
             None if series is None else series[:, t] for series in (evidence.features.get("lags"), evidence.observed)
         )

@@ -32,8 +32,8 @@ class Attention(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         q, k, v = (self._split(t) for t in self.ask(self.norm(h)).flatten(2).transpose(1, 2).chunk(3, -1))
-        heard = F.scaled_dot_product_attention(q, k, v).movedim(-2, 1).flatten(2)  # (B, N, W)
-        out: Tensor = h + self.out(heard.transpose(1, 2).unflatten(2, h.shape[2:]))
+        mean = F.scaled_dot_product_attention(q, k, v).movedim(-2, 1).flatten(2)  # (B, N, W)
+        out: Tensor = h + self.out(mean.transpose(1, 2).unflatten(2, h.shape[2:]))
         return out
 
     def _split(self, t: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ Renew = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def means(total: Tensor, count: Tensor, codes: Tensor) -> Tensor:
     """Sums over counts; a code that no vector has had for long stays where it is."""
-    seen = (count > GONE)[:, None]
-    return torch.where(seen, total / count.clamp(min=GONE)[:, None], codes)
+    is_used = (count > GONE)[:, None]
+    return torch.where(is_used, total / count.clamp(min=GONE)[:, None], codes)
 
 
 def unit_means(total: Tensor, count: Tensor, codes: Tensor) -> Tensor:

@@ -146,8 +146,8 @@ def zuko_maps(
     passes, device = _COUPLED if coupling else None, torch.get_default_device()
     # Which weights there are is computed from numbers, which must exist.
     with torch.device("cpu"):
-        named = {"affine": MAF, "spline": partial(NSF, bins=bins)}[form]
-        maps = named(channels, context, transforms=transforms, passes=passes, hidden_features=hidden).transform
+        kinds = {"affine": MAF, "spline": partial(NSF, bins=bins)}[form]
+        maps = kinds(channels, context, transforms=transforms, passes=passes, hidden_features=hidden).transform
     _quiet(maps)
     return [each if channels > 1 else _Single(each) for each in maps.to(device).transforms]
 

@@ -93,11 +93,11 @@ class SkipRow(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, h: Tensor, sides: Sequence[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
-        given: list[Tensor] = []
+        skips: list[Tensor] = []
         for j, block in enumerate(self.blocks):
             h = block(h, None if sides is None else F.elu(sides[j]))
-            given.append(h)
-        return h, given
+            skips.append(h)
+        return h, skips
 
 
 class TwoPaths(nn.Module):

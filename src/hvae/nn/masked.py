@@ -30,10 +30,10 @@ def raster_mask(a: int, b: int, size: int, *, strict: bool, mirrored: bool) -> T
     """
     fewer, m = min(a, b), size // 2
     place = (torch.arange(size * size) - (m * size + m)).view(size, size)  # below zero: an earlier pixel
-    seen = torch.arange(a) * fewer // a
+    inputs = torch.arange(a) * fewer // a
     own = torch.arange(b)[:, None] * fewer // b
     mask = (place < 0).to(torch.float32).expand(b, a, size, size).clone()
-    mask[:, :, m, m] = (seen < own if strict else seen <= own).to(torch.float32)
+    mask[:, :, m, m] = (inputs < own if strict else inputs <= own).to(torch.float32)
     return mask.flip(2, 3) if mirrored else mask
 
 

@@ -56,8 +56,8 @@ def colour_mask(a: int, b: int, colours: int, *, strict: bool) -> Tensor:
             [1., 0., 0.],
             [1., 1., 0.]])
     """
-    seen, own = torch.arange(a) % colours, torch.arange(b)[:, None] % colours
-    return (seen < own if strict else seen <= own).to(torch.float32)
+    inputs, own = torch.arange(a) % colours, torch.arange(b)[:, None] % colours
+    return (inputs < own if strict else inputs <= own).to(torch.float32)
 
 
 class RowConv(nn.Module):
@@ -162,11 +162,11 @@ class GatedPixelCNN(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """All parameters at once: (B, C, H, W), (B, S, H, W) -> (B, P, H, W)."""
-        said, v, h, total = self._said(c), x, x, self._told(c)
+        terms, v, h, total = self._said(c), x, x, self._told(c)
         for l, sight in enumerate(self.sights):
-            a = sight.vertical(F.pad(v, (0, 0, sight.reach, 0)), said[l])  # type: ignore[operator, arg-type]
+            a = sight.vertical(F.pad(v, (0, 0, sight.reach, 0)), terms[l])  # type: ignore[operator, arg-type]
             above = torch.cat([sight.top(len(x), x.shape[3]), a[:, :, :-1]], 2)  # type: ignore[operator]
-            g = sight.horizontal(F.pad(h, (sight.reach, 0)), above, said[l])  # type: ignore[operator, arg-type]
+            g = sight.horizontal(F.pad(h, (sight.reach, 0)), above, terms[l])  # type: ignore[operator, arg-type]
             if l:
                 total = total + self.skips[l - 1](g)
             if l < len(self.across):
@@ -176,36 +176,36 @@ class GatedPixelCNN(nn.Module):
     @torch.no_grad()
     def draw(self, x: Tensor, choose: Choose, c: Tensor | None = None) -> Tensor:
         """Images like x, (B, C, H, W), each value by `choose` of its parameters once those before it are known."""
-        x, said, direct = torch.zeros_like(x), self._said(c), self._told(c)
+        x, terms, direct = torch.zeros_like(x), self._said(c), self._told(c)
         rows = [F.pad(x.new_zeros(len(x), s.rows.in_channels, *x.shape[2:]), (0, 0, s.reach, 0)) for s in self._sights]
         for i in range(x.shape[2]):
-            above = self._above(i, rows, said, x)
+            above = self._above(i, rows, terms, x)
             row = _at(direct, 2, i)
-            self._drawn_row(x, i, choose, [above, [_at(s, 2, i) for s in said]], row)
+            self._drawn_row(x, i, choose, [above, [_at(s, 2, i) for s in terms]], row)
         return x
 
     @property
     def _sights(self) -> list[Sight]:
         return [sight for sight in self.sights if isinstance(sight, Sight)]
 
-    def _above(self, i: int, rows: list[Tensor], said: list[Tensor | float], x: Tensor) -> list[Tensor]:
+    def _above(self, i: int, rows: list[Tensor], terms: list[Tensor | float], x: Tensor) -> list[Tensor]:
         """a of row i - 1 in each layer, (B, 2 F, 1, W), whose vertical stack is written into `rows` on the way."""
         if not i:
             return [sight.top(len(x), x.shape[3]) for sight in self._sights]
         new, every = x[:, :, i - 1 : i], []
         for l, sight in enumerate(self._sights):
             rows[l][:, :, sight.reach + i - 1] = new[:, :, 0]
-            a = sight.vertical(rows[l][:, :, i - 1 : i + sight.reach], _at(said[l], 2, i - 1))
+            a = sight.vertical(rows[l][:, :, i - 1 : i + sight.reach], _at(terms[l], 2, i - 1))
             every.append(a)
             new = _added(new, gate(a), l)
         return every
 
     def _drawn_row(self, x: Tensor, i: int, choose: Choose, beside: list[list[Any]], direct: Tensor | float) -> None:
         """Write row i of images, value by value; every layer keeps its own row."""
-        above, said = beside
+        above, terms = beside
         row = [x.new_zeros(len(x), s.left.conv.in_channels, 1, s.reach + x.shape[3]) for s in self._sights]
         for j in range(x.shape[3]):
-            here = [_at(a, 3, j) for a in above], [_at(s, 3, j) for s in said]
+            here = [_at(a, 3, j) for a in above], [_at(s, 3, j) for s in terms]
             for colour in range(x.shape[1]):
                 raw = self._pixel(j, x[place(i, j)], row, here, _at(direct, 3, j))
                 at = place(i, j, slice(colour, colour + 1))
@@ -214,11 +214,11 @@ class GatedPixelCNN(nn.Module):
 
     def _pixel(self, j: int, h: Tensor, row: list[Tensor], here: Any, direct: Tensor | float) -> Tensor:
         """Parameters of one pixel, (B, P, 1, 1), from a row of every layer up to it."""
-        above, said = here
+        above, terms = here
         total = direct
         for l, sight in enumerate(self._sights):
             row[l][:, :, :, sight.reach + j] = h[..., 0]
-            g = sight.horizontal(row[l][..., j : j + sight.reach + 1], above[l], said[l])
+            g = sight.horizontal(row[l][..., j : j + sight.reach + 1], above[l], terms[l])
             if l:
                 total = total + self.skips[l - 1](g)
             if l < len(self.across):

@@ -55,16 +55,16 @@ class Block(nn.Module):
     Arguments: `width` F; `heard`, how many maps of F channels a is made of; `beside` channels of c, 0 for none.
     """
 
-    def __init__(self, width: int, layer: Callable[[int, int], WindowConv], *, heard: int, beside: int) -> None:
+    def __init__(self, width: int, layer: Callable[[int, int], WindowConv], *, inputs: int, beside: int) -> None:
         super().__init__()
         self.first, self.second = layer(2 * width, width), layer(2 * width, 2 * width)
-        self.heard = nn.ModuleList([at_once(2 * heard * width, width)] if heard else [])
+        self.heard = nn.ModuleList([at_once(2 * inputs * width, width)] if inputs else [])
         self.beside = nn.ModuleList([nn.Conv2d(beside, 2 * width, 1, bias=False)] if beside else [])
 
-    def forward(self, h: Tensor, at: Places, heard: Sequence[Tensor], c: Tensor | None) -> Tensor:
+    def forward(self, h: Tensor, at: Places, inputs: Sequence[Tensor], c: Tensor | None) -> Tensor:
         new = at.look(self.first, both_signs(h))
         for layer in self.heard:
-            new = new + layer(both_signs(torch.cat([*heard], 1)))
+            new = new + layer(both_signs(torch.cat([*inputs], 1)))
         new = at.look(self.second, both_signs(new))
         for layer in self.beside:
             assert c is not None
@@ -89,45 +89,45 @@ class Stream(nn.Module):
     """
 
     def __init__(
-        self, width: int, scales: int, blocks: int, *, kernel: tuple[int, int], left: int, heard: int, beside: int
+        self, width: int, scales: int, blocks: int, *, kernel: tuple[int, int], left: int, inputs: int, beside: int
     ) -> None:
         super().__init__()
         layer = partial(WindowConv, kernel=kernel, left=left)
 
         def row(s: int, count: int, maps: int) -> nn.ModuleList:
             c = 0 if s else beside
-            return nn.ModuleList(Block(width, layer, heard=maps, beside=c) for _ in range(count))
+            return nn.ModuleList(Block(width, layer, inputs=maps, beside=c) for _ in range(count))
 
         self.scales = scales
-        self.up = nn.ModuleList(row(s, blocks, heard) for s in range(scales))
+        self.up = nn.ModuleList(row(s, blocks, inputs) for s in range(scales))
         # One more where there is a coarser scale, for what went into the first block.
-        self.down = nn.ModuleList(row(s, blocks + (s + 1 < scales), heard + 1) for s in range(scales))
+        self.down = nn.ModuleList(row(s, blocks + (s + 1 < scales), inputs + 1) for s in range(scales))
         self.shrink = nn.ModuleList(layer(width, width, stride=2) for _ in range(scales - 1))
         self.grow = nn.ModuleList(Twofold(width, width, kernel[1]) for _ in range(scales - 1))
 
-    def run(self, s: int, h: Tensor, at: Places, other: Said, said: Said, c: Tensor | None) -> Tensor:
+    def run(self, s: int, h: Tensor, at: Places, other: Said, outputs: Said, c: Tensor | None) -> Tensor:
         """Scale s and all below it; what the `other` stream has said is heard, what is `said` on the way is noted."""
-        said.up[s], said.down[s] = [], []
+        outputs.up[s], outputs.down[s] = [], []
         trail = [h]
-        for block, heard in self._with_heard(self.up[s], other.up[s], at):
-            h = block(h, at, heard, c)
+        for block, inputs in self._with_heard(self.up[s], other.up[s], at):
+            h = block(h, at, inputs, c)
             trail.append(h)
-            said.up[s].append(h)
-        h = self._coarser(s, h, at, other, said) if s + 1 < self.scales else trail.pop()
-        for block, heard in self._with_heard(self.down[s], other.down[s], at):
-            h = block(h, at, [*heard, trail.pop()], c)
-            said.down[s].append(h)
+            outputs.up[s].append(h)
+        h = self._coarser(s, h, at, other, outputs) if s + 1 < self.scales else trail.pop()
+        for block, inputs in self._with_heard(self.down[s], other.down[s], at):
+            h = block(h, at, [*inputs, trail.pop()], c)
+            outputs.down[s].append(h)
         return h
 
-    def _coarser(self, s: int, h: Tensor, at: Places, other: Said, said: Said) -> Tensor:
+    def _coarser(self, s: int, h: Tensor, at: Places, other: Said, outputs: Said) -> Tensor:
         def inner(small: Tensor, coarse: Places) -> Tensor:
-            return self.run(s + 1, small, coarse, other, said, None)
+            return self.run(s + 1, small, coarse, other, outputs, None)
 
         return at.below(self.shrink[s], self.grow[s], h, inner)  # type: ignore[arg-type]  # what containers hold
 
     @staticmethod
-    def _with_heard(blocks: Any, said: list[Tensor], at: Places) -> Iterator[tuple[Any, list[Tensor]]]:
-        return zip(blocks, [[at.column(t)] for t in said] or [[] for _ in blocks], strict=True)
+    def _with_heard(blocks: Any, outputs: list[Tensor], at: Places) -> Iterator[tuple[Any, list[Tensor]]]:
+        return zip(blocks, [[at.column(t)] for t in outputs] or [[] for _ in blocks], strict=True)
 
 
 class PixelCNNpp(nn.Module):
@@ -150,32 +150,32 @@ class PixelCNNpp(nn.Module):
         super().__init__()
         if min(colours, width, blocks, scales) < 1:
             raise HvaeError(f"expected at least 1 block, scale and channel, got {blocks}, {scales} and {width}")
-        seen = colours + 1  # a map of ones says where the image ends
-        self.above = WindowConv(seen, width, (2, 3), left=1)
-        self.enter = Entry(WindowConv(seen, width, (1, 3), left=1), WindowConv(seen, width, (2, 1), left=0))
-        self.rows = Stream(width, scales, blocks, kernel=(2, 3), left=1, heard=0, beside=beside)
-        self.left = Stream(width, scales, blocks, kernel=(2, 2), left=1, heard=1, beside=beside)
+        inputs = colours + 1  # a map of ones says where the image ends
+        self.above = WindowConv(inputs, width, (2, 3), left=1)
+        self.enter = Entry(WindowConv(inputs, width, (1, 3), left=1), WindowConv(inputs, width, (2, 1), left=0))
+        self.rows = Stream(width, scales, blocks, kernel=(2, 3), left=1, inputs=0, beside=beside)
+        self.left = Stream(width, scales, blocks, kernel=(2, 2), left=1, inputs=1, beside=beside)
         self.leave = at_once(width, parameters)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """All parameters at once: (B, C, H, W), (B, S, H, W) -> (B, P, H, W)."""
-        x, at, said = _with_ones(2 * x - 1), Everywhere(), self._nothing()
-        self.rows.run(0, lowered(self.above, x), at, self._nothing(), said, c)
-        return self._read(self.left.run(0, self.enter(x), at, said, self._nothing(), c))
+        x, at, outputs = _with_ones(2 * x - 1), Everywhere(), self._nothing()
+        self.rows.run(0, lowered(self.above, x), at, self._nothing(), outputs, c)
+        return self._read(self.left.run(0, self.enter(x), at, outputs, self._nothing(), c))
 
     @torch.no_grad()
     def draw(self, like: Tensor, choose: Choose, c: Tensor | None = None) -> Tensor:
         """Images of this shape, (B, C, H, W), each pixel by `choose` of its parameters once those before it are
         known."""
-        size, memory, said = like.shape[2:], Memory(), self._nothing()
+        size, memory, outputs = like.shape[2:], Memory(), self._nothing()
         values, x = torch.zeros_like(like), _with_ones(torch.zeros_like(like))
         for i in range(size[0]):
             row = Here(memory, size, i, 0, size[1])
-            self.rows.run(0, lowered_row(self.above, memory, x, i), row, self._nothing(), said, c)
+            self.rows.run(0, lowered_row(self.above, memory, x, i), row, self._nothing(), outputs, c)
             above = self.enter.row(memory, x, i)
             for j in range(size[1]):
                 h = self.enter.place(memory, x, i, j, above)
-                raw = self._read(self.left.run(0, h, Here(memory, size, i, j), said, self._nothing(), c))
+                raw = self._read(self.left.run(0, h, Here(memory, size, i, j), outputs, self._nothing(), c))
                 values[place(i, j)] = choose(raw, place(i, j))
                 x[:, :-1][place(i, j)] = 2 * values[place(i, j)] - 1
         return values

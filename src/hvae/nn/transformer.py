@@ -60,8 +60,8 @@ class CausalBlock(nn.Module):
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
         return query, key, value
 
-    def _after(self, h: Tensor, seen: Tensor) -> Tensor:
-        h = h + self.dropout(self.answer(seen.transpose(1, 2).flatten(2)))
+    def _after(self, h: Tensor, values: Tensor) -> Tensor:
+        h = h + self.dropout(self.answer(values.transpose(1, 2).flatten(2)))
         return h + self.dropout(self.mlp(self.second(h)))
 
 

@@ -46,8 +46,8 @@ class Level(nn.Module):
 
     def forward(self, level: Tensor) -> Tensor:
         angle = HEARD * level[:, None] * self.frequencies.to(level.dtype)
-        heard = self.first(torch.cat([angle.sin(), angle.cos()], 1))
-        vector: Tensor = F.silu(self.second(F.silu(heard)))
+        angles = self.first(torch.cat([angle.sin(), angle.cos()], 1))
+        vector: Tensor = F.silu(self.second(F.silu(angles)))
         return vector
 
 
@@ -71,10 +71,10 @@ class Waves(nn.Module):
 class Block(nn.Module):
     """A residual block that hears the noise level, (B, a, h, w) and (B, G) -> (B, b, h, w); silent at the start."""
 
-    def __init__(self, a: int, b: int, heard: int, dropout: float) -> None:
+    def __init__(self, a: int, b: int, embedding: int, dropout: float) -> None:
         super().__init__()
         self.norm, self.first = normed(a), conv(a, b)
-        self.hear = nn.Linear(heard, b, bias=False)
+        self.hear = nn.Linear(embedding, b, bias=False)
         self.norm_again, self.dropout = normed(b), nn.Dropout(dropout)
         self.second = scaled(conv(b, b), 0.0)
         self.skip = nn.Identity() if a == b else pointwise(a, b)
@@ -135,10 +135,10 @@ class UNet(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        heard, last = 4 * widths[0], widths[-1]
+        embedding, last = 4 * widths[0], widths[-1]
 
         def block(a: int, b: int) -> nn.Module:
-            one = Block(a, b, heard, dropout)
+            one = Block(a, b, embedding, dropout)
             return Attended(one, b) if everywhere else one
 
         self.level, self.waves = Level(widths[0]), Waves(fourier)
@@ -150,7 +150,7 @@ class UNet(nn.Module):
             self.coarser.append(nn.Identity() if scale == 0 else conv(width, wide, stride=2))
             self.down.append(Blocks(block(wide, wide) for _ in range(blocks)))
             width = wide
-        self.before, self.after = Block(last, last, heard, dropout), Block(last, last, heard, dropout)
+        self.before, self.after = Block(last, last, embedding, dropout), Block(last, last, embedding, dropout)
         self.middle = Attention(last, normed) if middle else nn.Identity()
         for scale in reversed(range(len(widths))):
             wide = widths[scale]

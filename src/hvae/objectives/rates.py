@@ -163,9 +163,9 @@ class FreeBits(RateFilter):
         return _at_least(mean, self.average(mean.detach()), floor)
 
 
-def _at_least(charged: Tensor, seen: Tensor, floor: float) -> Tensor:
+def _at_least(charged: Tensor, rate: Tensor, floor: float) -> Tensor:
     # where, not maximum: at a tie maximum passes half the gradient, and a level at exactly its floor should rest.
-    return torch.where(seen > floor, charged, torch.full_like(charged, floor))
+    return torch.where(rate > floor, charged, torch.full_like(charged, floor))
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def pictures(
     images: Tensor | Datum,
     *,
     temperatures: Sequence[float] = (1.0, 0.85, 0.7, 0.5),
-    held: int = 1,
+    top: int = 1,
     directions: int = 3,
     seed: int = 0,
     progress: Progress = silent,
@@ -59,7 +59,7 @@ def pictures(
         raise HvaeError(f"expected images (N, C, H, W) to draw, got shape {tuple(datum.x.shape)}; give image data")
     jobs = Samples(model, datum, temperatures, seed).jobs()
     if len(datum) > 1:
-        jobs += _Easel(model, datum, tuple(levels(model)), held, directions, seed).jobs()
+        jobs += _Easel(model, datum, tuple(levels(model)), top, directions, seed).jobs()
     result: list[Picture] = []
     for number, (title, job) in enumerate(jobs):
         progress(number, len(jobs), title)

@@ -92,9 +92,9 @@ def _text(value: object) -> str:
 
 
 def _page(data: ReportData) -> str:
-    shown = {key: [p for p in data.pictures if p.section == key] for key in SECTIONS}
+    figures = {key: [p for p in data.pictures if p.section == key] for key in SECTIONS}
     passages = {key: [p for p in data.passages if p.section == key] for key in SECTIONS}
-    sections = [(key, *SECTIONS[key], shown[key], passages[key]) for key in SECTIONS if shown[key] or passages[key]]
+    sections = [(key, *SECTIONS[key], figures[key], passages[key]) for key in SECTIONS if figures[key] or passages[key]]
     return fill("report.html.j2", d=data, sections=sections, status=_status, size=_size)
 
 

@@ -84,8 +84,8 @@ class Seen(Observation):
 
     def start(self) -> Tensor:
         """What is not seen at the mean of what is, for each picture its own."""
-        seen = torch.where(self.seen, self.x, 0.0).flatten(1).sum(1)
-        mean = seen / self.seen.flatten(1).sum(1).clamp_min(1)
+        total = torch.where(self.seen, self.x, 0.0).flatten(1).sum(1)
+        mean = total / self.seen.flatten(1).sum(1).clamp_min(1)
         return torch.where(self.seen, self.x, mean.view(-1, *[1] * (self.x.ndim - 1)))
 
     def each(self, law: Distribution) -> Tensor:

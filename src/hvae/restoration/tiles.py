@@ -124,9 +124,9 @@ def _count(picture: int, tile: int, overlap: int) -> int:
     return 1 + -(-max(0, picture - tile) // (tile - overlap))
 
 
-def _mirrored(side: int, wanted: int, device: torch.device) -> Tensor:
+def _mirrored(side: int, length: int, device: torch.device) -> Tensor:
     """Where each of so many values of a side comes from, (wanted,): there and back again, ends twice."""
-    there = torch.arange(wanted, device=device) % (2 * side)
+    there = torch.arange(length, device=device) % (2 * side)
     return torch.minimum(there, 2 * side - 1 - there)
 
 

@@ -28,8 +28,8 @@ class Change:
     steps: Sequence[str]
 
     def __str__(self) -> str:
-        shown = " and ".join(map(str, self.before[:2])) + " and others" * (len(self.before) > 2)
-        return f"{self.count:,} images of {shown}, brought to {self.after} ({', '.join(self.steps)})"
+        listing = " and ".join(map(str, self.before[:2])) + " and others" * (len(self.before) > 2)
+        return f"{self.count:,} images of {listing}, brought to {self.after} ({', '.join(self.steps)})"
 
     def to_dict(self) -> JSON:
         """Plain values for JSON."""

@@ -28,10 +28,10 @@ def read_by(run: LoadedRun) -> LoadedRun:
     if "imported" in run.description:
         _check_folder(run)
     model = run.config.model
-    wanted = reading(model.family, model.likelihood, PROTOCOLS[run.config.evaluate.protocol].published)
-    if wanted == model.likelihood:
+    likelihood = reading(model.family, model.likelihood, PROTOCOLS[run.config.evaluate.protocol].published)
+    if likelihood == model.likelihood:
         return run
-    config = run.config.override({"model.likelihood": wanted})
+    config = run.config.override({"model.likelihood": likelihood})
     other = replace(run, config=config).build(run.model.shape).to(device_of(run.model))
     other.load_state_dict(run.model.state_dict())
     return replace(run, model=other.eval(), config=config)
@@ -43,8 +43,8 @@ def _check_folder(run: LoadedRun) -> None:
     data, split, root = run.config.data, run.config.evaluate.split, Path(run.config.data.path).expanduser()
     if data.name != "folder" or not root.is_dir() or held_out(data, split):
         return
-    held = {SPLIT_OF.get(place.name.lower()) for place in root.iterdir() if place.is_dir()}
-    lost = [part for part in ("train", split) if part not in held]
+    splits = {SPLIT_OF.get(place.name.lower()) for place in root.iterdir() if place.is_dir()}
+    lost = [part for part in ("train", split) if part not in splits]
     if lost:
         tested = run.description["imported"].get("tested")
         raise HvaeError(

@@ -160,8 +160,8 @@ def device_of(config: RunConfig) -> str:
     """The kind of device that a configuration means on this machine."""
     import torch
 
-    wanted = config.train.accelerator
-    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    choice = config.train.accelerator
+    return choice if choice != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def vouched(words: Iterable[str], overrides: Overrides) -> Trust:

@@ -54,8 +54,8 @@ def for_cell(text: str) -> str:
     'x;\x3d1+1
     'a\udcff\\b
     """
-    seen = for_screen(text) == text
-    if seen and not text.startswith("'") and not _RUNS.search(text):
+    is_plain = for_screen(text) == text
+    if is_plain and not text.startswith("'") and not _RUNS.search(text):
         return text
     return "'" + _RUNS.sub(_spelt, for_screen(text.replace("\\", "\\\\")))
 

@@ -69,12 +69,12 @@ class Studio:
         if name not in VIEWS:
             raise unknown("view", name, VIEWS)
         view, body = VIEWS[name], await _body(request, "application/json")
-        asked = read(view.asked, plain_json(body), "")
-        shown = self._run(asked.run)
+        question = read(view.asked, plain_json(body), "")
+        subject = self._run(question.run)
         try:
-            answer, spent = await self._timed(request, name, lambda: view.answer(shown, asked).pack())
+            answer, spent = await self._timed(request, name, lambda: view.answer(subject, question).pack())
         except Reading:
-            self._read_normal(shown)
+            self._read_normal(subject)
             raise
         return _bytes(answer, spent)
 
@@ -83,17 +83,17 @@ class Studio:
         name = request.path_params["view"]
         if name not in LATENTS:
             raise unknown("view with latents", name, LATENTS)
-        asked = read(VIEWS[name].asked, plain_json(await _body(request, "application/json")), "")
-        shown = self._run(asked.run)
-        content, spent = await self._timed(request, f"latents/{name}", lambda: LATENTS[name](shown.opened, asked))
+        question = read(VIEWS[name].asked, plain_json(await _body(request, "application/json")), "")
+        subject = self._run(question.run)
+        content, spent = await self._timed(request, f"latents/{name}", lambda: LATENTS[name](subject.opened, question))
         return _bytes(content, spent)
 
     async def upload(self, request: Request) -> Response:
         """A picture file, as the page keeps it."""
         number = request.query_params.get("run", "0")
-        shown = self._run(int(number) if number.isdecimal() and len(number) < 5 else -1)
+        subject = self._run(int(number) if number.isdecimal() and len(number) < 5 else -1)
         content = await _body(request, "application/octet-stream")
-        answer, spent = await self._timed(request, "upload", lambda: upload(shown.opened, content).pack())
+        answer, spent = await self._timed(request, "upload", lambda: upload(subject.opened, content).pack())
         return _bytes(answer, spent)
 
     def _run(self, place: int) -> Shown:
@@ -101,9 +101,9 @@ class Studio:
             raise HvaeError(f"expected a run from 0 to {len(self.runs) - 1}, got {place}; load the page again")
         return self.runs[place]
 
-    def _read_normal(self, shown: Shown) -> None:
+    def _read_normal(self, subject: Shown) -> None:
         """Begin to read what is usual for a run when its scores are first asked for."""
-        if not (opened := shown.opened).normal.begun:
+        if not (opened := subject.opened).normal.begun:
             opened.normal.begun = True
             self.desk.later(lambda: opened.normal.read(lambda: opened.subject, self.desk.breathe))
 

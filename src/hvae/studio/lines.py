@@ -38,13 +38,13 @@ def spelled(value: object) -> str:
     return pformat(value, width=100, compact=True, sort_dicts=False)
 
 
-def call(name: str, first: Sequence[str], **named: object) -> str:
+def call(name: str, first: Sequence[str], **options: object) -> str:
     """A call with those of the named arguments that say something.
 
     >>> call("cells", ["run.model"], temperature={"z1": 0.5}, context={})
     "cells(run.model, temperature={'z1': 0.5})"
     """
-    words = [f"{key}={spelled(value)}" for key, value in named.items() if value not in ({}, None)]
+    words = [f"{key}={spelled(value)}" for key, value in options.items() if value not in ({}, None)]
     return f"{name}({', '.join([*first, *words])})"
 
 

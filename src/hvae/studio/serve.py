@@ -49,12 +49,12 @@ def studio(
     from hvae.studio.guard import ENTER, Pass
     from hvae.studio.shown import Shown
 
-    shown = [Shown(place, run, overrides, trust) for place, run in enumerate(runs or _first(tell))]
+    subjects = [Shown(place, run, overrides, trust) for place, run in enumerate(runs or _first(tell))]
     with _listening(port) as door:
         ours = Pass(door.getsockname()[1])
         address = f"http://{HOST}:{ours.port}{ENTER}?token={ours.token}"
         tell(f"studio: {address} (Ctrl-C stops it)")
-        page = Studio(shown, trust)
+        page = Studio(subjects, trust)
         # No grace: an answer that is half way when the studio stops has nobody to read it.
         config = uvicorn.Config(
             page.app(ours),

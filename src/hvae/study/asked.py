@@ -44,12 +44,14 @@ class Asked:
     overrides: Overrides = field(default_factory=dict)
 
 
-def whole(run: LoadedRun, asked: Asked, source: str | Path | Source) -> InputImages:
+def whole(run: LoadedRun, request: Asked, source: str | Path | Source) -> InputImages:
     """Pictures in the form of the model: evenly over a split, which may be sorted by class, the first of others."""
     spread = is_split(source)
-    brought = images(run, source, asked.overrides, sys.maxsize if spread else asked.number, asked.context, "restore")
-    apart = max(1, len(brought.split) // asked.number) if spread else 1
-    return brought.some(range(0, len(brought.split), apart)[: asked.number])
+    inputs = images(
+        run, source, request.overrides, sys.maxsize if spread else request.number, request.context, "restore"
+    )
+    apart = max(1, len(inputs.split) // request.number) if spread else 1
+    return inputs.some(range(0, len(inputs.split), apart)[: request.number])
 
 
 def array(data: str | Path | Source, number: int) -> Tensor | None:
@@ -75,23 +77,23 @@ Form = Sequence[int | None]
 """The shape of a datum; None where any number will do."""
 
 
-def observed(run: LoadedRun, asked: Asked, form: Form) -> tuple[Tensor, tuple[str, ...]]:
+def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[str, ...]]:
     """Pictures as they were seen, (N, *form), every page of each file, and what was done to them."""
     from hvae.data import load
 
-    if is_split(asked.data):
-        raise HvaeError(f"the run's own {asked.data} data are whole; add --degrade, or name pictures to restore")
-    floats = array(asked.data, asked.number)
+    if is_split(request.data):
+        raise HvaeError(f"the run's own {request.data} data are whole; add --degrade, or name pictures to restore")
+    floats = array(request.data, request.number)
     if floats is not None:
         return _formed(floats, form), ()
-    if not isinstance(asked.data, str | Path):
-        raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(asked.data).__name__}")
-    config = files(run, str(asked.data))
+    if not isinstance(request.data, str | Path):
+        raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(request.data).__name__}")
+    config = files(run, str(request.data))
     # Of a finer grid than the data's: means and noise fall between its values.
     data = load(replace(config, **_wished(form), bits=max(EIGHT, run.bits), pages="all"))
     split = (data.test if len(data.test) else data.train).fixed(0)
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
-    taken = min(asked.number, len(split))
+    taken = min(request.number, len(split))
     rest = (f"the first {taken:,} of {len(split):,} pictures; -n takes more",) if taken < len(split) else ()
     return _formed(split.pictures(range(taken)), form), counts + rest
 
@@ -108,10 +110,10 @@ def _wished(form: Form) -> PictureKeys:
 
 def _formed(y: Tensor, form: Form) -> Tensor:
     shape = tuple(y.shape[1:])
-    fits = len(shape) == len(form) and all(wanted in (None, got) for wanted, got in zip(form, shape, strict=True))
+    fits = len(shape) == len(form) and all(expected in (None, got) for expected, got in zip(form, shape, strict=True))
     if not fits or not y.numel():
-        wanted = ", ".join("any" if side is None else str(side) for side in form)
-        raise HvaeError(f"expected what is seen of shape (N, {wanted}), got {tuple(y.shape)}")
+        expected = ", ".join("any" if side is None else str(side) for side in form)
+        raise HvaeError(f"expected what is seen of shape (N, {expected}), got {tuple(y.shape)}")
     if not bool(y.isfinite().all()):
         raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
     return y

@@ -80,11 +80,11 @@ def augment(
     size = 4 * sum(counts) * prod(where.run.model.shape)
     check_memory(size, f"drawing {sum(counts):,} pictures", "ask for fewer with --per-class")
     wish = Wish(counts=counts, levels=levels, temperature=temperatures, pixels=pixels, seed=seed)
-    shown = bars(progress)
-    with shown.bar("pictures") as tick:
+    watched = bars(progress)
+    with watched.bar("pictures") as tick:
         augmentation = _drawn(where.model(), without_chance(train), titles, wish, tick)
     if test is not None:
-        with shown.bar("classifier with and without") as tick:
+        with watched.bar("classifier with and without") as tick:
             augmentation = _judged(augmentation, without_chance(train), test, seeds, tick)
     if out is not None:
         augmentation.write(Path(out))
@@ -180,9 +180,9 @@ def _batch(model: Model, train: Images, k: int, n: int, wish: Wish, seed: int) -
     from hvae.explore.sample import sample_pixels
 
     draw, rows = sample_pixels if wish.pixels else sample, at_once(model)
-    held = _held(model, train, k, n, wish, seed) if wish.levels else {}
+    pins = _held(model, train, k, n, wish, seed) if wish.levels else {}
     context = {LABEL: torch.full((n,), k)}
-    pictures = draw(model, n, context=context, temperature=wish.temperature, given=held, seed=seed, chunk=rows)
+    pictures = draw(model, n, context=context, temperature=wish.temperature, given=pins, seed=seed, chunk=rows)
     return pictures.cpu()
 
 
@@ -198,8 +198,8 @@ def _held(model: Model, train: Images, k: int, n: int, wish: Wish, seed: int) ->
     own = (labels == k).nonzero().flatten()
     if not len(own):
         raise HvaeError(f"class {k} has no training picture to take {', '.join(wish.levels)} from; leave --levels out")
-    chosen = own[torch.randint(len(own), (n,), generator=torch.Generator().manual_seed(seed))]
-    return of_levels(wish.levels, encode(model, train.batch(chosen), seed=seed))
+    rows = own[torch.randint(len(own), (n,), generator=torch.Generator().manual_seed(seed))]
+    return of_levels(wish.levels, encode(model, train.batch(rows), seed=seed))
 
 
 def _judged(augmentation: Augmentation, train: Images, test: Images, seeds: int, tick: Tick) -> Augmentation:

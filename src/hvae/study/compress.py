@@ -147,11 +147,11 @@ def _lossless(
 ) -> Compression:
     settings = job.settings if job.fineness is None else replace(job.settings, fineness=job.fineness)
     codec = codec_of(run, place, job.context)
-    given = gathered(sources, run, job.number, job.data, tell)
-    codec = codec.sized(tile_shape(job.tile, given.pictures, codec.shape))
+    inputs = gathered(sources, run, job.number, job.data, tell)
+    codec = codec.sized(tile_shape(job.tile, inputs.pictures, codec.shape))
     book = calibrated(run, codec, settings.fineness, job.data) if job.calibrate else stored_book(run, job.fineness)
-    result = codec.compress(given.pictures, settings, book=book, tick=progress)
-    return _compression(given, result, run.bits, _rivals(given.pictures, codec.bits))
+    result = codec.compress(inputs.pictures, settings, book=book, tick=progress)
+    return _compression(inputs, result, run.bits, _rivals(inputs.pictures, codec.bits))
 
 
 def _in_time(
@@ -163,28 +163,28 @@ def _in_time(
     for name in (name for name, value in only_pictures.items() if value):
         raise HvaeError(f"--{name} is for pictures, and {run.folder} is of sequences; leave it out")
     codec, form = series.codec_of(run, place, job.context), form_of(run)
-    given = series.gathered(sources, run, job.number, job.data, tell)
+    data = series.gathered(sources, run, job.number, job.data, tell)
     fineness = job.fineness or job.settings.fineness
-    result = codec.compress(given.series, fineness=fineness, verify=job.settings.verify, tick=progress)
-    values = sum(len(one.samples()) for one in given.series)
-    own = f"{given.files:,} file{'s' * (given.files != 1)}" if given.files else f"{values:,} values of {run.bits} bits"
+    result = codec.compress(data.series, fineness=fineness, verify=job.settings.verify, tick=progress)
+    values = sum(len(one.samples()) for one in data.series)
+    own = f"{data.files:,} file{'s' * (data.files != 1)}" if data.files else f"{values:,} values of {run.bits} bits"
     return Compression(
         file=Path(),
-        pictures=len(given.series),
-        bytes_in=given.size if given.files else -(-values * run.bits // 8),
+        pictures=len(data.series),
+        bytes_in=data.size if data.files else -(-values * run.bits // 8),
         bytes_in_of=own,
         result=result,
-        rivals=series.rivals(given, form, run.bits),
+        rivals=series.rivals(data, form, run.bits),
     )
 
 
 def _compression(
-    given: Input, result: Compressed | Lossy, bits: int, rivals: Mapping[str, int] | None = None
+    inputs: Input, result: Compressed | Lossy, bits: int, rivals: Mapping[str, int] | None = None
 ) -> Compression:
-    size, of = given.weight(bits)
+    size, of = inputs.weight(bits)
     return Compression(
         file=Path(),
-        pictures=len(given.pictures),
+        pictures=len(inputs.pictures),
         bytes_in=size,
         bytes_in_of=of,
         result=result,
@@ -198,9 +198,9 @@ def _lossy(
     assert job.quality is not None, "a lossy run has a quality by now"
     codec = lossy_codec_of(run, place, job.context)
     keep = depth_of(job.quality, codec.levels)
-    given = gathered(sources, run, job.number, job.data, tell)
-    result = codec.compress(given.pictures, keep, verify=job.settings.verify, tick=progress)
-    return _compression(given, result, run.bits)
+    inputs = gathered(sources, run, job.number, job.data, tell)
+    result = codec.compress(inputs.pictures, keep, verify=job.settings.verify, tick=progress)
+    return _compression(inputs, result, run.bits)
 
 
 def _rivals(pictures: Sequence[Picture], bits: int) -> dict[str, int]:

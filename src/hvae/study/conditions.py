@@ -36,18 +36,18 @@ def classes_of(run: LoadedRun) -> Classes:
     return lambda: load(run.config.data).classes
 
 
-def numbers(model: Model, named: Named, classes: Classes) -> Context:
+def numbers(model: Model, values: Named, classes: Classes) -> Context:
     """The context in numbers.
 
     A whole number is the number of a class, any other text its name.  Raises HvaeError for a condition that the model
     does not have, and a value that is no number and no class.
     """
-    for name in named:
+    for name in values:
         if name not in model.conditions:
             raise _unasked(name, model)
     return {
         name: _read(name, value, model.conditions[name], classes) if isinstance(value, str) else value
-        for name, value in named.items()
+        for name, value in values.items()
     }
 
 
@@ -106,49 +106,49 @@ def complete_data(model: Model, split: Split | SequenceSplit) -> None:
             )
 
 
-def under(brought: Brought, model: Model, context: Context) -> Brought:
+def under(inputs: Brought, model: Model, context: Context) -> Brought:
     """The data with the context that a model asks for, {name: (N, ...)}: the user's, else what they bring themselves.
 
     Raises HvaeError where neither says enough, and where values do not fit.
     """
     import torch
 
-    n, cpu = len(brought.split), torch.device("cpu")
-    every: Context = {**brought.split.known, **brought.context, **context}
+    n, cpu = len(inputs.split), torch.device("cpu")
+    every: Context = {**inputs.split.known, **inputs.context, **context}
     rows = {}
     for name, condition in model.conditions.items():
         if name in every:
             rows[name] = condition.rows(name, every[name], n, cpu)
         elif not condition.optional:
             raise _missing(name, condition, ", and the data bring none")
-    return replace(brought, context=rows)
+    return replace(inputs, context=rows)
 
 
-def by_name(brought: InputImages, model: Model, classes: Classes) -> InputImages:
+def by_name(inputs: InputImages, model: Model, classes: Classes) -> InputImages:
     """A user's images with their labels by the names of the run's classes; without any where they name others.
 
     Labels without names stay as they are.
     """
     import torch
 
-    labels = brought.split.labels
-    if LABEL not in model.conditions or labels is None or not brought.classes:
-        return brought
+    labels = inputs.split.labels
+    if LABEL not in model.conditions or labels is None or not inputs.classes:
+        return inputs
     titles = list(classes())
-    if not titles or list(brought.classes) == titles:
-        return brought
-    if not set(brought.classes) <= set(titles):
-        return replace(brought, split=replace(brought.split, labels=None))
-    places = torch.tensor([titles.index(title) for title in brought.classes])
-    return replace(brought, split=replace(brought.split, labels=places[labels]))
+    if not titles or list(inputs.classes) == titles:
+        return inputs
+    if not set(inputs.classes) <= set(titles):
+        return replace(inputs, split=replace(inputs.split, labels=None))
+    places = torch.tensor([titles.index(title) for title in inputs.classes])
+    return replace(inputs, split=replace(inputs.split, labels=places[labels]))
 
 
-def other_classes(brought: InputImages, model: Model, classes: Sequence[str]) -> str:
+def other_classes(inputs: InputImages, model: Model, classes: Sequence[str]) -> str:
     """The remark that labels of a data set mean other classes than the run's; empty where they do not."""
-    used = LABEL in model.conditions and brought.split.labels is not None
-    if not used or not brought.classes or list(brought.classes) == list(classes):
+    used = LABEL in model.conditions and inputs.split.labels is not None
+    if not used or not inputs.classes or list(inputs.classes) == list(classes):
         return ""
     return (
-        f"the labels of {brought.origin.provenance.name} mean other classes than those of the run; they are taken as "
+        f"the labels of {inputs.origin.provenance.name} mean other classes than those of the run; they are taken as "
         "they are: name one for all with --context"
     )

@@ -78,15 +78,15 @@ def decompress(
         if part.file.header.order == IN_TIME:
             return _sequences(part.file, out, job, started)
         check_destination(out, part.file.header, only)
-        shown = _decoded(part, job)
-        files = write_pictures(shown.pictures, out, part.file.header.bits)
+        result = _decoded(part, job)
+        files = write_pictures(result.pictures, out, part.file.header.bits)
     return Decompression(
         out=out,
         files=tuple(files),
-        pictures=len(shown.pictures),
+        pictures=len(result.pictures),
         seconds=time.perf_counter() - started,
-        levels=shown.levels,
-        levels_written=shown.written,
+        levels=result.levels,
+        levels_written=result.written,
     )
 
 

@@ -60,8 +60,8 @@ def evaluate(
     """
     check_own(run, "evaluate")
     hear = tell or silent
-    chosen = {} if measures is None else {"evaluate.measures": _joined(measures)}
-    keys = {**(overrides or {}), **chosen}
+    choice = {} if measures is None else {"evaluate.measures": _joined(measures)}
+    keys = {**(overrides or {}), **choice}
     words = vouched(trust, keys)
     with trusting(*words.words):
         subject = open_run(run, keys, hear, words)
@@ -145,8 +145,8 @@ def able(subject: Subject, names: Iterable[str]) -> list[str]:
 def with_measures(subject: Subject, names: Iterable[str]) -> Subject:
     """The subject with some more measures asked for, of which those that are not possible are left out."""
     config = subject.run.config
-    chosen = ",".join(dict.fromkeys([*config.evaluate.measures, *able(subject, names)]))
-    return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": chosen})))
+    measures = ",".join(dict.fromkeys([*config.evaluate.measures, *able(subject, names)]))
+    return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": measures})))
 
 
 def judged(subject: Subject, evaluation: Evaluation) -> Evaluation:

@@ -96,39 +96,39 @@ def write_features(
     at_least(0, draws, "draws")
     where = place(run, overrides, trust)
     shapes = shapes_of(levels, where.run.model)
-    brought = images(where.run, data, where.overrides, number or 10**9, entries(context), "features")
-    chosen, model = without_chance(brought), where.model()
+    inputs = images(where.run, data, where.overrides, number or 10**9, entries(context), "features")
+    some, model = without_chance(inputs), where.model()
     about = About(
         levels=shapes,
         pool=pool,
         draws=draws,
         seed=seed,
         weights=digest(model.state_dict()),
-        images=str(data) if isinstance(data, str | Path) else brought.origin.provenance.source,
+        images=str(data) if isinstance(data, str | Path) else inputs.origin.provenance.source,
     )
-    _write(path, model, chosen, about, levels, bars(progress))
-    return _summary(path, brought, about)
+    _write(path, model, some, about, levels, bars(progress))
+    return _summary(path, inputs, about)
 
 
-def _write(path: Path, model: Model, chosen: Images, about: About, levels: Sequence[str], progress: Bars) -> None:
+def _write(path: Path, model: Model, images: Images, about: About, levels: Sequence[str], progress: Bars) -> None:
     from hvae.explore.features import features
 
-    batches, labels = chosen.batches(at_once(model)), chosen.split.labels
+    batches, labels = images.batches(at_once(model)), images.split.labels
     batches_of_rows = features(model, batches, levels=levels, pool=about.pool, draws=about.draws, seed=about.seed)
-    with writing(path, len(chosen), about) as sink, progress.bar("features") as tick:
+    with writing(path, len(images), about) as sink, progress.bar("features") as tick:
         for done, some in enumerate(batches_of_rows, 1):
             rows = slice((done - 1) * batches.size, done * batches.size)
             sink.take(some, None if labels is None else labels[rows])
             tick(done, len(batches))
 
 
-def _summary(path: Path, brought: InputImages, about: About) -> FeatureFile:
+def _summary(path: Path, inputs: InputImages, about: About) -> FeatureFile:
     widths = {name: shape[0] if about.pool == "mean" and shape else prod(shape) for name, shape in about.levels.items()}
     return FeatureFile(
         file=path,
-        number=len(brought.split),
+        number=len(inputs.split),
         about=about,
         widths=widths,
-        change=brought.change,
-        notes=tuple(brought.notes()),
+        change=inputs.change,
+        notes=tuple(inputs.notes()),
     )

@@ -90,20 +90,20 @@ def forgetting(
     is still there); `count`, so many data of each set, evenly over it; `seed` of the draws.  Raises HvaeError for data
     of another form and for models of sequences.
     """
-    shown, hear = bars(progress), tell or silent
+    watched, hear = bars(progress), tell or silent
     subject = open_run(run, overrides or {}, hear)
     if subject.run.model.timed:
         raise HvaeError(f"--on compares bounds of pictures, and {run} is a model of sequences; name a run of pictures")
     parent = str(before or _parent(subject))
     earlier = open_run(parent, overrides or {}, hear) if parent else None
-    brought = [_images(subject, source, count) for source in on]
+    inputs = [_images(subject, source, count) for source in on]
     sets = []
-    for source, some in zip(on, brought, strict=True):
-        after = _bounds(subject, some, f"{source}", seed, shown)
+    for source, some in zip(on, inputs, strict=True):
+        after = _bounds(subject, some, f"{source}", seed, watched)
         if earlier is None:
             sets.append(_remembered(source, after))
         else:
-            sets.append(_remembered(source, after, _bounds(earlier, some, f"{source}, before", seed, shown)))
+            sets.append(_remembered(source, after, _bounds(earlier, some, f"{source}, before", seed, watched)))
     return Forgetting(str(run), parent, tuple(sets))
 
 
@@ -116,18 +116,18 @@ def _parent(subject: Subject) -> str:
 def _images(subject: Subject, source: str | Path, count: int) -> Images:
     """So many data of a set, evenly over it, in the form of the model."""
     name = str(source)
-    brought = images(subject, plain(subject.run.config.data, subject.images), name)  # type: ignore[arg-type]
-    every = max(1, len(brought.split) // count)
-    return without_chance(brought.some(range(0, len(brought.split), every)[:count]))
+    inputs = images(subject, plain(subject.run.config.data, subject.images), name)  # type: ignore[arg-type]
+    every = max(1, len(inputs.split) // count)
+    return without_chance(inputs.some(range(0, len(inputs.split), every)[:count]))
 
 
-def _bounds(subject: Subject, some: Images, what: str, seed: int, shown: Bars) -> Tensor:
+def _bounds(subject: Subject, some: Images, what: str, seed: int, watched: Bars) -> Tensor:
     """The ELBO of each datum in nats, (N,)."""
     from hvae.metrics.outliers import measure
 
     model = subject.run.model
     rows = min(subject.config.batch, safe_rows(model, some.batch([0])))
-    with shown.bar(f"ELBO of {what}") as tick:
+    with watched.bar(f"ELBO of {what}") as tick:
         measured = measure(model, some.batches(rows), bits=subject.run.bits, cuts=(), seed=seed, progress=tick)
     return measured.log_p
 

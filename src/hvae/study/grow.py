@@ -116,7 +116,7 @@ def grow(
 
     Raises HvaeError before any work for a family that cannot grow, and for what cannot be trained.
     """
-    hear, shown, keys = tell or silent, bars(progress), dict(overrides or {})
+    hear, watched, keys = tell or silent, bars(progress), dict(overrides or {})
     where, folder = place(run, {}, trust), Path(out)
     old = where.run
     _check(old, levels, freeze)
@@ -124,7 +124,7 @@ def grow(
     free(folder)
     config = _configured(old, str(run), str(data), levels, latent, keys)
     new = _loaded(old, config)
-    novelty = _novelty(old, data, config, quantile, trust, shown) if if_novel else None
+    novelty = _novelty(old, data, config, quantile, trust, watched) if if_novel else None
     if novelty:
         hear(str(novelty))
     if novelty and not novelty.is_novel:
@@ -134,7 +134,7 @@ def grow(
         config = config.override({"train.only": _parts(old, config)})
     count = len(new.train) if replays is None else replays
     if count:
-        with shown.bar("samples of the old model") as tick:
+        with watched.bar("samples of the old model") as tick:
             file = _replay(where.model(), new.train, count, folder, seed, tick)
         config = config.override({"data.replay": str(file)})
     done = train(config, out=folder, trust=trust, progress=progress, tell=tell)
@@ -180,11 +180,11 @@ def _loaded(run: LoadedRun, config: RunConfig) -> ImageData:
 
 
 def _novelty(
-    run: LoadedRun, data: str | Path, config: RunConfig, quantile: float, trust: Sequence[str], shown: Bars
+    run: LoadedRun, data: str | Path, config: RunConfig, quantile: float, trust: Sequence[str], watched: Bars
 ) -> Novelty:
     where = {key: value for key, value in vars(config.data).items() if key == "root" and value}
     moved = {f"data.{key}": value for key, value in where.items()}
-    scores = score(run, data, by="nll", quantile=quantile, overrides=moved, trust=trust, progress=shown)
+    scores = score(run, data, by="nll", quantile=quantile, overrides=moved, trust=trust, progress=watched)
     count = len(scores)
     return Novelty(beyond=scores.foreign / count, quantile=quantile, threshold=scores.threshold, number=count)
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from hvae.runs.sequences import InputSequences
 
 
-def without_chance(brought: InputImages | InputSequences) -> Images:
+def without_chance(inputs: InputImages | InputSequences) -> Images:
     """Data that were brought to the form of a model, drawn once where batches would be drawn each time."""
-    return Images(brought.split.fixed(0), brought.context)
+    return Images(inputs.split.fixed(0), inputs.context)
 
 
 class Batched(Protocol):

@@ -111,15 +111,15 @@ def encode_images(
     how = draw.mode if mode else draw.posterior
     if where.run.model.timed:
         return _encoded_sequences(where, data, path, number, how, seed, entries(context))
-    brought = images(where.run, data, where.overrides, number, entries(context), "encode")
-    chosen, model = without_chance(brought), where.model()
-    datum = chosen.batch(range(len(chosen)))
+    inputs = images(where.run, data, where.overrides, number, entries(context), "encode")
+    some, model = without_chance(inputs), where.model()
+    datum = some.batch(range(len(some)))
     values = explore.encode(model, datum, draw=how, seed=seed)
-    source = str(data) if isinstance(data, str | Path) else brought.origin.provenance.source
+    source = str(data) if isinstance(data, str | Path) else inputs.origin.provenance.source
     weights = digest(model.state_dict())
-    content = LatentFile(values=values, context=brought.context, weights=weights, images=source, mode=mode, seed=seed)
+    content = LatentFile(values=values, context=inputs.context, weights=weights, images=source, mode=mode, seed=seed)
     write_latents(path, content)
-    return Encoded(file=path, values=values, change=brought.change, notes=tuple(brought.notes()))
+    return Encoded(file=path, values=values, change=inputs.change, notes=tuple(inputs.notes()))
 
 
 def _encoded_sequences(
@@ -178,7 +178,7 @@ def decode_file(
     return Decoded(out=path, pictures=pictures, given=tuple(content.values))
 
 
-def _context(where: Place, content: LatentFile, latents: str | Path, named: Named, tell: Tell | None) -> Context:
+def _context(where: Place, content: LatentFile, latents: str | Path, values: Named, tell: Tell | None) -> Context:
     """The context that latents are decoded under: the user's, else that of their file; tells of another model's."""
     from hvae.weights import digest
 
@@ -186,7 +186,7 @@ def _context(where: Place, content: LatentFile, latents: str | Path, named: Name
     if tell and content.weights not in ("", digest(model.state_dict())):
         tell(f"{latents} holds latents of another model than {where.run.folder}; expect no likeness")
     stored = {name: rows for name, rows in content.context.items() if name in model.conditions}
-    context = {**stored, **numbers(model, named, classes_of(where.run))}
+    context = {**stored, **numbers(model, values, classes_of(where.run))}
     complete(model, context)
     return context
 
@@ -203,8 +203,8 @@ def _decoded_sequences(
 ) -> Decoded:
     arrays, about = read_arrays_of(latents)
     values = _context(where, about, latents, context, tell)
-    sequences, held = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, values)
-    return Decoded(out=out, pictures=sequences, given=held, noun="sequences")
+    sequences, pins = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, values)
+    return Decoded(out=out, pictures=sequences, given=pins, noun="sequences")
 
 
 def images(
@@ -225,8 +225,8 @@ def images(
     if run.model.timed:
         raise HvaeError(f"{command}: {run.folder} is a model of sequences, and images are expected; name one of those")
     values = numbers(run.model, context, classes_of(run))
-    brought = under(_read(run, source, overrides), run.model, values)
-    return brought.some(range(min(number, len(brought.split))))
+    inputs = under(_read(run, source, overrides), run.model, values)
+    return inputs.some(range(min(number, len(inputs.split))))
 
 
 def _read(run: LoadedRun, source: str | Path | Source, overrides: Overrides) -> InputImages:

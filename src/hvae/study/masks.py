@@ -111,6 +111,6 @@ def _brush(path: Path, shape: Sequence[int]) -> Tensor:
     with opened(path) as image:
         grey = np.array(upright(image).convert("L"))
     if grey.shape != tuple(shape[1:]):
-        got, wanted = (f"{wide} x {high}" for high, wide in (grey.shape, shape[1:]))
-        raise HvaeError(f"--mask: expected a picture of {wanted}, the size of the model's, got {path} of {got}")
+        got, expected = (f"{wide} x {high}" for high, wide in (grey.shape, shape[1:]))
+        raise HvaeError(f"--mask: expected a picture of {expected}, the size of the model's, got {path} of {got}")
     return torch.from_numpy(grey >= HALF)

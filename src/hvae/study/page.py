@@ -25,7 +25,7 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
     """Everything that the page of a run shows; its pictures are drawn here."""
     loaded = subject.run
     folder, provenance = loaded.folder, read_provenance(loaded.folder)
-    shown, passages = _exhibits(subject, watched)
+    exhibits, passages = _exhibits(subject, watched)
     return ReportData(
         title=f"{loaded.config.model.family} on {evaluation.data.name}",
         summary=_summary(subject, provenance),
@@ -37,7 +37,7 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
         level_notes=evaluation.notes(),
         sheets=evaluation.sheets(),
         agreement=evaluation.agreement(),
-        pictures=[*shown, *_figures(folder, evaluation)],
+        pictures=[*exhibits, *_figures(folder, evaluation)],
         passages=passages,
         noun="sequence" if loaded.model.timed else "image",
         data=evaluation.data.to_dict(),
@@ -168,6 +168,6 @@ def _pictures(subject: Subject, watched: Bars) -> list[Picture]:
     model, data = subject.run.model, subject.images
     split = getattr(data, subject.config.split) if subject.no_data() else subject.split
     images = split.batch(range(min(IMAGES, len(split))))
-    held = max(1, min(subject.config.held, len(names(model)) - 1))
+    top = max(1, min(subject.config.held, len(names(model)) - 1))
     with watched.bar("pictures") as tick:
-        return pictures(model, images, held=held, seed=subject.config.seed, progress=tick)
+        return pictures(model, images, top=top, seed=subject.config.seed, progress=tick)

@@ -68,8 +68,8 @@ def safe(name: str, suffix: str, number: int) -> PurePosixPath:
 def _part(part: str) -> str:
     """A name between slashes without what is not seen, drives, and the dots and spaces at its end that lead upwards or
     that some systems drop.  Bytes that are no text become question marks."""
-    seen = "".join(filter(is_seen, part.encode(errors="replace").decode()))
-    plain = re.sub(r"^([A-Za-z]:)+", "", seen)
+    text = "".join(filter(is_seen, part.encode(errors="replace").decode()))
+    plain = re.sub(r"^([A-Za-z]:)+", "", text)
     return plain.encode()[:_LONGEST].decode(errors="ignore").rstrip(". ")
 
 

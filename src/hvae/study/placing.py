@@ -63,14 +63,14 @@ def at_once(model: Model) -> int:
     return min(CHUNK, safe_rows(model, Datum(torch.zeros(1, *model.shape), context)))
 
 
-def every(asked: float | Mapping[str, float], model: Model) -> dict[str, float]:
+def every(temperature: float | Mapping[str, float], model: Model) -> dict[str, float]:
     """One number a level, top first, as a temperature; 1 where none is asked for.
 
     Names that the model does not have are kept for `sample` to refuse.
     """
     from hvae.walk import names
 
-    by_level = by_rest(asked)
+    by_level = by_rest(temperature)
     rest = by_level.pop(REST, 1.0)
     return {**dict.fromkeys(names(model), rest), **by_level}
 

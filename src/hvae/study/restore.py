@@ -79,7 +79,7 @@ def restore(
     noise = own_noise(where.run, task) if noise is None else noise
     least = 0 if noise == OWN else STEPS
     effort = Effort(draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels)
-    asked = Asked(
+    request = Asked(
         task=task,
         data=data,
         mask=mask,
@@ -91,7 +91,7 @@ def restore(
         context=entries(context),
         overrides=where.overrides,
     )
-    target = _task(where.run, asked, draws)
+    target = _task(where.run, request, draws)
     restored, passes = walked(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
     restoration = Restoration(task=task, way=way, seed=seed, passes=passes, target=target, restored=restored)
     if out is not None:
@@ -108,9 +108,9 @@ def _check_way(name: str, task: str, work: Mapping[str, int | None]) -> None:
     if name != REFINE and task not in CHAINS:
         raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} choose --way refine")
     for option, least in (("draws", 1), ("steps", 0), ("sweeps", 1)):
-        asked = work[option]
-        if asked is not None and asked < least:
-            raise HvaeError(f"--{option}: expected at least {least}, got {asked}")
+        value = work[option]
+        if value is not None and value < least:
+            raise HvaeError(f"--{option}: expected at least {least}, got {value}")
 
 
 def _refine(effort: Effort, own_noise: bool) -> Way:
@@ -135,10 +135,10 @@ def _metropolis(effort: Effort, own_noise: bool) -> Way:
 WAYS: dict[str, Callable[[Effort, bool], Way]] = {REFINE: _refine, "gibbs": _gibbs, "metropolis": _metropolis}
 
 
-def _task(run: LoadedRun, asked: Asked, draws: int) -> Task:
-    if asked.number < 1:
-        raise HvaeError(f"--number: expected at least 1, got {asked.number}")
-    target = task(run, asked)
+def _task(run: LoadedRun, request: Asked, draws: int) -> Task:
+    if request.number < 1:
+        raise HvaeError(f"--number: expected at least 1, got {request.number}")
+    target = task(run, request)
     needed = 8 * draws * rows_of(target) * prod(run.model.shape)
     check_memory(
         needed, f"{draws:,} draws of {len(target.observation):,} pictures", "take fewer --draws, or fewer with -n"

@@ -131,8 +131,8 @@ class Restoration:
         truth = {} if self.target.truth is None else {"whole": self.target.truth}
         spread = self.deviation / self.deviation.max().clamp_min(1e-12)
         draws = {f"draw {i + 1}": self.draws[:, i] for i in range(min(DRAWS, self.draws.shape[1]))}
-        seen = self._shown()
-        return {**truth, "seen": seen, "best": self.best, "mean": self.mean, "deviation": spread, **draws}
+        inputs = self._shown()
+        return {**truth, "seen": inputs, "best": self.best, "mean": self.mean, "deviation": spread, **draws}
 
     def _shown(self) -> Tensor:
         """What is seen, in the form of the pictures: grey where hidden, and enlarged by its pixels."""
@@ -140,6 +140,6 @@ class Restoration:
         import torch.nn.functional as F
 
         shape = self.draws.shape[2:]
-        seen = torch.nan_to_num(self._observed(), 0.5).clamp(0, 1)
-        enlarged = F.interpolate(seen, size=tuple(shape[1:]), mode="nearest")
+        values = torch.nan_to_num(self._observed(), 0.5).clamp(0, 1)
+        enlarged = F.interpolate(values, size=tuple(shape[1:]), mode="nearest")
         return enlarged.expand(-1, shape[0], -1, -1)

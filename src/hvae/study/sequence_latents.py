@@ -57,8 +57,8 @@ def encoded(model: Model, sequences: InputSequences, draw: Draw, seed: int) -> t
     file."""
     from hvae import explore
 
-    chosen = without_chance(sequences)
-    values = explore.encode(model, chosen.batch(range(len(chosen))), draw=draw, seed=seed)
+    some = without_chance(sequences)
+    values = explore.encode(model, some.batch(range(len(some))), draw=draw, seed=seed)
     return laid_out(values, sequences.split.lengths)
 
 
@@ -131,21 +131,21 @@ def _visited(model: Model, steps: int) -> dict[str, list[int]]:
     return _ticks({pin(record.key): None for record in trace.latents})
 
 
-def _apart(name: str, array: Any, counts: Any, wanted: list[int], path: Path) -> Any:
+def _apart(name: str, array: Any, counts: Any, steps: list[int], path: Path) -> Any:
     """The ticks of a level, sequence by sequence, (N, K, D); (N, D) of a level of the whole."""
     if not np.isfinite(array).all():
         raise HvaeError(f"{path}: expected finite numbers, got others in {name}")
-    if not any(wanted):
-        if len(array) != len(wanted):
-            raise HvaeError(f"{path}: expected a row of {name} for each of {len(wanted)} sequences, got {len(array)}")
+    if not any(steps):
+        if len(array) != len(steps):
+            raise HvaeError(f"{path}: expected a row of {name} for each of {len(steps)} sequences, got {len(array)}")
         return array
-    if counts is None or list(counts) != wanted or len(array) != sum(wanted):
+    if counts is None or list(counts) != steps or len(array) != sum(steps):
         raise HvaeError(
-            f"{path}: expected {sum(wanted):,} ticks of {name}, {wanted[0]:,} of the first sequence, with {name}_len; "
+            f"{path}: expected {sum(steps):,} ticks of {name}, {steps[0]:,} of the first sequence, with {name}_len; "
             f"got {len(array):,}: the file is of another model, or damaged"
         )
-    rows = np.zeros((len(wanted), max(wanted), *array.shape[1:]), np.float32)
-    rows[np.arange(max(wanted)) < np.array(wanted)[:, None]] = array
+    rows = np.zeros((len(steps), max(steps), *array.shape[1:]), np.float32)
+    rows[np.arange(max(steps)) < np.array(steps)[:, None]] = array
     return rows
 
 
@@ -169,8 +169,8 @@ def decoded(
     check_suffix(out, form.kind)
     values, steps = latents_of(arrays, model, path)
     check_levels(levels, list(_ticks(values)))
-    held = of_levels(levels, values) if levels else values
-    x = decode(model, held, int(steps.max()), context=context, temperature=every(temperature, model), seed=seed)
+    pins = of_levels(levels, values) if levels else values
+    x = decode(model, pins, int(steps.max()), context=context, temperature=every(temperature, model), seed=seed)
     sequences = [one[:n].numpy() for one, n in zip(x, steps.tolist(), strict=True)]
     write(out, sequences, form, run.bits)
-    return sequences, tuple(_ticks(held))
+    return sequences, tuple(_ticks(pins))

@@ -161,13 +161,13 @@ def is_exact(form: SequenceForm, bits: int) -> bool:
     return form.kind == "audio" and form.law == "linear" and bits in EXACT
 
 
-def rivals(given: Given, form: SequenceForm, bits: int) -> dict[str, int]:
+def rivals(inputs: Given, form: SequenceForm, bits: int) -> dict[str, int]:
     """Bytes of the same sequences in other lossless formats: all of them deflated, and a FLAC file each of sound."""
     from hvae.study.measures.baselines import flac
 
-    sizes_by_format = {"zlib": len(squeezed([one.levels for one in given.series], bits))}
+    sizes_by_format = {"zlib": len(squeezed([one.levels for one in inputs.series], bits))}
     if is_exact(form, bits):
-        sizes = [flac(one.samples(), form.rate, bits) for one in given.series]
+        sizes = [flac(one.samples(), form.rate, bits) for one in inputs.series]
         sizes_by_format |= {"flac": sum(size for size in sizes if size)} if all(sizes) else {}
     return sizes_by_format
 
@@ -175,11 +175,11 @@ def rivals(given: Given, form: SequenceForm, bits: int) -> dict[str, int]:
 def check_destination(out: Path, form: SequenceForm, bits: int, count: int) -> None:
     """Raises HvaeError, before any work, unless what will come out can go there."""
     suffix = out.suffix.lower()
-    wanted = (".npz", ".wav") if is_exact(form, bits) and count == 1 else (".npz",)
+    ends = (".npz", ".wav") if is_exact(form, bits) and count == 1 else (".npz",)
     is_folder = is_exact(form, bits) and not suffix
-    if suffix not in wanted and not is_folder:
+    if suffix not in ends and not is_folder:
         more = ", or a new folder for a .wav each" if is_exact(form, bits) else ""
-        raise HvaeError(f"expected a file that ends in {' or '.join(wanted)}{more} for {count:,} sequences, got {out}")
+        raise HvaeError(f"expected a file that ends in {' or '.join(ends)}{more} for {count:,} sequences, got {out}")
     if out.exists() and not (is_folder and out.is_dir() and not any(out.iterdir())):
         raise HvaeError(f"{out} already exists; name a new file or folder")
 

@@ -30,10 +30,10 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
         return _with_vocabulary(config, data)
     if condition.kind == "none":
         return config
-    held = _classes(condition, data) if condition.kind == "class" else _numbers(condition, data)
+    entry = _classes(condition, data) if condition.kind == "class" else _numbers(condition, data)
     # A sum over classes walks a row for each.
-    rows = {"objective.samples": held[1]} if condition.classifier else {}
-    return config.override({f"model.condition.{held[0]}": held[1], **rows})
+    rows = {"objective.samples": entry[1]} if condition.classifier else {}
+    return config.override({f"model.condition.{entry[0]}": entry[1], **rows})
 
 
 def _check_guesses(config: RunConfig) -> None:
@@ -76,8 +76,8 @@ def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
     condition = config.model.condition
     if not condition.is_open or condition.kind != own.model.condition.kind:
         return config
-    held = own.model.condition
-    same = replace(condition, classes=held.classes, numbers=held.numbers)
+    own_condition = own.model.condition
+    same = replace(condition, classes=own_condition.classes, numbers=own_condition.numbers)
     return replace(config, model=replace(config.model, condition=same))
 
 

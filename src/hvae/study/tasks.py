@@ -43,65 +43,65 @@ class Task:
     tiling: Tiling | None = None
 
 
-def task(run: LoadedRun, asked: Asked) -> Task:
+def task(run: LoadedRun, request: Asked) -> Task:
     """The observations of a request.  Raises HvaeError for what does not belong to its task or cannot be."""
-    if asked.task not in TASKS:
-        raise unknown("task", asked.task, TASKS)
+    if request.task not in TASKS:
+        raise unknown("task", request.task, TASKS)
     for option in ("mask", "noise", "factor"):
-        if getattr(asked, option) is not None and option not in _OPTIONS[asked.task]:
-            needs = " or ".join(f"--{one}" for one in _OPTIONS[asked.task]) or "nothing more"
-            raise HvaeError(f"--{option} is not for {asked.task}, which takes {needs}; leave it out")
-    return TASKS[asked.task](run, asked)
+        if getattr(request, option) is not None and option not in _OPTIONS[request.task]:
+            needs = " or ".join(f"--{one}" for one in _OPTIONS[request.task]) or "nothing more"
+            raise HvaeError(f"--{option} is not for {request.task}, which takes {needs}; leave it out")
+    return TASKS[request.task](run, request)
 
 
-def _gaps(run: LoadedRun, asked: Asked) -> Task:
+def _gaps(run: LoadedRun, request: Asked) -> Task:
     """Hidden values: by a mask, or NaN in an array."""
     import torch
 
     from hvae.restoration import Seen
 
-    floats = None if is_split(asked.data) else array(asked.data, asked.number)
+    floats = None if is_split(request.data) else array(request.data, request.number)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
-    source = asked.data if missing is None or floats is None else torch.where(missing, 0.0, floats)
-    brought = whole(run, asked, source)
-    datum = without_chance(brought).batch(range(len(brought.split)))
+    source = request.data if missing is None or floats is None else torch.where(missing, 0.0, floats)
+    inputs = whole(run, request, source)
+    datum = without_chance(inputs).batch(range(len(inputs.split)))
     missing = missing if datum.observed is None else ~datum.observed
-    if asked.mask is None and missing is None:
+    if request.mask is None and missing is None:
         raise HvaeError(
-            f"--task {asked.task} needs what is hidden: give --mask x,y,w,h (a box), a share such as 0.3, or a "
+            f"--task {request.task} needs what is hidden: give --mask x,y,w,h (a box), a share such as 0.3, or a "
             "picture that is white where it is hidden; or an array with NaN where numbers are missing"
         )
     lost = torch.zeros_like(datum.x, dtype=torch.bool) if missing is None else missing[: len(datum)]
-    if asked.mask is not None:
-        lost = lost | hidden(asked.mask, len(datum), run.model.shape, asked.seed)
+    if request.mask is not None:
+        lost = lost | hidden(request.mask, len(datum), run.model.shape, request.seed)
     return Task(
         observation=Seen(datum.x, ~checked(lost)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
         truth=datum.x if missing is None else None,
-        notes=tuple(brought.notes()),
+        notes=tuple(inputs.notes()),
     )
 
 
-def _noisy(run: LoadedRun, asked: Asked) -> Task:
+def _noisy(run: LoadedRun, request: Asked) -> Task:
     from hvae.restoration import Noisy, OwnNoise
 
-    sigma = _sigma(asked.noise, "--task denoise needs the standard deviation of the noise: --noise 25/255, or own")
+    sigma = _sigma(request.noise, "--task denoise needs the standard deviation of the noise: --noise 25/255, or own")
     if sigma is None:
-        if asked.degrade:
+        if request.degrade:
             raise HvaeError("--degrade needs noise of a known size: --noise 25/255")
-        return _of_any_size(run, asked, lambda y: OwnNoise(y))
-    if asked.degrade:
-        return _linear(run, asked, run.model.shape, lambda y: Noisy(y, sigma), sigma)
-    return _of_any_size(run, asked, lambda y: Noisy(y, sigma))
+        return _of_any_size(run, request, lambda y: OwnNoise(y))
+    if request.degrade:
+        return _linear(run, request, run.model.shape, lambda y: Noisy(y, sigma), sigma)
+    return _of_any_size(run, request, lambda y: Noisy(y, sigma))
 
 
-def _of_any_size(run: LoadedRun, asked: Asked, kind: Callable[[Tensor], Observation]) -> Task:
+def _of_any_size(run: LoadedRun, request: Asked, kind: Callable[[Tensor], Observation]) -> Task:
     """Noisy pictures as they are: scaled, their noise would be another one, so larger ones are cut into tiles."""
     from hvae.restoration import Tiling
 
     shape = tuple(run.model.shape)
-    y, notes = observed(run, asked, (shape[0], None, None) if len(shape) == 3 else shape)
-    values = numbers(run.model, asked.context, classes_of(run))
+    y, notes = observed(run, request, (shape[0], None, None) if len(shape) == 3 else shape)
+    values = numbers(run.model, request.context, classes_of(run))
     complete(run.model, values)
     same = tuple(y.shape[1:]) == shape
     tiling = None if same else Tiling((y.shape[2], y.shape[3]), (shape[1], shape[2]))
@@ -133,33 +133,33 @@ def _sigma(noise: str | float | None, advice: str) -> float | None:
     return sigma
 
 
-def _close(asked: Asked) -> float:
-    sigma = _sigma(CLOSE if asked.noise is None else asked.noise, "")
+def _close(request: Asked) -> float:
+    sigma = _sigma(CLOSE if request.noise is None else request.noise, "")
     if sigma is None:
-        raise HvaeError(f"--noise own is for denoise; for {asked.task} give a number")
+        raise HvaeError(f"--noise own is for denoise; for {request.task} give a number")
     return sigma
 
 
-def _small(run: LoadedRun, asked: Asked) -> Task:
+def _small(run: LoadedRun, request: Asked) -> Task:
     from hvae.restoration import Shrunk
 
-    shape, factor, sigma = _pictures(run, asked.task), asked.factor, _close(asked)
+    shape, factor, sigma = _pictures(run, request.task), request.factor, _close(request)
     if factor is None:
         raise HvaeError("--task superres needs how many times as large: --factor 2")
     if factor < 2 or shape[1] % factor or shape[2] % factor:
         sides = f"{shape[2]} x {shape[1]}"
         raise HvaeError(f"--factor: expected 2 or more that divides the model's {sides}, got {factor}")
     low = (shape[0], shape[1] // factor, shape[2] // factor)
-    return _linear(run, asked, low, lambda y: Shrunk(y, sigma, factor))
+    return _linear(run, request, low, lambda y: Shrunk(y, sigma, factor))
 
 
-def _grey(run: LoadedRun, asked: Asked) -> Task:
+def _grey(run: LoadedRun, request: Asked) -> Task:
     from hvae.restoration import Grey
 
-    shape, sigma = _pictures(run, asked.task), _close(asked)
+    shape, sigma = _pictures(run, request.task), _close(request)
     if shape[0] != 3:
         raise HvaeError(f"--task colour needs a run of colour pictures, got one of shape {shape}; it has no colours")
-    return _linear(run, asked, (1, *shape[1:]), lambda y: Grey(y, sigma))
+    return _linear(run, request, (1, *shape[1:]), lambda y: Grey(y, sigma))
 
 
 def _pictures(run: LoadedRun, name: str) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ def _pictures(run: LoadedRun, name: str) -> tuple[int, ...]:
 
 
 def _linear(
-    run: LoadedRun, asked: Asked, form: Sequence[int], kind: Callable[[Tensor], Observation], sigma: float = 0.0
+    run: LoadedRun, request: Asked, form: Sequence[int], kind: Callable[[Tensor], Observation], sigma: float = 0.0
 ) -> Task:
     """Observations of one form: pictures that have it, or whole ones that are brought to it, with noise of `sigma`."""
     import torch
@@ -178,19 +178,19 @@ def _linear(
     from hvae.restoration import Linear
     from hvae.seeds import noise_seed
 
-    if not asked.degrade:
-        y, notes = observed(run, asked, form)
-        values = numbers(run.model, asked.context, classes_of(run))
+    if not request.degrade:
+        y, notes = observed(run, request, form)
+        values = numbers(run.model, request.context, classes_of(run))
         complete(run.model, values)
         return Task(observation=kind(y), context=values, notes=notes)
-    brought = whole(run, asked, asked.data)
-    datum = without_chance(brought).batch(range(len(brought.split)))
+    inputs = whole(run, request, request.data)
+    datum = without_chance(inputs).batch(range(len(inputs.split)))
     operator = kind(torch.zeros(len(datum), *form))
     assert isinstance(operator, Linear)
     y = operator.seen(datum.x)
-    noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(asked.seed)))
+    noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(request.seed)))
     values = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
-    return Task(observation=kind(y + sigma * noise), context=values, truth=datum.x, notes=tuple(brought.notes()))
+    return Task(observation=kind(y + sigma * noise), context=values, truth=datum.x, notes=tuple(inputs.notes()))
 
 
 TASKS: dict[str, Callable[[LoadedRun, Asked], Task]] = {

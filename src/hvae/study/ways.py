@@ -108,9 +108,9 @@ def draw_ways(
     check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
     moved, heat = division(where.run.model, levels, temperature)
     course = _Course(tuple(moved), at_temperature(heat, [*moved, *heat]), path, mode, seed, steps)
-    brought = _ends(where.run, data, where.overrides, pairs, entries(context))
-    chosen, count = without_chance(brought), pairs * steps
-    first, second = (chosen.batch(range(end, 2 * pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
+    inputs = _ends(where.run, data, where.overrides, pairs, entries(context))
+    some, count = without_chance(inputs), pairs * steps
+    first, second = (some.batch(range(end, 2 * pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
     check_memory(4 * count * prod(where.run.model.shape), f"{count:,} stations", "ask for fewer --steps or --pairs")
     stations = course.between(where.model(), first, second, bars(progress))
     save(file, stations, (first.x, second.x))
@@ -122,8 +122,8 @@ def draw_ways(
         temperature=heat,
         mode=mode,
         seed=seed,
-        change=brought.change,
-        notes=tuple(brought.notes()),
+        change=inputs.change,
+        notes=tuple(inputs.notes()),
     )
 
 
@@ -167,17 +167,17 @@ def _check(path: str, paths: Mapping[str, object], file: Path) -> None:
 def _ends(run: LoadedRun, source: str | Path | Source, overrides: Overrides, count: int, context: Named) -> InputImages:
     """The images of so many pairs: evenly over a split, the first of a user's own.  HvaeError if there are fewer."""
     spread = is_split(source)
-    brought = images(run, source, overrides, sys.maxsize if spread else 2 * count, context, "interpolate")
-    if len(brought.split) < 2 * count:
-        few = f"expected at least {2 * count} images for --pairs {count}, got {len(brought.split)} from {source}"
+    inputs = images(run, source, overrides, sys.maxsize if spread else 2 * count, context, "interpolate")
+    if len(inputs.split) < 2 * count:
+        few = f"expected at least {2 * count} images for --pairs {count}, got {len(inputs.split)} from {source}"
         raise HvaeError(f"{few}; take fewer pairs, or other data")
     # Evenly over a split, which may be sorted by class; images of one's own are as many as one wants.
-    apart = len(brought.split) // (2 * count)
-    return brought.some(range(0, 2 * count * apart, apart)) if spread else brought
+    apart = len(inputs.split) // (2 * count)
+    return inputs.some(range(0, 2 * count * apart, apart)) if spread else inputs
 
 
 def division(
-    model: Model, wanted: Sequence[str], temperature: Temperature | None
+    model: Model, choice: Sequence[str], temperature: Temperature | None
 ) -> tuple[list[str], dict[str, float]]:
     """The levels that go the way, and the temperature of each of the others; both top first.
 
@@ -186,11 +186,11 @@ def division(
     from hvae.explore.frame import check_levels, levels
 
     names = levels(model)
-    moved = list(wanted) or names
+    moved = list(choice) or names
     by_level = _by_level(temperature)
-    named = [name for name in by_level if name != REST]
-    check_levels([*moved, *named], names)
-    for name in named:
+    own = [name for name in by_level if name != REST]
+    check_levels([*moved, *own], names)
+    for name in own:
         if name in moved:
             raise HvaeError(f"--temperature.{name}: {name} goes the way and is not drawn; leave it out of --levels")
     temperatures = {name: t for name, t in every({REST: COLD, **by_level}, model).items() if name not in moved}

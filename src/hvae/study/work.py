@@ -166,10 +166,10 @@ def _labelled(split: Split | SequenceSplit, most: int | None = None) -> Tensor:
     return indices if most is None else indices[subset(len(indices), most)]
 
 
-def fault(check: Any, *given: Any) -> str:
+def fault(check: Any, *arguments: Any) -> str:
     """The line of the HvaeError that a check raises; empty when it raises none."""
     try:
-        check(*given)
+        check(*arguments)
     except HvaeError as reason:
         return str(reason)
     return ""

@@ -37,8 +37,8 @@ def check_destination(dest: Path, header: Header, only: int | None) -> None:
 def _suffixes(header: Header, only: int | None) -> list[str]:
     """One a file that will be written: neighbouring arrays of one name and size share one."""
     items = each_item(header)
-    wanted = [(items[i].name, items[i].mode, items[i].height, items[i].width) for i in chosen(only, len(items))]
-    kinds = [(MODES[one[1]] == "array", one if MODES[one[1]] == "array" else i) for i, one in enumerate(wanted)]
+    entries = [(items[i].name, items[i].mode, items[i].height, items[i].width) for i in chosen(only, len(items))]
+    kinds = [(MODES[one[1]] == "array", one if MODES[one[1]] == "array" else i) for i, one in enumerate(entries)]
     return [".npy" if array else ".png" for (array, _), _ in groupby(kinds)]
 
 

@@ -151,9 +151,9 @@ class PlainDisplay(Display):
 
     def _show(self, progress: Progress) -> None:
         rates = list(progress.rates().items())
-        shown = " ".join(f"{name} {number(nats)}" for name, nats in rates[:8])
+        text = " ".join(f"{name} {number(nats)}" for name, nats in rates[:8])
         more = f" and {len(rates) - 8} more" if len(rates) > 8 else ""
-        self.note(progress.headline() + (f" · nats: {shown}{more}" if rates else ""))
+        self.note(progress.headline() + (f" · nats: {text}{more}" if rates else ""))
 
     def note(self, text: str) -> None:
         print(for_lines(text), file=sys.stderr, flush=True)

@@ -33,9 +33,9 @@ def _in_traces(learner: Learner, split: Batches, sampler: StepSampler) -> str | 
 
 
 def _in_gradients(learner: Learner) -> str | None:
-    named = ((name, w.grad) for name, w in learner.model.named_parameters() if w.grad is not None)
+    gradients = ((name, w.grad) for name, w in learner.model.named_parameters() if w.grad is not None)
     # All processes hold the same averaged gradient, so this tells no more than that the trace was sound here.
-    return next((f"gradient of {name}" for name, g in named if not bool(torch.isfinite(g).all())), None)
+    return next((f"gradient of {name}" for name, g in gradients if not bool(torch.isfinite(g).all())), None)
 
 
 @dataclass

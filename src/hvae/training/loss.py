@@ -50,9 +50,9 @@ class LossStep(nn.Module):
         total = sum((weight * value for value in extra.values()), loss.total)
         on_maps = self._on_maps(total.device.type)
         total = sum((self.objective.regulariser.maps[name] * value for name, value in on_maps.items()), total)
-        named = {f"regulariser/{name}": value for name, value in extra.items()}
-        named |= {f"maps/{name}": value for name, value in on_maps.items()}
-        terms = {**loss.terms, **named, "loss": total}
+        penalties = {f"regulariser/{name}": value for name, value in extra.items()}
+        penalties |= {f"maps/{name}": value for name, value in on_maps.items()}
+        terms = {**loss.terms, **penalties, "loss": total}
         terms |= self.model.gauges()
         return total, {name: term.detach().float() for name, term in terms.items()}
 

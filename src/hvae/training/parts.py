@@ -102,12 +102,12 @@ def weights_for(model: nn.Module, run: str | Path) -> dict[str, Tensor]:
     Raises HvaeError when none is there, when no name fits, and for a tensor of another shape.
     """
     path = find(run).weights
-    given, own = load_weights(path)[0], model.state_dict()
-    shared = [name for name in own if name in given]
+    weights, own = load_weights(path)[0], model.state_dict()
+    shared = [name for name in own if name in weights]
     if not shared:
         raise HvaeError(f"train.init: no tensor of {path} has a name of this model; expected a run of a like model")
-    _check_shapes(path, {name: own[name] for name in shared}, given)
-    return given
+    _check_shapes(path, {name: own[name] for name in shared}, weights)
+    return weights
 
 
 def begin_from(model: nn.Module, run: str | Path) -> str:
@@ -115,19 +115,19 @@ def begin_from(model: nn.Module, run: str | Path) -> str:
 
     Tensors whose names only one of the two has are left as they are, and named.  Raises HvaeError as `weights_for`.
     """
-    given, own = weights_for(model, run), model.state_dict()
-    shared = [name for name in own if name in given]
-    model.load_state_dict({name: given[name] for name in shared}, strict=False)
-    rest = _named("start anew", [name for name in own if name not in given])
-    rest += _named("of it left out", [name for name in given if name not in own])
+    weights, own = weights_for(model, run), model.state_dict()
+    shared = [name for name in own if name in weights]
+    model.load_state_dict({name: weights[name] for name in shared}, strict=False)
+    rest = _named("start anew", [name for name in own if name not in weights])
+    rest += _named("of it left out", [name for name in weights if name not in own])
     return f"{len(shared)} of {len(own)} tensors begin as in {run}{rest}"
 
 
-def _check_shapes(path: Path, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+def _check_shapes(path: Path, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
     odd = [
-        f"{name} {tuple(given[name].shape)} for {tuple(t.shape)}"
+        f"{name} {tuple(weights[name].shape)} for {tuple(t.shape)}"
         for name, t in own.items()
-        if given[name].shape != t.shape
+        if weights[name].shape != t.shape
     ]
     if odd:
         raise HvaeError(f"train.init: tensors of {path} have other shapes than this model's: {_some(odd)}")

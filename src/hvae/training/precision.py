@@ -25,8 +25,8 @@ def settled(config: TrainConfig) -> tuple[TrainConfig, str]:
     """
     if config.precision != "auto":
         return config, ""
-    chosen, reason = _chosen(config.accelerator)
-    return replace(config, precision=chosen), f"train.precision auto: {chosen}, for {reason}"
+    choice, reason = _chosen(config.accelerator)
+    return replace(config, precision=choice), f"train.precision auto: {choice}, for {reason}"
 
 
 def _chosen(accelerator: str) -> tuple[Precision, str]:

@@ -145,8 +145,8 @@ def level(
 
 def place(config: CodedConfig, evidence: int) -> Place:
     """What a condition may enter at a level of codes, whose encoder reads so many channels of evidence."""
-    heard = 0 if config.prior == "uniform" else config.prior_width
-    return Place(evidence=evidence, value=config.numbers, prior=heard)
+    inputs = 0 if config.prior == "uniform" else config.prior_width
+    return Place(evidence=evidence, value=config.numbers, prior=inputs)
 
 
 def _quantiser(config: CodedConfig, values: int, gradient: Gradient) -> Quantiser:

@@ -27,9 +27,9 @@ def flows(config: FlowConfig, levels: Mapping[str, Channels]) -> Flows:
     """
     if not config.stands:
         return Flows()
-    chosen = list(levels) if config.levels == (ALL,) else _known(config.levels, levels)
+    names = list(levels) if config.levels == (ALL,) else _known(config.levels, levels)
     reads = config.context == "evidence"
-    latents = {name: levels[name].latent for name in chosen}
+    latents = {name: levels[name].latent for name in names}
     prior = {name: Inverted(_flow(config, config.prior, d, 0)) for name, d in _where(config.prior, latents)}
     posterior = {
         name: _flow(config, config.posterior, d, levels[name].evidence if reads else 0)

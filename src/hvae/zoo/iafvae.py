@@ -52,9 +52,9 @@ class UpBlock(nn.Module):
     The `seen` first channels of `first` are what inference saw: raw q and the flow's context.
     """
 
-    def __init__(self, *, first: nn.Module, last: nn.Module | None, seen: int, halve: bool) -> None:
+    def __init__(self, *, first: nn.Module, last: nn.Module | None, inputs: int, halve: bool) -> None:
         super().__init__()
-        self.first, self.last, self.seen, self.step = first, last, seen, 2 if halve else 1
+        self.first, self.last, self.seen, self.step = first, last, inputs, 2 if halve else 1
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor]:
         raw = self.first(F.elu(h))
@@ -134,8 +134,8 @@ class DownBlock(nn.Module):
         return self.grow(h) + BRANCH * self.last(F.elu(torch.cat([z, on], 1)))
 
     def _posterior(self, r: Tensor, context: Tensor, e: Tensor) -> Distribution:
-        raw, seen = e.split([self.widths.r, self.widths.context], 1)
-        return self.posterior(raw + r, seen + context)
+        raw, features = e.split([self.widths.r, self.widths.context], 1)
+        return self.posterior(raw + r, features + context)
 
     def extra_repr(self) -> str:
         return self.name
@@ -173,13 +173,13 @@ def _context(config: IAFVAEConfig) -> int:
 
 
 def _up(config: IAFVAEConfig, sizes: list[Shape]) -> Iterator[UpBlock]:
-    w, seen, top = config.width, 2 * config.latent + _context(config), len(sizes) - 1
+    w, inputs, top = config.width, 2 * config.latent + _context(config), len(sizes) - 1
     for l, (below, here) in enumerate(pairwise(sizes), start=1):
         on = 0 if l == top else w
         yield UpBlock(
-            first=_between((w, *below), (seen + on, *here), 3),
+            first=_between((w, *below), (inputs + on, *here), 3),
             last=_conv(w, w, 3) if on else None,
-            seen=seen,
+            inputs=inputs,
             halve=below != here,
         )
 

@@ -51,6 +51,6 @@ def _places(config: MarkovConfig) -> dict[str, Place]:
     return places | {"z1": Place(state=dims[1] if top else 0, evidence=2 * dims[0], value=dims[0])}
 
 
-def _conditional(kit: Kit, given: Shape, hidden: Shape, z: Shape) -> nn.Module:
+def _conditional(kit: Kit, condition: Shape, hidden: Shape, z: Shape) -> nn.Module:
     """Raw Gaussian parameters of z from another latent, through one hidden feature."""
-    return nn.Sequential(kit.connect(given, hidden), kit.gaussian(hidden, z[0]))
+    return nn.Sequential(kit.connect(condition, hidden), kit.gaussian(hidden, z[0]))

@@ -83,10 +83,10 @@ def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Sh
         return Unconditional()
     _check_size(config)
     names = list(places) if config.levels == (ALL,) else _known(config.levels, places)
-    chosen = {name: places[name] for name in names}
-    heard = _ENTERED[config.enters]
+    choice = {name: places[name] for name in names}
+    layer = _ENTERED[config.enters]
     networks = {
-        what: _entries(config, {n: getattr(p, what) if what in heard else 0 for n, p in chosen.items()})
+        what: _entries(config, {n: getattr(p, what) if what in layer else 0 for n, p in choice.items()})
         for what in Place._fields
     }
     if config.enters != "levels" and not networks["prior"]:

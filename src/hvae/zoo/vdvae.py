@@ -170,11 +170,11 @@ def _levels(config: VDVAEConfig, sizes: Sizes) -> Iterator[TwinLevel]:
 
 def _enter(config: VDVAEConfig, sizes: Sizes, block: Descent) -> nn.Module:
     """What a resolution starts from: the state above, as published cut to the channels here, and a learned bias."""
-    heard = _attention(config, block.resolution)
+    layer = _attention(config, block.resolution)
     if not block.source:
-        return nn.Sequential(OrderedDict(heard)) if heard else nn.Identity()
+        return nn.Sequential(OrderedDict(layer)) if layer else nn.Identity()
     width, size = config.widths[block.resolution], sizes[block.resolution]
     steps = OrderedDict[str, nn.Module](take=Take(width, size))
     if block.resolution <= config.no_bias_above:
         steps["start"] = Bias((width, *size))
-    return nn.Sequential(steps | heard)
+    return nn.Sequential(steps | layer)

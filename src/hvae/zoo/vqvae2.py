@@ -71,6 +71,6 @@ def _levels(config: VQVAE2Config, shape: Shape, size: Shape) -> Iterator[CodeLev
         absorb: nn.Module = Replace(nn.Identity())
         if above:
             stride = config.strides[l + 1]
-            seen = upward(above, w, config.hidden, config.blocks, stride, d)
-            read, absorb = ReadBelow(seen, quantised(config, d + w)), Beside(enlarged(above, stride))
+            features = upward(above, w, config.hidden, config.blocks, stride, d)
+            read, absorb = ReadBelow(features, quantised(config, d + w)), Beside(enlarged(above, stride))
         yield level(config, f"z{l + 1}", places, prod(shape), read=read, absorb=absorb, above=above)

@@ -57,7 +57,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
     storn = config.recurrence == "storn"
     cell = step_cell(config.cell, 2 * width, config.state)
     inject = nn.Sequential(*hidden(config.latent, width, 1))
-    seen = config.state + (width if storn else 0)  # what a prior sees of the state
+    inputs = config.state + (width if storn else 0)  # what a prior sees of the state
     return Recurrent(
         shape,
         limits=limits_of(config, step, bits),
@@ -69,7 +69,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
         enter=Beside() if storn else After(cell, size),
         level=Level(
             "z",
-            prior=_prior(config, memory, seen),
+            prior=_prior(config, memory, inputs),
             posterior=_filter(config) if storn else _posterior(config, memory),
             absorb=Before(inject, cell, size) if storn else Join(inject, nn.Identity()),
         ),
@@ -82,10 +82,10 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
     )
 
 
-def _prior(config: VRNNConfig, memory: int, seen: int) -> nn.Module:
+def _prior(config: VRNNConfig, memory: int, inputs: int) -> nn.Module:
     if config.prior == "standard":
         return StandardPrior((config.latent,))
-    network = nn.Sequential(skip(memory), *to_gaussian(seen, config.width, 1, config.latent))
+    network = nn.Sequential(skip(memory), *to_gaussian(inputs, config.width, 1, config.latent))
     return LearnedPrior(network, variance(config.variance))
 
 

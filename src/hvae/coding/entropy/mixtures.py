@@ -75,19 +75,19 @@ class Channels(Digits):
         """The law of the next channel, whose components count by how well they foresaw the `earlier` ones, (B, S)."""
         law, levels = self.law, self.law.levels
         logits = law.logits.double().log_softmax(1)  # (B, M, S)
-        seen = [places(k.double()[:, None] / (levels - 1), levels) for k in earlier]
-        for c, where in enumerate(seen):
-            logits = logits + log_mass(self._loc(seen, c), law.log_scale[:, :, c].double(), where, levels)
-        loc, scale = self._loc(seen, len(earlier)), law.log_scale[:, :, len(earlier)].double().exp()
+        colours = [places(k.double()[:, None] / (levels - 1), levels) for k in earlier]
+        for c, where in enumerate(colours):
+            logits = logits + log_mass(self._loc(colours, c), law.log_scale[:, :, c].double(), where, levels)
+        loc, scale = self._loc(colours, len(earlier)), law.log_scale[:, :, len(earlier)].double().exp()
         return Logistics(
             integers(logits.softmax(1)), [steady(loc[:, m], scale[:, m]) for m in range(loc.shape[1])], levels
         )
 
-    def _loc(self, seen: Sequence[tuple[Tensor, ...]], c: int) -> Tensor:
+    def _loc(self, colours: Sequence[tuple[Tensor, ...]], c: int) -> Tensor:
         """The locations (B, M, S) of channel c given the values of those before it."""
         loc = self.law.loc[:, :, c].double()
         for j in range(c):
-            loc = loc + self.law.coefficients[:, :, c * (c - 1) // 2 + j].double() * seen[j][0]
+            loc = loc + self.law.coefficients[:, :, c * (c - 1) // 2 + j].double() * colours[j][0]
         return loc
 
 

@@ -19,7 +19,7 @@ Tick = Callable[[int, int], None]
 """Callback (done, total)."""
 
 
-def rests(file: File, items: Sequence[Item], wanted: Sequence[int]) -> dict[int, Levels]:
+def rests(file: File, items: Sequence[Item], numbers: Sequence[int]) -> dict[int, Levels]:
     """What lies beside the levels of the wanted pictures, (R, H, W), by index: blocks of no tiles, after all others."""
     having = [i for i, item in enumerate(items) if _kind(item).rest]
     places = [index for index, block in enumerate(file.header.blocks) if not block.count]
@@ -28,7 +28,7 @@ def rests(file: File, items: Sequence[Item], wanted: Sequence[int]) -> dict[int,
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     planes = {}
     for i, index in zip(having, places, strict=True):
-        if i in wanted:
+        if i in numbers:
             shape = (_kind(items[i]).rest, 1, items[i].height, items[i].width)
             planes[i] = restore(file.payload(index), shape, 8)[:, 0]
             check_content(planes[i], file.header.blocks[index], index)
@@ -50,9 +50,9 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
     items = each_item(header)
     if [block.count for block in header.blocks if block.count] != [1] * len(items):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-    wanted, pictures = chosen(only, len(items)), []
-    planes = rests(file, items, wanted)
-    for i in wanted:
+    places, pictures = chosen(only, len(items)), []
+    planes = rests(file, items, places)
+    for i in places:
         item, vector = items[i], len(header.shape) == 1
         shape = header.shape if vector else (header.shape[0], item.height, item.width)
         levels = restore(file.payload(i), (1, *shape), header.bits)[0]
@@ -71,8 +71,8 @@ def shown(item: Item, levels: Levels, rest: Levels | None) -> Picture:
 def each_item(header: Header) -> list[Item]:
     """One item a picture.  Raises HvaeError for none, for more of them than the blocks can hold, and for sizes that no
     picture has."""
-    held, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
-    if not 0 < count <= held:
+    total, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
+    if not 0 < count <= total:
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     for item in header.items:
         layout(item.height, item.width, header.shape)

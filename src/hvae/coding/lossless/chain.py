@@ -84,12 +84,12 @@ def _start(coder: SeriesCoder, series: Sequence[Whole]) -> Start:
     loan, net = _trial(coder, series[0])
     for seeds in range(1, len(series)):
         blob = squeezed(series[:seeds], coder.bits)
-        wanted = loan * len(series[seeds]) + STATE_BITS
-        if 8 * len(blob) >= wanted:
+        bits = loan * len(series[seeds]) + STATE_BITS
+        if 8 * len(blob) >= bits:
             steps = sum(map(len, series[:seeds]))
             # Seeds cost their blob, and noise what is borrowed at first and what the model makes of these sequences.
             is_cheaper = 8 * len(blob) < loan * len(series[0]) + STATE_BITS + net * steps
-            return started(blob, seeds, wanted) if is_cheaper else started(b"", 0, loan * len(series[0]) + STATE_BITS)
+            return started(blob, seeds, bits) if is_cheaper else started(b"", 0, loan * len(series[0]) + STATE_BITS)
     return started(b"", 0, loan * len(series[0]) + STATE_BITS)
 
 

@@ -221,9 +221,9 @@ class Codec:
             raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
         if only is None:
             tiles.all()
-        wanted, pictures = chosen(only, len(items)), []
-        planes = rests(file, items, wanted)
-        for i in wanted:
+        places, pictures = chosen(only, len(items)), []
+        planes = rests(file, items, places)
+        for i in places:
             item = items[i]
             levels = join(tiles.between(ends[i], ends[i + 1]), item.height, item.width)
             pictures.append(shown(item, levels, planes.get(i)))

@@ -158,30 +158,30 @@ class SeriesCodec:
         if sum(item.count for item in header.items) != sum(block.count for block in header.blocks):
             raise HvaeError("the sequences of the file do not fit its blocks; the file is damaged")
         items = list(_each(header))
-        wanted = chosen(only, len(items))
+        places = chosen(only, len(items))
         file.check()
         coder = self.coder(Book(header.levels))
         check_probabilities(header, self.fingerprint(coder), self.context)
-        return self._series(file, coder, items, wanted, tick)
+        return self._series(file, coder, items, places, tick)
 
     def _series(
-        self, file: File, coder: SeriesCoder, items: Sequence[Item], wanted: Sequence[int], tick: Tick | None
+        self, file: File, coder: SeriesCoder, items: Sequence[Item], numbers: Sequence[int], tick: Tick | None
     ) -> list[Series]:
-        shown, first = list[Series](), 0
+        sequences, first = list[Series](), 0
         for index, block in enumerate(file.header.blocks):
             places = range(first, first + block.count)
             first += block.count
-            if not any(at in places for at in wanted):
+            if not any(at in places for at in numbers):
                 continue
             shapes = [(items[at].height, *self.shape[1:]) for at in places]
             levels = chain.decode(coder, file.payload(index), shapes)
             if _content(levels) != block.content:
                 raise HvaeError(f"block {index} decodes to other sequences than were compressed; nothing was written")
-            some = ((items[at], levels[at - places[0]]) for at in places if at in wanted)
-            shown += [Series(item.name, one, item.width - 1) for item, one in some]
+            some = ((items[at], levels[at - places[0]]) for at in places if at in numbers)
+            sequences += [Series(item.name, one, item.width - 1) for item, one in some]
             if tick is not None:
                 tick(index + 1, len(file.header.blocks))
-        return shown
+        return sequences
 
     def coder(self, book: Book) -> SeriesCoder:
         """A coder with these bins."""

@@ -111,13 +111,13 @@ class LossyCodec:
             self._verify(parts, sent, DITHERS[number])
         check_seconds = time.perf_counter() - before
         content = self._written(pictures, parts, sent, LOSSY + number)
-        shown = joined(items_of(pictures), [one for s in sent for one in s.levels])
+        pixels = joined(items_of(pictures), [one for s in sent for one in s.levels])
         return Lossy(
             content,
             levels=tuple(cost(name, sent) for name in names),
-            pictures=tuple(shown),
+            pictures=tuple(pixels),
             pixels=sum(picture.levels[0].size for picture in pictures),
-            psnr=lossy.psnr([p.levels for p in pictures], [p.levels for p in shown], self.bits),
+            psnr=lossy.psnr([p.levels for p in pictures], [p.levels for p in pixels], self.bits),
             seconds=time.perf_counter() - started,
             check_seconds=check_seconds,
         )
@@ -134,19 +134,19 @@ class LossyCodec:
         self._check(file.header)
         items = single_items(file.header)
         parts = groups(items, self.shape[0])
-        wanted = chosen(only, len(items))
-        first, last = _extent(items, wanted)
+        places = chosen(only, len(items))
+        first, last = _extent(items, places)
         numbers = holding(parts, first, last)
         deep = depths(file, parts, len(self.levels), levels, numbers)
         # All of them are checked before any time is spent on decoding.
         chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in numbers}
         dither, tiles = DITHERS[file.header.order - LOSSY], dict[int, Levels]()
         for done, g in enumerate(numbers):
-            shown = lossy.decode(self.sized(parts[g].shape), chunks[g], parts[g].tiles, self.bits, dither, self.context)
-            tiles |= {parts[g].start + i: one for i, one in enumerate(shown)}
+            tile = lossy.decode(self.sized(parts[g].shape), chunks[g], parts[g].tiles, self.bits, dither, self.context)
+            tiles |= {parts[g].start + i: one for i, one in enumerate(tile)}
             if tick is not None:
                 tick(done + 1, len(numbers))
-        return joined([items[i] for i in wanted], [tiles[t] for t in range(first, last)])
+        return joined([items[i] for i in places], [tiles[t] for t in range(first, last)])
 
     def depth(self, file: File, only: int | None = None, levels: int | None = None) -> tuple[int, int]:
         """By how many levels `decompress` shows every picture, and how many the file was written with."""
@@ -188,8 +188,8 @@ class LossyCodec:
 
     def _verify(self, parts: Sequence[Group], sent: Sequence[Sent], dither: Dither) -> None:
         for group, s in zip(parts, sent, strict=True):
-            shown = lossy.decode(self.sized(group.shape), s.chunks, group.tiles, self.bits, dither, self.context)
-            if not np.array_equal(shown, s.levels):
+            pixels = lossy.decode(self.sized(group.shape), s.chunks, group.tiles, self.bits, dither, self.context)
+            if not np.array_equal(pixels, s.levels):
                 raise HvaeError("a picture does not decode to what its encoder saw; nothing was written: report this")
 
     def _written(self, pictures: Sequence[Picture], parts: Sequence[Group], sent: Sequence[Sent], order: int) -> bytes:
@@ -228,7 +228,7 @@ class LossyCodec:
         }
 
 
-def _extent(items: Sequence[Item], wanted: Sequence[int]) -> tuple[int, int]:
+def _extent(items: Sequence[Item], places: Sequence[int]) -> tuple[int, int]:
     """The first tile of the wanted pictures, which are neighbours, and the one after the last."""
     ends = np.cumsum([0, *(tile_count(item) for item in items)])
-    return int(ends[wanted[0]]), int(ends[wanted[-1] + 1])
+    return int(ends[places[0]]), int(ends[places[-1] + 1])

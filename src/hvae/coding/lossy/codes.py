@@ -50,7 +50,7 @@ class Indices(Level):
     def packed(self, symbols: Ints) -> bytes:
         return symbols.astype("<i4").tobytes()
 
-    def probed(self, seen: Seen) -> Tensor:
+    def probed(self, view: Seen) -> Tensor:
         words = noise(math.prod(self.form.size)).astype(np.int64)
         at = 0
 
@@ -58,7 +58,7 @@ class Indices(Level):
             nonlocal at
             symbols = words[at : at + len(code.total)] % code.size
             at += len(symbols)
-            seen(np.stack([code.cumulative(symbols[:, None] + 1)[:, 0], code.total]).astype("<i8").tobytes())
+            view(np.stack([code.cumulative(symbols[:, None] + 1)[:, 0], code.total]).astype("<i8").tobytes())
             return symbols
 
         return self.decided(any_codes)[1]

@@ -120,10 +120,10 @@ def depths(file: File, parts: Sequence[Group], most: int, levels: int | None, nu
         raise HvaeError("the levels of the file do not fit its pictures; the file is damaged")
     if any(block.count != parts[i % count].tiles for i, block in enumerate(blocks)):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
-    wanted = depth(levels, stored)
+    enough = depth(levels, stored)
     here = {g: len(range(g, len(file.payloads), count)) for g in numbers}
     least = min(here.values())
-    if least < (1 if levels is None else wanted):
+    if least < (1 if levels is None else enough):
         advice = f"give --levels {least} or fewer" if least else "nothing of it can be shown"
         raise HvaeError(f"the file was cut after {least} of {stored} levels; {advice}")
-    return {g: min(wanted, there) for g, there in here.items()}
+    return {g: min(enough, there) for g, there in here.items()}

@@ -39,5 +39,5 @@ class Level(ABC):
         """Symbols as bytes, for a checksum."""
 
     @abstractmethod
-    def probed(self, seen: Seen) -> Tensor:
+    def probed(self, view: Seen) -> Tensor:
         """The value of fixed pseudo-random symbols, and what they depend on to `seen`."""

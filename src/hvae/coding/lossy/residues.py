@@ -80,8 +80,8 @@ class Residual(Level):
     def packed(self, symbols: Ints) -> bytes:
         return (symbols - HALF).astype("<i2").tobytes()
 
-    def probed(self, seen: Seen) -> Tensor:
-        seen(np.stack(self.law).astype("<f8").tobytes())
+    def probed(self, view: Seen) -> Tensor:
+        view(np.stack(self.law).astype("<f8").tobytes())
         return self._value(self.law.loc + noise(len(self.law.loc)).astype(np.int64) % 5 - 2)
 
     def _value(self, z: Floats) -> Tensor:

@@ -136,8 +136,8 @@ def encode(
         x = torch.from_numpy(levels).double() / (2**bits - 1)
         trace = run(model, sending, model.evidence(x, context))
         nats = {name: float(rate.sum()) for name, rate in trace.rates().items() if name in sending.chunks}
-        shown = _levels(trace.observed[-1].law.mean(), bits)
-        return Sent(sending.chunks, shown, nats, float(trace.log_likelihood().sum()) - sum(nats.values()))
+        pixels = _levels(trace.observed[-1].law.mean(), bits)
+        return Sent(sending.chunks, pixels, nats, float(trace.log_likelihood().sum()) - sum(nats.values()))
 
 
 def decode(

@@ -98,8 +98,8 @@ def read_audio(path: Path, config: DataConfig) -> RawSequences:
 def sounds_of(path: Path, bad: str) -> Readable[Sound]:
     """The recordings of a file or a folder, named by their place below it; `bad` as `data.bad` has it."""
     readable = read_each(path, SUFFIXES, _from, bad, lambda sound: f"{sound.rate:,} samples a second")
-    named = [sound._replace(name=name) for sound, name in zip(readable.content, readable.names, strict=True)]
-    return replace(readable, content=named)
+    sounds = [sound._replace(name=name) for sound, name in zip(readable.content, readable.names, strict=True)]
+    return replace(readable, content=sounds)
 
 
 def _from(file: Path) -> Sound:

@@ -75,10 +75,10 @@ def _text(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Foun
 
 
 def _motion(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
-    named, tally = tables(path, config)
+    series, tally = tables(path, config)
     mean, scale = np.array(form.mean), np.array(form.scale)
     parts = {}
-    for split, (some, names) in named.items():
+    for split, (some, names) in series.items():
         part = checked(some, names, str(path))
         if part.levels.shape[1] != len(mean):
             raise HvaeError(f"{path}: expected {len(mean)} numbers a step, got {part.levels.shape[1]}")

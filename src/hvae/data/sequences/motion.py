@@ -44,23 +44,23 @@ def mocap_npz(folder: Path) -> RawSequences:
     titles = {"valid": "_4", "test": "_5"}
     parts = {s: {n: a for n, a in arrays.items() if n.endswith(end)} for s, end in titles.items()}
     rest = {n: a for n, a in arrays.items() if not n.endswith(tuple(titles.values()))}
-    held = ", ".join(f"{split} {' '.join(sorted(some))}" for split, some in parts.items())
-    named = {split: (list(some.values()), list(some)) for split, some in {"train": rest, **parts}.items()}
-    return series(named, str(path), notes=(f"held out: {held}",))
+    listing = ", ".join(f"{split} {' '.join(sorted(some))}" for split, some in parts.items())
+    arrays_of = {split: (list(some.values()), list(some)) for split, some in {"train": rest, **parts}.items()}
+    return series(arrays_of, str(path), notes=(f"held out: {listing}",))
 
 
 def strokes_npz(folder: Path) -> RawSequences:
     """Omniglot's pen strokes: how far the pen goes to the right and down, and whether it is lifted after that."""
     path = folder / "omniglot_strokes_flat.npz"
     splits = by_split(listed(read_archive(path), str(path)))
-    named: Named = {split: (some, []) for split, some in splits.items()}
-    return series(named, str(path), notes=("the pen's lift, 0 or 1, is standardised as the other numbers are",))
+    arrays_of: Named = {split: (some, []) for split, some in splits.items()}
+    return series(arrays_of, str(path), notes=("the pen's lift, 0 or 1, is standardised as the other numbers are",))
 
 
 def read_motion(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: an .npz (as for piano rolls), a .csv of numbers (a row a step), or a folder of such .csv files."""
-    named, tally = tables(path, config)
-    return replace(series(named, str(path)), tally=tally)
+    arrays_of, tally = tables(path, config)
+    return replace(series(arrays_of, str(path)), tally=tally)
 
 
 def tables(path: Path, config: DataConfig) -> tuple[Named, Tally]:
@@ -69,9 +69,9 @@ def tables(path: Path, config: DataConfig) -> tuple[Named, Tally]:
         readable = read_each(path, (".csv",), table, config.bad, lambda rows: f"{rows.shape[1]} columns")
         return {"train": (readable.content, readable.names)}, readable.tally
     members = listed(read_archive(path), str(path))
-    named = by_split(members)
-    if "train" in named:
-        return {split: (list(some), []) for split, some in named.items()}, Tally()
+    members_of = by_split(members)
+    if "train" in members_of:
+        return {split: (list(some), []) for split, some in members_of.items()}, Tally()
     loose = [(name, one) for name, some in members.items() for one in some]
     return {"train": ([one for _, one in loose], [name for name, _ in loose])}, Tally()
 
@@ -98,13 +98,13 @@ def _is_number(word: str) -> bool:
 
 
 def series(
-    named: Named,
+    tables_of: Named,
     where: str,
     seconds: float = 0.0,
     notes: tuple[str, ...] = (),
 ) -> RawSequences:
     """Series of real numbers by split, with their names, standardised."""
-    parts = {split: checked(some, names, where) for split, (some, names) in named.items()}
+    parts = {split: checked(some, names, where) for split, (some, names) in tables_of.items()}
     train = parts["train"].levels
     for split, part in parts.items():
         if part.levels.shape[1:] != train.shape[1:]:

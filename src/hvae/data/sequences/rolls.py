@@ -80,11 +80,11 @@ def _cut(name: str, array: Array, arrays: Mapping[str, Array], where: str) -> li
 
 
 def _parts(arrays: Mapping[str, Sequence[Array]], path: Path) -> dict[str, SequencePart]:
-    named = by_split(arrays)
-    if "train" not in named:
+    arrays_of = by_split(arrays)
+    if "train" not in arrays_of:
         loose = [roll for some in arrays.values() for roll in some]
-        named = {"train": loose}
-    return {split: _part(some, f"{path} ({split})") for split, some in named.items()}
+        arrays_of = {"train": loose}
+    return {split: _part(some, f"{path} ({split})") for split, some in arrays_of.items()}
 
 
 def _part(some: Sequence[Array], where: str) -> SequencePart:

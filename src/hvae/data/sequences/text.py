@@ -70,9 +70,9 @@ def texts_of(path: Path, config: DataConfig) -> dict[str, list[str]]:
     if not files:
         raise HvaeError(f"{path}: expected a text file, or a folder of .txt files, got none")
     texts = {file.stem: text_of(file) for file in files}
-    named = {split: texts[split] for split in SPLITS if split in texts} if "train" in texts else {}
-    parts = {split: sequences(one, config) for split, one in (named or {"train": "\n\n".join(texts.values())}).items()}
-    empty = [f"{split}.txt" if named else "it" for split, some in parts.items() if not some]
+    splits = {split: texts[split] for split in SPLITS if split in texts} if "train" in texts else {}
+    parts = {split: sequences(one, config) for split, one in (splits or {"train": "\n\n".join(texts.values())}).items()}
+    empty = [f"{split}.txt" if splits else "it" for split, some in parts.items() if not some]
     if empty:
         raise HvaeError(f"{path}: expected text, got nothing but blanks in {', '.join(empty)}; fill it or take it away")
     return parts

@@ -45,8 +45,8 @@ def read_video(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: an .npz of films (T, H, W) or (T, C, H, W) of bytes, named as piano rolls are, or GIFs."""
     if path.suffix == ".npz":
         arrays = read_archive(path)
-        named = by_split(listed(arrays, str(path)))
-        parts = named if "train" in named else {"train": _loose(arrays, path)}
+        arrays_of = by_split(listed(arrays, str(path)))
+        parts = arrays_of if "train" in arrays_of else {"train": _loose(arrays, path)}
         return films({s: joined([_film(one, str(path)) for one in some], str(path)) for s, some in parts.items()}, 0.0)
     readable = read_each(path, (".gif",), _gif, config.bad, lambda film: f"frames {film.shape[1:]}")
     part = joined(readable.content, str(path), names=readable.names)
@@ -121,7 +121,7 @@ def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
     """
     side = digits.shape[1]
     room = FIELD - side
-    chosen = random.integers(0, len(digits), (count, DIGITS))
+    indices = random.integers(0, len(digits), (count, DIGITS))
     start = random.uniform(0, room, (count, DIGITS, 1, 2))
     angle = random.uniform(0, 2 * np.pi, (count, DIGITS, 1))
     velocity = SPEED * FIELD * np.stack([np.sin(angle), np.cos(angle)], -1)  # (count, digits, 1, 2)
@@ -131,7 +131,7 @@ def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
     for film, digit, t in np.ndindex(count, DIGITS, FRAMES):
         y, x = place[film, digit, t]
         spot = films[film, t, 0, y : y + side, x : x + side]
-        np.maximum(spot, digits[chosen[film, digit]], out=spot)
+        np.maximum(spot, digits[indices[film, digit]], out=spot)
     return films
 
 

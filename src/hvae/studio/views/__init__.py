@@ -33,7 +33,7 @@ class View(NamedTuple):
 
 def _of_model(kind: type[T], answer: Callable[[Opened, T], Answer]) -> View:
     """The view of a model, which a run in training does not have."""
-    return View(kind, lambda shown, question: answer(shown.opened, question))
+    return View(kind, lambda subject, question: answer(subject.opened, question))
 
 
 VIEWS = {

@@ -33,58 +33,58 @@ if TYPE_CHECKING:
     from hvae.site import Pin
 
 
-def _draw(opened: Opened, asked: questions.DrawAsked) -> bytes:
+def _draw(opened: Opened, query: questions.DrawAsked) -> bytes:
     latents = Remembered()
-    context = opened.said(asked.context)
-    opened.grid.draw(asked.seeds, asked.temperature, context, opened.rows, read=latents)
-    return _file(opened, latents.values(), asked.context)
+    context = opened.said(query.context)
+    opened.grid.draw(query.seeds, query.temperature, context, opened.rows, read=latents)
+    return _file(opened, latents.values(), query.context)
 
 
-def _picture(opened: Opened, asked: questions.PictureAsked) -> bytes:
-    datum = opened.datum(asked.picture, asked.context)
-    return _file(opened, encode(opened.model, datum, seed=asked.seed), asked.context)
+def _picture(opened: Opened, query: questions.PictureAsked) -> bytes:
+    datum = opened.datum(query.picture, query.context)
+    return _file(opened, encode(opened.model, datum, seed=query.seed), query.context)
 
 
-def _mix(opened: Opened, asked: questions.MixAsked) -> bytes:
+def _mix(opened: Opened, query: questions.MixAsked) -> bytes:
     latents = Remembered()
-    mixture(opened, asked, latents)
-    return _file(opened, latents.values(), asked.context)
+    mixture(opened, query, latents)
+    return _file(opened, latents.values(), query.context)
 
 
-def _push(opened: Opened, asked: questions.TraverseAsked) -> bytes:
-    latents, axes = Remembered(), axes_of(opened, asked.level)
-    datum = opened.datum(asked.picture, asked.context)
-    push(opened.model, datum, asked.level, axes, place_of(axes, asked)[None], read=latents)
-    return _file(opened, latents.values(), asked.context)
+def _push(opened: Opened, query: questions.TraverseAsked) -> bytes:
+    latents, axes = Remembered(), axes_of(opened, query.level)
+    datum = opened.datum(query.picture, query.context)
+    push(opened.model, datum, query.level, axes, place_of(axes, query)[None], read=latents)
+    return _file(opened, latents.values(), query.context)
 
 
-def _restore(opened: Opened, asked: questions.RestoreAsked) -> bytes:
+def _restore(opened: Opened, query: questions.RestoreAsked) -> bytes:
     """Of the draws, one after another."""
-    datum = opened.datum(asked.picture, asked.context)
-    seen, latents = Seen(datum.x, seen_of(asked, datum.x)), Remembered()
-    with still(opened.model, asked.seed):
-        for trace in way_of(asked).walks(opened.model, seen, datum.context, asked.draws, lambda: None):
+    datum = opened.datum(query.picture, query.context)
+    observation, latents = Seen(datum.x, seen_of(query, datum.x)), Remembered()
+    with still(opened.model, query.seed):
+        for trace in way_of(query).walks(opened.model, observation, datum.context, query.draws, lambda: None):
             latents(opened.model, trace)
-    return _file(opened, latents.values(), asked.context)
+    return _file(opened, latents.values(), query.context)
 
 
-def _sequences(opened: Opened, asked: questions.SequencesAsked) -> bytes:
-    latents, steps, context = Remembered(drawn_sequences), steps_of(opened, asked), opened.said(asked.context)
+def _sequences(opened: Opened, query: questions.SequencesAsked) -> bytes:
+    latents, steps, context = Remembered(drawn_sequences), steps_of(opened, query), opened.said(query.context)
     x = opened.grid.series(
-        asked.seeds, asked.temperature, context, steps=steps, seed=asked.seed, chunk=opened.rows, read=latents
+        query.seeds, query.temperature, context, steps=steps, seed=query.seed, chunk=opened.rows, read=latents
     )
     _, arrays = laid_out(latents.values(), torch.full((len(x),), steps))
-    return _file(opened, {}, asked.context, arrays)
+    return _file(opened, {}, query.context, arrays)
 
 
 def _file(
     opened: Opened,
     values: Mapping[Pin, Tensor],
-    said: Mapping[str, str],
+    metadata: Mapping[str, str],
     series: Mapping[str, np.ndarray] | None = None,
 ) -> bytes:
     rows = max(map(len, values.values()), default=1)
-    context = opened.model.nothing(rows, opened.said(said)).context
+    context = opened.model.nothing(rows, opened.said(metadata)).context
     content = LatentFile(
         values=values, context=context, weights=digest(opened.model.state_dict()), images="hvae studio"
     )

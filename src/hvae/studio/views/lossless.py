@@ -13,7 +13,7 @@ from hvae.studio.opened import Opened
 from hvae.study.codecs import codec_of, stored_book
 
 
-def lossless(opened: Opened, asked: LosslessAsked) -> Answer:
+def lossless(opened: Opened, query: LosslessAsked) -> Answer:
     """The bytes of the first `number` test pictures as one file, decoded again; as a PNG or WebP each, or all in one.
 
     One picture alone would be kept in a classic format: bits-back coding needs the bits of others to begin with.
@@ -23,7 +23,7 @@ def lossless(opened: Opened, asked: LosslessAsked) -> Answer:
         raise HvaeError("the run's data have no test split to compress; use hvae compress with files of yours")
     if split.observed is not None:
         raise HvaeError("the run's test data have values that are missing, and a codec needs all; impute them first")
-    count = min(asked.number, len(split))
+    count = min(query.number, len(split))
     levels = split.fixed(0).levels(range(count)).numpy()
     codec = codec_of(opened.run, str(opened.run.folder), {})
     file = codec.compress([Picture("test", one, 0) for one in levels], Settings(), book=stored_book(opened.run, None))

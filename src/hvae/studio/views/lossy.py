@@ -22,22 +22,22 @@ MOST = 9
 """Depths that are measured."""
 
 
-def lossy(opened: Opened, asked: LossyAsked) -> Answer:
+def lossy(opened: Opened, query: LossyAsked) -> Answer:
     """The file with the top k levels, for each k: its bytes, its PSNR, and the picture that it decodes to."""
-    levels = levels_of(opened, opened.datum(asked.picture, asked.context).x)
-    codec = _codec(opened, asked)
+    levels = levels_of(opened, opened.datum(query.picture, query.context).x)
+    codec = _codec(opened, query)
     depths = [k for k in evenly(len(codec.levels), MOST) if k]
     files = [codec.compress([Picture("picture", levels, 0)], depth, verify=False) for depth in depths]
-    shown = np.stack([file.pictures[0].levels for file in files])  # (K, C, H, W)
+    pixels = np.stack([file.pictures[0].levels for file in files])  # (K, C, H, W)
     info: JSON = {
         "files": [_account(file, depth) for file, depth in zip(files, depths, strict=True)],
         "levels": list(codec.levels),
         "rivals": sizes(levels, opened.run.bits),
         "pixels": files[0].pixels,
-        **_equivalents(opened, asked),
+        **_equivalents(opened, query),
     }
     top = 2**opened.run.bits - 1
-    return Answer(info, {"picture": _pictures(levels[None], top), "decoded": _pictures(shown, top)})
+    return Answer(info, {"picture": _pictures(levels[None], top), "decoded": _pictures(pixels, top)})
 
 
 def levels_of(opened: Opened, x: torch.Tensor) -> Levels:
@@ -46,13 +46,13 @@ def levels_of(opened: Opened, x: torch.Tensor) -> Levels:
     return levels
 
 
-def _codec(opened: Opened, asked: LossyAsked) -> LossyCodec:
+def _codec(opened: Opened, query: LossyAsked) -> LossyCodec:
     """The codec under a condition, made once: it holds a copy of the model."""
-    said = str(sorted(asked.context.items()))
-    if said not in opened.codecs:
+    key = str(sorted(query.context.items()))
+    if key not in opened.codecs:
         opened.codecs.clear()
-        opened.codecs[said] = lossy_codec_of(opened.run, str(opened.run.folder), asked.context)
-    return opened.codecs[said]
+        opened.codecs[key] = lossy_codec_of(opened.run, str(opened.run.folder), query.context)
+    return opened.codecs[key]
 
 
 def _account(file: Lossy, depth: int) -> JSON:
@@ -64,12 +64,12 @@ def _pictures(levels: Levels, top: int) -> torch.Tensor:
     return torch.from_numpy(levels.astype(np.float32) / top)
 
 
-def _equivalents(opened: Opened, asked: LossyAsked) -> JSON:
-    said = f", context={dict(asked.context)!r}" if asked.context else ""
+def _equivalents(opened: Opened, query: LossyAsked) -> JSON:
+    text = f", context={dict(query.context)!r}" if query.context else ""
     words = ["hvae", "compress", str(opened.run.folder), "PICTURE", "picture.hvz", "--quality", "all"]
-    lines = [f'hvae.compress(run, "PICTURE", "picture.hvz", quality="all"{said})  # or 1, 2, ... levels from the top']
+    lines = [f'hvae.compress(run, "PICTURE", "picture.hvz", quality="all"{text})  # or 1, 2, ... levels from the top']
     return equivalents(
-        command(*words, *context_words(asked.context)),
+        command(*words, *context_words(query.context)),
         python(opened.run.folder, *lines),
         "PICTURE is a file of the model's size, or larger; --quality 2 keeps two levels",
     )

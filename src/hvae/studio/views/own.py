@@ -10,19 +10,19 @@ from hvae.studio.opened import Opened
 from hvae.study.images import Images, without_chance
 
 
-def own(opened: Opened, asked: OwnAsked) -> Answer:
+def own(opened: Opened, query: OwnAsked) -> Answer:
     """A picture of a split of the run's own data; a place beyond its end counts on from its beginning."""
-    split = getattr(opened.subject.images, asked.split)
+    split = getattr(opened.subject.images, query.split)
     if not len(split):
-        raise HvaeError(f"the run's data have no {asked.split} split; choose another one")
-    place = asked.place % len(split)
+        raise HvaeError(f"the run's data have no {query.split} split; choose another one")
+    place = query.place % len(split)
     return _kept(opened, Images(split.fixed(0)), place, [], len(split))
 
 
 def upload(opened: Opened, content: bytes) -> Answer:
     """The picture of a file, brought to the form of the model."""
-    brought = encoded(opened.run, content)
-    return _kept(opened, without_chance(brought), 0, brought.notes(), 1)
+    inputs = encoded(opened.run, content)
+    return _kept(opened, without_chance(inputs), 0, inputs.notes(), 1)
 
 
 def _kept(opened: Opened, images: Images, place: int, notes: list[str], count: int) -> Answer:

@@ -25,14 +25,14 @@ MOST = 9
 """Pictures in a row."""
 
 
-def picture(opened: Opened, asked: PictureAsked) -> Answer:
+def picture(opened: Opened, query: PictureAsked) -> Answer:
     """Reconstructions from the top k levels, the map and the nats of each level, and the ELBO."""
-    datum = opened.datum(asked.picture, asked.context)
+    datum = opened.datum(query.picture, query.context)
     levels = opened.grid.names
     counts = [int(k) for k in evenly([str(k) for k in range(len(levels) + 1)], MOST)]
-    tops = from_top(opened.model, datum, counts=counts, rest=mode, seed=asked.seed)  # (K, 1, C, H, W)
-    maps = rate_maps(opened.model, datum, seed=asked.seed)
-    table = measure(opened.model, [datum], bits=opened.run.bits, cuts=(), seed=asked.seed)
+    tops = from_top(opened.model, datum, counts=counts, rest=mode, seed=query.seed)  # (K, 1, C, H, W)
+    maps = rate_maps(opened.model, datum, seed=query.seed)
+    table = measure(opened.model, [datum], bits=opened.run.bits, cuts=(), seed=query.seed)
     elbo, rates = float(table.log_p), {name: float(nats) for name, nats in table.rates.items()}
     info: JSON = {
         "counts": counts,
@@ -45,7 +45,7 @@ def picture(opened: Opened, asked: PictureAsked) -> Answer:
         "density": table.png is None,
         "png_bytes": None if table.png is None else math.ceil(float(table.png) / 8),
         "maps": {name: float(nats.max()) for name, nats in maps.items()},
-        **_equivalents(opened, asked),
+        **_equivalents(opened, query),
     }
     height, width = datum.x.shape[-2:]
     return Answer(info, {"picture": datum.x, "tops": tops[:, 0], **_faces(maps, (height, width))})
@@ -59,8 +59,8 @@ def _faces(maps: dict[str, torch.Tensor], size: tuple[int, int]) -> dict[str, to
     return {"maps": torch.cat([painted(HOTTEST * one / one.max().clamp_min(1e-12)) for one in whole])}
 
 
-def _equivalents(opened: Opened, asked: PictureAsked) -> JSON:
-    context = f", {opened.said(asked.context)}" if asked.context else ""
+def _equivalents(opened: Opened, query: PictureAsked) -> JSON:
+    context = f", {opened.said(query.context)}" if query.context else ""
     lines = python(
         opened.run.folder,
         "x = ...  # (1, C, H, W) in [0, 1]",
@@ -68,5 +68,5 @@ def _equivalents(opened: Opened, asked: PictureAsked) -> JSON:
         "trace.elbo(), trace.rates()",
         "pictures = hvae.from_top(run.model, x, rest=hvae.mode)",
     )
-    line = command("hvae", "score", str(opened.run.folder), "--data", "FOLDER", *context_words(asked.context))
+    line = command("hvae", "score", str(opened.run.folder), "--data", "FOLDER", *context_words(query.context))
     return equivalents(line, lines, "FOLDER holds the picture")

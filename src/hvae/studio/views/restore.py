@@ -21,37 +21,37 @@ from hvae.study.masks import checked
 from hvae.study.restore import WAYS, Effort
 
 
-def restore(opened: Opened, asked: RestoreAsked) -> Answer:
+def restore(opened: Opened, query: RestoreAsked) -> Answer:
     """Draws of the whole picture given what is seen of it, their mean, deviation and best."""
-    datum = opened.datum(asked.picture, asked.context)
-    seen, way = seen_of(asked, datum.x), way_of(asked)
-    result = restored(opened.model, Seen(datum.x, seen), way, draws=asked.draws, context=datum.context, seed=asked.seed)
+    datum = opened.datum(query.picture, query.context)
+    mask, way = seen_of(query, datum.x), way_of(query)
+    result = restored(opened.model, Seen(datum.x, mask), way, draws=query.draws, context=datum.context, seed=query.seed)
     spread = result.deviation / result.deviation.max().clamp_min(1e-12)
     pictures = {
-        "seen": torch.where(seen, datum.x, 0.5),
+        "seen": torch.where(mask, datum.x, 0.5),
         "draws": result.draws[0],
         "mean": result.mean,
         "best": result.best,
         "deviation": spread,
     }
     info: JSON = {
-        "passes": way.passes(asked.draws),
+        "passes": way.passes(query.draws),
         "deviation": float(result.deviation.max()),
-        "hidden": int((~seen[0, 0]).sum()),
-        **_equivalents(opened, asked),
+        "hidden": int((~mask[0, 0]).sum()),
+        **_equivalents(opened, query),
     }
     return Answer(info, pictures)
 
 
-def seen_of(asked: RestoreAsked, x: Tensor) -> Tensor:
+def seen_of(query: RestoreAsked, x: Tensor) -> Tensor:
     """What of a picture is seen, bool of its shape (1, C, H, W)."""
-    return ~checked(_hidden(asked.hidden, x), "the mask")
+    return ~checked(_hidden(query.hidden, x), "the mask")
 
 
-def way_of(asked: RestoreAsked) -> Way:
+def way_of(query: RestoreAsked) -> Way:
     """How the rest is drawn."""
-    effort = Effort(draws=asked.draws, steps=asked.steps, sweeps=asked.sweeps, pixels=False)
-    return WAYS[asked.way](effort, False)
+    effort = Effort(draws=query.draws, steps=query.steps, sweeps=query.sweeps, pixels=False)
+    return WAYS[query.way](effort, False)
 
 
 def _hidden(bits: str, like: Tensor) -> Tensor:
@@ -67,16 +67,16 @@ def _hidden(bits: str, like: Tensor) -> Tensor:
     return torch.from_numpy(places.reshape(1, 1, height, width)).to(like.device).expand_as(like)
 
 
-def _equivalents(opened: Opened, asked: RestoreAsked) -> JSON:
-    work = ["--steps", str(asked.steps)] if asked.way == "refine" else ["--sweeps", str(asked.sweeps)]
+def _equivalents(opened: Opened, query: RestoreAsked) -> JSON:
+    work = ["--steps", str(query.steps)] if query.way == "refine" else ["--sweeps", str(query.sweeps)]
     words = ["hvae", "restore", str(opened.run.folder), "FOLDER", "--task", "inpaint", "--mask", "brush.png"]
-    words += ["--way", asked.way, *work, "--draws", str(asked.draws), "--seed", str(asked.seed)]
-    effort = f"steps={asked.steps}" if asked.way == "refine" else f"sweeps={asked.sweeps}"
+    words += ["--way", query.way, *work, "--draws", str(query.draws), "--seed", str(query.seed)]
+    effort = f"steps={query.steps}" if query.way == "refine" else f"sweeps={query.sweeps}"
     lines = [
         "x, hidden = ..., ...  # (N, C, H, W) in [0, 1], and bool of that shape",
-        f'restoration = hvae.restore(run, x, task="inpaint", mask=hidden, way="{asked.way}", {effort}, '
-        f"draws={asked.draws}, seed={asked.seed})",
+        f'restoration = hvae.restore(run, x, task="inpaint", mask=hidden, way="{query.way}", {effort}, '
+        f"draws={query.draws}, seed={query.seed})",
     ]
-    line = command(*words, *context_words(asked.context), "--out", "filled")
+    line = command(*words, *context_words(query.context), "--out", "filled")
     remark = "brush.png is white where the picture is hidden; these draw with other noise"
     return equivalents(line, python(opened.run.folder, *lines), remark)

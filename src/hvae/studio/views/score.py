@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 BINS = 24
 
 
-def score(opened: Opened, asked: PictureAsked) -> Answer:
+def score(opened: Opened, query: PictureAsked) -> Answer:
     """The scores, the range of each and its histogram over validation data.  Raises Reading until they are known."""
     normal = opened.normal
     if normal.fault is not None:
         raise normal.fault
     if normal.judge is None:
         raise Reading(normal.done, normal.total, normal.what)
-    return Answer({**_scored(opened, normal.judge, asked), **_equivalents(opened)})
+    return Answer({**_scored(opened, normal.judge, query), **_equivalents(opened)})
 
 
-def _scored(opened: Opened, judge: Judge, asked: PictureAsked) -> JSON:
-    datum = opened.datum(asked.picture, asked.context)
+def _scored(opened: Opened, judge: Judge, query: PictureAsked) -> JSON:
+    datum = opened.datum(query.picture, query.context)
     scores = judge.scores(Images(_alone(opened, datum.x), datum.context), "the picture")
     ranges = judge.ranges
-    shown = {
+    values = {
         name: {
             "score": float(scores[name]),
             "low": _finite(ranges.low[name]),
@@ -52,7 +52,7 @@ def _scored(opened: Opened, judge: Judge, asked: PictureAsked) -> JSON:
         "reason": judge.reasons(scores)[0],
         "accept": ranges.accept,
         "data": ranges.data,
-        "scores": shown,
+        "scores": values,
     }
 
 

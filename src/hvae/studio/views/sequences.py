@@ -37,13 +37,18 @@ class Shown(NamedTuple):
     text: str | None = None
 
 
-def sequences(opened: Opened, asked: SequencesAsked) -> Answer:
+def sequences(opened: Opened, query: SequencesAsked) -> Answer:
     """The sequences as pictures, sounds or texts, by their kind."""
     if not opened.model.timed:
         raise HvaeError(f"{opened.name} is a model of pictures; choose a run of sequences")
-    form, steps = form_of(opened.run), steps_of(opened, asked)
+    form, steps = form_of(opened.run), steps_of(opened, query)
     series = opened.grid.series(
-        asked.seeds, asked.temperature, opened.said(asked.context), steps=steps, seed=asked.seed, chunk=opened.rows
+        query.seeds,
+        query.temperature,
+        opened.said(query.context),
+        steps=steps,
+        seed=query.seed,
+        chunk=opened.rows,
     )
     each = [_KINDS[form.kind](one, form, opened.run.bits) for one in series]
     wavs = [base64.b64encode(one.wav).decode("ascii") for one in each if one.wav is not None]
@@ -52,15 +57,15 @@ def sequences(opened: Opened, asked: SequencesAsked) -> Answer:
         "steps": steps,
         "wavs": wavs,
         "texts": [one.text for one in each if one.text is not None],
-        **_equivalents(opened, asked, steps),
+        **_equivalents(opened, query, steps),
     }
     pictures = [one.picture for one in each if one.picture is not None]
     return Answer(info, {"sequences": torch.stack(pictures)} if pictures else {})
 
 
-def steps_of(opened: Opened, asked: SequencesAsked) -> int:
+def steps_of(opened: Opened, query: SequencesAsked) -> int:
     """Of each sequence."""
-    return asked.steps or min(opened.model.shape[0], MOST_STEPS)
+    return query.steps or min(opened.model.shape[0], MOST_STEPS)
 
 
 def _roll(x: Tensor, form: SequenceForm, bits: int) -> Shown:
@@ -124,17 +129,17 @@ def _envelope(samples: np.ndarray) -> Tensor:
     return _grey(torch.from_numpy((heights <= high + 1 / HIGH) & (heights >= low - 1 / HIGH)))
 
 
-def _equivalents(opened: Opened, asked: SequencesAsked, steps: int) -> JSON:
-    cells = {name: list(seeds) for name, seeds in asked.seeds.items()}
-    warm = {name: t for name, t in asked.temperature.items() if t != 1}
-    context = opened.said(asked.context)
+def _equivalents(opened: Opened, query: SequencesAsked, steps: int) -> JSON:
+    cells = {name: list(seeds) for name, seeds in query.seeds.items()}
+    warm = {name: t for name, t in query.temperature.items() if t != 1}
+    context = opened.said(query.context)
     lines = [
         "from hvae.explore.cells import Grid",
         "",
         f"cells = {cells!r}",
         "series = "
         + call("Grid.of(run.model).series", ["cells"], temperature=warm or None, context=context, steps=steps)[:-1]
-        + f", seed={asked.seed})",
+        + f", seed={query.seed})",
     ]
     words = [
         "hvae",
@@ -145,5 +150,5 @@ def _equivalents(opened: Opened, asked: SequencesAsked, steps: int) -> JSON:
         "--steps",
         str(steps),
     ]
-    line = command(*words, *heat_words(asked.temperature), *context_words(asked.context))
+    line = command(*words, *heat_words(query.temperature), *context_words(query.context))
     return equivalents(line, python(opened.run.folder, *lines), "the command draws with other noise")

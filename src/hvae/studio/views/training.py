@@ -18,14 +18,14 @@ UNUSED = 0.01
 """Below this share of used dimensions a level counts as collapsed."""
 
 
-def training(shown: Shown, asked: TrainingAsked) -> Answer:
+def training(subject: Shown, query: TrainingAsked) -> Answer:
     """New rows as columns of numbers, null where there is none; and whether the weights are new."""
-    path = shown.folder / METRICS
+    path = subject.folder / METRICS
     if not path.is_file():
-        raise HvaeError(_nothing(shown, path))
-    shown.refresh()
-    table = new_rows(path, asked.at, asked.head)
-    begins = not asked.at or table.head != asked.head
+        raise HvaeError(_nothing(subject, path))
+    subject.refresh()
+    table = new_rows(path, query.at, query.head)
+    begins = not query.at or table.head != query.head
     rows = _thinned(table.rows) if begins else table.rows
     names = list(dict.fromkeys(name for row in rows for name in row))
     info = {
@@ -34,18 +34,18 @@ def training(shown: Shown, asked: TrainingAsked) -> Answer:
         "at": table.at,
         "head": table.head,
         "notices": _notices(table.rows),
-        "trained": shown.about()["trained"],
-        "step": shown.opened.run.step if shown.about()["trained"] else None,
-        **_equivalents(shown),
+        "trained": subject.about()["trained"],
+        "step": subject.opened.run.step if subject.about()["trained"] else None,
+        **_equivalents(subject),
     }
     return Answer(info)
 
 
-def _nothing(shown: Shown, path: Path) -> str:
-    if shown.about()["trained"] and shown.opened.run.is_packaged:
+def _nothing(subject: Shown, path: Path) -> str:
+    if subject.about()["trained"] and subject.opened.run.is_packaged:
         return (
-            f"{shown.folder} comes with the library, without the course of its training; its card has the command, "
-            f"the seed and the time: hvae pull {shown.folder} --out FOLDER"
+            f"{subject.folder} comes with the library, without the course of its training; its card has the command, "
+            f"the seed and the time: hvae pull {subject.folder} --out FOLDER"
         )
     return f"nothing at {path}: the run has gone, or was not trained here"
 
@@ -73,6 +73,6 @@ def _notices(rows: list[dict[str, float]]) -> list[str]:
     return lines
 
 
-def _equivalents(shown: Shown) -> JSON:
-    lines = ["import csv", f"rows = list(csv.DictReader(open({str(shown.folder / METRICS)!r})))"]
-    return equivalents(command("hvae", "report", str(shown.folder)), "\n".join(lines))
+def _equivalents(subject: Shown) -> JSON:
+    lines = ["import csv", f"rows = list(csv.DictReader(open({str(subject.folder / METRICS)!r})))"]
+    return equivalents(command("hvae", "report", str(subject.folder)), "\n".join(lines))

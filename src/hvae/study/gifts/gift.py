@@ -78,14 +78,14 @@ def gift(run: LoadedRun, *, name: str = "", licence: str = "", half: bool = Fals
     description = scrub.description(run.description)
     RunConfig.from_dict(description["config"])  # or nobody could load it
     tensors = read_weights(file).tensors
-    given = halved(tensors) if half else tensors
-    weights = weights_bytes(given, description)
+    values = halved(tensors) if half else tensors
+    weights = weights_bytes(values, description)
     numbers = Evaluation.from_dict(evaluation) if evaluation else None
     card = facts(run, name or run.folder.absolute().name, provenance, numbers, licence)
-    card["limits"] += [ROUNDED] * (bool(evaluation) and _differs(tensors, given))
+    card["limits"] += [ROUNDED] * (bool(evaluation) and _differs(tensors, values))
     contents = {WEIGHTS: weights, **_written({PROVENANCE: provenance, EVALUATION: evaluation})}
     files = {name: _seal(content) for name, content in contents.items()}
-    card |= {"precision": _precision(given), "bytes": len(weights), "files": files}
+    card |= {"precision": _precision(values), "bytes": len(weights), "files": files}
     return Gift(weights, card, provenance, evaluation)
 
 
@@ -100,8 +100,8 @@ def _records(run: LoadedRun) -> tuple[JSON, JSON, Path]:
     return cast(JSON, dict(read_provenance(run.folder))), evaluation, run.folder / WEIGHTS
 
 
-def _differs(tensors: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> bool:
-    return any((given[name].to(t.dtype) != t).any() for name, t in tensors.items())
+def _differs(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
+    return any((values[name].to(t.dtype) != t).any() for name, t in tensors.items())
 
 
 def _precision(tensors: Mapping[str, Tensor]) -> str:
@@ -126,14 +126,14 @@ def packaged(name: str) -> Gift:
     return Gift(weights, record["card"], record["provenance"], record["evaluation"])
 
 
-def pack(given: Gift, name: str, folder: Path = pretrained.HERE) -> None:
+def pack(bundle: Gift, name: str, folder: Path = pretrained.HERE) -> None:
     """Make a model come with the library: NAME.safetensors and NAME.json in its folder.
 
     Raises HvaeError for one that is larger than a packaged model may be.
     """
-    if len(given.weights) > pretrained.MOST_BYTES:
-        raise HvaeError(f"{name}: expected at most {pretrained.MOST_BYTES:,} bytes, got {len(given.weights):,}")
-    record = {"card": given.card, "provenance": given.provenance, "evaluation": given.evaluation}
+    if len(bundle.weights) > pretrained.MOST_BYTES:
+        raise HvaeError(f"{name}: expected at most {pretrained.MOST_BYTES:,} bytes, got {len(bundle.weights):,}")
+    record = {"card": bundle.card, "provenance": bundle.provenance, "evaluation": bundle.evaluation}
     write_json(folder / f"{name}.json", record)
     with replacing(folder / f"{name}.safetensors") as temporary:
-        temporary.write_bytes(given.weights)
+        temporary.write_bytes(bundle.weights)

@@ -69,11 +69,11 @@ def pull(
     folder, hear = Path(out), tell or silent
     check_place(folder)
     free(folder)
-    given, pulled = _of_hub(name, revision, hear) if "/" in name else _of_library(name, revision)
+    bundle, pulled = _of_hub(name, revision, hear) if "/" in name else _of_library(name, revision)
     with making(folder) as temporary, trusting(*trust):
-        given.write(temporary, pulled)
+        bundle.write(temporary, pulled)
         load(temporary / WEIGHTS)
-    card = given.card
+    card = bundle.card
     licences = (card["licence"], card["data"]["licence"]) if card else ("not known", "not known")
     return Pull(folder, pulled, *licences)
 
@@ -81,21 +81,21 @@ def pull(
 def _of_library(name: str, revision: str | None) -> tuple[Gift, Pulled]:
     if revision is not None:
         raise HvaeError(f"--revision: {name} comes with this version of the library and has no other")
-    given = packaged(name)
+    bundle = packaged(name)
     source = pretrained.find(name).weights
-    return given, Pulled(source=f"hvae {__version__}: {name}", revision=__version__, sha256=sha256(source))
+    return bundle, Pulled(source=f"hvae {__version__}: {name}", revision=__version__, sha256=sha256(source))
 
 
 def _of_hub(name: str, revision: str | None, tell: Tell) -> tuple[Gift, Pulled]:
     hub.check_name(name)
     files = hub.listing(name, revision)
-    wanted = _wanted(files, tell)
-    tell(f"fetching {name} at {files.commit}: {size(sum(one.size for one in wanted.values()))}")
+    members = _wanted(files, tell)
+    tell(f"fetching {name} at {files.commit}: {size(sum(one.size for one in members.values()))}")
     with TemporaryDirectory() as place:
-        contents = {one.name: hub.fetch(files, one, Path(place)) for one in wanted.values()}
-    given = _checked(name, contents)
-    digest = hashlib.sha256(given.weights).hexdigest()
-    return given, Pulled(source=name, revision=files.commit, sha256=digest)
+        contents = {one.name: hub.fetch(files, one, Path(place)) for one in members.values()}
+    bundle = _checked(name, contents)
+    digest = hashlib.sha256(bundle.weights).hexdigest()
+    return bundle, Pulled(source=name, revision=files.commit, sha256=digest)
 
 
 def _wanted(files: hub.Listing, tell: Tell) -> dict[str, hub.Remote]:
@@ -107,12 +107,12 @@ def _wanted(files: hub.Listing, tell: Tell) -> dict[str, hub.Remote]:
     if programs:
         more = f" and {len(programs) - _NAMED} more" if len(programs) > _NAMED else ""
         tell(f"not fetched, since loading it may run code: {', '.join(programs[:_NAMED])}{more}")
-    wanted = {name: there[name] for name in (WEIGHTS, *RECORDS) if name in there}
-    for name, one in wanted.items():
+    members = {name: there[name] for name in (WEIGHTS, *RECORDS) if name in there}
+    for name, one in members.items():
         most = MOST_WEIGHTS if name == WEIGHTS else MOST_BYTES
         if one.size > most:
             raise HvaeError(f"{files.repository}: {name}: expected at most {most:,} bytes, got {one.size:,}")
-    return wanted
+    return members
 
 
 def _checked(repository: str, contents: dict[str, bytes]) -> Gift:

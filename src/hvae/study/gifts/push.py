@@ -59,8 +59,8 @@ def push(
     if not dry_run:
         hub.require()
     with trusting(*trust):
-        given = gift(opened(run), name=repository.partition("/")[2], licence=licence, half=half)
-    ready = Push(repository, given)
+        bundle = gift(opened(run), name=repository.partition("/")[2], licence=licence, half=half)
+    ready = Push(repository, bundle)
     hear = tell or silent
     for name, size in ready.sizes.items():
         hear(f"{name}: {size:,} bytes")
@@ -68,4 +68,4 @@ def push(
         hear("no licence is given: without --licence nobody may use it")
     if dry_run:
         return ready
-    return Push(repository, given, hub.upload(repository, given.files(), "Add a model of hvae"))
+    return Push(repository, bundle, hub.upload(repository, bundle.files(), "Add a model of hvae"))

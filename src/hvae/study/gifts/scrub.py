@@ -133,10 +133,10 @@ class Scrubber:
 
 def scrubber(config: JSON, data: DataRecord, folder: Path) -> Scrubber:
     """One that knows the places of a run, and who works here."""
-    named = [config.get(section, {}).get(key, "") for section, keys in _PRIVATE.items() for key in keys]
+    values = [config.get(section, {}).get(key, "") for section, keys in _PRIVATE.items() for key in keys]
     source, path = data.get("source", ""), config["data"].get("path", "")
     here = [str(folder.absolute()), str(Path.cwd()), str(Path.home())]
-    places = {place for place in [*named, *here, *(one for one in (source, path) if _is_place(one))] if len(place) > 3}
+    places = {place for place in [*values, *here, *(one for one in (source, path) if _is_place(one))] if len(place) > 3}
     return Scrubber(tuple(sorted(places, key=len, reverse=True)), tuple(_people()))
 
 
@@ -174,8 +174,8 @@ def _public(words: Sequence[str]) -> Iterator[str]:
         if option in _DROPPED:
             next(rest, "") if not equals else ""
         elif option in _STANDS:
-            given = value if equals else next(rest, "")
-            yield from (option, given if option == "--data.path" and _is_of_hub(words, given) else _STANDS[option])
+            text = value if equals else next(rest, "")
+            yield from (option, text if option == "--data.path" and _is_of_hub(words, text) else _STANDS[option])
         elif at > 1 and not word.startswith("-") and _is_source(words, word):
             yield "CONFIG.yaml" if word.endswith((".yaml", ".yml")) else "RUN"
         else:

@@ -76,9 +76,9 @@ class CoarseToFine(Measure[CoarseToFineResult]):
         from hvae.explore.resample import has_offsets
 
         model, config, split = work.model, work.config, work.split
-        held, classify = min(config.held, len(work.levels) - 1), work.classifier
+        top, classify = min(config.held, len(work.levels) - 1), work.classifier
         x = split.batch(range(min(GROUPS, len(split))))
-        settings: JSON = {"count": held, "repeats": REDRAWS, "seed": config.seed}
+        settings: JSON = {"count": top, "repeats": REDRAWS, "seed": config.seed}
         mirrors = [top_redrawn, *([top_swapped] if has_offsets(model) else [])]
         compared = []
         with work.bar("coarse to fine: redraws") as tick:
@@ -92,7 +92,7 @@ class CoarseToFine(Measure[CoarseToFineResult]):
             **vars(own),
             top_swapped=swapped.top_redrawn if swapped else None,
             top_swapped_pairwise=swapped.top_redrawn_pairwise if swapped else None,
-            held=held,
+            held=top,
             classifier=classify.describe(),
         )
 

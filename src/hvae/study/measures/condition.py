@@ -45,20 +45,20 @@ class Condition(Measure[ConditionResult]):
 
         count = work.model.conditions[LABEL].classes
         judge, each = work.judge, max(1, SAMPLES // count)
-        asked = torch.arange(count).repeat_interleave(each)
-        other = (asked + 1) % count
+        labels = torch.arange(count).repeat_interleave(each)
+        other = (labels + 1) % count
         with work.bar("samples of each class") as tick:
             samples = swap(
                 work.model,
-                len(asked),
-                {LABEL: asked},
+                len(labels),
+                {LABEL: labels},
                 {LABEL: other},
                 seed=work.config.seed,
                 chunk=min(work.rows, each),
                 progress=tick,
             )
         judged = [judge(pictures.cpu()).clamp(0, count - 1) for pictures in samples]
-        return condition_result(asked, judged[0], other, judged[1], titles(work), judge.describe())
+        return condition_result(labels, judged[0], other, judged[1], titles(work), judge.describe())
 
     def concerns(self, work: Work) -> bool:
         """Models with a condition."""

@@ -51,8 +51,8 @@ class Mutual(Measure[MutualResult]):
         levels, ceiling = result.levels.items(), result.ceiling_nats - CLOSE
         yield Column("I(x; z)", {n: _text(level.information_nats, level.saturated) for n, level in levels})
         yield Column("KL(q(z) || p)", {name: number(level.marginal_kl_nats.mean) for name, level in levels})
-        held = {name: level.held_nats for name, level in levels}
-        yield Column("I held", {n: _text(nats, nats.stratified.mean > ceiling) for n, nats in held.items()}, leaves=1)
+        own = {name: level.held_nats for name, level in levels}
+        yield Column("I held", {n: _text(nats, nats.stratified.mean > ceiling) for n, nats in own.items()}, leaves=1)
 
     def notes(self, result: MutualResult) -> Iterator[str]:
         """By which estimate, from how many data, and what its largest value is."""

@@ -34,8 +34,8 @@ def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> I
         return in_memory(subject.run, source)
     model, classes = subject.run.model, subject.data.classes
     if isinstance(source, str) and source in KNOWN:
-        brought = bring(subject.run, catalogued(subject, source))
-        return replace(brought, remark=other_classes(brought, model, classes))
+        inputs = bring(subject.run, catalogued(subject, source))
+        return replace(inputs, remark=other_classes(inputs, model, classes))
     return by_name(bring(subject.run, files(subject.run, str(source))), model, lambda: classes)
 
 

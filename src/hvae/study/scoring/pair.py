@@ -38,12 +38,12 @@ class Pair:
     what: str
 
     def __post_init__(self) -> None:
-        request, brought = self.judge.request, self.brought
-        count = len(brought.split)
+        request, inputs = self.judge.request, self.brought
+        count = len(inputs.split)
         number = min(count, request.number or count)
         if request.foreign and number < 2:
             raise HvaeError(f"--foreign: expected 2 {self.noun} or more to compare, got {number} from {self.what}")
-        self.brought = brought.some(order(count, number))
+        self.brought = inputs.some(order(count, number))
         self.images = without_chance(self.brought)
         self.seen = {part: self._met(getattr(self.judge.plain, part)) for part in self._suspects()}
 
@@ -117,6 +117,6 @@ def _pictures(judge: Judge) -> ImageData:
 def reverse_of(judge: Judge, own: Judge) -> Pair:
     """The other direction: the test data of `own` before the model of the other data."""
     model = judge.subject.run.model
-    brought = move(judge.subject.run, own.subject.images, _pictures(own))
-    brought = replace(brought, remark=other_classes(brought, model, judge.subject.data.classes))
-    return Pair(judge, under(brought, model, {}), f"test data of {own.name}")
+    inputs = move(judge.subject.run, own.subject.images, _pictures(own))
+    inputs = replace(inputs, remark=other_classes(inputs, model, judge.subject.data.classes))
+    return Pair(judge, under(inputs, model, {}), f"test data of {own.name}")

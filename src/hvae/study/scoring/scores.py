@@ -177,8 +177,8 @@ class Scores:
     def rows(self) -> list[list[str]]:
         """The table as texts, its header first: index, file where there are any, decision, reason, steps and nats of
         whole sequences, and all scores."""
-        named, timed = ["file"] if self.files else [], ["steps", "nats"] if self.steps is not None else []
-        header = ["index", *named, "decision", "reason", *timed, *self.scores]
+        first, timed = ["file"] if self.files else [], ["steps", "nats"] if self.steps is not None else []
+        header = ["index", *first, "decision", "reason", *timed, *self.scores]
         columns = [[f"{value:.6g}" for value in column.tolist()] for column in self.scores.values()]
         decisions = zip(self.decisions, self.reasons, *self._lengths(), *columns, strict=True)
         return [header, *([str(i), *self.files[i : i + 1], *row] for i, row in enumerate(decisions))]

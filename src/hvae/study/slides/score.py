@@ -163,8 +163,8 @@ def _scored(
     free(out)
     source = stored(picture)
     subject = open_run(run, request.overrides, tell, request.trust)
-    said = _context(subject, request)
-    tiles = {k: _tiles(subject, source, k, said) for k in sorted(magnifications)}
+    context = _context(subject, request)
+    tiles = {k: _tiles(subject, source, k, context) for k in sorted(magnifications)}
     judge = Judge(request, subject, progress)
     with making(out) as folder:
         _check_disk(folder, tiles, subject)
@@ -191,12 +191,12 @@ def _context(subject: Subject, request: Request) -> dict[str, Tensor]:
     from hvae.walk import device_of
 
     model = subject.run.model
-    said = numbers(model, request.context, lambda: subject.data.classes)
-    complete(model, said)
-    return rows(model.conditions, said, 1, device_of(model))
+    values = numbers(model, request.context, lambda: subject.data.classes)
+    complete(model, values)
+    return rows(model.conditions, values, 1, device_of(model))
 
 
-def _tiles(subject: Subject, source: Stored, reduction: int, said: Mapping[str, Tensor]) -> Tiles:
+def _tiles(subject: Subject, source: Stored, reduction: int, context: Mapping[str, Tensor]) -> Tiles:
     """Raises HvaeError for a model of anything but pictures, and for a picture that cannot be brought before it."""
     from hvae.restoration import Tiling
 
@@ -213,7 +213,7 @@ def _tiles(subject: Subject, source: Stored, reduction: int, said: Mapping[str, 
     slide = Slide(source, shape[0], bits, reduction)
     if min(slide.size) < 1:
         raise HvaeError(f"--magnifications: {reduction} leaves nothing of a picture of {source.shape[1:]}; take less")
-    return Tiles(slide, Tiling(slide.size, (shape[1], shape[2])), said)
+    return Tiles(slide, Tiling(slide.size, (shape[1], shape[2])), context)
 
 
 def _check_disk(folder: Path, tiles: Mapping[int, Tiles], subject: Subject) -> None:

@@ -40,8 +40,8 @@ class Tiles:
         from hvae.datum import Datum
 
         for part in tiles.split(size):
-            said = {name: value.expand(len(part), *value.shape[1:]) for name, value in self.context.items()}
-            yield Datum(part, said)
+            context = {name: value.expand(len(part), *value.shape[1:]) for name, value in self.context.items()}
+            yield Datum(part, context)
 
     def batches(self, size: int) -> TileBatches:
         """All of them in order, at most `size` at a time."""
