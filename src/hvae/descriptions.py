@@ -1,4 +1,4 @@
-"""What is stored beside weights, key by key: the description inside a weights file, and a run's provenance.json.
+"""What is stored beside weights, key by key: the description inside a weights file, provenance.json and card.json.
 
 Both are JSON, read with its bounds and forms (`hvae.records`); these types name the keys that the rest relies on.
 """
@@ -95,3 +95,54 @@ class RunRecord(TypedDict, total=False):
     training: JSON | None
     imported: Origin
     pulled: Pulled
+
+
+class Seal(TypedDict):
+    """What a file is known by."""
+
+    sha256: str
+    bytes: int
+
+
+class Licensed(TypedDict):
+    """The data of a card."""
+
+    name: str
+    licence: str
+
+
+class Figure(TypedDict):
+    """A number of a card, in the words in which an evaluation says what it is of."""
+
+    name: str
+    value: str
+    note: str
+
+
+class Card(TypedDict, total=False):
+    """card.json of a run that is given away, whose form is `hvae.pretrained.FACTS`; empty where there is no file."""
+
+    name: str
+    about: str
+    family: str
+    levels: list[str]
+    parameters: int
+    shape: list[int]
+    bits: int
+    data: Licensed
+    licence: str
+    commands: list[str] | None
+    seed: int | None
+    hvae: str | None
+    step: int | None
+    seconds: float | None
+    """Of training."""
+    machine: Machine | None
+    headline: str
+    numbers: list[Figure]
+    conclusion: str
+    limits: list[str]
+    precision: str
+    bytes: int
+    """Of the weights file."""
+    files: dict[str, Seal]

@@ -15,10 +15,6 @@ _LONGEST = 200
 """Bytes of a name that leave room, in the 255 of most file systems, for a number and the name of a temporary file."""
 
 
-SUFFIXES = (".png", ".bmp", ".gif", ".jpg", ".jpeg", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
-"""What the names of image files end in."""
-
-
 def check_file(path: str | Path) -> Path:
     """The place of a compressed file.  Raises HvaeError for another kind of name, or where none can be written."""
     place = Path(path)

@@ -15,7 +15,8 @@ from hvae.coding import MODES, Header, Picture, save_picture
 from hvae.coding.files.reading import chosen, each_item
 from hvae.errors import HvaeError
 from hvae.files import making
-from hvae.study.places import SUFFIXES, free_name, safe
+from hvae.picturefolders import SUFFIXES
+from hvae.study.places import free_name, safe
 
 
 def check_destination(dest: Path, header: Header, only: int | None) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hvae.config.presets import PRESETS
+from hvae.descriptions import Card, Figure, RunRecord
 from hvae.errors import HvaeError
 from hvae.pretrained import FACTS
-from hvae.records import JSON, check
+from hvae.records import check
 from hvae.screen.numbers import clock, size
 from hvae.screen.text import for_screen
 
@@ -27,10 +28,8 @@ _MARKS = re.compile(r"[&<>\"'`*_\[\]{}#!|~:@\\$^]|(?<=www)\.")
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,59}")
 
 
-def facts(
-    run: LoadedRun, name: str, provenance: Mapping[str, object], evaluation: Evaluation | None, licence: str
-) -> JSON:
-    """What is known of a run that has been scrubbed: JSON with the keys of `hvae.pretrained.FACTS` but for its files.
+def facts(run: LoadedRun, name: str, provenance: RunRecord, evaluation: Evaluation | None, licence: str) -> Card:
+    """What is known of a run that has been scrubbed: a card but for its files.
 
     Raises HvaeError for a licence that is no identifier, such as cc-by-sa-3.0.
     """
@@ -39,7 +38,9 @@ def facts(
 
     if licence and not _LICENCE.fullmatch(licence):
         raise HvaeError(f"--licence: expected an identifier, such as apache-2.0 or cc-by-sa-3.0, got {licence[:60]}")
-    numbers = [h._asdict() for h in evaluation.headlines()] if evaluation else []
+    headlines = evaluation.headlines() if evaluation else ()
+    numbers: list[Figure] = [{"name": h.name, "value": h.value, "note": h.note} for h in headlines]
+    training = provenance.get("training") or {}
     return {
         "name": name,
         "about": _about(run, provenance),
@@ -50,9 +51,12 @@ def facts(
         "bits": run.bits,
         "data": {"name": run.config.data.name, "licence": data_licence(run.config.data.name)},
         "licence": licence or NONE_SAID,
-        **{key: provenance.get(key) for key in ("commands", "seed", "hvae")},
+        "commands": provenance.get("commands"),
+        "seed": provenance.get("seed"),
+        "hvae": provenance.get("hvae"),
         "step": run.step,
-        **_course(provenance),
+        "seconds": training.get("seconds"),
+        "machine": provenance.get("machine"),
         "headline": _headline(numbers),
         "numbers": numbers,
         "conclusion": evaluation.conclusion if evaluation else "",
@@ -75,21 +79,15 @@ def data_licence(name: str) -> str:
     return entry.licence if entry else "not known: data of their own"
 
 
-def _about(run: LoadedRun, provenance: Mapping[str, object]) -> str:
+def _about(run: LoadedRun, provenance: RunRecord) -> str:
     """The words of the preset it was trained by, else family and data."""
     commands = provenance.get("commands")
-    words = shlex.split(commands[0]) if isinstance(commands, list) and commands else []
+    words = shlex.split(commands[0]) if commands else []
     preset = next((PRESETS[word] for word in words if word in PRESETS), None)
     return preset.about if preset else f"{run.config.model.family} on {run.config.data.name}"
 
 
-def _course(provenance: Mapping[str, object]) -> JSON:
-    training, machine = provenance.get("training") or {}, provenance.get("machine") or {}
-    assert isinstance(training, Mapping) and isinstance(machine, Mapping)
-    return {"seconds": training.get("seconds"), "machine": dict(machine)}
-
-
-def _headline(numbers: Sequence[Mapping[str, str]]) -> str:
+def _headline(numbers: Sequence[Figure]) -> str:
     """The tightest bound on the likelihood, else the first number."""
     bounds = [one for one in numbers if one["name"].startswith("-IW")] or list(numbers)
     return f"{bounds[0]['name']} {bounds[0]['value']}" if bounds else "not evaluated"
@@ -105,7 +103,7 @@ def _limits(run: LoadedRun, evaluation: Evaluation | None) -> Iterator[str]:
         yield f"It was evaluated on other data than those of its training: {', '.join(evaluation.unlike_training)}."
 
 
-def readme(card: JSON) -> str:
+def readme(card: Card) -> str:
     """README.md of a card, in Markdown.  Raises HvaeError for a card without the keys it needs."""
     check(card, FACTS)
     data, files = card["data"], card["files"]
@@ -153,8 +151,10 @@ def _scalar(text: str) -> str:
     return text if _LICENCE.fullmatch(text) else "other"
 
 
-def _time(card: JSON) -> str:
-    seconds, machine = card.get("seconds"), card.get("machine") or {}
+def _time(card: Card) -> str:
+    seconds, machine = card.get("seconds"), card.get("machine")
     if not isinstance(seconds, int | float):
         return "not recorded"
+    if not machine:
+        return clock(seconds)
     return f"{clock(seconds)} on {marked(machine.get('cpu'))}, {marked(machine.get('threads'))} threads"

@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from hvae import pretrained
 from hvae.config.run import RunConfig
-from hvae.descriptions import Pulled
+from hvae.descriptions import Card, Pulled, RunRecord, Seal
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
 from hvae.pretrained import CARD, CONFIG, WEIGHTS
@@ -35,12 +35,13 @@ ROUNDED = "Its numbers were measured before its weights were rounded to float16.
 
 @dataclass(frozen=True)
 class Gift:
-    """What is given: a weights file, and the JSON that stands beside it."""
+    """What is given: a weights file, and the records that stand beside it, each empty where there is none."""
 
     weights: bytes
-    card: JSON
-    provenance: JSON
+    card: Card
+    provenance: RunRecord
     evaluation: JSON
+    """As `Evaluation.to_dict` gives it."""
 
     def files(self) -> dict[str, bytes]:
         """Every file of it by name; those of the card's `files` with the digest that stands there."""
@@ -85,11 +86,11 @@ def gift(run: LoadedRun, *, name: str = "", licence: str = "", half: bool = Fals
     card["limits"] += [ROUNDED] * (bool(evaluation) and _differs(tensors, values))
     contents = {WEIGHTS: weights, **_written({PROVENANCE: provenance, EVALUATION: evaluation})}
     files = {name: _seal(content) for name, content in contents.items()}
-    card |= {"precision": _precision(values), "bytes": len(weights), "files": files}
+    card["precision"], card["bytes"], card["files"] = _precision(values), len(weights), files
     return Gift(weights, card, provenance, evaluation)
 
 
-def _records(run: LoadedRun) -> tuple[JSON, JSON, Path]:
+def _records(run: LoadedRun) -> tuple[RunRecord, JSON, Path]:
     """Provenance, evaluation and weights file of a run: those of its folder, or those that came with the library."""
     if run.is_packaged:
         name = str(run.folder)
@@ -97,7 +98,7 @@ def _records(run: LoadedRun) -> tuple[JSON, JSON, Path]:
         return record["provenance"], record["evaluation"], pretrained.find(name).weights
     path = run.folder / EVALUATION
     evaluation = Evaluation.read(path).to_dict() if path.exists() else {}
-    return cast(JSON, dict(read_provenance(run.folder))), evaluation, run.folder / WEIGHTS
+    return read_provenance(run.folder), evaluation, run.folder / WEIGHTS
 
 
 def _differs(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
@@ -109,13 +110,13 @@ def _precision(tensors: Mapping[str, Tensor]) -> str:
     return ", ".join(sorted(kinds))
 
 
-def _written(records: Mapping[str, JSON]) -> dict[str, bytes]:
+def _written(records: Mapping[str, Mapping[str, object]]) -> dict[str, bytes]:
     """Records as files, but for those that are empty."""
     text = {name: json.dumps(record, indent=2, allow_nan=False) + "\n" for name, record in records.items() if record}
     return {name: content.encode() for name, content in text.items()}
 
 
-def _seal(content: bytes) -> JSON:
+def _seal(content: bytes) -> Seal:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from hvae import __version__, pretrained
 from hvae.checkpoints import load
 from hvae.checkpoints.imports import sha256
-from hvae.descriptions import Pulled
+from hvae.descriptions import Card, Pulled, RunRecord
 from hvae.errors import HvaeError
 from hvae.files import free, making
 from hvae.pretrained import CARD, FACTS, WEIGHTS
@@ -117,11 +118,13 @@ def _wanted(files: hub.Listing, tell: Tell) -> dict[str, hub.Remote]:
 
 def _checked(repository: str, contents: dict[str, bytes]) -> Gift:
     """What was fetched, once each record has its form and each file the digest that the card gives."""
-    card = _record(repository, CARD, contents, lambda record: check(record, FACTS))
+    card = cast(Card, _record(repository, CARD, contents, lambda record: check(record, FACTS)))
     for name, seal in (card.get("files") or {}).items():
         if name in contents:
             hub.check_digest(f"{repository}: {name}", contents[name], seal["sha256"])
-    provenance = _record(repository, PROVENANCE, contents, lambda record: check(record, PROVENANCE_FORM))
+    provenance = cast(
+        RunRecord, _record(repository, PROVENANCE, contents, lambda record: check(record, PROVENANCE_FORM))
+    )
     evaluation = _record(repository, EVALUATION, contents, Evaluation.from_dict)
     return Gift(contents[WEIGHTS], card, provenance, evaluation)
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 from hvae.config.data import KNOWN
 from hvae.config.presets import PRESETS
 from hvae.config.presets.preset import YOUR_FILE, YOUR_FOLDER
-from hvae.descriptions import DataRecord, Description
+from hvae.descriptions import DataRecord, Description, RunRecord
 from hvae.records import JSON
 from hvae.runs.provenance import retyped
 
@@ -113,18 +113,14 @@ class Scrubber:
         own["data"] = self.data(description["data"])
         return cast(Description, own)
 
-    def provenance(self, record: JSON) -> JSON:
+    def provenance(self, record: RunRecord) -> RunRecord:
         """The record of a run: code, kind of machine, commands, data and training."""
         own = {key: self.record(value) for key, value in record.items() if key in (*_KEPT, "data_changes", "imported")}
         commands = retyped(record.get("commands", []))
         kind = str(record.get("platform", "")).partition("-")[0]
         data = self.data(record.get("data", {}))
-        return {
-            **own,
-            "platform": kind,
-            "commands": [self.command(shlex.split(line)) for line in commands],
-            "data": data,
-        }
+        lines = [self.command(shlex.split(line)) for line in commands]
+        return cast(RunRecord, {**own, "platform": kind, "commands": lines, "data": data})
 
     def evaluation(self, record: JSON) -> JSON:
         """The numbers of a run."""
