@@ -82,6 +82,21 @@ def _check_regular(path: str | Path, state: os.stat_result, limit: int | None) -
         raise HvaeError(f"{path}: expected a whole file, got {state.st_size:,} bytes of which {stored:,} are stored")
 
 
+def expanded(path: str | Path) -> Path:
+    """The place that a text names: `~` and `~name` are homes, and stay as they are where there is none.
+
+    >>> expanded("~nobody-of-this-name/photos").as_posix()
+    '~nobody-of-this-name/photos'
+    """
+    # Path.expanduser would raise what no command answers in a line; so would Path.resolve below for links in a circle.
+    return Path(os.path.expanduser(path))
+
+
+def resolved(path: str | Path) -> Path:
+    """The absolute place behind all links; links that lead in a circle stay as they are."""
+    return Path(os.path.realpath(path))
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path in the folder of `path`; it takes the place of `path` when the block ends well.

@@ -90,6 +90,17 @@ def fail() -> None:
     raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "provenance.json", "metrics.csv", "last.ckpt"])
+def test_a_file_that_goes_while_it_is_trained_comes_back(
+    tmp_path: Path, command: Command, at_step: Callable[..., None], name: str, tiny: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "run"
+    at_step(3, (folder / name).unlink)
+    said = command("train", "digits", "--out", folder, *tiny, "--train.save_every=2", "--train.log_every=1")
+    assert said.code == 0 and (folder / name).is_file(), said.err
+    assert command("train", folder, "--resume", "--train.steps", 7).code == 0
+
+
 @pytest.mark.parametrize("how", ["deleted", "moved"])
 def test_a_folder_that_goes_while_it_is_trained(
     tmp_path: Path, command: Command, at_step: Callable[..., None], how: str, tiny: tuple[str, ...]

@@ -77,3 +77,19 @@ def test_a_known_set_that_nothing_may_bring_is_not_there(tmp_path: Path, monkeyp
     for name, why in (("cifar10", "switched off"), ("imagenet64-old", "nobody serves it|switched off")):
         with pytest.raises(HvaeError, match=f"was found nowhere.*({why})"):
             check_there(DataConfig(name=name, download=False))
+
+
+@pytest.mark.parametrize("name", ["folder", "npy", "idx"])
+def test_links_in_a_circle_and_homes_of_nobody_are_places_with_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    for path in (tmp_path / "circle", "~nobody-of-this-name/pictures"):
+        for ask in (check_there, load):
+            with pytest.raises(HvaeError, match="no such (file or )?folder"):
+                ask(DataConfig(name=name, path=str(path), size=(8, 8), channels=1, bits=8))
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(HvaeError, match="no home folder to keep downloads in; set HOME"):
+        check_there(DataConfig(name="mnist"))

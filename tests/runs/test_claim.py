@@ -131,18 +131,21 @@ def test_of_many_processes_one_gets_the_folder(folder: Path) -> None:
             process.communicate()
 
 
-@pytest.mark.parametrize("how", ["deleted", "moved", "taken over"])
+@pytest.mark.parametrize("how", ["deleted", "moved", "taken over", "a pipe in its place", "a folder in its place"])
 def test_a_lost_folder_is_noticed_and_left_alone(folder: Path, how: str) -> None:
     with claiming(folder, TRAINING) as training:
         if how == "deleted":
             shutil.rmtree(folder)
         if how == "moved":
             folder.rename(folder.with_name("elsewhere"))
+        if how.endswith("in its place"):
+            claim_file(folder, TRAINING).unlink()
+            (os.mkfifo if "pipe" in how else os.mkdir)(claim_file(folder, TRAINING))
         if how == "taken over":
             other = left_behind(folder, token="another")
         with pytest.raises(ClaimLost, match="taken over by process" if how == "taken over" else "deleted or moved"):
             training.check()
-    assert folder.exists() is (how == "taken over")
+    assert folder.exists() is (how not in ("deleted", "moved"))
     if how == "taken over":
         assert read_holder(claim_file(folder, TRAINING)) == other
 

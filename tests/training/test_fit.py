@@ -242,6 +242,14 @@ def test_the_first_process_is_the_one_that_the_engine_lets_write(
     assert first_process(TrainConfig(accelerator="cpu", devices=devices)) is first
 
 
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"])
+@pytest.mark.parametrize("number", ["x", "", "1e3", "9" * 5000])
+def test_a_launcher_without_a_number_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, number: str) -> None:
+    monkeypatch.setenv(name, number)
+    with pytest.raises(HvaeError, match=f"the environment has {name}=.{{2,70}}, expected a number; unset {name}"):
+        first_process(TrainConfig(accelerator="cpu", devices=1))
+
+
 def test_settings_that_are_no_settings_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(HvaeError, match="expected an hvae.config.TrainConfig, .* got {'steps': 3}"):
         fit(toy(), ELBO(), Data(), {"steps": 3}, tmp_path / "run")  # type: ignore[arg-type]

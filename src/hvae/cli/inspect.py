@@ -18,6 +18,7 @@ from hvae.config.objective import ObjectiveConfig
 from hvae.config.presets import is_open
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.runs.source import expected_shape, shown_for_help
 from hvae.runs.subject import device_of
 from hvae.study.building import built
@@ -100,7 +101,7 @@ def form_of(config: RunConfig, source: Path, changed: Collection[str]) -> Form:
 
 def is_on_disk(data: DataConfig) -> bool:
     """Whether images of the user's are at the path given, which stands open in some presets."""
-    return not is_open(data) and Path(data.path).expanduser().exists()
+    return not is_open(data) and expanded(data.path).exists()
 
 
 def trained_on(weights: Path) -> Form:

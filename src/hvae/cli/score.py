@@ -15,6 +15,7 @@ from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
 from hvae.config.data import KNOWN
 from hvae.errors import HvaeError
+from hvae.files import expanded, resolved
 from hvae.pretrained import is_packaged
 from hvae.runs.form import HUB, SPLITS
 
@@ -119,8 +120,8 @@ def _name(data: str) -> str:
     >>> _name("test"), _name("hub:owner/pets")
     ('test', 'owner--pets')
     """
-    path = Path(data).expanduser()
+    path = expanded(data)
     if data in (*SPLITS, *KNOWN) or not path.exists():
         return data.removeprefix(HUB).replace("/", "--")
-    place = path.resolve()
+    place = resolved(path)
     return f"{place.name[:100]}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:6]}"

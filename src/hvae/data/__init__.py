@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from hvae.config.data import DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
@@ -22,6 +21,7 @@ from hvae.data.sequences.load import load_sequences
 from hvae.data.sequences.split import SequenceData, SequenceSplit
 from hvae.data.where import check_there
 from hvae.errors import HvaeError
+from hvae.files import expanded
 
 __all__ = [
     "Data",
@@ -77,7 +77,7 @@ def load(config: DataConfig) -> ImageData:
         )
     raw = _READERS.get(config.name, read_known)(config)
     if config.attributes:
-        raw = described(raw, Path(config.attributes).expanduser())
+        raw = described(raw, expanded(config.attributes))
     data = prepare(replace(raw, source=raw.source or config.path), config)
     return replace(data, train=with_replay(data.train, config.replay)) if config.replay else data
 

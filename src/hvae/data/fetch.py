@@ -16,7 +16,7 @@ from typing import Any
 
 from hvae.data.progress import download_progress
 from hvae.errors import HvaeError
-from hvae.files import open_regular, replacing
+from hvae.files import expanded, open_regular, replacing
 
 TIMEOUT = 30
 BLOCK = 1 << 20
@@ -26,8 +26,14 @@ PERIOD, SLOWEST = 30.0, 4096
 
 
 def cache_folder() -> Path:
-    """Where downloads and decoded images are kept: `hvae` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hvae"
+    """Where downloads and decoded images are kept: `hvae` in the user's cache folder.
+
+    Raises HvaeError for a user who has none, as some containers make them.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if cache.startswith("~"):
+        raise HvaeError("this user has no home folder to keep downloads in; set HOME, or XDG_CACHE_HOME, to a folder")
+    return Path(cache) / "hvae"
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ def places(root: str, folders: Sequence[str], system: Sequence[str]) -> list[Pat
     >>> [str(p) for p in places("/data", ["mnist", "."], ["/usr/share/datasets/x"])][:3]
     ['/data/mnist', '/data', '/usr/share/datasets/x']
     """
-    own = [Path(root).expanduser() / folder for folder in folders] if root else []
+    own = [expanded(root) / folder for folder in folders] if root else []
     return [*own, *map(Path, system), cache_folder() / folders[0]]
 
 

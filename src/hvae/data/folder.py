@@ -17,6 +17,7 @@ from hvae.data.tally import NAMED, UNREADABLE, Tally
 from hvae.data.transforms import Array
 from hvae.data.where import there
 from hvae.errors import HvaeError
+from hvae.files import resolved
 from hvae.picturefolders import LINKED, LINKED_FOLDERS, SUFFIXES, Listed, Listing, listed
 from hvae.screen.text import for_screen
 
@@ -48,7 +49,7 @@ def read_folder(config: DataConfig) -> Raw:
     tally = tally_of(content, listing.seen, {**listing.passed_over, "beside the folders of the splits": loose}, classes)
     tally = replace(tally, merged=_merged(folders))
     names = {split: [str(file.path.relative_to(root)) for file in files] for split, files in splits.items()}
-    return as_raw(content, names, str(root.resolve()), labels, classes, tally)
+    return as_raw(content, names, str(resolved(root)), labels, classes, tally)
 
 
 def _nothing(place: Path, listing: Listing) -> str:

@@ -6,7 +6,6 @@ Shapes: `C` channels; `H W` space (one axis `D` for flat vectors).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from hvae.data.hub import hub_pictures
 from hvae.data.lookup import base
 from hvae.data.pictures import Picture, look_at
 from hvae.data.raw import Part
+from hvae.files import expanded
 from hvae.picturefolders import listed
 
 READERS = {"npy": read_npy, "idx": read_idx_source}
@@ -55,7 +55,7 @@ def look(config: DataConfig) -> list[Form]:
         entry = SETS[base(config.name)]
         return [Form(entry.shape, 1 if config.name.endswith(("-dynamic", "-binary")) else entry.bits)]
     if config.name == "folder":
-        return _forms([picture(file.path) for file in listed(Path(config.path).expanduser()).files])
+        return _forms([picture(file.path) for file in listed(expanded(config.path)).files])
     if config.name == "hub":
         return _forms(hub_pictures(config.path))
     # Floats of 0 and 1 alone are refused without a depth; whole numbers keep their own whatever is asked.

@@ -13,6 +13,7 @@ from hvae.data.raw import Raw
 from hvae.data.sequences.catalogue import sets
 from hvae.data.unpacking import DAMAGED
 from hvae.errors import HvaeError
+from hvae.files import resolved
 
 
 class Listed(TypedDict):
@@ -71,7 +72,7 @@ def found_set(entry: KnownSet[R], config: DataConfig) -> R:
     except DAMAGED as fault:  # files of the right names may hold anything
         why = " ".join(str(fault).split())[:200] or type(fault).__name__
         raise HvaeError(f"{place}: its files are not those of '{entry.name}' ({why}); fetch them again") from fault
-    return raw.located(str(place.resolve()), entry.version(raw))
+    return raw.located(str(resolved(place)), entry.version(raw))
 
 
 def check_known(config: DataConfig) -> None:

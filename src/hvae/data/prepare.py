@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from hvae.data.provenance import SPLITS, Binarisation, Provenance, checksum
 from hvae.data.raw import Part, Raw
 from hvae.data.transforms import fit, quantise, recolour
 from hvae.errors import HvaeError
+from hvae.files import expanded, resolved
 
 # Fixed for all runs: the seed of a run must not change what it is tested on.
 HELD_OUT_SEED = 0
@@ -186,7 +186,7 @@ def task_name(config: DataConfig, binarisation: Binarisation) -> str:
     if config.name == "hub":
         return f"hub:{config.path}"
     if config.name in SOURCES:
-        return f"{config.name}:{Path(config.path).expanduser().resolve().name}"
+        return f"{config.name}:{resolved(expanded(config.path)).name}"
     return f"{config.name.removesuffix('-binary')}-binary" if binarisation == "threshold" else config.name
 
 

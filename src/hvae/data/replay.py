@@ -18,7 +18,7 @@ from torch import Tensor
 from hvae.data.formats import read_archive
 from hvae.data.images import Split
 from hvae.errors import HvaeError
-from hvae.files import replacing
+from hvae.files import expanded, replacing
 
 LEVELS, DEPTH = "levels", "bits"
 
@@ -35,7 +35,7 @@ def with_replay(split: Split, file: str) -> Split:
 
     Raises HvaeError for a file that holds no pictures of this form, and for splits of which more is known than labels.
     """
-    arrays = read_archive(Path(file).expanduser())
+    arrays = read_archive(expanded(file))
     if set(arrays) != {LEVELS, DEPTH}:
         raise HvaeError(f"data.replay: expected {LEVELS} and {DEPTH} in {file}, got {', '.join(arrays)[:200]}")
     levels, depth = arrays[LEVELS], arrays[DEPTH]

@@ -7,6 +7,7 @@ from pathlib import Path
 from hvae.config.data import KNOWN, DataConfig
 from hvae.data.lookup import check_known
 from hvae.errors import HvaeError
+from hvae.files import expanded, resolved
 from hvae.picturefolders import SUFFIXES, listed
 
 ARRAYS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx"}
@@ -41,10 +42,10 @@ def check_there(config: DataConfig) -> None:
 
 def there(config: DataConfig) -> Path:
     """The file or folder of a user's images.  Raises HvaeError where there is none, or one for another reader."""
-    path = Path(config.path).expanduser()
+    path = expanded(config.path)
     if not path.exists():
         what = "folder" if config.name == "folder" else "file or folder"
-        raise HvaeError(f"data.path={config.path}: no such {what} (looked in {path.resolve()})")
+        raise HvaeError(f"data.path={config.path}: no such {what} (looked in {resolved(path)})")
     better = _better(config.name, path)
     if better == config.name:
         return path

@@ -18,6 +18,7 @@ from torch.nn.utils import skip_init
 
 from hvae.datum import Datum, as_datum
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.metrics.classify import Classifier
 from hvae.metrics.evaluating import Meter, Progress, silent
 from hvae.trust import attribute, is_module
@@ -190,7 +191,7 @@ def user_features(source: str, *, channels: int = 3, size: int = 0) -> Extractor
     >>> user_features("torch.nn:Flatten", channels=1)(torch.rand(3, 1, 4, 4)).shape
     torch.Size([3, 16])
     """
-    network = _loaded(Path(source)) if Path(source).suffix in LOADERS else _imported(source)
+    network = _loaded(expanded(source)) if Path(source).suffix in LOADERS else _imported(source)
     return Extractor(name=source, network=network, channels=channels, size=size, note=f"features of {source}")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from hvae.config.data import DataConfig
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.runs.images import Change, InputImages, Origin, steps_between
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def files(run: LoadedRun, source: str) -> DataConfig:
     """How the user's own files, or a set of the hub, are read and brought to the form that the model was trained on."""
     from hvae.data.where import reader_of
 
-    path, config = Path(source).expanduser(), run.config.data
+    path, config = expanded(source), run.config.data
     name, place = (reader_of(path), str(path)) if path.exists() else ("hub", on_hub(source))
     if not name:
         raise HvaeError(

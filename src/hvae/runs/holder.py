@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from hvae.errors import HvaeError
+from hvae.files import open_regular
 
 _LONGEST = 4096
 """Bytes of a record that are read, at most."""
@@ -63,13 +64,13 @@ def this_process() -> Holder:
 def read_holder(path: Path) -> Holder | None:
     """The holder that a claim names; None where there is no file, or none that is whole."""
     try:
-        with open(path, "rb") as f:
+        with open_regular(path) as f:  # a pipe in its place would be waited for, by a training too
             record = json.loads(f.read(_LONGEST))
         texts = [record[name] for name in ("host", "boot", "started", "since", "token")]
         if not all(isinstance(text, str) for text in texts) or type(record["pid"]) is not int or record["pid"] < 1:
             return None
         return Holder(**record)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (HvaeError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.evaluate import PROTOCOLS, EvaluateConfig, reading, verdict
 from hvae.descriptions import Origin
 from hvae.errors import HvaeError
+from hvae.files import expanded
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -40,7 +40,7 @@ def read_by(run: LoadedRun) -> LoadedRun:
 def _check_folder(run: LoadedRun) -> None:
     from hvae.data.folder import SPLIT_OF
 
-    data, split, root = run.config.data, run.config.evaluate.split, Path(run.config.data.path).expanduser()
+    data, split, root = run.config.data, run.config.evaluate.split, expanded(run.config.data.path)
     if data.name != "folder" or not root.is_dir() or held_out(data, split):
         return
     splits = {SPLIT_OF.get(place.name.lower()) for place in root.iterdir() if place.is_dir()}

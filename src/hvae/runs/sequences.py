@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.data import SEQUENCES
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.runs.form import SPLITS
 from hvae.runs.images import Origin
 
@@ -71,7 +72,7 @@ def brought(run: LoadedRun, data: SequenceData, source: object) -> InputSequence
     if source in SEQUENCES:
         split, part, tally = known_like(str(source), form, run.bits, config), "test", Tally()
     else:
-        split, part, tally = sequences_like(Path(source).expanduser(), form, run.bits, config)
+        split, part, tally = sequences_like(expanded(source), form, run.bits, config)
     if split.store.shape[1:] != run.model.shape[1:]:
         raise HvaeError(
             f"{source}: expected steps of shape {run.model.shape[1:]}, as the model takes them, got "

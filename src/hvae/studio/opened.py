@@ -24,6 +24,7 @@ from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.explore.cells import Grid
 from hvae.explore.traverse import Axes
+from hvae.files import resolved
 from hvae.records import JSON
 from hvae.runs.subject import Subject, open_run, vouched
 from hvae.studio.normal import Normal
@@ -64,7 +65,7 @@ class Opened:
     @property
     def name(self) -> str:
         """Of the folder."""
-        return self.run.folder.resolve().name
+        return resolved(self.run.folder).name
 
     @cached_property
     def grid(self) -> Grid:

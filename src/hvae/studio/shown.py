@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError
+from hvae.files import resolved
 from hvae.pretrained import WEIGHTS
 from hvae.records import JSON
 from hvae.studio.opened import Opened, opened
@@ -55,7 +56,7 @@ class Shown:
         """What the page needs to know."""
         if self._opened is not None:
             return {**self._opened.about(), "trained": True}
-        name = self.folder.resolve().name
+        name = resolved(self.folder).name
         return {"place": self.place, "name": name, "folder": str(self.folder), "trained": False}
 
     def refresh(self) -> None:

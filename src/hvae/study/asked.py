@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.runs.form import EIGHT, PictureKeys, files
 from hvae.study.images import is_split
 from hvae.study.latents import images
@@ -62,7 +63,7 @@ def array(data: str | Path | Source, number: int) -> Tensor | None:
     from hvae.data.formats import read_arrays
 
     if isinstance(data, str | Path):
-        path = Path(data).expanduser()
+        path = expanded(data)
         if path.suffix != ".npy" or not path.is_file():
             return None
         (data,) = read_arrays(path).values()

@@ -10,6 +10,7 @@ from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import RunConfig
 from hvae.config.vqvae import CodedConfig
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.runs.source import expected_shape, is_stated
 from hvae.runs.subject import Subject, Tell
 from hvae.study.building import outline
@@ -54,7 +55,7 @@ def check_files(config: EvaluateConfig) -> None:
     """Raises HvaeError for files that a new run's measures would want one day and that are not there today."""
     for key in ("features", "factors"):
         place: str = getattr(config, key)
-        if Path(place).suffix in FILES and not Path(place).expanduser().is_file():
+        if Path(place).suffix in FILES and not expanded(place).is_file():
             raise HvaeError(f"evaluate.{key}: no file at {place}; give its place, or leave it out")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hvae.checkpoints import LoadedRun
 from hvae.errors import HvaeError
+from hvae.files import resolved
 from hvae.records import JSON
 from hvae.reporting.comparison import Group, Number, Row, write_comparison
 from hvae.runs.provenance import read_provenance
@@ -104,7 +105,7 @@ def grouped(folders: Sequence[Path], tell: Tell) -> tuple[Group, ...]:
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """The last parts of the paths, as many as tell them apart."""
-    whole = [folder.resolve().parts for folder in folders]
+    whole = [resolved(folder).parts for folder in folders]
     if len(set(whole)) < len(whole):
         raise HvaeError("expected different runs to compare, got one twice")
     count = next(n for n in range(1, 1 + max(map(len, whole))) if len({parts[-n:] for parts in whole}) == len(whole))

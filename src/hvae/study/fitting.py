@@ -66,6 +66,7 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     result = _fit(job, model, data, description, record, claim)
     if claim:
         claim.check()
+        config.save(job.folder / CONFIG)  # again, should somebody have deleted it in the hours between
         finish(job.folder, record, result)
     return result
 

@@ -21,7 +21,7 @@ from hvae.config.families import FAMILIES
 from hvae.config.model import GrowingConfig
 from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError
-from hvae.files import free
+from hvae.files import expanded, free, resolved
 from hvae.records import JSON
 from hvae.runs.form import files
 from hvae.runs.subject import Tell
@@ -159,7 +159,7 @@ def _configured(run: LoadedRun, folder: str, data: str, levels: int, latent: int
     assert isinstance(model, GrowingConfig)
     grown = replace(model, grown=(*model.grown, *[latent] * levels))
     config = replace(run.config, model=grown, data=_source(run, data, overrides))
-    started = {"train.init": str(Path(folder).expanduser().resolve()), "train.only": ()}
+    started = {"train.init": str(resolved(expanded(folder))), "train.only": ()}
     return config.override({**started, **overrides})
 
 

@@ -18,7 +18,7 @@ from hvae.config.train import TrainConfig
 from hvae.data.fetch import cache_folder, download
 from hvae.descriptions import Origin, RunRecord
 from hvae.errors import HvaeError, unknown
-from hvae.files import free, making
+from hvae.files import expanded, free, making
 from hvae.pretrained import WEIGHTS
 from hvae.records import JSON
 from hvae.runs.provenance import NAME as PROVENANCE
@@ -55,7 +55,7 @@ def source_of(what: str, file: str | Path | None) -> Source:
 
     Raises HvaeError for a family without a file, and for a name that nobody has published.
     """
-    place = Path(file).expanduser() if file else None
+    place = expanded(file) if file else None
     if what in READERS:
         if place is None:
             raise HvaeError(f"expected a file of {what} weights, as in: hvae import {what} FILE")

@@ -22,6 +22,7 @@ from hvae.data.look import READERS
 from hvae.data.tally import Tally
 from hvae.data.where import reader_of
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.picturefiles import REPLACE, named_at_once, reason
 from hvae.picturefolders import SUFFIXES, listed
 from hvae.runs.form import HUB
@@ -93,7 +94,7 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
         return Input(_levels(source, "array", run, "the array"))
     if is_split(source):
         return _own(str(source), run, number, data)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if not path.exists():
         if str(source).startswith(HUB):
             raise HvaeError(

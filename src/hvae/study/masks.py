@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.errors import HvaeError, short
+from hvae.files import expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,8 +57,8 @@ def _read(text: str, number: int, shape: Sequence[int], seed: int) -> Tensor:
         return _box(numbers, shape)
     if len(numbers) == 1:
         return _share(numbers[0], number, shape, seed)
-    if not numbers and Path(text).expanduser().is_file():
-        return _brush(Path(text).expanduser(), shape)
+    if not numbers and expanded(text).is_file():
+        return _brush(expanded(text), shape)
     raise HvaeError(f"--mask: expected {EXPECTED}, got {short(text)}")
 
 

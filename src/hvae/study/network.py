@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError, unknown
+from hvae.files import expanded
 from hvae.study.work import Work
 from hvae.trust import Trust, is_module
 
@@ -52,7 +53,7 @@ def extractor(work: Work) -> Extractor:
     if name == "random":
         return random_features(work.subject.data.shape[0])
     if Path(name).suffix in INCEPTION:
-        return _inception(work, Path(name))
+        return _inception(work, expanded(name))
     check_name(name, work.subject.trust)
     return user_features(name, channels=config.features_channels, size=config.features_size)
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 
 from hvae.errors import HvaeError, short
+from hvae.files import resolved
 from hvae.screen.text import is_seen
 
 _LONGEST = 200
@@ -78,5 +79,5 @@ def free_name(folder: Path, name: PurePosixPath, number: int) -> PurePosixPath:
     name = numbered if (folder / name).exists() else name
     while (folder / name).exists():
         name = next(others)
-    assert (folder / name).resolve().is_relative_to(folder.resolve()), "nothing is written outside"
+    assert resolved(folder / name).is_relative_to(resolved(folder)), "nothing is written outside"
     return name

@@ -21,7 +21,7 @@ from hvae.data.sequences.audio import sounds_of, to_levels
 from hvae.data.sequences.like import parts_like
 from hvae.data.sequences.raw import SequencePart
 from hvae.errors import HvaeError
-from hvae.files import making, open_regular, replacing
+from hvae.files import expanded, making, open_regular, replacing
 from hvae.runs.sequences import form_of
 from hvae.study.conditions import Named, classes_of, complete, numbers
 from hvae.study.inputs import BAD, Source, is_split
@@ -98,7 +98,7 @@ def _own(source: object, run: LoadedRun, number: int | None, data: Mapping[str, 
 def _files(source: object, run: LoadedRun, data: Mapping[str, str], tell: Tell) -> Given:
     if not isinstance(source, str | Path):
         raise HvaeError(f"expected places of sequences to compress, got {type(source).__name__}; save it as .npz")
-    path, form = Path(source).expanduser(), form_of(run)
+    path, form = expanded(source), form_of(run)
     if not path.exists():
         raise HvaeError(f"nothing at {source}; expected a file or folder of {form.kind}, or test, valid or train")
     bad = data.get(BAD, "stop")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from hvae.config.train import TrainConfig
-from hvae.errors import HvaeError, missing_extra, unknown
+from hvae.errors import HvaeError, missing_extra, short, unknown
 from hvae.training.precision import settled
 
 if TYPE_CHECKING:
@@ -31,15 +32,19 @@ if TYPE_CHECKING:
 _PROCESSES = 16
 """Devices of one machine that are always accepted, whatever the number of its cores."""
 _EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
+_NUMBERS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT")
+_NUMBERS += ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "JSM_NAMESPACE_RANK")
+"""Variables of the environment by which launchers number their processes."""
 
 
 def engine(config: TrainConfig) -> Fabric:
     """Fabric as the configuration wants it; nothing is written, nothing launched.
 
-    Raises HvaeError for unavailable devices, strategies or loggers.
+    Raises HvaeError for unavailable devices, strategies or loggers, and numbers of a launcher that are none.
     """
     _check_devices(config)
     _check_loggers(config)
+    _check_launcher()
     # Here and not at the top: it takes seconds, which only training should pay.
     import lightning as L
 
@@ -70,6 +75,14 @@ def _check_devices(config: TrainConfig) -> None:
         raise HvaeError(
             f"train.strategy={config.strategy} cannot pass on a run to its processes; set train.strategy ddp"
         )
+
+
+def _check_launcher() -> None:
+    """Raises HvaeError for a number of a launcher that is none: the engine reads them as soon as it is imported."""
+    for name in _NUMBERS:
+        number = os.environ.get(name, "0")
+        if not re.fullmatch(r"-?[0-9]{1,9}", number):
+            raise HvaeError(f"the environment has {name}={short(number)}, expected a number; unset {name}")
 
 
 def is_first(fabric: Fabric) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from hvae.errors import HvaeError, unknown
+from hvae.files import expanded
 from hvae.pretrained import find
 from hvae.weights import load_weights
 
@@ -101,7 +102,7 @@ def weights_for(model: nn.Module, run: str | Path) -> dict[str, Tensor]:
 
     Raises HvaeError when none is there, when no name fits, and for a tensor of another shape.
     """
-    path = find(run).weights
+    path = find(expanded(run)).weights
     weights, own = load_weights(path)[0], model.state_dict()
     shared = [name for name in own if name in weights]
     if not shared:

@@ -18,6 +18,7 @@ from hvae.data.sequences.rolls import TITLES, read_rolls, rolls
 from hvae.data.sequences.text import read_text
 from hvae.data.sequences.video import read_video
 from hvae.errors import HvaeError
+from hvae.files import expanded
 
 Reader = Callable[[Path, DataConfig], RawSequences]
 
@@ -50,7 +51,7 @@ KINDS: Mapping[str, str] = {
 
 def read_own(config: DataConfig) -> RawSequences:
     """The sequences of data.path.  Raises HvaeError for a place or a kind that cannot be read."""
-    path = Path(config.path).expanduser()
+    path = expanded(config.path)
     if not path.exists():
         raise HvaeError(f"data.path={config.path}: no such file or folder (looked in {path.absolute()})")
     kind = config.kind if config.kind != "auto" else _kind(path)

@@ -20,6 +20,7 @@ from hvae.config.data import KNOWN
 from hvae.config.presets import PRESETS
 from hvae.config.presets.preset import YOUR_FILE, YOUR_FOLDER
 from hvae.descriptions import DataRecord, Description, RunRecord
+from hvae.files import expanded
 from hvae.records import JSON
 from hvae.runs.provenance import retyped
 
@@ -131,7 +132,7 @@ def scrubber(config: JSON, data: DataRecord, folder: Path) -> Scrubber:
     """One that knows the places of a run, and who works here."""
     values = [config.get(section, {}).get(key, "") for section, keys in _PRIVATE.items() for key in keys]
     source, path = data.get("source", ""), config["data"].get("path", "")
-    here = [str(folder.absolute()), str(Path.cwd()), str(Path.home())]
+    here = [str(folder.absolute()), str(Path.cwd()), str(expanded("~"))]
     places = {place for place in [*values, *here, *(one for one in (source, path) if _is_place(one))] if len(place) > 3}
     return Scrubber(tuple(sorted(places, key=len, reverse=True)), tuple(_people()))
 
@@ -139,7 +140,7 @@ def scrubber(config: JSON, data: DataRecord, folder: Path) -> Scrubber:
 def _people() -> Iterator[str]:
     with suppress(Exception):  # a machine may lack either
         yield from _telling(getpass.getuser())
-    yield from _telling(Path.home().name)
+    yield from _telling(expanded("~").name)
     with suppress(Exception):
         yield from _telling(socket.gethostname())
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
+from hvae.files import expanded
 from hvae.metrics.disentangle import DisentanglementResult, as_factors, disentanglement
 from hvae.study.codes import CODED, coded
 from hvae.study.measure import Column, Measure, Ranked
@@ -87,7 +88,7 @@ def _factors(work: Work) -> tuple[Tensor, tuple[str, ...]]:
 
     split, source = work.images, work.config.factors
     if source:
-        factors = read_factors(source)
+        factors = read_factors(expanded(source))
         return factors.of(split)[:CODED], factors.names
     if split.factors is None:
         name = work.subject.data.provenance.name

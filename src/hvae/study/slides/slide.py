@@ -16,7 +16,7 @@ import numpy as np
 from hvae.data.transforms import Array, quantise, recolour
 from hvae.data.unpacking import DAMAGED, mapped
 from hvae.errors import HvaeError, short
-from hvae.files import open_regular
+from hvae.files import expanded, open_regular
 from hvae.picturefolders import SUFFIXES
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def stored(source: str | Path | Array) -> Stored:
     """
     if not isinstance(source, str | Path):
         return _array(np.asarray(source), np.asarray(source), f"the {type(source).__name__}")
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_dir():
         raise HvaeError(f"--tile: expected one picture, got the folder {path}; name a file of it")
     if path.suffix.lower() == ".npy":
