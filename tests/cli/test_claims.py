@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hvae.runs import MEASURING, TRAINING, claiming
+from hvae.training.saving import read_checkpoint
+from hvae.weights import load_weights
 
 Command = Callable[..., Any]
 
@@ -176,3 +178,26 @@ def test_what_was_saved_is_kept(
     said = command("train", "digits", "--out", tmp_path / "run", *tiny, "--train.save_every=4")
     assert said.code == 2 and {"config.yaml", "last.ckpt"} <= set(contents(tmp_path / "run"))
     assert command("train", tmp_path / "run", "--resume").code == 0
+
+
+@pytest.mark.parametrize(("name", "other"), [("last.ckpt", "model.safetensors"), ("model.safetensors", "last.ckpt")])
+def test_what_can_be_saved_is_saved_where_the_rest_cannot(
+    tmp_path: Path, command: Command, at_step: Callable[..., None], name: str, other: str, tiny: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "run"
+
+    def no_longer() -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    at_step(3, no_longer)
+    said = command("train", "digits", "--out", folder, *tiny)
+    assert said.code == 2 and f"could not write {folder / name}" in said.err.splitlines()[-1]
+    assert {"config.yaml", "metrics.csv", other} <= set(contents(folder))
+    (folder / name).rmdir()
+    if other == "last.ckpt":
+        assert read_checkpoint(folder / other)["history"]["step"] == 6
+        assert command("train", folder, "--resume").code == 0
+    else:
+        assert load_weights(folder / other)[1]["step"] == 6
+        assert command("evaluate", folder).code == 0

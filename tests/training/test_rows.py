@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def test_a_fresh_run_starts_a_fresh_file(tmp_path: Path) -> None:
     path.write_text("step,loss\n1,2.5\n")
     started(path)
     assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("how", ["deleted", "a pipe"])
+def test_a_table_that_is_taken_away_comes_back_whole(tmp_path: Path, how: str) -> None:
+    rows = started(tmp_path / "m.csv")
+    rows.write({"step": 1, "loss": 2.5})
+    rows.path.unlink()
+    if how == "a pipe":
+        os.mkfifo(rows.path)  # opened for appending it would wait for a reader
+    rows.write({"step": 2, "loss": 1.5})
+    assert rows.path.read_text() == "step,loss\n1,2.5\n2,1.5\n"
 
 
 def test_a_full_disk_loses_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,8 +142,7 @@ def inspected(config: RunConfig, form: Form) -> Any:
 def resident() -> int:
     """Bytes of memory that this process holds now; 0 where the system does not tell."""
     try:
-        with open("/proc/self/statm", encoding="ascii") as f:
-            pages = int(f.read().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
         return 0
     import resource

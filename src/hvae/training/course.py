@@ -32,7 +32,7 @@ from hvae.training.saving import (
     restored_on_failure,
     write_checkpoint,
 )
-from hvae.training.settings import changes, check_only, course_settings
+from hvae.training.settings import changes, check_only, course_settings, falls_due
 from hvae.training.start import prepare, step_sampler
 from hvae.training.validation import validate
 from hvae.weights import save_weights
@@ -129,17 +129,17 @@ class Course:
     def _milestones(self, outcome: Outcome, lr: float) -> None:
         step, config = self.history.step, self.config
         self.stopped = self._why_stop(outcome)
-        is_due = bool(self.stopped) or any(_is_due(step, n) for n in (config.log_every, config.save_every))
+        is_due = bool(self.stopped) or any(falls_due(step, n) for n in (config.log_every, config.save_every))
         if is_due and self.job.claim:
             self.job.claim.check()
         # An interrupted run leaves its means to the checkpoint, so that a resumed one writes the same rows.
         ending = self.stopped in ("steps", "minutes")
-        row = self._train_row(lr) if ending or _is_due(step, config.log_every) else {}
-        if ending or _is_due(step, config.valid_every):
+        row = self._train_row(lr) if ending or falls_due(step, config.log_every) else {}
+        if ending or falls_due(step, config.valid_every):
             row |= self._valid_row()
         if row:
             self.journal.write({"step": step, "seconds": self._seconds(), **row})
-        if self.stopped or (_is_due(step, config.save_every) and not self.patience.row):
+        if self.stopped or (falls_due(step, config.save_every) and not self.patience.row):
             self._save(must=bool(self.stopped))
         if self.stopped or self.journal.display.due():
             self.journal.display.show(self._progress())
@@ -177,7 +177,6 @@ class Course:
         else:
             self._from(0)
             self._save(must=True)
-            self.has_saved = False
 
     def _take_up(self, content: Checkpoint) -> None:
         check_only(self.job.model, self.job.folder, tuple(self.config.only), content["course"])
@@ -185,8 +184,10 @@ class Course:
         self.journal.notes = list(content["notes"])
         others = changes(course_settings(self.config, self.sampler), content["course"])
         self.journal.note(f"resumed at step {self.history.step}" + (f" with {others}" if others else ""))
-        # A finished run has nothing left but to say so.
-        self.stopped = "steps" if self.history.step >= self.config.steps else ""
+        if self.history.step >= self.config.steps:
+            self.stopped = "steps"  # all that is left are its weights: a kill can come between two files
+            if self.fabric.is_global_zero:
+                self._write_weights()
 
     def _restore(self, content: Checkpoint) -> None:
         self.learner.restore(content["learner"])
@@ -210,7 +211,6 @@ class Course:
             if not self.learner.sound():
                 raise HvaeError("the weights are not finite; resume from it with a lower train.lr")
             self._write_files()
-            self.has_saved = True
         except HvaeError as fault:
             if must:
                 raise
@@ -219,18 +219,24 @@ class Course:
         return True
 
     def _write_files(self) -> None:
-        learner, step = self.learner, self.history.step
         content: Checkpoint = {
             "course": course_settings(self.config, self.sampler),
             "history": {**asdict(self.history), "seconds": self._seconds()},
             "meter": self.meter.state(),
             "notes": self.journal.notes,
-            "learner": learner.state(),
+            "learner": self.learner.state(),
             "best": self.best.state(),
         }
-        write_checkpoint(self.job.folder / LAST, content)
-        weights = self.best.weights(learner.average.model)
-        save_weights(self.job.folder / WEIGHTS, weights, {**self.job.description, "step": self.best.step or step})
+        try:
+            write_checkpoint(self.job.folder / LAST, content)
+            self.has_saved = self.history.step > 0
+        finally:  # a disk that has no room for the one may have room for the other, and either saves the work
+            self._write_weights()
+
+    def _write_weights(self) -> None:
+        step, weights = self.best.step or self.history.step, self.best.weights(self.learner.average.model)
+        save_weights(self.job.folder / WEIGHTS, weights, {**self.job.description, "step": step})
+        self.has_saved = self.history.step > 0
 
     # Answers
 
@@ -262,7 +268,3 @@ class Course:
             last=self.journal.newest,
             notes=tuple(self.journal.notes),
         )
-
-
-def _is_due(step: int, every: int) -> bool:
-    return every > 0 and step % every == 0

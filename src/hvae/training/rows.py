@@ -79,7 +79,7 @@ class Rows:
         new = [name for name in row if name not in self.columns]
         self.rows.append(row)
         self.columns += new
-        if new or not self.whole:
+        if new or not self.whole or not self.path.is_file():  # whoever takes it away finds all rows again
             return self._rewrite()
         self.whole = False
         with open(self.path, "a", encoding="utf-8", newline="") as f:

@@ -23,6 +23,15 @@ def course_settings(config: TrainConfig, sampler: StepSampler) -> JSON:
     return {**settings, "shards": sampler.shards, "data": sampler.n}
 
 
+def falls_due(step: int, every: int) -> bool:
+    """Whether something is done after this step that is done every so many (0: never).
+
+    >>> falls_due(100, 50), falls_due(100, 0)
+    (True, False)
+    """
+    return every > 0 and step % every == 0
+
+
 def changes(now: JSON, then: JSON) -> str:
     """What a resumed run has changed, for the notes; empty for nothing.
 
