@@ -17,7 +17,7 @@ Command = Callable[..., Any]
 
 
 def pictures(folder: Path, count: int) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         levels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(levels).save(folder / f"{number:03d}.png")
@@ -51,6 +51,17 @@ def test_a_dozen_pictures_are_trained_on_and_measured_as_far_as_it_goes(
     assert "will not be measured: activity: 2 data or more" in said.err and "2 data or more are needed" in page
     again = command("report", tmp_path / "run")
     assert again.code == 0 and evaluation(tmp_path / "run") == record
+
+
+def test_a_class_of_one_picture_is_measured_as_far_as_it_goes(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...]
+) -> None:
+    for name, number in (("common", 30), ("rare", 1)):
+        pictures(tmp_path / "images" / name, number)
+    source = ("--data.name=folder", "--data.path", tmp_path / "images", "--train.batch=4")
+    said = command("train", "digits", "--out", tmp_path / "run", *tiny, *source, "--evaluate.measures=all")
+    assert said.code == 0, said.err
+    assert "classes" in evaluation(tmp_path / "run")["skipped"]
 
 
 def test_images_in_a_folder_of_any_name_get_their_report(

@@ -64,6 +64,18 @@ def test_classifiers_learn_digits_and_say_how_well(digits: tuple[Tensor, Tensor]
     assert agreement(classify, same) > 0.8
 
 
+@pytest.mark.parametrize("kind", ["knn", "logistic", "mlp", "conv"])
+@pytest.mark.parametrize("sizes", [(24, 1), (1, 1), (2, 2), (3, 3, 3, 3), (1,) * 12, (300, 2)])
+def test_classes_of_few_pictures_are_learnt_too(
+    kind: str, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hvae.metrics.convnet.STEPS", 2)
+    y = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    x = (y / len(sizes))[:, None, None, None].expand(-1, 1, 4, 4)
+    judge = train_classifier(x, y, x, y, kind=kind)
+    assert judge.trained_on == sum(sizes) and 0 <= judge.test_accuracy <= 1
+
+
 def test_psnr_by_hand() -> None:
     a, b = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
     b[0] = 0.5

@@ -9,10 +9,12 @@ Shapes: `N` groups; `R` redraws in each; `C H W` a picture.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +25,8 @@ from hvae.seeds import noise_seed
 
 Classify = Callable[[Tensor], Tensor]
 """Pictures (N, C, H, W) -> labels (N,), integers."""
+Labels = np.ndarray[Any, Any]
+"""(N,), integers."""
 Kind = Literal["knn", "logistic", "mlp", "conv"]
 
 
@@ -134,30 +138,37 @@ def _flat(images: Tensor) -> Any:
     return images.detach().flatten(1).float().cpu().numpy()
 
 
-def _knn(seed: int, shape: tuple[int, ...]) -> Any:
+def _knn(seed: int, shape: tuple[int, ...], labels: Labels) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
-    return KNeighborsClassifier(n_neighbors=5, weights="distance")
+    return KNeighborsClassifier(n_neighbors=min(5, len(labels)), weights="distance")
 
 
-def _logistic(seed: int, shape: tuple[int, ...]) -> Any:
+def _logistic(seed: int, shape: tuple[int, ...], labels: Labels) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=300, random_state=noise_seed(seed))
 
 
-def _mlp(seed: int, shape: tuple[int, ...]) -> Any:
+def _mlp(seed: int, shape: tuple[int, ...], labels: Labels) -> Any:
     from sklearn.neural_network import MLPClassifier
 
-    return MLPClassifier((128,), early_stopping=True, max_iter=60, random_state=noise_seed(seed))
+    # Early stopping holds out a tenth with all classes in it, which few data do not have.
+    counts = np.unique(labels, return_counts=True)[1]
+    is_divisible = counts.min() > 1 and len(labels) // 10 >= len(counts)
+    return MLPClassifier((128,), early_stopping=is_divisible, max_iter=60, random_state=noise_seed(seed))
+
+
+def _conv(seed: int, shape: tuple[int, ...], labels: Labels) -> ConvNet:
+    return ConvNet(seed, shape)
 
 
 # Loaded on use: scikit-learn takes a second to import, and few commands classify.
-_KINDS: dict[str, Callable[[int, tuple[int, ...]], Any]] = {
+_KINDS: dict[str, Callable[[int, tuple[int, ...], Labels], Any]] = {
     "knn": _knn,
     "logistic": _logistic,
     "mlp": _mlp,
-    "conv": ConvNet,
+    "conv": _conv,
 }
 
 
@@ -184,6 +195,11 @@ def train_classifier(
         raise unknown("classifier", kind, _KINDS)
     if len(labels.unique()) < 2:
         raise HvaeError(f"expected labels of 2 classes or more, got {len(labels.unique())}; agreement needs classes")
-    model = _KINDS[kind](seed, tuple(images.shape[1:])).fit(_flat(images), labels.cpu().numpy())
+    numbers = labels.cpu().numpy()
+    model = _KINDS[kind](seed, tuple(images.shape[1:]), numbers)
+    with warnings.catch_warnings():
+        # That it has not converged says its accuracy, which is shown beside all that it judges.
+        warnings.filterwarnings("ignore", "Stochastic Optimizer|lbfgs failed to converge")
+        model = model.fit(_flat(images), numbers)
     accuracy = float(model.score(_flat(test_images), test_labels.cpu().numpy()))
     return Classifier(kind, model, accuracy, len(labels), len(test_labels))
