@@ -96,6 +96,22 @@ def test_films() -> None:
         build(CWVAEConfig(latents=(3, 2), strides=(2, 4)), (3, 1, 9, 8), bits=1)
 
 
+def test_films_in_squares_of_pixels() -> None:
+    """Folding loses nothing: a frame is read whole, and each place draws the pixels of its own square."""
+    config = CWVAEConfig(latents=(3, 2), strides=(1, 2), channels=(4, 6), patch=3, **SMALL)
+    model, x = build(config, (2, 1, 9, 6), bits=1).double(), torch.bernoulli(torch.full((2, 2, 1, 9, 6), 0.3)).double()
+    evidence = model.evidence(x.requires_grad_())
+    (reach,) = torch.autograd.grad(evidence.features["z1"].sum(), x)
+    assert (reach != 0).all()
+    trace = run(model, posterior, model.evidence(x.detach()))
+    trace.elbo().mean().backward()
+    assert trace["x"].p.mean().shape == x.shape and all(w.grad is not None for w in model.parameters())
+    assert run(model, prior(), n=2).x.shape == (2, 2, 1, 9, 6)
+    for size in ((9, 8), (8, 9)):
+        with pytest.raises(HvaeError, match=f"model.patch: expected a divisor of the frames' {size[0]} x {size[1]}"):
+            build(config, (2, 1, *size), bits=1)
+
+
 def test_clocks_that_do_not_mesh() -> None:
     for strides in ((2, 3), (4, 4), (4, 2)):
         with pytest.raises(HvaeError, match="model.strides: expected each a multiple of the one before"):

@@ -191,6 +191,9 @@ class CWVAEConfig(SequenceConfig):
     residual-mean, linear."""
     channels: Sizes = (16, 32, 64)
     """Of frames (C, H, W): channels of the convolutions; each entry after the first halves the resolution."""
+    patch: Repeats = 1
+    """Of frames: side of the squares of pixels that are read and drawn as one place (space to depth), so that the
+    convolutions run at 1/patch of the resolution; it divides height and width (1: every pixel is a place)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -86,15 +86,31 @@ def _leaving(config: CWVAEConfig, head: Head) -> nn.Sequential:
 
 def _reading(config: CWVAEConfig, step: Shape) -> nn.Sequential:
     """A frame to a vector."""
-    kit = kit_for("conv", "none")
-    maps = kit.shapes(step, config.channels)
+    kit, folded = kit_for("conv", "none"), _folded(config, step)
+    maps = kit.shapes(folded, config.channels)
     vector = nn.Linear(math.prod(maps[-1]), config.width)
-    return nn.Sequential(climb(kit, step, maps), nn.Flatten(), vector, nn.LeakyReLU(SLOPE))
+    fold = [nn.PixelUnshuffle(config.patch)] if config.patch > 1 else []
+    return nn.Sequential(*fold, climb(kit, folded, maps), nn.Flatten(), vector, nn.LeakyReLU(SLOPE))
 
 
 def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
     """The state of z1 to the raw parameters of a frame."""
-    kit, memory = kit_for("conv", "none"), memory_size(config.cell, config.state)
-    maps = kit.shapes(step, config.channels)
+    kit, memory, folded = kit_for("conv", "none"), memory_size(config.cell, config.state), _folded(config, step)
+    maps = kit.shapes(folded, config.channels)
     vector = from_vector(config.state + config.latents[0], maps[-1])
-    return nn.Sequential(skip(memory), vector, descend(kit, maps), kit.leave(maps[0], step, head.width))
+    last = kit.leave(maps[0], folded, head.width * config.patch**2)
+    unfold = [nn.PixelShuffle(config.patch)] if config.patch > 1 else []
+    return nn.Sequential(skip(memory), vector, descend(kit, maps), last, *unfold)
+
+
+def _folded(config: CWVAEConfig, step: Shape) -> Shape:
+    """A frame whose squares of `patch` x `patch` pixels are the channels of one place (space to depth).
+
+    Raises HvaeError for frames that such squares do not cover.
+    """
+    (channels, *size), side = step, config.patch
+    if any(s % side for s in size):
+        raise HvaeError(
+            f"model.patch: expected a divisor of the frames' {size[0]} x {size[1]} pixels, got {side}; 1 is any"
+        )
+    return channels * side**2, *(s // side for s in size)
