@@ -30,12 +30,21 @@ class SequenceConfig(ModelConfig):
     """How many tokens text has (0: as many as the data say)."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TruncatedConfig(SequenceConfig):
+    """What those share whose latents go on in time."""
+
+    truncate: Annotated[int, Bound(least=0, most=10**6)] = 0
+    """Steps after which gradients stop on their way back in time, while the state goes on (0: never); of a cwvae a
+    multiple of its slowest stride."""
+
+
 MOVABLE = ("normal", "student")
 """Likelihoods with a location and a scale for each real number."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LaggedConfig(SequenceConfig):
+class LaggedConfig(TruncatedConfig):
     """What those share whose data depend on the data before them.
 
     >>> LaggedConfig(lags=2)
@@ -81,16 +90,6 @@ class VRNNConfig(LaggedConfig):
     posterior: Merge = "residual-mean"
     """How the state and the data merge in a vrnn's posterior: concat (the paper), residual-mean (its mean added to the
     prior's), residual, precision, linear."""
-    truncate: Annotated[int, Bound(least=0, most=10**6)] = 0
-    """Of a vrnn: steps after which gradients stop on their way back in time, while the state goes on (0: never)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.truncate and self.recurrence != "vrnn":
-            raise HvaeError(
-                f"model.truncate: {self.recurrence} reads the data by a recurrence of its own, whose gradients it does "
-                "not stop; leave it out, or cut the data by data.chunk"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +117,7 @@ class SRNNConfig(LaggedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DMMConfig(SequenceConfig, FlowingConfig):
+class DMMConfig(TruncatedConfig, FlowingConfig):
     """Deep Markov model: a chain of latents that alone make the data, inferred backwards in time."""
 
     family: ClassVar[str] = "dmm"
@@ -163,7 +162,7 @@ class VRAEConfig(SequenceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CWVAEConfig(SequenceConfig):
+class CWVAEConfig(TruncatedConfig):
     """Clockwork VAE: a ladder in time whose upper levels tick slowly, for long sequences, sound and video.
 
     >>> CWVAEConfig(latents=(8, 8), strides=(2, 3))
@@ -205,4 +204,9 @@ class CWVAEConfig(SequenceConfig):
         if len(self.strides) != len(self.latents):
             raise HvaeError(
                 f"model.strides: expected one for each of the {len(self.latents)} levels of model.latents, got {got}"
+            )
+        if self.truncate % self.strides[-1]:
+            raise HvaeError(
+                f"model.truncate: expected a multiple of the slowest stride {self.strides[-1]}, so that a piece begins "
+                f"with a tick of every level, got {self.truncate}"
             )

@@ -28,13 +28,16 @@ from hvae.walk import Evidence, Model, Trace
 class Rung(nn.Module):
     """One level with its clock.
 
-    `stride`, steps from tick to tick; `read`, what R ticks below are together, (N, R E) -> e (N, E); `first`, n -> m_0;
-    `enter`, (m of the tick before, c) -> s; `level`, (s, e, visit) -> m.
+    `stride`, steps from tick to tick; `truncate`, steps of a piece from which gradients do not go back into the one
+    before, a multiple of the stride (0: no pieces); `read`, what R ticks below are together, (N, R E) -> e (N, E);
+    `first`, n -> m_0; `enter`, (m of the tick before, c) -> s; `level`, (s, e, visit) -> m.
     """
 
-    def __init__(self, *, stride: int, read: nn.Module, first: nn.Module, enter: nn.Module, level: Level) -> None:
+    def __init__(
+        self, *, stride: int, read: nn.Module, first: nn.Module, enter: nn.Module, level: Level, truncate: int = 0
+    ) -> None:
         super().__init__()
-        self.stride, self.read = stride, read
+        self.stride, self.read, self.truncate = stride, read, truncate
         self.first, self.enter, self.level = first, enter, level
 
     def forward(self, context: Tensor, features: Tensor | None, visit: Visit, evidence: Evidence) -> Tensor:
@@ -43,7 +46,8 @@ class Rung(nn.Module):
         for k, c in enumerate(context.unbind(1)):
             t = k * self.stride
             e = None if features is None else features[:, k]
-            m = self.level(self.enter(m, c), e, at(visit, t, evidence.exists(t)))
+            before = m.detach() if self.truncate and t % self.truncate == 0 and t else m
+            m = self.level(self.enter(before, c), e, at(visit, t, evidence.exists(t)))
             states.append(m)
         return torch.stack(states, 1)
 

@@ -18,6 +18,7 @@ from hvae.levels.level import Level
 from hvae.models.flows import Flows
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
+from hvae.nn.pieces import over_pieces
 from hvae.nn.recurrence import Lags, delayed
 from hvae.nn.steps import begin_centred
 from hvae.range import Limits
@@ -39,7 +40,8 @@ class Recurrent(Stepwise):
     c_t is what was known after step t - 1, and c_1 is zero; `reader`, (u, c, lengths) -> e (B, T, E);
     `first`, n -> m_0; `enter`, f; `level`, (s, e_t, visit) -> m, whose `absorb` is g; `leave`, m -> raw likelihood
     parameters of a step; `head`, raw -> law of a step; `truncate`, how many steps a piece has from which gradients do
-    not go back into the one before (0: no pieces): its state is carried on, so that no value changes; `flows`, what the
+    not go back into the one before (0: no pieces), here and in the past: a state is carried on, so that no value
+    changes; `flows`, what the
     laws of z_t are pushed through.
     """
 
@@ -79,7 +81,8 @@ class Recurrent(Stepwise):
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
-        c = delayed(self.past(u)[0])
+        after = 1 + torch.arange(u.shape[1], device=u.device)
+        c = delayed(over_pieces(self.past, u, after, self.truncate))
         features = {"past": c, self.level.name: self.reader(u, c, datum.lengths)}
         if self.lags is None:
             return features

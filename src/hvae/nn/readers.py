@@ -1,7 +1,7 @@
 """What inference reads of a sequence: a feature of each step, or of the whole.
 
 A reader of steps is (u (B, T, U), c (B, T, C), lengths) -> (B, T, E), what inference may know of each step; `Summary`
-is one of the whole.
+is one of the whole.  `truncate`: steps of a piece from which gradients do not leave (0: no pieces).
 
 Shapes: `B` batch; `T` steps; `U` inputs, `C` what is known of the past, `E` features of a step; `H` hidden.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from hvae.nn.pieces import over_pieces
 
 
 class ReadNow(nn.Module):
@@ -22,13 +24,12 @@ class ReadNow(nn.Module):
 class ReadForward(nn.Module):
     """e_t = f(e_{t-1}, u_t): the step and all before it."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, truncate: int = 0) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.truncate = network, truncate
 
     def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
-        e: Tensor = self.network(u)[0]
-        return e
+        return over_pieces(self.network, u, torch.arange(u.shape[1], device=u.device), self.truncate)
 
 
 class ReadBackward(nn.Module):
@@ -37,15 +38,21 @@ class ReadBackward(nn.Module):
     The state after the end of a sequence is zero, or learned if a `width` is given (of a recurrence without memory).
     """
 
-    def __init__(self, network: nn.Module, width: int | None = None) -> None:
+    def __init__(self, network: nn.Module, width: int | None = None, truncate: int = 0) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.truncate = network, truncate
         self.end = None if width is None else nn.Parameter(torch.zeros(width))
 
     def forward(self, u: Tensor, c: Tensor, lengths: Tensor | None) -> Tensor:
         carry = None if self.end is None else self.end.expand(1, u.shape[0], -1).contiguous()
-        e: Tensor = self.network(reversed_in_time(torch.cat([u, c], 2), lengths), carry)[0]
+        after = _end(u, lengths) - torch.arange(u.shape[1], device=u.device)  # which step each one hears of
+        e = over_pieces(self.network, reversed_in_time(torch.cat([u, c], 2), lengths), after, self.truncate, carry)
         return reversed_in_time(e, lengths)
+
+
+def _end(u: Tensor, lengths: Tensor | None) -> Tensor | int:
+    """The first step that a series (B, T, U) does not have, an int or (B, 1)."""
+    return u.shape[1] if lengths is None else lengths[:, None]
 
 
 class ReadBoth(nn.Module):

@@ -60,6 +60,7 @@ def _rung(config: CWVAEConfig, l: int) -> Rung:
         first=Constant((size + dims,)),
         enter=After(step_cell(config.cell, above + dims, config.state), size),
         level=_level(config, f"z{l + 1}", dims, memory),
+        truncate=config.truncate,
     )
 
 

@@ -80,6 +80,7 @@ def build(config: DMMConfig, shape: Shape, bits: int) -> Recurrent:
         ),
         leave=nn.Sequential(skip(z), *leaving(z, config.width, config.layers, head)),
         head=head,
+        truncate=config.truncate,
         flows=flows(config.flow, {"z": Channels(z, readers * config.state)}),
     )
 
@@ -90,7 +91,7 @@ def _linear(inputs: int, dims: int) -> nn.Linear:
 
 def _reader(config: DMMConfig, width: int) -> nn.Module:
     learned = None if config.cell == "lstm" else config.state
-    right = ReadBackward(over_time(config.cell, width, config.state), learned)
+    right = ReadBackward(over_time(config.cell, width, config.state), learned, config.truncate)
     if config.reader == "right":
         return right
-    return ReadBoth(ReadForward(over_time(config.cell, width, config.state)), right)
+    return ReadBoth(ReadForward(over_time(config.cell, width, config.state), config.truncate), right)

@@ -58,7 +58,7 @@ def build(config: SRNNConfig, shape: Shape, bits: int) -> Recurrent:
         embed=embedding(config, step, width, layers),
         past=_past(config),
         past_width=d,
-        reader=ReadBackward(over_time(config.cell, width + d, d)),
+        reader=ReadBackward(over_time(config.cell, width + d, d), truncate=config.truncate),
         first=Constant((d + z,)),
         enter=Renew(),
         level=Level(
@@ -69,6 +69,7 @@ def build(config: SRNNConfig, shape: Shape, bits: int) -> Recurrent:
         ),
         leave=leaving(d + z, width, layers, head),
         head=head,
+        truncate=config.truncate,
         lags=lags_of(config, head),
     )
 

@@ -64,7 +64,7 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
         embed=embedding(config, step, width, config.layers),
         past=LastInput(),
         past_width=width,
-        reader=ReadForward(over_time(config.cell, width, config.state)) if storn else ReadNow(),
+        reader=ReadForward(over_time(config.cell, width, config.state), config.truncate) if storn else ReadNow(),
         first=Constant((size if storn else size + width,)),
         enter=Beside() if storn else After(cell, size),
         level=Level(
