@@ -160,6 +160,8 @@ TIMED: dict[str, ModelConfig] = {
     "dmm-rectifier": DMMConfig(**CHAIN, reader="both", cell="rectifier"),
     "vrae": VRAEConfig(latents=(3,), state=6, width=5),
     "vrae-ladder": VRAEConfig(latents=(4, 3, 2), state=6, width=5, cell="lstm"),
+    "vrae-bars": VRAEConfig(latents=(3, 4), state=6, width=5, bar=3),
+    "vrae-bars-ladder": VRAEConfig(latents=(3, 4, 2), state=6, width=5, cell="lstm", bar=2),
     "vrae-precision": VRAEConfig(latents=(4, 2), state=6, width=5, posterior="precision"),
     **{
         f"cwvae-{merge}": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, posterior=merge)

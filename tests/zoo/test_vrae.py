@@ -13,6 +13,8 @@ from hvae.draw import retell
 from hvae.errors import HvaeError
 from hvae.models.narrator import Narrator
 from hvae.objectives import build as objective
+from hvae.site import Pin, Visit, pin
+from hvae.walk import Evidence
 
 SMALL = {"latents": (3,), "state": 6, "width": 5}
 STEPS, WIDTH = 6, 4
@@ -126,6 +128,90 @@ def test_a_ladder_of_latents() -> None:
     model = build(VRAEConfig(latents=(4, 3, 2), state=6, width=5), (STEPS, WIDTH), bits=1)
     assert names(model) == ["z3", "z2", "z1"]
     assert [record.value.shape[1] for record in model(rolls()).latents] == [2, 3, 4]
+
+
+# --- bars below a piece
+
+BAR = 4
+PIECE = 10  # the third bar is cut short
+
+
+@pytest.fixture(params=["gru", "lstm"])
+def conducted(request: pytest.FixtureRequest) -> Narrator:
+    config = VRAEConfig(latents=(3, 2), state=6, width=5, bar=BAR, cell=request.param)
+    return build(config, (PIECE, WIDTH), bits=1).double().eval()
+
+
+def piece(n: int = 2) -> Tensor:
+    return torch.bernoulli(torch.full((n, PIECE, WIDTH), 0.4, dtype=torch.float64))
+
+
+def latents(model: Narrator, x: Tensor) -> dict[Pin, Tensor]:
+    return {pin(record.key): record.value for record in model(x, mode).latents}
+
+
+def test_a_bar_has_a_latent_below_that_of_the_piece(conducted: Narrator) -> None:
+    assert names(conducted) == ["z2", "z1"]
+    trace = conducted(Datum(piece(), lengths=torch.tensor([PIECE, 3])))
+    assert [(r.name, r.step) for r in trace.latents] == [("z2", None), ("z1", 0), ("z1", 4), ("z1", 8)]
+    assert trace["z1", 4].mask.tolist() == [True, False]
+    assert run(conducted, prior(), conducted.nothing(2, steps=13)).x.shape == (2, 13, WIDTH)
+
+
+def test_a_bar_reads_itself_and_the_piece_reads_all(conducted: Narrator) -> None:
+    x, t = piece(), 5
+    other = x.clone()
+    other[:, t] = 1 - other[:, t]
+    a, b = (run(conducted, given(latents(conducted, x)), conducted.evidence(data)) for data in (x, other))
+    assert [torch.equal(r.q.loc, b.records[r.key].q.loc) for r in a.latents] == [False, True, False, True]
+    assert all(torch.equal(r.p.loc, b.records[r.key].p.loc) for r in a.latents)
+
+
+def test_a_bar_changes_what_comes_after_it(conducted: Narrator) -> None:
+    x = piece()
+    values = latents(conducted, x)
+    moved = {**values, ("z1", BAR): values["z1", BAR] + 1}
+    a, b = (run(conducted, given(some), conducted.evidence(x)) for some in (values, moved))
+    assert [torch.equal(r.p.loc, b.records[r.key].p.loc) for r in a.latents] == [True, True, True, False]
+    changed = (a["x"].p.mean() - b["x"].p.mean()).abs().amax((0, 2)) > 0
+    assert changed.tolist() == [False] * BAR + [True] * (PIECE - BAR)
+
+
+def test_the_decoder_begins_each_bar_anew(conducted: Narrator) -> None:
+    """Deaf, and with the same plan at each bar, it tells all bars alike: nothing else goes on from bar to bar."""
+    evidence = conducted.evidence(piece())
+    conducted.conduct = Same(conducted.carry.linear.in_features)
+    told = run(conducted, forget(0.0), evidence)["x"].p.mean()
+    torch.testing.assert_close(told[:, 1:BAR], told[:, BAR + 1 : 2 * BAR])
+    assert not torch.allclose(told[:, 1], told[:, 2])
+
+
+class Same(nn.Module):
+    """A plan of ones for every bar."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+        return state.new_ones(len(state), -(-steps // BAR), self.width)
+
+
+def test_bars_retold_step_by_step(conducted: Narrator) -> None:
+    known = torch.ones(2, PIECE, dtype=torch.float64)
+    known[:, -1] = 0
+    x = piece()
+    values, evidence = latents(conducted, x), conducted.evidence(x)
+    partly, whole = (
+        run(conducted, given({**values, **more}), evidence)["x"].p.mean() for more in ({"taught": known}, {})
+    )
+    torch.testing.assert_close(partly[:, :-1], whole[:, :-1])
+    assert not torch.equal(partly[:, -1], whole[:, -1])
+
+
+def test_bars_need_a_latent_above_them() -> None:
+    with pytest.raises(HvaeError, match="model.bar: bars of 4 steps have a latent each .* at least 2 entries"):
+        VRAEConfig(latents=(3,), bar=4)
 
 
 # --- timbmg/Sentence-VAE: the encoder reads what the decoder hears, and z is the decoder's first state alone

@@ -159,6 +159,17 @@ class VRAEConfig(SequenceConfig):
     """The recurrent cell: gru or lstm."""
     posterior: Merge = "residual"
     """How the summary and the latent above merge, below the top of a ladder."""
+    bar: Annotated[int, Bound(least=0, most=10**6)] = 0
+    """Steps of a bar: z1 is a latent of each bar, under a conductor that goes from bar to bar below the latents of the
+    whole, and the decoder begins each bar anew (0: no bars)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bar and len(self.latents) == 1:
+            raise HvaeError(
+                f"model.bar: bars of {self.bar} steps have a latent each below those of the whole, expected at least 2 "
+                f"entries of model.latents, got {self.latents[0]}; e.g. 16,32"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

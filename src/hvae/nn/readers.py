@@ -91,6 +91,38 @@ class Summary(nn.Module):
         return torch.cat([_last(h, lengths) for h in series], 1)
 
 
+class ReadBars(nn.Module):
+    """Bars of `bar` steps, each by itself, then all of them in their order: (u (B, T, U), lengths) -> two features.
+
+    The first is of the whole, what `across` makes of the second, (B, K, E), what `within` and `bars` make of each bar.
+    """
+
+    def __init__(self, bar: int, within: nn.Module, bars: nn.Module, across: nn.Module) -> None:
+        super().__init__()
+        self.bar, self.within, self.bars, self.across = bar, within, bars, across
+
+    def forward(self, u: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        n, steps = u.shape[:2]
+        count = -(-steps // self.bar)
+        full = torch.full((n,), steps, device=u.device) if lengths is None else lengths
+        inside = (full[:, None] - self.bar * torch.arange(count, device=u.device)).clamp(0, self.bar)  # (B, K)
+        bars = nn.functional.pad(u, (0, 0, 0, count * self.bar - steps)).unflatten(1, (count, self.bar)).flatten(0, 1)
+        each = self.bars(self.within(bars, inside.flatten())).unflatten(0, (n, count))  # (B, K, E)
+        return self.across(each, (inside > 0).sum(1)), each
+
+
+class WithBars(nn.Module):
+    """The features of the levels of the whole, and beside them that of each bar under the name of its level."""
+
+    def __init__(self, name: str, climb: nn.Module) -> None:
+        super().__init__()
+        self.name, self.climb = name, climb
+
+    def forward(self, both: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        whole, bars = both
+        return {self.name: bars, **self.climb(whole)}
+
+
 def _last(h: Tensor, lengths: Tensor | None) -> Tensor:
     """The last step that exists, of (B, T, H); the first of an empty sequence."""
     if lengths is None:

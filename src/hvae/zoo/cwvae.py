@@ -20,14 +20,13 @@ from torch import nn
 
 from hvae.config.sequences import CWVAEConfig
 from hvae.errors import HvaeError
-from hvae.levels import Join, LearnedPrior, Level, merge, variance
 from hvae.levels.heads import Head
 from hvae.models.clockwork import Clockwork, Rung
 from hvae.nn import Constant, Shape, from_vector
 from hvae.nn.mlp import SLOPE, FromMarginal
 from hvae.nn.recurrence import After, memory_size, skip, step_cell
 from hvae.zoo.parts import climb, descend, kit_for
-from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, to_gaussian
+from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, ticking
 
 
 def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
@@ -59,23 +58,8 @@ def _rung(config: CWVAEConfig, l: int) -> Rung:
         read=nn.Sequential(*hidden(config.strides[l] // below * config.width, config.width, config.layers)),
         first=Constant((size + dims,)),
         enter=After(step_cell(config.cell, above + dims, config.state), size),
-        level=_level(config, f"z{l + 1}", dims, memory),
+        level=ticking(config, f"z{l + 1}", dims),
         truncate=config.truncate,
-    )
-
-
-def _level(config: CWVAEConfig, name: str, dims: int, memory: int) -> Level:
-    positive, width, state = variance(config.variance), config.width, config.state
-    networks = {
-        "message": lambda: to_gaussian(width, width, 1, dims),
-        "joint": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 1, dims)),
-        "linear": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 0, dims)),
-    }
-    return Level(
-        name,
-        prior=LearnedPrior(nn.Sequential(skip(memory), *to_gaussian(state, width, 1, dims)), positive),
-        posterior=merge(config.posterior, positive, networks),
-        absorb=Join(nn.Identity(), nn.Identity()),
     )
 
 

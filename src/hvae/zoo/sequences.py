@@ -9,13 +9,14 @@ import math
 
 from torch import nn
 
-from hvae.config.sequences import LaggedConfig, SequenceConfig
+from hvae.config.sequences import CWVAEConfig, LaggedConfig, SequenceConfig, VRAEConfig
 from hvae.errors import HvaeError
+from hvae.levels import Join, LearnedPrior, Level, merge, variance
 from hvae.levels.heads import Head
 from hvae.levels.steps import REAL, TokenHead
 from hvae.nn import Shape
 from hvae.nn.mlp import FromMarginal, dense, near_one
-from hvae.nn.recurrence import Lags
+from hvae.nn.recurrence import Lags, memory_size, skip
 from hvae.nn.steps import Centred, Token
 from hvae.range import ANY, UNIT, Limits
 from hvae.zoo.parts import head_for
@@ -76,6 +77,26 @@ def hidden(inputs: int, width: int, layers: int) -> list[nn.Module]:
 def to_gaussian(inputs: int, width: int, layers: int, dims: int) -> nn.Sequential:
     """Hidden layers, then the raw parameters of a Gaussian."""
     return nn.Sequential(*hidden(inputs, width, layers), near_one(nn.Linear(width if layers else inputs, 2 * dims)))
+
+
+def ticking(config: CWVAEConfig | VRAEConfig, name: str, dims: int) -> Level:
+    """A level on the state s of its recurrence, with e (B, `width`): m = [s, z].
+
+    p(z | s),   q(z | s, e) merged as `posterior` says
+    """
+    positive, width, state = variance(config.variance), config.width, config.state
+    memory = memory_size(config.cell, state)
+    networks = {
+        "message": lambda: to_gaussian(width, width, 1, dims),
+        "joint": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 1, dims)),
+        "linear": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 0, dims)),
+    }
+    return Level(
+        name,
+        prior=LearnedPrior(nn.Sequential(skip(memory), *to_gaussian(state, width, 1, dims)), positive),
+        posterior=merge(config.posterior, positive, networks),
+        absorb=Join(nn.Identity(), nn.Identity()),
+    )
 
 
 def leaving(inputs: int, width: int, layers: int, head: Head) -> nn.Sequential:

@@ -11,47 +11,87 @@ More than one entry of `latents` is a ladder of latents of the whole sequence, z
 
     p(z_L) = N(0, I),   p(z_l | z_{l+1})   and   q(z_l | z_{l+1}, x)   merged as `posterior` says, as in `lvae`
 
-Differences from the papers: gated cells where the first has plain ones, both directions where both have one.
+`bar` steps make a bar, and z1 is then a latent of each bar under a conductor:      Roberts et al. 2018, arXiv
+    c_k = f'(c_{k-1}, [z1_{k-1}, z2]),   p(z1_k | c_k),   q(z1_k | c_k, e_k)        1803.05428, sec. 3.2
+    h_{(k-1) bar} = W [c_k, z1_k],   h_t = f(h_{t-1}, [phi(x_{t-1}), c_k, z1_k])    within bar k
+
+where e_k summarises bar k from both sides, and the encoder of the whole reads e_1 .. e_K.
+
+Differences from the papers: gated cells where the first has plain ones, both directions where both have one; the
+conductor's bars have latents of their own (there: functions of z alone), and the encoder is one of bars.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import nn
 
 from hvae.config.sequences import VRAEConfig
 from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, merge, variance
-from hvae.models.narrator import Narrator
+from hvae.models.clockwork import Rung
+from hvae.models.narrator import Conductor, Narrator, OnePlan
 from hvae.nn import BottomUp, Constant, Shape, Start
-from hvae.nn.readers import Summary
-from hvae.nn.recurrence import FirstCarry, over_time
-from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, to_gaussian
+from hvae.nn.readers import ReadBars, Summary, WithBars
+from hvae.nn.recurrence import After, FirstCarry, memory_size, over_time, step_cell
+from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, ticking, to_gaussian
 
 
 def build(config: VRAEConfig, shape: Shape, bits: int) -> Narrator:
     """A summary of both directions, one or more latents of it, and a decoder."""
     step = step_of(config, shape)
-    head, width, plan = step_head(config, step, bits), config.width, config.latents[0]
+    head, width = step_head(config, step, bits), config.width
     names = ["z"] if len(config.latents) == 1 else [f"z{l}" for l in range(1, len(config.latents) + 1)]
-    widths = [2 * config.state, *[width] * len(names)]
-    climb = {name: nn.Sequential(*hidden(a, b, 1)) for name, (a, b) in zip(names, pairwise(widths), strict=True)}
+    whole = 1 if config.bar else 0  # the first level that is of the whole
+    climb = _climb(config, names[whole:])
     levels = [_top(config, names[-1], config.latents[-1])]
-    for name, (dims, above) in reversed(list(zip(names[:-1], pairwise(config.latents), strict=True))):
+    for name, (dims, above) in reversed(list(zip(names[whole:-1], pairwise(config.latents[whole:]), strict=True))):
         levels.append(_level(config, name, dims, above))
+    plan = config.latents[0] + (memory_size(config.cell, config.state) + config.state if config.bar else 0)
     return Narrator(
         shape,
         limits=limits_of(config, step, bits),
         embed=embedding(config, step, width, config.layers),
-        reader=Summary(*(over_time(config.cell, width, config.state) for _ in range(2))),
-        climb=BottomUp(climb),
+        reader=_bars(config) if config.bar else _summary(config, width),
+        climb=WithBars(names[0], climb) if config.bar else climb,
         start=Constant((1,)),
         levels=levels,
+        conduct=Conductor(_conductor(config, names[0])) if config.bar else OnePlan(),
+        bar=config.bar,
         first=Start((width,)),
         carry=FirstCarry(config.cell, plan, config.state),
         decoder=over_time(config.cell, width + plan, config.state),
         leave=leaving(config.state, width, config.layers, head),
         head=head,
+    )
+
+
+def _summary(config: VRAEConfig, inputs: int) -> Summary:
+    return Summary(*(over_time(config.cell, inputs, config.state) for _ in range(2)))
+
+
+def _climb(config: VRAEConfig, names: Sequence[str]) -> BottomUp:
+    """The summary of the whole to a feature of each level of it, the lowest first."""
+    widths = [2 * config.state, *[config.width] * len(names)]
+    blocks = {name: nn.Sequential(*hidden(a, b, 1)) for name, (a, b) in zip(names, pairwise(widths), strict=True)}
+    return BottomUp(blocks)
+
+
+def _bars(config: VRAEConfig) -> ReadBars:
+    width = config.width
+    bars = nn.Sequential(*hidden(2 * config.state, width, 1))
+    return ReadBars(config.bar, _summary(config, width), bars, _summary(config, width))
+
+
+def _conductor(config: VRAEConfig, name: str) -> Rung:
+    size, dims = memory_size(config.cell, config.state) + config.state, config.latents[0]
+    return Rung(
+        stride=config.bar,
+        read=nn.Identity(),
+        first=Constant((size + dims,)),
+        enter=After(step_cell(config.cell, config.latents[1] + dims, config.state), size),
+        level=ticking(config, name, dims),
     )
 
 
