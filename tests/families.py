@@ -169,6 +169,7 @@ TIMED: dict[str, ModelConfig] = {
     },
     "cwvae": CWVAEConfig(latents=(3, 2), strides=(1, 3), state=6, width=5),
     "cwvae-lstm": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, cell="lstm"),
+    "cwvae-dense": CWVAEConfig(latents=(3, 2), strides=(2, 4), state=6, width=5, cell="lstm", dense=True),
     "cwvae-frames": CWVAEConfig(latents=(3,), strides=(2,), state=6, width=5, posterior="concat"),
 }
 """Families of sequences."""

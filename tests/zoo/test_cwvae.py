@@ -72,6 +72,18 @@ def test_ticks_that_make_several_steps(steps: int) -> None:
     torch.testing.assert_close(model.leave[-1].linear.bias, half.repeat(4))
 
 
+def test_the_data_see_every_level_or_the_lowest_alone() -> None:
+    """Whether the top has a way to the data that its clock alone decides, when all below it are deaf to it."""
+    for dense in (False, True):
+        model = ladder((1, 2, 4), dense=dense)
+        for name in ("z2", "z1"):
+            model.rungs[name].enter.cell.weight_ih.data.zero_()
+        values = {(r.name, r.step): r.value for r in model(rolls(), mode).latents}
+        moved = {**values, ("z3", 4): values["z3", 4] + 1}
+        a, b = (run(model, given(some), model.evidence(rolls()))["x"].p.mean() for some in (values, moved))
+        assert ((a - b).abs().amax((0, 2)) > 0).tolist() == [False] * 4 + [dense] * 3
+
+
 def test_the_top_held_and_the_rest_redrawn() -> None:
     model = ladder()
     trace = run(model, each({"z1": prior(), "z2": prior()}, posterior), model.evidence(rolls()))

@@ -199,6 +199,9 @@ class CWVAEConfig(TruncatedConfig):
     posterior: Merge = "precision"
     """How the state and the data merge at each level: precision (as for speech), concat (the paper), residual,
     residual-mean, linear."""
+    dense: bool = False
+    """Whether the data see the state of every level, not of the lowest alone (the paper): what a slow level says need
+    not pass through the quicker ones."""
     channels: Sizes = (16, 32, 64)
     """Of frames (C, H, W): channels of the convolutions; each entry after the first halves the resolution."""
     patch: Repeats = 1

@@ -52,6 +52,28 @@ class Rung(nn.Module):
         return torch.stack(states, 1)
 
 
+class Lowest(nn.Module):
+    """The data see the state of z1 alone."""
+
+    def forward(self, states: list[Tensor]) -> Tensor:
+        return states[-1]
+
+
+class All(nn.Module):
+    """The data see every level: [s^1, s^2, .., s^L], of those above z1 without their first `memory` numbers.
+
+    Aksan and Hilliges 2019, arXiv 1902.06568, of another ladder: a slow level then has a way to the data that
+    leads through no quicker one.
+    """
+
+    def __init__(self, memory: int) -> None:
+        super().__init__()
+        self.memory = memory
+
+    def forward(self, states: list[Tensor]) -> Tensor:
+        return torch.cat([states[-1], *(s[..., self.memory :] for s in reversed(states[:-1]))], 2)
+
+
 class Clockwork(Model):
     r"""Level l is drawn at every s_l-th step, from its own past and the level above; the data see the lowest one.
 
@@ -63,7 +85,8 @@ class Clockwork(Model):
     next one below it, and the data of all steps at once, when they are known and when they are generated.
 
     Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
-    `rungs`, top first; `leave`, the state of a tick of z1 -> raw likelihood parameters (s_1 P, ...) of its s_1 steps;
+    `rungs`, top first; `gather`, the states of all levels at the ticks of z1, top first -> what the data see of them;
+    `leave`, that of a tick of z1 -> raw likelihood parameters (s_1 P, ...) of its s_1 steps;
     `head`, raw -> law of a step.
     """
 
@@ -76,12 +99,13 @@ class Clockwork(Model):
         limits: Limits | None,
         embed: nn.Module,
         rungs: Sequence[Rung],
+        gather: nn.Module,
         leave: nn.Module,
         head: Head,
     ) -> None:
         super().__init__()
         self.shape, self.limits = tuple(shape), limits
-        self.embed, self.leave, self.head = embed, leave, head
+        self.embed, self.gather, self.leave, self.head = embed, gather, leave, head
         # Any, since torch's types forget what its containers hold.
         self.rungs: Any = nn.ModuleDict({rung.level.name: rung for rung in rungs})
 
@@ -109,16 +133,19 @@ class Clockwork(Model):
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         steps, above = evidence.steps or self.shape[0], 0
-        series = next(self.parameters()).new_zeros(evidence.n, 1, 0)  # nothing is above the top
+        series, states = next(self.parameters()).new_zeros(evidence.n, 1, 0), []  # nothing is above the top
         for name, rung in self.rungs.items():
             count = ticks(steps, rung.stride)
             context = stretched(series, above // rung.stride or count, count)
             series, above = rung(context, evidence.feature(name), visit, evidence), rung.stride
-        law = OverTime(self.head(self._raw(series, steps)), steps)
+            states.append((series, rung.stride))
+        count = series.shape[1]
+        heard = self.gather([stretched(s, stride // above, count) for s, stride in states])
+        law = OverTime(self.head(self._raw(heard, steps)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))
 
     def _raw(self, series: Tensor, steps: int) -> Tensor:
-        """States of the ticks of z1, (B, K, S), to raw likelihood parameters of each step, (B T, P, ...)."""
+        """What the data see at the ticks of z1, (B, K, S), to raw likelihood parameters of each step, (B T, P, ...)."""
         stride, each = self._lowest.stride, self.leave(series.flatten(0, 1))  # (B K, s_1 P, ...)
         if stride == 1:
             return each

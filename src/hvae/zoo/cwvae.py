@@ -8,6 +8,8 @@
 `posterior` precision is the merge of the speech variant (Havtorn et al. 2022), where q is never wider than p.  A stride
 above 1 at z1 makes each tick of it emit s_1 steps: samples of sound in frames.
 
+`dense`: p(x_t | s^1_t, .., s^L_t), as in the ladder of Aksan and Hilliges 2019, arXiv 1902.06568.
+
 Differences from the paper: the strides are free (there: powers of one number); frames of images are read by the
 convolutions of this library.
 """
@@ -21,7 +23,7 @@ from torch import nn
 from hvae.config.sequences import CWVAEConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head
-from hvae.models.clockwork import Clockwork, Rung
+from hvae.models.clockwork import All, Clockwork, Lowest, Rung
 from hvae.nn import Constant, Shape, from_vector
 from hvae.nn.mlp import SLOPE, FromMarginal
 from hvae.nn.recurrence import After, memory_size, skip, step_cell
@@ -42,6 +44,7 @@ def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
         limits=limits_of(config, step, bits),
         embed=_reading(config, step) if frames else embedding(config, step, config.width, config.layers),
         rungs=[_rung(config, l) for l in reversed(range(count))],
+        gather=All(memory_size(config.cell, config.state)) if config.dense else Lowest(),
         leave=_drawing(config, step, head) if frames else _leaving(config, head),
         head=head,
     )
@@ -63,8 +66,14 @@ def _rung(config: CWVAEConfig, l: int) -> Rung:
     )
 
 
+def _seen(config: CWVAEConfig) -> int:
+    """How many numbers the data see of the levels."""
+    levels = config.latents if config.dense else config.latents[:1]
+    return sum(config.state + dims for dims in levels)
+
+
 def _leaving(config: CWVAEConfig, head: Head) -> nn.Sequential:
-    memory, inputs = memory_size(config.cell, config.state), config.state + config.latents[0]
+    memory, inputs = memory_size(config.cell, config.state), _seen(config)
     last = FromMarginal(config.width, config.strides[0] * head.width, head.shape[1:])
     return nn.Sequential(skip(memory), *hidden(inputs, config.width, config.layers), last)
 
@@ -82,7 +91,7 @@ def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
     """The state of z1 to the raw parameters of a frame."""
     kit, memory, folded = kit_for("conv", "none"), memory_size(config.cell, config.state), _folded(config, step)
     maps = kit.shapes(folded, config.channels)
-    vector = from_vector(config.state + config.latents[0], maps[-1])
+    vector = from_vector(_seen(config), maps[-1])
     last = kit.leave(maps[0], folded, head.width * config.patch**2)
     unfold = [nn.PixelShuffle(config.patch)] if config.patch > 1 else []
     return nn.Sequential(skip(memory), vector, descend(kit, maps), last, *unfold)
