@@ -15,7 +15,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
 from hvae.distributions import Bernoulli
@@ -170,6 +170,12 @@ TIMED: dict[str, ModelConfig] = {
     "cwvae": CWVAEConfig(latents=(3, 2), strides=(1, 3), state=6, width=5),
     "cwvae-lstm": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, cell="lstm"),
     "cwvae-dense": CWVAEConfig(latents=(3, 2), strides=(2, 4), state=6, width=5, cell="lstm", dense=True),
+    **{
+        f"stcn-{merge}": STCNConfig(latents=(3, 2), width=5, dilations=(1, 2), posterior=merge)
+        for merge in ("concat", "residual", "residual-mean", "linear")
+    },
+    "stcn": STCNConfig(latents=(3, 2, 2), width=5, dilations=(1, 2)),
+    "stcn-plain": STCNConfig(latents=(3, 2), width=5, dilations=(2,), kernel=3, layers=2, dense=False),
     "cwvae-frames": CWVAEConfig(latents=(3,), strides=(2,), state=6, width=5, posterior="concat"),
 }
 """Families of sequences."""
@@ -191,6 +197,7 @@ KINDS = (
     "vrnn",
     "vrae",
     "cwvae",
+    "stcn",
 )
 EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 

@@ -13,7 +13,7 @@ from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAE2Config, VQVAEConfig
@@ -42,6 +42,7 @@ __all__ = [
     "RegulariserConfig",
     "RunConfig",
     "SRNNConfig",
+    "STCNConfig",
     "TrainConfig",
     "VAEConfig",
     "VDMConfig",

@@ -15,7 +15,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
 from hvae.errors import HvaeError, short, unknown
@@ -67,6 +67,7 @@ FAMILIES: dict[str, Family] = {
         DMMConfig,
         VRAEConfig,
         CWVAEConfig,
+        STCNConfig,
     )
 }
 """The families by name: those of this library, and those that `family` has registered."""

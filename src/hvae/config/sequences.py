@@ -224,3 +224,27 @@ class CWVAEConfig(TruncatedConfig):
                 f"model.truncate: expected a multiple of the slowest stride {self.strides[-1]}, so that a piece begins "
                 f"with a tick of every level, got {self.truncate}"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class STCNConfig(SequenceConfig):
+    """Stochastic temporal convolutional network: a ladder at each step above dilated causal convolutions."""
+
+    family: ClassVar[str] = "stcn"
+
+    latents: Sizes = (32, 16, 8)
+    """Latent dimensions of each level, z1 (nearest the data) first."""
+    dilations: Sizes = (1, 2, 4)
+    """Steps between what a layer hears, of each layer below a level: every level has so many layers above those of the
+    level below it."""
+    kernel: Annotated[int, Bound(least=2, most=64)] = 2
+    """How many steps a layer hears, its own among them."""
+    width: Size = 128
+    """Width of the convolutions and of all hidden layers."""
+    layers: Repeats = 1
+    """Hidden layers of the networks of a step: data, priors, posteriors and likelihood."""
+    posterior: Merge = "precision"
+    """How the prior and the data merge at each level: precision (the paper), concat, residual, residual-mean or
+    linear."""
+    dense: bool = True
+    """Whether the data of a step see all its latents, or z1 alone, above which levels then tend to sleep."""

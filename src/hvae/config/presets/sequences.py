@@ -13,7 +13,7 @@ from hvae.config.model import ModelConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
 from hvae.config.presets.preset import Preset
 from hvae.config.run import RunConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 
 JSB = DataConfig(name="jsb", bucket=4)
@@ -55,6 +55,11 @@ def jsb_srnn() -> RunConfig:
 def jsb_dmm() -> RunConfig:
     """The same without any recurrence over the data: all that a frame knows of the others it knows by the latents."""
     return _music(DMMConfig(latent=48, transition=96, width=64, state=96), JSB, steps=1_000)
+
+
+def jsb_stcn() -> RunConfig:
+    """The same without any recurrence: causal convolutions, the highest of which hear 22 frames."""
+    return _music(STCNConfig(latents=(32, 16, 8), dilations=(1, 2, 4), width=64), JSB, steps=600)
 
 
 def nottingham_vrnn() -> RunConfig:
@@ -128,6 +133,7 @@ SEQUENCES: dict[str, Preset] = {
     "jsb-vrnn": Preset("VRNN on the JSB chorales, piano rolls", "32 min, a shared core", jsb_vrnn),
     "jsb-srnn": Preset("SRNN on the JSB chorales, piano rolls", "15 min, a shared core", jsb_srnn),
     "jsb-dmm": Preset("deep Markov model on the JSB chorales, piano rolls", "not timed; 1 core", jsb_dmm),
+    "jsb-stcn": Preset("ladders above causal convolutions on the JSB chorales", "not timed; 1 core", jsb_stcn),
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),
     "mocap-srnn": Preset("SRNN on motion capture, joint angles", "6 min, a shared core", mocap_srnn),
     "speech-cwvae": Preset("clockwork ladder on spoken digits, 16 bits", "not timed; 1 core", speech_cwvae),

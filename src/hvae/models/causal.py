@@ -1,0 +1,125 @@
+"""A ladder at each step above causal features of the data: no state goes from latent to latent in time.
+
+Shapes: `n`, `B` rows; `T` steps; `N` steps of all rows together; `U` an embedded step; `L` levels; `W` features of a
+level; `D` a latent; `...` one step of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from hvae.datum import Datum
+from hvae.distributions import Distribution, Normal, OverTime
+from hvae.levels.heads import Head
+from hvae.levels.level import Level
+from hvae.models.timed import existing, mean_over_time
+from hvae.nn.mlp import begin
+from hvae.nn.recurrence import delayed
+from hvae.nn.steps import begin_centred
+from hvae.range import Limits
+from hvae.site import Site, Visit, at
+from hvae.walk import Evidence, Model, Trace
+
+
+class CausalLadder(Model):
+    r"""L latents a step, of which the higher ones see further back in time.
+
+    $$p(x, z) = \prod_t p\big(x_t \mid z^{1..L}_t\big) \prod_l p\big(z^l_t \mid z^{l+1}_t, d^l_{t-1}\big), \quad
+      q(z \mid x) = \prod_t \prod_l q\big(z^l_t \mid z^{l+1}_t, d^l_t\big)$$
+
+    where d^l_t is a function of x_1 .. x_t, which reaches the further back the higher l is; d^l_0 = 0.  Given the data,
+    no latent enters another step: a level is computed at all steps at once.
+
+    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
+    `past`, (u (B, T, U), carry) -> (d (B, T, L, W), carry), the lowest level first; `width` W; `levels`, top first,
+    ([d^l_{t-1}, z^{l+1}_t], [d^l_t, z^{l+1}_t] or None, visit) -> z^l_t; `gather`, the latents of a step, top first,
+    (N, D) each -> what the data see; `leave`, that -> raw likelihood parameters of a step; `head`, raw -> law of a
+    step.
+    """
+
+    timed = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        limits: Limits | None,
+        embed: nn.Module,
+        past: nn.Module,
+        width: int,
+        levels: Sequence[Level],
+        gather: nn.Module,
+        leave: nn.Module,
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.shape, self.limits, self.width = tuple(shape), limits, width
+        self.embed, self.past = embed, past
+        self.levels = nn.ModuleDict({level.name: level for level in levels})
+        self.gather, self.leave, self.head = gather, leave, head
+
+    def prepare(self, datum: Datum) -> None:
+        steps = existing(datum)
+        begin(self.leave, self.head.marginal(steps))
+        begin_centred(self.embed, steps)
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
+        d = self.past(u)[0]
+        return {"now": d, "past": delayed(d.flatten(2)).unflatten(2, d.shape[2:])}
+
+    def picture(self, trace: Trace) -> Tensor:
+        return mean_over_time(trace)
+
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        return self._generated(visit, evidence) if evidence.x is None else self._read(visit, evidence)
+
+    def _read(self, visit: Visit, evidence: Evidence) -> Tensor:
+        """Every level at all steps, the top first, then all data."""
+        now, past = evidence.features["now"], evidence.features["past"]
+        law = self._law(past.flatten(0, 1), now.flatten(0, 1), at_each_step(visit, evidence, now.shape[1]))
+        return visit(evidence.sequence(OverTime(law, now.shape[1])))
+
+    def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
+        """Step by step: its latents, then the data they lead to, which the next step looks back on."""
+        past = next(self.parameters()).new_zeros(evidence.n, len(self.levels), self.width)
+        carry, steps = None, list[Tensor]()
+        for t in range(evidence.steps or self.shape[0]):
+            here = at(visit, t, evidence.exists(t))
+            steps.append(here(Site("x", self._law(past, None, here), data=True)))
+            after, carry = self.past(self.embed(steps[-1])[:, None], carry)
+            past = after[:, 0]
+        return torch.stack(steps, 1)
+
+    def _law(self, past: Tensor, now: Tensor | None, visit: Visit) -> Distribution:
+        """The law of the data of N steps, after their latents have been visited: `past`, `now` (N, L, W)."""
+        z, latents = past.new_zeros(len(past), 0), []
+        for above, level in enumerate(self.levels.values(), 1):
+            l = len(self.levels) - above
+            seen = None if now is None else torch.cat([now[:, l], z], 1)
+            z = level(torch.cat([past[:, l], z], 1), seen, visit)
+            latents.append(z)
+        law: Distribution = self.head(self.leave(self.gather(latents)))
+        return law
+
+
+def at_each_step(visit: Visit, evidence: Evidence, steps: int) -> Visit:
+    """A visit of a latent at all steps of all rows, (B T, D), as a visit of each step."""
+
+    def visit_all(site: Site) -> Tensor:
+        laws = zip(_by_step(site.p, steps), _by_step(site.q, steps), strict=True)
+        values = [at(visit, t, evidence.exists(t))(replace(site, p=p, q=q)) for t, (p, q) in enumerate(laws)]
+        return torch.stack(values, 1).flatten(0, 1)
+
+    return visit_all
+
+
+def _by_step(law: Distribution | None, steps: int) -> list[Normal]:
+    """A Gaussian of all steps, row b T + t, as one for each."""
+    assert isinstance(law, Normal), "levels in time are Gaussian"
+    series = (moment.unflatten(0, (-1, steps)).unbind(1) for moment in (law.loc, law.scale))
+    return [Normal(loc, scale) for loc, scale in zip(*series, strict=True)]

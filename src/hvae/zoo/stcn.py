@@ -1,0 +1,73 @@
+"""The stochastic temporal convolutional network: a ladder of latents at each step above dilated causal convolutions.
+
+    d^l_t = features of x_1 .. x_t of the l-th group of layers                     Aksan and Hilliges 2019, arXiv
+    p(z^l_t | z^{l+1}_t, d^l_{t-1}) = N(mu_p, sigma_p^2)                           1902.06568, sec. 3
+    q(z^l_t | z^{l+1}_t, d^l_t) = N(mu_q, sigma_q^2), N(mu_hat, sigma_hat^2) of both merged with the prior by precision
+    p(x_t | z^1_t, .., z^L_t)         (`dense`; without it p(x_t | z^1_t), the paper's plain STCN)
+
+Level l hears the further back the higher it is: its group stands on those below it.  No datum enters the likelihood but
+through latents, and no latent enters another step but through data.
+
+Differences from the paper: the layers of all groups have one width, and h_t goes from group to group without skips.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hvae.config.sequences import STCNConfig
+from hvae.levels import LearnedPrior, Level, Replace, merge, variance
+from hvae.models.causal import CausalLadder
+from hvae.nn import Shape
+from hvae.nn.dilated import CausalGroups
+from hvae.zoo.sequences import embedding, leaving, limits_of, step_head, step_of, to_gaussian
+
+
+class Nearest(nn.Module):
+    """z^1 alone."""
+
+    def forward(self, latents: list[Tensor]) -> Tensor:
+        return latents[-1]
+
+
+class Every(nn.Module):
+    """[z^L, .., z^1]."""
+
+    def forward(self, latents: list[Tensor]) -> Tensor:
+        return torch.cat(latents, 1)
+
+
+def build(config: STCNConfig, shape: Shape, bits: int) -> CausalLadder:
+    """Groups of causal convolutions, a level above each, and a likelihood of the latents of a step."""
+    step = step_of(config, shape)
+    head, count, width = step_head(config, step, bits), len(config.latents), config.width
+    seen = sum(config.latents) if config.dense else config.latents[0]
+    return CausalLadder(
+        shape,
+        limits=limits_of(config, step, bits),
+        embed=embedding(config, step, width, config.layers),
+        past=CausalGroups(width, width, groups=count, kernel=config.kernel, dilations=config.dilations),
+        width=width,
+        levels=[_level(config, l) for l in reversed(range(count))],
+        gather=Every() if config.dense else Nearest(),
+        leave=leaving(seen, width, config.layers, head),
+        head=head,
+    )
+
+
+def _level(config: STCNConfig, l: int) -> Level:
+    """Level l, counted from 0, the lowest."""
+    positive, width, dims = variance(config.variance), config.width, config.latents[l]
+    inputs = width + (config.latents[l + 1] if l + 1 < len(config.latents) else 0)
+    networks = {
+        "message": lambda: to_gaussian(inputs, width, config.layers, dims),
+        "joint": lambda: to_gaussian(2 * inputs, width, config.layers, dims),
+        "linear": lambda: to_gaussian(2 * inputs, width, 0, dims),
+    }
+    return Level(
+        f"z{l + 1}",
+        prior=LearnedPrior(to_gaussian(inputs, width, config.layers, dims), positive),
+        posterior=merge(config.posterior, positive, networks),
+        absorb=Replace(nn.Identity()),
+    )
