@@ -162,6 +162,12 @@ TIMED: dict[str, ModelConfig] = {
     "vrae-ladder": VRAEConfig(latents=(4, 3, 2), state=6, width=5, cell="lstm"),
     "vrae-bars": VRAEConfig(latents=(3, 4), state=6, width=5, bar=3),
     "vrae-bars-ladder": VRAEConfig(latents=(3, 4, 2), state=6, width=5, cell="lstm", bar=2),
+    "vrae-transformer": VRAEConfig(
+        latents=(3,), state=8, width=5, encoder="transformer", decoder="transformer", heads=2, memory=2, chunk=3
+    ),
+    "vrae-bars-transformer": VRAEConfig(
+        latents=(3, 2), state=8, width=5, bar=3, decoder="transformer", blocks=1, heads=2, memory=5
+    ),
     "vrae-precision": VRAEConfig(latents=(4, 2), state=6, width=5, posterior="precision"),
     **{
         f"cwvae-{merge}": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, posterior=merge)

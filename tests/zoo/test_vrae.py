@@ -130,6 +130,34 @@ def test_a_ladder_of_latents() -> None:
     assert [record.value.shape[1] for record in model(rolls()).latents] == [2, 3, 4]
 
 
+# --- attention in place of a recurrence
+
+
+def speaker(memory: int, chunk: int) -> Narrator:
+    torch.manual_seed(0)
+    config = VRAEConfig(latents=(3,), state=8, width=5, decoder="transformer", heads=2, memory=memory, chunk=chunk)
+    return build(config, (STEPS, WIDTH), bits=1).double().eval()
+
+
+def test_a_memory_of_the_whole_context_is_the_long_pass() -> None:
+    """Chunks change no number, and the gradients of the last leave the steps before it alone."""
+    x, z = rolls(), torch.randn(2, 3, dtype=torch.float64)
+    whole, cut = speaker(STEPS, 0), speaker(STEPS, 4)
+    laws = [run(model, given({"z": z}), model.evidence(x))["x"].p.mean() for model in (whole, cut)]
+    torch.testing.assert_close(laws[0], laws[1], rtol=0, atol=1e-12)
+    for model, reaches in ((whole, True), (cut, False)):
+        evidence = model.evidence(x)
+        told = evidence.features["told"]
+        law = run(model, given({"z": z}), evidence)["x"].p.mean()
+        (reach,) = torch.autograd.grad(law[:, -1].sum(), told)
+        assert bool(reach[:, : 4 - 1].any()) == reaches and reach[:, 4 - 1 : -1].any()
+
+
+def test_a_transformer_whose_heads_do_not_fit() -> None:
+    with pytest.raises(HvaeError, match="model.state: expected a multiple of twice the 4 heads .* got 60; e.g. 64"):
+        VRAEConfig(state=60, decoder="transformer")
+
+
 # --- bars below a piece
 
 BAR = 4

@@ -15,6 +15,7 @@ Prior = Literal["learned", "standard"]
 Recurrence = Literal["vrnn", "storn"]
 Timing = Literal["paper", "released"]
 Reader = Literal["right", "both"]
+Network = Literal["recurrent", "transformer"]
 ReaderCell = Literal["gru", "lstm", "rectifier"]
 Vocabulary = Annotated[int, Bound(least=0, most=10**6)]
 
@@ -159,12 +160,30 @@ class VRAEConfig(SequenceConfig):
     """The recurrent cell: gru or lstm."""
     posterior: Merge = "residual"
     """How the summary and the latent above merge, below the top of a ladder."""
+    encoder: Network = "recurrent"
+    """What reads the sequence, once forwards and once backwards: recurrent (`cell`), or a causal transformer."""
+    decoder: Network = "recurrent"
+    """What tells it: recurrent (`cell`), or a causal transformer, whose first memory is the latent."""
+    blocks: Repeats = 2
+    """Of a transformer: blocks of attention, of width `state`."""
+    heads: Annotated[int, Bound(least=1, most=256)] = 4
+    """Of a transformer: heads, so many that twice of them divide `state`."""
+    memory: Annotated[int, Bound(least=0, most=10**6)] = 128
+    """Of a transformer: how many steps back each block hears (Transformer-XL)."""
+    chunk: Annotated[int, Bound(least=0, most=10**6)] = 0
+    """Of a transformer: steps of a chunk from which gradients do not go back into the one before, while its memory is
+    heard (0: no chunks)."""
     bar: Annotated[int, Bound(least=0, most=10**6)] = 0
     """Steps of a bar: z1 is a latent of each bar, under a conductor that goes from bar to bar below the latents of the
     whole, and the decoder begins each bar anew (0: no bars)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if "transformer" in (self.encoder, self.decoder) and self.state % (2 * self.heads):
+            raise HvaeError(
+                f"model.state: expected a multiple of twice the {self.heads} heads of a transformer, got {self.state}; "
+                f"e.g. {2 * self.heads * max(1, round(self.state / (2 * self.heads)))}"
+            )
         if self.bar and len(self.latents) == 1:
             raise HvaeError(
                 f"model.bar: bars of {self.bar} steps have a latent each below those of the whole, expected at least 2 "

@@ -1,0 +1,183 @@
+"""What the levels of a ladder on films of moving digits hold: which digits, or how they move; and at which pace.
+
+    python benchmarks/moving_digits.py RUN --data.root DATA
+
+A classifier is trained first, on single frames of two digits of MNIST's training set at random places, to say which
+digits are in a frame; its accuracy on frames of test digits, and on those of the films, is named.  Then films are
+drawn again with some levels held at their posteriors and the others from their priors, and compared with the films
+themselves: do they show the same digits (the classifier's opinion of all frames of each), and do they move alike (the
+correlation of the centres of their light, frame by frame)?  `nothing held` is what chance alone gives.
+
+Last, how slowly each level's posterior means change: their correlation from tick to tick (lag 1), and from frame to
+frame where a mean stands until the next tick, both about the mean over all films, averaged over dimensions by their
+variance.  A level that ticks once has no lag of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hvae.cli.words import split_dotted
+from hvae.config.data import DataConfig
+from hvae.data.catalogue import MNIST
+from hvae.data.lookup import found_set
+from hvae.data.sequences.video import DIGITS, FIELD, FILMS, SEED
+from hvae.draw import each, posterior, prior
+from hvae.runs.subject import open_run
+from hvae.walk import Evidence, Model, names, run, still
+
+CLASSES = 10
+
+
+def digits(root: str, split: str) -> tuple[Tensor, Tensor]:
+    """Digits of MNIST, (M, 28, 28) in [0, 1], and their classes (M,)."""
+    part = found_set(MNIST, DataConfig(name="mnist", root=root)).parts[split]
+    return torch.from_numpy(part.levels[:, 0]).float() / 255, torch.from_numpy(part.labels).long()
+
+
+def frames(images: Tensor, classes: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Frames (count, 1, S, S) of two digits at random places, and which digits they show, (count, 10)."""
+    which = torch.randint(len(images), (count, DIGITS), generator=random)
+    place = torch.randint(FIELD - images.shape[1] + 1, (count, DIGITS, 2), generator=random).tolist()
+    field = torch.zeros(count, 1, FIELD, FIELD)
+    for one, chosen, corners in zip(field, which, place, strict=True):
+        for digit, (y, x) in zip(images[chosen], corners, strict=True):
+            spot = one[0, y : y + len(digit), x : x + len(digit)]
+            spot.copy_(torch.maximum(spot, digit))
+    return field, present(classes[which])
+
+
+def present(classes: Tensor) -> Tensor:
+    """Which digits there are of pairs (N, 2), (N, 10) of 0 and 1."""
+    return F.one_hot(classes, CLASSES).amax(1).float()
+
+
+def classifier(images: Tensor, classes: Tensor, steps: int) -> nn.Module:
+    """A network from frames to a logit of each digit."""
+    layers: list[nn.Module] = [nn.AvgPool2d(2)]
+    for a, b in pairwise((1, 16, 32, 64)):
+        layers += [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2)]
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 16, 128), nn.ReLU(), nn.Linear(128, CLASSES))
+    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
+    random = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        x, y = frames(images, classes, 64, random)
+        loss = F.binary_cross_entropy_with_logits(network(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return network.eval()
+
+
+def opinion(network: nn.Module, films: Tensor) -> Tensor:
+    """What the classifier says of films (N, T, 1, S, S): the mean of the logits of all frames, (N, 10)."""
+    return torch.cat([network(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1) for part in films.split(20)])
+
+
+def shared(logits: Tensor, truth: Tensor) -> Tensor:
+    """The share of the digits shown that the classifier names, if it names as many as there are, (N,)."""
+    count = truth.sum(1).long()
+    ranks = logits.argsort(1, descending=True).argsort(1)
+    return (truth * (ranks < count[:, None])).sum(1) / count
+
+
+def centres(films: Tensor) -> Tensor:
+    """The centre of the light of each frame, (N, T, 2)."""
+    light, place = films[:, :, 0], torch.arange(FIELD).float()
+    mass = light.sum((2, 3)).clamp_min(1e-6)
+    return torch.stack([(light.sum(3) @ place) / mass, (light.sum(2) @ place) / mass], 2)
+
+
+def alike(a: Tensor, b: Tensor) -> Tensor:
+    """The correlation over time of two series (N, T, 2), averaged over both coordinates, (N,)."""
+    a, b = (series - series.mean(1, keepdim=True) for series in (a, b))
+    return ((a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt().clamp_min(1e-6)).mean(1)
+
+
+def redrawn(model: Model, evidence: Evidence, held: Sequence[str]) -> Tensor:
+    """The mean frames of films whose levels are held at draws of their posteriors, or else drawn from their priors."""
+    trace = run(model, each({name: prior() for name in names(model) if name not in held}, posterior), evidence)
+    return model.picture(trace)
+
+
+def paces(model: Model, evidence: Sequence[Evidence], steps: int) -> dict[str, tuple[float, float]]:
+    """The lag-1 correlation of each level's posterior means, by ticks and by frames."""
+    means: dict[str, list[Tensor]] = {}
+    for part in evidence:
+        trace = run(model, posterior, part)
+        for name in names(model):
+            series = torch.stack([r.q.loc for r in trace.latents if r.name == name and r.q is not None], 1)
+            means.setdefault(name, []).append(series)
+    whole = {name: torch.cat(parts) for name, parts in means.items()}
+    return {name: (lagged(m), lagged(m.repeat_interleave(-(-steps // m.shape[1]), 1))) for name, m in whole.items()}
+
+
+def lagged(series: Tensor) -> float:
+    """The correlation of a step with the next, of (N, K, D)."""
+    rest = series - series.mean((0, 1))
+    before, after = rest[:, :-1], rest[:, 1:]
+    scale = (before.square().sum() * after.square().sum()).sqrt()
+    return float((before * after).sum() / scale) if series.shape[1] > 1 else float("nan")
+
+
+def interval(values: Tensor) -> str:
+    """A mean and its 95 % interval over films."""
+    return f"{values.mean():6.3f} +- {1.96 * values.std() / len(values) ** 0.5:.3f}"
+
+
+@torch.no_grad()
+def report(network: nn.Module, folder: str, root: str, split: str, count: int) -> None:
+    """The two tables of one run."""
+    subject = open_run(folder, {"data.root": root, "evaluate.split": split}, print)
+    model, part = subject.run.model, subject.split
+    random = np.random.default_rng((SEED, list(FILMS).index(split)))
+    labels = digits(root, "train" if split == "train" else "test")[1]
+    truth = present(labels[torch.from_numpy(random.integers(0, len(labels), (FILMS[split], DIGITS)))])[:count]
+    films = torch.cat([part.batch([i]).x for i in range(count)])
+    print(f"{folder}: {count} films of the split {split}")
+    print(f"{'films themselves':24} digits {interval(shared(opinion(network, films), truth))}")
+    with still(model, 0):
+        evidence = [model.evidence(chunk) for chunk in films.split(20)]
+        levels = names(model)
+        holds = {"all held": levels, **{f"{name} held": [name] for name in levels}}
+        holds |= {f"all but {name} held": [n for n in levels if n != name] for name in levels if len(levels) > 2}
+        for title, held in {**holds, "nothing held": []}.items():
+            again = torch.cat([redrawn(model, chunk, held) for chunk in evidence])
+            same = interval(shared(opinion(network, again), truth))
+            print(f"{title:24} digits {same}   motion {interval(alike(centres(films), centres(again)))}", flush=True)
+        for name, (ticks, steps) in paces(model, evidence, films.shape[1]).items():
+            print(f"{name:24} lag-1 correlation of the means: {ticks:6.3f} by ticks, {steps:6.3f} by frames")
+
+
+def main() -> None:
+    rest, dotted = split_dotted(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+")
+    parser.add_argument("--split", choices=["valid", "test"], default="test")
+    parser.add_argument("--steps", type=int, default=1500, help="training steps of the classifier, 64 frames each")
+    parser.add_argument("-n", type=int, default=100)
+    args, root = parser.parse_args(rest), dotted.get("data.root", "")
+    start = time.perf_counter()
+    torch.manual_seed(0)
+    network = classifier(*digits(root, "train"), args.steps)
+    with torch.no_grad():
+        x, y = frames(*digits(root, "test"), 2000, torch.Generator().manual_seed(1))
+        named = shared(network(x), y)
+    print(f"classifier: {time.perf_counter() - start:.0f} s; single frames of test digits: names {interval(named)}")
+    for folder in args.runs:
+        report(network, folder, root, args.split, args.n)
+
+
+if __name__ == "__main__":
+    main()
