@@ -139,8 +139,8 @@ def interval(values: Tensor) -> str:
 @torch.no_grad()
 def report(network: nn.Module, folder: str, root: str, split: str, count: int) -> None:
     """The two tables of one run."""
-    subject = open_run(folder, {"data.root": root, "evaluate.split": split}, print)
-    model, part = subject.run.model, subject.split
+    subject = open_run(folder, {"data.root": root}, print)
+    model, part = subject.run.model, getattr(subject.data, split)  # in the order in which they were drawn
     random = np.random.default_rng((SEED, list(FILMS).index(split)))
     labels = digits(root, "train" if split == "train" else "test")[1]
     truth = present(labels[torch.from_numpy(random.integers(0, len(labels), (FILMS[split], DIGITS)))])[:count]
