@@ -26,7 +26,8 @@ class Site:
     bottom-up model learns q on the way up and p on the way down.  `value` and `proposal` are what an earlier visit
     of the same walk decided (for data, `value` is the datum).  The identity of a variable is its `name`, with a
     `step` when the same name recurs in time.  `weight`, a number or (B,), lets one visited site stand for several;
-    `mask` (B,) bool says for which rows this visit exists (all of them if None): other rows cost nothing.  `observed`
+    `mask` (B,) bool says for which rows this visit exists, or (B, 1, ...) for which positions of them, as its nats
+    factorise (all if None): what does not exist costs nothing.  `observed`
     (B, ...) bool says which values of a datum are known: the others do not count towards its likelihood.  `late` is
     set when the value was decided before p was known: p may then depend on it, and no closed form for KL(q || p)
     holds.  An `auxiliary` site is a choice of the walk itself, such as which step it visits: it is no level.

@@ -152,6 +152,9 @@ class ObjectiveConfig(Section):
     sampling; vrae): it goes step by step then, and what is minimised is no bound."""
     own_length: StepsOrShare = 0.5
     """Steps over which that share grows from 0, linearly, or a share of train.steps; 0: at once."""
+    stft: NonNegative = 0.0
+    """Of sound: weight, in nats a sample, of the distance of short-time log spectra between the sound and its
+    reconstruction, added to the loss and to no bound (0: none)."""
     warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
     """Growth of the rates' weight at the beginning of training."""
     free_bits: FreeBitsConfig = field(default_factory=FreeBitsConfig)
@@ -189,6 +192,8 @@ class ObjectiveConfig(Section):
             raise HvaeError(f"objective.keep: a choice of the elbo alone, got kind {self.kind}; leave it at 1")
         if self.own:
             raise HvaeError(f"objective.own: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
+        if self.stft:
+            raise HvaeError(f"objective.stft: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)
         if not plain:
             raise HvaeError(

@@ -154,6 +154,8 @@ class VQVAE2Config(CodedConfig):
 class RQVAEConfig(CodedConfig):
     """Residual codes: each level's codebook codes what those above it have left, at one scale or at doubling ones.
 
+    Of images, and of sound by causal convolutions in time.
+
     >>> RQVAEConfig(unit=True)
     Traceback (most recent call last):
     ...
@@ -163,12 +165,15 @@ class RQVAEConfig(CodedConfig):
     family: ClassVar[str] = "rqvae"
 
     stride: Stride = 4
-    """Pixels a side of one code of the finest map: 1, 2, 4, 8 or 16."""
+    """Pixels a side of one code of the finest map: 1, 2, 4, 8 or 16; of sound: steps of `data.frame` samples."""
     depth: Annotated[int, Bound(least=1, most=32)] = 4
     """Levels, each with a codebook of its own."""
     scales: Literal["same", "doubling"] = "same"
     """same: every level has a code at each place (RQ-VAE, SoundStream); doubling: each map has twice the side of the
     one above, as next-scale models need."""
+    dropout: Fraction = 0.0
+    """Share of the data of a training batch of which the first codebooks alone are read, a random number of them
+    (quantiser dropout): one model then has as many bitrates as codebooks."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

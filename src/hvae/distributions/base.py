@@ -48,7 +48,8 @@ class Distribution(ABC):
         """The same distribution with stopped gradients."""
 
     def penalty(self) -> Tensor:
-        """What this distribution adds to a loss beside its probability, (B,); zero unless it says otherwise."""
+        """What this distribution adds to a loss beside its probability, (B,) or by element as its nats, (B, ...); zero
+        unless it says otherwise."""
         mode = self.mode()
         return mode.new_zeros(mode.shape[0])
 

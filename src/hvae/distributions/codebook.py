@@ -64,7 +64,7 @@ class ChosenCodes(Codes):
     $$q(k \mid x) = 1 \;\text{ for }\; k = \text{index}, \qquad 0 \;\text{ elsewhere}$$
 
     Arguments: `index` (B, *P); `value` (B, D, *P), the same codes with the gradient that stands in for the one that a
-    choice does not have (those of the book if left out); `penalty` (B,), what pulls the encoder to its codes.
+    choice does not have (those of the book if left out); `penalty` (B, 1, *P), what pulls the encoder to its codes.
 
     >>> q = ChosenCodes(torch.tensor([[0.0], [2.0]]), torch.tensor([[1]]))
     >>> q.sample(), q.log_prob(torch.tensor([[[2.0]]])), q.log_prob(torch.tensor([[[0.0]]]))
@@ -104,7 +104,7 @@ class ChosenCodes(Codes):
         return ChosenCodes(self.book.detach(), self.index, self.value.detach(), penalty)
 
     def penalty(self) -> Tensor:
-        return self.value.new_zeros(len(self.value)) if self.loss is None else self.loss
+        return torch.zeros_like(self.value[:, :1]) if self.loss is None else self.loss
 
 
 class UniformCodes(Codes):

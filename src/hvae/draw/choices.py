@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hvae.distributions.keep import Keep
+from hvae.distributions.keep import Hiding, Keep
 from hvae.distributions.steps import Depth, Moments, Visits
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior
 from hvae.errors import HvaeError, short
@@ -112,15 +112,15 @@ def brief(otherwise: Draw = posterior) -> Draw:
 @dataclass(frozen=True, eq=False)
 class _Dropping(Wrapper):
     def __call__(self, site: Site) -> Drawn:
-        if not isinstance(site.p, Keep):
+        if not isinstance(site.p, Hiding):
             return self.otherwise(site)
         some = site.p.hiding(site.p.rate)
         return Drawn(some.sample(), some)
 
 
 def dropping(otherwise: Draw = posterior) -> Draw:
-    """Hide conditions at the rate that the walk names (`hvae.distributions.Keep`), as training does; `otherwise` draws
-    the rest.
+    """Hide conditions and levels at the rate that the walk names (`hvae.distributions.keep`), as training does;
+    `otherwise` draws the rest.
 
     Ho and Salimans 2022, arXiv 2207.12598, algorithm 1.  A walk without a condition that may be hidden is as before.
     """

@@ -63,6 +63,13 @@ class UniformPrior(nn.Module):
         return f"{self.places}"
 
 
+class UniformAlong(nn.Module):
+    """p: each of the codes alike, at each position that the state has, however many."""
+
+    def forward(self, h: Tensor, book: Book, hear: Hear = unheard) -> Codes:
+        return UniformCodes(book.codes, (len(h), *h.shape[2:]))
+
+
 class CodePrior(nn.Module):
     """p: each code given those before it in raster order, and a context where the level has one.
 

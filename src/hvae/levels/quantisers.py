@@ -37,13 +37,13 @@ class Nearest(Quantiser):
     r"""All mass on the nearest code.
 
     $$k = \arg\min_j \lVert z_e - e_j \rVert, \qquad
-      \text{penalty} = w \Big( f\, \overline{(\mathrm{sg}[z_e] - e_k)^2}
+      \text{penalty} = w \sum_{\text{positions}} \Big( f\, \overline{(\mathrm{sg}[z_e] - e_k)^2}
         + \beta\, \overline{(z_e - \mathrm{sg}[e_k])^2} \Big)$$
 
-    van den Oord et al. 2017, arXiv 1711.00937, eq. (3), bars for means over all numbers of the map, f the `fit` of the
+    van den Oord et al. 2017, arXiv 1711.00937, eq. (3), bars for means over the numbers of a code, f the `fit` of the
     book: 1 where gradients move its codes.  Arguments: `gradient` of the choice; `commitment` beta; `weight` w in nats,
-    the numbers of a datum: then a mean square of the latent weighs beta times what a mean square of the data under a
-    Gaussian of variance 1/2 does.
+    the values of a datum for each position: then a mean square of the latent weighs beta times what a mean square of
+    the data under a Gaussian of variance 1/2 does.
     """
 
     def __init__(self, gradient: Gradient, *, commitment: float, weight: float) -> None:
@@ -56,9 +56,9 @@ class Nearest(Quantiser):
         return ChosenCodes(book.codes, index, self.gradient(point, code), self._penalty(point, code, book.fit))
 
     def _penalty(self, point: Tensor, code: Tensor, fit: float) -> Tensor:
-        pull = self.commitment * _mean_square(point - code.detach())
+        pull = self.commitment * _squares(point - code.detach())
         if fit:
-            pull = pull + fit * _mean_square(point.detach() - code)
+            pull = pull + fit * _squares(point.detach() - code)
         return self.weight * pull
 
 
@@ -86,5 +86,6 @@ class Drawn(Quantiser):
         return IndependentCodes(book.codes, logits, book.search, self.relaxation)
 
 
-def _mean_square(t: Tensor) -> Tensor:
-    return t.square().flatten(1).mean(1)
+def _squares(t: Tensor) -> Tensor:
+    """Mean squares over the numbers of a code: (B, D, *P) -> (B, 1, *P)."""
+    return t.square().mean(1, keepdim=True)

@@ -27,7 +27,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.records import JSON
-from hvae.walk import Model, Record, glimpse, run, still
+from hvae.walk import Evidence, Model, Record, glimpse, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,8 @@ class LevelCodes:
 
     codes: int
     """Codes of the book, K."""
-    positions: int
-    """Codes of a datum."""
+    positions: float
+    """Codes of a datum; of sequences, on average."""
     used: int
     """Codes that occur at all."""
     perplexity: float
@@ -86,33 +86,42 @@ def codebook(
     >>> model = build(VQVAEConfig(codes=8, dims=2, width=4, hidden=2), shape=(1, 8, 8))
     >>> result = codebook(model, torch.rand(6, 1, 8, 8).split(3))
     >>> result.levels["z1"].positions, round(result.levels["z1"].bits.mean, 6)
-    (4, 3.0)
+    (4.0, 3.0)
     """
     if not has_codes(model):
         raise HvaeError("expected a model with codes, such as vqvae; no level of this one has a codebook")
-    meter, tallies, error, data = Meter(progress, batches, 1), dict[str, _Tally](), list[Tensor](), list[Tensor]()
+    meter, tallies, errors, data = Meter(progress, batches, 1), dict[str, _Tally](), list[Tensor](), list[Tensor]()
     with still(model, seed):
         for evidence in seen(model, batches):
             trace = run(model, posterior, evidence)
-            error.append(double((model.picture(trace).clamp(0, 1) - evidence.data).square()).flatten(1).sum(1))
-            data.append(_moments(double(evidence.data)))
+            x, picture = double(evidence.data), double(model.picture(trace).clamp(0, 1))
+            there = _there(evidence)
+            errors.append((picture - x)[there].square().sum())
+            data.append(_moments(x[there]))
             for record in filter(_is_coded, trace.latents):
                 tallies.setdefault(record.name, _Tally(record)).add(record)
             meter.add(1)
-    values = evidence.data[0].numel()
     levels = {name: tally.result() for name, tally in tallies.items()}
     together = torch.stack([torch.cat(tally.nats) for tally in tallies.values()]).sum(0)
+    values = float(torch.stack(data)[:, 0].sum())
     return CodebookResult(
         data=len(together),
         seed=seed,
-        mse_over_variance=float(torch.cat(error).sum()) / len(together) / values / _variance(data),
-        bits_per_dim=estimate(together, math.log(2) * values),
+        mse_over_variance=float(torch.stack(errors).sum()) / values / _variance(data),
+        bits_per_dim=estimate(together, math.log(2) * values / len(together)),
         levels=levels,
     )
 
 
 def _is_coded(record: Record) -> bool:
     return isinstance(record.p, Codes)
+
+
+def _there(evidence: Evidence) -> Tensor:
+    """Which values exist: all, but those behind the end of a sequence."""
+    x, within = evidence.data, evidence.within()
+    there = torch.ones_like(x, dtype=torch.bool) if within is None else within.view(*within.shape, *[1] * (x.ndim - 2))
+    return there.expand_as(x).cpu()
 
 
 def _moments(x: Tensor) -> Tensor:
@@ -131,26 +140,28 @@ class _Tally:
         q = record.q
         assert isinstance(q, ChosenCodes | IndependentCodes)
         self.counts = torch.zeros(len(q.book), dtype=torch.int64)
-        self.positions, self.is_uniform = q.index[0].numel(), isinstance(record.p, UniformCodes)
+        self.is_uniform = isinstance(record.p, UniformCodes)
         self.nats: list[Tensor] = []
 
     def add(self, record: Record) -> None:
         """Count the codes of a batch."""
         assert isinstance(record.q, ChosenCodes | IndependentCodes)
-        self.counts += torch.bincount(record.q.index.flatten().cpu(), minlength=len(self.counts))
+        index = record.q.index if record.mask is None else record.q.index[record.mask[:, 0]]
+        self.counts += torch.bincount(index.flatten().cpu(), minlength=len(self.counts))
         self.nats.append(double(record.rate()))
 
     def result(self) -> LevelCodes:
         """What the counts say."""
         share = self.counts.double() / self.counts.sum()
-        entropy = float(torch.special.entr(share).sum())
+        entropy, nats = float(torch.special.entr(share).sum()), torch.cat(self.nats)
+        positions = int(self.counts.sum()) / len(nats)
         return LevelCodes(
             codes=len(self.counts),
-            positions=self.positions,
+            positions=positions,
             used=int((self.counts > 0).sum()),
             perplexity=math.exp(entropy),
             order0_bits=entropy / math.log(2),
-            bits=estimate(torch.cat(self.nats), math.log(2) * self.positions),
+            bits=estimate(nats, math.log(2) * positions),
             is_uniform=self.is_uniform,
             counts=_octaves(self.counts),
         )

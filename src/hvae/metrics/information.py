@@ -123,10 +123,10 @@ def _take(model: Model, evidence: Evidence, samples: int, sums: _Sums, meter: Me
         trace = run(model, posterior, evidence)
         for record in trace.latents:
             draws.setdefault(record.key, []).append(double((record.q or record.law).mean()))
-            sums.spend(_unit(model, record), double(record.divergence()[0]) / samples)
+            sums.spend(_unit(model, record), _per_unit(model, double(record.divergence()[0])) / samples)
         meter.add(1)
     for record in trace.latents:
-        sums.move(_unit(model, record), torch.stack(draws[record.key]), record.mask)
+        sums.move(_unit(model, record), *_as_rows(model, torch.stack(draws[record.key]), record.mask))
     sums.data += len(evidence)
     return trace
 
@@ -140,6 +140,18 @@ def _nouns(trace: Trace) -> dict[str, str]:
 def _unit(model: Model, record: Record) -> Key:
     """What stands for a variable: of a model of sequences a unit is one at all its steps, however many there are."""
     return (record.name, None) if model.timed else record.key
+
+
+def _per_unit(model: Model, nats: Tensor) -> Tensor:
+    """The nats of a latent, (B, ...); of one that lies along a sequence, (B, C, P), the sum over its positions."""
+    return nats.sum(2) if model.timed and nats.ndim == 3 else nats
+
+
+def _as_rows(model: Model, means: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Means (S, B, ...) and which rows of them exist; positions along a sequence, (S, B, D, P), are rows."""
+    if not model.timed or means.ndim != 4:
+        return means, mask
+    return means.movedim(3, 2).flatten(1, 2), None if mask is None else mask.flatten()
 
 
 class _Sums:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.models.conditioning import Conditioning
+from hvae.models.fewer import Fewer
 from hvae.models.flows import Flows
 from hvae.nn.begin import initialise
 from hvae.nn.mlp import begin
@@ -28,7 +29,8 @@ class TopDown(Model):
     Arguments: `shape` of one datum; `bottom_up`, x -> {level name: feature}; `start`, n -> first state;
     `levels`, top first, each with a `name`, (state, its feature or None, visit) -> state; `leave`, last state -> raw
     likelihood parameters; `head`, raw -> distribution of x; `condition`, how a condition y enters the levels,
-    which makes all of the above given y; `flows`, what the laws of some levels are pushed through.
+    which makes all of the above given y; `flows`, what becomes of its visits: laws
+    pushed through maps (`Flows`), or levels that training leaves out (`Fewer`).
     """
 
     limits = UNIT
@@ -43,7 +45,7 @@ class TopDown(Model):
         leave: nn.Module,
         head: Head,
         condition: Conditioning,
-        flows: Flows | None = None,
+        flows: Flows | Fewer | None = None,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)

@@ -16,6 +16,7 @@ from hvae.objectives.loss import Loss, Objective, first_nonfinite
 from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
 from hvae.objectives.regulariser import Regulariser
 from hvae.objectives.schedule import Shape, cyclical, linear, sigmoid
+from hvae.objectives.spectra import Spectra
 from hvae.objectives.weaning import Weaning
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Objective",
     "RateFilter",
     "Regulariser",
+    "Spectra",
     "WarmUp",
     "build",
     "cyclical",
@@ -76,7 +78,15 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     if config.own and isinstance(config.own_length, float):
         raise HvaeError("objective.own_length: expected a number of steps, got a share; give config.over(steps)")
     weaning = Weaning(config.own, config.own_length) if config.own else None
-    return ELBO(*filters, warmup=warmup, samples=config.samples, regulariser=regulariser, draw=draw, schedule=weaning)
+    return ELBO(
+        *filters,
+        warmup=warmup,
+        samples=config.samples,
+        regulariser=regulariser,
+        draw=draw,
+        schedule=weaning,
+        spectra=Spectra(config.stft) if config.stft else None,
+    )
 
 
 def _on_maps(config: RegulariserConfig) -> dict[str, float]:

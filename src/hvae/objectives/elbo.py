@@ -11,6 +11,7 @@ from hvae.draw import Draw, posterior
 from hvae.objectives.loss import Loss, Objective, Schedule, check_samples, per_datum
 from hvae.objectives.rates import RateFilter, Rates, WarmUp
 from hvae.objectives.regulariser import AS_IS, Regulariser
+from hvae.objectives.spectra import Spectra
 from hvae.walk import Trace
 
 
@@ -23,6 +24,7 @@ class ELBO(Objective):
     order, `warmup` last; without them this is -trace.elbo().mean().  `samples` draws for each datum are averaged,
     which lowers the variance of the gradient and moves no optimum.  `draw` decides the values: the posterior, or
     `thin(K)` of it for a walk of many levels of which a step of training visits a few; `schedule` changes it by step.
+    `spectra` adds a distance of sound, of which no bound knows.
 
     >>> ELBO(samples=2).samples
     2
@@ -36,8 +38,10 @@ class ELBO(Objective):
         regulariser: Regulariser | None = None,
         draw: Draw = posterior,
         schedule: Schedule | None = None,
+        spectra: Spectra | None = None,
     ) -> None:
         check_samples(samples)
+        self.spectra = spectra
         self.filters, self.draw = filters, draw
         self.schedule = self.schedule if schedule is None else schedule
         self.warmup = WarmUp() if warmup is None else warmup
@@ -50,7 +54,15 @@ class ELBO(Objective):
             charged = change(charged, step)
         log_likelihood, penalty = trace.log_likelihood().mean(), trace.penalty().mean()
         total = sum((per_datum(nats) for nats in charged.values()), penalty - log_likelihood)
-        terms = {"loss": total, "penalty": penalty, **spent(rates, log_likelihood), **self._weights(rates, step, total)}
+        more = {} if self.spectra is None else {"stft": self.spectra(trace)}
+        total = sum(more.values(), total)
+        terms = {
+            "loss": total,
+            "penalty": penalty,
+            **more,
+            **spent(rates, log_likelihood),
+            **self._weights(rates, step, total),
+        }
         return Loss(total, {name: term.detach() for name, term in terms.items()})
 
     def _weights(self, rates: dict[str, Tensor], step: int, like: Tensor) -> dict[str, Tensor]:

@@ -31,6 +31,7 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
     own = names(model.eval())
     _check_kind(objective, model)
     _check_decoder(objective, model)
+    _check_sound(objective, model)
     by_level = {
         "beta": objective.beta,
         "warmup.start": objective.warmup.start,
@@ -84,3 +85,13 @@ def _check_decoder(objective: ObjectiveConfig, model: Model) -> None:
                 f"objective.{key}: expected {rest}, since no decoder of this family hears the sequence that it tells, "
                 f"got {value}; leave it out, or choose model.family vrae"
             )
+
+
+def _check_sound(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError for spectra of what is no sound."""
+    from hvae.range import UNIT
+
+    if objective.stft and not (model.timed and len(model.shape) == 2 and model.limits == UNIT):
+        raise HvaeError(
+            f"objective.stft: expected sound, got data of shape {model.shape}; leave it out, or train on data.name fsdd"
+        )

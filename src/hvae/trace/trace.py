@@ -118,7 +118,7 @@ class Trace:
         """What the proposals add to a loss beside probability, (B,), e.g. a codebook's commitment."""
         laws = [(record, record.q or record.law) for record in self.latents]
         own = [(r, law) for r, law in laws if type(law).penalty is not Distribution.penalty]
-        return self._total([record.counted(law.penalty()) for record, law in own])
+        return self._total([sum_rest(record.counted(law.penalty())) for record, law in own])
 
     def estimators(self) -> dict[str, str]:
         """How each level's rate was computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""

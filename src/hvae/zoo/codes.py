@@ -133,12 +133,27 @@ def level(
 ) -> CodeLevel:
     """A level of codes at so many `places`, of a datum of so many `values`, under a state of `above` channels; its
     `gradient`, where that is not the configured one."""
+    law = prior(config, places, above)
+    return level_under(law, config, name, values / prod(places), read=read, absorb=absorb, gradient=gradient)
+
+
+def level_under(
+    prior: nn.Module,
+    config: CodedConfig,
+    name: str,
+    each: float,
+    *,
+    read: nn.Module,
+    absorb: nn.Module,
+    gradient: Gradient | None = None,
+) -> CodeLevel:
+    """The same under a prior that is there, with `each` values of a datum for a position."""
     return CodeLevel(
         name,
         book=_BOOKS[config.codebook](config),
         read=read,
-        quantiser=_quantiser(config, values, gradient or _GRADIENTS[config.gradient]),
-        prior=prior(config, places, above),
+        quantiser=_quantiser(config, each, gradient or _GRADIENTS[config.gradient]),
+        prior=prior,
         absorb=absorb,
     )
 
@@ -149,11 +164,11 @@ def place(config: CodedConfig, evidence: int) -> Place:
     return Place(evidence=evidence, value=config.numbers, prior=inputs)
 
 
-def _quantiser(config: CodedConfig, values: int, gradient: Gradient) -> Quantiser:
+def _quantiser(config: CodedConfig, each: float, gradient: Gradient) -> Quantiser:
     if config.codebook == "stochastic":
         return Drawn(config.relaxation)
     commitment = 0.0 if config.codebook == "lattice" else config.commitment
-    return Nearest(gradient, commitment=commitment, weight=values)
+    return Nearest(gradient, commitment=commitment, weight=each)
 
 
 def whole(size: Shape, stride: int) -> Shape:

@@ -10,7 +10,7 @@ levels above by their sum, and `from_top` shows the picture of the first codeboo
 
 The gradient of the encoder passes once, through the finest level; each commitment pulls it too.  With stochastic codes
 all of it is that of the ELBO.  Differences: a codebook of its own for each level, where RQ-VAE shares one; decoder and
-encoder are those of `vqvae`.
+encoder are those of `vqvae`; of sound, (T, S), those of `hvae.zoo.soundcodes`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,23 @@ from hvae.errors import HvaeError
 from hvae.levels.codebook import CodeLevel, Plus, Remainder
 from hvae.levels.quantisers import constant
 from hvae.models import Coded
+from hvae.models.fewer import Fewer
+from hvae.models.signals import CodedSignal
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.nn.mlp import Centre
 from hvae.nn.strided import Crop, Grow, Pad, Shrink, downward, upward
+from hvae.zoo import soundcodes
 from hvae.zoo.codes import check_image, level, place, quantised, whole
 from hvae.zoo.parts import conditioning, head_for
 
 
-def build(config: RQVAEConfig, shape: Shape, bits: int) -> Coded:
-    """Levels from the first codebook down; data that the stride does not divide are padded."""
+def build(config: RQVAEConfig, shape: Shape, bits: int) -> Coded | CodedSignal:
+    """Levels from the first codebook down: of images (C, H, W), or of sound (T, S)."""
+    return soundcodes.build(config, shape, bits) if len(shape) == 2 else _of_images(config, shape, bits)
+
+
+def _of_images(config: RQVAEConfig, shape: Shape, bits: int) -> Coded:
+    """Data that the stride does not divide are padded."""
     check_image(config, shape)
     head, size = head_for(config, shape, bits), whole(shape[1:], config.stride)
     network = (config.width, config.hidden, config.blocks, config.stride)
@@ -47,6 +55,7 @@ def build(config: RQVAEConfig, shape: Shape, bits: int) -> Coded:
         levels=list(_levels(config, places, prod(shape))),
         leave=nn.Sequential(upward(config.numbers, *network, head.width), Crop(shape[1:])),
         head=head,
+        flows=Fewer(names[::-1], config.dropout),
         condition=conditioning(config.condition, {name: place(config, config.numbers) for name in names}),
     )
 

@@ -15,6 +15,7 @@ from hvae.config.presets.preset import Preset
 from hvae.config.run import RunConfig
 from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
+from hvae.config.vqvae import RQVAEConfig
 
 JSB = DataConfig(name="jsb", bucket=4)
 NOTTINGHAM = DataConfig(name="nottingham", chunk=160, bucket=8)
@@ -106,6 +107,23 @@ def speech_cwvae() -> RunConfig:
     )
 
 
+def speech_rqvae() -> RunConfig:
+    """Spoken digits at 8 kHz as residual codes: eight codebooks of 256, each 500 bits a second, 0.5 to 4 kbit/s by one
+    model.
+
+    A step has 8 samples and a code 16 steps.  Sigma is about the error that eight codebooks leave.
+    """
+    return RunConfig(
+        model=RQVAEConfig(
+            codes=256, dims=32, width=64, hidden=32, blocks=2, stride=16, depth=8, dropout=0.5, sigma=0.01
+        ),
+        data=DataConfig(name="fsdd", frame=8, chunk=512, bucket=8),
+        objective=ObjectiveConfig(stft=0.3),
+        train=replace(_long(1_500, batch=16), clip=0.0, skip_factor=0.0),
+        evaluate=EvaluateConfig(samples=1),
+    )
+
+
 def moving_mnist_cwvae() -> RunConfig:
     """Two digits that bounce, 20 frames of 64 x 64: z1 at each frame, z2 at each fifth, z3 once a film.
 
@@ -142,6 +160,7 @@ SEQUENCES: dict[str, Preset] = {
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),
     "mocap-srnn": Preset("SRNN on motion capture, joint angles", "6 min, a shared core", mocap_srnn),
     "speech-cwvae": Preset("clockwork ladder on spoken digits, 16 bits", "not timed; 1 core", speech_cwvae),
+    "speech-rqvae": Preset("residual codes of spoken digits, 0.5 to 4 kbit/s", "not timed; 1 core", speech_rqvae),
     "moving-mnist-cwvae": Preset(
         "clockwork ladder on films of moving digits", "10 min, a shared core", moving_mnist_cwvae
     ),

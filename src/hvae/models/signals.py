@@ -1,0 +1,103 @@
+"""A top-down walk over maps of codes of a signal of any length: a codec of sound.
+
+Shapes: `n`, `B` rows; `T` steps; `S` values of a step; `P` positions of codes, one for each `stride` steps; `D` numbers
+of a code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hvae.datum import Datum
+from hvae.distributions import OverTime
+from hvae.levels.heads import Head
+from hvae.models.coded import Booked, books_of
+from hvae.models.conditioning import Unconditional
+from hvae.models.fewer import Fewer
+from hvae.models.timed import mean_over_time
+from hvae.nn.begin import initialise
+from hvae.range import UNIT
+from hvae.site import Visit
+from hvae.walk import Evidence, Trace, device_of
+
+SILENCE = 0.5
+"""What follows a signal in [0, 1]."""
+
+
+class CodedSignal(Booked):
+    r"""Codes of a signal, the top level first, each of what those above it have left.
+
+    $$h_L = 0, \qquad h_{l-1} = h_l + z_l, \qquad x \sim p(x \mid \text{leave}(h_0))$$
+
+    Encoder and decoder hear the past alone, so that a signal among longer ones has the codes that it has by itself.
+    A position exists where a step of it does: others cost nothing.
+
+    Arguments: `shape`, (T, S) with the usual number of steps; `stride`, steps a position; `dims` D; `enter`, the signal
+    (B, S, T) -> (B, D, P); `levels`, top first; `fewer`, which levels training leaves out; `leave`, (B, D, P) -> raw
+    parameters (B, R, T); `head`, raw (N, R) -> the law of a step.
+    """
+
+    limits = UNIT
+    timed = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        stride: int,
+        dims: int,
+        enter: nn.Module,
+        levels: Sequence[nn.Module],
+        fewer: Fewer,
+        leave: nn.Module,
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.shape, self.stride, self.dims = tuple(shape), stride, dims
+        self.levels = nn.ModuleDict({str(level.name): level for level in levels})
+        self.books = books_of(self.levels)
+        self.condition = Unconditional()
+        self.enter, self.fewer, self.leave, self.head = enter, fewer, leave, head
+
+    def prepare(self, datum: Datum) -> None:
+        initialise(self, lambda: self(datum))
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {"heard": self.enter(self._padded(datum).movedim(1, 2))}
+
+    def _padded(self, datum: Datum) -> Tensor:
+        """The signals (B, T, S) with silence behind them, up to a whole position."""
+        x = datum.x
+        if datum.lengths is not None:
+            within = torch.arange(x.shape[1], device=x.device) < datum.lengths[:, None]
+            x = torch.where(within[:, :, None], x, SILENCE)
+        return F.pad(x, (0, 0, 0, -x.shape[1] % self.stride), value=SILENCE)
+
+    def picture(self, trace: Trace) -> Tensor:
+        return mean_over_time(trace)
+
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        steps = evidence.steps or self.shape[0]
+        places = math.ceil(steps / self.stride)
+        h = torch.zeros(evidence.n, self.dims, places, device=device_of(self), dtype=next(self.parameters()).dtype)
+        heard, codes = evidence.feature("heard"), self._existing(self.fewer(visit, evidence), evidence, places)
+        entry = self.condition(codes, evidence)
+        for level in self.levels.values():
+            h = level(h, heard, entry)
+        raw = self.leave(h)[..., :steps].movedim(1, 2)  # (n, T, R)
+        law = OverTime(self.head(raw.flatten(0, 1)), steps)
+        return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))
+
+    def _existing(self, visit: Visit, evidence: Evidence, places: int) -> Visit:
+        """A visit of codes, whose positions behind the end of a signal cost nothing."""
+        if evidence.lengths is None:
+            return visit
+        first = self.stride * torch.arange(places, device=evidence.lengths.device)
+        within = (first < evidence.lengths[:, None])[:, None]  # (n, 1, P)
+        return lambda site: visit(replace(site, mask=within))

@@ -1,0 +1,74 @@
+r"""Residual codes of sound, as SoundStream has them: `rqvae` on signals of any length.
+
+    z_e = f(x),   r_L = z_e,   k_l = nearest(r_l),   r_{l-1} = r_l - e_{k_l},   x = g(sum_l e_{k_l})
+                                                  Zeghidour et al. 2021, arXiv 2107.03312, fig. 2, algorithm 1
+    bits a second = rate / (frame * stride) * sum of log2 K over the codebooks that are sent
+
+f and g are causal (`hvae.nn.signals`).  With `dropout` a random number of codebooks is read in training, and each
+number of them is a bitrate of one model (sec. III-C).
+
+Differences from the paper: no adversary, so that what is minimised is the squared error of the samples (a Gaussian
+likelihood) and, by `objective.stft`, a distance of spectra; strides are powers of two; beneath a level left out stands
+the mode of its prior, a constant vector, and not zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from hvae.config.vqvae import RQVAEConfig
+from hvae.errors import HvaeError
+from hvae.levels.codebook import CodeLevel, Plus, Remainder, UniformAlong
+from hvae.levels.quantisers import constant
+from hvae.models.fewer import Fewer
+from hvae.models.signals import CodedSignal
+from hvae.nn import Shape
+from hvae.nn.mlp import Centre
+from hvae.nn.signals import downward, upward
+from hvae.zoo.codes import level_under
+from hvae.zoo.parts import head_for
+
+
+def build(config: RQVAEConfig, shape: Shape, bits: int) -> CodedSignal:
+    """Codes of steps (T, S) of S values.  Raises HvaeError for what only images have."""
+    _check(config, bits)
+    head = head_for(config, shape[1:], bits)
+    network = (config.width, config.hidden, config.blocks, config.stride)
+    names = [f"z{l}" for l in range(config.depth, 0, -1)]
+    return CodedSignal(
+        shape,
+        stride=config.stride,
+        dims=config.dims,
+        enter=nn.Sequential(Centre(), downward(shape[1], *network), nn.Conv1d(config.width, config.dims, 1)),
+        levels=list(_levels(config, names, shape[1])),
+        fewer=Fewer(names, config.dropout),
+        leave=upward(config.dims, *network, head.width),
+        head=head,
+    )
+
+
+def _levels(config: RQVAEConfig, names: list[str], values: int) -> Iterator[CodeLevel]:
+    for name in names:
+        yield level_under(
+            UniformAlong(),
+            config,
+            name,
+            config.stride * values,
+            read=Remainder(Tensor.detach, nn.Identity()),
+            absorb=Plus(nn.Identity()),
+            gradient=constant if name != "z1" else None,
+        )
+
+
+def _check(config: RQVAEConfig, bits: int) -> None:
+    """Raises HvaeError for what is of images alone, and for data that are no levels."""
+    of_images = {"prior": "uniform", "scales": "same"}
+    for key, only in of_images.items():
+        if (got := getattr(config, key)) != only:
+            raise HvaeError(f"model.{key}: expected {only} for sound and other sequences, got {got}; leave it out")
+    if config.codebook == "stochastic":
+        raise HvaeError("model.codebook: expected one of nearest codes for sound, got stochastic; choose averages")
+    if not bits:
+        raise HvaeError("rqvae of sequences needs sound, values in [0, 1]; for real numbers choose model.family srnn")

@@ -1,0 +1,141 @@
+"""Residual codes of sound: any length, the past alone, and as many bitrates as codebooks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from hvae import Datum, build, from_top, mode, posterior, prior, run
+from hvae.config.vqvae import RQVAEConfig
+from hvae.draw import dropping
+from hvae.errors import HvaeError
+from hvae.metrics.codebook import codebook
+from hvae.walk import Model
+
+CONFIG = {"codes": 7, "dims": 3, "width": 8, "hidden": 6, "blocks": 2, "stride": 4, "depth": 3, "sigma": 0.1}
+STEPS = 22
+
+
+def sound(rows: int = 4, steps: int = STEPS) -> Tensor:
+    return torch.rand(rows, steps, 2, dtype=torch.float64)
+
+
+def tiny(**changes: object) -> Model:
+    torch.manual_seed(0)
+    model = build(RQVAEConfig(**{**CONFIG, **changes}), (STEPS, 2), bits=16).double().eval()
+    model.prepare(Datum(sound()))
+    return model
+
+
+def test_a_position_costs_what_its_codebook_has() -> None:
+    model, x = tiny(), sound()
+    trace = model(Datum(x, lengths=torch.tensor([STEPS, 8, 9, 1])))
+    positions = torch.tensor([6.0, 2.0, 3.0, 1.0], dtype=torch.float64)
+    for name in ("z1", "z2", "z3"):
+        torch.testing.assert_close(trace.rates()[name], positions * math.log(7))
+
+
+def test_a_padded_sound_is_the_sound_alone() -> None:
+    model, x, lengths = tiny(), sound(), [STEPS, 8, 9, 1]
+    trace = model(Datum(x, lengths=torch.tensor(lengths)))
+    for row, length in enumerate(lengths):
+        alone = model(x[row : row + 1, :length])
+        torch.testing.assert_close(alone.elbo(), trace.elbo()[row : row + 1])
+        torch.testing.assert_close(alone.penalty(), trace.penalty()[row : row + 1])
+
+
+def test_nothing_later_is_heard() -> None:
+    """Samples move no code of an earlier position, and codes no earlier sample."""
+    model, x = tiny(), sound(1)
+    other = x.clone()
+    other[:, 8:] = torch.rand(1, STEPS - 8, 2, dtype=torch.float64)
+    a, b = model(x), model(other)
+    assert torch.equal(a["z3"].q.index[..., :2], b["z3"].q.index[..., :2])
+    torch.testing.assert_close(model.picture(a)[:, :8], model.picture(b)[:, :8])
+    assert not torch.equal(a["z3"].q.index, b["z3"].q.index)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 8, 16])
+def test_each_stride_and_number_of_steps(stride: int) -> None:
+    model = build(RQVAEConfig(**{**CONFIG, "stride": stride}), (STEPS, 2), bits=16)
+    for steps in (1, 17):
+        x = run(model, prior(), model.nothing(2, steps=steps)).x
+        assert x.shape == (2, steps, 2)
+        assert model(x.clamp(0, 1)).elbo().isfinite().all()
+
+
+def test_dropout_trains_what_a_reconstruction_from_the_top_shows() -> None:
+    model, x = tiny(dropout=1.0), sound(64)
+    torch.manual_seed(1)
+    trace = run(model, dropping(posterior), model.evidence(x))
+    depth = trace["depth"].value.sum(1).long()
+    assert set(depth.tolist()) == {1, 2, 3}
+    shown = from_top(model, x, counts=[1, 2, 3], rest=mode)
+    expected = shown[depth - 1, torch.arange(len(x))]
+    torch.testing.assert_close(model.picture(trace), expected)
+    assert torch.equal(trace.log_weight(), trace.elbo()), "the choice of depth costs nothing"
+
+
+def test_dropout_is_of_training_alone() -> None:
+    model, x = tiny(dropout=1.0), sound()
+    assert torch.equal(model.picture(model(x)), from_top(model, x, counts=[3])[0])
+
+
+def test_a_level_left_out_still_teaches_the_encoder() -> None:
+    model, x = tiny(dropout=1.0, depth=2), sound(1)
+    for seed in range(9):  # until the lower level is left out
+        torch.manual_seed(seed)
+        trace = run(model, dropping(posterior), model.evidence(x))
+        if trace["depth"].value.sum() == 1:
+            break
+    trace.log_likelihood().sum().backward()
+    assert model.enter[-1].weight.grad.abs().sum() > 0
+
+
+def test_images_have_the_same_dropout() -> None:
+    torch.manual_seed(0)
+    model = build(RQVAEConfig(**CONFIG, dropout=1.0), (1, 8, 8), bits=8).double().eval()
+    x = torch.rand(32, 1, 8, 8, dtype=torch.float64)
+    model.prepare(Datum(x))
+    trace = run(model, dropping(posterior), model.evidence(x))
+    depth = trace["depth"].value.sum(1).long()
+    shown = from_top(model, x, counts=[1, 2, 3], rest=mode)
+    torch.testing.assert_close(model.picture(trace), shown[depth - 1, torch.arange(len(x))])
+
+
+def test_the_codebooks_of_padded_sound_count_what_exists() -> None:
+    model, x, lengths = tiny(), sound(), torch.tensor([STEPS, 8, 9, 1])
+    other = torch.where((torch.arange(STEPS) < lengths[:, None])[:, :, None], x, 1.0)
+    results = [codebook(model, [Datum(one, lengths=lengths)]) for one in (x, other)]
+    assert results[0] == results[1]
+    assert results[0].levels["z1"].positions == (6 + 2 + 3 + 1) / 4
+    assert results[0].levels["z1"].bits.mean == pytest.approx(math.log2(7))
+
+
+def test_training_moves_every_codebook() -> None:
+    model, x = tiny(codes=16), sound(8, 40)
+    model.prepare(Datum(x))
+    before = {name: book.codes.clone() for name, book in model.books.items()}
+    model.train()
+    model.before_step()
+    model(x).elbo().sum().backward()
+    model.after_step()
+    assert all(not torch.equal(before[name], book.codes) for name, book in model.books.items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"prior": "transformer"}, "model.prior: expected uniform for sound"),
+        ({"scales": "doubling"}, "model.scales: expected same for sound"),
+        ({"codebook": "stochastic"}, "model.codebook: expected one of nearest codes for sound"),
+    ],
+)
+def test_what_is_of_images_alone(changes: dict[str, object], line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        build(RQVAEConfig(**{**CONFIG, **changes}), (STEPS, 2), bits=16)
+    with pytest.raises(HvaeError, match="needs sound"):
+        build(RQVAEConfig(**CONFIG), (STEPS, 2), bits=0)
