@@ -3,7 +3,8 @@ r"""How near a reconstruction of sound is, by the number of codebooks that are r
     SI-SDR = 10 log10 |a s|^2 / |a s - y|^2,  a = <s, y> / |s|^2, means taken off
     LSD = mean over frames of sqrt( mean over frequencies of (20 log10 |S| - 20 log10 |Y|)^2 )
 
-both in dB; the first as in Le Roux et al. 2019, arXiv 1811.02508.  Spectra are of Hann windows of 32 ms, a quarter of one apart; amplitudes below -60 dB of full scale count as that.
+both in dB; the first as in Le Roux et al. 2019, arXiv 1811.02508.  Spectra are of Hann windows of 32 ms, a quarter of
+one apart; amplitudes below -60 dB of full scale count as that.
 
 Shapes: `N` samples of one sound in [-1, 1]; `F` frequencies; `B` sounds of one batch.
 """

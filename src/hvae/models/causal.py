@@ -100,8 +100,8 @@ class CausalLadder(Model):
         z, latents = past.new_zeros(len(past), 0), []
         for above, level in enumerate(self.levels.values(), 1):
             l = len(self.levels) - above
-            seen = None if now is None else torch.cat([now[:, l], z], 1)
-            z = level(torch.cat([past[:, l], z], 1), seen, visit)
+            feature = None if now is None else torch.cat([now[:, l], z], 1)
+            z = level(torch.cat([past[:, l], z], 1), feature, visit)
             latents.append(z)
         law: Distribution = self.head(self.leave(self.gather(latents)))
         return law

@@ -140,8 +140,8 @@ class Clockwork(Model):
             series, above = rung(context, evidence.feature(name), visit, evidence), rung.stride
             states.append((series, rung.stride))
         count = series.shape[1]
-        heard = self.gather([stretched(s, stride // above, count) for s, stride in states])
-        law = OverTime(self.head(self._raw(heard, steps)), steps)
+        gathered = self.gather([stretched(s, stride // above, count) for s, stride in states])
+        law = OverTime(self.head(self._raw(gathered, steps)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))
 
     def _raw(self, series: Tensor, steps: int) -> Tensor:

@@ -86,10 +86,10 @@ class CodedSignal(Booked):
         steps = evidence.steps or self.shape[0]
         places = math.ceil(steps / self.stride)
         h = torch.zeros(evidence.n, self.dims, places, device=device_of(self), dtype=next(self.parameters()).dtype)
-        heard, codes = evidence.feature("heard"), self._existing(self.fewer(visit, evidence), evidence, places)
+        sound, codes = evidence.feature("heard"), self._existing(self.fewer(visit, evidence), evidence, places)
         entry = self.condition(codes, evidence)
         for level in self.levels.values():
-            h = level(h, heard, entry)
+            h = level(h, sound, entry)
         raw = self.leave(h)[..., :steps].movedim(1, 2)  # (n, T, R)
         law = OverTime(self.head(raw.flatten(0, 1)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))

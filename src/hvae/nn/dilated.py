@@ -54,7 +54,7 @@ class CausalGroups(nn.Module):
         h, features, after = self.enter(u), [], []
         before = [None] * len(self.layers) if carry is None else carry
         for layer, last in zip(self.layers, before, strict=True):
-            h, heard = layer(h, last)
+            h, inputs = layer(h, last)
             features.append(h)
-            after.append(heard)
+            after.append(inputs)
         return torch.stack(features[self.each - 1 :: self.each], 2), after

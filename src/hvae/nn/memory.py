@@ -60,8 +60,8 @@ class MemoryBlock(nn.Module):
         index = distance.clamp(min=0).expand(*by_place.shape[:2], -1, -1)
         score = (query + self.content_bias) @ key.transpose(2, 3) + by_place.gather(3, index)
         score = score.masked_fill((distance < 0) | (distance > self.reach), -torch.inf)
-        seen = (score / math.sqrt(query.shape[3])).softmax(3) @ value
-        h = h + self.answer(seen.transpose(1, 2).flatten(2))
+        mixture = (score / math.sqrt(query.shape[3])).softmax(3) @ value
+        h = h + self.answer(mixture.transpose(1, 2).flatten(2))
         return h + self.mlp(self.second(h))
 
     def _split(self, h: Tensor) -> Tensor:

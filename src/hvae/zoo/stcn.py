@@ -42,7 +42,7 @@ def build(config: STCNConfig, shape: Shape, bits: int) -> CausalLadder:
     """Groups of causal convolutions, a level above each, and a likelihood of the latents of a step."""
     step = step_of(config, shape)
     head, count, width = step_head(config, step, bits), len(config.latents), config.width
-    seen = sum(config.latents) if config.dense else config.latents[0]
+    dims = sum(config.latents) if config.dense else config.latents[0]
     return CausalLadder(
         shape,
         limits=limits_of(config, step, bits),
@@ -51,7 +51,7 @@ def build(config: STCNConfig, shape: Shape, bits: int) -> CausalLadder:
         width=width,
         levels=[_level(config, l) for l in reversed(range(count))],
         gather=Every() if config.dense else Nearest(),
-        leave=leaving(seen, width, config.layers, head),
+        leave=leaving(dims, width, config.layers, head),
         head=head,
     )
 

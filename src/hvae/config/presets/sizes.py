@@ -78,6 +78,7 @@ SIZES: dict[str, Size] = {
     "text-vrae": Size(1, 600_418),
     "mocap-srnn": Size(1, 95_774),
     "speech-cwvae": Size(3, 474_144),
+    "speech-rqvae": Size(8, 201_576),
     "moving-mnist-cwvae": Size(3, 1_234_369),
 }
 """By the name of the preset."""
