@@ -111,9 +111,9 @@ def seconds(work: Work) -> float:
 def rows(out: Path) -> Iterator[str]:
     """The table: -ELBO of one draw, nats a datum, mean over seeds; the difference to plain; steps of the first run."""
     yield f"{'':18} {'-ELBO':>8} {'less plain':>11} {'95 % over seeds':>18} {'seeds':>6} {'steps':>7}"
-    found = {key: read(out, key) for key in KEYS}
-    for key, runs in found.items():
-        plain = found["plain"] if key != "plain" else {}
+    records = {key: read(out, key) for key in KEYS}
+    for key, runs in records.items():
+        plain = records["plain"] if key != "plain" else {}
         pairs = [bound - plain[seed][0] for seed, (bound, _) in runs.items() if seed in plain]
         if runs:
             mean, steps = fmean(bound for bound, _ in runs.values()), next(iter(runs.values()))[1]

@@ -87,17 +87,17 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     args = parsed()
-    known = pairs({"vdvae": args.vdvae, "nvae": args.nvae, "biva": args.biva})
-    chosen = [pair for pair in known if not args.names or pair.name.startswith(tuple(args.names))]
-    if args.list or not chosen:
-        print("\n".join(pair.name for pair in known))
+    every = pairs({"vdvae": args.vdvae, "nvae": args.nvae, "biva": args.biva})
+    some = [pair for pair in every if not args.names or pair.name.startswith(tuple(args.names))]
+    if args.list or not some:
+        print("\n".join(pair.name for pair in every))
         raise SystemExit(0 if args.list else f"no pair begins with {' or '.join(args.names)}")
     if args.rounds < 9:
         raise SystemExit(f"expected at least 9 rounds, got {args.rounds}: the spread of fewer says nothing")
     noise = refuse_noise(args.busy)
     print(f"others use {noise:.2f} of {os.cpu_count()} cores; {args.rounds} rounds\n{HEADER}", flush=True)
     results, curves = [], []
-    for pair in chosen:
+    for pair in some:
         for threads in args.threads:
             results.append(measure(pair, threads, args.rounds))
             print(line(results[-1]), flush=True)

@@ -59,16 +59,16 @@ class Plain:
         return state
 
     def decode(self, state: list[int]) -> tuple[list[int], Tensor]:
-        found = np.zeros(len(self.counts), dtype=np.int64)
-        for i in reversed(range(len(found))):
+        symbols = np.zeros(len(self.counts), dtype=np.int64)
+        for i in reversed(range(len(symbols))):
             low = state[-1] & ((1 << self.bits) - 1)
             symbol = int(np.searchsorted(self.below[i, 1:], low, side="right"))
-            found[i] = symbol
+            symbols[i] = symbol
             state[-1] = int(self.counts[i, symbol]) * (state[-1] >> self.bits) + low - int(self.below[i, symbol])
             if state[-1] < 1 << WORD:
                 head = state.pop()
                 state[-1] |= head << WORD
-        return state, torch.from_numpy(found)
+        return state, torch.from_numpy(symbols)
 
 
 def official(folder: Path) -> Any:

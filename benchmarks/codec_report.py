@@ -52,13 +52,13 @@ _HIGHEST = 16_000
 
 def elbo(codec: Codec, tiles: np.ndarray, draws: int) -> np.ndarray:
     """Minus the ELBO of each tile in bits, (N,), averaged over draws from q."""
-    found = []
+    bounds = []
     with calm():
         for at in range(0, len(tiles), 16):
             x = torch.from_numpy(tiles[at : at + 16]).double() / (2**codec.bits - 1)
             bound = [run(codec.model, posterior, codec.model.evidence(x)).elbo() for _ in range(draws)]
-            found.append(-torch.stack(bound).mean(0).numpy() / math.log(2))
-    return np.concatenate(found)
+            bounds.append(-torch.stack(bound).mean(0).numpy() / math.log(2))
+    return np.concatenate(bounds)
 
 
 class Chain(NamedTuple):
@@ -114,17 +114,17 @@ def command(words: str, suffix: str) -> Squeeze:
 
 def rivals() -> dict[str, Squeeze]:
     """Encoders that are here, each at its most thorough."""
-    found = {"PNG, optimised": pillow(format="PNG", optimize=True)}
+    sizes = {"PNG, optimised": pillow(format="PNG", optimize=True)}
     if features.check("webp"):
-        found["WebP lossless"] = pillow(format="WEBP", lossless=True, quality=100, method=6, exact=True)
+        sizes["WebP lossless"] = pillow(format="WEBP", lossless=True, quality=100, method=6, exact=True)
     if shutil.which("cjxl"):
-        found["JPEG XL"] = command("cjxl -d 0 -e 9 {0} {1}", "jxl")
+        sizes["JPEG XL"] = command("cjxl -d 0 -e 9 {0} {1}", "jxl")
     elif _importable("pillow_jxl"):
         jxl = pillow(format="JXL", lossless=True, effort=9)
-        found["JPEG XL"] = lambda image: jxl(image.convert("L") if image.mode == "1" else image)  # it knows no bits
+        sizes["JPEG XL"] = lambda image: jxl(image.convert("L") if image.mode == "1" else image)  # it knows no bits
     if shutil.which("flif"):
-        found["FLIF"] = command("flif -e {0} {1}", "flif")
-    return found
+        sizes["FLIF"] = command("flif -e {0} {1}", "flif")
+    return sizes
 
 
 def _importable(name: str) -> bool:
@@ -144,14 +144,14 @@ def as_image(levels: np.ndarray, bits: int) -> Image.Image:
 
 def strips(pictures: Iterable[Picture]) -> list[np.ndarray]:
     """Pictures of one width below each other, (C, H, W), as many as a file may have rows."""
-    found: list[list[np.ndarray]] = []
+    parts: list[list[np.ndarray]] = []
     for levels in (picture.levels for picture in pictures):
-        last = found[-1] if found else []
+        last = parts[-1] if parts else []
         full = sum(one.shape[1] for one in last) + levels.shape[1] > _HIGHEST
         if not last or full or last[0].shape[2] != levels.shape[2]:
-            found.append([])
-        found[-1].append(levels)
-    return [np.concatenate(strip, 1) for strip in found]
+            parts.append([])
+        parts[-1].append(levels)
+    return [np.concatenate(strip, 1) for strip in parts]
 
 
 def measured(squeeze: Squeeze, pictures: list[Picture], bits: int) -> dict[str, float]:
@@ -179,53 +179,53 @@ def chosen(pictures: list[Picture], number: int | None) -> list[Picture]:
 
 def report(codec: Codec, pictures: list[Picture], book: Book | None, draws: int, workers: int) -> dict[str, Any]:
     """All numbers, in bits, bytes and seconds."""
-    made = codec.compress(pictures, Settings(verify=False, workers=workers), book=book)
+    compressed = codec.compress(pictures, Settings(verify=False, workers=workers), book=book)
     started = time.perf_counter()
-    back = codec.decompress(read(made.content), workers=workers)
+    back = codec.decompress(read(compressed.content), workers=workers)
     seconds = time.perf_counter() - started
     assert all(np.array_equal(a.levels, b.levels) for a, b in zip(pictures, back, strict=True)), "not lossless"
     tiles = np.concatenate([split(picture.levels, codec.shape) for picture in pictures])
     area = sum(picture.levels.shape[1] * picture.levels.shape[2] for picture in pictures) / 1e6
     return {
         "pictures": len(pictures),
-        **made.to_dict(),
+        **compressed.to_dict(),
         "elbo": float(elbo(codec, tiles, draws).sum()),
         "chain": chain(codec, tiles, book or codec.calibrate(tiles[:16]))._asdict(),
         "megapixels": area,
-        "encode_seconds_per_megapixel": made.seconds / area,
+        "encode_seconds_per_megapixel": compressed.seconds / area,
         "decode_seconds_per_megapixel": seconds / area,
         "rivals": {name: measured(squeeze, pictures, codec.bits) for name, squeeze in rivals().items()},
     }
 
 
-def rows(found: Mapping[str, Any]) -> list[tuple[str, float]]:
+def rows(results: Mapping[str, Any]) -> list[tuple[str, float]]:
     """(name, bits of all pictures)."""
-    c, account = found["chain"], found["account"]
-    kept = f"{account['seeds']} of {account['images']} tiles kept in a classic format"
+    c, account = results["chain"], results["account"]
+    classic = f"{account['seeds']} of {account['images']} tiles kept in a classic format"
     lines = [
-        ("minus the ELBO", found["elbo"]),
+        ("minus the ELBO", results["elbo"]),
         ("ideal net, by the walks that coded", c["walks"]),
-        (f"net on the stack (standard error {100 * math.sqrt(c['squares']) / found['elbo']:.2f} %)", c["net"]),
+        (f"net on the stack (standard error {100 * math.sqrt(c['squares']) / results['elbo']:.2f} %)", c["net"]),
         ("on the stack, with what was borrowed for its start", c["net"] + c["borrowed"]),
-        (f"the file ({kept})", 8.0 * found["bytes"]),
+        (f"the file ({classic})", 8.0 * results["bytes"]),
     ]
-    for name, rival in found["rivals"].items():
+    for name, rival in results["rivals"].items():
         lines += [(f"{name}, {how}", 8.0 * rival[how]) for how in ("one by one", "together")]
     return lines
 
 
-def markdown(found: Mapping[str, Any]) -> str:
-    dims, count = found["dims"], found["pictures"]
+def markdown(results: Mapping[str, Any]) -> str:
+    dims, count = results["dims"], results["pictures"]
     lines = [f"| {count} pictures | bits/dim | bytes | bytes a picture | against the ELBO |", "|---|---|---|---|---|"]
-    for name, bits in rows(found):
-        gap = f"{100 * (bits / found['elbo'] - 1):+.2f} %"
+    for name, bits in rows(results):
+        gap = f"{100 * (bits / results['elbo'] - 1):+.2f} %"
         lines.append(f"| {name} | {bits / dims:.4f} | {bits / 8:,.0f} | {bits / 8 / count:,.1f} | {gap} |")
     lines += [
         "",
-        f"Order {found['order']}; the first tile alone takes {found['chain']['first'] / 8:,.0f} bytes; "
-        f"{found['encode_seconds_per_megapixel']:.1f} s a megapixel to compress (without checking), "
-        f"{found['decode_seconds_per_megapixel']:.1f} s to decompress; "
-        + ", ".join(f"{k} {v['seconds'] / found['megapixels']:.1f} s" for k, v in found["rivals"].items()),
+        f"Order {results['order']}; the first tile alone takes {results['chain']['first'] / 8:,.0f} bytes; "
+        f"{results['encode_seconds_per_megapixel']:.1f} s a megapixel to compress (without checking), "
+        f"{results['decode_seconds_per_megapixel']:.1f} s to decompress; "
+        + ", ".join(f"{k} {v['seconds'] / results['megapixels']:.1f} s" for k, v in results["rivals"].items()),
     ]
     return "\n".join(lines)
 
@@ -257,8 +257,8 @@ def main() -> None:
     if args.calibrated:
         train = gathered(["train"], found_run, 64, dotted, quiet).pictures
         book = codec.calibrate(np.stack([picture.levels for picture in train]))
-    found = report(codec, pictures, book, args.draws, args.workers)
-    print(json.dumps(found) if args.json else markdown(found))
+    results = report(codec, pictures, book, args.draws, args.workers)
+    print(json.dumps(results) if args.json else markdown(results))
 
 
 if __name__ == "__main__":

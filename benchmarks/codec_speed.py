@@ -33,8 +33,8 @@ TABLES = ("symbols.py", "steady.py", "bins.py", "curves.py")
 def subject(source: str) -> tuple[Model, int]:
     """The model of a run, or of a preset as it is before training, and its bits."""
     if Path(source).exists():
-        found = load(source)
-        return found.model, found.bits
+        loaded = load(source)
+        return loaded.model, loaded.bits
     config = preset(source)
     shape, bits = expected_shape(config)
     return build(config.model, shape=shape, bits=bits).eval(), bits

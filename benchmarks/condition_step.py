@@ -58,8 +58,8 @@ def main() -> None:
     plain = stepper(replace(config.model, condition=ConditionConfig()), shape, bits, batch)
     for how in ("add", "film", "concat"):
         condition = replace(config.model.condition, how=how)
-        told = stepper(replace(config.model, condition=condition), shape, bits, batch)
-        pairs = [(told(), plain()) for _ in range(args.rounds + 3)][3:]
+        conditional = stepper(replace(config.model, condition=condition), shape, bits, batch)
+        pairs = [(conditional(), plain()) for _ in range(args.rounds + 3)][3:]
         low, middle, high = statistics.quantiles([one / other for one, other in pairs], n=4)
         with_it, without = (statistics.quantiles(times, n=10)[0] for times in zip(*pairs, strict=True))
         fastest = f"{with_it / without:.3f} of {1e3 * without:.1f} ms"

@@ -85,8 +85,8 @@ def compare(run: str, place: Path, n: int, steps: int) -> None:
         show(f"mean of {count} draws", spent * count / max(DRAWS), psnr(draws[:, :count].mean(1), clean))
 
 
-def show(name: str, seconds: float, found: Tensor) -> None:
-    print(f"{name:28} {found.mean():6.2f} ± {found.std() / len(found) ** 0.5:.2f} {seconds:8.1f}", flush=True)
+def show(name: str, seconds: float, estimate: Tensor) -> None:
+    print(f"{name:28} {estimate.mean():6.2f} ± {estimate.std() / len(estimate) ** 0.5:.2f} {seconds:8.1f}", flush=True)
 
 
 def test(file: Path, n: int) -> Tensor:

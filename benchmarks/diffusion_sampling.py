@@ -41,8 +41,8 @@ def main() -> None:
     network = random_features(model.shape[0])
 
     def report(name: str, pictures: Tensor, seconds: float) -> None:
-        found = quality(real.split(AT_ONCE), pictures.split(AT_ONCE), network)
-        print(f"{name:<18} {found.fid:>9.4f} {found.kid:>9.5f} {seconds:>9.1f} s", flush=True)
+        result = quality(real.split(AT_ONCE), pictures.split(AT_ONCE), network)
+        print(f"{name:<18} {result.fid:>9.4f} {result.kid:>9.5f} {seconds:>9.1f} s", flush=True)
 
     print(f"{'solver':<18} {'Frechet':>9} {'kernel':>9} {'seconds':>11}  {n} samples, {n} real, {network.name}")
     report("real pictures", other, 0.0)

@@ -79,11 +79,11 @@ def medians(works: Sequence[Work], rounds: int) -> list[float]:
     """Seconds of CPU time of each, alternating; the first round is left out."""
     times: list[list[float]] = [[] for _ in works]
     for _ in range(rounds + 1):
-        for work, found in zip(works, times, strict=True):
+        for work, seconds in zip(works, times, strict=True):
             start = time.process_time()
             work()
-            found.append(time.process_time() - start)
-    return [statistics.median(found[1:]) for found in times]
+            seconds.append(time.process_time() - start)
+    return [statistics.median(seconds[1:]) for seconds in times]
 
 
 def main() -> None:

@@ -63,8 +63,8 @@ def report(part: str, rows: int, sides: dict[str, Callable[[], object]], rounds:
                 work()
                 times[name].extend([time.process_time() - began] * (number >= WARM))
     medians = {name: 1000 * statistics.median(values) for name, values in times.items()}
-    shown = "   ".join(f"{name} {ms:7.1f} ms ({medians['torch'] / ms:4.2f})" for name, ms in medians.items())
-    print(f"{part}, {rows} rows: {shown}", flush=True)
+    text = "   ".join(f"{name} {ms:7.1f} ms ({medians['torch'] / ms:4.2f})" for name, ms in medians.items())
+    print(f"{part}, {rows} rows: {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -69,19 +69,19 @@ def kills(count: int, work: Path) -> Iterator[Fault]:
         run = start("train", folder, "--resume") if (folder / "config.yaml").is_file() else start(*fresh, folder)
         moment = chance.uniform(0.2, 1.1) * lasts
         try:
-            _, said = run.communicate(timeout=moment)
+            _, errors = run.communicate(timeout=moment)
         except subprocess.TimeoutExpired:
             run.kill()
             run.communicate()
             yield f"kill {kill}, after {moment:.1f} s", ""
             continue
         number += 1
-        yield f"run {number - 1}", said[-200:] if run.returncode else difference(folder, whole)
+        yield f"run {number - 1}", errors[-200:] if run.returncode else difference(folder, whole)
     folder = work / str(number)
     if (folder / "config.yaml").is_file():
         run = start("train", folder, "--resume")
-        _, said = run.communicate(timeout=SECONDS)
-        yield f"run {number}", said[-200:] if run.returncode else difference(folder, whole)
+        _, errors = run.communicate(timeout=SECONDS)
+        yield f"run {number}", errors[-200:] if run.returncode else difference(folder, whole)
 
 
 def pairs(count: int, work: Path) -> Iterator[Fault]:
@@ -93,8 +93,8 @@ def pairs(count: int, work: Path) -> Iterator[Fault]:
         if first == "resume":
             assert start(*_words("train", folder, seed=0)).wait(SECONDS) == 0
         together = [start(*_words(verb, folder, seed)) for seed, verb in enumerate((first, second), 1)]
-        said = [run.communicate(timeout=SECONDS)[1].strip() for run in together]
-        yield f"pair {number}: {kind}", _mixed(folder, kind, [run.returncode for run in together], said)
+        errors = [run.communicate(timeout=SECONDS)[1].strip() for run in together]
+        yield f"pair {number}: {kind}", _mixed(folder, kind, [run.returncode for run in together], errors)
 
 
 def _words(verb: str, folder: Path, seed: int) -> tuple[object, ...]:
@@ -103,11 +103,11 @@ def _words(verb: str, folder: Path, seed: int) -> tuple[object, ...]:
     return ("train", "digits", *TINY, "--train.steps", 40, "--train.seed", seed, "--out", folder)
 
 
-def _mixed(folder: Path, kind: str, codes: list[int], said: list[str]) -> str:
+def _mixed(folder: Path, kind: str, codes: list[int], errors: list[str]) -> str:
     """What two trainings together have spoilt."""
     if sorted(codes) != [0, 2]:
         return f"exit codes {codes}"
-    line = said[codes.index(2)].splitlines()[-1]
+    line = errors[codes.index(2)].splitlines()[-1]
     if not line.startswith("hvae: ") or ("claimed for training" not in line and "already exists" not in line):
         return line
     own = 0 if kind.startswith("resume") else 1 + codes.index(0)

@@ -102,10 +102,10 @@ def error(folder: Path, name: str, data: dict[str, Any], settings: dict[str, Any
 
 def supervised(data: dict[str, Any], kind: Kind, seed: int) -> float:
     """Percent wrong on test data by a classifier of the labelled images alone."""
-    given = {key.removeprefix("data."): value for key, value in data.items() if key.startswith("data.")}
-    whole = load(DataConfig(**given, valid=5000, labels=LABELS, labels_seed=seed))
-    known = (whole.train.labels >= 0).nonzero()[:, 0]
-    train, test = whole.train.some(known).fixed(0), whole.test.fixed(0)
+    keys = {key.removeprefix("data."): value for key, value in data.items() if key.startswith("data.")}
+    whole = load(DataConfig(**keys, valid=5000, labels=LABELS, labels_seed=seed))
+    labelled = (whole.train.labels >= 0).nonzero()[:, 0]
+    train, test = whole.train.some(labelled).fixed(0), whole.test.fixed(0)
     x, others = train.pictures(range(len(train))), test.pictures(range(len(test)))
     return 100 * (1 - train_classifier(x, train.labels, others, test.labels, kind=kind, seed=seed).test_accuracy)
 
@@ -120,8 +120,8 @@ def choose(folder: Path, name: str, data: dict[str, Any]) -> None:
 
 def table(folder: Path, name: str, data: dict[str, Any]) -> None:
     """Mean and standard deviation over five draws of labels."""
-    chosen = json.loads((folder / f"{name}.json").read_text())
-    show(f"m2 of {name}", [error(folder, name, data, chosen, seed, "test") for seed in range(DRAWS)])
+    record = json.loads((folder / f"{name}.json").read_text())
+    show(f"m2 of {name}", [error(folder, name, data, record, seed, "test") for seed in range(DRAWS)])
     for kind in CONTROLS:
         show(f"labels alone, {kind} of {name}", [supervised(data, kind, seed) for seed in range(DRAWS)])
 

@@ -75,12 +75,12 @@ def main() -> None:
         return
     for name, overrides in RUNS:
         words = [sys.executable, __file__, "--steps", str(args.steps), "--one", json.dumps([name, overrides])]
-        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-        found = json.loads(said.splitlines()[-1])
-        error = found["predicted"] / found["measured"] - 1
+        output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        result = json.loads(output.splitlines()[-1])
+        error = result["predicted"] / result["measured"] - 1
         print(
-            f"{name} {overrides or ''}: predicted {found['predicted'] / 1e6:.0f} MB, "
-            f"measured {found['measured'] / 1e6:.0f} MB, {error:+.0%}",
+            f"{name} {overrides or ''}: predicted {result['predicted'] / 1e6:.0f} MB, "
+            f"measured {result['measured'] / 1e6:.0f} MB, {error:+.0%}",
             flush=True,
         )
 

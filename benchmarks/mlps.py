@@ -79,20 +79,20 @@ def lvae(model: Model, x: Tensor) -> Tensor:
 def markov(model: Model, x: Tensor) -> Tensor:
     """Two chains: below the top the divergence is the difference of two log-densities at the value."""
     assert isinstance(model, Markov)
-    names, total, drawn = list(model.inference), x.new_zeros(()), {}
+    names, total, values = list(model.inference), x.new_zeros(()), {}
     value = x
     for name in names:
         loc, scale = split(model.inference[name](value), model.positive)
         noise = torch.randn_like(loc)
-        value = drawn[name] = torch.addcmul(loc, scale, noise)
+        value = values[name] = torch.addcmul(loc, scale, noise)
         if name == names[-1]:
             total = total + standard(loc, scale)
         else:
             total = total - 0.5 * noise.square().sum() - scale.log().sum()
     for below, above in pairwise(names):
-        loc, scale = split(model.generation[below](drawn[above]), model.positive)
-        total = total + 0.5 * ((drawn[below] - loc) / scale).square().sum() + scale.log().sum()
-    return (total + bits(model, drawn[names[0]], x)) / len(x)
+        loc, scale = split(model.generation[below](values[above]), model.positive)
+        total = total + 0.5 * ((values[below] - loc) / scale).square().sum() + scale.log().sum()
+    return (total + bits(model, values[names[0]], x)) / len(x)
 
 
 BY_HAND: dict[str, Callable[[Model, Tensor], Tensor]] = {"vae": vae, "lvae": lvae, "vlae": vae, "markov": markov}

@@ -126,14 +126,14 @@ def measured(names: Sequence[str], kinds: Sequence[str], rounds: int) -> None:
         side.stop()
     for kind in kinds:
         medians = {name: statistics.median(times[kind, name]) for name in names}
-        told = ", ".join(f"{name} {median * 1e3:.0f} ms" for name, median in medians.items())
+        text = ", ".join(f"{name} {median * 1e3:.0f} ms" for name, median in medians.items())
         ratio = f", {medians['official'] / medians['hvae']:.2f} times as fast" if "official" in medians else ""
-        print(f"{kind}: {told}{ratio} (medians of {rounds})", flush=True)
+        print(f"{kind}: {text}{ratio} (medians of {rounds})", flush=True)
     if "step" in kinds:
         peaks = {name: memory(name) / 1e9 for name in names}
-        told = ", ".join(f"{name} {peak:.2f} GB" for name, peak in peaks.items())
+        text = ", ".join(f"{name} {peak:.2f} GB" for name, peak in peaks.items())
         ratio = f", {peaks['official'] / peaks['hvae']:.2f} times as little" if "official" in peaks else ""
-        print(f"memory of a step: {told}{ratio}")
+        print(f"memory of a step: {text}{ratio}")
 
 
 def main() -> None:
@@ -184,8 +184,8 @@ def both(options: argparse.Namespace) -> dict[str, Tasks]:
         other = official_nvae.build(modules, args)
         sides["official"] = theirs(modules, other, data, autocast)
     if len(sides) == 2:
-        named, _, _ = infer(other.state_dict(), vars(args))
-        model.load_state_dict(convert(other.state_dict(), replace(named, checkpoint=config.checkpoint)))
+        own, _, _ = infer(other.state_dict(), vars(args))
+        model.load_state_dict(convert(other.state_dict(), replace(own, checkpoint=config.checkpoint)))
         check(model, other, x, data)
     return sides
 
@@ -198,8 +198,8 @@ def check(model: NVAE, other: Any, x: Tensor, data: Tensor) -> None:
     with patch("distributions.sample_normal_jit", lambda mean, scale: (mean, torch.zeros_like(mean))):
         rates = torch.stack(other.eval()(data)[3]).sum(0)
     trace = model.eval()(x, mode)
-    found = torch.stack(list(trace.rates().values())).sum(0)
-    torch.testing.assert_close(found, rates, rtol=1e-4, atol=1e-3)
+    total = torch.stack(list(trace.rates().values())).sum(0)
+    torch.testing.assert_close(total, rates, rtol=1e-4, atol=1e-3)
 
 
 if __name__ == "__main__":

@@ -50,14 +50,14 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--root", default="")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     nats = {}
-    for folder in asked.runs:
-        found, steps = measured(folder, asked.root, asked.samples, asked.draws)
-        for name, each in found.items():
+    for folder in args.runs:
+        result, steps = measured(folder, args.root, args.samples, args.draws)
+        for name, each in result.items():
             nats[folder, name] = each
-            print(f"{folder} -{name}-{asked.samples}: {ratio(each, steps)} nats a step")
-    first, second = asked.runs
+            print(f"{folder} -{name}-{args.samples}: {ratio(each, steps)} nats a step")
+    first, second = args.runs
     for one, other in ((first, second), (first, first), (second, second)):
         print(f"-FIVO of {one} less -IW of {other}: {ratio(nats[one, 'FIVO'] - nats[other, 'IW'], steps)} nats a step")
 

@@ -65,14 +65,14 @@ def main() -> None:
 
 def check(network: nn.Module, blank: Tensor) -> None:
     """The parameters by which the last pixel of each image is drawn are those of one pass."""
-    seen: list[Tensor] = []
+    inputs: list[Tensor] = []
 
     def choose(raw: Tensor, at: Place) -> Tensor:
-        seen.append(raw)
+        inputs.append(raw)
         return on(raw)
 
     x = network.draw(blank, choose)  # type: ignore[operator]
-    torch.testing.assert_close(seen[-1], network(x)[:, :, -1:, -1:], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(inputs[-1], network(x)[:, :, -1:, -1:], atol=1e-4, rtol=1e-3)
 
 
 if __name__ == "__main__":

@@ -70,13 +70,13 @@ def halved(name: str, packed: Packed, runs: Path, root: str) -> tuple[Gift | Non
             gift(run, name=name, licence=packed.licence, half=True).write(temporary)
         (folder / FILE).unlink()
         half = hvae.evaluate(folder, overrides={"data.root": root} if root else {})
-        given = gift(hvae.load(folder), name=name, licence=packed.licence)
+        bundle = gift(hvae.load(folder), name=name, licence=packed.licence)
     size = (runs / packed.run / "model.safetensors").stat().st_size
     moves = [abs(b - a) / abs(a) for a, b in zip(bounds(whole), bounds(half), strict=True)]
     stays = max(moves) < MOST
-    line = f"{name:<20} {size:>13,} {len(given.weights):>8,} {bounds(whole)[0]:>16.4f} {bounds(half)[0]:>8.4f} "
+    line = f"{name:<20} {size:>13,} {len(bundle.weights):>8,} {bounds(whole)[0]:>16.4f} {bounds(half)[0]:>8.4f} "
     line += f"{moves[0]:>8.4%} {moves[1]:>11.4%}  {'float16' if stays else 'float32'}"
-    return given if stays else None, line
+    return bundle if stays else None, line
 
 
 def bounds(evaluation: Evaluation) -> tuple[float, float]:

@@ -32,9 +32,9 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=2000)
     args = parser.parse_args(rest)
     test = load(DataConfig(name=args.data, root=dotted.get("data.root", ""))).test
-    chosen = range(0, len(test), max(1, len(test) // args.n))[: args.n]
+    indices = range(0, len(test), max(1, len(test) // args.n))[: args.n]
     assert test.labels is not None, "this set has no labels"
-    x, y, run = test.pictures(chosen).numpy(), test.labels[list(chosen)].numpy(), hvae.load(args.run)
+    x, y, run = test.pictures(indices).numpy(), test.labels[list(indices)].numpy(), hvae.load(args.run)
     print(f"{'level':8} {'pool':8} {'features':>8} {'accuracy':>8}")
     for level in [*((name,) for name in names(run.model)), ()]:
         for pool in ("mean", "flatten"):
@@ -43,11 +43,11 @@ def main() -> None:
 
 
 def probed(features: object, y: object) -> float:
-    train, asked, known, truth = train_test_split(features, y, test_size=0.5, stratify=y, random_state=0)
+    train, test, labels, truth = train_test_split(features, y, test_size=0.5, stratify=y, random_state=0)
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return float(probe.fit(train, known).score(asked, truth))
+        return float(probe.fit(train, labels).score(test, truth))
 
 
 if __name__ == "__main__":

@@ -63,34 +63,34 @@ def drawing(values: list[Tensor]) -> Iterator[None]:
 @contextmanager
 def scoring(model: Any) -> Iterator[list[tuple[Normal, Normal, Tensor]]]:
     """What each latent is scored with, and how, as it happens: q, p and the KL."""
-    found: list[tuple[Normal, Normal, Tensor]] = []
+    sites: list[tuple[Normal, Normal, Tensor]] = []
     kind = type(model.stages[-1].stochastic)
     score = kind.loss
 
     def loss(layer: Any, q: dict[str, Any], p: dict[str, Any], **rest: Any) -> Any:
         scored = score(layer, q, p, **rest)
-        found.append((q["dist"], p["dist"], scored["kl"][0]))
+        sites.append((q["dist"], p["dist"], scored["kl"][0]))
         return scored
 
     with patch.object(kind, "loss", loss):
-        yield found
+        yield sites
 
 
 @torch.no_grad()
-def doubled(case: str, known: dict[str, Tensor]) -> dict[str, Tensor]:
+def doubled(case: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     model = build(case)
-    weights = {name.removeprefix("param/"): value for name, value in known.items() if name.startswith("param/")}
+    weights = {name.removeprefix("param/"): value for name, value in inputs.items() if name.startswith("param/")}
     lacking, surplus = model.load_state_dict(weights, strict=False)
     assert not surplus and all(name.endswith(("initialized", "prior")) for name in lacking), (lacking, surplus)
-    x = (known["x"].double() * 255).round() / 255
-    with drawing([known[f"z/{name}"].double() for name in DRAWN]), scoring(model) as scored:
-        found = {"logits": model(2 * x - 1)["x_"]}
+    x = (inputs["x"].double() * 255).round() / 255
+    with drawing([inputs[f"z/{name}"].double() for name in DRAWN]), scoring(model) as scored:
+        outputs = {"logits": model(2 * x - 1)["x_"]}
     for name, (q, p, kl) in zip(SCORED, scored, strict=True):
-        found |= {f"kl/{name}": kl, f"q/{name}/loc": q.loc, f"q/{name}/scale": q.scale}
-        found |= {f"p/{name}/loc": p.loc, f"p/{name}/scale": p.scale}
-    for name, value in found.items():
-        torch.testing.assert_close(value.float(), known[name].expand_as(value), rtol=1e-4, atol=1e-4)
-    return {f"double/{name}": value[..., PARTS, PARTS] if value.ndim > 2 else value for name, value in found.items()}
+        outputs |= {f"kl/{name}": kl, f"q/{name}/loc": q.loc, f"q/{name}/scale": q.scale}
+        outputs |= {f"p/{name}/loc": p.loc, f"p/{name}/scale": p.scale}
+    for name, value in outputs.items():
+        torch.testing.assert_close(value.float(), inputs[name].expand_as(value), rtol=1e-4, atol=1e-4)
+    return {f"double/{name}": value[..., PARTS, PARTS] if value.ndim > 2 else value for name, value in outputs.items()}
 
 
 def main() -> None:
@@ -104,8 +104,8 @@ def main() -> None:
         path = options.fixtures / f"{case}.npz"
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files if not name.startswith("double/")}
-        found = doubled(case, {name: torch.from_numpy(value) for name, value in arrays.items()})
-        np.savez_compressed(path, **arrays, **{name: value.contiguous().numpy() for name, value in found.items()})
+        outputs = doubled(case, {name: torch.from_numpy(value) for name, value in arrays.items()})
+        np.savez_compressed(path, **arrays, **{name: value.contiguous().numpy() for name, value in outputs.items()})
         print(path, f"{path.stat().st_size / 1e3:.0f} kB")
 
 

@@ -71,8 +71,8 @@ def drawing(noise: list[Tensor]) -> Iterator[None]:
         yield
 
 
-def flat(prefix: str, named: Any) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": value.detach().clone() for name, value in named}
+def flat(prefix: str, values: Any) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value.detach().clone() for name, value in values}
 
 
 def evaluated(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
@@ -81,27 +81,27 @@ def evaluated(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[st
         logits, log_q, log_p, rates, diagonals = model(x)
     decoder = model.decoder_output(logits)
     recon = utils.reconstruction_loss(decoder, x, crop=model.crop_output)
-    found = {"logits": logits[..., PARTS, PARTS], "log_q": log_q, "log_p": log_p, "recon": recon}
-    found |= {f"kl/{i}": rate for i, rate in enumerate(rates)}
-    found |= {f"kl_diag/{i}": rate for i, rate in enumerate(diagonals)}
-    found["nelbo"] = recon + sum(rates)
-    found["log_iw"] = utils.log_iw(decoder, x, log_q, log_p, crop=model.crop_output)
-    return found
+    outputs = {"logits": logits[..., PARTS, PARTS], "log_q": log_q, "log_p": log_p, "recon": recon}
+    outputs |= {f"kl/{i}": rate for i, rate in enumerate(rates)}
+    outputs |= {f"kl_diag/{i}": rate for i, rate in enumerate(diagonals)}
+    outputs["nelbo"] = recon + sum(rates)
+    outputs["log_iw"] = utils.log_iw(decoder, x, log_q, log_p, crop=model.crop_output)
+    return outputs
 
 
 def sampled(model: Any, noise: list[Tensor], t: float) -> dict[str, Tensor]:
     with torch.no_grad(), drawing(noise):
         logits = model.sample(BATCH, t)
-    found = {f"sample/{t}/logits": logits[..., PARTS, PARTS]}
+    outputs = {f"sample/{t}/logits": logits[..., PARTS, PARTS]}
     if not model.crop_output:
         m = model.num_mix_output
         u, v = (torch.rand(BATCH, n, *logits.shape[2:]).clamp(1e-5, 1 - 1e-5) for n in (m, 3))
         left = iter([u, v])
         with patch.object(Tensor, "uniform_", lambda self, *_: self.copy_(next(left))):
             image = model.decoder_output(logits).sample()
-        found |= {f"sample/{t}/image": image[..., PARTS, PARTS]}
-        found |= {f"sample/{t}/gumbel_u": u[..., PARTS, PARTS], f"sample/{t}/logistic_u": v[..., PARTS, PARTS]}
-    return found
+        outputs |= {f"sample/{t}/image": image[..., PARTS, PARTS]}
+        outputs |= {f"sample/{t}/gumbel_u": u[..., PARTS, PARTS], f"sample/{t}/logistic_u": v[..., PARTS, PARTS]}
+    return outputs
 
 
 def trained(
@@ -123,8 +123,8 @@ def trained(
     loss = (recon + balanced).mean() + 0.01 * (spectral + norms)
     model.zero_grad()
     loss.backward()
-    found = {"recon": recon, "balanced": balanced, "coefficients": coefficients, "values": values, "alpha": alpha}
-    return found | {"spectral": spectral, "batchnorm": norms, "loss": loss, "again": model.spectral_norm_parallel()}
+    outputs = {"recon": recon, "balanced": balanced, "coefficients": coefficients, "values": values, "alpha": alpha}
+    return outputs | {"spectral": spectral, "batchnorm": norms, "loss": loss, "again": model.spectral_norm_parallel()}
 
 
 def step(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[str, Tensor]:
@@ -135,10 +135,10 @@ def step(model: Any, utils: Any, x: Tensor, noise: list[Tensor]) -> dict[str, Te
         left.append(torch.randn(vectors.shape))
         return vectors.copy_(left[-1])
 
-    found = trained(model, utils, x, noise, start)
-    found |= {f"left/{u.shape[1]}x{columns}": u for u, (_, columns) in zip(left[::2], _shapes(model), strict=True)}
+    outputs = trained(model, utils, x, noise, start)
+    outputs |= {f"left/{u.shape[1]}x{columns}": u for u, (_, columns) in zip(left[::2], _shapes(model), strict=True)}
     buffers = ((n, b) for n, b in model.named_buffers() if "running" in n)
-    return {**flat("train", found.items()), **flat("grad", gradients(model).items()), **flat("buffer", buffers)}
+    return {**flat("train", outputs.items()), **flat("grad", gradients(model).items()), **flat("buffer", buffers)}
 
 
 def gradients(model: Any) -> dict[str, Tensor]:
@@ -162,19 +162,19 @@ def wide() -> Iterator[None]:
 
 def doubled(modules: Any, first: Path, second: Path) -> None:
     """Adds to the two files of a case what the released code computes from their numbers in float64."""
-    known, passed = _load(first), _load(second)
+    arrays, passed = _load(first), _load(second)
     with wide():
-        model = official_nvae.build(modules, Namespace(**json.loads(str(known["args"]))))
-        lacking, _ = model.load_state_dict({n: torch.from_numpy(v) for n, v in _below(known, "param/")}, strict=False)
+        model = official_nvae.build(modules, Namespace(**json.loads(str(arrays["args"]))))
+        lacking, _ = model.load_state_dict({n: torch.from_numpy(v) for n, v in _below(arrays, "param/")}, strict=False)
         assert all(name.endswith("weight_normalized") for name in lacking), lacking  # second names of others
-        noise = [torch.from_numpy(v).double() for _, v in _below(known, "noise/")]
-        x = (torch.from_numpy(known["x"]).double() * 255).round() / 255
-        found = evaluated(model, modules[1], x, noise)
-        found["logits"] = found["logits"][..., ::2, ::2]
-        found = flat("double/eval", found.items())
+        noise = [torch.from_numpy(v).double() for _, v in _below(arrays, "noise/")]
+        x = (torch.from_numpy(arrays["x"]).double() * 255).round() / 255
+        outputs = evaluated(model, modules[1], x, noise)
+        outputs["logits"] = outputs["logits"][..., ::2, ::2]
+        outputs = flat("double/eval", outputs.items())
         for t in (1.0, 0.7):
             with torch.no_grad(), drawing(noise):
-                found[f"double/sample/{t}/logits"] = model.sample(BATCH, t)[..., PARTS, PARTS][..., ::2, ::2]
+                outputs[f"double/sample/{t}/logits"] = model.sample(BATCH, t)[..., PARTS, PARTS][..., ::2, ::2]
         vectors = iter([v for _, u in _below(passed, "train/left/") for v in (torch.from_numpy(u), None)])
 
         def start(like: Tensor) -> Tensor:
@@ -183,7 +183,7 @@ def doubled(modules: Any, first: Path, second: Path) -> None:
 
         ran = trained(model, modules[1], x, noise, start)
         ran["norms"] = torch.stack([g.norm() for g in gradients(model).values()])
-    _add(first, known, found)
+    _add(first, arrays, outputs)
     _add(second, passed, flat("double/train", ran.items()))
 
 
@@ -230,11 +230,11 @@ def _below(arrays: dict[str, np.ndarray], prefix: str) -> list[tuple[str, np.nda
     return [(name.removeprefix(prefix), value) for name, value in arrays.items() if name.startswith(prefix)]
 
 
-def _add(path: Path, known: dict[str, np.ndarray], tensors: dict[str, Tensor]) -> None:
+def _add(path: Path, arrays: dict[str, np.ndarray], tensors: dict[str, Tensor]) -> None:
     """The arrays of a file as they were, and what is new."""
     narrow = [name for name, t in tensors.items() if t.dtype != torch.float64]
     assert not narrow, narrow
-    before = {name: value for name, value in known.items() if name not in tensors}
+    before = {name: value for name, value in arrays.items() if name not in tensors}
     np.savez_compressed(path, **before, **{name: t.numpy() for name, t in tensors.items()})
     print(path, f"{path.stat().st_size / 1e3:.0f} kB")
 

@@ -46,15 +46,15 @@ def main() -> None:
 def compare(folder: str, n: int, draws: int, dotted: dict[str, str]) -> None:
     """A line a way: means over pictures in nats, as `HeldOut` names them, with the standard error of the first."""
     loaded = hvae.load(folder)
-    brought = images(loaded, "test", dotted, sys.maxsize, {}, "restore")
-    x = without_chance(brought.some(range(0, len(brought.split), len(brought.split) // n)[:n])).batch(range(n)).x
-    seen = torch.ones_like(x, dtype=torch.bool)
-    seen[:, :, x.shape[2] // 2 :] = False
+    inputs = images(loaded, "test", dotted, sys.maxsize, {}, "restore")
+    x = without_chance(inputs.some(range(0, len(inputs.split), len(inputs.split) // n)[:n])).batch(range(n)).x
+    mask = torch.ones_like(x, dtype=torch.bool)
+    mask[:, :, x.shape[2] // 2 :] = False
     titles = f"{'values':>16} {'predicted':>9} {'weighted':>9} {'difference':>10} {'log p(seen)':>11}"
     print(f"{'way':22} {titles} {'passes':>7} {'seconds':>7}")
     for name, way in WAYS.items():
         start = time.process_time()
-        score = held_out(loaded.model, x, seen, way, draws=draws)
+        score = held_out(loaded.model, x, mask, way, draws=draws)
         spent = time.process_time() - start
         error = score.values.std() / n**0.5
         numbers = (
@@ -69,7 +69,7 @@ def cost() -> None:
     torch.manual_seed(0)
     model = hvae.build(LadderConfig(groups=(0, 2, 2, 1), width=16, likelihood="dmol"), shape=(3, 64, 64), bits=8).eval()
     x = torch.randint(0, 256, (64, 3, 64, 64)).float() / 255
-    seen = torch.rand_like(x[:, :1]).expand_as(x) < 0.5
+    mask = torch.rand_like(x[:, :1]).expand_as(x) < 0.5
     way = Refine(steps=50)
 
     def passed() -> None:
@@ -82,7 +82,7 @@ def cost() -> None:
 
     def restored() -> None:
         with still(model, 0):
-            list(way.walks(model, Seen(x, seen), {}, 8))
+            list(way.walks(model, Seen(x, mask), {}, 8))
 
     forward, step = quickest(passed, 5), quickest(trained, 3)
     spent = quickest(restored, 1)

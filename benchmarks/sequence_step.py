@@ -95,9 +95,9 @@ def main() -> None:
         adam = torch.optim.Adam(model.parameters(), lr=1e-5)
         times: dict[Loss, list[float]] = {by_walk: [], by_hand: []}
         for _ in range(args.rounds + 1):
-            for loss, found in times.items():
-                found.append(seconds(loss, model, x, adam))
-        walk, hand = (statistics.median(found[1:]) for found in times.values())
+            for loss, result in times.items():
+                result.append(seconds(loss, model, x, adam))
+        walk, hand = (statistics.median(result[1:]) for result in times.values())
         print(f"{steps:>6} {walk:>8.3f} s {hand:>8.3f} s {walk / hand:>6.3f} {1e6 * walk / steps:>11.0f} us")
 
 

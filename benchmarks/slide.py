@@ -72,9 +72,9 @@ def measure(run: Path, out: Path, side: int) -> dict[str, float]:
     seconds, memory = hvae("score", run, "--data", out / f"slide-{side}.npy", "--tile", "-o", maps, "--normal", "500")
     anomaly = np.load(maps / "x1-anomaly.npy", mmap_mode="r")
     limit = np.quantile(anomaly[::7, ::7], 0.999)
-    seen = sum(bool(anomaly[i : i + SPOT, j : j + SPOT].max() > limit) for i, j in corners)
+    hits = sum(bool(anomaly[i : i + SPOT, j : j + SPOT].max() > limit) for i, j in corners)
     tiles = json.loads((maps / "scores.json").read_text())["magnifications"][0]["tiles"]
-    return {"side": side, "tiles": tiles, "seconds": round(seconds, 1), "memory_mb": memory // 10**6, "spots": seen}
+    return {"side": side, "tiles": tiles, "seconds": round(seconds, 1), "memory_mb": memory // 10**6, "spots": hits}
 
 
 def main() -> None:

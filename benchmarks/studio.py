@@ -36,9 +36,9 @@ def main() -> None:
     words.add_argument("--rounds", type=int, default=40)
     args = words.parse_args()
     torch.set_num_threads(1)
-    shown = Shown(0, args.run)
-    model, names, ours = shown.opened.model, shown.opened.grid.names, Pass(8760)
-    studio = Studio([shown])
+    subject = Shown(0, args.run)
+    model, names, ours = subject.opened.model, subject.opened.grid.names, Pass(8760)
+    studio = Studio([subject])
     studio.desk.beside()
     client = TestClient(studio.app(ours), base_url="http://127.0.0.1:8760")
     client.get(f"/enter?token={ours.token}")
@@ -52,7 +52,7 @@ def main() -> None:
         return json.dumps({"seeds": seeds, "temperature": dict.fromkeys(names, 0.8), "each": each}).encode()
 
     def draw(each: bool) -> None:
-        VIEWS["draw"].answer(shown, read(VIEWS["draw"].asked, plain_json(question(each)))).pack()
+        VIEWS["draw"].answer(subject, read(VIEWS["draw"].asked, plain_json(question(each)))).pack()
 
     def request(each: bool) -> None:
         answer = client.post("/api/draw", content=question(each), headers={"content-type": "application/json"})
@@ -72,9 +72,9 @@ def main() -> None:
                 times.setdefault(f"{name}: {what}", []).extend([value] * (number >= 5))
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name in rows:
-        walked, drawn, whole = (medians[f"{name}: {what}"] for what in ("walk", "draw", "request"))
-        print(f"{name:<11} walk {walked:6.1f} ms   draw {drawn:6.1f} ms   request {whole:6.1f} ms   ", end="")
-        print(f"draw / walk {drawn / walked:.2f}")
+        walked, draws, whole = (medians[f"{name}: {what}"] for what in ("walk", "draw", "request"))
+        print(f"{name:<11} walk {walked:6.1f} ms   draw {draws:6.1f} ms   request {whole:6.1f} ms   ", end="")
+        print(f"draw / walk {draws / walked:.2f}")
 
 
 def spent(work: Callable[[], None], clock: Callable[[], float]) -> float:

@@ -68,11 +68,11 @@ def _wait(device: torch.device | None) -> None:
 
 def taken(sides: Mapping[str, Side], words: Mapping[str, int]) -> dict[tuple[str, str], list[float]]:
     """What each side answers to each word, as often as is said, in turns, and once before without counting."""
-    found: dict[tuple[str, str], list[float]] = {}
+    seconds: dict[tuple[str, str], list[float]] = {}
     for word, rounds in words.items():
         for side in sides.values():
             side.ask(word)
         for _ in range(rounds):
             for name, side in sides.items():
-                found.setdefault((word, name), []).append(side.ask(word))
-    return found
+                seconds.setdefault((word, name), []).append(side.ask(word))
+    return seconds

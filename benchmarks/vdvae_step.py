@@ -108,20 +108,20 @@ class Official:
         self.x, self.target = (u8.float() + config.shift) * config.scale, u8.float() / 127.5 - 1
 
     def loss(self) -> float:
-        drawn, self.code.draw_gaussian_diag_samples = self.code.draw_gaussian_diag_samples, lambda mean, _: mean
+        original, self.code.draw_gaussian_diag_samples = self.code.draw_gaussian_diag_samples, lambda mean, _: mean
         with torch.no_grad():
-            found: float = self.model.forward(self.x, self.target)["elbo"].item()
-        self.code.draw_gaussian_diag_samples = drawn
-        return found
+            loss: float = self.model.forward(self.x, self.target)["elbo"].item()
+        self.code.draw_gaussian_diag_samples = original
+        return loss
 
     def step(self) -> None:
         self.model.zero_grad()
         self.model.forward(self.x, self.target)["elbo"].backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimiser.step()
-        for new, kept in zip(self.model.parameters(), self.ema.parameters(), strict=True):
-            kept.data.mul_(EMA)
-            kept.data.add_(new.data * (1 - EMA))
+        for new, average in zip(self.model.parameters(), self.ema.parameters(), strict=True):
+            average.data.mul_(EMA)
+            average.data.add_(new.data * (1 - EMA))
 
     @torch.no_grad()
     def evaluate(self) -> None:
@@ -137,15 +137,15 @@ def sides(args: argparse.Namespace) -> dict[str, Ours | Official]:
     config = replace(SIZES[args.size], checkpoint=args.recompute, likelihood="dmol")
     side = config.resolutions[0]
     u8 = torch.randint(0, 256, (args.batch, side, side, 3)).to(args.device)
-    wanted = args.side or ("both" if args.official else "ours")
-    made: dict[str, Ours | Official] = {}
-    if wanted != "official":
-        made["ours"] = Ours(config, u8, args.bf16)
-    if wanted != "ours":
-        made["official"] = Official(args.official, config, u8)
-    if len(made) == 2:
-        _agree(made["ours"], made["official"], config)
-    return made
+    names = args.side or ("both" if args.official else "ours")
+    workers: dict[str, Ours | Official] = {}
+    if names != "official":
+        workers["ours"] = Ours(config, u8, args.bf16)
+    if names != "ours":
+        workers["official"] = Official(args.official, config, u8)
+    if len(workers) == 2:
+        _agree(workers["ours"], workers["official"], config)
+    return workers
 
 
 def _agree(ours: Any, official: Any, config: VDVAEConfig) -> None:
@@ -198,11 +198,11 @@ def answer(args: argparse.Namespace) -> None:
     serve({**{kind: timed(getattr(side, kind), args.device) for kind in KINDS}, "peak": meter.peak})
 
 
-def report(kind: str, found: dict[str, float], unit: str) -> None:
+def report(kind: str, numbers: dict[str, float], unit: str) -> None:
     """One line: ours, and where there is another side, it and the ratio."""
-    line = f"{kind:17s} ours {found['ours']:8.3f} {unit}"
-    if "official" in found:
-        line += f"   official {found['official']:8.3f} {unit}   ratio {found['official'] / found['ours']:.2f}"
+    line = f"{kind:17s} ours {numbers['ours']:8.3f} {unit}"
+    if "official" in numbers:
+        line += f"   official {numbers['official']:8.3f} {unit}   ratio {numbers['official'] / numbers['ours']:.2f}"
     print(line)
 
 

@@ -33,14 +33,14 @@ def main() -> None:
     model, data = hvae.load(args.run).model, load(DataConfig(name=args.data, root=args.root))
     some = torch.Generator().manual_seed(0)
     pick = torch.randperm(len(data.train), generator=some)[: args.train]
-    shown = torch.randperm(len(data.test), generator=some)[: args.pictures]
+    indices = torch.randperm(len(data.test), generator=some)[: args.pictures]
     train, test = data.train.fixed(0), data.test
     everything = torch.arange(len(test))
     classify = train_classifier(train.pictures(pick), train.labels[pick], test.pictures(everything), test.labels)
-    x = test.pictures(shown)
-    held = top_held(model, x, count=args.held, seed=0)
+    x = test.pictures(indices)
+    top = top_held(model, x, count=args.held, seed=0)
     mirror = top_swapped(model, x, count=args.held, seed=0)
-    result = coarse_to_fine(classify, held, mirror)
+    result = coarse_to_fine(classify, top, mirror)
     print(json.dumps({"classifier": classify.describe(), "held": args.held, **result.to_dict()}, indent=2))
 
 

@@ -82,7 +82,7 @@ def order(name: str, trace: hvae.Trace) -> str:
         for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(keys)], strict=True), 1)
         if keys[start] == name
     }
-    return ", ".join(f"visit {number}: {' and '.join(known)}" for number, known in sides.items())
+    return ", ".join(f"visit {number}: {' and '.join(both)}" for number, both in sides.items())
 
 
 def label(name: str, trace: hvae.Trace) -> str:

@@ -35,42 +35,42 @@ def main() -> None:
     args = parser.parse_args()
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    found = {Path(run).name: measured(Path(run)) for run in args.runs}
-    (out / "factors.md").write_text(table(found))
-    (out / "factors.png").write_bytes(drawn(found))
-    print(table(found), end="")
+    results = {Path(run).name: measured(Path(run)) for run in args.runs}
+    (out / "factors.md").write_text(table(results))
+    (out / "factors.png").write_bytes(drawn(results))
+    print(table(results), end="")
 
 
 def measured(run: Path) -> dict[str, Any]:
     """What an evaluation has found of the factors.  Raises HvaeError when none has."""
     path = run / "evaluation.json"
-    found = json.loads(path.read_text()) if path.is_file() else {}
-    if not found.get("disentanglement"):
+    record = json.loads(path.read_text()) if path.is_file() else {}
+    if not record.get("disentanglement"):
         raise HvaeError(f"{run} has no disentanglement; run: hvae evaluate {run} --evaluate.measures disentanglement")
-    result: dict[str, Any] = found["disentanglement"]
+    result: dict[str, Any] = record["disentanglement"]
     return result
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
+def table(results: dict[str, dict[str, Any]]) -> str:
     """One row a level, the top level of each run first."""
-    names = list(dict.fromkeys(name for result in found.values() for name in result["factors"]))
+    names = list(dict.fromkeys(name for result in results.values() for name in result["factors"]))
     rows = [["run", "level", *names, "MIG", "DCI d", "SAP", "FactorVAE"]]
-    for run, result in found.items():
+    for run, result in results.items():
         for level, one in result["levels"].items():
-            told = [f"{one['carries'].get(name, 0):.0%}" for name in names]
+            cells = [f"{one['carries'].get(name, 0):.0%}" for name in names]
             scores = [f"{one[key]:.2f}" for key in ("mig", "dci_disentanglement", "sap", "factor_vae")]
-            rows.append([run, level, *told, *scores])
+            rows.append([run, level, *cells, *scores])
     rows.insert(1, ["---"] * len(rows[0]))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def drawn(found: dict[str, dict[str, Any]]) -> bytes:
+def drawn(results: dict[str, dict[str, Any]]) -> bytes:
     """A heat map for each run, as a PNG."""
     with matplotlib.rc_context({**LIGHT.style(), "axes.grid": False}):
-        heights = [len(result["levels"]) for result in found.values()]
-        figure = Figure((7.6, 0.9 * len(found) + 0.5 * sum(heights)), layout="constrained")
-        axes = figure.subplots(len(found), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for place, (run, result) in zip(axes, found.items(), strict=True):
+        heights = [len(result["levels"]) for result in results.values()]
+        figure = Figure((7.6, 0.9 * len(results) + 0.5 * sum(heights)), layout="constrained")
+        axes = figure.subplots(len(results), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for place, (run, result) in zip(axes, results.items(), strict=True):
             heat(place, run, result)
         out = io.BytesIO()
         FigureCanvasAgg(figure).print_png(out)

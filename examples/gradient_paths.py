@@ -34,8 +34,8 @@ def main() -> None:
     print(f"{'model':28} {'level':6} {'from the data':>14} {'from the rates':>14}")
     for name in args.runs:
         model, data = subject(name, args.root)
-        for level, (asked, charged) in signals(model, data.test.batch(range(args.data)), args.draws).items():
-            print(f"{Path(name).name:28} {level:6} {asked:14.5f} {charged:14.5f}", flush=True)
+        for level, (own, charged) in signals(model, data.test.batch(range(args.data)), args.draws).items():
+            print(f"{Path(name).name:28} {level:6} {own:14.5f} {charged:14.5f}", flush=True)
 
 
 def subject(name: str, root: str) -> tuple[Model, Data]:

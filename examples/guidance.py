@@ -36,14 +36,14 @@ def main() -> None:
     images, labels, others, other_labels = *whole(train), *whole(test)
     judge = train_classifier(images, labels, others, other_labels, kind="conv")
     classes = run.model.conditions["label"].classes
-    asked = torch.arange(classes).repeat_interleave(args.each)
-    print(f"{len(asked):,} samples a row, pixels drawn; judge: {judge.describe()}")
+    y = torch.arange(classes).repeat_interleave(args.each)
+    print(f"{len(y):,} samples a row, pixels drawn; judge: {judge.describe()}")
     rows = []
     for weight in map(float, args.weights.split(",")):
-        drawn = sample_pixels(run.model, len(asked), context={"label": asked}, guidance=weight, seed=0)
-        judged = judge(drawn).clamp(max=classes - 1)
-        told = information(asked, judged, classes)
-        print(f"guidance {weight:<4g} judged right {float((judged == asked).double().mean()):.1%}, I {told:.3f} nats")
+        samples = sample_pixels(run.model, len(y), context={"label": y}, guidance=weight, seed=0)
+        judged = judge(samples).clamp(max=classes - 1)
+        nats = information(y, judged, classes)
+        print(f"guidance {weight:<4g} judged right {float((judged == y).double().mean()):.1%}, I {nats:.3f} nats")
         rows.append(sample(run.model, classes, context={"label": torch.arange(classes)}, guidance=weight, seed=1))
     with open(args.out, "wb") as file:
         file.write(grid(torch.stack(rows), rows=[f"w = {weight}" for weight in args.weights.split(",")]))

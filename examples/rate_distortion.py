@@ -72,10 +72,10 @@ def by_levels(codec: LossyCodec, pictures: Sequence[Picture]) -> list[dict[str, 
     """One row for each number of levels: a file of its own, decoded."""
     rows = []
     for keep in range(1, len(codec.levels) + 1):
-        made = codec.compress(pictures, keep, verify=False)
-        shown = codec.decompress(opened(made.content))
-        payload = sum(cost.bytes for cost in made.levels)
-        rows.append(row("hvae", keep, pictures, shown, len(made.content), payload))
+        compressed = codec.compress(pictures, keep, verify=False)
+        decoded = codec.decompress(opened(compressed.content))
+        payload = sum(cost.bytes for cost in compressed.levels)
+        rows.append(row("hvae", keep, pictures, decoded, len(compressed.content), payload))
     return rows
 
 
@@ -111,9 +111,9 @@ def header(file: bytes, kind: str) -> int:
 
 
 def row(
-    codec: str, setting: int, pictures: Sequence[Picture], shown: Sequence[Picture], size: int, payload: int
+    codec: str, setting: int, pictures: Sequence[Picture], decoded: Sequence[Picture], size: int, payload: int
 ) -> dict[str, Any]:
-    pairs = [(p.levels, s.levels) for p, s in zip(pictures, shown, strict=True)]
+    pairs = [(p.levels, s.levels) for p, s in zip(pictures, decoded, strict=True)]
     alike = [ms_ssim(*(torch.from_numpy(side.copy())[None].double() / 255 for side in pair)) for pair in pairs]
     return {
         "codec": codec,

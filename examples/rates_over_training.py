@@ -46,11 +46,11 @@ def levels(rows: Rows) -> list[str]:
 
 
 def table(rows: Rows, count: int) -> str:
-    chosen = rows if len(rows) <= count else [rows[(len(rows) - 1) * i // (count - 1)] for i in range(count)]
+    some = rows if len(rows) <= count else [rows[(len(rows) - 1) * i // (count - 1)] for i in range(count)]
     head = f"{'step':>8} {'-ELBO':>8}" + "".join(f"{column.removeprefix(RATE):>8}" for column in levels(rows))
     lines = [
         f"{row['step']:>8} {-float(row['valid/elbo']):8.2f}" + "".join(f"{float(row[c]):8.2f}" for c in levels(rows))
-        for row in chosen
+        for row in some
     ]
     return "\n".join([head, *lines])
 

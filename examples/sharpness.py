@@ -44,10 +44,10 @@ def main() -> None:
     data = load(DataConfig(name=args.data, root=args.root))
     train, test = data.train.fixed(0), data.test
     pick = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:10_000]
-    shown = torch.arange(len(test))
-    judge = train_classifier(train.pictures(pick), train.labels[pick], test.pictures(shown), test.labels)
+    indices = torch.arange(len(test))
+    judge = train_classifier(train.pictures(pick), train.labels[pick], test.pictures(indices), test.labels)
     features = classifier_features(judge)
-    real, others = (test.pictures(shown[args.n * i : args.n * (i + 1)]) for i in range(2))
+    real, others = (test.pictures(indices[args.n * i : args.n * (i + 1)]) for i in range(2))
     print(f"judge: {judge.describe()}")
     print(f"{'run':20} {'t':>4} " + " ".join(f"{name:>9}" for name in NAMES))
     print(row("test images", 1.0, described(judge, real, others, others, features)))
@@ -55,8 +55,8 @@ def main() -> None:
         model = hvae.load(run).model
         for t in args.temperatures:
             means = hvae.sample(model, args.n, temperature=t, seed=0)
-            drawn = sample_pixels(model, args.n, temperature=t, seed=0)
-            print(row(run, t, described(judge, real, means, drawn, features)), flush=True)
+            samples = sample_pixels(model, args.n, temperature=t, seed=0)
+            print(row(run, t, described(judge, real, means, samples, features)), flush=True)
 
 
 NAMES = ("grey", "edges", "sure", "classes", "precision", "recall", "density", "coverage")
@@ -66,11 +66,11 @@ def row(name: str, t: float, numbers: tuple[float, ...]) -> str:
     return f"{name[-20:]:20} {t:4.1f} " + " ".join(f"{number:9.3f}" for number in numbers)
 
 
-def described(judge: Classifier, real: Tensor, means: Tensor, drawn: Tensor, features: Extractor) -> tuple[float, ...]:
+def described(judge: Classifier, real: Tensor, means: Tensor, some: Tensor, features: Extractor) -> tuple[float, ...]:
     """The numbers of `NAMES`, of the means and of the drawn pictures of the same latents, each (N, C, H, W)."""
     probabilities = judge.probabilities(means)
     shares = probabilities.argmax(1).bincount(minlength=probabilities.shape[1]).double() / len(means)
-    a, b = features_of(features, [real]), features_of(features, [drawn])
+    a, b = features_of(features, [real]), features_of(features, [some])
     judged = float(probabilities.amax(1).mean()), float(torch.special.entr(shares).sum().exp())
     return grey(means), edges(means), *judged, *precision_recall(a, b), *density_coverage(a, b)
 

@@ -24,8 +24,8 @@ def _seed() -> None:
 
 @pytest.fixture(scope="session")
 def data_root(request: pytest.FixtureRequest) -> Path:
-    given = request.config.getoption("--data-root")
-    root = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
+    folder = request.config.getoption("--data-root")
+    root = Path(folder) if folder else Path(__file__).parents[2] / "shared" / "data"
     if not root.is_dir():
         pytest.skip(f"needs real data: no folder {root} (give one with --data-root)")
     return root

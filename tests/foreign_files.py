@@ -25,9 +25,9 @@ class Calls:
 def archive(path: Path, pickled: bytes, *, more: dict[str, bytes] | None = None, packed: bool = False) -> Path:
     """A zip file as torch.save lays it out; `packed` compresses it, which torch.save never does."""
     kind = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-    with zipfile.ZipFile(path, "w", kind) as made:
+    with zipfile.ZipFile(path, "w", kind) as file:
         for name, content in {"data.pkl": pickled, "version": b"3\n", **(more or {})}.items():
-            made.writestr(f"archive/{name}", content)
+            file.writestr(f"archive/{name}", content)
     return path
 
 

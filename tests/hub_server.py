@@ -103,8 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/api/validate-yaml":
             return self._answer(200, {"errors": [], "warnings": []})
         if path == "/api/repos/create":
-            asked = json.loads(content)
-            name = f"{asked.get('organization') or 'me'}/{asked['name']}"
+            question = json.loads(content)
+            name = f"{question.get('organization') or 'me'}/{question['name']}"
             self.hub.repositories.setdefault(name, {})
             return self._answer(200, {"url": f"{self.hub.address}/{name}"})
         if "/preupload/" in path:

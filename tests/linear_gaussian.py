@@ -56,10 +56,10 @@ class LinearGaussian(Model):
 
     def variances(self) -> dict[str, Tensor]:
         """The marginal variance of each latent, (D,)."""
-        found = {self.names[-1]: torch.ones_like(self.width)}
+        variances = {self.names[-1]: torch.ones_like(self.width)}
         for name, above in reversed(list(pairwise(self.names))):
-            found[name] = self.gain[name] ** 2 * found[above] + T**2
-        return found
+            variances[name] = self.gain[name] ** 2 * variances[above] + T**2
+        return variances
 
     def log_evidence(self, x: Tensor) -> Tensor:
         """log p(x), exactly, (B,)."""
@@ -132,7 +132,7 @@ class BottomUpGaussian(LinearGaussian):
         return self.off(name, fuse(marginal, gain, noise, below))
 
 
-def fuse(prior: Normal, gain: Tensor, variance: Tensor | float, seen: Tensor) -> Normal:
+def fuse(prior: Normal, gain: Tensor, variance: Tensor | float, data: Tensor) -> Normal:
     """The posterior of z under a Gaussian prior, having seen gain z + noise of a variance."""
     precision = prior.scale**-2 + gain**2 / variance
-    return Normal((prior.loc * prior.scale**-2 + gain * seen / variance) / precision, precision**-0.5)
+    return Normal((prior.loc * prior.scale**-2 + gain * data / variance) / precision, precision**-0.5)

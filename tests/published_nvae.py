@@ -40,9 +40,9 @@ class Precision:
     largest: float
     every: int
 
-    def close(self, found: Tensor, expected: Tensor) -> None:
+    def close(self, value: Tensor, expected: Tensor) -> None:
         """Types are compared too, so that nothing can be narrowed at the end unseen."""
-        torch.testing.assert_close(found, expected, rtol=self.rtol, atol=self.largest * float(expected.abs().max()))
+        torch.testing.assert_close(value, expected, rtol=self.rtol, atol=self.largest * float(expected.abs().max()))
 
     def thin(self, raw: Tensor) -> Tensor:
         """The recorded pixels of raw likelihood numbers."""
@@ -61,9 +61,9 @@ class Case:
         self.args: dict[str, Any] = {}
         self.numbers: dict[str, Tensor] = {}
         for file in (f"{name}.npz", f"{name}_train.npz"):
-            with np.load(folder / file) as found:
-                self.args |= json.loads(str(found["args"]))
-                self.numbers |= {key: torch.from_numpy(found[key]) for key in found.files if key != "args"}
+            with np.load(folder / file) as arrays:
+                self.args |= json.loads(str(arrays["args"]))
+                self.numbers |= {key: torch.from_numpy(arrays[key]) for key in arrays.files if key != "args"}
         self.state = self.below("param/")
         self.noise = list(self.below("noise/").values())
 

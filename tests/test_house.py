@@ -177,7 +177,16 @@ PUBLIC = {("sample", "given"), ("traverse", "held"), ("held_out", "seen")}
 """Parameters of functions that a user calls with them by name."""
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+ROOT = PACKAGE.parents[1]
+NAMED = [
+    *FILES,
+    *(path for folder in ("examples", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))),
+    *(path for path in sorted((ROOT / "tests").rglob("*.py")) if not path.name.startswith("test_")),
+]
+"""The package, the programs beside it, and the helpers of the tests."""
+
+
+@pytest.mark.parametrize("path", NAMED, ids=lambda p: str(p.relative_to(ROOT)))
 def test_values_are_named_for_what_they_are(path: Path) -> None:
     # Of functions: fields of records are what a user knows already.
     functions = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))

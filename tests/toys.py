@@ -164,11 +164,11 @@ class StateSpace(Model):
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         """What x_t and all that follow say of z_t: a precision, and it times a mean, (B, K, D) each."""
-        seen = datum.x.reshape(datum.x.shape[0], self.steps, -1) @ self.basis * self.width / S**2
-        precision, mean = torch.zeros_like(self.width), torch.zeros_like(seen[:, 0])
+        projections = datum.x.reshape(datum.x.shape[0], self.steps, -1) @ self.basis * self.width / S**2
+        precision, mean = torch.zeros_like(self.width), torch.zeros_like(projections[:, 0])
         precisions, means = [], []
         for t in reversed(range(self.steps)):
-            precision, mean = precision + self.width**2 / S**2, mean + seen[:, t]
+            precision, mean = precision + self.width**2 / S**2, mean + projections[:, t]
             precisions, means = [precision, *precisions], [mean, *means]
             through = self.gain / (1 + T**2 * precision)
             precision, mean = self.gain * through * precision, through * mean

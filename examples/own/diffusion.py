@@ -31,8 +31,8 @@ class Diffusion(Model):
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         x, like = evidence.feature("x"), self.snr.new_zeros(evidence.n, self.pixels)
-        chosen = visit(Site("t", Steps(like, self.levels), auxiliary=True))  # (n, K)
-        z0 = self.chain(visit, x, like) if chosen.shape[1] == self.levels else self.thinned(visit, x, like, chosen)
+        levels = visit(Site("t", Steps(like, self.levels), auxiliary=True))  # (n, K)
+        z0 = self.chain(visit, x, like) if levels.shape[1] == self.levels else self.thinned(visit, x, like, levels)
         # Bayes for x = -1 or 1: log p(z0 | x = 1) - log p(z0 | x = -1) = 2 a z0 / s^2.
         logits = 2 * (self.snr[0] * (1 + self.snr[0])).sqrt() * z0
         return visit(evidence.site(Bernoulli(logits.unflatten(1, self.shape))))
@@ -45,13 +45,13 @@ class Diffusion(Model):
             z = visit(self.site(z, x, torch.full_like(top, t), step=t))
         return z
 
-    def thinned(self, visit: Visit, x: Tensor | None, like: Tensor, chosen: Tensor) -> Tensor:
+    def thinned(self, visit: Visit, x: Tensor | None, like: Tensor, levels: Tensor) -> Tensor:
         """Some levels, each below a z_t that is drawn from q(z_t | x) at once; z_0 at the end."""
         if x is None:
             raise HvaeError("levels that are drawn from one another cannot be left out: thin() needs data")
-        top, weight = torch.full((len(x),), self.levels, device=like.device), self.levels / chosen.shape[1]
+        top, weight = torch.full((len(x),), self.levels, device=like.device), self.levels / levels.shape[1]
         visit(Site("zT", standard_normal(like, (self.pixels,)), self.noised(x, top)))
-        for k, t in enumerate(chosen.unbind(1)):
+        for k, t in enumerate(levels.unbind(1)):
             above = self.noised(x, t + 1)
             z = visit(Site("above", above, above, step=k, auxiliary=True))
             visit(self.site(z, x, t, step=k, weight=weight))
@@ -71,9 +71,9 @@ class Diffusion(Model):
     def below(self, z: Tensor, x: Tensor, t: Tensor) -> Normal:
         """q(z_t | z_{t+1} = z, x): a product of two Gaussians."""
         near, far = self.snr[t][:, None], self.snr[t + 1][:, None]
-        kept = ((far / (1 + far)) / (near / (1 + near))).sqrt()  # z_{t+1} = kept z_t + noise
-        noise, own = 1 / (1 + far) - kept**2 / (1 + near), 1 / (1 + near)
-        loc = kept * own * (1 + far) * z + (near / (1 + near)).sqrt() * noise * (1 + far) * x
+        ratio = ((far / (1 + far)) / (near / (1 + near))).sqrt()  # z_{t+1} = ratio z_t + noise
+        noise, own = 1 / (1 + far) - ratio**2 / (1 + near), 1 / (1 + near)
+        loc = ratio * own * (1 + far) * z + (near / (1 + near)).sqrt() * noise * (1 + far) * x
         return Normal(loc, (noise * own * (1 + far)).sqrt().expand_as(x))
 
 

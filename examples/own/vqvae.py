@@ -23,8 +23,8 @@ class Codes(Distribution):
 
     density = False
 
-    def __init__(self, book: Tensor, like: Tensor, chosen: Tensor | None = None, loss: Tensor | None = None) -> None:
-        self.book, self.like, self.chosen, self.loss = book, like, chosen, loss  # like (B, P, D)
+    def __init__(self, book: Tensor, like: Tensor, index: Tensor | None = None, loss: Tensor | None = None) -> None:
+        self.book, self.like, self.chosen, self.loss = book, like, index, loss  # like (B, P, D)
 
     def sample(self) -> Tensor:
         if self.chosen is not None:

@@ -39,8 +39,8 @@ class Said(NamedTuple):
     @property
     def json(self) -> dict[str, Any]:
         """Standard output as the one JSON object it has to be."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        record: dict[str, Any] = json.loads(self.out)
+        return record
 
 
 def hvae(*words: object) -> Said:

@@ -30,27 +30,27 @@ def resealed(content: bytes) -> bytes:
 
 def mutations(content: bytes, count: int) -> list[bytes]:
     """Each one byte changed, or a cut anywhere."""
-    rng, found = np.random.default_rng(1), []
+    rng, forgeries = np.random.default_rng(1), []
     for at, by in zip(rng.integers(0, len(content), count), rng.integers(1, 256, count), strict=True):
         changed = bytearray(content)
         changed[at] ^= int(by)
-        found.append(content[:at] if by < 32 else bytes(changed))
-    return found
+        forgeries.append(content[:at] if by < 32 else bytes(changed))
+    return forgeries
 
 
 @cache
 def contents() -> dict[str, tuple[bytes, Callable[[bytes], list[Picture]], int]]:
     """Files, how they are read, and the bits of their pictures: by a model, without one, and with loss."""
-    rng, found = np.random.default_rng(2), {}
+    rng, files = np.random.default_rng(2), {}
     colour, binary, lossy = tiny("colour"), tiny(), tiny_lossy.codec()
     for kind, codec, mode, planes in (("colour", colour, "RGBA;16", 5), ("binary", binary, "LA", 1)):
         pictures = drawings(12, (codec.shape[0], 8, 9))
         rest = rng.integers(0, 256, (planes, 8, 9), dtype=np.uint8)
         pictures.append(Picture("odd", pictures[0].levels, MODES.index(mode), rest))
-        found[kind] = (codec.compress(pictures).content, by(codec), codec.bits)
-    found["classic"] = (colour._classic(pictures := drawings(3, (3, 5, 6))), by(colour), 8)
-    found["lossy"] = (lossy.compress(tiny_lossy.waves(3, (16, 16))).content, by_levels(lossy), 8)
-    return found
+        files[kind] = (codec.compress(pictures).content, by(codec), codec.bits)
+    files["classic"] = (colour._classic(pictures := drawings(3, (3, 5, 6))), by(colour), 8)
+    files["lossy"] = (lossy.compress(tiny_lossy.waves(3, (16, 16))).content, by_levels(lossy), 8)
+    return files
 
 
 def by(codec: Codec) -> Callable[[bytes], list[Picture]]:
@@ -94,6 +94,6 @@ def mutation(rng: np.random.Generator, content: bytes) -> bytes:
         file = read(content)
         return write(changed(rng, file.header), [bytes(p) for p in file.payloads])
     size = struct.unpack_from("<I", content, 10)[0]
-    made, at = bytearray(content), 22 + int(rng.integers(size))
-    made[at] ^= int(rng.integers(1, 256))
-    return resealed(bytes(made))
+    copy, at = bytearray(content), 22 + int(rng.integers(size))
+    copy[at] ^= int(rng.integers(1, 256))
+    return resealed(bytes(copy))

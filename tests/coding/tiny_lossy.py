@@ -41,9 +41,9 @@ def waves(count: int, size: tuple[int, int], seed: int = 0) -> list[Picture]:
     """Smooth colours and a little noise, (3, *size) each."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: size[0], : size[1]] / 5
-    found = []
+    pictures = []
     for i in range(count):
         a, b, c, d = rng.normal(size=(4, 3, 1, 1))
         wave = 128 + 50 * np.sin(a * x + b * y + c) + 20 * d + rng.normal(size=(3, *size)) * 6
-        found.append(Picture(f"{i}", wave.round().clip(0, 255).astype(np.uint8), 3))
-    return found
+        pictures.append(Picture(f"{i}", wave.round().clip(0, 255).astype(np.uint8), 3))
+    return pictures

@@ -50,11 +50,11 @@ def png(size: tuple[int, int] = (5, 4)) -> bytes:
     return file.getvalue()
 
 
-def install(monkeypatch: pytest.MonkeyPatch, found: dict[str, Rows] | Exception) -> None:
+def install(monkeypatch: pytest.MonkeyPatch, rows: dict[str, Rows] | Exception) -> None:
     def load_dataset(_: str) -> dict[str, Rows]:
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if isinstance(rows, Exception):
+            raise rows
+        return rows
 
     fake = SimpleNamespace(load_dataset=load_dataset, Image=ImageColumn, ClassLabel=Labels)
     monkeypatch.setitem(sys.modules, "datasets", fake)
