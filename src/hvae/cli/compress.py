@@ -54,12 +54,14 @@ def parser() -> Parser:
     what += "the run's own data"
     command.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
     command.add_argument(
-        "-n", "--number", type=whole(1), metavar="N", help="of the run's own data, the first so many [all]"
+        "-n", "--number", type=whole(1), metavar="N", help="only the first N of the run's own data [all]"
     )
     command.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
     tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
     command.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
-    command.add_argument("--no-verify", dest="verify", action="store_false", help="leave that out: half the time")
+    command.add_argument(
+        "--no-verify", dest="verify", action="store_false", help="do not decode and compare: half the time"
+    )
     command.add_argument(
         "--verify", dest="verify", action="store_true", default=True, help="decode the file and compare (the default)"
     )

@@ -27,8 +27,8 @@ def parser() -> Parser:
     source += "hub:OWNER/NAME, a data set of the Hugging Face hub"
     command.add_argument("--data", required=True, metavar="X", help=source)
     command.add_argument("-o", "--out", required=True, metavar="FILE", help="the .npz file to write")
-    command.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="the first so many")
-    command.add_argument("--mode", action="store_true", help="the most probable latents, instead of drawing them")
+    command.add_argument("-n", "--number", type=whole(1), default=100, metavar="N", help="only the first N")
+    command.add_argument("--mode", action="store_true", help="the modes of the posteriors, instead of samples")
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
     add_context(command)
     return command

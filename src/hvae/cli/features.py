@@ -8,7 +8,7 @@ from hvae.cli.voice import Voice
 from hvae.cli.words import level_words, split_dotted
 
 ABOUT = (
-    "Write what levels of a model know of images as features for other models: one row an image, in an .npz file or a "
+    "Write the latents of images as features for other models: one row an image, in an .npz file or a "
     "Parquet table, written as they come. Posterior means by default; of latents that are maps, the mean over places, "
     "or all numbers side by side (flatten), or as they are (none). Labels are written beside them where they are known."
 )
@@ -32,7 +32,7 @@ def parser() -> Parser:
     draws = "0: means of the posteriors, the levels above at theirs; K: the mean of K joint draws"
     command.add_argument("--draws", type=whole(0, 10**6), default=0, metavar="K", help=draws)
     command.add_argument(
-        "-n", "--number", type=whole(0), default=0, metavar="N", help="the first so many images (0: all)"
+        "-n", "--number", type=whole(0), default=0, metavar="N", help="only the first N images (0: all)"
     )
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
     add_context(command)

@@ -11,9 +11,9 @@ from hvae.screen.text import for_screen
 
 ABOUT = (
     "Add levels on top of a trained ladder, lvae or vlae, and train it on new data into a new run folder. An added "
-    "level is exactly nothing at first: the old data keep their bound to the last bit until it fades in. Beside the "
-    "new data it sees as many samples of the old run, so that it does not forget. hvae evaluate OUT --on OLD NEW tells "
-    "what was forgotten."
+    "level has no effect at first: the old data keep their bound to the last bit until it fades in. Beside the new "
+    "data it is trained on as many samples of the old run, so that it does not forget. hvae evaluate OUT --on OLD NEW "
+    "measures what was forgotten."
 )
 EXAMPLES = (
     "hvae grow runs/digits-0-4 --data digits-5-9.npz --out runs/digits-0-9",
@@ -32,7 +32,7 @@ def parser() -> Parser:
     command.add_argument("--levels", type=whole(0, 100), default=1, metavar="L", help=levels)
     latent = "latent dimensions, or channels, of each [8]"
     command.add_argument("--latent", type=whole(1, 10**4), default=8, metavar="D", help=latent)
-    command.add_argument("--freeze", action="store_true", help="train what was added alone")
+    command.add_argument("--freeze", action="store_true", help="train the added levels alone")
     replays = "samples of the old run to train on beside the new data [as many as those]; 0: none"
     command.add_argument("--replays", type=whole(0, 10**7), metavar="N", help=replays)
     novel = "grow only where most new data are beyond the range of the run's validation data"

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from hvae.study.ways import Ways
 
 ABOUT = (
-    "Draw the way from one image to another through the latents of a model: a PNG sheet with one row a pair (the first "
-    "image and the second, the third and the fourth, ...) and the images themselves at both ends; or, with a name that "
-    "ends in .npy, the stations as numbers. Levels that do not go the way follow from those above them at each station."
+    "Draw the path from one image to another through the latents of a model: a PNG sheet with one row a pair (the "
+    "first image and the second, the third and the fourth, ...) and the images themselves at both ends; or, with a "
+    "name that ends in .npy, the points as numbers. Levels that are not interpolated follow from those above them at "
+    "each point."
 )
 EXAMPLES = (
     "hvae interpolate runs/digits --data test --out way.png",
@@ -38,16 +39,18 @@ def parser() -> Parser:
     pairs = "pairs of images: evenly over a split, or the first of your own"
     command.add_argument("--pairs", type=whole(1, 10**6), default=4, metavar="N", help=pairs)
     command.add_argument(
-        "--steps", type=whole(2, 10**6), default=8, metavar="T", help="stations of a way, the two ends included"
+        "--steps", type=whole(2, 10**6), default=8, metavar="T", help="points of a path, the two ends included"
     )
-    levels = "the levels that go the way, z3,z2 or z3 z2 [all of them]"
+    levels = "the levels that are interpolated, z3,z2 or z3 z2 [all of them]"
     command.add_argument("--levels", nargs="+", default=[], metavar="L", help=levels)
-    path = "linear, or spherical: for latents whose prior is a standard normal, no station is nearer to 0 than the ends"
+    path = "linear, or spherical: for latents whose prior is a standard normal, no point is nearer to 0 than the ends"
     command.add_argument("--path", default="linear", metavar="P", help=path)
-    temperature = "of the levels that do not go the way; by level: --temperature.z1 0.7 [0: the most probable values]"
+    temperature = (
+        "of the levels that are not interpolated; by level: --temperature.z1 0.7 [0: the most probable values]"
+    )
     command.add_argument("-t", "--temperature", default="", metavar="T", help=temperature)
     command.add_argument(
-        "--mode", action="store_true", help="the most probable latents of the ends, instead of drawing"
+        "--mode", action="store_true", help="the modes of the posteriors at the ends, instead of samples"
     )
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
     add_context(command)
@@ -65,7 +68,7 @@ def main(argv: list[str]) -> None:
     voice.answer(ways.to_dict())
     if not args.json:
         way = f"{args.path} at {', '.join(ways.levels)}"
-        voice.show(f"{args.pairs} pairs, {args.steps} stations each ({way}), in {args.out}")
+        voice.show(f"{args.pairs} pairs, {args.steps} points each ({way}), in {args.out}")
 
 
 def _drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Ways:

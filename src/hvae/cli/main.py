@@ -28,7 +28,7 @@ COMMANDS = {
     "restore": "fill, denoise, enlarge or colour pictures",
     "augment": "draw labelled pictures of each class for a classifier, and measure what they do for it",
     "grow": "add levels to a trained model and train it on new data, with samples of what it was",
-    "interpolate": "draw the way from one image to another through the latents",
+    "interpolate": "draw the path from one image to another through the latents",
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",
     "compare": "put the evaluations of several runs into one table and one page",

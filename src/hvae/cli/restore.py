@@ -40,7 +40,9 @@ def parser() -> Parser:
     mask = "what is hidden: a box x,y,w,h; a share of the pixels such as 0.3; or a picture, white where it is hidden"
     command.add_argument("--mask", default=None, metavar="M", help=mask)
     noise = "standard deviation of the noise, of data in [0, 1]: 0.1 or 25/255; own: the run has learnt from noisy "
-    noise += "pictures, and its likelihood is their noise (unasked where that is noise or noise-global); of superres "
+    noise += (
+        "pictures, and its likelihood is their noise (the default where that is noise or noise-global); of superres "
+    )
     noise += "and colour: how closely to meet it [0.01]"
     command.add_argument("--noise", default=None, metavar="S", help=noise)
     larger = "of superres: how many times as large"
@@ -60,10 +62,10 @@ def _add_work(command: Parser) -> None:
     command.add_argument("--draws", type=whole(1, 10**6), default=8, metavar="N", help="draws of each picture")
     steps = "gradient steps of refine [50; 0 under a noise of the run's own]"
     command.add_argument("--steps", type=whole(0, 10**6), default=None, metavar="T", help=steps)
-    sweeps = "of a chain of gibbs or metropolis, before its end is a draw"
+    sweeps = "sweeps of a gibbs or metropolis chain, whose last state is the draw"
     command.add_argument("--sweeps", type=whole(1, 10**6), default=20, metavar="T", help=sweeps)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")
-    command.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="the first so many images")
+    command.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="only the first N images")
 
 
 def main(argv: list[str]) -> None:

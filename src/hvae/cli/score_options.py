@@ -44,7 +44,7 @@ def parser() -> Parser:
     )
     normal = "training data that say what is usual, and validation data that set the threshold (at most)"
     command.add_argument("--normal", type=whole(1), default=1000, metavar="N", help=normal)
-    number = "only so many of them, at random (0: all)"
+    number = "only N of them, at random (0: all)"
     command.add_argument("-n", "--number", type=whole(0), default=0, metavar="N", help=number)
     _add_comparisons(command)
     command.add_argument(
@@ -67,8 +67,8 @@ def _add_comparisons(command: Parser) -> None:
     command.add_argument("--foreign", action="store_true", help=pair)
     other = "a run that was trained on X: also the other direction of the pair, the test data of RUN before RUN2"
     command.add_argument("--reverse", default="", metavar="RUN2", help=other)
-    dear = "also the likelihood regret after so many gradient steps of each image, as 100; dear: about STEPS times "
-    dear += "what the other scores cost, bounded by -n and --normal (0: not)"
+    dear = "also the likelihood regret, by STEPS gradient steps for each image, as 100; slow: about STEPS times the "
+    dear += "time of the other scores; -n and --normal bound it (0: none)"
     command.add_argument("--regret", type=whole(0, 10**6), default=0, metavar="STEPS", help=dear)
 
 

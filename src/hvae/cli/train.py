@@ -13,9 +13,9 @@ from hvae.screen.text import for_screen
 
 DEFAULT = "digits"
 ABOUT = (
-    "Train a model on images, measure it, and write a report with pictures. Everything lands in one folder: "
-    "config.yaml, model.safetensors, metrics.csv, evaluation.json, report.html. Any key of the configuration can be "
-    "given as an option; the keys below are those of the named preset or file."
+    "Train a model on images or sequences, measure it, and write a report with pictures. Everything lands in one "
+    "folder: config.yaml, model.safetensors, metrics.csv, evaluation.json, report.html. Any key of the configuration "
+    "can be given as an option; the keys below are those of the named preset or file."
 )
 EXAMPLES = (
     "hvae train digits",

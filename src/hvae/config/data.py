@@ -137,7 +137,7 @@ class DataConfig(Section):
     unit: Literal["line", "paragraph"] = "line"
     """Text: what a sequence is; each ends with a token of its own, which is scored too."""
     vocabulary: Annotated[int, Bound(least=0, most=10**6)] = 0
-    """Text: most words or pieces of the vocabulary, the commonest (0: 10,000); others become one token."""
+    """Text: the largest vocabulary, of the commonest words or pieces (0: 10,000); others become one token."""
 
     @property
     def is_sequential(self) -> bool:

@@ -102,7 +102,7 @@ class EvaluateConfig(Section):
     """Data scored at once."""
     rows: Count | None = None
     """Rows walked at once (a datum times its samples): bounds the memory, changes no result but the draws.  None: as
-    many as keep what is known of them within 1 GiB, 1024 at most."""
+    many as need at most 1 GiB, 1024 at most."""
     limit: DataOrAll = 0
     """Score only so many data, chosen at random but always the same (0: all)."""
     held: Repeats = 1

@@ -131,10 +131,10 @@ class ObjectiveConfig(Section):
     at: ClassVar[str] = "objective"
 
     kind: Kind = "elbo"
-    """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with quieter gradients,
-    without the score of q (stl is biased above one draw, dreg never; each draw costs two); fivo: of sequences, the
-    bound of a particle filter of `samples` particles (vrnn, srnn, dmm); m2: semi-supervised, the bound of images whose
-    class is unknown summed over all classes (model.condition.classifier)."""
+    """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with gradients of lower
+    variance, without the score of q (stl is biased above one draw, dreg never; a draw takes twice the time); fivo: of
+    sequences, the bound of a particle filter of `samples` particles (vrnn, srnn, dmm); m2: semi-supervised, the bound
+    of images whose class is unknown summed over all classes (model.condition.classifier)."""
     samples: Count = 1
     """Draws of the latents for each datum: averaged by elbo, weighed by iwae and fivo (2 or more), stl and dreg (1 or
     more; with 1 both are the elbo without the score of q)."""
@@ -146,10 +146,10 @@ class ObjectiveConfig(Section):
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
     keep: Fraction = 1.0
     """Share of its own past that a decoder of sequences is shown in training (word dropout; vrae): with less it has to
-    ask its latents."""
+    rely on its latents."""
     own: Fraction = 0.0
-    """Share of the steps in which a decoder of sequences hears its own draws in training, not the data (scheduled
-    sampling; vrae): it goes step by step then, and what is minimised is no bound."""
+    """Share of the steps in which a decoder of sequences is fed its own draws in training, not the data (scheduled
+    sampling; vrae): it then runs step by step, and what is minimised is no bound."""
     own_length: StepsOrShare = 0.5
     """Steps over which that share grows from 0, linearly, or a share of train.steps; 0: at once."""
     stft: NonNegative = 0.0

@@ -30,7 +30,7 @@ Logger = Literal["tensorboard", "wandb"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Section):
-    """How a model is fitted: every number that the course of a run depends on, and how it is watched.
+    """How a model is fitted: every number that the course of a run depends on, and how it is monitored.
 
     >>> TrainConfig(steps=0)
     Traceback (most recent call last):

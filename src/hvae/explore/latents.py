@@ -147,7 +147,7 @@ def interpolate(
     >>> interpolate(model, torch.zeros(3, 1, 4, 4), torch.ones(3, 1, 4, 4), 5, levels=["z2"], path=spherical).shape
     torch.Size([5, 3, 1, 4, 4])
     """
-    at_least(2, steps, "stations, the two ends")
+    at_least(2, steps, "points, the two ends")
     if len(a) != len(b):
         raise HvaeError(f"expected as many images at both ends, got {len(a)} and {len(b)}")
     names = frame.levels(model)

@@ -111,7 +111,7 @@ def draw_ways(
     inputs = _ends(where.run, data, where.overrides, pairs, entries(context))
     some, count = without_chance(inputs), pairs * steps
     first, second = (some.batch(range(end, 2 * pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
-    check_memory(4 * count * prod(where.run.model.shape), f"{count:,} stations", "ask for fewer --steps or --pairs")
+    check_memory(4 * count * prod(where.run.model.shape), f"{count:,} points", "ask for fewer --steps or --pairs")
     stations = course.between(where.model(), first, second, bars(progress))
     save(file, stations, (first.x, second.x))
     return Ways(
@@ -195,7 +195,7 @@ def division(
             raise HvaeError(f"--temperature.{name}: {name} goes the way and is not drawn; leave it out of --levels")
     temperatures = {name: t for name, t in every({REST: COLD, **by_level}, model).items() if name not in moved}
     if REST in by_level and not temperatures:
-        raise HvaeError("--temperature: all levels go the way and none is drawn; name fewer with --levels")
+        raise HvaeError("--temperature: all levels are interpolated and none is drawn; name fewer with --levels")
     return [name for name in names if name in moved], temperatures
 
 
