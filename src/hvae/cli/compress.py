@@ -59,9 +59,7 @@ def parser() -> Parser:
     command.add_argument("--quality", metavar="Q", help=lossy.QUALITY)
     tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
     command.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
-    command.add_argument(
-        "--no-verify", dest="verify", action="store_false", help="do not decode and compare: half the time"
-    )
+    command.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare: half the time")
     command.add_argument(
         "--verify", dest="verify", action="store_true", default=True, help="decode the file and compare (the default)"
     )
