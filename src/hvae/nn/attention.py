@@ -25,10 +25,10 @@ class Attention(nn.Module):
     () for one without an axis of its own.
     """
 
-    def __init__(self, width: int, norm: Norm = grouped, heads: tuple[int, ...] = ()) -> None:
+    def __init__(self, width: int, norm: Norm = grouped, heads: tuple[int, ...] = (), axes: int = 2) -> None:
         super().__init__()
-        self.heads = heads
-        self.norm, self.ask, self.out = norm(width), pointwise(width, 3 * width), pointwise(width, width, 0.0)
+        self.heads, self.norm = heads, norm(width)
+        self.ask, self.out = pointwise(width, 3 * width, axes=axes), pointwise(width, width, 0.0, axes)
 
     def forward(self, h: Tensor) -> Tensor:
         q, k, v = (self._split(t) for t in self.ask(self.norm(h)).flatten(2).transpose(1, 2).chunk(3, -1))
@@ -44,10 +44,10 @@ class Attention(nn.Module):
         return f"heads={self.heads}"
 
 
-def attention(width: int, heads: int) -> list[nn.Module]:
-    """Attention with so many heads, as layers to put at the end of others; none for 0.
+def attention(width: int, heads: int, axes: int = 2) -> list[nn.Module]:
+    """Attention with so many heads, as layers to put at the end of others; none for 0.  `axes` are those of a map.
 
     >>> len(attention(8, 2)), len(attention(8, 0))
     (1, 0)
     """
-    return [Attention(width, heads=(heads,))] if heads else []
+    return [Attention(width, heads=(heads,), axes=axes)] if heads else []

@@ -1,11 +1,15 @@
 """Convolutional networks over maps of any size and any number of channels.
 
-Shapes: `B` batch; `C` channels; `h w` space; a step down halves the space, rounding up, so that no size is special.
+Of one, two or three axes: signals (C, T), images (C, H, W), volumes and clips (C, D, H, W).
+
+Shapes: `B` batch; `C` channels; `h w` space, in one or three axes as in two; a step down halves the space, rounding up,
+so that no size is special.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,9 +27,16 @@ def halved(size: Sequence[int]) -> Shape:
     return tuple((s + 1) // 2 for s in size)
 
 
-def conv(a: int, b: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the variance of its input."""
-    return he(nn.Conv2d(a, b, 3, stride=stride, padding=1))
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+CONVOLUTIONS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+SILENCED: dict[int, Any] = {1: nn.Dropout1d, 2: nn.Dropout2d, 3: nn.Dropout3d}
+"""By the number of axes."""
+
+
+def conv(a: int, b: int, stride: int = 1, axes: int = 2) -> Convolution:
+    """A convolution of three places along each axis that keeps the variance of its input."""
+    layer: Convolution = he(CONVOLUTIONS[axes](a, b, 3, stride=stride, padding=1))
+    return layer
 
 
 class Resize(nn.Module):
@@ -51,19 +62,21 @@ class ResidualBlock(nn.Module):
     each rectifier: normalisation, Swish, convolution.
     """
 
-    def __init__(self, channels: int, *, gain: float = 1.0, dropout: float = 0.0, norm: Norm = unnormalised) -> None:
+    def __init__(
+        self, channels: int, *, gain: float = 1.0, dropout: float = 0.0, norm: Norm = unnormalised, axes: int = 2
+    ) -> None:
         super().__init__()
         self.before, self.within = norm(channels), norm(channels)
-        self.first = conv(channels, channels)
-        self.dropout = nn.Dropout2d(dropout) if dropout > 0 else nn.Identity()
-        self.last = scaled(conv(channels, channels), gain)
+        self.first = conv(channels, channels, axes=axes)
+        self.dropout = SILENCED[axes](dropout) if dropout > 0 else nn.Identity()
+        self.last = scaled(conv(channels, channels, axes=axes), gain)
 
     def forward(self, h: Tensor) -> Tensor:
         return h + self.last(self.dropout(F.silu(self.within(self.first(F.silu(self.before(h)))))))
 
 
 class SubPixel(nn.Module):
-    """Doubles the resolution by computing four neighbours at each position, then cuts to `size`.
+    """Doubles the resolution by computing the neighbours (four of an image) at each position, then cuts to `size`.
 
     Shi et al. 2016, arXiv 1609.05158, eq. (3): the convolution runs at the coarse scale, a quarter of the cost.
     """
@@ -71,14 +84,30 @@ class SubPixel(nn.Module):
     def __init__(self, a: int, b: int, size: Sequence[int]) -> None:
         super().__init__()
         self.size = tuple(size)
-        self.layer = conv(a, 4 * b)
+        self.layer = conv(a, 2 ** len(self.size) * b, axes=len(self.size))
 
     def forward(self, h: Tensor) -> Tensor:
-        fine = F.pixel_shuffle(self.layer(h), 2)  # (B, b, 2 h, 2 w)
-        return fine[..., : self.size[0], : self.size[1]]  # (B, b, *size): odd sizes lose the last row or column
+        fine = spread(self.layer(h))  # (B, b, 2 h, 2 w)
+        corner: tuple[Any, ...] = (..., *(slice(s) for s in self.size))
+        return fine[corner]  # (B, b, *size): odd sizes lose the last row or column
 
 
-def scaled(layer: nn.Conv2d, gain: float) -> nn.Conv2d:
+def spread(h: Tensor) -> Tensor:
+    """Channels to places, (B, 2^n C, *size) -> (B, C, *twice the size) in n axes.
+
+    >>> import torch
+    >>> spread(torch.arange(4.0).view(1, 2, 2))  # of two channels every second place each
+    tensor([[[0., 2., 1., 3.]]])
+    """
+    axes = h.ndim - 2
+    if axes == 2:
+        return F.pixel_shuffle(h, 2)
+    parts = h.unflatten(1, (-1, *[2] * axes))  # (B, C, 2 .., size ..)
+    order = [axis for n in range(axes) for axis in (2 + axes + n, 2 + n)]
+    return parts.permute(0, 1, *order).reshape(len(h), -1, *(2 * s for s in h.shape[2:]))
+
+
+def scaled(layer: Convolution, gain: float) -> Convolution:
     """The layer with its weights multiplied by `gain` and its bias zero: gain 0 makes a silent start."""
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
@@ -86,9 +115,9 @@ def scaled(layer: nn.Conv2d, gain: float) -> nn.Conv2d:
     return layer
 
 
-def pointwise(a: int, b: int, gain: float = 1.0) -> nn.Module:
+def pointwise(a: int, b: int, gain: float = 1.0, axes: int = 2) -> nn.Module:
     """One linear map at every position."""
-    return scaled(nn.Conv2d(a, b, 1), gain)
+    return scaled(CONVOLUTIONS[axes](a, b, 1), gain)
 
 
 Then = Callable[[Shape], list[nn.Module]]
@@ -103,11 +132,18 @@ def nothing_more(feature: Shape) -> list[nn.Module]:
 class ConvKit(Kit):
     """Convolutions: features are maps, the first at the data's resolution, each further one at half of it.
 
-    `then` says what each network ends in beside its block, by the shape of its output.
+    `then` says what each network ends in beside its block, by the shape of its output; `axes`, of how many axes maps
+    are beside their channels.
     """
 
-    def __init__(self, norm: Norm = unnormalised, then: Then = nothing_more) -> None:
-        self.norm, self.then = norm, then
+    def __init__(self, norm: Norm = unnormalised, then: Then = nothing_more, axes: int = 2) -> None:
+        self.norm, self.then, self.axes = norm, then, axes
+
+    def _conv(self, a: int, b: int, stride: int = 1) -> nn.Module:
+        return conv(a, b, stride, self.axes)
+
+    def _block(self, channels: int) -> nn.Module:
+        return ResidualBlock(channels, gain=0.5, axes=self.axes)
 
     def shapes(self, data: Shape, widths: Sequence[int]) -> list[Shape]:
         shapes: list[Shape] = []
@@ -121,23 +157,24 @@ class ConvKit(Kit):
         return (dims, *feature[1:])
 
     def enter(self, data: Shape, to: Shape) -> nn.Module:
-        first = [Centre(), conv(data[0], to[0]), self.norm(to[0])]
-        return nn.Sequential(*first, ResidualBlock(to[0], gain=0.5), *self.then(to))
+        first = [Centre(), self._conv(data[0], to[0]), self.norm(to[0])]
+        return nn.Sequential(*first, self._block(to[0]), *self.then(to))
 
     def connect(self, a: Shape, b: Shape) -> nn.Module:
         first = [*self._resize(a, b), self.norm(b[0])]
-        return nn.Sequential(*first, ResidualBlock(b[0], gain=0.5), *self.then(b), nn.SiLU())
+        return nn.Sequential(*first, self._block(b[0]), *self.then(b), nn.SiLU())
 
     def _resize(self, a: Shape, b: Shape) -> list[nn.Module]:
         if a[1:] == b[1:]:
-            return [conv(a[0], b[0])]
+            return [self._conv(a[0], b[0])]
         if b[1:] == halved(a[1:]):
-            return [conv(a[0], b[0], stride=2)]
-        return [Resize(b[1:]), conv(a[0], b[0])]
+            return [self._conv(a[0], b[0], stride=2)]
+        return [Resize(b[1:]), self._conv(a[0], b[0])]
 
     def gaussian(self, a: Shape, dims: int) -> nn.Module:
-        return near_one(nn.Conv2d(a[0], 2 * dims, 1))
+        layer: nn.Module = near_one(CONVOLUTIONS[self.axes](a[0], 2 * dims, 1))
+        return layer
 
     def leave(self, a: Shape, data: Shape, parameters: int) -> nn.Module:
-        resize = [] if a[1:] == data[1:] else [Resize(data[1:]), conv(a[0], a[0]), nn.SiLU()]
-        return nn.Sequential(*resize, nn.Conv2d(a[0], parameters, 1))
+        resize = [] if a[1:] == data[1:] else [Resize(data[1:]), self._conv(a[0], a[0]), nn.SiLU()]
+        return nn.Sequential(*resize, CONVOLUTIONS[self.axes](a[0], parameters, 1))

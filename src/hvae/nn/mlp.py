@@ -26,7 +26,7 @@ class Centre(nn.Module):
         return 2 * x - 1
 
 
-Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+Layer = TypeVar("Layer", nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def he(layer: Layer) -> Layer:

@@ -62,7 +62,7 @@ class Everywhere(nn.Module):
         super().__init__()
         self.size = tuple(size)
         # Not zeros: from them the first layer of the top level would learn nothing in the first step.
-        self.state = nn.Parameter(torch.randn(channels, 1, 1))
+        self.state = nn.Parameter(torch.randn(channels, *[1] * len(self.size)))
 
     def forward(self, n: int) -> Tensor:
         return self.state.expand(n, -1, *self.size).contiguous()  # (n, C, *size): as `Start`

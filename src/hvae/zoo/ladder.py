@@ -6,8 +6,8 @@
     [p_l, r] = prior(h),  h <- h + r + v(z_l),  h <- h + f(h)                  Child 2021, arXiv 2011.10650, fig. 3
 
 It takes the published ladders' common ground and none of their quirks: no normalisation unless asked for, any size, any
-number of channels, one evidence feature a level.  Residual branches start at sqrt(1/N) of their size (Child 2021,
-sec. 3.2).
+number of channels, one, two or three axes (signals, images, volumes), one evidence feature a level.  Residual branches
+start at sqrt(1/N) of their size (Child 2021, sec. 3.2).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hvae.levels.heads import Head
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, ConvKit, Recomputed, Resize, Shape, Start
-from hvae.nn.conv import SubPixel, conv, pointwise
+from hvae.nn.conv import CONVOLUTIONS, SubPixel, conv, pointwise
 from hvae.nn.kit import Norm, grouped, unnormalised
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
@@ -75,16 +75,20 @@ def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
 
 def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
     """Levels from the coarsest scale down to the data's; each has its own feature from the same scale on the way up."""
-    if len(shape) != 3 or not any(config.groups) or min(config.groups) < 0:
+    if len(shape) - 1 not in CONVOLUTIONS or not any(config.groups) or min(config.groups) < 0:
         raise HvaeError(
-            f"the {config.family} needs images (C, H, W) and at least one level; got data of shape {shape} "
-            f"and model.groups {config.groups}; for vectors choose model.family lvae"
+            f"the {config.family} needs images (C, H, W), signals (C, T) or volumes (C, D, H, W) and at least one "
+            f"level; got data of shape {shape} and model.groups {config.groups}; for vectors choose model.family lvae"
         )
-    sizes, widths = scales(shape[1:], len(config.groups)), config.scale_widths
+    axes, sizes, widths = len(shape) - 1, scales(shape[1:], len(config.groups)), config.scale_widths
     added = _crown(config, sizes)
-    first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0])]
+    first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0], axes=axes)]
     pool, numbers = Pool(), itertools.count(1)
-    up = rising(config.groups, first, widths, lambda scale: _blocks(config, pool, Use("up", scale, next(numbers))))
+
+    def climb(scale: int) -> list[nn.Module]:
+        return _blocks(config, pool, Use("up", scale, next(numbers)), axes)
+
+    up = rising(config.groups, first, widths, climb, axes)
     return added.walk(
         shape,
         bottom_up=BottomUp({**dict(up.blocks.items()), **added.features}),
@@ -101,7 +105,7 @@ def _crown(config: LadderConfig, sizes: list[Shape]) -> Crown:
     """What was grown on top: it reads the feature of the top level, and moves the state that the walk starts from."""
     shapes = [(width, *size) for width, size in zip(config.scale_widths, sizes, strict=True)]
     top = max(scale for scale, count in enumerate(config.groups) if count)
-    return crown(config, ConvKit(), sum(config.groups), shapes[top], shapes[-1])
+    return crown(config, ConvKit(axes=len(sizes[0])), sum(config.groups), shapes[top], shapes[-1])
 
 
 def _each(config: LadderConfig) -> list[int]:
@@ -117,15 +121,15 @@ def _channels(config: LadderConfig) -> dict[str, Channels]:
     return {f"z{l}": channels for l, channels in enumerate(each, start=1)}
 
 
-def _blocks(config: LadderConfig, pool: Pool, use: Use) -> list[nn.Module]:
+def _blocks(config: LadderConfig, pool: Pool, use: Use, axes: int) -> list[nn.Module]:
     key = use._replace(what=_WAYS[config.share](use.what))
-    return pool(_SHARES[config.share](key), lambda: _fresh_blocks(config, use.scale))
+    return pool(_SHARES[config.share](key), lambda: _fresh_blocks(config, use.scale, axes))
 
 
-def _fresh_blocks(config: LadderConfig, scale: int) -> list[nn.Module]:
+def _fresh_blocks(config: LadderConfig, scale: int, axes: int) -> list[nn.Module]:
     width = config.scale_widths[scale]
-    blocks = residual(config.groups, width, config.blocks, config.dropout, _NORMS[config.norm])
-    blocks += attending(config, scale, width)
+    blocks = residual(config.groups, width, config.blocks, config.dropout, _NORMS[config.norm], axes)
+    blocks += attending(config, scale, width, axes)
     return [_kept(config, block) for block in blocks]
 
 
@@ -138,7 +142,7 @@ def _levels(config: LadderConfig, sizes: list[Shape], pool: Pool) -> Iterator[Le
     number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
     for scale, shape in reversed(list(enumerate(shapes))):
         for _ in range(config.groups[scale]):
-            yield _level(config, pool, scale, number, nn.Sequential(*layout, *_finer(here, shape)))
+            yield _level(config, pool, scale, number, len(shape) - 1, nn.Sequential(*layout, *_finer(here, shape)))
             number, here, layout = number - 1, shape, []
 
 
@@ -152,11 +156,11 @@ def _places(config: LadderConfig) -> dict[str, Place]:
 
 def _finer(here: Shape, there: Shape) -> list[nn.Module]:
     """From one scale to the next: the channels change where positions are still few."""
-    channels = [] if here[0] == there[0] else [pointwise(here[0], there[0])]
+    channels = [] if here[0] == there[0] else [pointwise(here[0], there[0], axes=len(there) - 1)]
     return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
 
 
-def _level(config: LadderConfig, pool: Pool, scale: int, number: int, enter: nn.Module) -> Level:
+def _level(config: LadderConfig, pool: Pool, scale: int, number: int, axes: int, enter: nn.Module) -> Level:
     w, d, positive = config.scale_widths[scale], config.scale_latents[scale], variance(config.variance)
 
     def own(what: str, make: Callable[[], nn.Module]) -> nn.Module:
@@ -164,24 +168,24 @@ def _level(config: LadderConfig, pool: Pool, scale: int, number: int, enter: nn.
         return network
 
     networks: dict[str, Callable[[], nn.Module]] = {
-        "message": lambda: _network(config, w, w, 2 * d),
-        "joint": lambda: _network(config, 2 * w, w, 2 * d),
-        "linear": lambda: pointwise(2 * w, 2 * d),
+        "message": lambda: _network(config, w, w, 2 * d, axes),
+        "joint": lambda: _network(config, 2 * w, w, 2 * d, axes),
+        "linear": lambda: pointwise(2 * w, 2 * d, axes=axes),
     }
-    inject = own("inject", lambda: pointwise(d, w, math.sqrt(1 / sum(config.groups))))
+    inject = own("inject", lambda: pointwise(d, w, math.sqrt(1 / sum(config.groups)), axes))
     return Level(
         f"z{number}",
         enter=enter,
-        prior=SplitPrior(own("prior", lambda: _network(config, w, w, 2 * d + w)), positive, d),
+        prior=SplitPrior(own("prior", lambda: _network(config, w, w, 2 * d + w, axes)), positive, d),
         posterior=merge(
             config.posterior, positive, {kind: partial(own, "posterior", make) for kind, make in networks.items()}
         ),
-        absorb=Add(inject, nn.Sequential(*_blocks(config, pool, Use("down", scale, number)))),
+        absorb=Add(inject, nn.Sequential(*_blocks(config, pool, Use("down", scale, number), axes))),
     )
 
 
-def _network(config: LadderConfig, channels: int, width: int, out: int) -> nn.Module:
-    return _kept(config, network(channels, width, out))
+def _network(config: LadderConfig, channels: int, width: int, out: int, axes: int) -> nn.Module:
+    return _kept(config, network(channels, width, out, axes=axes))
 
 
 def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Module:
@@ -193,4 +197,4 @@ def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Modu
         fine = config.widths[scale] if config.widths else max(w // 2, 8)
         layers += [nn.SiLU(), SubPixel(w, fine, sizes[scale])]
         w = fine
-    return nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(w, parameters, 3, padding=1))
+    return nn.Sequential(*layers, nn.SiLU(), CONVOLUTIONS[len(sizes[0])](w, parameters, 3, padding=1))

@@ -27,7 +27,7 @@ from hvae.zoo.parts import conditioning, head_for, kit_for, same_length, then_at
 def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
     """One feature, one state and one level a depth; the state is a function of the latent above alone."""
     same_length(config, config.latents, config.widths)
-    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape))
+    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape), len(shape) - 1)
     head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     depth = len(widths)

@@ -25,20 +25,28 @@ from hvae.nn.film import ENTRIES, ClassCode, VectorCode
 from hvae.nn.kit import Norm, grouped, unnormalised
 from hvae.nn.mlp import Centre, dense
 
+BATCH = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 VECTORS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm1d, "group": grouped}
-MAPS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm2d, "group": grouped}
-KITS: dict[str, Callable[[str, Then], Kit]] = {
-    "mlp": lambda norm, then: MLPKit(VECTORS[norm]),
-    "mlp-tanh": lambda norm, then: TanhKit(VECTORS[norm]),
-    "conv": lambda norm, then: ConvKit(MAPS[norm], then),
+KITS: dict[str, Callable[[str, Then, int], Kit]] = {
+    "mlp": lambda norm, then, axes: MLPKit(VECTORS[norm]),
+    "mlp-tanh": lambda norm, then, axes: TanhKit(VECTORS[norm]),
+    "conv": lambda norm, then, axes: ConvKit({**VECTORS, "batch": BATCH[axes]}[norm], then, axes),
 }
 
 
-def kit_for(network: str, norm: str, then: Then = nothing_more) -> Kit:
-    """Layers for vectors ("mlp") or for images ("conv"), with a normalisation by name; `then` is of images alone."""
-    if network not in KITS or norm not in MAPS:
-        raise unknown("kind of layers", f"{network} {norm}", [f"{kit} {kind}" for kit in KITS for kind in MAPS])
-    return KITS[network](norm, then)
+def kit_for(network: str, norm: str, then: Then = nothing_more, axes: int = 2) -> Kit:
+    """Layers for vectors ("mlp") or for maps of so many axes ("conv"), with a normalisation by name; `then` is of maps.
+
+    Raises HvaeError for an unknown name, and for maps that have no axis, or more than three.
+    """
+    if network not in KITS or norm not in VECTORS:
+        raise unknown("kind of layers", f"{network} {norm}", [f"{kit} {kind}" for kit in KITS for kind in VECTORS])
+    if network == "conv" and axes not in BATCH:
+        raise HvaeError(
+            f"model.network conv: expected data of 1 to 3 axes beside their channels, (C, T), (C, H, W) or "
+            f"(C, D, H, W), got {axes}; for vectors choose mlp"
+        )
+    return KITS[network](norm, then, axes)
 
 
 def then_attending(heads: Sequence[int], data: Shape) -> Then:
@@ -46,7 +54,7 @@ def then_attending(heads: Sequence[int], data: Shape) -> Then:
     if not any(heads):
         return nothing_more
     at = {shape[1:]: shape[0] for shape in ConvKit().shapes(data, heads)}
-    return lambda feature: attention(feature[0], at.get(feature[1:], 0))
+    return lambda feature: attention(feature[0], at.get(feature[1:], 0), len(feature) - 1)
 
 
 def head_for(config: ModelConfig, shape: Shape, bits: int) -> Head:

@@ -37,6 +37,7 @@ def rising(
     first: Sequence[nn.Module],
     widths: Sequence[int],
     blocks: Callable[[int], Sequence[nn.Module]],
+    axes: int = 2,
 ) -> BottomUp:
     """One network for each level's feature, from the scales' `groups` of levels and their `widths`, finest first.
 
@@ -46,7 +47,7 @@ def rising(
     up, pending = dict[str, nn.Module](), list(first)
     for scale, count in enumerate(groups):
         if scale > 0:
-            pending += [nn.SiLU(), conv(widths[scale - 1], widths[scale], stride=2)]
+            pending += [nn.SiLU(), conv(widths[scale - 1], widths[scale], 2, axes)]
         for _ in range(count):
             up[f"z{len(up) + 1}"] = nn.Sequential(*pending, *blocks(scale))
             pending = []
@@ -54,18 +55,18 @@ def rising(
 
 
 def residual(
-    groups: Sequence[int], width: int, count: int, dropout: float = 0.0, norm: Norm = unnormalised
+    groups: Sequence[int], width: int, count: int, dropout: float = 0.0, norm: Norm = unnormalised, axes: int = 2
 ) -> list[nn.Module]:
     """Residual blocks that start at sqrt(1/N) of their size, N as many as lie one after the other on the way down."""
     gain = math.sqrt(1 / (sum(groups) * count))
-    return [ResidualBlock(width, gain=gain, dropout=dropout, norm=norm) for _ in range(count)]
+    return [ResidualBlock(width, gain=gain, dropout=dropout, norm=norm, axes=axes) for _ in range(count)]
 
 
-def attending(config: AttendingConfig, scale: int, width: int) -> list[nn.Module]:
+def attending(config: AttendingConfig, scale: int, width: int, axes: int = 2) -> list[nn.Module]:
     """The attention that a configuration asks for behind the convolutions of a scale; none where it says nothing."""
-    return attention(width, config.attention[scale]) if config.attention else []
+    return attention(width, config.attention[scale], axes) if config.attention else []
 
 
-def network(channels: int, width: int, out: int, gain: float = QUIET) -> nn.Module:
+def network(channels: int, width: int, out: int, gain: float = QUIET, axes: int = 2) -> nn.Module:
     """What a prior or a posterior computes: one 3x3 layer, then a linear map at every position."""
-    return nn.Sequential(nn.SiLU(), conv(channels, width), nn.SiLU(), pointwise(width, out, gain))
+    return nn.Sequential(nn.SiLU(), conv(channels, width, axes=axes), nn.SiLU(), pointwise(width, out, gain, axes))

@@ -23,7 +23,7 @@ from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_for, then
 
 def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
     """One level above an encoder and below a decoder that mirror each other."""
-    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape))
+    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape), len(shape) - 1)
     head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latent = kit.latent(widths[-1], config.latent)

@@ -25,7 +25,7 @@ from hvae.zoo.parts import conditioning, head_for, kit_for, same_length, then_at
 def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     """One feature and one latent vector a depth."""
     same_length(config, config.latents, config.widths)
-    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape))
+    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape), len(shape) - 1)
     head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     up = {"z1": kit.enter(shape, widths[0])}
