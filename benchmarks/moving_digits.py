@@ -8,6 +8,8 @@ drawn again with some levels held at their posteriors and the others from their 
 themselves: do they show the same digits (the classifier's opinion of all frames of each), and do they move alike (the
 correlation of the centres of their light, frame by frame)?  `nothing held` is what chance alone gives.
 
+Of several runs the first is the one that the others are measured against: -ELBO of one draw, film by film, in nats.
+
 Last, how slowly each level's posterior means change: their correlation from tick to tick (lag 1), and from frame to
 frame where a mean stands until the next tick, both about the mean over all films, averaged over dimensions by their
 variance.  A level that ticks once has no lag of its own.
@@ -31,6 +33,7 @@ from hvae.config.data import DataConfig
 from hvae.data.catalogue import MNIST
 from hvae.data.lookup import found_set
 from hvae.data.sequences.video import DIGITS, FIELD, FILMS, SEED
+from hvae.distributions import Normal
 from hvae.draw import each, posterior, prior
 from hvae.runs.subject import open_run
 from hvae.walk import Evidence, Model, names, run, still
@@ -117,7 +120,7 @@ def paces(model: Model, evidence: Sequence[Evidence], steps: int) -> dict[str, t
     for part in evidence:
         trace = run(model, posterior, part)
         for name in names(model):
-            series = torch.stack([r.q.loc for r in trace.latents if r.name == name and r.q is not None], 1)
+            series = torch.stack([r.q.loc for r in trace.latents if r.name == name and isinstance(r.q, Normal)], 1)
             means.setdefault(name, []).append(series)
     whole = {name: torch.cat(parts) for name, parts in means.items()}
     return {name: (lagged(m), lagged(m.repeat_interleave(-(-steps // m.shape[1]), 1))) for name, m in whole.items()}
@@ -137,8 +140,8 @@ def interval(values: Tensor) -> str:
 
 
 @torch.no_grad()
-def report(network: nn.Module, folder: str, root: str, split: str, count: int) -> None:
-    """The two tables of one run."""
+def report(network: nn.Module, folder: str, root: str, split: str, count: int) -> Tensor:
+    """The two tables of one run; -ELBO of each film in nats, (N,)."""
     subject = open_run(folder, {"data.root": root}, print)
     model, part = subject.run.model, getattr(subject.data, split)  # in the order in which they were drawn
     random = np.random.default_rng((SEED, list(FILMS).index(split)))
@@ -158,6 +161,7 @@ def report(network: nn.Module, folder: str, root: str, split: str, count: int) -
             print(f"{title:24} digits {same}   motion {interval(alike(centres(films), centres(again)))}", flush=True)
         for name, (ticks, steps) in paces(model, evidence, films.shape[1]).items():
             print(f"{name:24} lag-1 correlation of the means: {ticks:6.3f} by ticks, {steps:6.3f} by frames")
+        return -torch.cat([run(model, posterior, chunk).elbo() for chunk in evidence])
 
 
 def main() -> None:
@@ -175,8 +179,10 @@ def main() -> None:
         x, y = frames(*digits(root, "test"), 2000, torch.Generator().manual_seed(1))
         named = shared(network(x), y)
     print(f"classifier: {time.perf_counter() - start:.0f} s; single frames of test digits: names {interval(named)}")
-    for folder in args.runs:
-        report(network, folder, root, args.split, args.n)
+    nats = {folder: report(network, folder, root, args.split, args.n) for folder in args.runs}
+    for folder, each_film in nats.items():
+        above = interval(each_film - nats[args.runs[0]])
+        print(f"{folder}: -ELBO {interval(each_film)} nats a film, above that of the first by {above}")
 
 
 if __name__ == "__main__":
