@@ -62,3 +62,20 @@ def test_sides_of_different_numbers_are_not_timed() -> None:
     pair = alternating.Pair("pair", None, None, 1.0)
     with pytest.raises(SystemExit, match="different numbers, 1 and 2"):
         alternating._check(pair, {"ours": 1.0, "theirs": 2.0})
+
+
+def test_the_marks_of_moving_digits() -> None:
+    torch = pytest.importorskip("torch")
+    digits = pytest.importorskip("moving_digits")
+    truth = torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 1.0]])  # of two films, the second with one digit twice
+    logits = torch.tensor([[3.0, 2.0, 1.0, 0.0], [0.0, 1.0, 2.0, 3.0]])
+    assert digits.shared(logits, truth).tolist() == [0.5, 1.0]
+    steps = torch.arange(6.0)[None, :, None].expand(1, -1, 2)
+    assert digits.alike(steps, 3 * steps + 1).item() == pytest.approx(1)
+    assert digits.alike(steps, -steps).item() == pytest.approx(-1)
+    noise = torch.randn(500, 8, 3, generator=torch.Generator().manual_seed(0))
+    assert abs(digits.lagged(noise)) < 0.05 and digits.lagged(noise[:, :1].expand(-1, 8, -1)) == pytest.approx(1)
+    assert digits.lagged(noise.repeat_interleave(2, 1)) == pytest.approx(8 / 15, abs=0.05)
+    film = torch.zeros(1, 1, 1, 64, 64)
+    film[0, 0, 0, 5, 9] = 1
+    assert digits.centres(film).tolist() == [[[5.0, 9.0]]]
