@@ -11,8 +11,8 @@ from hvae.study.samples import draw_samples
 from hvae.study.sequence_files import usual_suffix
 from hvae.study.sequence_samples import SequenceSamples
 
-NUMBER, SEQUENCES, WIDTH = 12, 4, 300
-"""Pictures of a run, four in a row; sequences of one; and the width that pictures are brought to, in pixels."""
+NUMBER, SEQUENCES, WIDTH = 16, 4, 480
+"""Pictures of a run; sequences of one; and the width that pictures are brought to, in pixels."""
 HEAD = """# Gallery
 
 Samples of the models that come with hvae: latents from the prior, the mean of the likelihood, seed 0, the first that
@@ -42,7 +42,7 @@ def _card(run: str, folder: Path) -> Iterator[str]:
         number=number,
         context=context,
         seed=0,
-        enlarge="auto" if model.timed else str(max(1, WIDTH // (4 * model.shape[-1]))),
+        enlarge="auto" if model.timed else str(max(1, WIDTH // (8 * model.shape[-1]))),
     )
     words = "".join(f" --context {key}={value}" for key, value in context.items())
     yield f":::{{grid-item-card}} {name}"
