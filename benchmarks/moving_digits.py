@@ -52,8 +52,8 @@ def frames(images: Tensor, classes: Tensor, count: int, random: torch.Generator)
     which = torch.randint(len(images), (count, DIGITS), generator=random)
     place = torch.randint(FIELD - images.shape[1] + 1, (count, DIGITS, 2), generator=random).tolist()
     field = torch.zeros(count, 1, FIELD, FIELD)
-    for one, chosen, corners in zip(field, which, place, strict=True):
-        for digit, (y, x) in zip(images[chosen], corners, strict=True):
+    for one, pair, corners in zip(field, which, place, strict=True):
+        for digit, (y, x) in zip(images[pair], corners, strict=True):
             spot = one[0, y : y + len(digit), x : x + len(digit)]
             spot.copy_(torch.maximum(spot, digit))
     return field, present(classes[which])
@@ -108,9 +108,9 @@ def alike(a: Tensor, b: Tensor) -> Tensor:
     return ((a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt().clamp_min(1e-6)).mean(1)
 
 
-def redrawn(model: Model, evidence: Evidence, held: Sequence[str]) -> Tensor:
+def redrawn(model: Model, evidence: Evidence, levels: Sequence[str]) -> Tensor:
     """The mean frames of films whose levels are held at draws of their posteriors, or else drawn from their priors."""
-    trace = run(model, each({name: prior() for name in names(model) if name not in held}, posterior), evidence)
+    trace = run(model, each({name: prior() for name in names(model) if name not in levels}, posterior), evidence)
     return model.picture(trace)
 
 
@@ -155,8 +155,8 @@ def report(network: nn.Module, folder: str, root: str, split: str, count: int) -
         levels = names(model)
         holds = {"all held": levels, **{f"{name} held": [name] for name in levels}}
         holds |= {f"all but {name} held": [n for n in levels if n != name] for name in levels if len(levels) > 2}
-        for title, held in {**holds, "nothing held": []}.items():
-            again = torch.cat([redrawn(model, chunk, held) for chunk in evidence])
+        for title, own in {**holds, "nothing held": []}.items():
+            again = torch.cat([redrawn(model, chunk, own) for chunk in evidence])
             same = interval(shared(opinion(network, again), truth))
             print(f"{title:24} digits {same}   motion {interval(alike(centres(films), centres(again)))}", flush=True)
         for name, (ticks, steps) in paces(model, evidence, films.shape[1]).items():
@@ -177,8 +177,8 @@ def main() -> None:
     network = classifier(*digits(root, "train"), args.steps)
     with torch.no_grad():
         x, y = frames(*digits(root, "test"), 2000, torch.Generator().manual_seed(1))
-        named = shared(network(x), y)
-    print(f"classifier: {time.perf_counter() - start:.0f} s; single frames of test digits: names {interval(named)}")
+        marks = shared(network(x), y)
+    print(f"classifier: {time.perf_counter() - start:.0f} s; single frames of test digits: names {interval(marks)}")
     nats = {folder: report(network, folder, root, args.split, args.n) for folder in args.runs}
     for folder, each_film in nats.items():
         above = interval(each_film - nats[args.runs[0]])
