@@ -190,8 +190,22 @@ def test_bins_can_be_calibrated_on_the_training_data(command: Callable, run: Pat
     assert not levels or levels["z1"].bits == 12
     said = command("compress", copy, "test", tmp_path / "b.hvz", "-n", "40", "--fineness", "4")
     assert said.code == 2 and "has the bins already" in said.err
-    (copy / "bins.json").write_text("{")
-    assert "write it again with --calibrate" in command("compress", copy, "test", tmp_path / "c.hvz", "-n", "4").err
+    for damage in (
+        "{",
+        "[1]",
+        "[" * 100_000,
+        '{"z1": ' * 5_000,
+        '{"z1": {"bits": 1e9}}',
+        '{"z1": 3}',
+        "\xff",
+        '{"z1": NaN}',
+    ):
+        (copy / "bins.json").write_text(damage, encoding="latin-1")
+        said = command("compress", copy, "test", tmp_path / "c.hvz", "-n", "4")
+        assert said.code == 2 and "write it again with --calibrate" in said.err, (damage[:20], said.err)
+    with open(copy / "bins.json", "wb") as file:
+        file.truncate(1 << 34)
+    assert "expected at most" in command("compress", copy, "test", tmp_path / "c.hvz", "-n", "4").err
 
 
 def test_the_run_is_found_beside_the_file_or_named(

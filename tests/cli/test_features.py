@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 import hvae
 from hvae.data import load
 from hvae.errors import HvaeError
+from hvae.study.featurefiles import FORMAT
 
 Command = Callable[..., Any]
 
@@ -90,6 +92,56 @@ def test_a_table_of_columns(run: Path, tmp_path: Path, command: Command) -> None
     assert table.column_names == ["z2_0", "z2_1", "z1_0", "z1_1", "z1_2", "z1_3", "labels"]
     columns = [table[name].to_numpy() for name in table.column_names[:-1]]
     np.testing.assert_array_equal(np.stack(columns, 1), expected["features"])
+
+
+LEVELS = {"levels": {"z2": [2], "z1": [4]}}
+FORGED = {
+    "of another form": (2, {}, '{"levels": 3}', "expected a Parquet table of features"),
+    "without end": (2, {}, "[" * 100_000, "expected a Parquet table of features"),
+    "of no shape": (2, {}, '{"levels": {"z1": null}}', "expected a Parquet table of features"),
+    "of a huge shape": (
+        2,
+        {},
+        '{"levels": {"z1": [1000000000000]}}',
+        "lists of 1000000000000 numbers, got [4]",
+    ),
+    "of texts": (2, {"z1": ["a", "b"]}, json.dumps(LEVELS), "expected a Parquet table of features"),
+    "ragged": (2, {"z1": [[1.0], [2.0] * 7]}, json.dumps(LEVELS), "expected lists of 4 numbers, got [1, 7]"),
+    "of nothing known": (
+        2,
+        {"z1": [[1.0] * 4, None]},
+        json.dumps(LEVELS),
+        "lists of 4 numbers, got [4, None]",
+    ),
+    "that unpacks without end": (5_000_000, {}, json.dumps(LEVELS), "expected real data, got"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_forged_table_is_one_line(what: str, run: Path, tmp_path: Path, command: Command) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet, (number, columns, about, line) = pytest.importorskip("pyarrow.parquet"), FORGED[what]
+    usual = {
+        name: arrow.FixedSizeListArray.from_arrays(arrow.array(np.zeros(number * size, np.float32)), size)
+        for name, size in (("z2", 2), ("z1", 4))
+    }
+    table = arrow.table({**usual, **columns}).replace_schema_metadata({FORMAT: about})
+    parquet.write_table(table, tmp_path / "f.parquet")
+    said = command("decode", run, tmp_path / "f.parquet", "--out", tmp_path / "x")
+    assert said.code == 2 and line in said.err and said.err.count("\n") == 1 and len(said.err) < 500, said.err
+
+
+def test_flipped_bytes_of_a_table_are_one_line(run: Path, tmp_path: Path, command: Command) -> None:
+    pytest.importorskip("pyarrow")
+    path, chance = tmp_path / "f.parquet", random.Random(0)
+    assert command("features", run, "--data", "test", "-n", 3, "--pool", "none", "--out", path).code == 0
+    content = path.read_bytes()
+    for _ in range(30):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        said = command("decode", run, path, "--out", tmp_path / "x.npy")
+        assert said.code == 0 or (said.code == 2 and said.err.count("\n") == 1), said.err
 
 
 REFUSED = {

@@ -11,7 +11,8 @@ from hvae.checkpoints import LoadedRun
 from hvae.coding import Book, Codec, LossyCodec, Picture, quantised
 from hvae.datum import Context
 from hvae.errors import HvaeError, short
-from hvae.files import write_text
+from hvae.files import read_regular, write_text
+from hvae.records import MOST_BYTES, parsed
 from hvae.study.conditions import Named, classes_of, complete, numbers
 from hvae.study.inputs import split_of
 
@@ -117,6 +118,6 @@ def stored_book(run: LoadedRun, fineness: float | None) -> Book | None:
 
 def _read(place: Path) -> Book:
     try:
-        return Book.from_dict(json.loads(place.read_text(encoding="utf-8")))
+        return Book.from_dict(parsed(read_regular(place, MOST_BYTES).decode()))
     except ValueError as fault:
         raise HvaeError(f"{place} cannot be used: {fault}; write it again with --calibrate") from fault

@@ -5,7 +5,6 @@ Shapes: `N` data; `D` features; `...` a latent's own shape.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -60,22 +59,39 @@ def _read_npy(path: Path) -> LatentFile:
 
 
 def _read_parquet(path: Path) -> LatentFile:
+    from hvae.data.unpacking import DAMAGED, check_size
     from hvae.files import open_regular
 
     pyarrow = arrow()
     try:
         with open_regular(path) as file:
-            table = pyarrow.parquet.read_table(file)
+            stored = pyarrow.parquet.ParquetFile(file)
+            # A kilobyte of one value repeated can stand for gigabytes.
+            check_size(path.stat().st_size, 4 * _values(stored.metadata), path)
+            table = stored.read()
         about = (table.schema.metadata or {}).get(FORMAT.encode(), b"{}").decode()
-        shapes = json.loads(about).get("levels", {})
+        shapes = content_of({ABOUT_KEY: about}, path).shapes
         arrays = {name: _by_datum(table[name], shapes[name]) for name in table.column_names if name in shapes}
         return content_of({**arrays, ABOUT_KEY: about}, path)
-    except (pyarrow.ArrowException, ValueError, KeyError, AttributeError) as fault:
-        why = (str(fault) or type(fault).__name__).splitlines()[0]
+    except HvaeError:
+        raise
+    except (pyarrow.ArrowException, *DAMAGED) as fault:
+        why = " ".join(str(fault).split())[:200] or type(fault).__name__
         raise HvaeError(f"{path}: expected a Parquet table of features, as hvae features writes it ({why})") from fault
 
 
+def _values(metadata: Any) -> int:
+    """The numbers that a Parquet table says it holds."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return sum(group.column(j).num_values for group in groups for j in range(group.num_columns))
+
+
 def _by_datum(column: Any, shape: Sequence[int]) -> np.ndarray[Any, Any]:
+    from pyarrow.compute import list_value_length
+
+    lengths = list_value_length(column).unique().to_pylist()
+    if lengths != [prod(shape)]:
+        raise ValueError(f"expected lists of {prod(shape)} numbers, got {str(lengths)[:40]}")
     numbers: np.ndarray[Any, Any] = column.combine_chunks().flatten().to_numpy()
     return numbers.reshape(len(column), *shape).copy()  # Arrow's own memory is not to be written to
 
