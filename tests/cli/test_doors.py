@@ -168,11 +168,17 @@ def idx(array: np.ndarray) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes() + array.tobytes()
 
 
+KINDS = ("a.npz", "a.npy", "WIDE.NPY", "a-images-idx3-ubyte.gz", "plain-idx", "numpy")
+
+
 def arrays(folder: Path) -> dict[str, Path]:
     """The same levels in every kind of array file and of folder of them, some in a part for testing."""
     train, test = np.arange(25 * 64, dtype=np.uint8).reshape(25, 8, 8) % 16, np.full((2, 8, 8), 15, np.uint8)
-    places = {name: folder / name for name in ("a.npz", "a-images-idx3-ubyte.gz", "plain-idx", "numpy")}
+    places = {name: folder / name for name in KINDS}
     np.savez(places["a.npz"], train_images=train, test_images=test)
+    np.save(places["a.npy"], train)
+    with open(places["WIDE.NPY"], "wb") as file:
+        np.save(file, train[..., None].astype(np.int64))
     places["a-images-idx3-ubyte.gz"].write_bytes(gzip.compress(idx(train)))
     for name in ("plain-idx", "numpy"):
         places[name].mkdir()
@@ -183,7 +189,7 @@ def arrays(folder: Path) -> dict[str, Path]:
     return places
 
 
-@pytest.mark.parametrize("name", ["a.npz", "a-images-idx3-ubyte.gz", "plain-idx", "numpy"])
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("door", ["encode", "interpolate", "score", "compress"])
 def test_arrays_of_every_kind_are_read(run: Path, tmp_path: Path, command: Command, door: str, name: str) -> None:
     words = doors(run, arrays(tmp_path)[name], tmp_path)[door]
@@ -191,7 +197,7 @@ def test_arrays_of_every_kind_are_read(run: Path, tmp_path: Path, command: Comma
     assert said.code == 0, said.err
 
 
-@pytest.mark.parametrize("name", ["a.npz", "a-images-idx3-ubyte.gz", "plain-idx", "numpy"])
+@pytest.mark.parametrize("name", KINDS)
 def test_arrays_come_back_from_a_file(run: Path, tmp_path: Path, command: Command, name: str) -> None:
     assert command("compress", run, arrays(tmp_path)[name], tmp_path / "a.hvz").code == 0
     assert command("decompress", tmp_path / "a.hvz", tmp_path / "back").code == 0

@@ -127,7 +127,9 @@ def test_a_lossy_run_is_taken_by_its_quality(tmp_path: Path) -> None:
         ({"pictures": [torch.zeros(1, 1, 8, 8)]}, "NumPy arrays to compress, got Tensor"),
         ({"settings": Settings(workers=1), "fineness": -1.0}, "expected a fineness above 0"),
         ({"pictures": "nowhere.png"}, "nothing at nowhere.png"),
-        ({"pictures": np.zeros((2, 8, 8), np.uint8)}, "expected the array to be uint8 (N, 1, 8, 8)"),
+        ({"pictures": np.zeros((2, 64), np.uint8)}, "takes images of (1, 8, 8) with 4 bits, got (64,)"),
+        ({"pictures": np.zeros((2, 8, 8))}, "expected whole numbers in the array"),
+        ({"pictures": np.full((2, 8, 8), 256)}, "got (1, 8, 8) with 9 bits"),
         ({"run": "nowhere"}, "no run at nowhere"),
     ],
 )

@@ -31,9 +31,13 @@ def read_npy(config: DataConfig) -> Raw:
     array) with labels (or y).
     """
     path = there(config)
-    files = sorted(path.glob("*.npy")) if path.is_dir() else [path]
+    files = _inside(path) if path.is_dir() else [path]
     arrays = {name: array for file in files for name, array in read_arrays(file).items()}
     return _assembled(arrays, config, path)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".npy" and file.name[0] != ".")
 
 
 def read_idx_source(config: DataConfig) -> Raw:

@@ -25,8 +25,8 @@ def reader_of(path: Path) -> str:
     A folder is one of arrays if it holds some and no picture; one picture is a folder of one.
     """
     if not path.is_dir():
-        return "folder" if path.suffix.lower() in SUFFIXES else ARRAYS.get(path.suffix, "")
-    names = sorted(file.name for file in path.iterdir() if not file.name.startswith("."))
+        return "folder" if path.suffix.lower() in SUFFIXES else ARRAYS.get(path.suffix.lower(), "")
+    names = sorted(file.name.lower() for file in path.iterdir() if not file.name.startswith("."))
     arrays = ["npy" if name.endswith(".npy") else "idx" for name in names if name.endswith(".npy") or "-idx" in name]
     return arrays[0] if arrays and not listed(path).files else "folder"
 
@@ -64,7 +64,7 @@ def _better(name: str, path: Path) -> str:
         other = "folder" if suffix in SUFFIXES else ARRAYS.get(suffix, "") if suffix else ""
         return other if other or name == "folder" else name
     if name != "folder":
-        is_data_set = any(HELD[name] in file.name for file in path.iterdir() if not file.name.startswith("."))
+        is_data_set = any(HELD[name] in file.name.lower() for file in path.iterdir() if not file.name.startswith("."))
         return name if is_data_set else "folder" if listed(path).files else ""
     # A folder without anything is told from one of pictures when it is read.
     return reader_of(path)

@@ -16,6 +16,7 @@ from hvae.files import replacing
 from hvae.heap import enough_memory
 from hvae.records import JSON
 from hvae.runs.sequences import form_of
+from hvae.screen.numbers import counted
 from hvae.study import series
 from hvae.study.codecs import (
     Quality,
@@ -167,7 +168,7 @@ def _in_time(
     fineness = job.fineness or job.settings.fineness
     result = codec.compress(data.series, fineness=fineness, verify=job.settings.verify, tick=progress)
     values = sum(len(one.samples()) for one in data.series)
-    own = f"{data.files:,} file{'s' * (data.files != 1)}" if data.files else f"{values:,} values of {run.bits} bits"
+    own = counted(data.files, "file") if data.files else f"{counted(values, 'value')} of {counted(run.bits, 'bit')}"
     return Compression(
         file=Path(),
         pictures=len(data.series),

@@ -19,6 +19,7 @@ from hvae.config.data import DataConfig
 from hvae.data import Split, load
 from hvae.data.formats import read_arrays
 from hvae.data.look import READERS
+from hvae.data.raw import as_images, as_levels
 from hvae.data.tally import Tally
 from hvae.data.where import reader_of
 from hvae.errors import HvaeError
@@ -26,6 +27,7 @@ from hvae.files import expanded
 from hvae.picturefiles import REPLACE, named_at_once, reason
 from hvae.picturefolders import SUFFIXES, listed
 from hvae.runs.form import HUB
+from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
 from hvae.study.progress import Tell
 
@@ -48,9 +50,9 @@ class Input:
     def weight(self, bits: int) -> tuple[int, str]:
         """Bytes of the pictures before compression, and of what: files, or values of so many bits."""
         if self.files:
-            return self.size, f"{self.files:,} file{'s' * (self.files != 1)}"
+            return self.size, counted(self.files, "file")
         values = sum(picture.values for picture in self.pictures)
-        return -(-values * bits // 8), f"{values:,} values of {bits} bits"
+        return -(-values * bits // 8), f"{counted(values, 'value')} of {counted(bits, 'bit')}"
 
 
 def is_split(source: Source) -> bool:
@@ -104,9 +106,9 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
         raise HvaeError(
             f"nothing at {source}; expected an image, an array file, a folder of either, or {', '.join(SPLITS)}"
         )
-    if path.suffix == ".npy":
-        return _array(path, run)
     name = reader_of(path)
+    if name == "npy" and path.suffix.lower() == ".npy":
+        return _array(path, run)
     # A picture's file may have a name without an ending.
     is_array = name in READERS and (path.is_dir() or path.suffix or "-idx" in path.name)
     return _archive(path, name, run) if is_array else _files(path, run, data.get(BAD, "stop"), tell)
@@ -152,7 +154,7 @@ def _opened(files: Sequence[Path], names: Sequence[str], run: LoadedRun, bad: st
 def _changes(pictures: Sequence[Picture]) -> str:
     """How the pictures differ from what their files hold, in a line; empty where they do not."""
     counts = Counter(change for picture in pictures for change in picture.changes)
-    return "; ".join(f"{count:,} picture{'s' * (count != 1)} {change}" for change, count in counts.items())
+    return "; ".join(f"{counted(count, 'picture')} {change}" for change, count in counts.items())
 
 
 def split_of(name: str, run: LoadedRun, data: Mapping[str, str]) -> Split:
@@ -176,7 +178,7 @@ def _own(name: str, run: LoadedRun, number: int | None, data: Mapping[str, str])
 def _array(path: Path, run: LoadedRun) -> Input:
     levels = read_arrays(path).get(path.stem)
     if levels is None:
-        raise HvaeError(f"expected {path} to be uint8 (N, {', '.join(map(str, run.model.shape))}), got an archive")
+        raise HvaeError(f"expected one array in {path}, got an archive; let its name end in .npz")
     return Input(_levels(levels, path.stem, run, str(path)), 1, path.stat().st_size)
 
 
@@ -185,18 +187,18 @@ def _archive(path: Path, name: str, run: LoadedRun) -> Input:
     raw = READERS[name](DataConfig(name=name, path=str(path)))
     if raw.transforms:
         raise HvaeError(f"expected whole numbers in {path}, which come back as they are, got {raw.transforms[0]}")
-    levels = [part.levels for part in raw.parts.values()]
-    for part in levels:
-        run.check_form(part.shape[1:], max(int(part.max()).bit_length(), run.bits), str(path))
-    check_memory(sum(part.nbytes for part in levels), str(path))
     title = path.name.partition(".")[0] or "images"
-    return Input(tuple(Picture(title, np.array(one), 0) for part in levels for one in part))
+    return Input(tuple(one for part in raw.parts.values() for one in _levels(part.levels, title, run, str(path))))
 
 
-def _levels(levels: Levels, name: str, run: LoadedRun, place: str) -> tuple[Picture, ...]:
-    shape = run.model.shape
-    if levels.ndim != len(shape) + 1 or levels.dtype != np.uint8:
-        form = f"uint8 (N, {', '.join(map(str, shape))})"
-        raise HvaeError(f"expected {place} to be {form}, got {levels.dtype} {levels.shape}")
-    check_memory(levels.nbytes, place)
-    return tuple(Picture(name, np.array(one), 0) for one in levels)
+def _levels(array: Levels, name: str, run: LoadedRun, place: str) -> tuple[Picture, ...]:
+    """Images of whole numbers, (N, *shape) or in any order of axes that training takes: (N, H, W), (N, H, W, C)."""
+    if array.dtype.kind not in "bui":
+        raise HvaeError(f"expected whole numbers in {place}, which come back as they are, got {array.dtype}")
+    levels, _ = as_levels(array, 0, place)
+    images = levels if levels.shape[1:] == tuple(run.model.shape) else as_images(levels, place)
+    bits = int(images.max()).bit_length()
+    if images.ndim != len(run.model.shape) + 1 or bits > run.bits:
+        run.check_form(images.shape[1:], max(bits, run.bits), place)
+    check_memory(images.nbytes, place)
+    return tuple(Picture(name, np.array(one), 0) for one in images)
