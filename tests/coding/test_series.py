@@ -19,7 +19,7 @@ from hvae.coding.lossless.block import started
 from hvae.coding.lossless.chain import chained
 from hvae.coding.lossless.seriescodec import SeriesCodec
 from hvae.config.model import ModelConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.distributions import NormalMixture, OverTime, Tokens
 from hvae.errors import HvaeError
 from hvae.metrics import bounds
@@ -33,6 +33,9 @@ FAMILIES = [
     DMMConfig(latent=2, transition=6, **SMALL),
     CWVAEConfig(latents=(2, 2), strides=(1, 3), **SMALL),
     VRAEConfig(latents=(3,), **SMALL),
+    VRAEConfig(latents=(2, 2), bar=3, **SMALL),
+    VRAEConfig(latents=(3,), width=6, state=8, heads=2, decoder="transformer", memory=4, chunk=3),
+    STCNConfig(latents=(2, 2), dilations=(1, 2), width=6),
 ]
 LENGTHS = (7, 7, 4, 9, 2, 7)
 

@@ -16,11 +16,11 @@ STEPS = 11
 
 def network(memory: int, chunk: int) -> MemoryTransformer:
     torch.manual_seed(0)
-    made = MemoryTransformer(3, 8, blocks=2, heads=2, memory=memory, chunk=chunk).double()
-    for block in made.blocks:  # they start at zero, and would say nothing
+    transformer = MemoryTransformer(3, 8, blocks=2, heads=2, memory=memory, chunk=chunk).double()
+    for block in transformer.blocks:  # they start at zero, and would say nothing
         torch.nn.init.normal_(block.content_bias)
         torch.nn.init.normal_(block.place_bias)
-    return made
+    return transformer
 
 
 def series() -> Tensor:
