@@ -73,7 +73,7 @@ SIZES: dict[str, Size] = {
     "jsb-vrnn": Size(1, 92_184),
     "jsb-srnn": Size(1, 100_568),
     "jsb-dmm": Size(1, 104_216),
-    "jsb-stcn": Size(3, 247_864),
+    "jsb-stcn": Size(3, 261_688),
     "nottingham-vrnn": Size(1, 102_552),
     "text-vrae": Size(1, 600_418),
     "mocap-srnn": Size(1, 95_774),
