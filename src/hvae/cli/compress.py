@@ -136,10 +136,10 @@ def _settings(args: Namespace) -> Settings:
 
 def _show(voice: Voice, result: Compression) -> None:
     """Where the bytes went, and how many there were before."""
-    from hvae.coding import CompressedSeries, Lossy
+    from hvae.coding import CompressedSeries, Lossy, LossySeries
 
     title = f"{result.pictures} {result.noun} in {for_screen(result.file)}"
-    if isinstance(result.result, Lossy):
+    if isinstance(result.result, Lossy | LossySeries):
         lossy.show(voice, result.result, title)
     elif isinstance(result.result, CompressedSeries):
         intime.show(voice, result.result, result, title)

@@ -8,7 +8,7 @@ from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 
 if TYPE_CHECKING:
-    from hvae.coding import Lossy
+    from hvae.coding import Lossy, LossySeries
     from hvae.study.codecs import Quality
 
 QUALITY = (
@@ -29,15 +29,25 @@ def quality_of(text: str | None) -> Quality | None:
     return "all" if text == "all" else int(text)
 
 
-def show(voice: Voice, result: Lossy, title: str) -> None:
-    """What each level takes, and how near the pictures are."""
-    rows, total = table("level", "bits a pixel", "bytes", title=title), 0
-    for cost in result.levels:
-        total += cost.bytes
-        rows.add_row(cost.name, f"{8 * cost.bytes / result.pixels:.4f}", f"{cost.bytes:,}")
-    size = len(result.content)
-    rows.add_row("header", f"{8 * (size - total) / result.pixels:.4f}", f"{size - total:,}")
-    rows.add_row("the file", f"{8 * size / result.pixels:.4f}", f"{size:,}")
-    voice.show(rows)
+def show(voice: Voice, result: Lossy | LossySeries, title: str) -> None:
+    """What each level takes, and how near the pictures or recordings are."""
+    from hvae.coding import Lossy
+
+    if isinstance(result, Lossy):
+        _costs(voice, result, result.pixels, "bits a pixel", title)
+        near = f"PSNR {result.psnr:.2f} dB, the mean over pictures"
+    else:
+        _costs(voice, result, result.values, "bits a sample", title)
+        near = f"signal over noise {result.snr:.2f} dB, the mean over recordings"
     checked = f"{result.check_seconds:.1f} s of them to check" if result.check_seconds else "not checked"
-    voice.show(f"PSNR {result.psnr:.2f} dB, the mean over pictures; {result.seconds:.1f} s, {checked}")
+    voice.show(f"{near}; {result.seconds:.1f} s, {checked}")
+
+
+def _costs(voice: Voice, result: Lossy | LossySeries, values: int, unit: str, title: str) -> None:
+    """A row for each level, over so many values."""
+    rows, size = table("level", unit, "bytes", title=title), len(result.content)
+    of_levels = {cost.name: cost.bytes for cost in result.levels}
+    parts = {**of_levels, "header": size - sum(of_levels.values()), "the file": size}
+    for name, part in parts.items():
+        rows.add_row(name, f"{8 * part / values:.4f}", f"{part:,}")
+    voice.show(rows)

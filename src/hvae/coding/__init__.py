@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hvae.coding.entropy.steady import Uncodable
     from hvae.coding.files.classic import sizes
     from hvae.coding.files.container import File, Header, read
-    from hvae.coding.files.header import IN_TIME
+    from hvae.coding.files.header import IN_TIME, LOSSY_IN_TIME
     from hvae.coding.files.imagefiles import open_picture, save_picture
     from hvae.coding.files.pictures import MODES, Picture
     from hvae.coding.files.reading import without_model
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hvae.coding.lossy.compressed import Lossy
     from hvae.coding.lossy.layout import opened
     from hvae.coding.lossy.rounding import psnr, quantised
+    from hvae.coding.lossy.soundcodec import LossySeries, SoundCodec
 
 __getattr__ = lazy(
     __name__,
@@ -42,7 +43,7 @@ __getattr__ = lazy(
         "files.container": ("File", "Header", "read"),
         "files.imagefiles": ("open_picture", "save_picture"),
         "files.pictures": ("MODES", "Picture"),
-        "files.header": ("IN_TIME",),
+        "files.header": ("IN_TIME", "LOSSY_IN_TIME"),
         "files.reading": ("without_model",),
         "files.series": ("Series",),
         "lossless.book": ("FINENESS", "Book", "calibrate"),
@@ -53,6 +54,7 @@ __getattr__ = lazy(
         "lossy.compressed": ("Lossy",),
         "lossy.layout": ("opened",),
         "lossy.rounding": ("psnr", "quantised"),
+        "lossy.soundcodec": ("LossySeries", "SoundCodec"),
     },
 )
 
@@ -62,6 +64,7 @@ __all__ = [
     "GAUSSIAN",
     "IN_TIME",
     "LOGISTIC",
+    "LOSSY_IN_TIME",
     "MODES",
     "Book",
     "Codec",
@@ -74,11 +77,13 @@ __all__ = [
     "Header",
     "Lossy",
     "LossyCodec",
+    "LossySeries",
     "Picture",
     "Rounded",
     "Series",
     "SeriesCodec",
     "Settings",
+    "SoundCodec",
     "Standard",
     "Uncodable",
     "calibrate",

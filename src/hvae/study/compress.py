@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from hvae.checkpoints import LoadedRun, load
-from hvae.coding import Compressed, CompressedSeries, Lossy, Picture, Settings, sizes
+from hvae.coding import Compressed, CompressedSeries, Lossy, LossySeries, Picture, Settings, quantised, sizes
 from hvae.coding.files.pictures import check_name
 from hvae.errors import HvaeError, entries
 from hvae.files import replacing
@@ -47,14 +47,14 @@ class Compression:
     """Of the files, where all inputs are some; else of the values at their bit depth."""
     bytes_in_of: str
     """What these bytes are of, in words."""
-    result: Compressed | Lossy | CompressedSeries
+    result: Compressed | Lossy | CompressedSeries | LossySeries
     rivals: Mapping[str, int] = field(default_factory=dict)
     """Bytes that other lossless formats take, by name, picture by picture; empty for a lossy file."""
 
     @property
     def noun(self) -> str:
         """What was compressed, many of them."""
-        return "sequences" if isinstance(self.result, CompressedSeries) else "pictures"
+        return "sequences" if isinstance(self.result, CompressedSeries | LossySeries) else "pictures"
 
     @property
     def bytes_out(self) -> int:
@@ -70,7 +70,7 @@ class Compression:
         """Plain values for JSON."""
         sizes: JSON = {"bytes_in": self.bytes_in, "bytes_in_of": self.bytes_in_of}
         sizes |= {"bytes_out": self.bytes_out, "ratio": self.ratio}
-        rivals = {} if isinstance(self.result, Lossy) else {"rivals": dict(self.rivals)}
+        rivals = {} if isinstance(self.result, Lossy | LossySeries) else {"rivals": dict(self.rivals)}
         return {"file": str(self.file), self.noun: self.pictures, **sizes, **self.result.to_dict(), **rivals}
 
 
@@ -111,8 +111,7 @@ def compress(
     with enough_memory():
         loaded = run if isinstance(run, LoadedRun) else load(run)
         place = str(run.folder if isinstance(run, LoadedRun) else run)
-        pack = _in_time if loaded.model.timed else _lossy if is_lossy(loaded, quality) else _lossless
-        result = pack(loaded, place, sources, job, progress, tell)
+        result = _way(loaded, quality)(loaded, place, sources, job, progress, tell)
         with replacing(file) as temporary:
             temporary.write_bytes(result.result.content)
     return replace(result, file=file)
@@ -143,6 +142,14 @@ def _check(job: _Job, sources: Sequence[Source], run: LoadedRun | str | Path) ->
         raise HvaeError(f"--{key} says nothing here: only --data.* counts, and for the run's own data; leave it out")
 
 
+def _way(run: LoadedRun, quality: Quality | None) -> Callable[..., Compression]:
+    """How this run compresses.  Raises HvaeError unless a quality is given exactly where pictures or codes lose."""
+    if run.model.timed and not quantised(run.model):
+        return _in_time
+    lossy = is_lossy(run, quality)
+    return _sounds if run.model.timed else _lossy if lossy else _lossless
+
+
 def _lossless(
     run: LoadedRun, place: str, sources: Sequence[Source], job: _Job, progress: Count, tell: Tell
 ) -> Compression:
@@ -167,15 +174,33 @@ def _in_time(
     data = series.gathered(sources, run, job.number, job.data, tell)
     fineness = job.fineness or job.settings.fineness
     result = codec.compress(data.series, fineness=fineness, verify=job.settings.verify, tick=progress)
+    return _of_series(data, result, run.bits, series.rivals(data, form, run.bits))
+
+
+def _sounds(
+    run: LoadedRun, place: str, sources: Sequence[Source], job: _Job, progress: Count, tell: Tell
+) -> Compression:
+    """Recordings by their codes."""
+    assert job.quality is not None, "a lossy run has a quality by now"
+    codec = series.sound_codec_of(run, place, job.context)
+    keep = depth_of(job.quality, codec.levels)
+    data = series.gathered(sources, run, job.number, job.data, tell)
+    result = codec.compress(data.series, keep, verify=job.settings.verify, tick=progress)
+    return _of_series(data, result, run.bits)
+
+
+def _of_series(
+    data: series.Given, result: CompressedSeries | LossySeries, bits: int, rivals: Mapping[str, int] | None = None
+) -> Compression:
     values = sum(len(one.samples()) for one in data.series)
-    own = counted(data.files, "file") if data.files else f"{counted(values, 'value')} of {counted(run.bits, 'bit')}"
+    own = counted(data.files, "file") if data.files else f"{counted(values, 'value')} of {counted(bits, 'bit')}"
     return Compression(
         file=Path(),
         pictures=len(data.series),
-        bytes_in=data.size if data.files else -(-values * run.bits // 8),
+        bytes_in=data.size if data.files else -(-values * bits // 8),
         bytes_in_of=own,
         result=result,
-        rivals=series.rivals(data, form, run.bits),
+        rivals=rivals or {},
     )
 
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from hvae.checkpoints import LoadedRun, load
-from hvae.coding import CLASSIC, IN_TIME, File, Picture, opened, read, without_model
+from hvae.coding import CLASSIC, IN_TIME, LOSSY_IN_TIME, File, Picture, Series, opened, read, without_model
 from hvae.errors import HvaeError, entries
 from hvae.files import read_regular
 from hvae.heap import enough_memory
@@ -75,39 +75,58 @@ def decompress(
     with enough_memory():
         part = _opened(file, levels)
         job = _Job(file, run, only, levels, workers, entries(context), progress, tell)
-        if part.file.header.order == IN_TIME:
-            return _sequences(part.file, out, job, started)
+        if part.file.header.order in (IN_TIME, LOSSY_IN_TIME):
+            return _sequences(part, out, job, started)
         check_destination(out, part.file.header, only)
         result = _decoded(part, job)
-        files = write_pictures(result.pictures, out, part.file.header.bits)
+        files = write_pictures(result.items, out, part.file.header.bits)
     return Decompression(
         out=out,
         files=tuple(files),
-        pictures=len(result.pictures),
+        pictures=len(result.items),
         seconds=time.perf_counter() - started,
         levels=result.levels,
         levels_written=result.written,
     )
 
 
-def _sequences(file: File, out: Path, job: _Job, started: float) -> Decompression:
+def _sequences(part: _Part, out: Path, job: _Job, started: float) -> Decompression:
     """The sequences of a file, written."""
+    file = part.file
     loaded, place = _run_of(file, job)
-    codec, form = series.codec_of(loaded, place, job.context), form_of(loaded)
+    form = form_of(loaded)
     count = 1 if job.only is not None else sum(item.count for item in file.header.items)
     series.check_destination(out, form, loaded.bits, count)
-    back = codec.decompress(file, job.only, job.progress)
-    files = series.write_series(back, out, form, loaded.bits)
+    result = _heard(file, loaded, place, job) if part.is_lossy else _exact(file, loaded, place, job)
+    files = series.write_series(result.items, out, form, loaded.bits)
     seconds = time.perf_counter() - started
     return Decompression(
         out=out,
         files=tuple(files),
-        pictures=len(back),
+        pictures=len(result.items),
         seconds=seconds,
-        levels=None,
-        levels_written=None,
+        levels=result.levels,
+        levels_written=result.written,
         noun="sequences",
     )
+
+
+def _exact(file: File, run: LoadedRun, place: str, job: _Job) -> _Shown[Series]:
+    """The sequences of a file without loss."""
+    return _Shown(series.codec_of(run, place, job.context).decompress(file, job.only, job.progress))
+
+
+def _heard(file: File, run: LoadedRun, place: str, job: _Job) -> _Shown[Series]:
+    """The recordings of a lossy file, as far as it goes."""
+    codec = series.sound_codec_of(run, place, job.context)
+    here, whole = codec.depth(file, job.only, job.levels)
+    _say_cut(job, here, whole)
+    return _Shown(codec.decompress(file, job.only, job.levels, job.progress), here, whole)
+
+
+def _say_cut(job: _Job, here: int, whole: int) -> None:
+    if job.levels is None and here < whole:
+        job.tell(f"note: the file was cut; a preview by the top {here} of its {whole} levels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +150,13 @@ class _Part(NamedTuple):
     is_lossy: bool
 
 
-class _Shown(NamedTuple):
+_Item = TypeVar("_Item", Picture, Series)
+
+
+class _Shown(NamedTuple, Generic[_Item]):
     """What comes out of a file; how many levels of how many it shows, where it has levels."""
 
-    pictures: Sequence[Picture]
+    items: Sequence[_Item]
     levels: int | None = None
     written: int | None = None
 
@@ -147,7 +169,7 @@ def _opened(path: Path, levels: int | None) -> _Part:
     return _Part(part, True) if part is not None else _Part(read(content), False)
 
 
-def _decoded(part: _Part, job: _Job) -> _Shown:
+def _decoded(part: _Part, job: _Job) -> _Shown[Picture]:
     if part.file.header.order == CLASSIC and not job.run:
         return _Shown(without_model(part.file, job.only))
     loaded, place = _run_of(part.file, job)
@@ -163,12 +185,11 @@ def _run_of(file: File, job: _Job) -> tuple[LoadedRun, str]:
     return (run, str(run.folder)) if isinstance(run, LoadedRun) else (load(run), str(run))
 
 
-def _previewed(file: File, run: LoadedRun, place: str, job: _Job) -> _Shown:
+def _previewed(file: File, run: LoadedRun, place: str, job: _Job) -> _Shown[Picture]:
     """The pictures of a lossy file, as far as it goes."""
     codec = lossy_codec_of(run, place, job.context)
     here, whole = codec.depth(file, job.only, job.levels)
-    if job.levels is None and here < whole:
-        job.tell(f"note: the file was cut; a preview by the top {here} of its {whole} levels")
+    _say_cut(job, here, whole)
     return _Shown(codec.decompress(file, job.only, job.levels, job.progress), here, whole)
 
 

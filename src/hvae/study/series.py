@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hvae.coding import Series, SeriesCodec
+from hvae.coding import Series, SeriesCodec, SoundCodec
 from hvae.coding.files.series import squeezed
 from hvae.data import SequenceData, SequenceSplit, load_any
 from hvae.data.sequences.audio import sounds_of, to_levels
@@ -57,6 +57,19 @@ def codec_of(run: LoadedRun, place: str, context: Named) -> SeriesCodec:
         bits=run.bits,
         symbols=len(form.symbols) or None,
         unit=1.0 if form.symbols else None,
+        description={key: run.description[key] for key in ("config", "shape", "bits")},
+        run=place,
+        context=values,
+    )
+
+
+def sound_codec_of(run: LoadedRun, place: str, context: Named) -> SoundCodec:
+    """The lossy codec that a run on sound is.  Raises HvaeError for a context that does not fit."""
+    values = numbers(run.model, context, classes_of(run))
+    complete(run.model, values)
+    return SoundCodec(
+        run.model,
+        bits=run.bits,
         description={key: run.description[key] for key in ("config", "shape", "bits")},
         run=place,
         context=values,

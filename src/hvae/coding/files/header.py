@@ -26,6 +26,7 @@ from hvae.errors import HvaeError
 
 _OLD_IDENTITY = 32
 IN_TIME = 50
+LOSSY_IN_TIME = 110
 """The order of files of sequences; those of pictures count from 0, lossy ones from 100."""
 SEQUENCE = MODES.index("sequence")
 MOST_BITS = 20
@@ -96,7 +97,7 @@ def parse(content: bytes, version: int) -> Header:
     blocks = r.many("I", lambda: Block(r.whole("I"), r.whole("Q"), *r.typed("II")))
     if r.at != len(r.content):
         raise HvaeError("the header of the file is longer than what it says; the file is damaged")
-    if order == IN_TIME:
+    if order in (IN_TIME, LOSSY_IN_TIME):
         _check_sequences(shape, bits, items)
     else:
         _check_shape(shape, bits)

@@ -16,6 +16,7 @@ import numpy as np
 
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.container import File, Header, Item, read_part
+from hvae.coding.files.header import LOSSY_IN_TIME
 from hvae.coding.files.pictures import KINDS, MODES, Picture, join, layout
 from hvae.coding.lossy.residues import DITHERS
 from hvae.errors import HvaeError
@@ -42,7 +43,7 @@ def opened(content: bytes) -> File | None:
     """A lossy file, whole or cut anywhere after its header, with the chunks that are whole; None if it is another kind
     of .hvz file.  Raises HvaeError when not even the header is whole, or it is damaged."""
     file = read_part(content)
-    return file if file.header.order in ORDERS else None
+    return file if file.header.order in (*ORDERS, LOSSY_IN_TIME) else None
 
 
 def groups(items: Sequence[Item], channels: int) -> list[Group]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ from hvae.coding.files.classic import Levels
 from hvae.coding.lossy.codes import Indices
 from hvae.coding.lossy.level import Level
 from hvae.coding.lossy.residues import Dither, Residual, plain
-from hvae.datum import Context
+from hvae.datum import Context, Datum
 from hvae.draw import Draw, Drawn, mode
 from hvae.errors import HvaeError
 from hvae.site import Site
@@ -129,12 +130,14 @@ def encode(
     bits: int,
     dither: Dither = plain,
     context: Context | None = None,
+    lengths: Tensor | None = None,
 ) -> Sent:
-    """Pictures, (B, C, H, W) of integers, as the chunks of the levels `names`; `model` is still, of their shape."""
+    """Pictures, (B, C, H, W) of integers, or sound, (B, T, S) of these `lengths`, as the chunks of the levels `names`;
+    `model` is still, of their shape."""
     sending = _Sending(names, dither)
     with calm():
         x = torch.from_numpy(levels).double() / (2**bits - 1)
-        trace = run(model, sending, model.evidence(x, context))
+        trace = run(model, sending, model.evidence(Datum(x, lengths=lengths), context))
         nats = {name: float(rate.sum()) for name, rate in trace.rates().items() if name in sending.chunks}
         pixels = _levels(trace.observed[-1].law.mean(), bits)
         return Sent(sending.chunks, pixels, nats, float(trace.log_likelihood().sum()) - sum(nats.values()))
@@ -147,10 +150,13 @@ def decode(
     bits: int,
     dither: Dither = plain,
     context: Context | None = None,
+    lengths: Tensor | None = None,
 ) -> Levels:
-    """The pictures, (n, C, H, W), that the chunks of any upper levels show.  Raises HvaeError for damaged ones."""
+    """The pictures, (n, C, H, W), or sound of these `lengths`, (n, T, S), that the chunks of any upper levels show.
+
+    Raises HvaeError for damaged ones."""
     with calm():
-        trace = run(model, _Receiving(chunks, dither), n=n, context=context)
+        trace = run(model, _Receiving(chunks, dither), replace(model.nothing(n, context), lengths=lengths))
         return _levels(trace.observed[-1].law.mean(), bits)
 
 
@@ -218,5 +224,6 @@ def _received(level: Level, chunk: Chunk, name: str) -> Tensor:
 
 
 def _levels(x: Tensor, bits: int) -> Levels:
-    """Pictures in about [0, 1] as integers."""
-    return (x.clamp(0, 1) * (2**bits - 1)).round().to(torch.uint8).numpy()
+    """Pictures or sound in about [0, 1] as integers."""
+    kind = torch.uint8 if bits <= 8 else torch.int32
+    return (x.clamp(0, 1) * (2**bits - 1)).round().to(kind).numpy()
