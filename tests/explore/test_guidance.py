@@ -106,5 +106,5 @@ def test_what_cannot_be_guided_is_said(keys: dict[str, Any], asked: dict[str, An
 
 
 def test_a_level_without_a_location_is_refused() -> None:
-    with pytest.raises(HvaeError, match="guidance moves Gaussian levels, got Bernoulli at z1"):
+    with pytest.raises(HvaeError, match="guidance moves Gaussian levels and codes, got Bernoulli at z1"):
         guided({"z1": 2.0})(Site("z1", Bernoulli(torch.zeros(2, 1))))

@@ -54,6 +54,15 @@ class Codes(Distribution):
     def log_mass(self, index: Tensor) -> Tensor:
         """log p of the codes at some indices, in nats: (B, *P) -> (B, 1, *P)."""
 
+    @abstractmethod
+    def guided(self, weight: float) -> Codes:
+        r"""The law of n rows from that of 2 n: these under a condition, then the same without it.
+
+        $$\log p \propto (1 - w) \log p_u + w \log p_c$$
+
+        Ho and Salimans 2022, arXiv 2207.12598, sec. 3.2, of probabilities of codes: w = 1 is the first half.
+        """
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.book)} codes)"
 
@@ -103,6 +112,9 @@ class ChosenCodes(Codes):
         penalty = None if self.loss is None else self.loss.detach()
         return ChosenCodes(self.book.detach(), self.index, self.value.detach(), penalty)
 
+    def guided(self, weight: float) -> ChosenCodes:
+        return ChosenCodes(self.book, self.index.chunk(2)[0])
+
     def penalty(self) -> Tensor:
         return torch.zeros_like(self.value[:, :1]) if self.loss is None else self.loss
 
@@ -146,6 +158,10 @@ class UniformCodes(Codes):
     def _settled(self) -> ChosenCodes:
         middle = (self.book - self.book.mean(0)).square().sum(1).argmin()
         return ChosenCodes(self.book, middle.expand(self.size))
+
+    def guided(self, weight: float) -> UniformCodes:
+        """The same: no condition moves it."""
+        return UniformCodes(self.book, (self.size[0] // 2, *self.size[1:]))
 
     def detach(self) -> UniformCodes:
         return UniformCodes(self.book.detach(), self.size)

@@ -81,6 +81,10 @@ class IndependentCodes(RankedCodes):
     def narrowed(self, among: Among) -> IndependentCodes:
         return IndependentCodes(self.book, checked(among, len(self.book))(self.log_share), self.search, self.relaxation)
 
+    def guided(self, weight: float) -> IndependentCodes:
+        heard, free = self.log_share.chunk(2)
+        return IndependentCodes(self.book, torch.lerp(free, heard, weight), self.search, self.relaxation)
+
     def penalty(self) -> Tensor:
         return self.book.new_zeros(self.size[0])
 

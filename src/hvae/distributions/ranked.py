@@ -148,8 +148,29 @@ class AutoregressiveCodes(RankedCodes):
     def narrowed(self, among: Among) -> AutoregressiveCodes:
         return AutoregressiveCodes(self.book, self.maps, self.temperature, checked(among, len(self.book)))
 
+    def guided(self, weight: float) -> AutoregressiveCodes:
+        return AutoregressiveCodes(self.book, _Guided(self.maps, weight), self.temperature, self.among)
+
     def penalty(self) -> Tensor:
         return self.book.new_zeros(self.size[0])
+
+
+class _Guided:
+    """Maps of n rows, by the logits of 2 n: under a condition, then without it."""
+
+    def __init__(self, maps: Maps, weight: float) -> None:
+        self.maps, self.weight = maps, weight
+        self.size, self.search = (maps.size[0] // 2, *maps.size[1:]), maps.search
+
+    def logits(self, index: Tensor) -> Tensor:
+        return self._steered(self.maps.logits(torch.cat([index, index])))
+
+    def draw(self, choose: Callable[[Tensor], Tensor]) -> Tensor:
+        return self.maps.draw(lambda logits: choose(self._steered(logits)).repeat(2))[: self.size[0]]
+
+    def _steered(self, logits: Tensor) -> Tensor:
+        heard, free = full(logits).log_softmax(1).chunk(2)
+        return torch.lerp(free, heard, self.weight)
 
 
 class _Still:

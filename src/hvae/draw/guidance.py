@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from hvae.distributions import Distribution, LocationScale
+from hvae.distributions.both import Both
+from hvae.distributions.codebook import Codes
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, prior
 from hvae.errors import HvaeError
 from hvae.site import Key, Pin, Site
@@ -42,16 +44,19 @@ def guided(weights: Mapping[Pin, float] | Mapping[str, float], otherwise: Draw =
 
     The evidence has 2 n rows: n under the condition, then the same n with it unknown; both halves get one value.  Only
     the first half of what the walk returns is guided data.  `otherwise` draws from the guided p, given n rows
-    (`prior()` by default).  Raises HvaeError at a named level whose p has no location and scale.
+    (`prior()` by default).  Of codes it is their log probabilities that go on, by the same w (`Codes.guided`).  Raises
+    HvaeError at a named level whose p has neither codes nor a location and scale.
     """
     return _Guided(as_draw(otherwise), keyed(weights))
 
 
-def _steered(site: Site, weight: float) -> LocationScale:
+def _steered(site: Site, weight: float) -> LocationScale | Codes:
     """The guided law of a level, n rows, from its p of 2 n."""
+    if isinstance(site.p, Codes):
+        return site.p.guided(weight)
     if not isinstance(site.p, LocationScale):
         raise HvaeError(
-            f"guidance moves Gaussian levels, got {type(site.p).__name__} at {site.name}; sample without it"
+            f"guidance moves Gaussian levels and codes, got {type(site.p).__name__} at {site.name}; sample without it"
         )
     (loc, free_loc), (scale, free_scale) = site.p.loc.chunk(2), site.p.scale.chunk(2)
     if weight < 1:
@@ -61,7 +66,6 @@ def _steered(site: Site, weight: float) -> LocationScale:
 
 def _twice(law: Distribution | None) -> Distribution | None:
     """The law of n rows for both halves of 2 n."""
-    if law is None:
-        return None
-    assert isinstance(law, LocationScale), "what is drawn from a guided law is drawn from one of its kind"
+    if not isinstance(law, LocationScale):
+        return None if law is None else Both(law)
     return law.at(torch.cat([law.loc, law.loc]), torch.cat([law.scale, law.scale]))
