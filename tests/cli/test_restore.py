@@ -240,3 +240,19 @@ def test_from_python_a_mask_is_an_array(run: Path) -> None:
     with pytest.raises(HvaeError, match="everything of picture 1"):
         hidden = torch.stack([mask, torch.ones_like(mask)])
         hvae.restore(run, "test", task="inpaint", mask=hidden, number=2)
+
+
+def test_inference_that_has_learnt_to_read_a_part(run: Path, tmp_path: Path, command: Command) -> None:
+    """Its generation is that of the run it is taught by, to the last bit; a run that was not taught is refused."""
+    words = ("--task", "inpaint", "--mask", "2,0,3,8", "--way", "partial", *QUICK)
+    refused = command("restore", run, "test", *words, "--out", tmp_path / "none")
+    assert refused.code == 2 and "--objective.kind matching" in refused.err and not (tmp_path / "none").exists()
+    keys = ("--train.init", run, "--objective.kind", "matching", "--objective.warmup.length", 0, "--train.steps", 3)
+    more = ("--objective.free_bits.nats", 0, "--evaluate.measures", "activity", "--evaluate.limit", 10)
+    said = command("train", run, *keys, *more, "--out", tmp_path / "partial")
+    assert said.code == 0, said.err
+    old, new = (dict(hvae.load(folder).model.named_parameters()) for folder in (run, tmp_path / "partial"))
+    moved = {name for name in old if not torch.equal(old[name], new[name])}
+    assert moved and all(name.startswith("bottom_up") or ".posterior." in name for name in moved)
+    said = command("restore", tmp_path / "partial", "test", *words, "--out", tmp_path / "out", "--json")
+    assert said.code == 0 and said.json["number"] == 3, said.err

@@ -58,6 +58,7 @@ def parser() -> Parser:
 
 def _add_work(command: Parser) -> None:
     way = "refine: gradient steps for each picture, for every task; gibbs, metropolis: chains that fill what is hidden"
+    way += "; partial: inference that has learnt to read a part (hvae train --objective.kind matching)"
     command.add_argument("--way", default="refine", metavar="W", help=way)
     command.add_argument("--draws", type=whole(1, 10**6), default=8, metavar="N", help="draws of each picture")
     steps = "gradient steps of refine [50; 0 under a noise of the run's own]"

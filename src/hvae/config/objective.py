@@ -14,7 +14,7 @@ from hvae.config.bounds import Bound, Count, Fraction, NonNegative, StepsOrShare
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
-Kind = Literal["elbo", "iwae", "stl", "dreg", "fivo", "m2"]
+Kind = Literal["elbo", "iwae", "stl", "dreg", "fivo", "m2", "matching"]
 Shape = Literal["linear", "sigmoid", "cyclical"]
 Per = Literal["level", "channel", "dimension"]
 Over = Literal["batch", "sample"]
@@ -134,7 +134,8 @@ class ObjectiveConfig(Section):
     """elbo; iwae: the importance-weighted bound over `samples` draws; stl, dreg: the same bound with gradients of lower
     variance, without the score of q (stl is biased above one draw, dreg never; a draw takes twice the time); fivo: of
     sequences, the bound of a particle filter of `samples` particles (vrnn, srnn, dmm); m2: semi-supervised, the bound
-    of images whose class is unknown summed over all classes (model.condition.classifier)."""
+    of images whose class is unknown summed over all classes (model.condition.classifier); matching: the inference of a
+    trained model (train.init) learns to read partly seen data, for hvae restore --way partial; all else is frozen."""
     samples: Count = 1
     """Draws of the latents for each datum: averaged by elbo, weighed by iwae and fivo (2 or more), stl and dreg (1 or
     more; with 1 both are the elbo without the score of q)."""
@@ -184,6 +185,8 @@ class ObjectiveConfig(Section):
         return replace(self, warmup=self.warmup.over(steps), own_length=_steps(self.own_length, steps))
 
     def _check_weighed(self) -> None:
+        if self.kind == "matching" and self.samples != 1:
+            raise HvaeError(f"objective.samples: matching draws once for each datum, got {self.samples}; leave it at 1")
         if self.kind in ("iwae", "fivo") and self.samples < 2:
             raise HvaeError(
                 f"objective.samples: expected at least 2 with kind {self.kind} (1 is the elbo); set it to 5, say"

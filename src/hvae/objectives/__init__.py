@@ -13,11 +13,13 @@ from hvae.objectives.gradients import STL, DReG
 from hvae.objectives.importance import IWAE
 from hvae.objectives.labels import M2
 from hvae.objectives.loss import Loss, Objective, first_nonfinite
+from hvae.objectives.matching import Matching
 from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
 from hvae.objectives.regulariser import Regulariser
 from hvae.objectives.schedule import Shape, cyclical, linear, sigmoid
 from hvae.objectives.spectra import Spectra
 from hvae.objectives.weaning import Weaning
+from hvae.walk import Model
 
 __all__ = [
     "ELBO",
@@ -30,6 +32,7 @@ __all__ = [
     "DReG",
     "FreeBits",
     "Loss",
+    "Matching",
     "Objective",
     "RateFilter",
     "Regulariser",
@@ -46,12 +49,13 @@ __all__ = [
 WEIGHED: dict[str, type[IWAE | STL | DReG]] = {"iwae": IWAE, "stl": STL, "dreg": DReG}
 
 
-def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
+def build(config: ObjectiveConfig, average: Average = alone, teacher: Model | None = None) -> Objective:
     """The objective of a configuration.
 
     `average` is the mean of a detached tensor over all processes that share a batch: free bits on the batch mean and
-    balancing look at the whole batch, so that the loss does not depend on how many processes compute it.  Raises
-    HvaeError for a warm-up in shares of an unknown number of steps: `config.over(steps)` converts them.
+    balancing look at the whole batch, so that the loss does not depend on how many processes compute it.  `teacher` is
+    the trained model that kind matching matches.  Raises HvaeError for a warm-up in shares of an unknown number of
+    steps (`config.over(steps)` converts them), and for matching without a teacher.
 
     >>> build(ObjectiveConfig(kind="iwae", samples=5)).samples
     5
@@ -62,6 +66,10 @@ def build(config: ObjectiveConfig, average: Average = alone) -> Objective:
     regulariser = Regulariser(config.regulariser.weight, config.regulariser.start, warmup, _on_maps(config.regulariser))
     if config.kind == "fivo":
         return FIVO(config.samples, threshold=config.threshold, regulariser=regulariser)
+    if config.kind == "matching":
+        if teacher is None:
+            raise HvaeError("objective.kind: matching needs a trained model to match; name its run in train.init")
+        return Matching(teacher)
     if config.kind == "m2":
         return M2(config.samples, alpha=config.alpha, regulariser=regulariser)
     if config.kind != "elbo":

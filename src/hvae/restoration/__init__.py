@@ -4,7 +4,7 @@ from hvae.restoration.bands import Bands, tile_rows
 from hvae.restoration.observation import Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
 from hvae.restoration.restore import HeldOut, Restored, held_out, restore
 from hvae.restoration.tiles import Tiling, shared
-from hvae.restoration.ways import Gibbs, Metropolis, Refine, Way
+from hvae.restoration.ways import Gibbs, Metropolis, Partial, Refine, Way
 
 __all__ = [
     "Bands",
@@ -16,6 +16,7 @@ __all__ = [
     "Noisy",
     "Observation",
     "OwnNoise",
+    "Partial",
     "Refine",
     "Restored",
     "Seen",

@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hvae.datum import filled
 from hvae.distributions import Distribution, Normal, sum_rest
 from hvae.restoration.spread import signal, variance
 from hvae.trace import Record
@@ -84,9 +85,7 @@ class Seen(Observation):
 
     def start(self) -> Tensor:
         """What is not seen at the mean of what is, for each picture its own."""
-        total = torch.where(self.seen, self.x, 0.0).flatten(1).sum(1)
-        mean = total / self.seen.flatten(1).sum(1).clamp_min(1)
-        return torch.where(self.seen, self.x, mean.view(-1, *[1] * (self.x.ndim - 1)))
+        return filled(self.x, self.seen)
 
     def each(self, law: Distribution) -> Tensor:
         """log p(x_i | z) in nats, as it factorises, (B, ...); 0 where nothing is seen."""

@@ -3,6 +3,7 @@ r"""Ways to draw the latents of a picture of which something is seen, for every 
     Gibbs     z ~ q(z | x),  x_missing ~ p(x | z, seen), again and again.  Rezende et al. 2014, arXiv 1401.4082, app. F
     Metropolis  the same, each z accepted with probability min(1, w(z) / w(z_before)),  w = p(x, z) / q(z | x)
               Mattei and Frellsen 2018, arXiv 1802.04826, sec. 4
+    Partial   r(z | seen), inference that has learnt to read a part.  Strauss and Oliva 2022, arXiv 2201.12414
     Refine    q(z | first guess) moved by gradient steps on  E_q[log p(seen | z)] - KL(q || p),  then drawn from
 
 Gibbs converges to p(x_missing | seen) of the model if q(z | x) is its exact posterior; else to the stationary law of
@@ -156,6 +157,28 @@ def _rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
 def _evidence(model: Model, x: Tensor, context: Context) -> Evidence:
     """What a model sees of a guess, brought into the range of its data."""
     return model.evidence(x if model.limits is None else x.clamp(*model.limits), context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partial(Way):
+    """Inference that reads what is seen, as it is: one pass, and a draw for each walk.
+
+    For models whose inference has learnt to read partly seen data (objective.kind matching); of others it is the
+    amortised first guess.
+    """
+
+    proposes: ClassVar[bool] = True
+
+    def passes(self, draws: int) -> int:
+        return draws
+
+    def walks(
+        self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
+    ) -> Iterator[Trace]:
+        evidence = _evidence(model, observation.start(), context)
+        for _ in range(draws):
+            yield run(model, posterior, evidence)
+            tick()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from hvae.study.beforehand import check_measures, check_parts, check_space
 from hvae.study.building import trainable
 from hvae.study.conditions import complete_data
 from hvae.study.levels import check_first_batch, check_held, check_levels
+from hvae.study.matching import matched, teacher
 from hvae.study.planning import Job
 from hvae.study.sizing import sized
 from hvae.study.warm_up import warm_up_warning
@@ -47,6 +48,8 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     torch.manual_seed(config.train.seed)
     model = trainable(config, data.shape, data.bits)
     check_kind(model, data)
+    config = matched(config, model)
+    job = replace(job, config=config)
     check_levels(config.objective, model)
     check_held(config.evaluate, model)
     if not job.resume:
@@ -102,6 +105,7 @@ def _fit(
     from hvae.training import fit, over_processes
 
     config = job.config
+    taught = teacher(config, data.shape, data.bits)
 
     def start() -> None:
         config.save(job.folder / CONFIG)
@@ -110,7 +114,7 @@ def _fit(
     with plain_faults(job):
         return fit(
             model,
-            objective(config.objective.over(config.train.steps), average=over_processes),
+            objective(config.objective.over(config.train.steps), over_processes, taught),
             data.train,
             config.train,
             job.folder,

@@ -15,6 +15,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries, unknown
 from hvae.files import free
 from hvae.study.asked import Asked
+from hvae.study.matching import MATCHING
 from hvae.study.places import check_place
 from hvae.study.placing import place
 from hvae.study.progress import Bars, Progress, bars
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from hvae.study.conditions import Named
     from hvae.study.masks import Mask
 
-REFINE = "refine"
+REFINE, PARTIAL = "refine", "partial"
 STEPS = 50
 """Of a refinement, unless others are asked for."""
 
@@ -65,7 +66,8 @@ def restore(
     likelihood, unasked where that is noise), "superres" (`factor`) and "colour" (of both `noise` says how closely what
     is seen must be met); `way`,
     "refine" (gradient `steps` for each picture, 50 unless asked for others, none under a noise of the run's own; every
-    task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`);
+    task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`), and "partial", for a run whose inference has
+    learnt to read partly seen data (`objective.kind` matching);
     `draws` a picture; `pixels`, draw the pixels from their likelihood too; `degrade`, the pictures are whole: make the
     observations of them, and measure against them; `seed` of all draws; `out`, a new folder for files; `context` of a
     conditional model; `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
@@ -76,6 +78,7 @@ def restore(
         check_place(Path(out))
         free(Path(out))
     where = place(run, overrides, trust)
+    _check_reads_parts(where.run, way)
     noise = own_noise(where.run, task) if noise is None else noise
     least = 0 if noise == OWN else STEPS
     effort = Effort(draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels)
@@ -113,6 +116,15 @@ def _check_way(name: str, task: str, work: Mapping[str, int | None]) -> None:
             raise HvaeError(f"--{option}: expected at least {least}, got {value}")
 
 
+def _check_reads_parts(run: LoadedRun, way: str) -> None:
+    """Raises HvaeError for the partial way of a run whose inference has seen whole data alone."""
+    if way == PARTIAL and run.config.objective.kind != MATCHING:
+        raise HvaeError(
+            f"--way partial: the inference of {run.folder} has seen whole data alone; teach it first: hvae train "
+            f"{run.folder} --train.init {run.folder} --objective.kind matching --out PARTIAL, then restore with PARTIAL"
+        )
+
+
 def _refine(effort: Effort, own_noise: bool) -> Way:
     from hvae.restoration import Refine
 
@@ -132,7 +144,18 @@ def _metropolis(effort: Effort, own_noise: bool) -> Way:
     return Metropolis(sweeps=effort.sweeps)
 
 
-WAYS: dict[str, Callable[[Effort, bool], Way]] = {REFINE: _refine, "gibbs": _gibbs, "metropolis": _metropolis}
+def _partial(effort: Effort, own_noise: bool) -> Way:
+    from hvae.restoration import Partial
+
+    return Partial()
+
+
+WAYS: dict[str, Callable[[Effort, bool], Way]] = {
+    REFINE: _refine,
+    "gibbs": _gibbs,
+    "metropolis": _metropolis,
+    PARTIAL: _partial,
+}
 
 
 def _task(run: LoadedRun, request: Asked, draws: int) -> Task:
