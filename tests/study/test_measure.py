@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.console import Console
 import hvae
 from hvae.cli.evaluation.shown import summary
 from hvae.config import measures as config_measures
+from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
 from hvae.metrics.results import Estimate, plain
 from hvae.reporting.data import Sheet
@@ -189,3 +190,4 @@ def test_the_constants_that_are_read_are_those_of_the_classes() -> None:
         measure = MEASURES[name]
         assert (measure.name, measure.about, measure.cost, measure.place) == (name, one.about, one.cost, one.place)
         assert one.module.replace("_", "-") == name, "a file bears the name of its measure"
+        assert set(measure.settings) <= {field.name for field in fields(EvaluateConfig)}

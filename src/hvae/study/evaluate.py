@@ -34,11 +34,8 @@ from hvae.trust import Trust, trusting
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
 
-OWN = (
-    *("measures", "factors", "codes", "features", "features_size", "features_channels"),
-    *("generated", "pairs", "held", "threshold"),
-)
-"""Settings that one measure alone reads, and records: others of an earlier evaluation stay as they are."""
+OWN = ("measures", *(key for measure in MEASURES.values() for key in measure.settings))
+"""Settings that few measures read, and record: others of an earlier evaluation stay as they are."""
 
 
 def evaluate(

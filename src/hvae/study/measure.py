@@ -94,6 +94,8 @@ class Measure(ABC, Generic[R]):
     """Quick ones are taken unless others are asked for."""
     place: ClassVar[int] = LAST
     """Where it stands among those of its cost, in what is taken, written and shown."""
+    settings: ClassVar[tuple[str, ...]] = ()
+    """Keys of `evaluate` that only such measures read: by others, the numbers of an earlier evaluation stay."""
     is_for: ClassVar[Literal["all", "sequences", "others"]] = "all"
     """Which data it is made for: of a group those that are not for the data at hand are left out without a word."""
     is_of_levels: ClassVar[bool] = False

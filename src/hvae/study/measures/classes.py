@@ -30,6 +30,7 @@ class Classes(Measure[ProbeResult]):
     about = "linear probe and clusters of the codes of each level against the classes"
     cost = "costly"
     place = 40
+    settings = ("codes",)
     is_of_levels = True
     is_for = "others"
     result = ProbeResult

@@ -62,6 +62,7 @@ class CoarseToFine(Measure[CoarseToFineResult]):
     about = "whether the top levels decide the class"
     cost = "quick"
     place = 110
+    settings = ("held",)
     is_of_levels = True
     is_for = "others"
     result = CoarseToFineResult

@@ -29,6 +29,7 @@ class Disentanglement(Measure[DisentanglementResult]):
     about = "MIG, DCI, SAP and FactorVAE score of each level against known factors"
     cost = "costly"
     place = 60
+    settings = ("factors", "codes")
     is_of_levels = True
     is_for = "others"
     result = DisentanglementResult

@@ -20,6 +20,7 @@ class Fivo(Measure[FilterResult]):
     about = "-FIVO-K, the bound of a particle filter, by both averages over steps, and how often it resamples"
     cost = "costly"
     place = 30
+    settings = ("threshold",)
     is_for = "sequences"
     is_of_levels = True
     result = FilterResult

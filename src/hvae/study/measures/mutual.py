@@ -23,6 +23,7 @@ class Mutual(Measure[MutualResult]):
     about = "mutual information of each level with the data, and KL(q(z) || p)"
     cost = "quick"
     place = 30
+    settings = ("pairs",)
     is_of_levels = True
     is_for = "others"
     result = MutualResult

@@ -44,6 +44,7 @@ class Quality(Measure[SamplesResult]):
     about = "FID, KID, precision, recall, density, coverage and inception score of samples"
     cost = "costly"
     place = 50
+    settings = ("features", "features_size", "features_channels", "generated")
     is_for = "others"
     result = SamplesResult
 
