@@ -161,7 +161,7 @@ def test_a_file_in_the_folder_is_a_measure(tmp_path: Path) -> None:
     assert value == {"mean": pytest.approx(pictures.mean().item(), abs=1e-6), "data": 50}
     assert f"{value['mean']:.4f} of white" in text and "-ELBO" in text
     wrong = finished("-m", "hvae", "evaluate", run, "--evaluate.measures", "brightnes", environment=environment)
-    assert wrong.returncode == 2 and "did you mean 'brightness' or" in wrong.stderr
+    assert wrong.returncode == 2 and "did you mean 'brightness'" in wrong.stderr
 
 
 @pytest.mark.parametrize(
