@@ -58,6 +58,8 @@ SLIPS = {
     "train greyscale-small --data.path . --data.name npy --dry-run": "got a folder without any; name another place",
     "train digits --train.only levels.z9 --dry-run": "no parameter named 'levels.z9'; did you mean 'levels.z",
     "train digits --train.init nowhere --dry-run": "no run at nowhere",
+    "train mnist-vqvae --model.prior uniform --train.only prior": "and model.prior is uniform, which has no weights",
+    "train cifar10-vqvae --train.only prior,condition --train.init x": "name one: --model.prior transformer",
     "train cifar10 --train.only no.part --data.download false --data.root .": "no parameter named 'no.part'",
     "train cifar10 --train.init nowhere --data.download false --data.root .": "no run at nowhere",
     "train digits --evaluate.features no-such.pt2 --trust no-such.pt2": "evaluate.features: no file at no-such.pt2",

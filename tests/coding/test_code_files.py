@@ -18,6 +18,7 @@ from hvae.coding.entropy.queue import Reader, Writer
 from hvae.coding.entropy.symbols import Even
 from hvae.coding.files.container import Block, write
 from hvae.coding.lossy import rounding
+from hvae.config.condition import ConditionConfig
 from hvae.config.vqvae import VQVAE2Config
 from hvae.draw import posterior
 from hvae.errors import HvaeError
@@ -188,3 +189,29 @@ def test_golden_files_of_codes_decode(kind: str) -> None:
     for levels in (1, 2):
         for i, picture in enumerate(same.decompress(opened(content), levels=levels)):
             assert np.array_equal(picture.levels, expected[f"{i}-{levels}"])
+
+
+@pytest.mark.parametrize("kind", ["transformer", "pixelsnail", "parallel"])
+def test_a_prior_that_hears_a_class_codes_under_its_context(kind: str) -> None:
+    """The rate is that of p(z given y); a reader under another class is refused in one line."""
+    heard = ConditionConfig(kind="class", classes=3, drop=0.1, enters="priors")
+    config = replace(KINDS[kind], condition=heard)
+    model = model_of(config)
+
+    def under(label: int) -> LossyCodec:
+        shaped = lambda shape: build(config, shape, 8)  # noqa: E731
+        return LossyCodec(model, build=shaped, bits=8, context={"label": label})
+
+    pictures = waves(3, SHAPE[1:], seed=1)
+    files = {label: under(label).compress(pictures) for label in (1, 2)}
+    x = torch.from_numpy(np.stack([p.levels for p in pictures])).double() / 255
+    own = under(1).model
+    with torch.no_grad():
+        rates = run(own, posterior, own.evidence(x, {"label": 1})).rates()
+    for level in files[1].levels:
+        assert level.bits == pytest.approx(float(rates[level.name].sum()) / math.log(2), rel=1e-6)
+    assert [level.bits for level in files[1].levels] != [level.bits for level in files[2].levels]
+    back = under(1).decompress(read(files[1].content))
+    assert all(np.array_equal(a.levels, b.levels) for a, b in zip(back, files[1].pictures, strict=True))
+    with pytest.raises(HvaeError, match="under this context \\(label\\)"):
+        under(2).decompress(read(files[1].content))

@@ -35,6 +35,7 @@ def check_parts(config: RunConfig) -> None:
     from hvae.training.parts import matching, weights_for
 
     train = config.train
+    _check_prior(config)
     if (
         not (train.only or train.init or isinstance(config.model, CodedConfig))
         or not is_stated(config.data)
@@ -49,6 +50,17 @@ def check_parts(config: RunConfig) -> None:
     matching([name for name, _ in model.named_parameters()], train.only)
     if train.init:
         weights_for(model, train.init)
+
+
+def _check_prior(config: RunConfig) -> None:
+    """Raises HvaeError for a second stage that trains a prior which the configuration does not have."""
+    model, parts = config.model, config.train.only
+    asked = any(part.rpartition(".")[2] == "prior" for part in parts)
+    if isinstance(model, CodedConfig) and model.prior == "uniform" and asked:
+        raise HvaeError(
+            f"train.only: {','.join(parts)} trains a prior over codes, and model.prior is uniform, which has no "
+            "weights; name one: --model.prior transformer (or pixelsnail, parallel)"
+        )
 
 
 def check_files(config: EvaluateConfig) -> None:

@@ -78,3 +78,12 @@ def every(temperature: float | Mapping[str, float], model: Model) -> dict[str, f
 def by_rest(value: float | Mapping[str, float]) -> dict[str, float]:
     """One number for all levels, or numbers by level, as numbers by level with "" for the rest."""
     return dict(value) if isinstance(value, Mapping) else {REST: value}
+
+
+def uniform_levels(model: Model) -> dict[str, int]:
+    """Levels of codes without a trained prior, and the size of their codebooks."""
+    from hvae.distributions.codebook import UniformCodes
+    from hvae.walk import glimpse
+
+    laws = {record.name: record.p for record in glimpse(model).latents}
+    return {name: len(p.book) for name, p in laws.items() if isinstance(p, UniformCodes)}

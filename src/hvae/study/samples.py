@@ -19,7 +19,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
-from hvae.study.placing import Place, at_once, by_rest, every, place
+from hvae.study.placing import Place, at_once, by_rest, every, place, uniform_levels
 from hvae.study.progress import Tell, silent
 from hvae.study.sampled import Samples
 from hvae.study.sequence_samples import SequenceSamples, draw_sequences
@@ -168,7 +168,7 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
         rows=rows,
         recalibrate=wish.recalibrate,
         solver=wish.solver,
-        uniform=_uniform(model),
+        uniform=uniform_levels(model),
         cells=wish.cells or {},
     )
 
@@ -190,15 +190,6 @@ def _weights(model: Model, wish: _Wish, context: Context) -> dict[str, float]:
     by_level = every(wish.guidance, model)
     weights(by_level, model, names(model), context)
     return by_level
-
-
-def _uniform(model: Model) -> dict[str, int]:
-    """Levels of codes without a trained prior, and the size of their codebooks."""
-    from hvae.distributions.codebook import UniformCodes
-    from hvae.walk import glimpse
-
-    laws = {record.name: record.p for record in glimpse(model).latents}
-    return {name: len(p.book) for name, p in laws.items() if isinstance(p, UniformCodes)}
 
 
 def _check_sheet(file: Path, number: int, shape: tuple[int, ...], enlarge: str) -> None:

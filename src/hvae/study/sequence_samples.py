@@ -19,7 +19,7 @@ from hvae.records import JSON
 from hvae.runs.sequences import form_of
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.places import check_place
-from hvae.study.placing import Place, at_once, by_rest, every
+from hvae.study.placing import Place, at_once, by_rest, every, uniform_levels
 from hvae.study.progress import Tell, silent
 from hvae.study.sequence_files import check_suffix, usual_suffix, write
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
+    from hvae.walk import Model
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,7 +92,7 @@ def draw_sequences(
     check_memory(4 * number * length * prod(model.shape[1:]), f"{number:,} sequences of {length:,} steps", "draw fewer")
     values = numbers(model, entries(context), classes_of(run))
     complete(model, values)
-    notes = _longer(run, length)
+    notes = (*_longer(run, length), *_unrelated(model))
     for note in notes:
         tell(note)
     seed = torch.seed() % 2**32 if seed is None else seed
@@ -108,6 +109,15 @@ def draw_sequences(
     return SequenceSamples(
         file=file, sequences=sequences, temperature=by_rest(temperature), seed=seed, begun=begun, notes=notes
     )
+
+
+def _unrelated(model: Model) -> tuple[str, ...]:
+    """The remark that codes are drawn without regard to each other."""
+    levels = uniform_levels(model)
+    if not levels:
+        return ()
+    sizes = ", ".join(f"{name} over {codes:,} codes" for name, codes in levels.items())
+    return (f"uniform prior, since none is trained: {sizes}; what is drawn is of unrelated codes",)
 
 
 def _longer(run: LoadedRun, steps: int) -> tuple[str, ...]:
