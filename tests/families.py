@@ -8,6 +8,7 @@ from torch import Tensor
 from toys import StateSpace
 
 from hvae.config.biva import BIVAConfig
+from hvae.config.context import ContextConfig
 from hvae.config.diffusion import VDMConfig
 from hvae.config.flow import FlowConfig
 from hvae.config.iafvae import IAFVAEConfig
@@ -28,6 +29,7 @@ FLOW = {"transforms": 2, "hidden": (6,), "bins": 3}
 NVAE = {"encoder_width": 2, "decoder_width": 2, "latent": 2, "block_cells": 1, "encoder_cells": 1, "decoder_cells": 1}
 CODED = {"codes": 7, "dims": 3, "width": 8, "hidden": 6, "blocks": 1, "likelihood": "bernoulli"}
 VDVAE = {"encoder": "6x1,6d2,3d2,1x1", "decoder": "1x1,3m1,6m3,6x1", "width": 8, "latent": 2, "likelihood": "bernoulli"}
+CONTEXT = ContextConfig(size=2, bits=2, steps=3, width=6, blocks=1)
 VDM = {"steps": 4, "widths": (4, 6), "blocks": 1, "fourier": (0,), "gamma_min": -3.0, "gamma_max": 3.0}
 
 FAMILIES: dict[str, ModelConfig] = {
@@ -85,6 +87,9 @@ FAMILIES: dict[str, ModelConfig] = {
         patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli", attention=(0, 4)
     ),
     "vdvae-attention": VDVAEConfig(**VDVAE, attention="3:2,1:1"),
+    "ladder-context": LadderConfig(groups=(1, 2), width=8, latent=2, context=CONTEXT),
+    "ladder-aggregate": LadderConfig(groups=(1, 0, 2), width=8, latents=(1, 7, 3), aggregate=True),
+    "vdvae-context": VDVAEConfig(**VDVAE, context=CONTEXT, aggregate=True),
     "ladder-grown": LadderConfig(groups=(0, 1, 1), width=8, latent=2, grown=(2, 1), fade=0),
     "lvae-grown": LVAEConfig(latents=(4, 3), widths=(12, 10), grown=(2,), fade=0),
     "vlae-grown": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8), grown=(2, 1), fade=0),

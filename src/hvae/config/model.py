@@ -19,6 +19,7 @@ from hvae.config.bounds import (
     StepsOrNone,
 )
 from hvae.config.condition import ConditionConfig
+from hvae.config.context import ContextualConfig
 from hvae.config.flow import FlowConfig
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, short
@@ -211,7 +212,7 @@ class VLAEConfig(GrowingConfig, AttendingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderConfig(GrowingConfig, AttendingConfig):
+class LadderConfig(GrowingConfig, AttendingConfig, ContextualConfig):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 
     family: ClassVar[str] = "ladder"

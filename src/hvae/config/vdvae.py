@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from hvae.config.bounds import Bound, Length, Side, Size
+from hvae.config.context import ContextualConfig
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.config.vdvae_blocks import custom_widths, decoder_blocks, encoder_blocks, heads
 from hvae.errors import HvaeError
@@ -14,7 +15,7 @@ Blocks = Annotated[str, Length(0, 1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VDVAEConfig(ModelConfig):
+class VDVAEConfig(ModelConfig, ContextualConfig):
     """Very deep VAE (Child 2021): bottleneck blocks without normalisation, one latent a decoder block.
 
     >>> VDVAEConfig(encoder="8x2,8d2,4x1", decoder="4x1,8m4,8x2").levels

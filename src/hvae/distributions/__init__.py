@@ -5,6 +5,7 @@ from hvae.distributions.camera import Camera
 from hvae.distributions.denoising import Denoising, GridGaussian
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
 from hvae.distributions.divergence import divergence, normal_kl, register_kl
+from hvae.distributions.fixed import Fixed
 from hvae.distributions.flow import Flowed
 from hvae.distributions.keep import Keep
 from hvae.distributions.logistic import DiscretizedLogistic
@@ -23,6 +24,7 @@ __all__ = [
     "Depth",
     "DiscretizedLogistic",
     "Distribution",
+    "Fixed",
     "Flowed",
     "GridGaussian",
     "Keep",

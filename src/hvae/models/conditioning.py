@@ -43,10 +43,10 @@ class Place(NamedTuple):
 
 
 class Entry:
-    """One walk without a condition: every feature stays as it is."""
+    """One walk without a condition: every feature stays as it is; `values` of the levels visited so far, by name."""
 
     def __init__(self, visit: Visit) -> None:
-        self.ask = visit
+        self.ask, self.values = visit, dict[str, Tensor]()
 
     def state(self, name: str, h: Tensor) -> Tensor:
         """The state that the level reads, (n, C, ...)."""
@@ -66,7 +66,8 @@ class Entry:
 
     def __call__(self, site: Site) -> Tensor:
         """Visit a level; its value on its way to the state below."""
-        return self.value(site.name, self.ask(site))
+        self.values[site.name] = self.value(site.name, self.ask(site))
+        return self.values[site.name]
 
 
 class Heard(Entry):

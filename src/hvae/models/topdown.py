@@ -15,6 +15,7 @@ from hvae.models.conditioning import Conditioning
 from hvae.models.fewer import Fewer
 from hvae.models.flows import Flows
 from hvae.nn.begin import initialise
+from hvae.nn.gather import Gather
 from hvae.nn.mlp import begin
 from hvae.range import UNIT
 from hvae.site import Visit
@@ -30,7 +31,8 @@ class TopDown(Model):
     `levels`, top first, each with a `name`, (state, its feature or None, visit) -> state; `leave`, last state -> raw
     likelihood parameters; `head`, raw -> distribution of x; `condition`, how a condition y enters the levels,
     which makes all of the above given y; `flows`, what becomes of its visits: laws
-    pushed through maps (`Flows`), or levels that training leaves out (`Fewer`).
+    pushed through maps (`Flows`), or levels that training leaves out (`Fewer`); `gather`, (last state, values by level)
+    -> what is left.
     """
 
     limits = UNIT
@@ -46,6 +48,7 @@ class TopDown(Model):
         head: Head,
         condition: Conditioning,
         flows: Flows | Fewer | None = None,
+        gather: Gather | None = None,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
@@ -55,6 +58,7 @@ class TopDown(Model):
         self.leave, self.head = leave, head
         self.condition, self.conditions = condition, condition.conditions
         self.flows = Flows() if flows is None else flows
+        self.gather = Gather({}, 0) if gather is None else gather
 
     def prepare(self, datum: Datum) -> None:
         self.condition.prepare(datum)
@@ -69,4 +73,4 @@ class TopDown(Model):
         h = self.start(evidence.n)  # (n, ...)
         for name, level in self.levels.items():
             h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry)
-        return visit(evidence.site(self.head(self.leave(h))))
+        return visit(evidence.site(self.head(self.leave(self.gather(h, entry.values)))))

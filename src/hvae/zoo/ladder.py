@@ -33,6 +33,7 @@ from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
 from hvae.nn.shared import Pool
+from hvae.zoo.context import gather, within
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
@@ -81,7 +82,7 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
             f"level; got data of shape {shape} and model.groups {config.groups}; for vectors choose model.family lvae"
         )
     axes, sizes, widths = len(shape) - 1, scales(shape[1:], len(config.groups)), config.scale_widths
-    added = _crown(config, sizes)
+    added, places, channels = _crown(config, sizes), _places(config), _channels(config)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0], axes=axes)]
     pool, numbers = Pool(), itertools.count(1)
 
@@ -96,8 +97,9 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         levels=[*added.levels, *_levels(config, sizes, pool)],
         leave=_leave(config, sizes, head.width),
         head=head,
-        flows=flows(config.flow, _channels(config)),
-        condition=conditioning(config.condition, _places(config), shape),
+        flows=flows(config.flow, channels),
+        condition=within(config.context, conditioning(config.condition, places, shape), places, shape),
+        gather=gather(config.aggregate, {name: c.latent for name, c in channels.items()}, channels["z1"].evidence),
     )
 
 

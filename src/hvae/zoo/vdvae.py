@@ -35,6 +35,7 @@ from hvae.nn.attention import attention
 from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Twin
 from hvae.nn.conv import scaled
 from hvae.nn.resample import Affine, Bias, Normalise, Pool, Take
+from hvae.zoo.context import gather, within
 from hvae.zoo.parts import conditioning, head_for
 
 Sizes = dict[int, Shape]
@@ -43,7 +44,7 @@ Sizes = dict[int, Shape]
 
 def build(config: VDVAEConfig, shape: Shape, bits: int) -> TopDown:
     """One level for each block of the decoder string, named z1 (nearest the data) upwards."""
-    sizes, head = _sizes(config, shape), _head(config, shape, bits)
+    sizes, head, places = _sizes(config, shape), _head(config, shape, bits), _places(config)
     return TopDown(
         shape,
         bottom_up=Fanned(BottomUp(_climb(config, shape[0])), _fans(config)),
@@ -51,7 +52,8 @@ def build(config: VDVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=nn.Sequential(Affine(config.width), Pointwise(config.width, head.width)),
         head=head,
-        condition=conditioning(config.condition, _places(config)),
+        condition=within(config.context, conditioning(config.condition, places), places, shape),
+        gather=gather(config.aggregate, dict.fromkeys(places, config.latent), config.width),
     )
 
 
