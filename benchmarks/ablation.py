@@ -40,6 +40,10 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "spectral": {"objective.regulariser.spectral": "0.01"},
     "share-levels": {"model.share": "levels"},
     "share-ways": {"model.share": "ways"},
+    "context": {"model.context.size": "4"},
+    "context-coarse": {"model.context.size": "3", "model.context.bits": "2"},
+    "aggregate": {"model.aggregate": "true"},
+    "context-aggregate": {"model.context.size": "3", "model.context.bits": "2", "model.aggregate": "true"},
     "latents": {"model.latents": "8,4,16"},
 }
 """By name: what a run has beside the preset."""

@@ -10,7 +10,7 @@ import torch
 from families import BARE, EACH_KIND, FAMILIES, KINDS, MODELS, data, family
 from torch import Tensor, nn
 
-from hvae.distributions import Distribution, Flowed, Normal
+from hvae.distributions import Distribution, Flowed, GridGaussian, Normal
 from hvae.distributions.codebook import ChosenCodes, Codes
 from hvae.distributions.independent import IndependentCodes
 from hvae.distributions.quantised import BlurredNormal
@@ -57,7 +57,8 @@ def test_top_level_comes_first(model: Model) -> None:
     walk = names(model)
     # A stage of bidirectional inference has two latents, "z2-down" and "z2-up"; every other level is "z2".
     stages = list(dict.fromkeys(name.partition("-")[0] for name in walk))
-    assert stages == [f"z{l}" for l in range(len(stages), 0, -1)]
+    levels = [name for name in stages if not name.startswith("u")]  # a context and its diffusion are above all levels
+    assert levels == [f"z{l}" for l in range(len(levels), 0, -1)] and stages[len(stages) - len(levels) :] == levels
     assert {name.partition("-")[2] for name in walk} in ({""}, {"", "down", "up"})
 
 
@@ -270,7 +271,7 @@ def test_priors_and_posteriors_are_float32_under_autocast(model: Model) -> None:
         trace = single(data(4, model.shape).float())
     for record in trace.latents:
         p, q = (law.base if isinstance(law, Flowed) else law for law in (record.p, record.q))
-        assert isinstance(p, Normal | BlurredNormal | Codes)
+        assert isinstance(p, Normal | BlurredNormal | Codes | GridGaussian)
         # Location and scale, or codes; the width of a quantised latent is a plain number, the index of a code whole.
         held = [t for law in (p, q) for t in vars(law).values() if isinstance(t, Tensor)]
         parts = [t for t in held if t.is_floating_point()]

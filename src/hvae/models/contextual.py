@@ -54,8 +54,8 @@ class Told(Entry):
 class Contextual(Conditioning):
     """A context that is a latent variable of the walk, beside the condition `within`.
 
-    Arguments: `grid`, x -> numbers in [0, 1]; `diffusion`, a model of these; `networks` by level, (state, frequencies)
-    -> state.
+    Arguments: `within`, how a condition enters; `grid`, x -> numbers in [0, 1]; `diffusion`, a model of these;
+    `networks` by level, (state, frequencies) -> state.
     """
 
     def __init__(
@@ -79,6 +79,9 @@ class Contextual(Conditioning):
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         return {**self.within.features(datum), CONTEXT: self.grid(datum.x)}
+
+    def extra_repr(self) -> str:
+        return f"{self.diffusion.extra_repr().replace('z', CONTEXT)}, {CONTEXT}"
 
 
 def _latent(site: Site) -> Site:

@@ -38,7 +38,9 @@ def transformed(x: Tensor, frequencies: Sequence[int]) -> Tensor:
     """The lowest (k, l) `frequencies` of each channel, (B, C, H, W) -> (B, C, k, l)."""
     k, l = frequencies
     h, w = x.shape[-2:]
-    return cosines(k, h, x) @ x @ cosines(l, w, x).mT / math.sqrt(h * w)
+    # In half precision data near the border of two values would fall to either.
+    with torch.autocast(x.device.type, enabled=False):
+        return cosines(k, h, x) @ x @ cosines(l, w, x).mT / math.sqrt(h * w)
 
 
 class Grid(nn.Module):

@@ -20,17 +20,18 @@ from hvae.nn.conv import pointwise
 
 
 class Gather(nn.Module):
-    """The state and some latents, by level: (B, W, h, w) -> (B, W, h, w).
+    """The state and some latents, by level: (B, W, ...) -> (B, W, ...).
 
-    Arguments: `latents`, channels by level, none of which leaves the state as it is; `width` W.
+    Arguments: `latents`, channels by level, none of which leaves the state as it is; `width` W; `axes` of
+    the places.
     """
 
-    def __init__(self, latents: Mapping[str, int], width: int) -> None:
+    def __init__(self, latents: Mapping[str, int], width: int, axes: int = 2) -> None:
         super().__init__()
         gain = math.sqrt(1 / max(len(latents), 1))
-        self.layers = nn.ModuleDict({name: pointwise(d, width, gain) for name, d in latents.items()})
+        self.layers = nn.ModuleDict({name: pointwise(d, width, gain, axes) for name, d in latents.items()})
 
     def forward(self, h: Tensor, values: Mapping[str, Tensor]) -> Tensor:
         for name, layer in self.layers.items():
-            h = h + F.interpolate(layer(values[name]), size=h.shape[-2:], mode="nearest")
+            h = h + F.interpolate(layer(values[name]), size=h.shape[2:], mode="nearest")
         return h

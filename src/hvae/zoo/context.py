@@ -6,7 +6,8 @@ Shapes: `C H W` the data.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from hvae.config.context import ContextConfig
 from hvae.errors import HvaeError
@@ -25,24 +26,24 @@ APART = 6.0
 """Standard deviations of the noise next to the context from one of its values to the next, at the start."""
 
 
-def within(
-    config: ContextConfig, conditioning: Conditioning, places: Mapping[str, Place], shape: Shape
-) -> Conditioning:
-    """The same way for a condition to enter, and a context beside it if one is configured.
+def context(config: ContextConfig, places: Mapping[str, Place], shape: Shape) -> Callable[[Conditioning], Conditioning]:
+    """What puts a configured context beside the way for a condition to enter; without one it leaves that as it is.
 
-    Raises HvaeError for more frequencies than the data have places in a direction.
+    Raises HvaeError for data that are no images, and for more frequencies than they have places in a direction.
     """
     if not config.size:
-        return conditioning
+        return lambda conditioning: conditioning
+    if len(shape) != 3:
+        raise HvaeError(f"model.context.size: expected images (C, H, W), got data of shape {shape}; leave it at 0")
     if config.size > min(shape[1:]):
         raise HvaeError(
             f"model.context.size: expected at most {min(shape[1:])} frequencies, as images of {shape[1]}x{shape[2]} "
             f"have in each direction, got {config.size}; a few are enough (4, say)"
         )
-    grid, context = Grid(shape, config.size, 2**config.bits), (shape[0], config.size, config.size)
+    grid, frequencies = Grid(shape, config.size, 2**config.bits), (shape[0], config.size, config.size)
     gain = math.sqrt(1 / len(places))
     networks = {name: Shown(shape[0], place.state, gain) for name, place in places.items()}
-    return Contextual(conditioning, grid=grid, diffusion=_diffusion(config, context), networks=networks)
+    return partial(Contextual, grid=grid, diffusion=_diffusion(config, frequencies), networks=networks)
 
 
 def _diffusion(config: ContextConfig, shape: Shape) -> Diffusion:
@@ -61,6 +62,6 @@ def _diffusion(config: ContextConfig, shape: Shape) -> Diffusion:
     )
 
 
-def gather(aggregates: bool, latents: Mapping[str, int], width: int) -> Gather:
+def gather(aggregates: bool, latents: Mapping[str, int], width: int, axes: int = 2) -> Gather:
     """What the likelihood hears of the latents, of these channels by level, in a state of so many channels."""
-    return Gather(latents if aggregates else {}, width)
+    return Gather(latents if aggregates else {}, width, axes)

@@ -33,7 +33,7 @@ from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
 from hvae.nn.shared import Pool
-from hvae.zoo.context import gather, within
+from hvae.zoo.context import context, gather
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
@@ -98,8 +98,10 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         leave=_leave(config, sizes, head.width),
         head=head,
         flows=flows(config.flow, channels),
-        condition=within(config.context, conditioning(config.condition, places, shape), places, shape),
-        gather=gather(config.aggregate, {name: c.latent for name, c in channels.items()}, channels["z1"].evidence),
+        gather=gather(
+            config.aggregate, {name: c.latent for name, c in channels.items()}, channels["z1"].evidence, axes
+        ),
+        condition=context(config.context, places, shape)(conditioning(config.condition, places, shape)),
     )
 
 

@@ -35,7 +35,7 @@ from hvae.nn.attention import attention
 from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Twin
 from hvae.nn.conv import scaled
 from hvae.nn.resample import Affine, Bias, Normalise, Pool, Take
-from hvae.zoo.context import gather, within
+from hvae.zoo.context import context, gather
 from hvae.zoo.parts import conditioning, head_for
 
 Sizes = dict[int, Shape]
@@ -52,8 +52,8 @@ def build(config: VDVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=nn.Sequential(Affine(config.width), Pointwise(config.width, head.width)),
         head=head,
-        condition=within(config.context, conditioning(config.condition, places), places, shape),
         gather=gather(config.aggregate, dict.fromkeys(places, config.latent), config.width),
+        condition=context(config.context, places, shape)(conditioning(config.condition, places)),
     )
 
 
