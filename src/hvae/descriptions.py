@@ -25,6 +25,8 @@ class DataRecord(TypedDict, total=False):
     tally: JSON
     sequences: JSON
     """The form of sequences; absent for images."""
+    columns: dict[str, list[float]]
+    """Of a table, the range of each column; absent for other data."""
 
 
 class Origin(TypedDict):

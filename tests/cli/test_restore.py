@@ -256,3 +256,35 @@ def test_inference_that_has_learnt_to_read_a_part(run: Path, tmp_path: Path, com
     assert moved and all(name.startswith("bottom_up") or ".posterior." in name for name in moved)
     said = command("restore", tmp_path / "partial", "test", *words, "--out", tmp_path / "out", "--json")
     assert said.code == 0 and said.json["number"] == 3, said.err
+
+
+def test_a_table_with_gaps_comes_back_filled(tmp_path: Path, command: Command) -> None:
+    """Known cells as they were written, the others in the units of their columns; other columns are refused."""
+    random = np.random.default_rng(0)
+    rows = [f"{a:.2f},{2 * a + 50:.3f}" if i % 4 else f"{a:.2f}," for i, a in enumerate(random.normal(size=60))]
+    (tmp_path / "old.csv").write_text("a,b\n" + "\n".join(rows))
+    keys = ("--data.path", tmp_path / "old.csv", "--train.steps", 3, "--model.widths", 8, "--evaluate.samples", 2)
+    run = tmp_path / "run"
+    said = command("train", "table", *keys, "--objective.samples", 2, "--out", run)
+    assert said.code == 0, said.err
+    (tmp_path / "new.csv").write_text("a,b\n0.10,\n,51\n9,52.0\n")
+    words = ("--task", "impute", "--steps", 2, "--draws", 2)
+    said = command("restore", run, tmp_path / "new.csv", *words, "--out", tmp_path / "out")
+    assert said.code == 0 and "1 number beyond the range" in said.err, said.err
+    head, *cells = [line.split(",") for line in (tmp_path / "out" / "table.csv").read_text().splitlines()]
+    assert head == ["a", "b"] and [cells[0][0], cells[1][1], cells[2]] == ["0.10", "51", ["9", "52.0"]]
+    assert 40 < float(cells[0][1]) < 60 and -4 < float(cells[1][0]) < 4
+    for text, line in (
+        ("a,c\n1,\n", "no column named 'c'"),
+        ("b,a\n1,\n", "in this order"),
+        ("a,b\n,\n", "nothing is seen"),
+    ):
+        (tmp_path / "bad.csv").write_text(text)
+        said = command("restore", run, tmp_path / "bad.csv", *words, "--out", tmp_path / "none")
+        assert said.code == 2 and line in said.err and not (tmp_path / "none").exists(), said.err
+
+
+def test_a_run_of_pictures_takes_no_table(run: Path, tmp_path: Path, command: Command) -> None:
+    (tmp_path / "some.csv").write_text("a,b\n1,\n")
+    said = command("restore", run, tmp_path / "some.csv", "--task", "impute", "--out", tmp_path / "none")
+    assert said.code == 2 and "was not trained on a table" in said.err and said.err.count("\n") == 1

@@ -41,7 +41,7 @@ KNOWN = (
     *("mnist-static", *COLOUR, *IMAGENET, *SEQUENCES),
 )
 OWN_SEQUENCES = "sequences"
-SOURCES = ("folder", "npy", "idx", "hub", OWN_SEQUENCES)
+SOURCES = ("folder", "npy", "idx", "hub", "table", OWN_SEQUENCES)
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
 _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
@@ -79,7 +79,8 @@ class DataConfig(Section):
     """A known set (digits, mnist, fashion-mnist, omniglot, shapes, cells, fundus, each also as NAME-dynamic and
     NAME-binary; mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham,
     tiny-shakespeare, fsdd, voice, cmu-mocap, omniglot-strokes and moving-mnist are sequences), or where to read your
-    own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), sequences."""
+    own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), table (.csv of numbers under
+    headings, an empty cell unknown), sequences."""
     path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     attributes: Place = ""

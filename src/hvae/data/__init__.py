@@ -19,6 +19,7 @@ from hvae.data.raw import Raw
 from hvae.data.replay import with_replay
 from hvae.data.sequences.load import load_sequences
 from hvae.data.sequences.split import SequenceData, SequenceSplit
+from hvae.data.tables import read_table
 from hvae.data.where import check_there
 from hvae.errors import HvaeError
 from hvae.files import expanded
@@ -48,6 +49,7 @@ _READERS: dict[str, Callable[[DataConfig], Raw]] = {
     "npy": read_npy,
     "idx": read_idx_source,
     "hub": read_hub,
+    "table": read_table,
 }
 
 

@@ -18,10 +18,11 @@ from hvae.data.hub import hub_pictures
 from hvae.data.lookup import base
 from hvae.data.pictures import Picture, look_at
 from hvae.data.raw import Part
+from hvae.data.tables import read_table
 from hvae.files import expanded
 from hvae.picturefolders import listed
 
-READERS = {"npy": read_npy, "idx": read_idx_source}
+READERS = {"npy": read_npy, "idx": read_idx_source, "table": read_table}
 EIGHT = 8
 
 

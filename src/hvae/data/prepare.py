@@ -50,6 +50,7 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         binarisation=binarisation,
         version="; ".join(filter(None, [raw.version, *notes["test"]])),
         transforms=(*raw.transforms, *_described(raw, shaped, config), *notes["valid"], *_draw_note(dynamic)),
+        columns=raw.columns,
         tally=replace(raw.tally, duplicates=duplicates(splits) if config.name in SOURCES else {}),
     )
     return ImageData(

@@ -28,7 +28,8 @@ class Provenance:
     train, valid and test (sha256 of the integer levels, little-endian, in order; before the draw for dynamic training
     data); `bits` a value; `shape` of one image; `binarisation`; `version`, what a reader must know before comparing
     ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order; `tally`, what was there
-    and what of it is used; `sequences`, what they are of, where the data are sequences.
+    and what of it is used; `sequences`, what they are of, where the data are sequences; `columns` of a table, by name
+    the smallest and the largest number, which are 0 and 1 to the model.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Provenance:
     transforms: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
     sequences: SequenceForm | None = None
+    columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_dict(self) -> DataRecord:
         """Plain lists and dicts, ready for JSON."""
@@ -59,13 +61,15 @@ class Provenance:
         )
         if self.sequences:
             record["sequences"] = self.sequences.to_dict()
+        if self.columns:
+            record["columns"] = {name: list(ends) for name, ends in self.columns.items()}
         return record
 
     @classmethod
     def from_dict(cls, data: DataRecord) -> Provenance:
         """The inverse of `to_dict`, of older records too, which lack some; raises HvaeError when a field is missing
         or unknown."""
-        record: JSON = {"tally": {}, "sequences": None, **data}
+        record: JSON = {"tally": {}, "sequences": None, "columns": {}, **data}
         names = {one.name for one in fields(cls)}
         if set(record) != names:
             odd = ", ".join(sorted(set(record) ^ names))
@@ -74,6 +78,7 @@ class Provenance:
             plain = {
                 "shape": tuple(int(n) for n in record["shape"]),
                 "transforms": tuple(map(str, record["transforms"])),
+                "columns": {str(name): (float(low), float(high)) for name, (low, high) in record["columns"].items()},
             }
             form = SequenceForm.from_dict(record["sequences"]) if record["sequences"] else None
             return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"]), "sequences": form})

@@ -59,7 +59,7 @@ class Raw:
 
     `thresholded` when the reader itself compared grey values with one half; `factors` and `attributes`, the names of
     the parts' own;
-    `tally`, what was there and what of it is used.
+    `tally`, what was there and what of it is used; `columns` of a table, the range of each by its name.
     """
 
     parts: Mapping[str, Part]
@@ -72,6 +72,7 @@ class Raw:
     factors: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
+    columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def located(self, source: str, version: str) -> Raw:
         """The same, with where it was found and what sets it apart."""

@@ -2,6 +2,7 @@
 
     FOLDER/draws.npy      (N, K, ...) in [0, 1]; mean.npy, deviation.npy, best.npy, (N, ...) each
     FOLDER/observed.npy   what was seen; of hidden values NaN
+    FOLDER/table.csv      of a table: its rows, the empty cells filled by the mean
     FOLDER/sheet.png      what was seen beside all of them, for the first pictures
     FOLDER/pictures/      the best draw of each, as PNG
     FOLDER/restoration.json
@@ -99,6 +100,8 @@ class Restoration:
             for name, array in {**arrays, "observed": self._observed()}.items():
                 np.save(temporary / f"{name}.npy", array.numpy())
             write_text(temporary / "restoration.json", json.dumps(self.to_dict(), indent=2) + "\n")
+            if self.target.table:
+                write_text(temporary / "table.csv", self.target.table.filled(self.mean))
             if self.draws.ndim == 5:
                 self._draw(temporary)
 

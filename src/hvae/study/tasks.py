@@ -15,6 +15,7 @@ from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import classes_of, complete, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import checked, hidden
+from hvae.study.tables import Gaps, gaps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,7 @@ CLOSE = 0.01
 class Task:
     """What is seen of N data, the whole ones where they are known, and what else to know.
 
-    `tiling`, how pictures of another size than the model's are restored.
+    `tiling`, how pictures of another size than the model's are restored; `table`, where the data are one.
     """
 
     observation: Observation
@@ -41,6 +42,7 @@ class Task:
     truth: Tensor | None = None
     notes: tuple[str, ...] = ()
     tiling: Tiling | None = None
+    table: Gaps | None = None
 
 
 def task(run: LoadedRun, request: Asked) -> Task:
@@ -60,9 +62,11 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
 
     from hvae.restoration import Seen
 
+    table = None if is_split(request.data) else gaps(run, request.data, request.number)
     floats = None if is_split(request.data) else array(request.data, request.number)
+    floats = table.values() if table else floats
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
-    source = request.data if missing is None or floats is None else torch.where(missing, 0.0, floats)
+    source = request.data if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
     inputs = whole(run, request, source)
     datum = without_chance(inputs).batch(range(len(inputs.split)))
     missing = missing if datum.observed is None else ~datum.observed
@@ -78,7 +82,8 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
         observation=Seen(datum.x, ~checked(lost)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
         truth=datum.x if missing is None else None,
-        notes=tuple(inputs.notes()),
+        notes=(*inputs.notes(), *(table.notes() if table else ())),
+        table=table,
     )
 
 

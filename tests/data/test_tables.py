@@ -1,0 +1,79 @@
+"""Tables of numbers with gaps: what is read, what is refused in one line, and that filling changes no known cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hvae.config.data import DataConfig
+from hvae.data import Provenance, load
+from hvae.data.tables import read_csv
+from hvae.errors import HvaeError
+
+GOOD = 'age,"size, cm"\n31,128\n,117.5\n29,\n\n40,100\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "table.csv"
+    path.write_text(text)
+    return path
+
+
+def test_columns_are_brought_to_their_range_and_gaps_are_not_observed(tmp_path: Path) -> None:
+    data = load(DataConfig(name="table", path=str(written(tmp_path, GOOD)), valid=0, test=0))
+    datum = data.train.batch(range(4))
+    assert data.shape == (2,) and data.bits == 16 and datum.observed is not None
+    assert datum.observed.tolist() == [[True, True], [False, True], [True, False], [True, True]]
+    assert datum.x[:, 0].tolist() == pytest.approx([2 / 11, 0, 0, 1], abs=1e-4)
+    record = data.provenance.to_dict()
+    assert record["columns"] == {"age": [29, 40], "size, cm": [100, 128]}
+    assert Provenance.from_dict(record).columns == {"age": (29, 40), "size, cm": (100, 128)}
+
+
+def test_filling_keeps_what_is_written(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, GOOD))
+    lines = table.filled(np.full((4, 2), 0.5), table.ranges).splitlines()
+    assert lines == ['age,"size, cm"', "31,128", "34.5,117.5", "29,114", "40,100"]
+    again = read_csv(written(tmp_path, "\n".join(lines)))
+    assert not np.isnan(again.numbers).any() and again.names == table.names
+
+
+def test_a_column_of_one_number_and_one_of_none_are_no_division_by_zero(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, "a,b\n7,\n7,\n"))
+    assert table.ranges == {"a": (7, 7), "b": (0, 1)}
+    assert table.scaled(table.ranges)[:, 0].tolist() == [0, 0]
+    assert table.filled(np.zeros((2, 2)), table.ranges) == "a,b\n7,0\n7,0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "first line of headings"),
+        ("1,2\n3,4\n", "first line of headings"),
+        ("a,\n3,4\n", "first line of headings"),
+        ("a,a\n3,4\n", "a name of its own for each column, got 'a' twice"),
+        ("a,b\n", "rows below the headings"),
+        ("a,b\n1,2\n3\n", "row 2: expected 2 cells"),
+        ("a,b\n1,red\n", "row 1, 'b': expected a number.*got 'red'"),
+        ("a,b\n1,inf\n", "got 'inf'"),
+        ("a,b\n,\n,\n", "NaN alone"),
+    ],
+)
+def test_what_is_no_table_is_one_line(text: str, line: str, tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=line):
+        load(DataConfig(name="table", path=str(written(tmp_path, text))))
+
+
+def test_other_files_are_no_tables(tmp_path: Path) -> None:
+    (tmp_path / "binary.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
+    with pytest.raises(HvaeError, match="no CSV file of UTF-8 text"):
+        load(DataConfig(name="table", path=str(tmp_path / "binary.csv")))
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    with pytest.raises(HvaeError, match="set --data.name npy"):
+        load(DataConfig(name="table", path=str(tmp_path / "x.npy")))
+    with pytest.raises(HvaeError, match="set --data.name table"):
+        load(DataConfig(name="npy", path=str(written(tmp_path, GOOD))))
+    with pytest.raises(HvaeError, match="no such file"):
+        load(DataConfig(name="table", path=str(tmp_path / "none.csv")))
