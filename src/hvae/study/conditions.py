@@ -30,10 +30,10 @@ Classes = Callable[[], Sequence[str]]
 
 
 def classes_of(run: LoadedRun) -> Classes:
-    """The names of the classes of the data that a run's configuration names."""
+    """The names of the classes of the data that a run's configuration names, where these are on this machine."""
     from hvae.data import load
 
-    return lambda: load(run.config.data).classes
+    return lambda: load(replace(run.config.data, download=False)).classes
 
 
 def numbers(model: Model, values: Named, classes: Classes) -> Context:
@@ -66,7 +66,13 @@ def _read(name: str, text: str, condition: Condition, classes: Classes) -> Seque
 def _class(name: str, word: str, classes: Classes) -> int:
     if word.lstrip("-").isdecimal():
         return int(word)
-    titles = list(classes())
+    try:
+        titles = list(classes())
+    except HvaeError as fault:
+        raise HvaeError(
+            f"{name}: got '{word}', and the run's data, which hold the names of its classes, cannot be read here; give "
+            "the number of the class"
+        ) from fault
     if word in titles:
         return titles.index(word)
     if not titles:
