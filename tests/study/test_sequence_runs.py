@@ -205,6 +205,30 @@ def test_a_sequence_family_fills_its_vocabulary_from_the_data(tmp_path: Path) ->
     assert sized(RunConfig(model=given), data).model == given
 
 
+def test_a_vocabulary_larger_than_that_of_the_data_is_used_to_the_end(tmp_path: Path) -> None:
+    from hvae.config.sequences import VRAEConfig
+    from hvae.study.compress import compress
+    from hvae.study.decompress import decompress
+
+    (tmp_path / "a.txt").write_text("ab\nba\nabba\naab\n" * 5)
+    model = VRAEConfig(likelihood="categorical", latents=(2,), state=4, width=4, vocabulary=60)
+    run = train(
+        RunConfig(
+            model=model,
+            data=DataConfig(name="sequences", path=str(tmp_path / "a.txt")),
+            train=TrainConfig(steps=1, batch=4, accelerator="cpu"),
+            evaluate=EvaluateConfig(samples=2, measures=("all",)),
+        ),
+        out=tmp_path / "run",
+    ).folder
+    draw_samples(run, number=4, out=tmp_path / "new.txt", seed=0)
+    # Of 60 tokens, untrained, most are none of the data's four.
+    assert "\N{REPLACEMENT CHARACTER}" in (tmp_path / "new.txt").read_text("utf-8")
+    compress(run, ["test"], tmp_path / "a.hvz")
+    decompress(tmp_path / "a.hvz", tmp_path / "back.npz", run=run)
+    assert (tmp_path / "back.npz").is_file()
+
+
 def test_a_comparison_says_in_words_what_steps_are(config: RunConfig, tmp_path: Path) -> None:
     (group,) = compare([train(config, out=tmp_path / name).folder for name in "ab"]).groups
     assert group.task == "sequences:rolls.npz, 6 test sequences, frames of 4 values, 1 bit" and not group.apart

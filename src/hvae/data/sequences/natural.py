@@ -15,7 +15,7 @@ from hvae.data.sequences.audio import framed, sound_of, to_levels, to_sound
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.motion import restored, standardised, table
 from hvae.data.sequences.own import read_own
-from hvae.data.sequences.text import END, Vocabulary, cutter, text_of
+from hvae.data.sequences.text import END, UNKNOWN, Vocabulary, cutter, text_of
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.files import read_regular
@@ -24,8 +24,8 @@ LARGEST = 1 << 28
 
 
 def text(x: Array, form: SequenceForm) -> str:
-    """Tokens (T,) as text, up to the first end."""
-    symbols = [form.symbols[int(token)] for token in x]
+    """Tokens (T,) as text, up to the first end; a model may know more tokens than its data have symbols."""
+    symbols = [form.symbols[token] if token < len(form.symbols) else UNKNOWN for token in map(int, x)]
     ends = symbols.index(END) if END in symbols else len(symbols)
     words = form.joint.join(symbols[:ends])
     return words.replace("\N{LOWER ONE EIGHTH BLOCK}", " ").strip() if form.merges else words

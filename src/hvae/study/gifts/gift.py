@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hvae import pretrained
 from hvae.config.run import RunConfig
-from hvae.descriptions import Card, Pulled, RunRecord, Seal
+from hvae.descriptions import Card, Description, Pulled, RunRecord, Seal
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
 from hvae.pretrained import CARD, CONFIG, WEIGHTS
@@ -76,7 +76,7 @@ def gift(run: LoadedRun, *, name: str = "", licence: str = "", half: bool = Fals
     scrub = scrubber(run.config.to_dict(), run.description["data"], run.folder)
     provenance = scrub.provenance(recorded)
     evaluation = scrub.evaluation(measured if measured.get("step") == run.step else {})
-    description = scrub.description(run.description)
+    description = scrub.description(cast(Description, {**run.description, "config": run.config.to_dict()}))
     RunConfig.from_dict(description["config"])  # or nobody could load it
     tensors = read_weights(file).tensors
     values = halved(tensors) if half else tensors
