@@ -247,12 +247,12 @@ def relevant(datum: Datum, conditions: Conditions) -> Datum:
     return replace(datum, context={name: t for name, t in datum.context.items() if name in conditions})
 
 
-def filled(x: Tensor, seen: Tensor) -> Tensor:
+def filled(x: Tensor, mask: Tensor) -> Tensor:
     """Data (B, ...) with what is not `seen` (B, ...) bool at the mean of what is, for each datum its own; 0 of none.
 
     >>> filled(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
     tensor([[1., 3., 2.]])
     """
-    total = torch.where(seen, x, 0.0).flatten(1).sum(1)
-    mean = total / seen.flatten(1).sum(1).clamp_min(1)
-    return torch.where(seen, x, mean.view(-1, *[1] * (x.ndim - 1)))
+    total = torch.where(mask, x, 0.0).flatten(1).sum(1)
+    mean = total / mask.flatten(1).sum(1).clamp_min(1)
+    return torch.where(mask, x, mean.view(-1, *[1] * (x.ndim - 1)))

@@ -48,8 +48,8 @@ class Table:
         >>> Table(("a",), np.array([[3.0], [np.nan], [5.0]]), []).ranges
         {'a': (3.0, 5.0)}
         """
-        known = [column[~np.isnan(column)] for column in self.numbers.T]
-        ends = [(float(c.min()), float(c.max())) if len(c) else (0.0, 1.0) for c in known]
+        values = [column[~np.isnan(column)] for column in self.numbers.T]
+        ends = [(float(c.min()), float(c.max())) if len(c) else (0.0, 1.0) for c in values]
         return dict(zip(self.names, ends, strict=True))
 
     def scaled(self, ranges: Ranges) -> Array:

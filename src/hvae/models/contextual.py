@@ -70,8 +70,8 @@ class Contextual(Conditioning):
         # Of the diffusion u is the datum; of the model that it stands in, a latent.
         own = Evidence(evidence.n) if u is None else Evidence(evidence.n, u, features=self.diffusion.features(Datum(u)))
         u = self.diffusion.walk(lambda site: visit(_latent(site)), own)
-        heard = self.grid.frequencies_at(u)
-        return Told(self.within(visit, evidence), heard, self.networks)  # type: ignore[arg-type]  # a ModuleDict is one
+        frequencies = self.grid.frequencies_at(u)
+        return Told(self.within(visit, evidence), frequencies, self.networks)  # type: ignore[arg-type]  # a ModuleDict is one
 
     def prepare(self, datum: Datum) -> None:
         self.within.prepare(datum)

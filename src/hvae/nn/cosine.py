@@ -63,10 +63,10 @@ class Grid(nn.Module):
 
     def start(self, x: Tensor) -> None:
         """From now on the values lie between the least and the most of these data, (B, C, H, W)."""
-        seen = transformed(x, self.frequencies)
+        spectra = transformed(x, self.frequencies)
         apart = (self.high - self.low) / (1 << 16)  # a frequency that never varies keeps a width
-        self.low.copy_(seen.amin(0) - apart)
-        self.high.copy_(seen.amax(0) + apart)
+        self.low.copy_(spectra.amin(0) - apart)
+        self.high.copy_(spectra.amax(0) + apart)
 
     def forward(self, x: Tensor) -> Tensor:
         """Data to the numbers of their values by that of the last one, k / (L - 1), (B, C, H, W) -> (B, C, k, l)."""
@@ -89,8 +89,8 @@ class Shown(nn.Module):
         self.layer = pointwise(channels, width, gain)
 
     def forward(self, h: Tensor, frequencies: Tensor) -> Tensor:
-        seen: Tensor = self.layer(shown(frequencies, h.shape[-2:]))
-        return h + seen
+        added: Tensor = self.layer(shown(frequencies, h.shape[-2:]))
+        return h + added
 
 
 def shown(frequencies: Tensor, there: Sequence[int]) -> Tensor:

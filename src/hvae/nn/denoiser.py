@@ -25,9 +25,9 @@ QUIET = 0.1
 class Heard(nn.Module):
     """A residual block that hears the noise level: (B, W) and (B, G) -> (B, W)."""
 
-    def __init__(self, width: int, heard: int) -> None:
+    def __init__(self, width: int, context: int) -> None:
         super().__init__()
-        self.first, self.hear = he(nn.Linear(width, width)), nn.Linear(heard, width, bias=False)
+        self.first, self.hear = he(nn.Linear(width, width)), nn.Linear(context, width, bias=False)
         self.last = quiet(he(nn.Linear(width, width)))
 
     def forward(self, h: Tensor, g: Tensor) -> Tensor:

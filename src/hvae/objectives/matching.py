@@ -33,10 +33,10 @@ def hiding(x: Tensor) -> Tensor:
     """
     places = (len(x), 1, *x.shape[2:]) if x.ndim > 2 else x.shape
     share = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
-    seen = torch.rand(places, device=x.device) < share
+    mask = torch.rand(places, device=x.device) < share
     if x.ndim > 2:
-        seen = torch.where(_coin(x), seen, _box(x) == _coin(x))
-    return seen.expand_as(x)
+        mask = torch.where(_coin(x), mask, _box(x) == _coin(x))
+    return mask.expand_as(x)
 
 
 def _box(x: Tensor) -> Tensor:
@@ -70,12 +70,12 @@ class Taught:
 
     def __call__(self, model: Model, draw: Draw, evidence: Evidence) -> Lesson:
         teacher, x = self.teacher.to(device_of(model)), evidence.data
-        seen = hiding(x) if evidence.observed is None else hiding(x) & evidence.observed
+        mask = hiding(x) if evidence.observed is None else hiding(x) & evidence.observed
         with torch.no_grad():
             datum = Datum(x, evidence.context, evidence.observed)
             whole = run(teacher, posterior, teacher.evidence(datum, check=False))
         values = {pin(record.key): record.value for record in whole.latents}
-        part = run(model, given(values), model.evidence(filled(x, seen), evidence.context, check=False))
+        part = run(model, given(values), model.evidence(filled(x, mask), evidence.context, check=False))
         lesson = Lesson()
         lesson.records, lesson.visits, lesson.x, lesson.whole = part.records, part.visits, part.x, whole
         return lesson

@@ -37,14 +37,14 @@ def inference(model: Model) -> frozenset[str]:
     return frozenset(name for name, gradient in zip(names, gradients, strict=True) if gradient is None)
 
 
-def parts(names: Sequence[str], chosen: Collection[str]) -> tuple[str, ...]:
+def parts(names: Sequence[str], trained: Collection[str]) -> tuple[str, ...]:
     """The largest parts of a model all of whose parameters are chosen, as `train.only` names them.
 
     >>> parts(["up.w", "up.b", "z1.prior.w", "z1.posterior.w"], {"up.w", "up.b", "z1.posterior.w"})
     ('up', 'z1.posterior')
     """
-    others = [name for name in names if name not in chosen]
-    return tuple(dict.fromkeys(_whole(name, others) for name in names if name in chosen))
+    others = [name for name in names if name not in trained]
+    return tuple(dict.fromkeys(_whole(name, others) for name in names if name in trained))
 
 
 def _whole(name: str, others: Sequence[str]) -> str:
@@ -87,10 +87,10 @@ def teacher(config: RunConfig, shape: tuple[int, ...], bits: int) -> Model | Non
     if config.objective.kind != MATCHING:
         return None
     model = built(config.model, shape, bits)
-    given = weights_for(model, config.train.init)
-    if missing := [name for name in model.state_dict() if name not in given]:
+    weights = weights_for(model, config.train.init)
+    if missing := [name for name in model.state_dict() if name not in weights]:
         raise HvaeError(
             f"train.init: matching needs a run of the same model, and {config.train.init} has no {short(missing[0])}"
         )
-    model.load_state_dict({name: given[name] for name in model.state_dict()})
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
     return model
