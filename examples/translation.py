@@ -302,18 +302,18 @@ def main() -> None:
         model = build()
         start = time.perf_counter()
         train(model, batches(args.batch, set(test), args.seed), args.steps)
-        taken = time.perf_counter() - start
+        seconds = time.perf_counter() - start
         how = model.translate if isinstance(model, Autoregressive) else lambda s, m=model: translate(m, s)
         answer, all_at_once = timed(how, source)
         _, alone = timed(lambda s, how=how: [how(row[None]) for row in s[:20]], source)
         weights = sum(w.numel() for key, w in model.named_parameters() if not key.startswith(INFERENCE))
         print(
             f"{name:24} {weights:8,} weights  right {right(test, answer):6.1%}  all {1000 * all_at_once:6.0f} ms  "
-            f"one by one {1000 * alone / min(20, len(test)):5.1f} ms each  (trained {taken:.0f} s)"
+            f"one by one {1000 * alone / min(20, len(test)):5.1f} ms each  (trained {seconds:.0f} s)"
         )
         if isinstance(model, Latent) and len(model.level.book.codes) > 1:
-            known = from_right_codes(model, source, target)
-            print(f"{'  from the right codes':24} {'':17}  right {right(test, known):6.1%}")
+            answer = from_right_codes(model, source, target)
+            print(f"{'  from the right codes':24} {'':17}  right {right(test, answer):6.1%}")
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def shares(model: Coded, weight: float) -> Tensor:
     value = torch.tensor(list(itertools.product(range(3), repeat=2))).view(-1, 1, 2)
     with torch.no_grad():
         laws = [run(model, prior(), Evidence(9, context={"label": torch.full((9,), y)}))["z1"].law for y in (1, -1)]
-    heard, free = (one.log_mass(value)[:, 0, 0].view(3, 3, 2) for one in laws)
-    steered = torch.lerp(free, heard, weight)
+    with_class, free = (one.log_mass(value)[:, 0, 0].view(3, 3, 2) for one in laws)
+    steered = torch.lerp(free, with_class, weight)
     first = steered[:, 0, 0].softmax(0)[:, None]
     return first * steered[:, :, 1].softmax(1)
 
@@ -67,8 +67,8 @@ def test_codes_are_drawn_with_their_guided_probabilities(kind: str, weight: floa
         record = run(model, guided({"z1": weight}), twice(MANY))["z1"]
     index = torch.cdist(record.value.flatten(2).transpose(1, 2), model.levels["z1"].book.codes.double()).argmin(2)
     assert torch.equal(index[:MANY], index[MANY:]), "both halves hold one value"
-    drawn = torch.bincount(3 * index[:MANY, 0] + index[:MANY, 1], minlength=9).double() / MANY
-    torch.testing.assert_close(drawn, shares(model, weight).flatten(), rtol=0, atol=5 * math.sqrt(0.25 / MANY))
+    shares_drawn = torch.bincount(3 * index[:MANY, 0] + index[:MANY, 1], minlength=9).double() / MANY
+    torch.testing.assert_close(shares_drawn, shares(model, weight).flatten(), rtol=0, atol=5 * math.sqrt(0.25 / MANY))
 
 
 @pytest.mark.parametrize("kind", PRIORS)

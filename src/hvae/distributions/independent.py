@@ -82,8 +82,8 @@ class IndependentCodes(RankedCodes):
         return IndependentCodes(self.book, checked(among, len(self.book))(self.log_share), self.search, self.relaxation)
 
     def guided(self, weight: float) -> IndependentCodes:
-        heard, free = self.log_share.chunk(2)
-        return IndependentCodes(self.book, torch.lerp(free, heard, weight), self.search, self.relaxation)
+        under, free = self.log_share.chunk(2)
+        return IndependentCodes(self.book, torch.lerp(free, under, weight), self.search, self.relaxation)
 
     def penalty(self) -> Tensor:
         return self.book.new_zeros(self.size[0])

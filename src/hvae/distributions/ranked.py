@@ -169,8 +169,8 @@ class _Guided:
         return self.maps.draw(lambda logits: choose(self._steered(logits)).repeat(2))[: self.size[0]]
 
     def _steered(self, logits: Tensor) -> Tensor:
-        heard, free = full(logits).log_softmax(1).chunk(2)
-        return torch.lerp(free, heard, self.weight)
+        under, free = full(logits).log_softmax(1).chunk(2)
+        return torch.lerp(free, under, self.weight)
 
 
 class _Still:

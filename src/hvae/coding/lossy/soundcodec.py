@@ -110,16 +110,16 @@ class SoundCodec:
             )
             if tick is not None:
                 tick(done, len(parts))
-        shown = [one for part, s in zip(parts, sent, strict=True) for one in self._cut(s.levels, series, part)]
+        back = [one for part, s in zip(parts, sent, strict=True) for one in self._cut(s.levels, series, part)]
         before = time.perf_counter()
         if verify:
             self._verify(parts, sent, series)
         return LossySeries(
             self._written(series, parts, sent),
             levels=tuple(cost(name, sent) for name in names),
-            series=tuple(shown),
+            series=tuple(back),
             values=sum(len(one.samples()) for one in series),
-            snr=float(np.mean([_snr(a, b, self.bits) for a, b in zip(series, shown, strict=True)])),
+            snr=float(np.mean([_snr(a, b, self.bits) for a, b in zip(series, back, strict=True)])),
             seconds=time.perf_counter() - started,
             check_seconds=time.perf_counter() - before if verify else 0.0,
         )
@@ -135,13 +135,13 @@ class SoundCodec:
         items, parts, numbers, deep = self._plan(file, only, levels)
         chunks = {g: self._chunks(file, len(parts), g, deep[g]) for g in numbers}
         outline = [_silent(item, self.shape[1:]) for item in items]
-        shown = dict[int, Series]()
+        back = dict[int, Series]()
         for done, g in enumerate(numbers, 1):
             some = self._decoded(chunks[g], parts[g], outline)
-            shown |= {parts[g].start + i: one for i, one in enumerate(self._cut(some, outline, parts[g]))}
+            back |= {parts[g].start + i: one for i, one in enumerate(self._cut(some, outline, parts[g]))}
             if tick is not None:
                 tick(done, len(numbers))
-        return [shown[index] for index in chosen(only, len(items))]
+        return [back[index] for index in chosen(only, len(items))]
 
     def depth(self, file: File, only: int | None = None, levels: int | None = None) -> tuple[int, int]:
         """By how many levels `decompress` shows every recording, and how many the file was written with."""
@@ -154,8 +154,8 @@ class SoundCodec:
         self._check(file.header)
         items = list(_each(file.header))
         parts = _groups([item.height for item in items])
-        wanted = chosen(only, len(items))
-        numbers = holding(parts, wanted[0], wanted[-1] + 1)
+        chosen_items = chosen(only, len(items))
+        numbers = holding(parts, chosen_items[0], chosen_items[-1] + 1)
         return items, parts, numbers, depths(file, parts, len(self.levels), levels, numbers)
 
     def _decoded(self, chunks: Mapping[str, Chunk], part: Group, series: Sequence[Series]) -> NDArray[Any]:
