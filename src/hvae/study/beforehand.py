@@ -55,8 +55,8 @@ def check_parts(config: RunConfig) -> None:
 def _check_prior(config: RunConfig) -> None:
     """Raises HvaeError for a second stage that trains a prior which the configuration does not have."""
     model, parts = config.model, config.train.only
-    asked = any(part.rpartition(".")[2] == "prior" for part in parts)
-    if isinstance(model, CodedConfig) and model.prior == "uniform" and asked:
+    trains_prior = any(part.rpartition(".")[2] == "prior" for part in parts)
+    if isinstance(model, CodedConfig) and model.prior == "uniform" and trains_prior:
         raise HvaeError(
             f"train.only: {','.join(parts)} trains a prior over codes, and model.prior is uniform, which has no "
             "weights; name one: --model.prior transformer (or pixelsnail, parallel)"
