@@ -17,7 +17,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor
 
-from hvae.distributions import Distribution, Flowed, LocationScale
+from hvae.distributions import Distribution, Fixed, Flowed, LocationScale
 from hvae.distributions.quantised import Uniform
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError
@@ -93,7 +93,8 @@ class Nudged(Draw):
     moves: dict[Key, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def __call__(self, site: Site) -> Drawn:
-        if site.value is not None or site.q is None or site.auxiliary:
+        # What the data determine, all mass on one value, is not moved.
+        if site.value is not None or site.q is None or site.auxiliary or isinstance(site.q, Fixed):
             return posterior(site)
         if site.key not in self.moves:
             here = place(site.q)
