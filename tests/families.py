@@ -180,7 +180,7 @@ TIMED: dict[str, ModelConfig] = {
     },
     "cwvae": CWVAEConfig(latents=(3, 2), strides=(1, 3), state=6, width=5),
     "cwvae-lstm": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, cell="lstm"),
-    "cwvae-dense": CWVAEConfig(latents=(3, 2), strides=(2, 4), state=6, width=5, cell="lstm", dense=True),
+    "cwvae-dense": CWVAEConfig(latents=(3, 2), strides=(1, 2), state=6, width=5, cell="lstm", dense=True),
     **{
         f"stcn-{merge}": STCNConfig(latents=(3, 2), width=5, dilations=(1, 2), posterior=merge)
         for merge in ("concat", "residual", "residual-mean", "linear")

@@ -248,7 +248,7 @@ def relevant(datum: Datum, conditions: Conditions) -> Datum:
 
 
 def filled(x: Tensor, mask: Tensor) -> Tensor:
-    """Data (B, ...) with what `mask` (B, ...) bool leaves out at the mean of what is, for each datum its own; 0 of none.
+    """Data (B, ...), what `mask` (B, ...) bool leaves out at the mean of the rest, for each datum its own; 0 of none.
 
     >>> filled(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[True, True, False]]))
     tensor([[1., 3., 2.]])

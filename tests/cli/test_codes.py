@@ -126,7 +126,6 @@ def test_a_second_stage_may_hear_classes(stages: tuple[Path, Path], command: Com
     for words, line in (
         (("sample", heard, "-n", 2, "--context", "label=10"), "label"),
         (("sample", heard, "-n", 2, "--context", "colour=1"), "colour"),
-        (("sample", heard, "-n", 2, "--context", "label=3", "--guidance", 2), "guidance moves Gaussian levels"),
         (("sample", stages[1], "-n", 2, "--context", "label=3"), "no conditions"),
         (("train", first, *told, "--model.condition.enters", "priors"), "no prior can hear a condition"),
         (("train", first, "--model.condition.enters", "priors"), "there is no condition to enter"),

@@ -167,7 +167,7 @@ def test_what_is_about_images_is_refused_in_one_line(
     ("family", "data", "message"),
     [
         ("lvae", "sequences", "this family is one of images, and sequences:rolls.npz is a set of sequences"),
-        ("ladder", "sequences", "the ladder needs images"),
+        ("ladder", "sequences", "this family is one of images"),
         (sequential.NAME, "digits", "this family is one of sequences, and digits is a set of images"),
     ],
 )

@@ -46,7 +46,9 @@ class Entry:
     """One walk without a condition: every feature stays as it is; `values` of the levels visited so far, by name."""
 
     def __init__(self, visit: Visit) -> None:
-        self.ask, self.values = visit, dict[str, Tensor]()
+        self.ask = visit
+        # No dict[str, Tensor](): torch.compile knows no such call.
+        self.values: dict[str, Tensor] = {}
 
     def state(self, name: str, h: Tensor) -> Tensor:
         """The state that the level reads, (n, C, ...)."""
