@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from hvae.checkpoints import load
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig
 from hvae.metrics import ActivityResult, ContributionResult, Estimate, LevelActivity, TopLevels
 from hvae.metrics.information import State
 from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.study import Evaluation
-from hvae.study.judgement import Judgement, against_counting, judged
+from hvae.study.judgement import FEW, Judgement, against_counting, judged, verdict_of
 from hvae.study.measures.baselines import BaselinesResult
 from hvae.study.measures.coarse_to_fine import CoarseToFineResult
 
@@ -154,3 +155,19 @@ def test_what_else_is_wrong_is_still_said() -> None:
     dead = judge(z2=level(90.0), z1=level(0.0, 0, "collapsed"))
     found = against_counting(dead, *counted(12.0, 11.06))
     assert dead.text in found.text and found.levels["z1"].state == "collapsed" and found.levels["z2"].state == "weak"
+
+
+def test_a_few_steps_are_no_ground_for_a_verdict(run: Path) -> None:
+    """A run of six steps: its levels are measured, and nothing is said of what they are worth."""
+    loaded = load(run)
+    assert loaded.step == 6
+    activity = ActivityResult(
+        data=9, samples=1, seed=0, levels={"z2": level(0.01, 0, "collapsed"), "z1": level(9.0)}, verdict=""
+    )
+    early = verdict_of(loaded, activity, None)
+    assert early.text.startswith("After 6 steps there is no verdict yet") and "collapsed" not in early.text
+    assert early.levels["z2"].advice == "Train for longer, then judge it again." and not early.levels["z1"].advice
+    late = replace(loaded, description={**loaded.description, "step": FEW})
+    assert "z2" in verdict_of(late, activity, None).text and "no verdict" not in verdict_of(late, activity, None).text
+    begun = replace(loaded, config=loaded.config.override({"train.init": str(run)}))
+    assert "no verdict" not in verdict_of(begun, activity, None).text, "weights that were trained before"

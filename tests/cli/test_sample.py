@@ -100,16 +100,16 @@ def test_a_sheet_holds_every_picture_and_enlarges_tiny_ones(
     assert corner[3] == 0 or min(corner[:3]) > 245, "nothing is drawn where there is no picture"
 
 
-def test_one_picture_keeps_its_pixels_unless_asked(run: Path, tmp_path: Path, command: Command) -> None:
+def test_one_picture_is_enlarged_unless_asked(run: Path, tmp_path: Path, command: Command) -> None:
     sizes = {}
-    for times in ("auto", "3"):
+    for times in ("auto", "1", "3"):
         command("sample", run, "-n", 1, "--seed", 1, "-o", tmp_path / f"{times}.png", "--enlarge", times)
         sizes[times] = np.asarray(Image.open(tmp_path / f"{times}.png"))
-    assert sizes["auto"].shape == (8, 8, 3)
-    assert np.array_equal(sizes["3"], sizes["auto"].repeat(3, 0).repeat(3, 1)), "pixels become squares, none is blurred"
+    assert sizes["auto"].shape == (72, 72, 3) and sizes["1"].shape == (8, 8, 3)
+    assert np.array_equal(sizes["3"], sizes["1"].repeat(3, 0).repeat(3, 1)), "pixels become squares, none is blurred"
     numbers = tmp_path / "one.npy"
     command("sample", run, "-n", 1, "--seed", 1, "-o", numbers)
-    assert np.array_equal(sizes["auto"][..., 0], np.rint(255 * np.load(numbers)[0, 0]).astype(np.uint8))
+    assert np.array_equal(sizes["1"][..., 0], np.rint(255 * np.load(numbers)[0, 0]).astype(np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_the_noise_of_upper_draws_is_no_activity() -> None:
     model = with_widths(TopDownGaussian(2, latent=2), 0.0, 0.0)
     result = activity(model, drawn_from(model), 4)
     assert [(level.active_dims, level.state) for level in result.levels.values()] == [(0, "collapsed")] * 2
-    assert result.verdict.startswith("All 2 levels are collapsed")
+    assert result.verdict.startswith("Both levels are collapsed")
 
 
 def test_rates_agree_with_the_trace() -> None:

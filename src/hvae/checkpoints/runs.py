@@ -17,6 +17,7 @@ from hvae.config.run import RunConfig
 from hvae.descriptions import DataRecord, Description
 from hvae.errors import HvaeError, HvaeWarning
 from hvae.pretrained import Whereabouts, find
+from hvae.screen.numbers import counted
 from hvae.trust import trusting
 from hvae.walk import Model
 from hvae.weights import Stored, read_weights
@@ -64,8 +65,9 @@ class LoadedRun:
         if len(shape) != len(own) or tuple(shape)[shared:] != own[shared:] or bits != self.bits:
             what = "sequences" if self.model.timed else "images"
             raise HvaeError(
-                f"{self.folder} takes {what} of {self.model.shape} with {self.bits} bits, got {tuple(shape)} with "
-                f"{bits} bits from {source}; give the data it was trained on, or others of that form"
+                f"{self.folder} takes {what} of {self.model.shape} with {counted(self.bits, 'bit')}, got "
+                f"{tuple(shape)} with {counted(bits, 'bit')} from {source}; give the data it was trained on, or "
+                "others of that form"
             )
 
     def build(self, shape: Sequence[int]) -> Model:

@@ -9,6 +9,7 @@ from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice, table
 from hvae.cli.words import level_words, split_dotted
+from hvae.screen.numbers import counted
 from hvae.study.augment import BALANCE
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def main(argv: list[str]) -> None:
         return
     place = f", in {args.out}" if args.out else ""
     voice.show(
-        f"{len(augmentation.labels):,} pictures of {len(augmentation.titles)} classes{place}; "
+        f"{counted(len(augmentation.labels), 'picture')} of {counted(len(augmentation.titles), 'class')}{place}; "
         f"{augmentation.copies:,} near copies of training data left out"
     )
     wished = zip(augmentation.counts.items(), augmentation.wish.counts, strict=True)
@@ -100,7 +101,9 @@ def _show_gain(gain: GainResult, voice: Voice) -> None:
     for title, (without, both) in gain.by_class.items():
         recalls.add_row(title, f"{without:.1%}", f"{both:.1%}")
     voice.show(recalls)
-    voice.show(f"{gain.seeds} seeds, {gain.steps:,} steps each, {gain.tested_on:,} test pictures")
+    voice.show(
+        f"{counted(gain.seeds, 'seed')}, {counted(gain.steps, 'step')} each, {counted(gain.tested_on, 'test picture')}"
+    )
 
 
 def _interval(value: Estimate) -> str:

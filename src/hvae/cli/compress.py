@@ -14,6 +14,7 @@ from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
 from hvae.config.bounds import Bound
 from hvae.errors import HvaeError, short
+from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
@@ -60,9 +61,8 @@ def parser() -> Parser:
     tile = "what pictures are cut into: N pixels a side, HxW, or whole, for a run of any size (model.start everywhere)"
     command.add_argument("--tile", default="", metavar="SIZE", help=tile + " [the size of the run's images]")
     command.add_argument("--no-verify", dest="verify", action="store_false", help="do not compare: half the time")
-    command.add_argument(
-        "--verify", dest="verify", action="store_true", default=True, help="decode the file and compare (the default)"
-    )
+    compare = "decode the file and compare (the default)"
+    command.add_argument("--verify", dest="verify", action="store_true", default=True, help=compare)
     command.add_argument(
         "--calibrate", action="store_true", help=f"take bins from the training data; saved as RUN/{BINS}"
     )
@@ -138,7 +138,7 @@ def _show(voice: Voice, result: Compression) -> None:
     """Where the bytes went, and how many there were before."""
     from hvae.coding import CompressedSeries, Lossy, LossySeries
 
-    title = f"{result.pictures} {result.noun} in {for_screen(result.file)}"
+    title = f"{counted(result.pictures, result.noun.removesuffix('s'))} in {for_screen(result.file)}"
     if isinstance(result.result, Lossy | LossySeries):
         lossy.show(voice, result.result, title)
     elif isinstance(result.result, CompressedSeries):
@@ -146,5 +146,5 @@ def _show(voice: Voice, result: Compression) -> None:
     else:
         lossless.show(voice, result.result, result, title)
     share = f", {100 / result.ratio:.1f} % of what it was" if result.bytes_in else ""
-    sizes = f"{result.bytes_in:,} bytes in ({result.bytes_in_of}), {result.bytes_out:,} bytes out"
-    voice.show(f"{sizes}: ratio {result.ratio:.2f}{share}")
+    sizes = f"{result.bytes_in:,} bytes in ({result.bytes_in_of}), {result.bytes_out:,} bytes out: ratio"
+    voice.show(f"{sizes} {result.ratio:.2f}{share}")

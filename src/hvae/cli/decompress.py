@@ -8,6 +8,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.late import late_bar
 from hvae.cli.parser import Parser, whole
 from hvae.cli.voice import Voice
+from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
 
 ABOUT = (
@@ -61,4 +62,5 @@ def main(argv: list[str]) -> None:
         )
     voice.answer(result.to_dict())
     if not args.json:
-        voice.show(f"{result.pictures} {result.noun} in {for_screen(result.out)} ({result.seconds:.1f} s)")
+        count = counted(result.pictures, result.noun.removesuffix("s"))
+        voice.show(f"{count} in {for_screen(result.out)} ({result.seconds:.1f} s)")

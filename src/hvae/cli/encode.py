@@ -55,5 +55,7 @@ def main(argv: list[str]) -> None:
     summary = encoded.to_dict()
     voice.answer(summary)
     if not args.json:
-        count = f"{summary['number']} {encoded.noun} at {counted(len(encoded.values), 'level')}"
+        count = (
+            f"{counted(summary['number'], encoded.noun.removesuffix('s'))} at {counted(len(encoded.values), 'level')}"
+        )
         voice.show(f"{count} in {encoded.file}; back with: hvae decode {args.run} {encoded.file} --out PLACE")

@@ -6,6 +6,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import level_words, split_dotted
+from hvae.screen.numbers import counted
 
 ABOUT = (
     "Write the latents of images as features for other models: one row an image, in an .npz file or a "
@@ -62,6 +63,5 @@ def main(argv: list[str]) -> None:
         voice.tell(line)
     voice.answer(written.to_dict())
     if not args.json:
-        voice.show(
-            f"{written.number:,} images, {written.width:,} features each ({', '.join(written.widths)}), in {args.out}"
-        )
+        each = f"{counted(written.width, 'feature')} each ({', '.join(written.widths)})"
+        voice.show(f"{counted(written.number, 'image')}, {each}, in {args.out}")

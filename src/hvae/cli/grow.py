@@ -7,6 +7,7 @@ from hvae.cli.parser import SEED, Parser, real, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
 from hvae.config.bounds import Bound
+from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
 
 ABOUT = (
@@ -78,4 +79,4 @@ def main(argv: list[str]) -> None:
     if growth.run.evaluation:
         voice.show(summary(growth.run.evaluation))
     new = f"{', '.join(growth.added)} added, " if growth.added else ""
-    voice.show(f"{new}{growth.replayed:,} samples of the old run replayed; run folder: {for_screen(args.out)}")
+    voice.show(f"{new}{counted(growth.replayed, 'sample')} of the old run replayed; run folder: {for_screen(args.out)}")

@@ -11,6 +11,7 @@ from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
+from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
     from hvae.study.ways import Ways
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> None:
     voice.answer(ways.to_dict())
     if not args.json:
         way = f"{args.path} at {', '.join(ways.levels)}"
-        voice.show(f"{args.pairs} pairs, {args.steps} points each ({way}), in {args.out}")
+        voice.show(f"{counted(args.pairs, 'pair')}, {counted(args.steps, 'point')} each ({way}), in {args.out}")
 
 
 def _drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Ways:

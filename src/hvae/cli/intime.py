@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvae.cli.voice import Voice, table
+from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
     from hvae.coding import CompressedSeries
@@ -24,6 +25,8 @@ def show(voice: Voice, coded: CompressedSeries, result: Compression, title: str)
         rows.add_row(NAMES[name], f"{8 * size / coded.values:.4f}", f"{size:,}")
     voice.show(rows)
     checked = f", {coded.check_seconds:.1f} s of them to check" if coded.check_seconds else ", not checked"
-    failed = f"; {coded.kept} blocks did not come back and are kept without the model" if coded.kept else ""
-    seeds = f"{account.seeds} of {account.images} sequences begin the stacks, deflated"
+    failed = (
+        f"; kept without the model, since they did not come back: {counted(coded.kept, 'block')}" if coded.kept else ""
+    )
+    seeds = f"the stacks begin with {account.seeds:,} of {counted(account.images, 'sequence')}, deflated"
     voice.show(f"in the order of time; {seeds}; {coded.seconds:.1f} s{checked}{failed}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hvae.cli.voice import Voice, table
+from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
     from hvae.coding import Compressed
@@ -40,8 +41,10 @@ def _notes(coded: Compressed) -> str:
     time = f"{coded.seconds:.1f} s{checked}"
     if coded.order == "classic" or not coded.chained:
         return f"kept as PNG, WebP or zlib: the model would have cost more; {time}"
-    failed = f"; {coded.kept} blocks did not come back and are kept without the model" if coded.kept else ""
-    seeds = f"{account.seeds} of {account.images} images begin the stacks in a classic format"
-    begun = f"the stacks of {coded.blocks} blocks begin with {account.start / 8:,.0f} bytes in all"
+    failed = (
+        f"; kept without the model, since they did not come back: {counted(coded.kept, 'block')}" if coded.kept else ""
+    )
+    seeds = f"the stacks begin with {account.seeds:,} of {counted(account.images, 'image')} in a classic format"
+    begun = f"the stacks of {counted(coded.blocks, 'block')} begin with {account.start / 8:,.0f} bytes in all"
     first = f"the first one holds {account.first / 8:,.0f} bytes after its first image"
     return f"order {coded.order}; {seeds}; {begun}; {first}; {time}{failed}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from hvae.cli.voice import Voice
 from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape
+from hvae.screen.numbers import counted
 from hvae.study.beforehand import check_parts
 from hvae.study.building import checked, parameters
 from hvae.study.levels import check_first_batch, check_held, check_levels
@@ -39,9 +40,9 @@ def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> Non
     check_parts(config)
     train, evaluate = config.train, config.evaluate
     lines = {
-        "data": f"{config.data.name} {config.data.path}".rstrip() + f", {shape} of {bits} bits",
-        "model": f"{config.model.family}, {len(levels)} levels, {parameters(model):,} parameters",
-        "training": f"{train.steps:,} steps of {train.batch:,} data, seed {train.seed}, {train.accelerator}",
+        "data": f"{config.data.name} {config.data.path}".rstrip() + f", {shape} of {counted(bits, 'bit')}",
+        "model": f"{config.model.family}, {counted(len(levels), 'level')}, {parameters(model):,} parameters",
+        "training": f"{counted(train.steps, 'step')} of {train.batch:,} data, seed {train.seed}, {train.accelerator}",
         "evaluation": f"{', '.join(evaluate.wanted)}; IW-{evaluate.draws}, {evaluate.split} data",
         "run folder": f"{folder} ({'goes on' if resume else 'to be made'})",
     }

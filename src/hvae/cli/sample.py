@@ -9,12 +9,13 @@ from hvae.cli.words import split_dotted
 from hvae.config.bounds import Seed
 from hvae.config.parse import typed
 from hvae.errors import unknown
+from hvae.screen.numbers import counted
 from hvae.study.placing import ACCELERATOR
 from hvae.study.sheets import ENLARGE
 
 ABOUT = (
     "Draw pictures from a trained model and write them side by side into a PNG or JPEG file (or, with a name that ends "
-    "in .npy, as numbers); one alone keeps its own pixels. A temperature below 1 gives cleaner pictures that are more "
+    "in .npy, as numbers); tiny ones are enlarged. A temperature below 1 gives cleaner pictures that are more "
     "alike; each level can have its own. From a run of sequences: piano rolls (.npz, .wav, .mid), sound (.wav), text "
     "or motion, as long as asked for, and going on from a beginning of yours."
 )
@@ -101,9 +102,10 @@ def main(argv: list[str]) -> None:
     summary = samples.to_dict()
     voice.answer(summary)
     if not args.json:
-        what = f"sequences of {summary['steps']:,} steps" if "steps" in summary else "pictures"
+        many = counted(summary["number"], "sequence" if "steps" in summary else "picture")
+        long = f" of {counted(summary['steps'], 'step')}" if "steps" in summary else ""
         seeds = "each level with its own seeds" if cells else f"seed {samples.seed}"
-        voice.show(f"{summary['number']} {what} in {samples.file} ({seeds})")
+        voice.show(f"{many}{long} in {samples.file} ({seeds})")
     for level, codes in (samples.uniform if isinstance(samples, Samples) else {}).items():
         voice.tell(
             f"{level}: uniform prior over {codes:,} codes, since none is trained, so that the pictures are of "

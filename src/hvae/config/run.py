@@ -59,7 +59,8 @@ class RunConfig:
     def from_dict(cls, values: Mapping[str, object]) -> RunConfig:
         """The inverse of `to_dict`; what is left out has its default.  Raises HvaeError naming the faulty key."""
         if not isinstance(values, Mapping):
-            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {short(values)}")
+            got = "nothing" if values is None else short(values)
+            raise HvaeError(f"expected a configuration with the sections {', '.join(SECTIONS)}, got {got}")
         sections = {"schema": SCHEMA, **values}
         schema = sections.pop("schema")
         if schema != SCHEMA:

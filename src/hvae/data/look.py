@@ -21,6 +21,7 @@ from hvae.data.raw import Part
 from hvae.data.tables import read_table
 from hvae.files import expanded
 from hvae.picturefolders import listed
+from hvae.screen.numbers import counted
 
 READERS = {"npy": read_npy, "idx": read_idx_source, "table": read_table}
 EIGHT = 8
@@ -39,7 +40,7 @@ class Form(NamedTuple):
     bits: int
 
     def __str__(self) -> str:
-        depth = f"{self.bits} bit{'s' * (self.bits > 1)}" if self.bits else "floats"
+        depth = counted(self.bits, "bit") if self.bits else "floats"
         return f"{'x'.join(map(str, self.shape))}, {depth}"
 
 

@@ -54,7 +54,7 @@ def _headline(levels: Mapping[str, LevelActivity], collapsed: list[str]) -> str:
     if len(levels) == 1:
         who = f"The only level, {collapsed[0]}, is collapsed"
     elif len(collapsed) == len(levels):
-        who = f"All {len(levels)} levels are collapsed"
+        who = f"{'Both' if len(levels) == 2 else f'All {len(levels)}'} levels are collapsed"
     else:
         verb = "is" if len(collapsed) == 1 else "are"
         who = f"{len(collapsed)} of {len(levels)} levels {verb} collapsed ({', '.join(collapsed)})"

@@ -15,6 +15,7 @@ from hvae.config.data import DataConfig
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.images import Change, InputImages, Origin, steps_between
+from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -195,9 +196,8 @@ def _levels(x: Tensor, bits: int, name: str) -> Tensor:
     top = 2**bits - 1
     levels = (check_values(x).double() * top).round()
     if not torch.allclose(levels, x.double() * top, rtol=0, atol=OFF * top):
-        depth = f"{bits} bit{'s' * (bits > 1)}"
         raise HvaeError(
-            f"expected values k / {top} (the model takes {depth}), got some between them in {name}; "
+            f"expected values k / {top} (the model takes {counted(bits, 'bit')}), got some between them in {name}; "
             "round them, or give a folder or an array file, which is brought to the form of the model"
         )
     return levels.to(torch.uint8 if bits <= EIGHT else torch.int32)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hvae.records import JSON
+from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,7 @@ class Change:
 
     def __str__(self) -> str:
         listing = " and ".join(map(str, self.before[:2])) + " and others" * (len(self.before) > 2)
-        return f"{self.count:,} images of {listing}, brought to {self.after} ({', '.join(self.steps)})"
+        return f"{counted(self.count, 'image')} of {listing}, brought to {self.after} ({', '.join(self.steps)})"
 
     def to_dict(self) -> JSON:
         """Plain values for JSON."""

@@ -11,7 +11,7 @@ from hvae.config.objective import ObjectiveConfig
 from hvae.metrics.contribution import ContributionResult, TopLevels
 from hvae.metrics.diagnosis import verdict
 from hvae.metrics.information import ActivityResult, LevelActivity
-from hvae.screen.numbers import number
+from hvae.screen.numbers import counted, number
 from hvae.study.warm_up import last_weights, weights_text
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EARLY = 30
 """Epochs in which a latent at each step of a sequence may carry next to nothing and still come to life: measured on the
 JSB chorales, 0.04 to 0.08 nats a frame for 25 epochs, and 1.1 at 160."""
+FEW = 200
+"""Steps before which nothing is said of what levels are worth: in trainings on images most of those that came to life
+had half of their nats by step 100, and nearly all by step 200."""
 _PLAINEST = {
     "independent marginals": "frame marginals",
     "unigram": "unigram counts",
@@ -54,8 +57,18 @@ def verdict_of(run: LoadedRun, activity: ActivityResult, contribution: Contribut
     """The verdict on a run by what was measured of it."""
     low = last_weights(run.config, run.model, run.step)
     judgement = judged(activity, contribution, run.config.objective, low)
+    if run.step < FEW and not (run.description.get("imported") or run.config.train.init):
+        return _too_few(run.step, judgement)
     early = _early(run) if any(level.state == "collapsed" for level in judgement.levels.values()) else ""
     return replace(judgement, text=f"{early} {judgement.text}" if early else judgement.text)
+
+
+def _too_few(steps: int, judgement: Judgement) -> Judgement:
+    """What is measured of the levels, without a word on what they are worth."""
+    later = "Train for longer, then judge it again."
+    levels = {name: replace(level, advice=later if level.advice else "") for name, level in judgement.levels.items()}
+    text = f"After {counted(steps, 'step')} there is no verdict yet: a level may not have begun before step {FEW}."
+    return Judgement(text=f"{text} Train for longer, then judge the levels again.", levels=levels)
 
 
 def _early(run: LoadedRun) -> str:

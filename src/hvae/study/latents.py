@@ -245,7 +245,7 @@ def _read(run: LoadedRun, source: str | Path | Source, overrides: Overrides) -> 
 def write_pictures(path: Path, pictures: Tensor) -> None:
     """One PNG a picture in a new folder, or all of them in one file."""
     if path.suffix.lower() in SUFFIXES:
-        return write(path, pictures)
+        return write(path, pictures, "auto" if len(pictures) > 1 else "1")  # one alone comes back as it went
     from PIL import Image
 
     from hvae.explore.tiles import pixels

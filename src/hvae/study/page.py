@@ -12,6 +12,7 @@ from hvae.errors import HvaeError
 from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, ReportData, Verdict, read_history
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
+from hvae.screen.numbers import counted
 from hvae.study.evaluation import Evaluation
 from hvae.study.measure import Figure
 from hvae.study.progress import Bars
@@ -77,7 +78,7 @@ def _summary(subject: Subject, provenance: RunRecord) -> str:
     spent = f" in {seconds / 60:.1f} minutes" if seconds else ""
     what = "sequences" if loaded.model.timed else "images"
     images = f"{record.sizes['train']:,} {what} of {record.name}"
-    return f"{model}, trained for {loaded.step:,} steps{spent} on {images}."
+    return f"{model}, trained for {counted(loaded.step, 'step')}{spent} on {images}."
 
 
 def _headlines(evaluation: Evaluation) -> list[Headline]:

@@ -14,6 +14,7 @@ from hvae.capacity import check_memory
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries, unknown
 from hvae.files import free
+from hvae.screen.numbers import counted
 from hvae.study.asked import Asked
 from hvae.study.matching import MATCHING
 from hvae.study.places import check_place
@@ -163,7 +164,6 @@ def _task(run: LoadedRun, request: Asked, draws: int) -> Task:
         raise HvaeError(f"--number: expected at least 1, got {request.number}")
     target = task(run, request)
     needed = 8 * draws * rows_of(target) * prod(run.model.shape)
-    check_memory(
-        needed, f"{draws:,} draws of {len(target.observation):,} pictures", "take fewer --draws, or fewer with -n"
-    )
+    what = f"{counted(draws, 'draw')} of {counted(len(target.observation), 'picture')}"
+    check_memory(needed, what, "take fewer --draws, or fewer with -n")
     return target

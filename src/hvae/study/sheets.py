@@ -1,4 +1,4 @@
-"""Pictures as a file: one alone with its own pixels, several side by side on a sheet, or all of them as numbers."""
+"""Pictures as a file: one alone, several side by side on a sheet, or all of them as numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".npy")
 COLUMNS = 8
 MOST_TIMES, MOST_PIXELS = 64, 200_000_000
 QUALITY = 95
-ENLARGE = "pictures of a sheet N times as large, each pixel a square; auto: tiny ones; one picture alone: as asked"
+ENLARGE = "pictures N times as large, each pixel a square; auto: tiny ones; 1: each keeps its own pixels"
 
 
 def check_suffix(path: Path) -> None:
@@ -37,7 +37,7 @@ def times(wish: str, number: int, shape: tuple[int, ...]) -> int:
     from hvae.explore.tiles import magnification
 
     if wish == "auto":
-        tiny = magnification(shape[1]) if number > 1 and len(shape) == 3 else 1
+        tiny = magnification(shape[1]) if len(shape) == 3 else 1
         return tiny if tiny**2 * number * prod(shape[1:]) <= MOST_PIXELS else 1
     if not wish.isdecimal() or not 1 <= int(wish[:9]) <= MOST_TIMES:
         raise HvaeError(f"--enlarge: expected auto, or 1 to {MOST_TIMES} times, got {wish[:40]}")

@@ -20,7 +20,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from hvae.screen.numbers import clock, number
+from hvae.screen.numbers import clock, counted, number
 from hvae.screen.table import Table, table
 from hvae.screen.text import for_lines
 
@@ -117,7 +117,7 @@ def _table(rates: Mapping[str, float], most: int = 24) -> list[Table | Text]:
     for name, nats in list(rates.items())[:most]:
         bars.add_row(name, number(nats), "█" * round(30 * max(0.0, nats) / largest) if nats < math.inf else "")
     hidden = len(rates) - most
-    return [bars, Text(f"... and {hidden} more levels")] if hidden > 0 else [bars]
+    return [bars, Text(f"... and {counted(hidden, 'more level')}")] if hidden > 0 else [bars]
 
 
 class NotebookDisplay(Display):

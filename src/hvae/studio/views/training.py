@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hvae.errors import HvaeError
 from hvae.records import JSON, new_rows
+from hvae.screen.numbers import counted
 from hvae.studio.answer import Answer
 from hvae.studio.asked import TrainingAsked
 from hvae.studio.lines import command, equivalents
@@ -66,7 +67,7 @@ def _notices(rows: list[dict[str, float]]) -> list[str]:
     broken = {name: row["step"] for row in rows for name, value in row.items() if not math.isfinite(value)}
     lines += [f"{name} is not finite at step {step:,.0f}" for name, step in list(broken.items())[:3]]
     skipped = sum(row.get("skipped", 0) for row in rows)
-    lines += [f"{skipped:,.0f} steps were skipped: their gradients were too large or not finite"] * (skipped > 0)
+    lines += [f"{counted(int(skipped), 'skipped step')}: gradients too large, or not finite"] * (skipped > 0)
     used = {name: value for row in rows for name, value in row.items() if name.startswith("valid/used/")}
     dead = [name.removeprefix("valid/used/") for name, share in used.items() if share < UNUSED]
     lines += [f"collapsed so far: {', '.join(dead)}, of which hardly any dimension is used"] * bool(dead)

@@ -16,7 +16,7 @@ from hvae.descriptions import Card, Figure, RunRecord
 from hvae.errors import HvaeError
 from hvae.pretrained import FACTS
 from hvae.records import check
-from hvae.screen.numbers import clock, size
+from hvae.screen.numbers import clock, counted, size
 from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def readme(card: Card) -> str:
         f"---\n{licence}library_name: hvae\ntags:\n- variational-autoencoder\n---",
         f"# {marked(card['name'])}",
         f"{marked(card['about'])}. A model of the library hvae: family {marked(card['family'])}, "
-        f"{len(card['levels'])} levels, {card['parameters']:,} parameters in {marked(card['precision'])}, "
+        f"{counted(len(card['levels']), 'level')}, {card['parameters']:,} parameters in {marked(card['precision'])}, "
         f"{size(card['bytes'])}.",
         f"- Data: {marked(data['name'])}; licence: {marked(data['licence'])}\n- Licence of the weights: "
         f"{marked(card['licence'])}\n- Seed: {marked(card.get('seed'))}; wall time of the training: {_time(card)}",

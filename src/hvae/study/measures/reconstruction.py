@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hvae.metrics.contribution import ReconstructionResult, reconstruction
+from hvae.screen.numbers import counted
 from hvae.study.measure import Headline, Measure, Ranked, spread
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Reconstruction(Measure[ReconstructionResult]):
     def headlines(self, result: ReconstructionResult, evaluation: Evaluation) -> Iterator[Headline]:
         """Both in a line."""
         alike = result.ms_ssim
-        other = f"; MS-SSIM {alike.mean:.3f} over {result.ms_ssim_scales} scales" if alike else ""
+        other = f"; MS-SSIM {alike.mean:.3f} over {counted(result.ms_ssim_scales, 'scale')}" if alike else ""
         means = "" if result.exact_mean else "approximate means, "
         note = f"{means}reconstructions of {result.data:,} data{other}"
         yield Headline("PSNR", f"{spread(result.psnr_db)} dB", note)
@@ -48,4 +49,4 @@ class Reconstruction(Measure[ReconstructionResult]):
         of, psnr, alike = f"of {result.data:,} reconstructions", result.psnr_db, result.ms_ssim
         yield Ranked(f"PSNR {of}, dB", psnr.mean, psnr.standard_error)
         if alike:
-            yield Ranked(f"MS-SSIM {of}, {result.ms_ssim_scales} scales", alike.mean, alike.standard_error)
+            yield Ranked(f"MS-SSIM {of}, {counted(result.ms_ssim_scales, 'scale')}", alike.mean, alike.standard_error)
