@@ -82,7 +82,7 @@ def test_saving_and_loading(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected a configuration with the sections model, data, objective, train, evaluate, got None"),
+        ("", "expected a configuration with the sections model, data, objective, train, evaluate, got nothing"),
         ("3", "expected a configuration"),
         ("train: [", "not readable as YAML, line 1"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),

@@ -137,7 +137,7 @@ def test_rows_without_numbers_and_dead_levels_are_noticed(young: Path) -> None:
     info = training(Shown(0, young), TrainingAsked()).info
     assert info["columns"]["loss"] == [2, None]
     said = " ".join(info["notices"])
-    assert "loss is not finite at step 2" in said and "3 steps were skipped" in said
+    assert "loss is not finite at step 2" in said and "3 skipped steps" in said
     assert "collapsed so far: z2," in said
 
 
