@@ -22,6 +22,7 @@ from hvae.errors import HvaeError
 from hvae.objectives import ELBO, Matching, build
 from hvae.objectives.matching import hiding
 from hvae.site import Site, Visit
+from hvae.study.beforehand import check_parts
 from hvae.study.matching import inference, matched, parts, teacher
 from hvae.training.loss import walked
 from hvae.walk import Evidence, Model, run
@@ -85,7 +86,7 @@ def test_nothing_is_to_be_learnt_where_all_is_seen(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("hvae.objectives.matching.hiding", lambda x: torch.ones_like(x, dtype=torch.bool))
     model = family("ladder-residual")
     loss = Matching(copy.deepcopy(model))
-    assert abs(float(loss(walked(model, loss, Datum(data()), 0), 0).total)) < 1e-9
+    assert abs(float(loss(walked(model, loss, Datum(data()), 0), 0).total.detach())) < 1e-9
 
 
 @pytest.mark.parametrize("name", ["vae-tanh", "ladder-residual", "lvae-flow", "markov-conv", "biva-flat", "nvae"])
@@ -131,8 +132,9 @@ def test_inference_alone_is_trained() -> None:
 
 def test_what_cannot_be_matched_is_one_line() -> None:
     model = family("ladder-residual")
-    with pytest.raises(HvaeError, match=r"name its run in train\.init"):
-        matched(config(), model)
+    for refuse in (lambda: matched(config(), model), lambda: check_parts(config())):
+        with pytest.raises(HvaeError, match=r"name its run in train\.init"):
+            refuse()
     with pytest.raises(HvaeError, match="is part of generation"):
         matched(config(init="somewhere", only=("leave",)), model)
     with pytest.raises(HvaeError, match="of sequences"):

@@ -72,6 +72,7 @@ def augment(
         raise HvaeError("nothing to do: name a folder with --out, or ask for the classifier with --judge")
     where = place(run, overrides, trust)
     count = _classes(where.run)
+    _check_levels(where.run, levels)
     train = images(where.run, "train", where.overrides, 10**9, {}, "augment")
     titles = (*train.classes[:count], *(str(k) for k in range(len(train.classes), count)))
     test = _test(where.run, where.overrides, train, titles, judge)
@@ -100,6 +101,14 @@ def _classes(run: LoadedRun) -> int:
             "--model.condition.kind class"
         )
     return condition.classes
+
+
+def _check_levels(run: LoadedRun, levels: Sequence[str]) -> None:
+    """Raises HvaeError for levels that the model does not have."""
+    from hvae.explore.frame import check_levels
+    from hvae.walk import names
+
+    check_levels(levels, names(run.model))
 
 
 def _test(
@@ -137,11 +146,8 @@ def _counts(per_class: int | str, train: InputImages, classes: int) -> list[int]
 def _drawn(model: Model, train: Images, titles: tuple[str, ...], wish: Wish, tick: Tick) -> Augmentation:
     import torch
 
-    from hvae.explore.frame import check_levels
     from hvae.metrics.copies import CopyDetector
-    from hvae.walk import names
 
-    check_levels(wish.levels, names(model))
     detector = CopyDetector(torch.cat([datum.x for datum in train.batches(1_000)]))
     parts, labels, copies = [], [], 0
     for k in range(len(titles)):

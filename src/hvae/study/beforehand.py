@@ -15,6 +15,7 @@ from hvae.runs.source import expected_shape, is_stated
 from hvae.runs.subject import Subject, Tell
 from hvae.study.building import outline
 from hvae.study.levels import check_first_batch
+from hvae.study.matching import check_taught
 from hvae.study.progress import bars
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def check_parts(config: RunConfig) -> None:
 
     train = config.train
     _check_prior(config)
+    check_taught(config)
     if (
         not (train.only or train.init or isinstance(config.model, CodedConfig))
         or not is_stated(config.data)

@@ -53,14 +53,19 @@ def _whole(name: str, others: Sequence[str]) -> str:
     return next(p for p in prefixes if p == name or not any(other.startswith(f"{p}.") for other in others))
 
 
+def check_taught(config: RunConfig) -> None:
+    """Raises HvaeError for inference that is to match that of no model."""
+    if config.objective.kind == MATCHING and not config.train.init:
+        raise HvaeError("objective.kind: matching needs a trained model to match; name its run in train.init")
+
+
 def matched(config: RunConfig, model: Model) -> RunConfig:
     """The configuration that trains inference alone.  Raises HvaeError where that is not all that is asked for."""
     from hvae.training.parts import selected
 
     if config.objective.kind != MATCHING:
         return config
-    if not config.train.init:
-        raise HvaeError("objective.kind: matching needs a trained model to match; name its run in train.init")
+    check_taught(config)
     if model.timed:
         raise HvaeError(f"objective.kind: matching is for images and tables, got {config.model.family}, of sequences")
     own = inference(model)
