@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hvae
 from hvae.config.data import DataConfig
 from hvae.data import Provenance, load
 from hvae.data.tables import read_csv
 from hvae.errors import HvaeError
+from hvae.study.tables import gaps
 
 GOOD = 'age,"size, cm"\n31,128\n,117.5\n29,\n\n40,100\n'
 
@@ -77,3 +79,9 @@ def test_other_files_are_no_tables(tmp_path: Path) -> None:
         load(DataConfig(name="npy", path=str(written(tmp_path, GOOD))))
     with pytest.raises(HvaeError, match="no such file"):
         load(DataConfig(name="table", path=str(tmp_path / "none.csv")))
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-this-name/new.csv", "nowhere/new.csv"])
+def test_a_table_that_is_not_there_is_one_line(place: str) -> None:
+    with pytest.raises(HvaeError, match="no such table"):
+        gaps(hvae.load("digits"), place, 10)

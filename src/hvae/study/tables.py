@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError, unknown
+from hvae.files import expanded
 from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def gaps(run: LoadedRun, data: str | Path | Source, number: int) -> Gaps | None:
 
     if not isinstance(data, str | Path) or Path(data).suffix.lower() != ".csv":
         return None
-    path = Path(data).expanduser()
+    path = expanded(data)
     if not path.is_file():
         raise HvaeError(f"no such table: {path}")
     stored = (run.description.get("data") or {}).get("columns") or {}
