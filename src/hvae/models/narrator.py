@@ -122,17 +122,19 @@ class Narrator(Model):
             visit(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
             for name in (HEARD, TAUGHT)
         )
-        h = self._taught(past * keeps, plans) if taught.all() else self._retold(past, keeps, taught, plans)
-        law = OverTime(self.head(self.leave(h.flatten(0, 1))), past.shape[1])
+        raw = self._taught(past * keeps, plans) if taught.all() else self._retold(past, keeps, taught, plans)
+        law = OverTime(self.head(raw.flatten(0, 1)), past.shape[1])
         return visit(evidence.sequence(law))
 
     def _taught(self, past: Tensor, plans: Tensor) -> Tensor:
-        """The states after a past (B, T, U) that is known, (B, T, H): all bars at once, as rows of their own."""
+        """Raw parameters (B, T, R) after a past (B, T, U) that is known: all bars at once, as rows of their own."""
         steps, plan = past.shape[1], plans.flatten(0, 1)  # (B K, P)
         bar = self.bar or steps
         bars = F.pad(past, (0, 0, 0, -steps % bar)).unflatten(1, (-1, bar)).flatten(0, 1)  # (B K, bar, U)
         h: Tensor = self.decoder(torch.cat([bars, plan[:, None].expand(-1, bar, -1)], 2), self.carry(plan))[0]
-        return h.unflatten(0, plans.shape[:2]).flatten(1, 2)[:, :steps]
+        h = h.unflatten(0, plans.shape[:2]).flatten(1, 2)[:, :steps]
+        raw: Tensor = self.leave(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        return raw
 
     def _hear(self, u: Tensor, plans: Tensor, t: int, carry: Any) -> tuple[Tensor, Any]:
         """The state of step t, which hears u (B, U), (B, H), and what it leaves to the next."""
@@ -143,15 +145,15 @@ class Narrator(Model):
 
     def _retold(self, past: Tensor, keeps: Tensor, taught: Tensor, plans: Tensor) -> Tensor:
         """The same where the step before is one of its own wherever `taught` (B, T, 1) is 0."""
-        own, carry, states = past[:, 0], None, []
+        own, carry, steps = past[:, 0], None, list[Tensor]()
         series = zip(past.unbind(1), keeps.unbind(1), taught.unbind(1), strict=True)
         for t, (u, keep, is_taught) in enumerate(series):
             h, carry = self._hear(keep * torch.where(is_taught > 0, u, own), plans, t, carry)
-            states.append(h)
+            steps.append(self.leave(h))
             with torch.no_grad():
-                step = self.head(self.leave(h)).sample()
+                step = self.head(steps[-1]).sample()
             own = self.embed(step)
-        return torch.stack(states, 1)
+        return torch.stack(steps, 1)
 
     def _generated(self, visit: Visit, evidence: Evidence, plans: Tensor) -> Tensor:
         u, carry, steps = self.first(evidence.n), None, []
