@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from families import FAMILIES, SHAPE
+from families import FAMILIES, SHAPE, TIMED, family
 from processes import finished
 from rich.console import Console
 from torch import Tensor, nn
 
+from hvae.config.vqvae import RQVAEConfig
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal
 from hvae.errors import HvaeError
@@ -142,6 +143,18 @@ def test_every_family_is_inspected_and_left_as_it_was(name: str) -> None:
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", list(TIMED))
+def test_walks_in_time_are_inspected_whatever_they_ask_of_their_choices(name: str) -> None:
+    """A walk may go another way where all are taught, and tensors without storage do not say whether they are."""
+    summary = inspect(family(name).float(), 2)
+    assert summary.parameters > 0 and summary.memory.peak > 0
+
+
+def test_codes_of_sound_that_training_shortens_are_inspected() -> None:
+    config = RQVAEConfig(codes=4, dims=2, width=4, hidden=4, stride=2, depth=2, dropout=0.5)
+    assert len(inspect(build(config, shape=(16, 1), bits=16), 2).levels) == 2
 
 
 def test_the_table_names_each_level() -> None:

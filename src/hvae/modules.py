@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 
 from hvae.seeds import noise_seed
 
@@ -14,6 +15,15 @@ from hvae.seeds import noise_seed
 def device_of(model: nn.Module) -> torch.device:
     """Where a model lives; the CPU for one without parameters."""
     return next((w.device for w in model.parameters()), torch.device("cpu"))
+
+
+def every(choices: Tensor) -> bool:
+    """Whether no choice is zero; taken for granted of a tensor without storage, whose numbers nobody knows.
+
+    >>> every(torch.tensor([1.0, 1.0])), every(torch.tensor([1.0, 0.0]))
+    (True, False)
+    """
+    return isinstance(choices, FakeTensor) or bool(choices.all())
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.distributions.keep import KeepFirst
+from hvae.modules import every
 from hvae.site import Site, Visit
 from hvae.walk import Evidence
 
@@ -40,7 +41,7 @@ class Fewer(nn.Module):
             return visit
         law = KeepFirst(evidence.x.new_zeros(evidence.n, len(self.names)), self.rate)
         keep = visit(Site(KEPT, law, law, auxiliary=True))
-        return visit if keep.all() else lambda site: self._shortened(visit, site, keep)
+        return visit if every(keep) else lambda site: self._shortened(visit, site, keep)
 
     def _shortened(self, visit: Visit, site: Site, keep: Tensor) -> Tensor:
         value = visit(site)

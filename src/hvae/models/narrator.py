@@ -19,6 +19,7 @@ from hvae.draw.choices import HEARD, TAUGHT
 from hvae.levels.heads import Head
 from hvae.models.clockwork import Rung, ticks
 from hvae.models.timed import existing, mean_over_time
+from hvae.modules import every
 from hvae.nn.mlp import begin
 from hvae.nn.steps import begin_centred
 from hvae.range import Limits
@@ -122,7 +123,7 @@ class Narrator(Model):
             visit(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
             for name in (HEARD, TAUGHT)
         )
-        raw = self._taught(past * keeps, plans) if taught.all() else self._retold(past, keeps, taught, plans)
+        raw = self._taught(past * keeps, plans) if every(taught) else self._retold(past, keeps, taught, plans)
         law = OverTime(self.head(raw.flatten(0, 1)), past.shape[1])
         return visit(evidence.sequence(law))
 
