@@ -64,7 +64,7 @@ def test_it_is_a_conditional_model_like_any_other(few: Path, tmp_path: Path, com
         (("--model.condition.drop", "0.1"), "drop to 0"),
         (("--model.family", "biva"), "condition"),
         (("--data.labels", "33"), "multiple of 10"),
-        (("--objective.beta", "2"), "leave beta"),
+        (("--objective.beta", "2"), "set objective.beta 1"),
         (("--objective.alpha", "-1"), "objective.alpha"),
         (("--data.name", "jsb"), "sequences"),
     ],

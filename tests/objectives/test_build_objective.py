@@ -95,7 +95,10 @@ def test_configurations_survive_text() -> None:
         ({"kind": "iwae", "samples": 5, "beta": 2}, "objective.kind: iwae has no separate rates"),
         ({"kind": "iwae", "samples": 5, "free_bits": {"nats": 1}}, "objective.kind: iwae has no separate rates"),
         ({"kind": "stl", "beta": 2}, "objective.kind: stl has no separate rates"),
-        ({"kind": "dreg", "warmup": {"length": 5}}, "objective.kind: dreg has no separate rates"),
+        (
+            {"kind": "dreg", "warmup": {"length": 5}},
+            "dreg has no separate rates to weigh; set objective.warmup.length 0$",
+        ),
         ({"kind": "dreg", "samples": 0}, "objective.samples: expected at least 1, got 0"),
         ({"kind": "drag"}, "did you mean 'dreg'"),
         ({"balance": True}, "objective.balance: .*set objective.warmup.length"),

@@ -197,11 +197,17 @@ class ObjectiveConfig(Section):
             raise HvaeError(f"objective.own: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         if self.stft:
             raise HvaeError(f"objective.stft: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
-        plain = self.beta == 1.0 and not (self.warmup.used or self.free_bits.used or self.balance)
-        if not plain:
-            raise HvaeError(
-                f"objective.kind: {self.kind} has no separate rates; leave beta, warmup, free_bits and balance alone"
-            )
+        weighed = {
+            "beta 1": self.beta != 1.0,
+            "warmup.start 0": _any(self.warmup.start),
+            "warmup.length 0": _any(self.warmup.length),
+            "free_bits.nats 0": self.free_bits.used,
+            "balance false": self.balance,
+        }
+        if any(weighed.values()):
+            # A preset may have set them, which its user has not seen.
+            words = ", ".join(f"objective.{key}" for key, is_set in weighed.items() if is_set)
+            raise HvaeError(f"objective.kind: {self.kind} has no separate rates to weigh; set {words}")
 
 
 def of_all_levels(objective: ObjectiveConfig) -> ObjectiveConfig:
