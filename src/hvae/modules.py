@@ -1,8 +1,8 @@
-"""What any network is asked: where it lives, and to be in evaluation mode for the time of a block."""
+"""What any network is asked: where it lives, which size its maps have, and to be in evaluation mode for a block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -24,6 +24,17 @@ def every(choices: Tensor) -> bool:
     (True, False)
     """
     return isinstance(choices, FakeTensor) or bool(choices.all())
+
+
+class Spatial(nn.Module):
+    """A part that no weight ties to a size: `size` (H, W) is that of the maps it gives, and follows the data's."""
+
+    def __init__(self, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ EXAMPLES = (
     "hvae export runs/digits --to onnx --out digits.onnx",
     "hvae export runs/digits --to pt2 --part encoder --out encoder.pt2",
 )
-USAGE = "RUN [--to onnx|pt2|openvino] [--part decoder|encoder] [--out FILE]"
+USAGE = "RUN [--to onnx|pt2|openvino] [--part decoder|encoder] [--size own|any] [--out FILE]"
 
 
 def parser() -> Parser:
@@ -25,6 +25,10 @@ def parser() -> Parser:
     command.add_argument("--to", default="onnx", metavar="F", help=formats)
     parts = "decoder: noise to pictures; encoder: pictures and noise to latents, rates and the ELBO"
     command.add_argument("--part", default="decoder", metavar="P", help=parts)
+    sizes = (
+        "own: pictures of the model's size; any: of any multiples of its coarsest stride, with model.start everywhere"
+    )
+    command.add_argument("--size", default="own", metavar="S", help=sizes)
     command.add_argument("-o", "--out", metavar="FILE", help="the file to write [RUN/decoder.onnx, and so on]")
     return command
 
@@ -35,7 +39,9 @@ def main(argv: list[str]) -> None:
     from hvae.study.export import export
 
     with voice.working():
-        written = export(args.run, args.out, to=args.to, part=args.part, trust=args.trust, progress=voice)
+        written = export(
+            args.run, args.out, to=args.to, part=args.part, size=args.size, trust=args.trust, progress=voice
+        )
     voice.answer(written.to_dict())
     if not args.json:
         voice.show(

@@ -10,7 +10,7 @@ import json
 import logging
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hvae.deploy.programs import TEMPERATURE, Program
+from hvae.deploy.programs import Program
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.walk import still
@@ -138,11 +138,11 @@ FORMATS: dict[str, Format] = {"pt2": PT2(), "onnx": ONNX(), "openvino": OpenVINO
 
 def exported(program: Program) -> ExportedProgram:
     """The program as a graph that keeps its rows open.  Raises HvaeError where the model cannot be traced."""
-    free = torch.export.Dim.DYNAMIC
-    shapes = tuple({} if name == TEMPERATURE else {0: free} for name in program.names)
     with still(program, seed=0), quiet():
         try:
-            graph = torch.export.export(program, program.arguments(TRACED), dynamic_shapes=(shapes,), strict=False)
+            graph = torch.export.export(
+                program, program.arguments(TRACED), dynamic_shapes=(program.open_axes(),), strict=False
+            )
         except (RuntimeError, ValueError, TypeError, AssertionError) as fault:
             raise HvaeError(f"this model has no graph of any number of rows: {_reason(fault)}") from fault
     # An unbind without readers can be stored, but not read again.
@@ -164,10 +164,15 @@ def difference(program: Program, runner: Runner) -> float:
     Over every number of rows that is tried.  NaN where some of them is no number.  Raises HvaeError
     where the file gives other shapes.
     """
-    return float(torch.tensor([_largest(program, runner, n) for n in TRIED]).max())
+    return largest(_difference(program, runner, n) for n in TRIED)
 
 
-def _largest(program: Program, runner: Runner, n: int) -> float:
+def largest(values: Iterable[float]) -> float:
+    """The largest of values, NaN where one of them is: the maximum of Python passes over NaN."""
+    return float(torch.tensor(list(values)).max())
+
+
+def _difference(program: Program, runner: Runner, n: int) -> float:
     arguments = program.arguments(n, seed=n)
     with still(program, seed=0):
         expected = _as_tuple(program(*arguments))
@@ -175,9 +180,8 @@ def _largest(program: Program, runner: Runner, n: int) -> float:
     for name, right, got in zip(program.outputs, expected, values, strict=True):
         if right.shape != got.shape:
             raise HvaeError(f"{name}: expected shape {tuple(right.shape)} of the file, got {tuple(got.shape)}")
-    pairs = [(right.detach(), got.detach()) for right, got in zip(expected, values, strict=True)]
-    # By torch: the maximum of Python passes over NaN.
-    return float(torch.stack([_apart(right, got) for right, got in pairs]).max())
+    pairs = zip(expected, values, strict=True)
+    return largest(float(_apart(right.detach(), got.detach())) for right, got in pairs)
 
 
 def _apart(right: Tensor, got: Tensor) -> Tensor:
@@ -191,7 +195,8 @@ def described(program: Program, part: str, facts: JSON) -> str:
     noise += "1 for a draw and 0 for its mean"
     conditions = {name: str(one) for name, one in program.model.conditions.items()}
     arguments = {"inputs": program.names, "outputs": list(program.outputs), "levels": levels, "conditions": conditions}
-    return json.dumps({**facts, "part": part, **arguments, "noise": noise})
+    sizes = {"multiples": list(program.sizes.multiples)}
+    return json.dumps({**facts, "part": part, **arguments, **sizes, "noise": noise})
 
 
 def _as_tuple(outputs: Any) -> Outputs:

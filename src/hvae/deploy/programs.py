@@ -5,10 +5,14 @@ Shapes: `B` rows; `L` levels; `C H W` a picture; `...` a variable's own shape.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 
 from hvae.deploy.noise import Noise
+from hvae.deploy.sizes import Fixed, Sizes
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.distributions.steps import Depth
 from hvae.errors import HvaeError
@@ -17,6 +21,8 @@ from hvae.walk import Model, Trace, device_of, glimpse, run, still
 
 DATA, TEMPERATURE, PICTURE = "x", "temperature", "picture"
 
+FIXED = Fixed()
+
 
 class Program(nn.Module):
     """A model whose noise, temperatures and context are arguments, in the order of `names`, giving `outputs`.
@@ -24,10 +30,10 @@ class Program(nn.Module):
     Raises HvaeError for a model that cannot be written as one function of tensors, with the reason.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, sizes: Sizes = FIXED) -> None:
         super().__init__()
         trace = checked(model)
-        self.model = model
+        self.model, self.sizes = model, sizes
         self.keys: list[Key] = [record.key for record in trace.latents]
         self.shapes = [tuple(record.value.shape[1:]) for record in trace.latents]
         self.conditions = list(model.conditions)
@@ -51,6 +57,12 @@ class Program(nn.Module):
         noise = [torch.randn(n, *shape, generator=generator).to(like) for shape in self.shapes]
         context = [one.placeholder(n, device_of(self.model)) for one in self.model.conditions.values()]
         return (*noise, like.new_ones(len(noise)), *context)
+
+    def open_axes(self) -> tuple[dict[int, Any], ...]:
+        """The open axes of each argument: its rows, and the size of a map where any is taken."""
+        shapes = {name: argument.shape for name, argument in zip(self.names, self.arguments(1), strict=True)}
+        axes = {name: (0, *self.sizes.axes(shape)) for name, shape in shapes.items() if name != TEMPERATURE}
+        return tuple(dict.fromkeys(axes.get(name, ()), Dim.DYNAMIC) for name in self.names)
 
     def _split(self, arguments: tuple[Tensor, ...]) -> tuple[Noise, dict[str, Tensor]]:
         count = len(self.keys)
@@ -77,8 +89,9 @@ class Decoder(Program):
     def forward(self, *arguments: Tensor) -> Tensor:
         draw, context = self._split(arguments)
         # Not len(): an exported program keeps its batch open.
-        trace = run(self.model, draw, self.model.nothing(arguments[0].shape[0], context))
-        return self.model.picture(trace)
+        with self.sizes.at(arguments[0].shape[2:]):
+            trace = run(self.model, draw, self.model.nothing(arguments[0].shape[0], context))
+            return self.model.picture(trace)
 
 
 class Encoder(Program):
@@ -93,8 +106,8 @@ class Encoder(Program):
     Raises HvaeError for a model that cannot be written as one function of tensors.
     """
 
-    def __init__(self, model: Model) -> None:
-        super().__init__(model)
+    def __init__(self, model: Model, sizes: Sizes = FIXED) -> None:
+        super().__init__(model, sizes)
         self.outputs = (*map(spelled, self.keys), "rates", "elbo")
 
     @property
@@ -108,7 +121,8 @@ class Encoder(Program):
 
     def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         draw, context = self._split(arguments[1:])
-        trace = run(self.model, draw, self.model.evidence(arguments[0], context, check=False))
+        with self.sizes.at(arguments[1].shape[2:]):
+            trace = run(self.model, draw, self.model.evidence(arguments[0], context, check=False))
         rates = torch.stack(list(trace.rates().values()), 1)
         return (*(trace[key].value for key in self.keys), rates, trace.elbo())
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from hvae.distributions import Bernoulli, Categorical, Distribution, Normal, full
 from hvae.errors import HvaeError
 from hvae.levels.scale import Positive, clamped_gaussian, gaussian, softplus
+from hvae.modules import Spatial
 
 Shape = Sequence[int]
 
@@ -47,7 +48,7 @@ def per_channel(shape: Shape, value: float) -> nn.Parameter:
     return nn.Parameter(torch.full((shape[0], *(1 for _ in shape[1:])), value))  # (C, 1, 1) or (D,)
 
 
-class Head(nn.Module, ABC):
+class Head(Spatial, ABC):
     """Raw numbers to a distribution over data of one shape.
 
     `shape` is (C, H, W) or (D,).  `width` is how many raw numbers a position takes: raw is (B, width, H, W) for images
@@ -55,11 +56,11 @@ class Head(nn.Module, ABC):
     """
 
     def __init__(self, shape: Shape, width: int) -> None:
-        super().__init__()
+        super().__init__(shape[1:])
         self.shape, self.width = tuple(shape), width
 
     def forward(self, raw: Tensor) -> Distribution:
-        assert raw.shape[1:] == (self.width, *self.shape[1:]), f"{tuple(raw.shape)} for {self}"
+        assert raw.shape[1:] == (self.width, *self.size), f"{tuple(raw.shape)} for {self}"
         return self.read(full(raw))
 
     @abstractmethod

@@ -9,21 +9,22 @@ from torch import Tensor, nn
 
 from hvae.distributions import Normal, standard_normal
 from hvae.levels.scale import Positive, gaussian
+from hvae.modules import Spatial
 from hvae.nn import Shape
 
 
-class StandardPrior(nn.Module):
+class StandardPrior(Spatial):
     """p(z) = N(0, I), whatever the state."""
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
+        super().__init__(shape[1:])
+        self.channels = shape[0]
 
     def forward(self, h: Tensor) -> tuple[Normal, Tensor]:
-        return standard_normal(h, self.shape), h
+        return standard_normal(h, (self.channels, *self.size)), h
 
     def extra_repr(self) -> str:
-        return f"{self.shape}"
+        return f"{(self.channels, *self.size)}"
 
 
 class LearnedPrior(nn.Module):

@@ -11,8 +11,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from hvae.datum import Datum
-from hvae.distributions import Distribution, Normal, standard_normal
-from hvae.levels import Positive, gaussian
+from hvae.distributions import Distribution, Normal
+from hvae.levels import Positive, StandardPrior, gaussian
 from hvae.levels.heads import Head
 from hvae.models.conditioning import Conditioning, Entry
 from hvae.nn.mlp import begin
@@ -50,7 +50,7 @@ class Markov(Chain):
         condition: Conditioning,
     ) -> None:
         super().__init__()
-        self.shape, self.top, self.positive = tuple(shape), tuple(top), positive
+        self.shape, self.top, self.positive = tuple(shape), StandardPrior(tuple(top)), positive
         self.inference, self.generation = nn.ModuleDict(inference), nn.ModuleDict(generation)
         self.leave, self.head = leave, head
         self.condition, self.conditions = condition, condition.conditions
@@ -110,7 +110,8 @@ class Markov(Chain):
         return Site(name, self._top(n) if name == list(self.inference)[-1] else None, gaussian(raw, self.positive))
 
     def _top(self, n: int) -> Normal:
-        return standard_normal(next(self.parameters()).new_zeros(n, 1), self.top)
+        p: Normal = self.top(next(self.parameters()).new_zeros(n, 1))[0]
+        return p
 
     def _p(self, entry: Entry, name: str, above: Tensor) -> Normal:
         """p(z_l given z_{l+1})."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.modules import Spatial
 from hvae.nn.kit import Kit, Norm, Shape, unnormalised
 from hvae.nn.mlp import Centre, he, near_one
 
@@ -39,18 +40,11 @@ def conv(a: int, b: int, stride: int = 1, axes: int = 2) -> Convolution:
     return layer
 
 
-class Resize(nn.Module):
+class Resize(Spatial):
     """Nearest-neighbour resampling to a fixed size, so that odd sizes find their way back."""
-
-    def __init__(self, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
 
     def forward(self, h: Tensor) -> Tensor:
         return F.interpolate(h, size=self.size, mode="nearest")  # (B, C, *size)
-
-    def extra_repr(self) -> str:
-        return f"{self.size}"
 
 
 class ResidualBlock(nn.Module):
@@ -75,15 +69,14 @@ class ResidualBlock(nn.Module):
         return h + self.last(self.dropout(F.silu(self.within(self.first(F.silu(self.before(h)))))))
 
 
-class SubPixel(nn.Module):
+class SubPixel(Spatial):
     """Doubles the resolution by computing the neighbours (four of an image) at each position, then cuts to `size`.
 
     Shi et al. 2016, arXiv 1609.05158, eq. (3): the convolution runs at the coarse scale, a quarter of the cost.
     """
 
     def __init__(self, a: int, b: int, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
+        super().__init__(size)
         self.layer = conv(a, 2 ** len(self.size) * b, axes=len(self.size))
 
     def forward(self, h: Tensor) -> Tensor:

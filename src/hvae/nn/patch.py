@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.modules import Spatial
 from hvae.nn.conv import conv, pointwise
 from hvae.nn.kit import Shape
 
@@ -39,33 +40,26 @@ class Patches(nn.Module):
         return self.layer(F.pixel_unshuffle(whole, self.side))  # (B, width, h, w)
 
 
-class Unpatched(nn.Module):
+class Unpatched(Spatial):
     """The way back: `side` x `side` x `channels` numbers at each place, cut to `size`."""
 
     def __init__(self, width: int, channels: int, side: int, size: Sequence[int]) -> None:
-        super().__init__()
-        self.side, self.size = side, tuple(size)
+        super().__init__(size)
+        self.side = side
         self.layer = conv(width, channels * side * side)
 
     def forward(self, h: Tensor) -> Tensor:
         fine = F.pixel_shuffle(self.layer(h), self.side)
         return fine[..., : self.size[0], : self.size[1]]  # (B, C, *size)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}"
 
-
-class Everywhere(nn.Module):
+class Everywhere(Spatial):
     """A learned first state, the same for every datum and at every place: n -> (n, C, *size)."""
 
     def __init__(self, channels: int, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
+        super().__init__(size)
         # Not zeros: from them the first layer of the top level would learn nothing in the first step.
         self.state = nn.Parameter(torch.randn(channels, *[1] * len(self.size)))
 
     def forward(self, n: int) -> Tensor:
         return self.state.expand(n, -1, *self.size).contiguous()  # (n, C, *size): as `Start`
-
-    def extra_repr(self) -> str:
-        return f"{self.size}"

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.modules import Spatial
 from hvae.nn.bottleneck import channels_last
 from hvae.nn.kit import Shape
 
@@ -44,12 +45,12 @@ class Pool(nn.Module):
         return f"{self.rate}, extra={self.extra}"
 
 
-class Take(nn.Module):
+class Take(Spatial):
     """The first `channels` of a coarser map, by nearest neighbours at `size`: (B, C, h, w) -> (B, channels, *size)."""
 
     def __init__(self, channels: int, size: Sequence[int]) -> None:
-        super().__init__()
-        self.channels, self.size = channels, tuple(size)
+        super().__init__(size)
+        self.channels = channels
 
     def forward(self, h: Tensor) -> Tensor:
         return channels_last(F.interpolate(h[:, : self.channels], size=self.size, mode="nearest"))

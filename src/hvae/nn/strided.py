@@ -15,6 +15,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.modules import Spatial
+
 
 class Block(nn.Module):
     """h + f(h): a rectifier and a 3x3 layer to `hidden` channels, a rectifier and a linear map back."""
@@ -73,59 +75,35 @@ def enlarged(channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(*(nn.ConvTranspose2d(channels, channels, 4, 2, 1) for _ in range(halvings(stride))))
 
 
-class Pad(nn.Module):
+class Pad(Spatial):
     """The last row and column repeated until the map has a size; `Crop` takes them away again."""
-
-    def __init__(self, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
 
     def forward(self, h: Tensor) -> Tensor:
         down, right = (goal - side for goal, side in zip(self.size, h.shape[2:], strict=True))
         return F.pad(h, (0, right, 0, down), mode="replicate") if down or right else h
 
-    def extra_repr(self) -> str:
-        return f"{self.size}"
 
-
-class Crop(nn.Module):
+class Crop(Spatial):
     """The first rows and columns: (B, C, h, w) -> (B, C, *size)."""
-
-    def __init__(self, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
 
     def forward(self, h: Tensor) -> Tensor:
         return h[..., : self.size[0], : self.size[1]]
 
-    def extra_repr(self) -> str:
-        return f"{self.size}"
 
-
-class Shrink(nn.Module):
+class Shrink(Spatial):
     """The mean over the boxes of a coarser map: (B, C, h, w) -> (B, C, *size)."""
-
-    def __init__(self, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size = tuple(size)
 
     def forward(self, h: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(h, list(self.size))  # type: ignore[arg-type]  # its stub knows tuples of two alone
 
-    def extra_repr(self) -> str:
-        return f"{self.size}"
 
-
-class Grow(nn.Module):
+class Grow(Spatial):
     """A coarser map at a size, half as interpolated and half through a convolution that mends it."""
 
     def __init__(self, channels: int, size: Sequence[int]) -> None:
-        super().__init__()
-        self.size, self.mend = tuple(size), nn.Conv2d(channels, channels, 3, padding=1)
+        super().__init__(size)
+        self.mend = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, h: Tensor) -> Tensor:
         h = F.interpolate(h, size=self.size, mode="bilinear")
         return 0.5 * (h + self.mend(h))
-
-    def extra_repr(self) -> str:
-        return f"{self.size}"

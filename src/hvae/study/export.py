@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PARTS = ("decoder", "encoder")
 FORMATS = ("onnx", "pt2", "openvino")
+SIZES = ("own", "any")
 MOST = 1e-3
 """The largest difference that a file may show, relative to the largest value of an output: float32 in another order."""
 
@@ -57,6 +58,7 @@ def export(
     *,
     to: str = "onnx",
     part: str = "decoder",
+    size: str = "own",
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
 ) -> Export:
@@ -65,22 +67,26 @@ def export(
     Noise and one temperature a level are inputs, rows are open; the file is run on two numbers of rows and compared
     with the model before it takes its name.  Arguments: `out`, the file (beside the run by default); `to`, "onnx",
     "pt2" (torch.export) or "openvino" (.xml and .bin); `part`, "decoder" (noise to pictures) or "encoder" (pictures
-    and noise to latents, rates and the ELBO in nats); `trust`, packages whose code the run may name; `progress`, who
-    hears how far it is.  Raises HvaeError for a model or a format that cannot be served, and for outputs that differ.
+    and noise to latents, rates and the ELBO in nats); `size`, "own" or "any" (multiples of the stride of the coarsest
+    map, where the weights are those of every size; compared at another size too); `trust`, packages whose code the run
+    may name; `progress`, who hears how far it is.  Raises HvaeError for a model or a format that cannot be served, and
+    for outputs that differ.
     """
     if to not in FORMATS:
         raise unknown("format", to, FORMATS)
     if part not in PARTS:
         raise unknown("part", part, PARTS)
+    if size not in SIZES:
+        raise unknown("size", size, SIZES)
     from hvae.deploy.formats import FORMATS as KINDS
 
     kind = KINDS[to]
     kind.check()
     opened_run = opened(run, trust)
     path = _place(opened_run.folder / part if out is None else Path(out), kind)
-    program = _program(opened_run, part)
+    program, others = _programs(opened_run, part, size)
     with bars(progress).bar("export") as tick:
-        return _write(opened_run, program, kind, path, to, part, tick)
+        return _write(opened_run, program, others, kind, path, to, part, tick)
 
 
 def _place(path: Path, kind: Format) -> Path:
@@ -94,31 +100,41 @@ def _place(path: Path, kind: Format) -> Path:
     return path
 
 
-def _program(run: LoadedRun, part: str) -> Program:
+def _programs(run: LoadedRun, part: str, size: str) -> tuple[Program, list[Program]]:
+    """What is written, and what else its file must equal: of any size, the model built for another one."""
     from hvae.deploy import Decoder, Encoder
+    from hvae.deploy.sizes import free, resized
 
-    return (Decoder if part == "decoder" else Encoder)(run.model)
+    kind = Decoder if part == "decoder" else Encoder
+    if size == "own":
+        return kind(run.model), []
+    sizes = free(run.model, run.build)
+    other = sizes.scaled(range(2, 1 + len(sizes.model.shape)))
+    return kind(sizes.model, sizes), [kind(resized(run.model, run.build, other))]
 
 
-def _facts(run: LoadedRun) -> JSON:
+def _facts(run: LoadedRun, program: Program) -> JSON:
     """What a file says of its model."""
     from hvae.weights import digest
 
-    weights, shape = digest(run.model.state_dict()), list(run.model.shape)
+    weights, shape = digest(run.model.state_dict()), list(program.model.shape)
     data = {"shape": shape, "bits": run.bits, "range": [0, 1]}
     return {"hvae": __version__, "family": run.config.model.family, "weights_sha256": weights, "data": data}
 
 
-def _write(run: LoadedRun, program: Program, kind: Format, path: Path, to: str, part: str, tick: Any) -> Export:
-    from hvae.deploy.formats import described, difference, exported, quiet
+def _write(
+    run: LoadedRun, program: Program, others: list[Program], kind: Format, path: Path, to: str, part: str, tick: Any
+) -> Export:
+    from hvae.deploy.formats import described, difference, exported, largest, quiet
 
     graph = exported(program)
     tick(1, 3)
     with beside(path) as temporary:
         with quiet():
-            kind.write(graph, program, described(program, part, _facts(run)), temporary)
+            kind.write(graph, program, described(program, part, _facts(run, program)), temporary)
             tick(2, 3)
-            apart = difference(program, kind.runner(program, temporary))
+            runner = kind.runner(program, temporary)
+            apart = largest(difference(one, runner) for one in (program, *others))
         if not apart <= MOST:
             raise HvaeError(f"the {to} file differs from the model by {apart:.1e} of its largest value: not written")
     tick(3, 3)
