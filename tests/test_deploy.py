@@ -110,6 +110,18 @@ def test_files_give_what_the_model_gives(to: str, part: str, tmp_path: Path) -> 
     assert not list(tmp_path.glob(".*")), "nothing temporary stays"
 
 
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_unlikely_data_cost_what_they_cost(to: str, tmp_path: Path) -> None:
+    """Where a pixel lies hundreds of scales away, log sigma(x) is x, and no infinity."""
+    for library in FORMATS[to].needs:
+        pytest.importorskip(library)
+    model = small()
+    with torch.no_grad():
+        for weights in model.leave.parameters():
+            weights.mul_(100)
+    assert export(loaded(model, LadderConfig(), tmp_path), to=to, part="encoder").difference < 1e-4
+
+
 def test_an_onnx_file_explains_itself(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     model = small(condition=ConditionConfig(kind="class", classes=3, width=4))

@@ -14,6 +14,7 @@ ABOUT = (
 EXAMPLES = (
     "hvae export runs/digits --to onnx --out digits.onnx",
     "hvae export runs/digits --to pt2 --part encoder --out encoder.pt2",
+    "hvae export runs/anywhere --size any   # trained with --model.start everywhere",
 )
 USAGE = "RUN [--to onnx|pt2|openvino] [--part decoder|encoder] [--size own|any] [--out FILE]"
 

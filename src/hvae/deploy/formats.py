@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from hvae.deploy.arithmetic import elementary
 from hvae.deploy.programs import Program
 from hvae.errors import HvaeError
 from hvae.records import JSON
@@ -82,7 +83,12 @@ class ONNX(Format):
 
     def write(self, exported: ExportedProgram, program: Program, description: str, path: Path) -> None:
         graph = torch.onnx.export(
-            exported, (), dynamo=True, verbose=False, input_names=program.names, output_names=list(program.outputs)
+            elementary(exported),
+            (),
+            dynamo=True,
+            verbose=False,
+            input_names=program.names,
+            output_names=list(program.outputs),
         )
         assert graph is not None
         graph.model.metadata_props[METADATA] = description
@@ -114,7 +120,7 @@ class OpenVINO(Format):
     def write(self, exported: ExportedProgram, program: Program, description: str, path: Path) -> None:
         import openvino
 
-        graph = openvino.convert_model(exported)
+        graph = openvino.convert_model(elementary(exported))
         names = [*program.names, *program.outputs]
         for port, name in zip([*graph.inputs, *graph.outputs], names, strict=True):
             port.get_tensor().set_names({name})
