@@ -13,6 +13,7 @@ import pytest
 from hvae.config.data import DataConfig
 from hvae.data import SequenceData, load_sequences
 from hvae.data.sequences.audio import to_levels, to_sound
+from hvae.data.sequences.motion import mocap_npz, restored
 from hvae.data.sequences.natural import motion, read_like, sound, text
 from hvae.data.sequences.video import drawn, gif
 from hvae.errors import HvaeError
@@ -260,6 +261,18 @@ def test_known_sets_are_as_published(name: str, data_root: Path) -> None:
         }[name]
     )
     assert data.provenance.version == ""
+
+
+def test_recordings_of_motion_lose_the_pose_of_calibration(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    moves = {f"walking_{i}": random.normal(size=(20 + i, 3)) for i in range(1, 6)}
+    pose = np.full((1, 3), 90.0)
+    np.savez(tmp_path / "cmu_mocap_expmap_train.npz", **{name: np.concatenate([pose, m]) for name, m in moves.items()})
+    recordings = mocap_npz(tmp_path)
+    test, form = recordings.parts["test"], recordings.form
+    assert test.lengths.tolist() == [25]
+    assert np.allclose(restored(test.levels, np.array(form.mean), np.array(form.scale)), moves["walking_5"], atol=1e-5)
+    assert "calibration" in " ".join(recordings.transforms)
 
 
 def test_a_key_that_stays_down_is_one_note() -> None:

@@ -77,7 +77,7 @@ SIZES: dict[str, Size] = {
     "jsb-stcn": Size(3, 261_688),
     "nottingham-vrnn": Size(1, 102_552),
     "text-vrae": Size(1, 600_418),
-    "mocap-srnn": Size(1, 95_774),
+    "mocap-srnn": Size(1, 95_380),
     "speech-cwvae": Size(3, 474_144),
     "speech-rqvae": Size(8, 201_576),
     "moving-mnist-cwvae": Size(3, 1_234_369),

@@ -107,10 +107,10 @@ def _voice(config: DataConfig) -> KnownSet[RawSequences]:
 
 MOCAP = KnownSet[RawSequences](
     name="cmu-mocap",
-    what="motion capture of five actions, 70 joint angles that vary a frame, real-valued (CMU Graphics Lab)",
-    shape=(70,),
+    what="motion capture of five actions, 68 numbers that vary a frame, real-valued (CMU Graphics Lab)",
+    shape=(68,),
     bits=0,
-    steps=427,
+    steps=426,
     sizes={"train": 15, "valid": 5, "test": 5},
     licence="free for all uses",
     folders=("cmu_mocap", "cmu-mocap", "."),
