@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from hvae.study.gifts.pull import Pull, pull
     from hvae.study.gifts.push import Push, push
     from hvae.study.grow import Growth, grow
+    from hvae.study.listen import ListeningTest, listen, opinions
+    from hvae.study.listening.opinions import Opinions
     from hvae.study.report import report
     from hvae.study.restore import restore
     from hvae.study.restored import Restoration
@@ -134,6 +136,8 @@ _PLACES = {
     "study.gifts.pull": ("Pull", "pull"),
     "study.gifts.push": ("Push", "push"),
     "study.grow": ("Growth", "grow"),
+    "study.listen": ("ListeningTest", "listen", "opinions"),
+    "study.listening.opinions": ("Opinions",),
     "study.report": ("report",),
     "study.restore": ("restore",),
     "study.restored": ("Restoration",),
@@ -213,6 +217,10 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "push",
     "Growth",
     "grow",
+    "ListeningTest",
+    "listen",
+    "opinions",
+    "Opinions",
     "report",
     "restore",
     "Restoration",

@@ -32,6 +32,7 @@ COMMANDS = {
     "compress": "compress pictures into a small file, without loss",
     "decompress": "turn a compressed file back into its pictures",
     "compare": "put the evaluations of several runs into one table and one page",
+    "listen": "make a page on which people judge sounds, and evaluate their scores (MUSHRA)",
     "score": "find the images that are out-of-distribution for a trained model",
     "export": "write the decoder or encoder of a model for onnxruntime, OpenVINO or torch.export",
     "studio": "show on a page what each level does, while you move it",

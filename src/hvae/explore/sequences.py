@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Context, Datum
-from hvae.draw import Draw, given, posterior, prior
+from hvae.draw import Draw, each, given, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, at_least, in_parts, levels
+from hvae.explore.frame import top as highest
 from hvae.explore.sample import Temperature, at_temperature
 from hvae.site import Pin, as_key, pin
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
@@ -127,8 +128,26 @@ def _check(model: Model, beginning: Tensor, steps: int) -> None:
         )
 
 
-def redrawn(model: Model, x: Tensor, *, context: Context | None = None, seed: int | None = None) -> Tensor:
-    """A sequence (T, ...) drawn anew from latents that were inferred from it: what they alone keep, (T, ...)."""
+def redrawn(
+    model: Model, x: Tensor, *, top: int | None = None, context: Context | None = None, seed: int | None = None
+) -> Tensor:
+    r"""A sequence (T, ...) drawn anew from latents that were inferred from it: what they alone keep, (T, ...).
+
+    $$z_{>L-k} \sim q(\cdot \mid x), \qquad z_{\le L-k}, x' \sim p(\cdot \mid z_{>L-k})$$
+
+    `top`, k: so many levels from the top (none: all).  Raises HvaeError for a number that the model does not have.
+    """
+    names = levels(model) if top is None else highest(model, top)
     with still(model, seed):
-        latents = {v: value for v, value in begun(model, x, 1, context).items() if as_key(v)[0] != DATA}
+        latents = {v: value for v, value in begun(model, x, 1, context).items() if as_key(v)[0] in names}
         return _walked(model, 1, len(x), given(latents, prior()), context)[0].cpu()
+
+
+def coded(model: Model, x: Tensor, *, top: int | None = None) -> Tensor:
+    """The mean of p(x given codes) of a sequence (T, ...): its codes of so many levels from the top (none: all), those
+    below at the mode of their prior, as in a file that was cut.  Raises HvaeError as `redrawn` does."""
+    lower = [name for name in levels(model) if top is not None and name not in highest(model, top)]
+    with still(model):
+        evidence = model.evidence(Datum(x[None].to(device_of(model))))
+        trace = run(model, each(dict.fromkeys(lower, prior(0.0)), posterior), evidence)
+        return model.picture(trace)[0].cpu()

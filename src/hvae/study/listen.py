@@ -1,0 +1,121 @@
+"""Listening tests by the MUSHRA method: one page that asks people, and what their answers say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvae.errors import HvaeError
+from hvae.files import expanded
+from hvae.records import JSON
+from hvae.study.places import check_place
+from hvae.study.progress import Bars, Progress, bars
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun
+    from hvae.study.listening.opinions import Opinions
+    from hvae.study.listening.trials import Items, Trials
+
+MOST_NUMBER = 1000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ListeningTest:
+    """A page that was written, and what is heard on it."""
+
+    page: Path
+    trials: Trials
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> JSON:
+        """Plain values for JSON."""
+        return {
+            "page": str(self.page),
+            "test": self.trials.fingerprint,
+            "items": [trial.item for trial in self.trials.trials],
+            "conditions": list(self.trials.conditions),
+            "rate": self.trials.rate,
+            "seed": self.trials.seed,
+            "notes": list(self.notes),
+        }
+
+
+def listen(
+    systems: Mapping[str, str | Path | LoadedRun],
+    *,
+    out: str | Path = "listen.html",
+    reference: str | Path | None = None,
+    data: str = "test",
+    number: int = 8,
+    top: Sequence[int] = (),
+    seed: int = 0,
+    trust: Sequence[str] = (),
+    progress: Progress | Bars | None = None,
+) -> ListeningTest:
+    """Write one page on which people compare systems with a reference, ITU-R BS.1534-3 (MUSHRA).
+
+    Arguments: `systems` by name: folders of sounds with the names of those in `reference`, or, where there is no
+    reference, runs of sound, which hear `number` sounds of their `data` (test, valid, train, or a place); `top`,
+    numbers of levels that are kept of a run, each a system of its own (none: all); `seed` of draws, and of the orders
+    in which each listener hears trials and sounds; `trust` as `hvae.load` has it.  Raises HvaeError before any is
+    written for sounds that cannot be compared.
+    """
+    from hvae.reporting.listening import write_listening
+    from hvae.study.listening.folders import of_folders
+    from hvae.study.listening.trials import trials_of
+
+    page = Path(out)
+    if page.suffix != ".html" or page.is_dir():
+        raise HvaeError(f"--out: expected the name of a page that ends in .html, got {page}")
+    check_place(page)
+    if not systems:
+        raise HvaeError("expected a system to judge, got none; name a run, or folders and --reference FOLDER")
+    if reference is None:
+        items, rate = _of_runs(systems, data, number, top, seed, trust, bars(progress))
+    else:
+        if top:
+            raise HvaeError("--top takes levels of runs, and with --reference all systems are folders; leave it out")
+        items, rate = of_folders(expanded(reference), {name: _folder(name, one) for name, one in systems.items()})
+    trials = trials_of(items, rate, seed)
+    write_listening(page, trials.fingerprint, rate, seed, {t.item: t.sounds for t in trials.trials})
+    return ListeningTest(page=page, trials=trials, notes=tuple(trials.notes()))
+
+
+def _folder(name: str, system: str | Path | LoadedRun) -> Path:
+    if not isinstance(system, str | Path):
+        raise HvaeError(f"{name}: with a reference all systems are folders of sounds, got a run; leave one of them out")
+    return expanded(system)
+
+
+def _of_runs(
+    systems: Mapping[str, str | Path | LoadedRun],
+    data: str,
+    number: int,
+    top: Sequence[int],
+    seed: int,
+    trust: Sequence[str],
+    bars: Bars,
+) -> tuple[Items, int]:
+    from hvae.study.listening.runs import of_runs
+    from hvae.study.placing import place
+
+    if not 1 <= number <= MOST_NUMBER:
+        raise HvaeError(f"expected 1 to {MOST_NUMBER:,} sounds, got {number}")
+    places = {name: place(system, None, trust) for name, system in systems.items()}
+    with bars.bar("sounds") as tick:
+        return of_runs(places, data, number, top, seed, tick)
+
+
+def opinions(results: Sequence[str | Path]) -> Opinions:
+    """What the listeners of one test think: screened, a mean and a median of each condition.
+
+    Listeners who rate the hidden reference below 90 in more than 15 % of the items are left out, and named.  Arguments:
+    `results`, the .csv files that the page gave.  Raises HvaeError for files of different tests, damaged ones, and
+    where no listener is left.
+    """
+    from hvae.study.listening.answers import read_answers
+    from hvae.study.listening.opinions import opinions_of
+
+    return opinions_of(read_answers([expanded(one) for one in results]))
