@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hvae.study.listening.opinions import Opinions
     from hvae.study.listening.trials import Items, Trials
 
-MOST_NUMBER = 1000
+MOST_NUMBER, WEIGHTS = 1000, "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,9 +103,17 @@ def _of_runs(
 
     if not 1 <= number <= MOST_NUMBER:
         raise HvaeError(f"expected 1 to {MOST_NUMBER:,} sounds, got {number}")
+    for system in systems.values():
+        _check_run(system)
     places = {name: place(system, None, trust) for name, system in systems.items()}
     with bars.bar("sounds") as tick:
         return of_runs(places, data, number, top, seed, tick)
+
+
+def _check_run(system: str | Path | LoadedRun) -> None:
+    """Raises HvaeError for a folder of something else; what is no folder at all `hvae.load` speaks of."""
+    if isinstance(system, str | Path) and Path(system).is_dir() and not (Path(system) / WEIGHTS).exists():
+        raise HvaeError(f"{system} holds no run; for folders of sounds add --reference FOLDER")
 
 
 def opinions(results: Sequence[str | Path]) -> Opinions:
