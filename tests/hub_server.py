@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -28,6 +29,12 @@ class Hub:
     """Files that somebody has asked for."""
     uploads: dict[str, bytes] = field(default_factory=dict)
     posts: list[str] = field(default_factory=list)
+    after: dict[str, tuple[bytes, float]] = field(default_factory=dict)
+    """By file, or "" for the listing: bytes that follow its content for ever, with a pause of so many seconds."""
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """Addresses that files are served from instead."""
+    tokens: list[str] = field(default_factory=list)
+    """What those who asked for something said they were."""
 
     def commit(self, name: str) -> str:
         """The commit of a repository, which is made of its content."""
@@ -69,6 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._get(body=False)
 
     def do_GET(self) -> None:
+        self.hub.tokens.append(self.headers.get("Authorization") or "")
         self._get(body=True)
 
     def _get(self, body: bool) -> None:
@@ -82,6 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _info(self, name: str, revision: str) -> None:
         if name not in self.hub.repositories or revision not in ("main", self.hub.commit(name)):
             return self._answer(404, headers={"X-Error-Code": "RepoNotFound", "X-Error-Message": "Not found"})
+        self._endless(json.dumps(self.hub.info(name)).encode(), "")
         self._answer(200, self.hub.info(name))
 
     def _file(self, name: str, file: str, body: bool) -> None:
@@ -90,8 +99,23 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(404, headers={"X-Error-Code": "EntryNotFound"})
         if body:
             self.hub.served.append(file)
+        if file in self.hub.elsewhere:
+            return self._send(302, b"", {"Location": self.hub.elsewhere[file]})
+        self._endless(content, file)
         headers = {"X-Repo-Commit": self.hub.commit(name), "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}
         self._send(200, content, headers, body)
+
+    def _endless(self, content: bytes, file: str) -> None:
+        """Where this is said of the file: its content, and then more until the other side has had enough."""
+        if file not in self.hub.after:
+            return
+        more, pause = self.hub.after[file]
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + content)
+        with suppress(OSError):
+            while True:
+                self.wfile.write(more)
+                time.sleep(pause)
 
     def do_PUT(self) -> None:
         self.hub.uploads[self.path.rpartition("/")[2]] = self._body()

@@ -42,7 +42,7 @@ class Each:
 def read_json(path: Path, form: Form = Each(object)) -> JSON:
     """A JSON object of this form.  Raises HvaeError when the file is damaged, too large, or holds something else."""
     try:
-        record: JSON = parsed(_text(path, MOST_BYTES), _no_number)
+        record: JSON = parsed(_text(path, MOST_BYTES), no_number)
         check(record, form)
         return record
     except (OSError, ValueError) as fault:
@@ -92,7 +92,8 @@ def _inside(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _no_number(name: str) -> float:
+def no_number(name: str) -> float:
+    """Raises ValueError: what `parsed` reads NaN and Infinity with, where they are no numbers."""
     raise ValueError(f"{name} is no number in JSON")
 
 

@@ -41,10 +41,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     """A cache of one's own, and a network that knows nothing but files."""
     home, opened = tmp_path_factory.mktemp("cache"), urllib.request.urlopen
 
-    def only_files(address: str, *args: Any, **kwargs: Any) -> Any:
-        if not address.startswith("file:"):
+    def only_files(request: urllib.request.Request, *args: Any, **kwargs: Any) -> Any:
+        if request.type != "file":
             raise urllib.error.URLError("no network in tests")
-        return opened(address, *args, **kwargs)
+        return opened(request, *args, **kwargs)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     monkeypatch.setattr(urllib.request, "urlopen", only_files)

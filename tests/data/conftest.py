@@ -21,9 +21,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = urllib.request.urlopen
 
-    def only_files(address: str, *args: Any, **kwargs: Any) -> Any:
-        if not address.startswith("file:"):
+    def only_files(request: urllib.request.Request, *args: Any, **kwargs: Any) -> Any:
+        if request.type != "file":
             raise urllib.request.URLError("no network in tests")
-        return opened(address, *args, **kwargs)
+        return opened(request, *args, **kwargs)
 
     monkeypatch.setattr(urllib.request, "urlopen", only_files)

@@ -13,6 +13,7 @@ from hub_server import Hub, serving
 
 import hvae
 from hvae.cli.main import main
+from hvae.data import fetch as fetching
 from hvae.errors import HvaeError
 from hvae.study.gifts.pull import MOST_WEIGHTS
 from hvae.weights import digest
@@ -138,6 +139,51 @@ def test_words_of_a_strangers_card_are_shown_and_do_nothing(pushed: Hub, tmp_pat
     hvae.pull("me/digits", tmp_path / "run")
     page = (tmp_path / "run" / "README.md").read_text()
     assert "<script" not in page and "[x](" not in page and "\x1b" not in page and "````" in page
+
+
+@pytest.mark.parametrize("name", ["", "card.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    ("after", "message"),
+    [
+        ((bytes(1 << 16), 0.0), "expected at most [0-9,]+ bytes, got [0-9,]+ or more"),
+        ((b" ", 0.02), "only .* bytes in"),
+    ],
+    ids=["endless", "slow"],
+)
+def test_a_server_that_never_ends_is_left(
+    pushed: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, after: tuple[bytes, float], message: str
+) -> None:
+    monkeypatch.setattr(fetching, "PERIOD", 0.3)
+    pushed.after[name] = after
+    # Where it sends little, what it says is long, so that the pace is what ends it.
+    pushed.stated = dict.fromkeys([name], 10**6) if after[1] else {}
+    with pytest.raises(HvaeError, match=f"me/digits: .*{message}"):
+        hvae.pull("me/digits", tmp_path / "run")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_the_token_is_for_the_hub_alone(pushed: Hub, tmp_path: Path) -> None:
+    with serving() as other:
+        other.repositories = pushed.repositories
+        pushed.elsewhere["card.json"] = f"{other.address}/me/digits/resolve/main/card.json"
+        hvae.pull("me/digits", tmp_path / "run")
+    assert set(pushed.tokens) == {"Bearer hf_of_a_test"} and other.tokens == [""]
+
+
+def test_a_file_of_this_machine_is_no_answer(pushed: Hub, tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_bytes(pushed.repositories["me/digits"]["card.json"])
+    pushed.elsewhere["card.json"] = (tmp_path / "card.json").as_uri()
+    with pytest.raises(HvaeError, match="me/digits: .* could not be fetched"):
+        hvae.pull("me/digits", tmp_path / "run")
+
+
+def test_a_listing_of_another_form_is_one_line(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.repositories["me/digits"] = {}
+    forms = [{"sha": "../../x"}, {"sha": 3}, {}, {"sha": "0" * 40, "siblings": [{"rfilename": 1}]}]
+    for info in (*forms, {"sha": "0" * 40, "siblings": "abc"}, {"sha": "0" * 40, "siblings": [{"size": None}]}):
+        monkeypatch.setattr(hub, "info", lambda name, info=info: info)
+        with pytest.raises(HvaeError, match=r"^me/digits: .*(expected|missing)"):
+            hvae.pull("me/digits", tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["digits", "a/b/c", "../x", "me/.", "-x/y", "me/a b"])

@@ -6,12 +6,13 @@ import hashlib
 import os
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 from hvae.data.progress import download_progress
@@ -93,17 +94,24 @@ def _download(address: str, md5: str, path: Path) -> None:
 
 
 def download(
-    address: str, path: Path, expected: str = "", *, algorithm: str = "sha256", limit: int = LARGEST_DOWNLOAD
+    address: str,
+    path: Path,
+    expected: str = "",
+    *,
+    algorithm: str = "sha256",
+    limit: int = LARGEST_DOWNLOAD,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Fetch one file, with a bar while a person is looking; it appears whole and checked, or not at all.
 
-    Arguments: `expected` digest ("": whatever comes is taken); `algorithm`, as `hashlib` names it; `limit`, bytes.
+    Arguments: `expected` digest ("": whatever comes is taken); `algorithm`, as `hashlib` names it; `limit`, bytes;
+    `headers`, which the server of the address gets and no other one that it points to.
     Returns the digest of what came.  Raises HvaeError when the address does not answer, sends something else or too
     much, or sends it too slowly.
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        for block in _blocks(address, path.name, limit):
+        for block in blocks(address, path.name, limit, headers):
             digest.update(block)
             file.write(block)
         actual = digest.hexdigest()
@@ -112,10 +120,14 @@ def download(
     return actual
 
 
-def _blocks(address: str, name: str, limit: int) -> Iterator[bytes]:
+def blocks(address: str, name: str, limit: int, headers: Mapping[str, str] = MappingProxyType({})) -> Iterator[bytes]:
+    """What an address sends, block after block: at most `limit` bytes, and not too slowly.
+
+    `headers` go to the server of the address and to no other one that it points to.  Raises HvaeError as `download`.
+    """
     # Network faults are OSErrors too; told apart here from a full disk, which `replacing` reports.
     try:
-        with _answer(address) as reply, download_progress() as bar:
+        with _answer(address, headers) as reply, download_progress() as bar:
             promised, arrived = int(reply.headers.get("Content-Length") or 0), 0
             pace = Pace()
             task = bar.add_task(name, total=promised or None)
@@ -152,14 +164,17 @@ class Pace:
         self.begun, self.before = now, arrived
 
 
-def _answer(address: str) -> Any:
+def _answer(address: str, headers: Mapping[str, str]) -> Any:
     """The reply of a server, once its headers are there; a time limit holds for all of them together."""
     # The limit of a socket begins again with every byte, and headers are read inside the library.
     reply: Future[Any] = Future()
+    request = urllib.request.Request(address)
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
 
     def ask() -> None:
         try:
-            reply.set_result(urllib.request.urlopen(address, timeout=TIMEOUT))
+            reply.set_result(urllib.request.urlopen(request, timeout=TIMEOUT))
         except BaseException as fault:
             reply.set_exception(fault)
 

@@ -1,4 +1,7 @@
-"""Repositories of the Hugging Face hub, or of a server that speaks as it does (`HF_ENDPOINT`), by huggingface_hub."""
+"""Repositories of the Hugging Face hub, or of a server that speaks as it does (`HF_ENDPOINT`).
+
+huggingface_hub says who asks and sends; what is fetched comes within bounds of size and time, which it does not have.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
+from hvae.data.fetch import blocks, download
 from hvae.errors import HvaeError, missing_extra, short
+from hvae.records import MOST_BYTES, check, no_number, parsed
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"\w[\w./-]{0,99}")
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+_LISTING = {
+    "sha": str,
+    "siblings?": (None, [{"rfilename": str, "size?": (None, int), "lfs?": (None, {"sha256?": (None, str)})}]),
+}
 
 
 @dataclass(frozen=True)
@@ -49,22 +60,30 @@ def listing(repository: str, revision: str | None) -> Listing:
     """
     if revision is not None and not _REVISION.fullmatch(revision):
         raise HvaeError(f"--revision: expected a commit, a branch or a tag, got {short(revision)}")
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    address = f"{_endpoint()}/api/models/{repository}{at}?blobs=true"
     with _asking(repository):
-        info = _api().model_info(repository, revision=revision, files_metadata=True)
-    files = [Remote(f.rfilename, int(f.size or 0), f.lfs.sha256 if f.lfs else "") for f in info.siblings or ()]
-    return Listing(repository, str(info.sha), tuple(files))
+        record = parsed(b"".join(blocks(address, repository, MOST_BYTES, _headers())).decode(), no_number)
+        check(record, _LISTING)
+    if not _COMMIT.fullmatch(record["sha"]):
+        raise HvaeError(f"{repository}: expected the number of a commit, got {short(record['sha'])}")
+    files = [
+        Remote(one["rfilename"], one.get("size") or 0, (one.get("lfs") or {}).get("sha256") or "")
+        for one in record.get("siblings") or ()
+    ]
+    return Listing(repository, record["sha"], tuple(files))
 
 
 def fetch(files: Listing, remote: Remote, folder: Path) -> bytes:
     """One file of a repository, checked by its size and, where it is known, its sha256.
 
-    Raises HvaeError for a file that is not the one which was listed.
+    Raises HvaeError for a file that is not the one which was listed, and as soon as it is longer.
     """
+    place = folder / remote.name
     with _asking(files.repository):
-        place = _package().hf_hub_download(
-            files.repository, remote.name, revision=files.commit, local_dir=folder, endpoint=_endpoint()
-        )
-    content = Path(place).read_bytes()
+        address = _package().hf_hub_url(files.repository, remote.name, revision=files.commit, endpoint=_endpoint())
+        download(address, place, limit=remote.size, headers=_headers())
+    content = place.read_bytes()
     if len(content) != remote.size:
         raise HvaeError(f"{files.repository}: {remote.name}: expected {remote.size:,} bytes, got {len(content):,}")
     check_digest(f"{files.repository}: {remote.name}", content, remote.sha256)
@@ -100,9 +119,16 @@ def _package() -> ModuleType:
     return huggingface_hub
 
 
-def _endpoint() -> str | None:
+def _endpoint() -> str:
     # The package reads it when it is imported, which may have been long ago.
-    return os.environ.get("HF_ENDPOINT") or None
+    return str(os.environ.get("HF_ENDPOINT") or _package().constants.ENDPOINT).rstrip("/")
+
+
+def _headers() -> dict[str, str]:
+    """Who asks: the user's token, where there is one.  Raises HvaeError where the user wants no network."""
+    if _package().constants.HF_HUB_OFFLINE:
+        raise HvaeError("HF_HUB_OFFLINE is set, so that nobody is asked")
+    return dict(_package().utils.build_hf_headers(library_name="hvae"))
 
 
 def _api() -> Any:
@@ -114,10 +140,8 @@ def _asking(repository: str) -> Iterator[None]:
     """Whatever the package raises, and it raises dozens of unrelated types, in one line."""
     try:
         yield
-    except HvaeError:
-        raise
     except Exception as fault:
         why = next(iter(str(fault).splitlines()), "") or type(fault).__name__
         raise HvaeError(
-            f"{repository}: the hub did not do it ({why[:200]}); check the name and `hf auth whoami`"
+            f"{repository}: the hub did not do it ({why[:400]}); check the name and `hf auth whoami`"
         ) from fault

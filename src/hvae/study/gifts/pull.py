@@ -10,13 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 from hvae import __version__, pretrained
+from hvae.capacity import check_memory
 from hvae.checkpoints import load
 from hvae.checkpoints.imports import sha256
 from hvae.descriptions import Card, Pulled, RunRecord
 from hvae.errors import HvaeError
 from hvae.files import free, making
 from hvae.pretrained import CARD, FACTS, WEIGHTS
-from hvae.records import JSON, MOST_BYTES, check, parsed
+from hvae.records import JSON, MOST_BYTES, check, no_number, parsed
 from hvae.runs.provenance import FORM as PROVENANCE_FORM
 from hvae.runs.provenance import NAME as PROVENANCE
 from hvae.runs.subject import Tell
@@ -91,6 +92,7 @@ def _of_hub(name: str, revision: str | None, tell: Tell) -> tuple[Gift, Pulled]:
     hub.check_name(name)
     files = hub.listing(name, revision)
     members = _wanted(files, tell)
+    check_memory(2 * sum(one.size for one in members.values()), f"{name}", "pull a smaller run")
     tell(f"fetching {name} at {files.commit}: {size(sum(one.size for one in members.values()))}")
     with TemporaryDirectory() as place:
         contents = {one.name: hub.fetch(files, one, Path(place)) for one in members.values()}
@@ -134,13 +136,9 @@ def _record(repository: str, name: str, contents: dict[str, bytes], check: Calla
     if name not in contents:
         return {}
     try:
-        record = parsed(contents[name].decode(), constant=_none)
+        record = parsed(contents[name].decode(), no_number)
         check(record)
         return record
     except (ValueError, HvaeError) as fault:
         why = " ".join(str(fault).split())[:200]
         raise HvaeError(f"{repository}: {name} is not what hvae writes ({why})") from fault
-
-
-def _none(name: str) -> float:
-    raise ValueError(f"{name} is no number in JSON")
