@@ -42,7 +42,9 @@ NOISES = ("noise", "noise-global")
 Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-nvae", "gaussian-grid"]
 # Densities of real-valued data that were standardised: motion, and other sequences without a grid.
 Real = Literal["normal", "student", "normal-mixture"]
-AnyLikelihood = Literal[Likelihood, Compatible, Real]
+# Of frames of sound.
+Sound = Literal["predictive"]
+AnyLikelihood = Literal[Likelihood, Compatible, Real, Sound]
 Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]

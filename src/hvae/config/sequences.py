@@ -29,6 +29,8 @@ class SequenceConfig(ModelConfig):
     (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
     vocabulary: Vocabulary = 0
     """How many tokens text has (0: as many as the data say)."""
+    order: Annotated[int, Bound(least=1, most=256)] = 8
+    """Of likelihood predictive, for frames of sound: samples before one, in its frame, by which it is foretold."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from hvae.distributions.mixture import LogisticMixture
 from hvae.distributions.normal import Normal, standard_normal
 from hvae.distributions.normal_mixture import NormalMixture
 from hvae.distributions.overtime import OverTime
+from hvae.distributions.predicted import LinearPrediction
 from hvae.distributions.steps import Depth, Moments, Steps, Visits
 from hvae.distributions.student import Student
 
@@ -28,6 +29,7 @@ __all__ = [
     "Flowed",
     "GridGaussian",
     "Keep",
+    "LinearPrediction",
     "LocationScale",
     "LogisticMixture",
     "Moments",

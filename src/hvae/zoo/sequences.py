@@ -13,11 +13,12 @@ from hvae.config.sequences import CWVAEConfig, LaggedConfig, SequenceConfig, VRA
 from hvae.errors import HvaeError
 from hvae.levels import Join, LearnedPrior, Level, merge, variance
 from hvae.levels.heads import Head
+from hvae.levels.predictive import PredictiveHead
 from hvae.levels.steps import REAL, TokenHead
 from hvae.nn import Shape
 from hvae.nn.mlp import FromMarginal, dense, near_one
 from hvae.nn.recurrence import Lags, memory_size, skip
-from hvae.nn.steps import Centred, Token
+from hvae.nn.steps import Centred, Heard, Token
 from hvae.range import ANY, UNIT, Limits
 from hvae.zoo.parts import head_for
 
@@ -48,6 +49,8 @@ def step_head(config: SequenceConfig, step: Shape, bits: int) -> Head:
     """The likelihood of one step.  Raises HvaeError for a density of data that lie on a grid, and the reverse."""
     if not step:
         return TokenHead(config.vocabulary)
+    if bits and config.likelihood == "predictive":
+        return PredictiveHead(step, 2**bits, mixtures=config.mixtures, order=config.order)
     if bits and config.likelihood not in REAL:
         return head_for(config, step, bits)
     if bits or config.likelihood not in REAL:
@@ -66,6 +69,9 @@ def embedding(config: SequenceConfig, step: Shape, width: int, layers: int) -> n
     """One step to `width` numbers: a vector a token, else so many hidden layers."""
     if not step:
         return nn.Sequential(Token(config.vocabulary, width))
+    if config.likelihood == "predictive":
+        size = step[0]
+        return nn.Sequential(Centred(step), Heard(size), *hidden(size + size // 2 + 1, width, layers))
     return nn.Sequential(Centred(step), nn.Flatten(), *hidden(math.prod(step), width, layers))
 
 

@@ -78,7 +78,8 @@ SIZES: dict[str, Size] = {
     "nottingham-vrnn": Size(1, 102_552),
     "text-vrae": Size(1, 600_418),
     "mocap-srnn": Size(1, 95_380),
-    "speech-cwvae": Size(3, 474_144),
+    "speech-cwvae": Size(2, 217_506),
+    "speech-vrnn": Size(1, 219_858),
     "speech-rqvae": Size(8, 201_576),
     "moving-mnist-cwvae": Size(3, 1_234_369),
 }

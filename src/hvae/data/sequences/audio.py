@@ -27,7 +27,7 @@ import numpy as np
 
 from hvae.config.data import DataConfig
 from hvae.data.sequences.folder import Readable, read_each
-from hvae.data.sequences.form import SequenceForm
+from hvae.data.sequences.form import SPLITS, SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array
@@ -87,12 +87,26 @@ def framed(levels: Array, size: int) -> Array:
 
 
 def read_audio(path: Path, config: DataConfig) -> RawSequences:
-    """A user's own: one file, or a folder of them, all of one rate and one channel.
+    """A user's own: one file, or a folder of them, of one rate and one channel; below train/ they have their splits.
 
     Raises HvaeError naming the files that differ, and unless data.bad is to skip them all that cannot be read.
     """
     readable = sounds_of(path, config.bad)
-    return _raw({"train": readable.content}, config, str(path), readable.tally)
+    return _raw(_splits(readable.content, path), config, str(path), readable.tally)
+
+
+def _splits(sounds: Sequence[Sound], path: Path) -> dict[str, list[Sound]]:
+    """By the folders train, valid and test that they lie in; all of them train where there is no train/."""
+    parts = {split: [one for one in sounds if one.name.startswith(f"{split}/")] for split in SPLITS}
+    if not parts["train"]:
+        return {"train": list(sounds)}
+    others = [one.name for one in sounds if one.name.partition("/")[0] not in SPLITS]
+    if others:
+        raise HvaeError(
+            f"{path}: expected all sounds beside train/ in {', '.join(f'{split}/' for split in SPLITS[1:])}, got "
+            f"{others[0]}; move or remove it"
+        )
+    return {split: some for split, some in parts.items() if some}
 
 
 def sounds_of(path: Path, bad: str) -> Readable[Sound]:
