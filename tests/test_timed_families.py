@@ -88,6 +88,7 @@ LIKELIHOODS = [
     ("logistic", (4, 3), 16),
     ("categorical", (4, 2), 4),
     ("dmol", (4, 3, 5, 6), 8),
+    ("predictive", (4, 12), 16),
     ("normal", (4, 3), 0),
     ("student", (4, 3), 0),
     ("student", (4, 3, 5, 6), 0),

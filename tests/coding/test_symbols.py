@@ -14,7 +14,15 @@ from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.registry import continuous, data, latent, levels_of
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
-from hvae.distributions import Bernoulli, Categorical, DiscretizedLogistic, Distribution, LogisticMixture, Normal
+from hvae.distributions import (
+    Bernoulli,
+    Categorical,
+    DiscretizedLogistic,
+    Distribution,
+    LinearPrediction,
+    LogisticMixture,
+    Normal,
+)
 from hvae.distributions.discrete import level_of
 from hvae.distributions.fivebit import HighBits, overlapping_mass
 
@@ -44,6 +52,14 @@ LAWS = {
     "mixture-grey": lambda: mixture(8, 1, (9, 7), 256),
     "mixture-colour": lambda: mixture(8, 3, (9, 7), 256),
     "mixture-four-channels": lambda: mixture(3, 4, (5,), 32),
+    "linear-prediction": lambda: LinearPrediction(
+        0.01 * rand(8, 20),
+        rand(8, 20) - 3,
+        logits=rand(8, 3),
+        ratio=rand(8, 3),
+        reflection=rand(8, 5).tanh(),
+        levels=2**16,
+    ),
     "mixture-vector": lambda: mixture(8, 1, (50,), 256, shape=(50,)),
 }
 

@@ -56,6 +56,18 @@ def test_frames_leave_out_what_fills_none(tmp_path: Path) -> None:
     assert any("fill no frame of 64" in note for note in data.provenance.transforms)
 
 
+def test_sounds_below_train_have_their_splits(tmp_path: Path) -> None:
+    for split, count in (("train", 2), ("test", 1)):
+        (tmp_path / split).mkdir()
+        for i in range(count):
+            write_wav(tmp_path / split / f"{i}.wav", RAMP)
+    assert [len(part) for part in (read(tmp_path).train, read(tmp_path).valid, read(tmp_path).test)] == [2, 0, 1]
+    assert [len(part) for part in (read(tmp_path, valid=1).train, read(tmp_path, valid=1).valid)] == [1, 1]
+    write_wav(tmp_path / "odd.wav", RAMP)
+    with pytest.raises(HvaeError, match=r"beside train/ in valid/, test/, got odd.wav"):
+        read(tmp_path)
+
+
 def test_sound_comes_back(tmp_path: Path) -> None:
     data = read(write_wav(tmp_path / "a.wav", RAMP))
     back = sound(data.train.batch([0]).x[0].numpy(), data.form, data.bits)

@@ -265,7 +265,6 @@ class STCNConfig(SequenceConfig):
     layers: Repeats = 1
     """Hidden layers of the networks of a step: data, priors, posteriors and likelihood."""
     posterior: Merge = "precision"
-    """How the prior and the data merge at each level: precision (the paper), concat, residual, residual-mean or
-    linear."""
+    """How prior and data merge at each level: precision (the paper), concat, residual, residual-mean or linear."""
     dense: bool = True
     """Whether the data of a step see all its latents, or z1 alone, above which levels then tend to sleep."""

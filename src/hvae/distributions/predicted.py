@@ -19,6 +19,7 @@ Shapes: `B` batch; `M` logistics; `D` samples of a frame; `K` order.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -130,23 +131,26 @@ class LinearPrediction(Distribution):
         return (torch.stack(past[order:], 1) + 1) / 2
 
     def tempered(self, t: float) -> LinearPrediction:
-        return self._with(
-            self.loc, self.log_scale + math.log(t), logits=self.logits / t, ratio=self.ratio, reflection=self.reflection
-        )
+        law = self._each(lambda number: number)
+        law.log_scale, law.logits = self.log_scale + math.log(t), self.logits / t
+        return law
 
     def detach(self) -> LinearPrediction:
-        return self._with(
-            self.loc.detach(),
-            self.log_scale.detach(),
-            logits=self.logits.detach(),
-            ratio=self.ratio.detach(),
-            reflection=self.reflection.detach(),
-        )
+        return self._each(Tensor.detach)
 
-    def _with(
-        self, loc: Tensor, log_scale: Tensor, *, logits: Tensor, ratio: Tensor, reflection: Tensor
-    ) -> LinearPrediction:
-        return LinearPrediction(loc, log_scale, logits=logits, ratio=ratio, reflection=reflection, levels=self.levels)
+    def double(self) -> LinearPrediction:
+        """The same law in double precision."""
+        return self._each(Tensor.double)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> LinearPrediction:
+        return LinearPrediction(
+            change(self.loc),
+            change(self.log_scale),
+            logits=change(self.logits),
+            ratio=change(self.ratio),
+            reflection=change(self.reflection),
+            levels=self.levels,
+        )
 
     def __repr__(self) -> str:
         return f"LinearPrediction{tuple(self.loc.shape)} of order {self.reflection.shape[1]}, {self.levels} levels"

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
+from hvae.coding.entropy.foretold import Samples
 from hvae.coding.entropy.forms import Continuous, Form, Rounded
 from hvae.coding.entropy.mixtures import TO_UNIT, WEIGHT_BITS, Channels, Logistics, integers
 from hvae.coding.entropy.registry import BUILT_IN, FORMS, Discrete, Listed, form, on_grid, register, unchecked_masses
@@ -27,6 +28,7 @@ from hvae.distributions import (
     DiscretizedLogistic,
     GridGaussian,
     Keep,
+    LinearPrediction,
     LogisticMixture,
     Moments,
     Normal,
@@ -103,6 +105,11 @@ def _mixture(law: LogisticMixture) -> Form:
     return Discrete(
         law.levels, lambda: Channels(law), lambda: Channels(law), lambda k: on_grid(k, law.mode(), law.levels)
     )
+
+
+@register(LinearPrediction)
+def _predicted(law: LinearPrediction) -> Form:
+    return Discrete(law.levels, lambda: Samples(law), lambda: Samples(law), lambda k: on_grid(k, law.loc, law.levels))
 
 
 @register(Steps)
