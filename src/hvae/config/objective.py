@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, Self, TypeVar
 
 from hvae.config.bounds import Bound, Count, Fraction, NonNegative, StepsOrShare
 from hvae.config.parse import Section
@@ -66,13 +66,23 @@ class WarmUpConfig(Section):
         """Whether a start or length is a share of the steps, so that they must be known."""
         return any(isinstance(value, float) and value > 0 for value in (*_each(self.start), *_each(self.length)))
 
-    def over(self, steps: int) -> WarmUpConfig:
+    def over(self, steps: int) -> Self:
         """The same with shares turned into numbers of so many steps.
 
         >>> WarmUpConfig(length={"z2": 0.1, "z1": 50}).over(3000).length
         {'z2': 300, 'z1': 50}
         """
         return replace(self, start=_in_steps(self.start, steps), length=_in_steps(self.length, steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitmentConfig(WarmUpConfig):
+    """How `model.commitment` grows from `floor` times itself to the whole of it, by training step."""
+
+    at: ClassVar[str] = "objective.commitment"
+
+    floor: Annotated[float, Bound(least=0, below=1, expected="a weight in [0, 1)")] = 0.0
+    """Smallest weight: 0 lets encoders go where they like at first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +168,8 @@ class ObjectiveConfig(Section):
     reconstruction, added to the loss and to no bound (0: none)."""
     warmup: WarmUpConfig = field(default_factory=WarmUpConfig)
     """Growth of the rates' weight at the beginning of training."""
+    commitment: CommitmentConfig = field(default_factory=CommitmentConfig)
+    """Growth of `model.commitment`, the pull of encoders to their codes (families of codes)."""
     free_bits: FreeBitsConfig = field(default_factory=FreeBitsConfig)
     """Rates that cost nothing up to a floor, against collapsing levels."""
     balance: bool = False
@@ -182,7 +194,12 @@ class ObjectiveConfig(Section):
 
     def over(self, steps: int) -> ObjectiveConfig:
         """The same with shares of the training turned into numbers of so many steps."""
-        return replace(self, warmup=self.warmup.over(steps), own_length=_steps(self.own_length, steps))
+        return replace(
+            self,
+            warmup=self.warmup.over(steps),
+            commitment=self.commitment.over(steps),
+            own_length=_steps(self.own_length, steps),
+        )
 
     def _check_weighed(self) -> None:
         if self.kind == "matching" and self.samples != 1:
@@ -197,6 +214,8 @@ class ObjectiveConfig(Section):
             raise HvaeError(f"objective.own: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         if self.stft:
             raise HvaeError(f"objective.stft: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
+        if self.commitment.used:
+            raise HvaeError(f"objective.commitment: a choice of the elbo alone, got kind {self.kind}; leave it out")
         weighed = {
             "beta 1": self.beta != 1.0,
             "warmup.start 0": _any(self.warmup.start),
@@ -216,11 +235,12 @@ def of_all_levels(objective: ObjectiveConfig) -> ObjectiveConfig:
     >>> of_all_levels(ObjectiveConfig(warmup=WarmUpConfig(length={"z3": 800, "z2": 100}))).warmup.length
     800
     """
-    warmup, free_bits = objective.warmup, objective.free_bits
+    warmup, commitment, free_bits = objective.warmup, objective.commitment, objective.free_bits
     return replace(
         objective,
         beta=_largest(objective.beta),
         warmup=replace(warmup, start=_largest(warmup.start), length=_largest(warmup.length)),
+        commitment=replace(commitment, start=_largest(commitment.start), length=_largest(commitment.length)),
         free_bits=replace(free_bits, nats=_largest(free_bits.nats)),
     )
 

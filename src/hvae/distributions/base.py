@@ -53,6 +53,10 @@ class Distribution(ABC):
         mode = self.mode()
         return mode.new_zeros(mode.shape[0])
 
+    def commitment(self) -> Tensor | None:
+        """The part of the penalty that pulls an encoder to its codes, shaped alike; None where nothing does."""
+        return None
+
 
 class LocationScale(Distribution):
     r"""A distribution of $\mu + \sigma \epsilon$, where $\epsilon$ has one law whatever the location and the scale.

@@ -73,16 +73,24 @@ class ChosenCodes(Codes):
     $$q(k \mid x) = 1 \;\text{ for }\; k = \text{index}, \qquad 0 \;\text{ elsewhere}$$
 
     Arguments: `index` (B, *P); `value` (B, D, *P), the same codes with the gradient that stands in for the one that a
-    choice does not have (those of the book if left out); `penalty` (B, 1, *P), what pulls the encoder to its codes.
+    choice does not have (those of the book if left out); `penalty` (B, 1, *P), what pulls the encoder to its codes and
+    codes to it; `pull` (B, 1, *P), the first of these alone.
 
     >>> q = ChosenCodes(torch.tensor([[0.0], [2.0]]), torch.tensor([[1]]))
     >>> q.sample(), q.log_prob(torch.tensor([[[2.0]]])), q.log_prob(torch.tensor([[[0.0]]]))
     (tensor([[[2.]]]), tensor([[[0.]]]), tensor([[[-inf]]]))
     """
 
-    def __init__(self, book: Tensor, index: Tensor, value: Tensor | None = None, penalty: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        book: Tensor,
+        index: Tensor,
+        value: Tensor | None = None,
+        penalty: Tensor | None = None,
+        pull: Tensor | None = None,
+    ) -> None:
         super().__init__(book, index.shape)
-        self.index, self.loss = index, penalty
+        self.index, self.loss, self.pull = index, penalty, pull
         self.value = codes_at(book, index) if value is None else value
 
     def sample(self) -> Tensor:
@@ -109,14 +117,17 @@ class ChosenCodes(Codes):
         return self
 
     def detach(self) -> ChosenCodes:
-        penalty = None if self.loss is None else self.loss.detach()
-        return ChosenCodes(self.book.detach(), self.index, self.value.detach(), penalty)
+        penalty, pull = (None if part is None else part.detach() for part in (self.loss, self.pull))
+        return ChosenCodes(self.book.detach(), self.index, self.value.detach(), penalty, pull)
 
     def guided(self, weight: float) -> ChosenCodes:
         return ChosenCodes(self.book, self.index.chunk(2)[0])
 
     def penalty(self) -> Tensor:
         return torch.zeros_like(self.value[:, :1]) if self.loss is None else self.loss
+
+    def commitment(self) -> Tensor | None:
+        return self.pull
 
 
 class UniformCodes(Codes):

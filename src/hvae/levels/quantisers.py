@@ -53,13 +53,10 @@ class Nearest(Quantiser):
     def forward(self, z: Tensor, book: Book) -> ChosenCodes:
         point, index = book(z)
         code = codes_at(book.codes, index)
-        return ChosenCodes(book.codes, index, self.gradient(point, code), self._penalty(point, code, book.fit))
-
-    def _penalty(self, point: Tensor, code: Tensor, fit: float) -> Tensor:
-        pull = self.commitment * _squares(point - code.detach())
-        if fit:
-            pull = pull + fit * _squares(point.detach() - code)
-        return self.weight * pull
+        pull = self.weight * self.commitment * _squares(point - code.detach())
+        penalty = pull + self.weight * book.fit * _squares(point.detach() - code) if book.fit else pull
+        committed = pull if self.commitment else None
+        return ChosenCodes(book.codes, index, self.gradient(point, code), penalty, committed)
 
 
 class Drawn(Quantiser):

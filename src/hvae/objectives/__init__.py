@@ -94,6 +94,7 @@ def build(config: ObjectiveConfig, average: Average = alone, teacher: Model | No
         draw=draw,
         schedule=weaning,
         spectra=Spectra(config.stft) if config.stft else None,
+        commitment=warm_up(config.commitment) if config.commitment.used else None,
     )
 
 
@@ -105,7 +106,7 @@ def _on_maps(config: RegulariserConfig) -> dict[str, float]:
 def warm_up(config: WarmUpConfig) -> WarmUp:
     """The weights of a warm-up by step.  Raises HvaeError for one in shares of an unknown number of steps."""
     if config.has_shares:
-        raise HvaeError("objective.warmup: expected numbers of steps, got shares of them; give config.over(steps)")
+        raise HvaeError(f"{config.at}: expected numbers of steps, got shares of them; give config.over(steps)")
     shapes: dict[str, Shape] = {
         "linear": linear,
         "sigmoid": sigmoid,

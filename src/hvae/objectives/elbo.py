@@ -24,7 +24,7 @@ class ELBO(Objective):
     order, `warmup` last; without them this is -trace.elbo().mean().  `samples` draws for each datum are averaged,
     which lowers the variance of the gradient and moves no optimum.  `draw` decides the values: the posterior, or
     `thin(K)` of it for a walk of many levels of which a step of training visits a few; `schedule` changes it by step.
-    `spectra` adds a distance of sound, of which no bound knows.
+    `spectra` adds a distance of sound, of which no bound knows; `commitment` lets that part of the penalty grow.
 
     >>> ELBO(samples=2).samples
     2
@@ -39,12 +39,14 @@ class ELBO(Objective):
         draw: Draw = posterior,
         schedule: Schedule | None = None,
         spectra: Spectra | None = None,
+        commitment: WarmUp | None = None,
     ) -> None:
         check_samples(samples)
         self.spectra = spectra
         self.filters, self.draw = filters, draw
         self.schedule = self.schedule if schedule is None else schedule
         self.warmup = WarmUp() if warmup is None else warmup
+        self.commitment = commitment
         self.samples, self.regulariser = samples, regulariser or AS_IS
 
     def __call__(self, trace: Trace, step: int) -> Loss:
@@ -52,7 +54,9 @@ class ELBO(Objective):
         charged: Rates = rates
         for change in (*self.filters, self.warmup):
             charged = change(charged, step)
-        log_likelihood, penalty = trace.log_likelihood().mean(), trace.penalty().mean()
+        pulls = self._pulls(trace, step)
+        log_likelihood = trace.log_likelihood().mean()
+        penalty = sum(((weight - 1) * pull for weight, pull in pulls.values()), trace.penalty().mean())
         total = sum((per_datum(nats) for nats in charged.values()), penalty - log_likelihood)
         more = {} if self.spectra is None else {"stft": self.spectra(trace)}
         total = sum(more.values(), total)
@@ -61,9 +65,18 @@ class ELBO(Objective):
             "penalty": penalty,
             **more,
             **spent(rates, log_likelihood),
+            **{f"commitment/{name}": total.new_full((), weight) for name, (weight, _) in pulls.items()},
             **self._weights(rates, step, total),
         }
         return Loss(total, {name: term.detach() for name, term in terms.items()})
+
+    def _pulls(self, trace: Trace, step: int) -> dict[str, tuple[float, Tensor]]:
+        """The weight of each level's commitment at a step, and its mean over the batch; none without a schedule."""
+        if self.commitment is None:
+            return {}
+        pulls = trace.commitments()
+        weights = self.commitment.weights(pulls, step)
+        return {name: (weights[name], pull.mean()) for name, pull in pulls.items()}
 
     def _weights(self, rates: dict[str, Tensor], step: int, like: Tensor) -> dict[str, Tensor]:
         weights = self.warmup.weights(rates, step)

@@ -28,7 +28,7 @@ class Loss(NamedTuple):
 
     The terms are unweighted: "log_likelihood", "rate/z1", ... and "elbo" are in nats per datum before any reweighing;
     "loss" is the total; "penalty" what distributions add beside probability; "warmup/z1", ... the weight of a level
-    that is warmed up.
+    that is warmed up, "commitment/z1", ... that of its pull to the codes where a schedule changes it.
     """
 
     total: Tensor

@@ -32,10 +32,13 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
     _check_kind(objective, model)
     _check_decoder(objective, model)
     _check_sound(objective, model)
+    _check_commitment(objective, model)
     by_level = {
         "beta": objective.beta,
         "warmup.start": objective.warmup.start,
         "warmup.length": objective.warmup.length,
+        "commitment.start": objective.commitment.start,
+        "commitment.length": objective.commitment.length,
         "free_bits.nats": objective.free_bits.nats,
     }
     for key, value in by_level.items():
@@ -94,4 +97,15 @@ def _check_sound(objective: ObjectiveConfig, model: Model) -> None:
     if objective.stft and not (model.timed and len(model.shape) == 2 and model.limits == UNIT):
         raise HvaeError(
             f"objective.stft: expected sound, got data of shape {model.shape}; leave it out, or train on data.name fsdd"
+        )
+
+
+def _check_commitment(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError for a schedule of a commitment that nothing has."""
+    from hvae.levels.quantisers import Nearest
+
+    if objective.commitment.used and not any(isinstance(m, Nearest) and m.commitment for m in model.modules()):
+        raise HvaeError(
+            "objective.commitment: this model has no commitment that could grow; leave it out, or train vqvae, vqvae2 "
+            "or rqvae with model.commitment above 0 and a codebook of nearest codes"
         )

@@ -120,6 +120,11 @@ class Trace:
         own = [(r, law) for r, law in laws if type(law).penalty is not Distribution.penalty]
         return self._total([sum_rest(record.counted(law.penalty())) for record, law in own])
 
+    def commitments(self) -> dict[str, Tensor]:
+        """The part of the penalty that pulls encoders to their codes, {name: (B,)} of the levels that have one."""
+        pulls = {record.name: (record, (record.q or record.law).commitment()) for record in self.latents}
+        return {name: sum_rest(record.counted(pull)) for name, (record, pull) in pulls.items() if pull is not None}
+
     def estimators(self) -> dict[str, str]:
         """How each level's rate was computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""
         return {records[0].name: series_of(records).divergence()[1] for records in self._forms(data=False)}
