@@ -114,7 +114,9 @@ FAMILIES: dict[str, ModelConfig] = {
     "vqvae-gradient": VQVAEConfig(**CODED, stride=4, codebook="gradient", gradient="rotation", unit=True),
     "vqvae-lattice": VQVAEConfig(**CODED, stride=1, codebook="lattice", levels=(4, 3)),
     "vqvae-stochastic": VQVAEConfig(**CODED, stride=2, codebook="stochastic"),
+    "vqvae-transformer": VQVAEConfig(**CODED, stride=2, network="transformer", heads=2),
     "rqvae": RQVAEConfig(**CODED, stride=2, depth=3),
+    "rqvae-shared": RQVAEConfig(**CODED, stride=2, depth=3, shared=True),
     "rqvae-scales": RQVAEConfig(
         **CODED, stride=2, depth=2, scales="doubling", prior="parallel", prior_width=8, prior_layers=1, prior_heads=2
     ),

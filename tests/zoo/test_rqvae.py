@@ -27,6 +27,7 @@ from hvae.walk import names, run
 from hvae.zoo import build
 
 TINY = {"codes": 5, "dims": 3, "width": 8, "hidden": 4, "blocks": 1, "prior_width": 8, "prior_layers": 1}
+ATTENDING = {"network": "transformer", "heads": 2}
 DOUBLING = {"scales": "doubling", "prior": "parallel", "prior_heads": 2}
 
 
@@ -176,7 +177,46 @@ def test_the_bound_of_drawn_codes_is_that_of_the_enumeration() -> None:
     assert not model(x).penalty().any(), "no commitment"
 
 
-@pytest.mark.parametrize("changed", [{"codebook": "stochastic"}, {}, {**DOUBLING, "depth": 2}])
+@pytest.mark.parametrize("codebook", ["averages", "gradient", "stochastic"])
+def test_one_codebook_for_all_levels(codebook: str) -> None:
+    """It is stored once, starts at whole vectors, moves once a step, and by the vectors of every level."""
+    model, x = tiny(shared=True, codebook=codebook), torch.rand(8, 1, 8, 8, dtype=torch.float64)
+    owner = model.levels["z3"].book
+    assert [name for name in model.state_dict() if name.endswith("codes")] == ["levels.z3.book.codes"]
+    assert all(level.book.codes is owner.codes for level in model.levels.values())
+    model.prepare(Datum(x))
+    if codebook != "stochastic":
+        vectors = model.bottom_up(x)["z1"].movedim(1, -1).reshape(-1, 3)
+        assert bool(torch.cdist(owner.codes.detach(), vectors.detach()).amin(1).lt(1e-6).all())
+    before = owner.codes.detach().clone()
+    model.train().before_step()
+    trace = model(x)
+    (trace.penalty() - trace.elbo()).sum().backward()
+    if codebook == "averages":
+        counts = sum(torch.bincount(trace[name].q.index.flatten(), minlength=5) for name in names(model))
+        model.after_step()
+        torch.testing.assert_close(owner.count, 0.01 * counts.double())
+        assert owner.steps == 1 and not torch.equal(before, owner.codes)
+    else:
+        assert owner.codes.grad.abs().sum() > 0
+
+
+def test_one_codebook_saves_and_loads_as_one() -> None:
+    model, other = tiny(shared=True), tiny(shared=True)
+    torch.nn.init.normal_(model.levels["z3"].book.codes)
+    other.load_state_dict(model.state_dict())
+    x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    assert torch.equal(model(x)["x"].p.mean(), other(x)["x"].p.mean())
+    own = tiny()
+    assert sum(t.numel() for t in own.state_dict().values()) - sum(
+        t.numel() for t in model.state_dict().values()
+    ) == 2 * sum(t.numel() for t in own.levels["z1"].book.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"codebook": "stochastic"}, {}, {**DOUBLING, "depth": 2}, {"shared": True}, ATTENDING],
+)
 def test_it_learns(changed: dict[str, object], tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build(RQVAEConfig(**{**TINY, "stride": 4, "depth": 2, "sigma": 0.1, **changed}), (1, 8, 8), 2)
@@ -186,7 +226,7 @@ def test_it_learns(changed: dict[str, object], tmp_path: Path) -> None:
     assert list(result.levels) == ["z2", "z1"] and all(level.perplexity > 1 for level in result.levels.values())
 
 
-@pytest.mark.parametrize("changed", [{"codebook": "stochastic"}, DOUBLING])
+@pytest.mark.parametrize("changed", [{"codebook": "stochastic"}, DOUBLING, {"shared": True}, ATTENDING])
 def test_files_and_samples(changed: dict[str, object]) -> None:
     """The most probable codes are sent, at the nats of the prior, and come back."""
     config = RQVAEConfig(**{**TINY, "stride": 2, "depth": 2, **changed})
@@ -205,3 +245,12 @@ def test_files_and_samples(changed: dict[str, object]) -> None:
     assert abs(8 * sum(cost.bytes for cost in made.levels) - bits * math.log2(5)) < 0.005 * bits * math.log2(5) + 128
     if config.prior == "parallel":
         assert sample(model, 2, top_k=2).shape == (2, 1, 16, 16)
+
+
+def test_attention_over_patches_takes_pictures_of_other_sizes() -> None:
+    config = VQVAEConfig(**TINY, stride=4, **ATTENDING)
+    codec = LossyCodec(build(config, (1, 16, 16), 8), build=lambda shape: build(config, shape, 8), bits=8)
+    levels = np.random.default_rng(0).integers(0, 256, (1, 21, 10), dtype=np.uint8)
+    made = codec.compress([Picture("odd", levels, 0)])
+    [back] = codec.decompress(opened(made.content))
+    assert back.levels.shape == (1, 21, 10) and np.array_equal(back.levels, made.pictures[0].levels)

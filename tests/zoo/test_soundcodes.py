@@ -115,8 +115,9 @@ def test_the_codebooks_of_padded_sound_count_what_exists() -> None:
     assert results[0].levels["z1"].bits.mean == pytest.approx(math.log2(7))
 
 
-def test_training_moves_every_codebook() -> None:
-    model, x = tiny(codes=16), sound(8, 40)
+@pytest.mark.parametrize("shared", [False, True])
+def test_training_moves_every_codebook(shared: bool) -> None:
+    model, x = tiny(codes=16, shared=shared), sound(8, 40)
     model.prepare(Datum(x))
     before = {name: book.codes.clone() for name, book in model.books.items()}
     model.train()
@@ -131,6 +132,7 @@ def test_training_moves_every_codebook() -> None:
     [
         ({"prior": "transformer"}, "model.prior: expected uniform for sound"),
         ({"scales": "doubling"}, "model.scales: expected same for sound"),
+        ({"network": "transformer"}, "model.network: expected conv for sound"),
         ({"codebook": "stochastic"}, "model.codebook: expected one of nearest codes for sound"),
     ],
 )

@@ -34,10 +34,11 @@ def shades(n: int = 64) -> torch.Tensor:
     return torch.randint(0, 4, (n, 1, 2, 2)).repeat_interleave(4, 2).repeat_interleave(4, 3) / 3
 
 
+@pytest.mark.parametrize("network", ["conv", "transformer"])
 @pytest.mark.parametrize("stride", [1, 2, 4, 8])
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 28, 28), (2, 5, 9), (1, 1, 1)])
-def test_a_code_costs_log_k_at_every_size(stride: int, shape: tuple[int, int, int]) -> None:
-    model = tiny(shape, stride=stride)
+def test_a_code_costs_log_k_at_every_size(stride: int, shape: tuple[int, int, int], network: str) -> None:
+    model = tiny(shape, stride=stride, network=network)
     trace = model(torch.rand(2, *shape))
     places = math.prod(-(-side // stride) for side in shape[1:])
     assert trace["z1"].q.index.shape == (2, *(-(-side // stride) for side in shape[1:]))
@@ -91,10 +92,13 @@ def fitted(model: Coded, x: Source, folder: Path, **settings: object) -> list[di
     return rows
 
 
-@pytest.mark.parametrize("codebook", ["averages", "gradient", "lattice"])
-def test_it_learns_with_every_codebook(codebook: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("codebook", "network"),
+    [("averages", "conv"), ("gradient", "conv"), ("lattice", "conv"), ("averages", "transformer")],
+)
+def test_it_learns_with_every_codebook(codebook: str, network: str, tmp_path: Path) -> None:
     levels = (4, 3) if codebook == "lattice" else ()
-    model = tiny((1, 8, 8), codebook=codebook, levels=levels).float()
+    model = tiny((1, 8, 8), codebook=codebook, levels=levels, network=network).float()
     rows = fitted(model, shades(), tmp_path / "run", lr=1e-2, ema=0.9)
     with torch.no_grad():
         error = (model(shades())["x"].p.mean() - shades()).square().mean() / shades().var()
@@ -160,6 +164,9 @@ def test_a_first_batch_with_too_few_vectors_is_refused(tmp_path: Path) -> None:
         ({"codebook": "released", "unit": True}, "codes have every length"),
         ({"stride": 3}, "model.stride"),
         ({"decay": 1.0}, "model.decay: expected a decay"),
+        ({"network": "vit"}, "model.network"),
+        ({"network": "transformer", "width": 10}, "expected a multiple of 4 with a transformer of 4 heads"),
+        ({"network": "transformer", "heads": 3}, "model.width: expected a multiple of 12 .* of 3 heads"),
     ],
 )
 def test_impossible_settings_are_one_line(changed: dict[str, object], line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import lcm, prod
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import (
@@ -48,7 +48,7 @@ class CodedConfig(ModelConfig):
     hidden: Size = 32
     """Channels inside a residual block."""
     blocks: RepeatsOrNone = 2
-    """Residual blocks of each encoder and decoder."""
+    """Residual blocks of each encoder and decoder; of a Transformer its layers."""
     commitment: NonNegative = 0.25
     """What pulls the encoder to its codes: so many times their mean squared distance, for each value of a datum."""
     codebook: Literal["averages", "gradient", "lattice", "stochastic", "released"] = "averages"
@@ -124,7 +124,29 @@ class CodedConfig(ModelConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VQVAEConfig(CodedConfig):
+class EncodedConfig(CodedConfig):
+    """What the families of codes share that have one encoder and one decoder."""
+
+    stride: Stride = 4
+    """Pixels a side of one code: 1, 2, 4, 8 or 16; of sound, steps of `data.frame` samples."""
+    network: Literal["conv", "transformer"] = "conv"
+    """Encoder and decoder: conv, strided convolutions and residual blocks; transformer, `blocks` layers of attention
+    over patches of `stride` pixels a side (images alone)."""
+    heads: Repeats = 4
+    """Heads of a Transformer's attention."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = lcm(4, self.heads)
+        if self.network == "transformer" and self.width % least:
+            raise HvaeError(
+                f"model.width: expected a multiple of {least} with a transformer of {self.heads} heads (places take "
+                f"four numbers), got {self.width}; e.g. {32 * least}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VQVAEConfig(EncodedConfig):
     """Vector-quantised VAE: one map of codes.
 
     >>> VQVAEConfig(codes=0)
@@ -134,9 +156,6 @@ class VQVAEConfig(CodedConfig):
     """
 
     family: ClassVar[str] = "vqvae"
-
-    stride: Stride = 4
-    """Pixels a side of one code: 1, 2, 4, 8 or 16."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +170,7 @@ class VQVAE2Config(CodedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RQVAEConfig(CodedConfig):
+class RQVAEConfig(EncodedConfig):
     """Residual codes: each level's codebook codes what those above it have left, at one scale or at doubling ones.
 
     Of images, and of sound by causal convolutions in time.
@@ -164,10 +183,10 @@ class RQVAEConfig(CodedConfig):
 
     family: ClassVar[str] = "rqvae"
 
-    stride: Stride = 4
-    """Pixels a side of one code of the finest map: 1, 2, 4, 8 or 16; of sound: steps of `data.frame` samples."""
     depth: Annotated[int, Bound(least=1, most=32)] = 4
-    """Levels, each with a codebook of its own."""
+    """Levels, each with a codebook."""
+    shared: bool = False
+    """One codebook for all levels, as RQ-VAE and next-scale models have it, in place of one each."""
     scales: Literal["same", "doubling"] = "same"
     """same: every level has a code at each place (RQ-VAE, SoundStream); doubling: each map has twice the side of the
     one above, as next-scale models need."""

@@ -90,6 +90,32 @@ class Book(nn.Module, ABC):
         return "{} codes of {}".format(*self.codes.shape)
 
 
+class LentBook(Book):
+    """The codebook of another level, which owns it, starts it and moves it; nothing of it is stored here.
+
+    >>> owner = FreeBook(8, 3)
+    >>> len(list(LentBook(owner).parameters())), LentBook(owner).codes is owner.codes
+    (0, True)
+    """
+
+    def __init__(self, owner: Book) -> None:
+        super().__init__()
+        # In a tuple it is no part of this module: its codes would be stored twice.
+        self._lent = (owner,)
+
+    @property
+    def codes(self) -> Tensor:  # type: ignore[override]  # of the owner, wherever they are by now
+        return self._lent[0].codes
+
+    @property
+    def fit(self) -> float:  # type: ignore[override]
+        return self._lent[0].fit
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        point, index = self._lent[0](z)
+        return point, index
+
+
 def check_enough(codes: int, data: int, positions: int) -> None:
     """Raises HvaeError for more codes than a batch has vectors for them to start at."""
     if data * positions < codes:

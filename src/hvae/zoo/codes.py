@@ -5,23 +5,24 @@ Shapes: a feature is (C, h, w), without the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
 
 from torch import nn
 
-from hvae.config.vqvae import CodedConfig
+from hvae.config.vqvae import CodedConfig, EncodedConfig, RQVAEConfig
 from hvae.errors import HvaeError
 from hvae.levels.codebook import Blank, CodeLevel, CodePrior, ParallelPrior, UniformPrior
 from hvae.levels.quantisers import Drawn, Gradient, Nearest, Quantiser
 from hvae.models.conditioning import Place
-from hvae.nn import Resize, Shape
+from hvae.nn import Resize, Shape, vision
 from hvae.nn.averages import AveragedBook, LivingBook, means, smoothed, unit_means
 from hvae.nn.codebook import (
     Book,
     FreeBook,
     LatticeBook,
     LearnedBook,
+    LentBook,
     UnitLength,
     anywhere,
     on_sphere,
@@ -29,7 +30,7 @@ from hvae.nn.codebook import (
     straight_through,
 )
 from hvae.nn.pixelsnail import Around, PixelSNAIL
-from hvae.nn.strided import blocks
+from hvae.nn.strided import blocks, downward, upward
 from hvae.nn.transformer import CausalTransformer, MutualTransformer
 
 _BOOKS: dict[str, Callable[[CodedConfig], Book]] = {
@@ -44,10 +45,37 @@ _BOOKS: dict[str, Callable[[CodedConfig], Book]] = {
 _GRADIENTS: dict[str, Gradient] = {"straight-through": straight_through, "rotation": rotated}
 
 
+def codebook(config: CodedConfig) -> Book:
+    """The codebook that a configuration names."""
+    return _BOOKS[config.codebook](config)
+
+
+def books(config: RQVAEConfig) -> Iterator[Book]:
+    """A codebook for each level, the top one first; a shared one belongs to that, whose vectors are whole."""
+    owner = codebook(config)
+    yield owner
+    for _ in range(config.depth - 1):
+        yield LentBook(owner) if config.shared else codebook(config)
+
+
 def quantised(config: CodedConfig, channels: int) -> nn.Sequential:
     """One linear map at every position to what is quantised there."""
     last = [UnitLength()] if config.unit else []
     return nn.Sequential(nn.Conv2d(channels, config.numbers, 1), *last)
+
+
+def encoder(config: EncodedConfig, channels: int) -> nn.Module:
+    """Data of so many channels to `config.width` of them, at one place a code."""
+    if config.network == "transformer":
+        return vision.downward(channels, config.width, config.blocks, config.heads, config.stride)
+    return downward(channels, config.width, config.hidden, config.blocks, config.stride)
+
+
+def decoder(config: EncodedConfig, out: int) -> nn.Module:
+    """A map of codes to `out` channels at the resolution of the data."""
+    if config.network == "transformer":
+        return vision.upward(config.numbers, config.width, config.blocks, config.heads, config.stride, out)
+    return upward(config.numbers, config.width, config.hidden, config.blocks, config.stride, out)
 
 
 def prior(config: CodedConfig, places: Shape, above: int) -> nn.Module:
@@ -130,11 +158,12 @@ def level(
     absorb: nn.Module,
     above: int = 0,
     gradient: Gradient | None = None,
+    book: Book | None = None,
 ) -> CodeLevel:
     """A level of codes at so many `places`, of a datum of so many `values`, under a state of `above` channels; its
-    `gradient`, where that is not the configured one."""
+    `gradient` and `book`, where these are not the configured ones."""
     law = prior(config, places, above)
-    return level_under(law, config, name, values / prod(places), read=read, absorb=absorb, gradient=gradient)
+    return level_under(law, config, name, values / prod(places), read=read, absorb=absorb, gradient=gradient, book=book)
 
 
 def level_under(
@@ -146,11 +175,12 @@ def level_under(
     read: nn.Module,
     absorb: nn.Module,
     gradient: Gradient | None = None,
+    book: Book | None = None,
 ) -> CodeLevel:
     """The same under a prior that is there, with `each` values of a datum for a position."""
     return CodeLevel(
         name,
-        book=_BOOKS[config.codebook](config),
+        book=codebook(config) if book is None else book,
         read=read,
         quantiser=_quantiser(config, each, gradient or _GRADIENTS[config.gradient]),
         prior=prior,

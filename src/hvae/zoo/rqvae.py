@@ -9,8 +9,9 @@ convolution before they are taken away.  The state of the walk is the sum so far
 levels above by their sum, and `from_top` shows the picture of the first codebooks alone.
 
 The gradient of the encoder passes once, through the finest level; each commitment pulls it too.  With stochastic codes
-all of it is that of the ELBO.  Differences: a codebook of its own for each level, where RQ-VAE shares one; decoder and
-encoder are those of `vqvae`; of sound, (T, S), those of `hvae.zoo.soundcodes`.
+all of it is that of the ELBO.  `shared` is the one codebook of the paper (sec. 3.1), which counts the vectors of all
+levels; else each level has its own.  Decoder and encoder are those of `vqvae`; of sound, (T, S), those of
+`hvae.zoo.soundcodes`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from hvae.models.fewer import Fewer
 from hvae.models.signals import CodedSignal
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.nn.mlp import Centre
-from hvae.nn.strided import Crop, Grow, Pad, Shrink, downward, upward
+from hvae.nn.strided import Crop, Grow, Pad, Shrink
 from hvae.zoo import soundcodes
-from hvae.zoo.codes import check_image, level, place, quantised, whole
+from hvae.zoo.codes import books, check_image, decoder, encoder, level, place, quantised, whole
 from hvae.zoo.parts import conditioning, head_for
 
 
@@ -44,16 +45,15 @@ def _of_images(config: RQVAEConfig, shape: Shape, bits: int) -> Coded:
     """Data that the stride does not divide are padded."""
     check_image(config, shape)
     head, size = head_for(config, shape, bits), whole(shape[1:], config.stride)
-    network = (config.width, config.hidden, config.blocks, config.stride)
     places = tuple(side // config.stride for side in size)
-    enter = nn.Sequential(Centre(), Pad(size), downward(shape[0], *network), quantised(config, config.width))
+    enter = nn.Sequential(Centre(), Pad(size), encoder(config, shape[0]), quantised(config, config.width))
     names = [f"z{l + 1}" for l in range(config.depth)]
     return Coded(
         shape,
         bottom_up=BottomUp({"z1": enter, **{name: nn.Identity() for name in names[1:]}}),
         start=Constant((config.numbers, *places)),
         levels=list(_levels(config, places, prod(shape))),
-        leave=nn.Sequential(upward(config.numbers, *network, head.width), Crop(shape[1:])),
+        leave=nn.Sequential(decoder(config, head.width), Crop(shape[1:])),
         head=head,
         flows=Fewer(names[::-1], config.dropout),
         condition=conditioning(config.condition, {name: place(config, config.numbers) for name in names}),
@@ -62,7 +62,7 @@ def _of_images(config: RQVAEConfig, shape: Shape, bits: int) -> Coded:
 
 def _levels(config: RQVAEConfig, places: Shape, values: int) -> Iterator[CodeLevel]:
     sizes = _sizes(config, places)
-    for l in reversed(range(config.depth)):
+    for l, book in zip(reversed(range(config.depth)), books(config), strict=True):
         coarse = sizes[l] != places
         shrink: nn.Module = Shrink(sizes[l]) if coarse else nn.Identity()
         grow: nn.Module = Grow(config.numbers, places) if coarse else nn.Identity()
@@ -75,6 +75,7 @@ def _levels(config: RQVAEConfig, places: Shape, values: int) -> Iterator[CodeLev
             absorb=Plus(grow),
             above=config.numbers if l + 1 < config.depth else 0,
             gradient=constant if l else None,
+            book=book,
         )
 
 

@@ -27,7 +27,7 @@ from hvae.models.signals import CodedSignal
 from hvae.nn import Shape
 from hvae.nn.mlp import Centre
 from hvae.nn.signals import downward, upward
-from hvae.zoo.codes import level_under
+from hvae.zoo.codes import books, level_under
 from hvae.zoo.parts import head_for
 
 
@@ -50,7 +50,7 @@ def build(config: RQVAEConfig, shape: Shape, bits: int) -> CodedSignal:
 
 
 def _levels(config: RQVAEConfig, names: list[str], values: int) -> Iterator[CodeLevel]:
-    for name in names:
+    for name, book in zip(names, books(config), strict=True):
         yield level_under(
             UniformAlong(),
             config,
@@ -59,12 +59,13 @@ def _levels(config: RQVAEConfig, names: list[str], values: int) -> Iterator[Code
             read=Remainder(Tensor.detach, nn.Identity()),
             absorb=Plus(nn.Identity()),
             gradient=constant if name != "z1" else None,
+            book=book,
         )
 
 
 def _check(config: RQVAEConfig, bits: int) -> None:
     """Raises HvaeError for what is of images alone, and for data that are no levels."""
-    of_images = {"prior": "uniform", "scales": "same"}
+    of_images = {"prior": "uniform", "scales": "same", "network": "conv"}
     for key, only in of_images.items():
         if (got := getattr(config, key)) != only:
             raise HvaeError(f"model.{key}: expected {only} for sound and other sequences, got {got}; leave it out")
