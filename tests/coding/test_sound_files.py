@@ -34,9 +34,21 @@ def sounds() -> list[Series]:
     return [Series(f"{i}.wav", one, i % 2) for i, one in enumerate(levels)]
 
 
-@pytest.fixture(scope="module")
-def codec() -> SoundCodec:
-    return SoundCodec(tiny(), bits=16, run="here")
+PRIOR = {"prior": "transformer", "prior_width": 8, "prior_layers": 1, "prior_heads": 2}
+
+
+def trained() -> Model:
+    """With a prior that is not the uniform one it starts as."""
+    model = tiny(**PRIOR)
+    for name, weights in model.named_parameters():
+        if "prior." in name:
+            torch.nn.init.normal_(weights, std=0.4)
+    return model
+
+
+@pytest.fixture(scope="module", params=[tiny, trained])
+def codec(request: pytest.FixtureRequest) -> SoundCodec:
+    return SoundCodec(request.param(), bits=16, run="here")
 
 
 def test_what_comes_back_is_what_was_shown(codec: SoundCodec) -> None:
@@ -50,7 +62,25 @@ def test_what_comes_back_is_what_was_shown(codec: SoundCodec) -> None:
         assert np.array_equal(alone.levels, back[index].levels)
 
 
-def test_a_level_costs_log2_of_its_codebook_a_position(codec: SoundCodec) -> None:
+def test_a_file_takes_the_nats_of_the_prior(codec: SoundCodec) -> None:
+    """Within 0.5 %, by the rates of the model in one parallel pass; the coder adds at most two words a level."""
+    generator = np.random.default_rng(1)
+    many = [generator.integers(0, 2**16, (steps, 2)).astype(np.int32) for steps in range(441, 505)]
+    series = [Series(f"{i}", one) for i, one in enumerate(many)]
+    file = codec.compress(series, verify=False)
+    rates = dict.fromkeys(codec.levels, 0.0)
+    for one in series:
+        with torch.no_grad():
+            trace = codec.model(torch.from_numpy(one.levels).double()[None] / (2**16 - 1))
+        for name, nats in trace.rates().items():
+            rates[name] += float(nats.sum()) / math.log(2)
+    for level in file.levels:
+        assert -1 < 8 * level.bytes - rates[level.name] < 64 + 1e-3 * rates[level.name]
+    assert abs(sum(8 * level.bytes for level in file.levels) / sum(rates.values()) - 1) < 0.005
+
+
+def test_a_level_costs_log2_of_its_codebook_a_position() -> None:
+    codec = SoundCodec(tiny(), bits=16)
     positions = sum(math.ceil(steps / 4) for steps in STEPS)
     for level in codec.compress(sounds()).levels:
         assert level.bits == pytest.approx(4 * positions)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.errors import HvaeError
-from hvae.nn.transformer import CausalTransformer
+from hvae.nn.transformer import CausalAlong, CausalTransformer, Fading
 
 
 @pytest.fixture
@@ -61,3 +61,36 @@ def test_an_untrained_network_is_uniform() -> None:
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(HvaeError, match="expected a width that 3 heads divide, got 8"):
         CausalTransformer(6, (3, 4), width=8, layers=1, heads=3)
+
+
+def test_attention_fades_with_distance() -> None:
+    """Two heads of slopes 1/16 and 1/256, written out; nothing from as far as the reach."""
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, 2, 7, 4, dtype=torch.float64) for _ in range(3))
+    scores = query @ key.transpose(2, 3) / 2
+    for i in range(7):
+        for j in range(7):
+            scores[0, :, i, j] -= torch.tensor([1 / 16, 1 / 256]) * (i - j) if 0 <= i - j < 3 else math.inf
+    expected = scores.softmax(3) @ value
+    torch.testing.assert_close(Fading(2, reach=3)(query, key, value), expected)
+    torch.testing.assert_close(Fading(2, reach=3)(query[:, :, 5:], key, value), expected[:, :, 5:])
+
+
+def test_codes_along_a_sequence_are_drawn_as_they_are_scored() -> None:
+    torch.manual_seed(0)
+    network = CausalAlong(6, width=8, layers=2, heads=2).double().eval()
+    nn.init.normal_(network.leave.weight)
+    context, steps = torch.randn(3, 8, 9, dtype=torch.float64), list[Tensor]()
+
+    def most_probable(logits: Tensor) -> Tensor:
+        steps.append(logits)
+        return logits.argmax(1)
+
+    with torch.no_grad():
+        index = network.draw(most_probable, context)
+        torch.testing.assert_close(torch.stack(steps, 2), network(index, context))
+        torch.testing.assert_close(network(index[:, :4], context[..., :4]), network(index, context)[..., :4])
+        other = index.clone()
+        other[:, 5] = (other[:, 5] + 1) % 6
+        moved = (network(index, context) != network(other, context)).any(1)
+    assert torch.equal(moved, (torch.arange(9) > 5).expand(3, -1))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from zoo.test_vqvae import fitted
 
-from hvae import Datum, build, from_top, mode, posterior, prior, run
+from hvae import Datum, build, from_top, given, mode, posterior, prior, run
+from hvae.config.condition import ConditionConfig
 from hvae.config.vqvae import RQVAEConfig
-from hvae.draw import dropping
+from hvae.distributions.codebook import codes_at
+from hvae.distributions.ranked import Among
+from hvae.draw import dropping, narrowed
 from hvae.errors import HvaeError
 from hvae.metrics.codebook import codebook
 from hvae.walk import Model
@@ -115,6 +121,93 @@ def test_the_codebooks_of_padded_sound_count_what_exists() -> None:
     assert results[0].levels["z1"].bits.mean == pytest.approx(math.log2(7))
 
 
+PRIOR = {"prior": "transformer", "prior_width": 8, "prior_layers": 2, "prior_heads": 2}
+
+
+def trained(**changes: object) -> Model:
+    """With a prior that is not the uniform one it starts as."""
+    model = tiny(**{**PRIOR, **changes})
+    for name, weights in model.named_parameters():
+        if "prior." in name:
+            torch.nn.init.normal_(weights, std=0.5)
+    return model
+
+
+def test_a_prior_starts_uniform() -> None:
+    for nats in tiny(**PRIOR)(sound()).rates().values():
+        torch.testing.assert_close(nats, torch.full((4,), 6 * math.log(7), dtype=torch.float64))
+
+
+def test_all_codes_of_two_levels_sum_to_one() -> None:
+    """Three codes, three positions of a level: 3^6 pairs of sequences."""
+    model = trained(codes=3, depth=2)
+    every = torch.tensor(list(itertools.product(range(3), repeat=6)))
+    books = {name: level.book.codes for name, level in model.levels.items()}
+    values = {"z2": codes_at(books["z2"], every[:, :3]), "z1": codes_at(books["z1"], every[:, 3:])}
+    with torch.no_grad():
+        trace = run(model, given(values, mode), model.nothing(len(every), steps=12))
+        total = sum(r.law.log_prob(r.value).flatten(1).sum(1) for r in trace.latents).exp()
+    torch.testing.assert_close(total.sum(), torch.ones((), dtype=torch.float64), atol=1e-12, rtol=0)
+    assert total.max() > 10 * total.min(), "and they are no longer alike"
+
+
+def test_under_a_prior_too_a_padded_sound_is_the_sound_alone() -> None:
+    model, x, lengths = trained(), sound(), [STEPS, 8, 9, 1]
+    trace = model(Datum(x, lengths=torch.tensor(lengths)))
+    for row, length in enumerate(lengths):
+        alone = model(x[row : row + 1, :length])
+        for name, nats in alone.rates().items():
+            torch.testing.assert_close(nats, trace.rates()[name][row : row + 1])
+        assert alone.log_weight().item() == pytest.approx(alone.elbo().item())
+
+
+def test_samples_have_the_probability_that_they_are_scored_with() -> None:
+    model = trained(codes=3, depth=1)
+    with torch.no_grad():
+        record = run(model, prior(), model.nothing(20_000, steps=8))["z1"]
+        index = record.law.maps.search(record.value)
+        mass = record.law.log_prob(record.value).flatten(1).sum(1).exp()
+    for pair in itertools.product(range(3), repeat=2):
+        rows = (index == torch.tensor(pair)).all(1)
+        expected = float(mass[rows][0]) if rows.any() else 0.0
+        assert float(rows.double().mean()) == pytest.approx(expected, abs=5 * math.sqrt(0.25 / 20_000))
+
+
+def test_the_most_probable_codes_of_sound_alone() -> None:
+    model = trained()
+    top = run(model, narrowed({"z3": Among(k=1)}, prior()), model.nothing(2, steps=9))
+    assert torch.equal(top["z3"].value, run(model, prior(0.0), model.nothing(2, steps=9))["z3"].value)
+
+
+@pytest.mark.parametrize("enters", ["priors", "levels", "both"])
+def test_a_class_is_heard(enters: str) -> None:
+    condition = ConditionConfig(kind="class", classes=3, width=4, drop=0.5, enters=enters)
+    model, x, plain = trained(condition=condition), sound(), trained()
+    labels = [Datum(x, context={"label": torch.full((4,), label)}) for label in (0, 2, -1)]
+    with torch.no_grad():
+        first, second, unknown = (model(datum) for datum in labels)
+        plain.load_state_dict({name: t for name, t in model.state_dict().items() if name in plain.state_dict()})
+        without = plain(x)
+    torch.testing.assert_close(unknown.elbo(), without.elbo(), msg="nothing known changes nothing")
+    same = all(torch.equal(first[name].q.index, second[name].q.index) for name in ("z3", "z2", "z1"))
+    assert same == (enters == "priors")
+    assert not torch.allclose(first.rates()["z3"], second.rates()["z3"]) or enters == "levels"
+    assert not torch.allclose(first.elbo(), second.elbo())
+
+
+def test_a_second_stage_moves_the_prior_alone(tmp_path: Path) -> None:
+    first = tiny().float()
+    x = sound(16).float()
+    fitted(first, x, tmp_path / "first", steps=5)
+    second = build(RQVAEConfig(**{**CONFIG, **PRIOR}), (STEPS, 2), bits=16)
+    fitted(second, x, tmp_path / "second", steps=60, init=str(tmp_path / "first"), only=("prior",), lr=1e-2, ema=0.9)
+    before, after = first.state_dict(), second.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    with torch.no_grad():
+        spent = [sum(model.eval()(x).rates().values()).mean() for model in (first, second)]
+    assert spent[1] < 0.95 * spent[0]
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_training_moves_every_codebook(shared: bool) -> None:
     model, x = tiny(codes=16, shared=shared), sound(8, 40)
@@ -130,7 +223,9 @@ def test_training_moves_every_codebook(shared: bool) -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"prior": "transformer"}, "model.prior: expected uniform for sound"),
+        ({"prior": "pixelsnail"}, "model.prior: expected uniform or transformer for sound"),
+        ({"prior": "parallel"}, "model.prior: expected uniform or transformer for sound"),
+        ({"prior": "transformer", "dropout": 0.5}, "model.dropout: expected 0 with model.prior transformer"),
         ({"scales": "doubling"}, "model.scales: expected same for sound"),
         ({"network": "transformer"}, "model.network: expected conv for sound"),
         ({"codebook": "stochastic"}, "model.codebook: expected one of nearest codes for sound"),

@@ -35,6 +35,16 @@ class CausalNetwork(Protocol):
         """So many maps, (B, *P), one code after the other."""
 
 
+class AlongNetwork(Protocol):
+    """A network over codes of a sequence of any length, under a context at each position."""
+
+    def __call__(self, index: Tensor, context: Tensor) -> Tensor:
+        """Logits of each code given those before it, all at once: (B, P), (B, W, P) -> (B, K, P)."""
+
+    def draw(self, choose: Choose, context: Tensor) -> Tensor:
+        """Codes (B, P), one after the other, as many as the context has positions."""
+
+
 Hear = Callable[[Tensor], Tensor]
 """A context of a prior, (B, W, *P), to the same under the condition of its rows."""
 
@@ -86,6 +96,34 @@ class CodePrior(nn.Module):
         return AutoregressiveCodes(book.codes, _Maps(self.network, book, len(h), context))
 
 
+class CodePriorAlong(nn.Module):
+    """p: each code of a sequence given those before it and, at each position, what the levels above say there.
+
+    Arguments: `network` over codes; `see`, the state h (n, D, P) to a context (n, W, P), which a condition may enter.
+    """
+
+    def __init__(self, network: AlongNetwork, see: nn.Module) -> None:
+        super().__init__()
+        self.network, self.see = network, see
+
+    def forward(self, h: Tensor, book: Book, hear: Hear = unheard) -> Codes:
+        return AutoregressiveCodes(book.codes, _Along(self.network, book, hear(self.see(h))))
+
+
+class BlankAlong(nn.Module):
+    """The context of a top level of a sequence: h (n, D, P) -> zeros (n, W, P), for a condition to enter."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h.new_zeros(len(h), self.width, *h.shape[2:])
+
+    def extra_repr(self) -> str:
+        return f"{self.width}"
+
+
 class Blank(nn.Module):
     """The context of a top level, which has nothing above: h -> zeros (B, W, *P), for a condition to enter."""
 
@@ -114,6 +152,22 @@ class _Maps:
     def draw(self, choose: Callable[[Tensor], Tensor]) -> Tensor:
         """Maps of codes, (B, *P)."""
         return self.network.draw(self.size[0], choose, self.context)
+
+
+class _Along:
+    """A network of a sequence with the context of one walk."""
+
+    def __init__(self, network: AlongNetwork, book: Book, context: Tensor) -> None:
+        self.network, self.context = network, context
+        self.size, self.search = (len(context), *context.shape[2:]), book.search
+
+    def logits(self, index: Tensor) -> Tensor:
+        """Logits of all positions, (B, K, P)."""
+        return self.network(index, self.context)
+
+    def draw(self, choose: Choose) -> Tensor:
+        """Codes (B, P)."""
+        return self.network.draw(choose, self.context)
 
 
 class ParallelPrior(nn.Module):

@@ -18,7 +18,7 @@ from hvae.datum import Datum
 from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.models.coded import Booked, books_of
-from hvae.models.conditioning import Unconditional
+from hvae.models.conditioning import Conditioning
 from hvae.models.fewer import Fewer
 from hvae.models.timed import mean_over_time
 from hvae.nn.begin import initialise
@@ -39,8 +39,8 @@ class CodedSignal(Booked):
     A position exists where a step of it does: others cost nothing.
 
     Arguments: `shape`, (T, S) with the usual number of steps; `stride`, steps a position; `dims` D; `enter`, the signal
-    (B, S, T) -> (B, D, P); `levels`, top first; `fewer`, which levels training leaves out; `leave`, (B, D, P) -> raw
-    parameters (B, R, T); `head`, raw (N, R) -> the law of a step.
+    (B, S, T) -> (B, D, P); `levels`, top first; `fewer`, which levels training leaves out; `condition`, how one
+    enters them; `leave`, (B, D, P) -> raw parameters (B, R, T); `head`, raw (N, R) -> the law of a step.
     """
 
     limits = UNIT
@@ -55,6 +55,7 @@ class CodedSignal(Booked):
         enter: nn.Module,
         levels: Sequence[nn.Module],
         fewer: Fewer,
+        condition: Conditioning,
         leave: nn.Module,
         head: Head,
     ) -> None:
@@ -62,14 +63,15 @@ class CodedSignal(Booked):
         self.shape, self.stride, self.dims = tuple(shape), stride, dims
         self.levels = nn.ModuleDict({str(level.name): level for level in levels})
         self.books = books_of(self.levels)
-        self.condition = Unconditional()
+        self.condition, self.conditions = condition, condition.conditions
         self.enter, self.fewer, self.leave, self.head = enter, fewer, leave, head
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         initialise(self, lambda: self(datum))
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        return {"heard": self.enter(self._padded(datum).movedim(1, 2))}
+        return {"heard": self.enter(self._padded(datum).movedim(1, 2)), **self.condition.features(datum)}
 
     def _padded(self, datum: Datum) -> Tensor:
         """The signals (B, T, S) with silence behind them, up to a whole position."""
@@ -88,8 +90,8 @@ class CodedSignal(Booked):
         h = torch.zeros(evidence.n, self.dims, places, device=device_of(self), dtype=next(self.parameters()).dtype)
         sound, codes = evidence.feature("heard"), self._existing(self.fewer(visit, evidence), evidence, places)
         entry = self.condition(codes, evidence)
-        for level in self.levels.values():
-            h = level(h, sound, entry)
+        for name, level in self.levels.items():
+            h = level(h, entry.evidence(name, sound), entry)
         raw = self.leave(h)[..., :steps].movedim(1, 2)  # (n, T, R)
         law = OverTime(self.head(raw.flatten(0, 1)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))

@@ -12,7 +12,6 @@ Shapes: `B` batch; `K` codes; `T` positions in raster order; `W` width; `H` head
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +25,8 @@ Cache = tuple[Tensor, Tensor]
 """Keys and values of all positions, (B, H, T, W / H) each, of which the first t are written."""
 Choose = Callable[[Tensor], Tensor]
 """Logits (B, K) to one code for each row, (B,)."""
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Query (B, H, t, d) of the last positions, keys and values (B, H, T, d) of all, to mixtures (B, H, t, d)."""
 
 
 def unheard(context: Tensor) -> Tensor:
@@ -33,27 +34,34 @@ def unheard(context: Tensor) -> Tensor:
     return context
 
 
-class CausalBlock(nn.Module):
-    """Attention to earlier positions and an MLP, each around an identity: (B, T, W) -> (B, T, W)."""
+def earlier(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of each of the last positions to itself and all before it: (B, H, t, d), (B, H, T, d) twice."""
+    return F.scaled_dot_product_attention(query, key, value, is_causal=query.shape[2] > 1)
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+
+class CausalBlock(nn.Module):
+    """Attention to earlier positions and an MLP, each around an identity: (B, T, W) -> (B, T, W).
+
+    `attend`, (query, key, value) of the last positions and of all, says which of them count how much.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, attend: Attend = earlier) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.attend = heads, attend
         self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
         self.ask, self.answer = Linear(width, 3 * width), Linear(width, width)
         self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
-        query, key, value = self._asked(h)
-        return self._after(h, F.scaled_dot_product_attention(query, key, value, is_causal=True))
+        return self._after(h, self.attend(*self._asked(h)))
 
     def step(self, h: Tensor, t: int, cache: Cache) -> Tensor:
         """One position, (B, 1, W) -> (B, 1, W), whose key and value go into the cache."""
         query, key, value = self._asked(h)
         keys, values = cache
         keys[:, :, t : t + 1], values[:, :, t : t + 1] = key, value
-        return self._after(h, F.scaled_dot_product_attention(query, keys[:, :, : t + 1], values[:, :, : t + 1]))
+        return self._after(h, self.attend(query, keys[:, :, : t + 1], values[:, :, : t + 1]))
 
     def _asked(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         split = self.ask(self.first(h)).unflatten(2, (3, self.heads, -1))  # (B, T, 3, H, W / H)
@@ -65,45 +73,40 @@ class CausalBlock(nn.Module):
         return h + self.dropout(self.mlp(self.second(h)))
 
 
-class CausalTransformer(nn.Module):
-    """Logits of each code of a map, given those before it in raster order and a context at every position.
+class Causal(nn.Module):
+    """A Transformer over codes in one order, of any number T; each is told apart by what is `around` its position.
 
-    Arguments: `codes` K; `places` (h, w) of the map; `width` W, a multiple of `heads`; `layers`; `dropout`.  Raises
+    Arguments: `codes` K; `width` W, a multiple of `heads`; `layers`; `dropout`; `attend` of its blocks.  Raises
     HvaeError for a width that the heads do not divide.
-
-    >>> network = CausalTransformer(8, (3, 2), width=4, layers=1, heads=2)
-    >>> network(torch.zeros(5, 3, 2, dtype=torch.int64)).shape
-    torch.Size([5, 8, 3, 2])
     """
 
-    def __init__(self, codes: int, places: Shape, *, width: int, layers: int, heads: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, codes: int, *, width: int, layers: int, heads: int, dropout: float = 0.0, attend: Attend = earlier
+    ) -> None:
         super().__init__()
         if width % heads:
             raise HvaeError(f"expected a width that {heads} heads divide, got {width}; {heads * 32} is usual")
-        self.places, self.width, self.heads = tuple(places), width, heads
+        self.width, self.heads = width, heads
         self.embed = nn.Embedding(codes, width)
         self.start = nn.Parameter(0.02 * torch.randn(width))
-        self.row = nn.Parameter(0.02 * torch.randn(places[0], 1, width))
-        self.column = nn.Parameter(0.02 * torch.randn(places[1], width))
-        self.blocks = nn.ModuleList(CausalBlock(width, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(CausalBlock(width, heads, dropout, attend) for _ in range(layers))
         self.norm, self.leave = nn.LayerNorm(width), Linear(width, codes)
         nn.init.normal_(self.embed.weight, std=0.02)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, index: Tensor, context: Tensor | None = None) -> Tensor:
-        """All logits at once, (B, *P) -> (B, K, *P); `context` (B, W, *P)."""
-        before = self.embed(index.flatten(1)[:, :-1])  # (B, T - 1, W)
+    def scores(self, index: Tensor, around: Tensor) -> Tensor:
+        """All logits at once, (B, T) -> (B, K, T); `around` (1 or B, T, W)."""
+        before = self.embed(index[:, :-1])  # (B, T - 1, W)
         first = self.start.expand(len(index), 1, -1)
-        h = torch.cat([first, before], 1) + self._around(context)
+        h = torch.cat([first, before], 1) + around
         for block in self.blocks:
             h = block(h)
-        return self.leave(self.norm(h)).transpose(1, 2).unflatten(2, self.places)
+        return self.leave(self.norm(h)).transpose(1, 2)
 
-    def draw(self, rows: int, choose: Choose, context: Tensor | None = None) -> Tensor:
-        """So many maps, (B, *P), one code after the other: each position runs once, keys and values are cached."""
-        total = prod(self.places)
-        around = self._around(context).expand(rows, -1, -1)  # (B, T, W)
+    def stepwise(self, choose: Choose, around: Tensor) -> Tensor:
+        """Codes (B, T), one after the other: each runs once, keys and values are cached; `around` (B, T, W)."""
+        rows, total = around.shape[:2]
         caches = [self._cache(rows, total) for _ in self.blocks]
         index = torch.zeros(rows, total, dtype=torch.int64, device=self.start.device)
         for t in range(total):
@@ -111,16 +114,95 @@ class CausalTransformer(nn.Module):
             for block, cache in zip(self.blocks, caches, strict=True):
                 h = block.step(h, t, cache)  # type: ignore[operator]
             index[:, t] = choose(self.leave(self.norm(h))[:, 0])
-        return index.unflatten(1, self.places)
+        return index
+
+    def _cache(self, rows: int, total: int) -> Cache:
+        empty = self.start.new_empty(rows, self.heads, total, self.width // self.heads)
+        return empty, torch.empty_like(empty)
+
+
+class CausalTransformer(Causal):
+    """Logits of each code of a map, given those before it in raster order and a context at every position.
+
+    Arguments: `codes` K; `places` (h, w) of the map; the others as `Causal` has them.
+
+    >>> network = CausalTransformer(8, (3, 2), width=4, layers=1, heads=2)
+    >>> network(torch.zeros(5, 3, 2, dtype=torch.int64)).shape
+    torch.Size([5, 8, 3, 2])
+    """
+
+    def __init__(self, codes: int, places: Shape, *, width: int, layers: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__(codes, width=width, layers=layers, heads=heads, dropout=dropout)
+        self.places = tuple(places)
+        self.row = nn.Parameter(0.02 * torch.randn(places[0], 1, width))
+        self.column = nn.Parameter(0.02 * torch.randn(places[1], width))
+
+    def forward(self, index: Tensor, context: Tensor | None = None) -> Tensor:
+        """All logits at once, (B, *P) -> (B, K, *P); `context` (B, W, *P)."""
+        return self.scores(index.flatten(1), self._around(context)).unflatten(2, self.places)
+
+    def draw(self, rows: int, choose: Choose, context: Tensor | None = None) -> Tensor:
+        """So many maps, (B, *P), one code after the other."""
+        return self.stepwise(choose, self._around(context).expand(rows, -1, -1)).unflatten(1, self.places)
 
     def _around(self, context: Tensor | None) -> Tensor:
         """What a position knows beside the codes before it, (1 or B, T, W): where it is, and the context there."""
         where = (self.row + self.column).flatten(0, 1)[None]
         return where if context is None else where + context.flatten(2).transpose(1, 2)
 
-    def _cache(self, rows: int, total: int) -> Cache:
-        empty = self.start.new_empty(rows, self.heads, total, self.width // self.heads)
-        return empty, torch.empty_like(empty)
+
+class Fading:
+    r"""Attention to earlier positions that fades with their distance: the order of a sequence of any length.
+
+    $$a_{ij} = q_i^T k_j / \sqrt d - m_h (i - j), \qquad m_h = 2^{-8 h / H}, \quad 0 \le i - j < \text{reach}$$
+
+    Press, Smith and Lewis 2021 (ALiBi), arXiv 2108.12409, sec. 3: what is trained on short sequences takes longer ones.
+    Beyond `reach` nothing is heard, so that time and memory are linear in the length.
+
+    >>> Fading(4).slopes
+    (0.25, 0.0625, 0.015625, 0.00390625)
+    """
+
+    def __init__(self, heads: int, reach: int = 1024) -> None:
+        self.slopes, self.reach = tuple(2.0 ** (-8 * (h + 1) / heads) for h in range(heads)), reach
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        before, parts = key.shape[2] - query.shape[2], list[Tensor]()
+        for part in query.split(self.reach, 2):
+            here = before + part.shape[2]
+            begin = max(0, before + 1 - self.reach)
+            bias = self._bias(torch.arange(before, here), torch.arange(begin, here)).to(query)
+            parts.append(F.scaled_dot_product_attention(part, key[:, :, begin:here], value[:, :, begin:here], bias))
+            before = here
+        return torch.cat(parts, 2)
+
+    def _bias(self, now: Tensor, then: Tensor) -> Tensor:
+        """Of each head at some positions towards some positions, (H, t, T)."""
+        distance = now[:, None] - then
+        bias = -torch.tensor(self.slopes, dtype=torch.float64)[:, None, None] * distance
+        return bias.masked_fill((distance < 0) | (distance >= self.reach), -torch.inf)
+
+
+class CausalAlong(Causal):
+    """Logits of each code of a sequence of any length, given those before it and a context at every position.
+
+    Arguments: `codes` K; the others as `Causal` has them.
+
+    >>> network = CausalAlong(8, width=4, layers=1, heads=2)
+    >>> network(torch.zeros(5, 3, dtype=torch.int64), torch.zeros(5, 4, 3)).shape
+    torch.Size([5, 8, 3])
+    """
+
+    def __init__(self, codes: int, *, width: int, layers: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__(codes, width=width, layers=layers, heads=heads, dropout=dropout, attend=Fading(heads))
+
+    def forward(self, index: Tensor, context: Tensor) -> Tensor:
+        """All logits at once, (B, P) -> (B, K, P); `context` (B, W, P)."""
+        return self.scores(index, context.transpose(1, 2))
+
+    def draw(self, choose: Choose, context: Tensor) -> Tensor:
+        """Codes (B, P), one after the other, as many as the context has positions."""
+        return self.stepwise(choose, context.transpose(1, 2))
 
 
 class MutualTransformer(nn.Module):

@@ -164,14 +164,16 @@ def _uniform_codes(law: UniformCodes) -> Form:
     return Listed(law.book, law.size, fill)
 
 
+def weighed(logits: Tensor) -> Cumulative:
+    """The code of one symbol a row by its logits, (B, K)."""
+    return Counted(integers(logits.double().softmax(1)) << TO_UNIT)
+
+
 @register(AutoregressiveCodes)
 def _autoregressive_codes(law: AutoregressiveCodes) -> Form:
     def fill(choose: Callable[[Cumulative], Ints]) -> Tensor:
-        def one(logits: Tensor) -> Tensor:
-            return torch.from_numpy(choose(Counted(integers(logits.double().softmax(1)) << TO_UNIT)))
-
         # Step by step on both sides: all positions in one pass would be other numbers in their last bits.
-        return law.stepwise(one)
+        return law.stepwise(lambda logits: torch.from_numpy(choose(weighed(logits))))
 
     return Listed(law.book, law.size, fill)
 

@@ -3,8 +3,8 @@ r"""Maps of codes as symbols: the indices, with the masses that p gives them.
     bits of a map = - sum over positions of log2 p(k_t given those before it and the levels above)
 
 up to two words of 32 bits.  Of a level that draws its codes the most probable ones are sent.  Positions are coded in
-raster order, all rows of a position together; with an autoregressive p both sides go step by step, since all positions
-in one pass would differ in their last bits.
+raster order, all rows of a position together (of sequences those that exist there; equally probable ones row by row);
+with an autoregressive p both sides go step by step, since all positions in one pass would differ in their last bits.
 
 Shapes: `B` rows; `K` codes; `D` numbers of a code; `P` positions, (h, w); `N` = B P symbols.
 """
@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hvae.coding.entropy.curves import Ints
+from hvae.coding.entropy.laws import weighed
 from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.registry import Listed
 from hvae.coding.entropy.steady import Uncodable
@@ -26,6 +28,7 @@ from hvae.coding.entropy.symbols import Cumulative, Even
 from hvae.coding.lossy.level import Choose, Level, Seen
 from hvae.distributions.codebook import ChosenCodes, UniformCodes, codes_at
 from hvae.distributions.independent import IndependentCodes
+from hvae.distributions.ranked import AutoregressiveCodes
 from hvae.site import Site
 
 
@@ -33,7 +36,8 @@ class Indices(Level):
     """The codes of one level."""
 
     def __init__(self, site: Site, form: Listed) -> None:
-        self.site, self.form = site, form if site.mask is None else _existing(site, form)
+        self.site, self.form = site, form
+        self.part = _whole(form) if site.mask is None else _existing(site, form)
 
     def middle(self) -> Tensor:
         assert self.site.p is not None
@@ -43,19 +47,12 @@ class Indices(Level):
         assert isinstance(self.site.q, ChosenCodes | IndependentCodes), (
             f"a walk on data knows the codes of {self.site.name}"
         )
-        return self._in_order(self.site.q.index)
+        return self.part.order(self.site.q.index)
 
     def decided(self, choose: Choose) -> tuple[Ints, Tensor]:
-        index = self.form.fill(choose)
+        index = self.part.fill(choose)
         # Looked up on both sides: the encoder's own value carries the rounding of its gradient.
-        return self._in_order(index), codes_at(self.form.book, index)
-
-    def _in_order(self, index: Tensor) -> Ints:
-        """Position by position, all rows of each, or those that exist row by row: (B, *P) -> (N,)."""
-        order: Ints = (
-            index.flatten(1).T.reshape(-1) if self.site.mask is None else index[self.site.mask[:, 0]]
-        ).numpy()
-        return order
+        return self.part.order(index), codes_at(self.form.book, index)
 
     def packed(self, symbols: Ints) -> bytes:
         return symbols.astype("<i4").tobytes()
@@ -74,16 +71,53 @@ class Indices(Level):
         return self.decided(any_codes)[1]
 
 
-def _existing(site: Site, form: Listed) -> Listed:
-    """The form of those positions of a site that exist, of equally probable codes; the others hold the first code."""
-    assert site.mask is not None
-    if not isinstance(site.p, UniformCodes):
-        raise Uncodable(f"expected equally probable codes of sequences at level {site.name}, got {site.p!r}")
-    there = site.mask[:, 0]
+class _Part(NamedTuple):
+    """Which positions are coded: `fill` asks for their codes, as a `Listed` form does, and `order` is that of asking,
+    (B, *P) -> (N,)."""
 
-    def fill(choose: Callable[[Cumulative], Ints]) -> Tensor:
+    fill: Callable[[Choose], Tensor]
+    order: Callable[[Tensor], Ints]
+
+
+def _whole(form: Listed) -> _Part:
+    """All of them: position by position, all rows of each."""
+    return _Part(form.fill, lambda index: index.flatten(1).T.reshape(-1).numpy())
+
+
+def _existing(site: Site, form: Listed) -> _Part:
+    """Those of a site of sequences that exist; the others hold the first code."""
+    assert site.mask is not None
+    there = site.mask[:, 0]  # (B, P)
+    if isinstance(site.p, UniformCodes):
+        return _even(form, there)
+    if isinstance(site.p, AutoregressiveCodes):
+        return _in_turn(site.p, there)
+    raise Uncodable(f"expected equally probable codes of sequences at level {site.name}, or each given those before it")
+
+
+def _even(form: Listed, there: Tensor) -> _Part:
+    """Row by row."""
+
+    def fill(choose: Choose) -> Tensor:
         index = torch.zeros(form.size, dtype=torch.int64)
         index[there] = torch.from_numpy(choose(Even(int(there.sum()), len(form.book))))
         return index
 
-    return Listed(form.book, form.size, fill)
+    return _Part(fill, lambda index: index[there].numpy())
+
+
+def _in_turn(law: AutoregressiveCodes, there: Tensor) -> _Part:
+    """Position by position, the rows that exist at each."""
+
+    def fill(choose: Choose) -> Tensor:
+        rows = iter(there.T)
+
+        def one(logits: Tensor) -> Tensor:
+            some = next(rows)
+            index = torch.zeros(len(logits), dtype=torch.int64)
+            index[some] = torch.from_numpy(choose(weighed(logits[some])))
+            return index
+
+        return law.stepwise(one)
+
+    return _Part(fill, lambda index: index.T[there.T].numpy())
