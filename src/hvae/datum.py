@@ -125,9 +125,9 @@ def _span(value: Tensor) -> str:
 class Condition:
     """What a model asks of one entry of the context.
 
-    `classes` above 0: a whole number from 0 to classes - 1 for each row, -1 where it is unknown.  Otherwise numbers of
-    `shape` for each row, NaN where they are unknown.  An `optional` condition may be left out, which makes every row
-    unknown; of another one an unknown row is an error.
+    `classes` above 0: whole numbers from 0 to classes - 1 of `shape` for each row, -1 where they are unknown: a class,
+    or the tokens of a text.  Otherwise numbers of `shape` for each row, NaN where they are unknown.  An `optional`
+    condition may be left out, which makes every row unknown; of another one an unknown row is an error.
 
     >>> Condition(classes=10).rows("label", 7, 2, torch.device("cpu"))
     tensor([7, 7])
@@ -140,12 +140,19 @@ class Condition:
     optional: bool = False
 
     def __str__(self) -> str:
+        if self.is_text:
+            return f"a text of {self.shape[0]} tokens from 0 to {self.classes - 1}"
         return f"a class from 0 to {self.classes - 1}" if self.classes else f"numbers of shape {self.shape or '()'}"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its rows are tokens of a text."""
+        return bool(self.classes and self.shape)
 
     def unknown(self, n: int, device: torch.device) -> Tensor:
         """n rows of which nothing is known, (n, ...)."""
         if self.classes:
-            return torch.full((n,), -1, device=device)
+            return torch.full((n, *self.shape), -1, device=device)
         return torch.full((n, *self.shape), torch.nan, device=device)
 
     def placeholder(self, n: int, device: torch.device) -> Tensor:

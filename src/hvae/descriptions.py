@@ -27,6 +27,8 @@ class DataRecord(TypedDict, total=False):
     """The form of sequences; absent for images."""
     columns: dict[str, list[float]]
     """Of a table, the range of each column; absent for other data."""
+    captions: JSON
+    """What the tokens of captions stand for; absent where there are no captions."""
 
 
 class Origin(TypedDict):

@@ -46,8 +46,8 @@ SEQUENCES = {
 }
 """The schema of `hvae.data.sequences.form.SequenceForm`."""
 _KINDS, _LAWS = ("rolls", "text", "audio", "motion", "video"), ("", "linear", "mu")
-MOST_RATE, MOST_PITCH = 10**6, 127
-"""Samples a second, and the highest pitch of MIDI."""
+MOST_RATE, MOST_PITCH, MOST_CAPTION = 10**6, 127, 4096
+"""Samples a second, the highest pitch of MIDI, and the most tokens of a caption."""
 TALLY = {
     **dict.fromkeys(("files?", "used?", "pages?", "further?", "classes?", "turned?"), int),
     **dict.fromkeys(("unused?", "duplicates?"), Each(int)),
@@ -67,6 +67,7 @@ PROVENANCE = {
     "transforms": [str],
     "tally?": TALLY,
     "sequences?": (None, SEQUENCES),
+    "captions?": (None, SEQUENCES),
 }
 """The schema of `hvae.data.Provenance`."""
 IMPORTED = {"file": str, "bytes": int, "sha256": str}
@@ -95,6 +96,16 @@ def check_description(description: JSON) -> None:
         raise HvaeError(f"step: expected 0 or more, got {step:.3g}")
     if description["data"].get("sequences"):
         _check_sequences(description["data"]["sequences"], shape, description["config"])
+    if description["data"].get("captions"):
+        _check_captions(description["data"]["captions"])
+
+
+def _check_captions(form: JSON) -> None:
+    """Raises HvaeError for a form of captions that is none of a text, or asks for much more than captions have."""
+    if form["kind"] != "text" or len(form.get("symbols", [])) < 2 or not 1 <= form.get("longest", 0) <= MOST_CAPTION:
+        raise HvaeError(
+            f"data.captions: expected symbols of a text of 1 to {MOST_CAPTION:,} tokens, got something else"
+        )
 
 
 def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:

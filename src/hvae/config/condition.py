@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Fraction, Levels, Size, SizesOrNone
+from hvae.config.bounds import Bound, Fraction, Levels, Repeats, Size, SizesOrNone
 from hvae.config.parse import Section
 from hvae.errors import HvaeError
 
-ConditionKind = Literal["none", "class", "vector"]
+ConditionKind = Literal["none", "class", "vector", "text"]
 How = Literal["add", "film", "concat"]
 Enters = Literal["levels", "priors", "both"]
 ALL = "all"
 OF_THE_DATA = 0
-CONTEXT = {"class": "label", "vector": "attributes"}
+CONTEXT = {"class": "label", "vector": "attributes", "text": "text"}
 """The name in a datum's context that each kind reads."""
 
 
@@ -33,7 +33,8 @@ class ConditionConfig(Section):
     at: ClassVar[str] = "model.condition"
 
     kind: ConditionKind = "none"
-    """none; class, the label of each datum; vector, the numbers that data.attributes names."""
+    """none; class, the label of each datum; vector, the numbers that data.attributes names; text, the captions that
+    data.captions names."""
     levels: Levels = (ALL,)
     """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one."""
     enters: Enters = "levels"
@@ -45,11 +46,16 @@ class ConditionConfig(Section):
     """Probability that a datum's condition is hidden in training; above 0 the condition is optional: it may be unknown,
     the model generates without it, and guidance is possible (0.1 is usual)."""
     classes: Annotated[int, Bound(least=0, most=10**6)] = OF_THE_DATA
-    """Number of classes (0: as the data have; training fills it in)."""
+    """Number of classes, or of kinds of tokens of a text (0: as the data have; training fills it in)."""
     numbers: Annotated[int, Bound(least=0, most=10**6)] = OF_THE_DATA
-    """Numbers of a vector (0: as the data have; training fills it in)."""
+    """Numbers of a vector, or tokens of a text (0: as the data have; training fills it in)."""
     width: Size = 64
-    """Size of what the networks see of it: the embedding of a class, or the hidden layer of a vector."""
+    """Size of what the networks see of it: the embedding of a class, the hidden layer of a vector, the Transformer of
+    a text."""
+    layers: Repeats = 2
+    """Layers of the Transformer that reads a text."""
+    heads: Repeats = 4
+    """Heads of its attention; they divide `width`."""
     classifier: SizesOrNone = ()
     """Hidden widths of a network q(y given x) that guesses a class that is not known, in training (objective.kind m2)
     and after it; none: no such network."""
@@ -58,15 +64,15 @@ class ConditionConfig(Section):
         super().__post_init__()
         if self.kind == "none" and self.drop:
             raise HvaeError(
-                "model.condition.drop: there is no condition to drop; set model.condition.kind to class or vector"
+                "model.condition.drop: there is no condition to drop; set model.condition.kind to class or text"
             )
         if self.kind == "none" and self.enters != "levels":
             raise HvaeError(
-                "model.condition.enters: there is no condition to enter; set model.condition.kind to class or vector"
+                "model.condition.enters: there is no condition to enter; set model.condition.kind to class or text"
             )
         if self.kind == "none" and self.levels != (ALL,):
             raise HvaeError(
-                "model.condition.levels: there is no condition to place; set model.condition.kind to class or vector"
+                "model.condition.levels: there is no condition to place; set model.condition.kind to class or text"
             )
         if self.classifier and self.kind != "class":
             raise HvaeError("model.condition.classifier: guesses a class; set model.condition.kind to class")
@@ -84,8 +90,9 @@ class ConditionConfig(Section):
 
     @property
     def size(self) -> int:
-        """Classes, or numbers of a vector; 0 while that is left to the data."""
-        return {"class": self.classes, "vector": self.numbers}.get(self.kind, 0)
+        """Classes, numbers of a vector, or of a text the lesser of both; 0 while that is left to the data."""
+        sizes = {"class": self.classes, "vector": self.numbers, "text": min(self.classes, self.numbers)}
+        return sizes.get(self.kind, 0)
 
     @property
     def is_open(self) -> bool:

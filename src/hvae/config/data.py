@@ -41,13 +41,16 @@ KNOWN = (
     *("mnist-static", *COLOUR, *IMAGENET, *SEQUENCES),
 )
 OWN_SEQUENCES = "sequences"
+BESIDE = "beside"
+"""Captions that lie beside their pictures."""
 SOURCES = ("folder", "npy", "idx", "hub", "table", OWN_SEQUENCES)
 NAMES = KNOWN + SOURCES
 MAX_BITS = 16
 _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
 _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (those of the data)")
-_OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay", "labels", "labels_seed", "labelled")
+_OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay", "labels", "labels_seed", "labelled", "longest")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
+_OF_CAPTIONS = ("tokens", "vocabulary")
 _OF_KINDS = {
     **dict.fromkeys(("bits", "frame", "law"), "audio"),
     **dict.fromkeys(("tokens", "unit", "vocabulary"), "text"),
@@ -86,6 +89,11 @@ class DataConfig(Section):
     attributes: Place = ""
     """A CSV file of numbers that describe the pictures of a folder: headings, then the name of a file and its numbers
     in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
+    captions: Place = ""
+    """What the pictures of a folder show, in words: `beside`, a .txt of the same stem beside each; or a CSV file of the
+    headings file,caption.  A model reads them with model.condition.kind text, in tokens as data.tokens says."""
+    longest: Annotated[int, Bound(least=2, most=4096)] = 128
+    """Captions: tokens of each that are read, its end among them; longer ones are cut."""
     labels: DataOrAll = 0
     """Training images that keep their label, as many of each class; of the others it is unknown (0: all keep it)."""
     labels_seed: Seed = 0
@@ -134,11 +142,11 @@ class DataConfig(Section):
     law: Literal["linear", "mu"] = "linear"
     """Audio: how a sample becomes a level: linear, or companded by the mu-law, mu = 2^bits - 1."""
     tokens: Literal["char", "word", "bpe"] = "char"
-    """Text: what a step is: a character, a word, or a piece of one (byte pairs; extra `text`)."""
+    """Text and captions: what a step is: a character, a word, or a piece of one (byte pairs; extra `text`)."""
     unit: Literal["line", "paragraph"] = "line"
     """Text: what a sequence is; each ends with a token of its own, which is scored too."""
     vocabulary: Annotated[int, Bound(least=0, most=10**6)] = 0
-    """Text: the largest vocabulary, of the commonest words or pieces (0: 10,000); others become one token."""
+    """Text and captions: the largest vocabulary, of the commonest ones (0: 10,000); others become one token."""
 
     @property
     def is_sequential(self) -> bool:
@@ -160,11 +168,13 @@ def _check_source(config: DataConfig) -> None:
     if config.name in SOURCES and not config.path:
         what = "the data set's name on the hub" if config.name == "hub" else "a file or folder"
         raise HvaeError(f"data.name={config.name} expected {what} in data.path, got none; set data.path=...")
-    if config.attributes and config.name != "folder":
-        raise HvaeError(
-            f"data.attributes={config.attributes} names the picture files of a folder, and data.name is {config.name}; "
-            "set data.name=folder and data.path"
-        )
+    for key in ("attributes", "captions"):
+        place = getattr(config, key)
+        if place and config.name != "folder":
+            raise HvaeError(
+                f"data.{key}={place} speaks of the picture files of a folder, and data.name is {config.name}; set "
+                "data.name=folder and data.path"
+            )
     if config.name in KNOWN and config.path:
         near = "data.root names the folder to look for a known set"
         raise HvaeError(f"data.path={config.path} is not read for '{config.name}'; {near}; for own files set data.name")
@@ -183,6 +193,8 @@ def _check_keys(config: DataConfig) -> None:
     """Raises HvaeError for a key of pictures on sequences, and the reverse."""
     kinds = ("sequences", _OF_PICTURES) if config.is_sequential else ("pictures", _OF_SEQUENCES)
     for key in kinds[1]:
+        if config.captions and key in _OF_CAPTIONS:
+            continue
         if getattr(config, key) != _DEFAULTS[key]:
             raise HvaeError(f"data.{key} says nothing of {kinds[0]}, which '{config.name}' holds; leave it out")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hvae.config.data import DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
 from hvae.data.attributes import described
+from hvae.data.captions import captioned
 from hvae.data.folder import read_folder
 from hvae.data.hub import read_hub
 from hvae.data.images import ImageData, Split
@@ -80,6 +81,8 @@ def load(config: DataConfig) -> ImageData:
     raw = _READERS.get(config.name, read_known)(config)
     if config.attributes:
         raw = described(raw, expanded(config.attributes))
+    if config.captions:
+        raw = captioned(raw, config)
     data = prepare(replace(raw, source=raw.source or config.path), config)
     return replace(data, train=with_replay(data.train, config.replay)) if config.replay else data
 

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ LARGEST = 1 << 28
 """Bytes: a million pictures with forty numbers each."""
 MOST = 10_000
 """Numbers of a picture."""
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,11 @@ def described(raw: Raw, path: Path) -> Raw:
     HvaeError where no row names any picture.
     """
     sheet = read_attributes(path)
-    parts = {split: part._replace(attributes=_of(part, sheet, raw)) for split, part in raw.parts.items()}
+    unknown = [math.nan] * len(sheet.names)
+    parts = {
+        split: part._replace(attributes=_numbered(of_files(sheet.rows, part, raw, unknown), len(sheet.names)))
+        for split, part in raw.parts.items()
+    }
     count = sum(
         int((~np.isnan(part.attributes)).any(1).sum()) for part in parts.values() if part.attributes is not None
     )
@@ -110,13 +116,17 @@ def described(raw: Raw, path: Path) -> Raw:
     return replace(raw, parts=parts, attributes=sheet.names, transforms=(*raw.transforms, note))
 
 
-def _of(part: Part, sheet: Sheet, raw: Raw) -> Array:
-    """The numbers of each image of a part, (N, A)."""
-    unknown = [math.nan] * len(sheet.names)
+def of_files(rows: Mapping[str, Said], part: Part, raw: Raw, unknown: Said) -> tuple[Said, ...]:
+    """What rows say of each image of a part, `unknown` where none does: by its path, or by a bare name of its own."""
     bare = Counter(PurePosixPath(name).name for some in raw.parts.values() for name in set(some.files))
-    rows = []
+    said = []
     for name in part.files:
         own = PurePosixPath(name.replace("\\", "/"))
-        alone = sheet.rows.get(own.name) if bare[own.name] == 1 else None
-        rows.append(sheet.rows.get(own.as_posix(), alone or unknown))
-    return np.array(rows, dtype=np.float32).reshape(len(rows), len(sheet.names))
+        alone = rows.get(own.name, unknown) if bare[own.name] == 1 else unknown
+        said.append(rows.get(own.as_posix(), alone))
+    return tuple(said)
+
+
+def _numbered(rows: Sequence[Sequence[float]], count: int) -> Array:
+    """Numbers of each image, (N, A)."""
+    return np.array(rows, dtype=np.float32).reshape(len(rows), count)

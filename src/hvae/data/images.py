@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hvae.data.captions import Captions
 from hvae.data.order import generator as seeded
 from hvae.data.provenance import Provenance
+from hvae.data.sequences.form import SequenceForm
 from hvae.datum import Datum
 from hvae.errors import HvaeError
 
@@ -31,7 +33,7 @@ class Split:
     batch; `flip`, mirror each image with probability one half; `factors` (N, F) int64, what is known to have made each
     image, or None; `files`, the names of the files that the store's images come from, M of them or none; `attributes`
     (N, A) float32, numbers that describe each image, NaN where unknown, or None; `observed` bool of the shape of the
-    store, which values are known, or None: all.
+    store, which values are known, or None: all; `captions`, what is said of each image in words, or None.
 
     >>> levels = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
     >>> Split(store=levels, rows=torch.arange(3), labels=None, depth=8).batch([1, 2]).x.flatten()
@@ -48,6 +50,7 @@ class Split:
     files: tuple[str, ...] = ()
     attributes: Tensor | None = None
     observed: Tensor | None = None
+    captions: Captions | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,16 +62,17 @@ class Split:
         return self.store.index_select(0, rows)  # (B, C, H, W)
 
     def batch(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Datum:
-        """Images as a model wants them, `pictures`; as context "label" (B,) and "attributes" (B, A) where known."""
+        """Images as a model wants them, `pictures`; as context what is `known` of them."""
         x, at = self.pictures(indices, generator), torch.as_tensor(indices, dtype=torch.long)
         observed = None if self.observed is None else self.observed[self.rows[at]]
         return Datum(x, {name: rows[at] for name, rows in self.known.items()}, observed)
 
     @property
     def known(self) -> dict[str, Tensor]:
-        """What is known of all images by name, (N, ...): "label" and "attributes", where there are any."""
-        both = {"label": self.labels, "attributes": self.attributes}
-        return {name: rows for name, rows in both.items() if rows is not None}
+        """What is known of all images by name, where there is any: "label" (N,), "attributes" (N, A), "text" (N, T)."""
+        words = self.captions.tokens if self.captions else None
+        every = {"label": self.labels, "attributes": self.attributes, "text": words}
+        return {name: rows for name, rows in every.items() if rows is not None}
 
     def pictures(self, indices: Sequence[int] | Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Images alone: float32 in [0, 1], (B, C, H, W).
@@ -104,7 +108,14 @@ class Split:
         labels, factors, attributes = (
             None if rows is None else rows[at] for rows in (self.labels, self.factors, self.attributes)
         )
-        return replace(self, rows=self.rows[at], labels=labels, factors=factors, attributes=attributes)
+        captions = self.captions.some(at) if self.captions else None
+        return replace(
+            self, rows=self.rows[at], labels=labels, factors=factors, attributes=attributes, captions=captions
+        )
+
+    def spelled(self, form: SequenceForm | None) -> Split:
+        """The same images with their captions in the tokens of a form; as they are where there are no captions."""
+        return replace(self, captions=self.captions.spelled(form)) if self.captions and form else self
 
     def names(self) -> list[str]:
         """The name of the file of each image, in the split's order; empty where images are no files of their own."""

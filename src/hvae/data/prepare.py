@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from hvae.config.data import SOURCES, DataConfig
+from hvae.data.captions import Captions, wording
 from hvae.data.images import ImageData, Split
 from hvae.data.labels import labelled
 from hvae.data.order import epoch_order
 from hvae.data.provenance import SPLITS, Binarisation, Provenance, checksum
-from hvae.data.raw import Part, Raw
+from hvae.data.raw import UNKNOWN, Part, Raw
+from hvae.data.sequences.form import SequenceForm
 from hvae.data.transforms import fit, quantise, recolour
 from hvae.errors import HvaeError
 from hvae.files import expanded, resolved
@@ -36,6 +38,8 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
     binarisation, bits = _binarisation(raw, config)
     shaped = _shaped(raw, config, bits)
     splits, notes = _splits(shaped, config)
+    words = None if splits["train"].captions is None else wording(splits["train"].captions.texts, config)
+    splits = {name: split.spelled(words) for name, split in splits.items()}
     dynamic = binarisation == "dynamic"
     data = {name: replace(split, dynamic=dynamic, flip=config.flip) for name, split in splits.items()}
     ready = {"train": data["train"], **{name: data[name].fixed(seed) for name, seed in DRAW_SEEDS.items()}}
@@ -49,8 +53,15 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         shape=tuple(ready["train"].store.shape[1:]),
         binarisation=binarisation,
         version="; ".join(filter(None, [raw.version, *notes["test"]])),
-        transforms=(*raw.transforms, *_described(raw, shaped, config), *notes["valid"], *_draw_note(dynamic)),
+        transforms=(
+            *raw.transforms,
+            *_described(raw, shaped, config),
+            *_read_as(words),
+            *notes["valid"],
+            *_draw_note(dynamic),
+        ),
         columns=raw.columns,
+        captions=words,
         tally=replace(raw.tally, duplicates=duplicates(splits) if config.name in SOURCES else {}),
     )
     return ImageData(
@@ -161,6 +172,7 @@ def _split(part: Part, bits: int) -> Split:
         files=part.files,
         attributes=attributes,
         observed=None if part.observed is None else torch.from_numpy(part.observed.copy()),
+        captions=Captions(part.captions, torch.full((len(rows), 1), UNKNOWN)) if part.captions else None,
     )
 
 
@@ -197,6 +209,10 @@ def _described(raw: Raw, shaped: Raw, config: DataConfig) -> list[str]:
     cut = [f"{raw.bits} bits to {shaped.bits}"] if raw.bits != shaped.bits else []
     few = [f"{config.labels:,} labels of training images kept (seed {config.labels_seed})"] * bool(config.labels)
     return resized + cut + few + ["training images mirrored at random"] * config.flip
+
+
+def _read_as(words: SequenceForm | None) -> list[str]:
+    return [f"captions as up to {words.longest:,} {words.step}s of {len(words.symbols):,} symbols"] if words else []
 
 
 def _by(shape: tuple[int, ...]) -> str:

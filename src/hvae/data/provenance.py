@@ -17,6 +17,7 @@ from hvae.records import JSON
 
 Binarisation = Literal["none", "static", "dynamic", "threshold"]
 SPLITS = ("train", "valid", "test")
+_FORMS = ("sequences", "captions")
 TASK_FIELDS = ("name", "version", "bits", "shape", "binarisation")
 
 
@@ -29,7 +30,7 @@ class Provenance:
     data); `bits` a value; `shape` of one image; `binarisation`; `version`, what a reader must know before comparing
     ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order; `tally`, what was there
     and what of it is used; `sequences`, what they are of, where the data are sequences; `columns` of a table, by name
-    the smallest and the largest number, which are 0 and 1 to the model.
+    the smallest and the largest number, which are 0 and 1 to the model; `captions`, what their tokens stand for.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Provenance:
     tally: Tally = field(default_factory=Tally)
     sequences: SequenceForm | None = None
     columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    captions: SequenceForm | None = None
 
     def to_dict(self) -> DataRecord:
         """Plain lists and dicts, ready for JSON."""
@@ -63,13 +65,15 @@ class Provenance:
             record["sequences"] = self.sequences.to_dict()
         if self.columns:
             record["columns"] = {name: list(ends) for name, ends in self.columns.items()}
+        if self.captions:
+            record["captions"] = self.captions.to_dict()
         return record
 
     @classmethod
     def from_dict(cls, data: DataRecord) -> Provenance:
         """The inverse of `to_dict`, of older records too, which lack some; raises HvaeError when a field is missing
         or unknown."""
-        record: JSON = {"tally": {}, "sequences": None, "columns": {}, **data}
+        record: JSON = {"tally": {}, "sequences": None, "columns": {}, "captions": None, **data}
         names = {one.name for one in fields(cls)}
         if set(record) != names:
             odd = ", ".join(sorted(set(record) ^ names))
@@ -80,8 +84,8 @@ class Provenance:
                 "transforms": tuple(map(str, record["transforms"])),
                 "columns": {str(name): (float(low), float(high)) for name, (low, high) in record["columns"].items()},
             }
-            form = SequenceForm.from_dict(record["sequences"]) if record["sequences"] else None
-            return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"]), "sequences": form})
+            forms = {key: SequenceForm.from_dict(record[key]) if record[key] else None for key in _FORMS}
+            return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"]), **forms})
         except (TypeError, ValueError, AttributeError) as fault:
             raise HvaeError(f"expected a provenance record, got another form of one ({fault})") from fault
 
@@ -110,6 +114,7 @@ def differences(a: Provenance, b: Provenance) -> list[str]:
     """
     odd = [field for field in TASK_FIELDS if getattr(a, field) != getattr(b, field)]
     odd += a.sequences.differences(b.sequences) if a.sequences else []
+    odd += ["captions"] if a.captions and b.captions and a.captions.differences(b.captions) else []
     return odd + ["test checksum"] * (a.checksums.get("test") != b.checksums.get("test"))
 
 

@@ -27,7 +27,8 @@ MOST_LABEL = 2**31 - 1
 class Part(NamedTuple):
     """One split as found: integer `levels` (N, C, H, W) or (N, D), `labels` (N,) and `factors` (N, F), or None; the
     names of the files that the images come from, one each, or none; `attributes` (N, A), NaN where unknown, or None;
-    `observed` bool of the shape of the levels, which of them are known, or None: all."""
+    `observed` bool of the shape of the levels, which of them are known, or None: all; the `captions` of the images, one
+    each and "" where unknown, or none."""
 
     levels: Array
     labels: Array | None = None
@@ -35,6 +36,7 @@ class Part(NamedTuple):
     files: tuple[str, ...] = ()
     attributes: Array | None = None
     observed: Array | None = None
+    captions: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

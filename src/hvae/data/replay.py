@@ -49,8 +49,10 @@ def with_replay(split: Split, file: str) -> Split:
             f"data.replay: expected pictures {tuple(split.store.shape[1:])} of {split.depth} bits, got "
             f"{levels.shape[1:]} of {int(depth)} bits from {file}; draw them anew with hvae grow"
         )
-    if split.observed is not None or split.factors is not None or split.attributes is not None:
-        raise HvaeError("data.replay is for pictures that are complete and have no attributes or factors; leave it out")
+    if split.observed is not None or split.factors is not None or split.attributes is not None or split.captions:
+        raise HvaeError(
+            "data.replay is for pictures that are complete and have no attributes, captions or factors; leave it out"
+        )
     if int(levels.min()) < 0 or int(levels.max()) >= 2**split.depth:
         raise HvaeError(f"data.replay: expected levels from 0 to {2**split.depth - 1} in {file}; draw them anew")
     own = split.store.index_select(0, split.rows)  # (N, C, H, W)

@@ -25,10 +25,13 @@ from hvae.datum import Condition, Conditions, Datum
 from hvae.distributions import Keep
 from hvae.distributions.discrete import Tokens
 from hvae.draw.choices import GUESSED
+from hvae.nn.caption import CaptionCode
 from hvae.nn.film import ClassCode, VectorCode
 from hvae.site import Site, Visit
 from hvae.walk import Evidence
 
+Code = ClassCode | VectorCode | CaptionCode
+"""A network from what is known, (n, ...), to a code (n, W), zeros where nothing is known."""
 KEPT = "kept"
 """The auxiliary variable that says which rows keep their condition."""
 
@@ -144,7 +147,7 @@ class Conditioned(Conditioning):
         name: str,
         condition: Condition,
         *,
-        code: ClassCode | VectorCode,
+        code: Code,
         networks: Mapping[str, Mapping[str, nn.Module]],
         drop: float,
     ) -> None:

@@ -28,7 +28,7 @@ from hvae.files import resolved
 from hvae.records import JSON
 from hvae.runs.subject import Subject, open_run, vouched
 from hvae.studio.normal import Normal
-from hvae.study.conditions import LABEL, complete, numbers
+from hvae.study.conditions import LABEL, Meanings, complete, meanings, numbers
 from hvae.study.placing import ACCELERATOR, at_once, place
 from hvae.study.progress import silent
 from hvae.walk import glimpse
@@ -100,6 +100,11 @@ class Opened:
         except (HvaeError, OSError):
             return ()
 
+    @cached_property
+    def meanings(self) -> Meanings:
+        """What the numbers of its context mean."""
+        return meanings(self.run, lambda: self.classes)
+
     def about(self) -> JSON:
         """What the page needs to know."""
         latents = {record.name: record for record in glimpse(self.model).latents}
@@ -139,7 +144,7 @@ class Opened:
 
     def said(self, context: Mapping[str, str]) -> Context:
         """The conditions in numbers.  Raises HvaeError for those that do not fit, or are missing."""
-        values = numbers(self.model, context, lambda: self.classes)
+        values = numbers(self.model, context, self.meanings)
         complete(self.model, values)
         return values
 

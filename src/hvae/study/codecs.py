@@ -13,7 +13,7 @@ from hvae.datum import Context
 from hvae.errors import HvaeError, short
 from hvae.files import read_regular, write_text
 from hvae.records import MOST_BYTES, parsed
-from hvae.study.conditions import Named, classes_of, complete, numbers
+from hvae.study.conditions import Named, complete, meanings, numbers
 from hvae.study.inputs import split_of
 
 BINS = "bins.json"
@@ -40,7 +40,7 @@ def lossy_codec_of(run: LoadedRun, place: str, context: Named) -> LossyCodec:
 
 def _context(run: LoadedRun, context: Named) -> Context:
     """The context in numbers.  Raises HvaeError for one that the model does not have, or that it must have."""
-    values = numbers(run.model, context, classes_of(run))
+    values = numbers(run.model, context, meanings(run))
     complete(run.model, values)
     return values
 

@@ -1,21 +1,22 @@
-"""The context of a conditional model: values that a user names, and labels that images bring.
+"""The context of a conditional model: values that a user names, and labels and captions that images bring.
 
-Shapes: `N` images; `...` one row of a condition.
+Shapes: `N` images; `T` tokens of a caption; `...` one row of a condition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, short, unknown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
     from hvae.data import SequenceSplit, Split
+    from hvae.data.sequences.form import SequenceForm
     from hvae.datum import Condition, Context
     from hvae.runs.images import InputImages
     from hvae.runs.sequences import InputSequences
@@ -23,32 +24,50 @@ if TYPE_CHECKING:
 
 Brought = TypeVar("Brought", "InputImages", "InputSequences")
 LABEL = "label"
-Named = Mapping[str, "Tensor | float | Sequence[float] | str"]
-"""A context whose values may be texts: numbers, or names of classes, with commas between them."""
+Named = Mapping[str, "Tensor | float | Sequence[float] | str | Sequence[str]"]
+"""A context whose values may be texts: numbers, or names of classes, with commas between them; a caption, or a list."""
 Classes = Callable[[], Sequence[str]]
 """The names of the classes of a run's data, which are read when they are asked for."""
 
 
-def classes_of(run: LoadedRun) -> Classes:
-    """The names of the classes of the data that a run's configuration names, where these are on this machine."""
+@dataclass(frozen=True, eq=False)
+class Meanings:
+    """What the numbers of a context mean: names of classes, and the tokens of captions, None where there are none."""
+
+    classes: Classes
+    words: SequenceForm | None = None
+
+
+def meanings(run: LoadedRun, classes: Classes | None = None) -> Meanings:
+    """What the numbers of a run's context mean; its classes are those of the data that its configuration names, where
+    these are on this machine, unless `classes` knows them."""
     from hvae.data import load
+    from hvae.data.sequences.form import SequenceForm
 
-    return lambda: load(replace(run.config.data, download=False)).classes
+    record = (run.description.get("data") or {}).get("captions")
+    named = classes or (lambda: load(replace(run.config.data, download=False)).classes)
+    return Meanings(named, SequenceForm.from_dict(record) if record else None)
 
 
-def numbers(model: Model, values: Named, classes: Classes) -> Context:
+def numbers(model: Model, values: Named, meanings: Meanings) -> Context:
     """The context in numbers.
 
-    A whole number is the number of a class, any other text its name.  Raises HvaeError for a condition that the model
-    does not have, and a value that is no number and no class.
+    Of a class a whole number is its number, any other text its name; a caption becomes its tokens.  Raises HvaeError
+    for a condition that the model does not have, a value that is no number and no class, and a caption that says
+    nothing.
     """
     for name in values:
         if name not in model.conditions:
             raise _unasked(name, model)
-    return {
-        name: _read(name, value, model.conditions[name], classes) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    return {name: _number(name, value, model.conditions[name], meanings) for name, value in values.items()}
+
+
+def _number(name: str, value: object, condition: Condition, meanings: Meanings) -> Tensor | float | Sequence[float]:
+    """A value as it is, or what a text or several say."""
+    if isinstance(value, str):
+        return _read(name, value, condition, meanings)
+    is_said = isinstance(value, list | tuple) and bool(value) and all(isinstance(one, str) for one in value)
+    return _read(name, cast(Sequence[str], value), condition, meanings) if is_said else cast("Sequence[float]", value)
 
 
 def _unasked(name: str, model: Model) -> HvaeError:
@@ -57,10 +76,34 @@ def _unasked(name: str, model: Model) -> HvaeError:
     return unknown("condition", name, model.conditions)
 
 
-def _read(name: str, text: str, condition: Condition, classes: Classes) -> Sequence[float] | float:
-    words = [word.strip() for word in text.split(",")]
-    values = [_class(name, word, classes) if condition.classes else _real(name, word) for word in words]
+def _read(
+    name: str, said: str | Sequence[str], condition: Condition, meanings: Meanings
+) -> Tensor | Sequence[float] | float:
+    if condition.is_text:
+        return _caption(name, [said] if isinstance(said, str) else said, meanings.words)
+    words = [word.strip() for word in (said.split(",") if isinstance(said, str) else said)]
+    values = [_class(name, word, meanings.classes) if condition.classes else _real(name, word) for word in words]
     return values if len(values) > 1 or condition.shape else values[0]
+
+
+def _caption(name: str, texts: Sequence[str], words: SequenceForm | None) -> Tensor:
+    """The tokens of some captions, (N, T).  Raises HvaeError for one of which the model knows nothing."""
+    from hvae.data.captions import LARGEST, plain, tokens
+
+    if words is None:
+        raise HvaeError(f"{name}: this run does not say what its tokens stand for; give their numbers")
+    longest = max(map(len, texts))
+    if longest > LARGEST:
+        raise HvaeError(f"{name}: expected a caption of up to {LARGEST:,} characters, got {longest:,}; shorten it")
+    rows = tokens([plain(text) for text in texts], words)
+    for text, row in zip(texts, rows, strict=True):
+        if not bool((row > 1).any()):
+            some = ", ".join(short(symbol) for symbol in words.symbols[2:12])
+            raise HvaeError(
+                f"{name}: expected a caption in the {words.step}s of the training captions ({some}, ...), got "
+                f"{short(text)}; say it in theirs"
+            )
+    return rows
 
 
 def _class(name: str, word: str, classes: Classes) -> int:
@@ -95,7 +138,7 @@ def complete(model: Model, context: Context) -> None:
 
 
 def _missing(name: str, condition: Condition, why: str = "") -> HvaeError:
-    example = f"{name}=0" if condition.classes else f"{name}=0.5"
+    example = f"{name}='a caption'" if condition.is_text else f"{name}=0" if condition.classes else f"{name}=0.5"
     return HvaeError(
         f"this model is conditional: '{name}' is {condition}{why}; give it as --context {example} "
         f"(in Python context={{'{name}': ...}})"
@@ -130,11 +173,16 @@ def under(inputs: Brought, model: Model, context: Context) -> Brought:
     return replace(inputs, context=rows)
 
 
-def by_name(inputs: InputImages, model: Model, classes: Classes) -> InputImages:
-    """A user's images with their labels by the names of the run's classes; without any where they name others.
+def by_name(inputs: InputImages, model: Model, meanings: Meanings) -> InputImages:
+    """A user's images with their labels by the names of the run's classes, and their captions in the run's tokens;
+    without any label where they name others.
 
     Labels without names stay as they are.
     """
+    return _classed(replace(inputs, split=inputs.split.spelled(meanings.words)), model, meanings.classes)
+
+
+def _classed(inputs: InputImages, model: Model, classes: Classes) -> InputImages:
     import torch
 
     labels = inputs.split.labels

@@ -17,7 +17,7 @@ from hvae.records import JSON
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
 from hvae.runs.images import InputImages
 from hvae.study import sequence_latents
-from hvae.study.conditions import by_name, classes_of, complete, numbers, under
+from hvae.study.conditions import by_name, complete, meanings, numbers, under
 from hvae.study.featurereading import read_features
 from hvae.study.images import is_split, without_chance
 from hvae.study.latentfiles import LatentFile, read_arrays_of, write_latents
@@ -186,7 +186,7 @@ def _context(where: Place, content: LatentFile, latents: str | Path, values: Nam
     if tell and content.weights not in ("", digest(model.state_dict())):
         tell(f"{latents} holds latents of another model than {where.run.folder}; expect no likeness")
     stored = {name: rows for name, rows in content.context.items() if name in model.conditions}
-    context = {**stored, **numbers(model, values, classes_of(where.run))}
+    context = {**stored, **numbers(model, values, meanings(where.run))}
     complete(model, context)
     return context
 
@@ -224,7 +224,7 @@ def images(
             raise HvaeError(f"--{key} is not for {command}; with --data test the place can be told by --data.root")
     if run.model.timed:
         raise HvaeError(f"{command}: {run.folder} is a model of sequences, and images are expected; name one of those")
-    values = numbers(run.model, context, classes_of(run))
+    values = numbers(run.model, context, meanings(run))
     inputs = under(_read(run, source, overrides), run.model, values)
     return inputs.some(range(min(number, len(inputs.split))))
 
@@ -239,7 +239,7 @@ def _read(run: LoadedRun, source: str | Path | Source, overrides: Overrides) -> 
         return in_memory(run, source)
     config = run.config.override({key: value for key, value in overrides.items() if key in PICTURES})
     changed = replace(run, config=config)
-    return by_name(bring(changed, files(changed, str(source))), run.model, classes_of(run))
+    return by_name(bring(changed, files(changed, str(source))), run.model, meanings(run))
 
 
 def write_pictures(path: Path, pictures: Tensor) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
-from hvae.study.conditions import classes_of, complete, numbers
+from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import Place, at_once, by_rest, every, place, uniform_levels
 from hvae.study.progress import Tell, silent
@@ -136,7 +136,7 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
 
     run = where.run
     _check_sheet(file, number, run.model.shape, wish.enlarge)
-    context = numbers(run.model, wish.context, classes_of(run))
+    context = numbers(run.model, wish.context, meanings(run))
     complete(run.model, context)
     seed = torch.seed() % 2**32 if wish.seed is None else wish.seed
     model, temperatures, rows = where.model(), every(wish.temperature, run.model), at_once(run.model)

@@ -17,7 +17,7 @@ import numpy as np
 from hvae.capacity import check_memory
 from hvae.errors import HvaeError, unknown
 from hvae.runs.sequences import brought, form_of
-from hvae.study.conditions import classes_of, numbers, under
+from hvae.study.conditions import meanings, numbers, under
 from hvae.study.images import without_chance
 from hvae.study.placing import Place
 from hvae.study.sequence_files import check_suffix, write
@@ -48,7 +48,7 @@ def read(where: Place, data: object, number: int, context: Named) -> InputSequen
         raise HvaeError(f"{run.folder} says that its data are images, and its model is of sequences")
     run.check_form(data_set.shape, data_set.bits, data_set.provenance.name)
     sequences = brought(run, data_set, data)
-    own = under(sequences, run.model, numbers(run.model, context, classes_of(run)))
+    own = under(sequences, run.model, numbers(run.model, context, meanings(run)))
     return own.some(range(min(number, len(own.split))))
 
 

@@ -17,7 +17,7 @@ from hvae.capacity import check_memory
 from hvae.errors import entries
 from hvae.records import JSON
 from hvae.runs.sequences import form_of
-from hvae.study.conditions import classes_of, complete, numbers
+from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import Place, at_once, by_rest, every, uniform_levels
 from hvae.study.progress import Tell, silent
@@ -90,7 +90,7 @@ def draw_sequences(
     begun = 0 if start is None else len(start)
     length = steps or model.shape[0] + begun
     check_memory(4 * number * length * prod(model.shape[1:]), f"{number:,} sequences of {length:,} steps", "draw fewer")
-    values = numbers(model, entries(context), classes_of(run))
+    values = numbers(model, entries(context), meanings(run))
     complete(model, values)
     notes = (*_longer(run, length), *_unrelated(model))
     for note in notes:

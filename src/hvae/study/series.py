@@ -23,7 +23,7 @@ from hvae.data.sequences.raw import SequencePart
 from hvae.errors import HvaeError
 from hvae.files import expanded, making, open_regular, replacing
 from hvae.runs.sequences import form_of
-from hvae.study.conditions import Named, classes_of, complete, numbers
+from hvae.study.conditions import Named, complete, meanings, numbers
 from hvae.study.inputs import BAD, Source, is_split
 from hvae.study.places import free_name, safe
 from hvae.study.progress import Tell
@@ -50,7 +50,7 @@ class Given:
 def codec_of(run: LoadedRun, place: str, context: Named) -> SeriesCodec:
     """The codec that a run is.  Raises HvaeError for a context that does not fit, and for real numbers."""
     form = form_of(run)
-    values = numbers(run.model, context, classes_of(run))
+    values = numbers(run.model, context, meanings(run))
     complete(run.model, values)
     return SeriesCodec(
         run.model,
@@ -65,7 +65,7 @@ def codec_of(run: LoadedRun, place: str, context: Named) -> SeriesCodec:
 
 def sound_codec_of(run: LoadedRun, place: str, context: Named) -> SoundCodec:
     """The lossy codec that a run on sound is.  Raises HvaeError for a context that does not fit."""
-    values = numbers(run.model, context, classes_of(run))
+    values = numbers(run.model, context, meanings(run))
     complete(run.model, values)
     return SoundCodec(
         run.model,

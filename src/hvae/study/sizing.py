@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hvae.config.condition import ConditionConfig
 from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
+from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
     from hvae.data import Data, ImageData, SequenceData
@@ -30,10 +31,10 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
         return _with_vocabulary(config, data)
     if condition.kind == "none":
         return config
-    entry = _classes(condition, data) if condition.kind == "class" else _numbers(condition, data)
+    sizes = _SIZES[condition.kind](condition, data)
     # A sum over classes walks a row for each.
-    rows = {"objective.samples": entry[1]} if condition.classifier else {}
-    return config.override({f"model.condition.{entry[0]}": entry[1], **rows})
+    rows = {"objective.samples": sizes["classes"]} if condition.classifier else {}
+    return config.override({**{f"model.condition.{key}": size for key, size in sizes.items()}, **rows})
 
 
 def _check_guesses(config: RunConfig) -> None:
@@ -81,7 +82,7 @@ def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
     return replace(config, model=replace(config.model, condition=same))
 
 
-def _classes(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
+def _classes(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
     name = data.provenance.name
     labels = [split.labels for split in (data.train, data.valid, data.test) if len(split)]
     if any(some is None for some in labels):
@@ -101,10 +102,10 @@ def _classes(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
             f"model.condition.classes: expected at least {count}, as many as {name} has, got {condition.classes}; "
             "leave it at 0"
         )
-    return "classes", condition.classes or count
+    return {"classes": condition.classes or count}
 
 
-def _numbers(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
+def _numbers(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
     name, vectors = data.provenance.name, data.train.attributes
     if vectors is None:
         raise HvaeError(
@@ -123,4 +124,44 @@ def _numbers(condition: ConditionConfig, data: ImageData) -> tuple[str, int]:
             f"some numbers in data.attributes of {name} are missing; set model.condition.drop above 0, which lets them "
             "be unknown"
         )
-    return "numbers", count
+    return {"numbers": count}
+
+
+def _tokens(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
+    name, form = data.provenance.name, data.provenance.captions
+    if form is None:
+        raise HvaeError(
+            f"model.condition.kind: text needs captions, and {name} has none; set data.captions to beside (a .txt for "
+            "each picture of a folder) or to a CSV file of file,caption"
+        )
+    sizes = {"classes": len(form.symbols), "numbers": form.longest}
+    for key, own in (("classes", condition.classes), ("numbers", condition.numbers)):
+        if own not in (0, sizes[key]):
+            raise HvaeError(
+                f"model.condition.{key}: expected {sizes[key]:,}, as the captions of {name} have, got {own:,}; leave "
+                "it at 0"
+            )
+    if not condition.drop:
+        _check_said(data)
+    return sizes
+
+
+def _check_said(data: ImageData) -> None:
+    """Raises HvaeError, which names some, for pictures without a caption."""
+    every = [
+        (name, text)
+        for split in (data.train, data.valid, data.test)
+        if split.captions
+        for name, text in zip(split.names(), split.captions.texts, strict=True)
+    ]
+    without = [for_screen(name) for name, text in every if not text]
+    if without:
+        raise HvaeError(
+            f"caption missing: {len(without):,} of {len(every):,} pictures of {data.provenance.name} have none "
+            f"({', '.join(without[:3])}{', ...' * (len(without) > 3)}); write them, or set model.condition.drop above "
+            "0, which lets a caption be unknown"
+        )
+
+
+_SIZES = {"class": _classes, "vector": _numbers, "text": _tokens}
+"""By the kind of condition."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
 from hvae.study.asked import Asked, array, observed, whole
-from hvae.study.conditions import classes_of, complete, numbers
+from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import checked, hidden
 from hvae.study.tables import Gaps, gaps
@@ -106,7 +106,7 @@ def _of_any_size(run: LoadedRun, request: Asked, kind: Callable[[Tensor], Observ
 
     shape = tuple(run.model.shape)
     y, notes = observed(run, request, (shape[0], None, None) if len(shape) == 3 else shape)
-    values = numbers(run.model, request.context, classes_of(run))
+    values = numbers(run.model, request.context, meanings(run))
     complete(run.model, values)
     same = tuple(y.shape[1:]) == shape
     tiling = None if same else Tiling((y.shape[2], y.shape[3]), (shape[1], shape[2]))
@@ -185,7 +185,7 @@ def _linear(
 
     if not request.degrade:
         y, notes = observed(run, request, form)
-        values = numbers(run.model, request.context, classes_of(run))
+        values = numbers(run.model, request.context, meanings(run))
         complete(run.model, values)
         return Task(observation=kind(y), context=values, notes=notes)
     inputs = whole(run, request, request.data)

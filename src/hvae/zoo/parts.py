@@ -17,9 +17,10 @@ from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head
 from hvae.levels.likelihoods import head
-from hvae.models.conditioning import Conditioned, Conditioning, Guessed, Place, Unconditional
+from hvae.models.conditioning import Code, Conditioned, Conditioning, Guessed, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.attention import attention
+from hvae.nn.caption import CaptionCode
 from hvae.nn.conv import Then, nothing_more
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
 from hvae.nn.kit import Norm, grouped, unnormalised
@@ -107,8 +108,17 @@ def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Sh
         condition, code = Condition(classes=config.classes, optional=optional), ClassCode(config.classes, config.width)
         conditioned = Conditioned(config.context, condition, code=code, networks=networks, drop=config.drop)
         return Guessed(conditioned, _classifier(config, shape)) if config.classifier else conditioned
-    condition, numbers = Condition(shape=(config.numbers,), optional=optional), VectorCode(config.numbers, config.width)
-    return Conditioned(config.context, condition, code=numbers, networks=networks, drop=config.drop)
+    condition, read = _read(config, optional)
+    return Conditioned(config.context, condition, code=read, networks=networks, drop=config.drop)
+
+
+def _read(config: ConditionConfig, optional: bool) -> tuple[Condition, Code]:
+    """What is asked of a condition of several numbers, and what reads it."""
+    shape = (config.numbers,)
+    if config.kind == "vector":
+        return Condition(shape=shape, optional=optional), VectorCode(config.numbers, config.width)
+    reader = CaptionCode(config.classes, config.numbers, config.width, layers=config.layers, heads=config.heads)
+    return Condition(classes=config.classes, shape=shape, optional=optional), reader
 
 
 def _classifier(config: ConditionConfig, shape: Shape) -> nn.Module:
@@ -149,7 +159,7 @@ def _known(levels: Sequence[str], places: Mapping[str, Place]) -> Sequence[str]:
 
 def _check_size(config: ConditionConfig) -> None:
     if config.is_open:
-        size = "classes" if config.kind == "class" else "numbers"
+        size = "numbers" if config.kind == "vector" or config.classes else "classes"
         raise HvaeError(
             f"model.condition.{size}: expected how many {size} there are, got 0; hvae train takes it from the data, "
             f"otherwise set it, as in --model.condition.{size} 10"

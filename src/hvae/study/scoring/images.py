@@ -13,7 +13,7 @@ from hvae.errors import HvaeError
 from hvae.runs.form import DYNAMIC, PictureKeys, bring, drawn, files, grey, in_memory, own
 from hvae.runs.images import InputImages
 from hvae.runs.subject import Subject
-from hvae.study.conditions import by_name, other_classes
+from hvae.study.conditions import by_name, meanings, other_classes
 from hvae.study.images import is_split
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def images(subject: Subject, plain: ImageData, source: str | Path | Source) -> I
     if isinstance(source, str) and source in KNOWN:
         inputs = bring(subject.run, catalogued(subject, source))
         return replace(inputs, remark=other_classes(inputs, model, classes))
-    return by_name(bring(subject.run, files(subject.run, str(source))), model, lambda: classes)
+    return by_name(bring(subject.run, files(subject.run, str(source))), model, meanings(subject.run, lambda: classes))
 
 
 def catalogued(subject: Subject, name: str) -> DataConfig:

@@ -11,7 +11,7 @@ from hvae.errors import HvaeError
 from hvae.runs.form import move
 from hvae.runs.images import InputImages
 from hvae.runs.sequences import InputSequences, brought
-from hvae.study.conditions import numbers, other_classes, under
+from hvae.study.conditions import meanings, numbers, other_classes, under
 from hvae.study.images import without_chance
 from hvae.study.scoring import sequences
 from hvae.study.scoring.images import images, order, overlap
@@ -101,7 +101,7 @@ class Pair:
 def pair_of(judge: Judge) -> Pair:
     """The images that are asked about, before a model."""
     request, model, data = judge.request, judge.subject.run.model, judge.subject.data
-    context = numbers(model, request.context, lambda: judge.subject.data.classes)
+    context = numbers(model, request.context, meanings(judge.subject.run, lambda: judge.subject.data.classes))
     if isinstance(data, SequenceData):
         return Pair(judge, under(brought(judge.subject.run, data, request.data), model, context), request.source)
     pictures = images(judge.subject, _pictures(judge), request.data)

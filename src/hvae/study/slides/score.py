@@ -17,7 +17,7 @@ from hvae.files import free, making, write_text
 from hvae.records import JSON
 from hvae.runs.form import drawn
 from hvae.runs.subject import Subject, Tell, open_run, vouched
-from hvae.study.conditions import complete, numbers
+from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
 from hvae.study.progress import Bars, Progress, Tick, bars, silent
 from hvae.study.scoring import checks
@@ -191,7 +191,7 @@ def _context(subject: Subject, request: Request) -> dict[str, Tensor]:
     from hvae.walk import device_of
 
     model = subject.run.model
-    values = numbers(model, request.context, lambda: subject.data.classes)
+    values = numbers(model, request.context, meanings(subject.run, lambda: subject.data.classes))
     complete(model, values)
     return rows(model.conditions, values, 1, device_of(model))
 

@@ -1,0 +1,175 @@
+"""Captions of pictures, and the tokens of them that a model reads.
+
+    cat.png, cat.txt                       a text of the same stem beside each picture (data.captions beside),
+    file,caption                           or one CSV file, a row a picture, as for numbers
+    a/0001.png,"a small, red square"       an empty cell is a caption that is not known
+
+Shapes: `N` images; `T` tokens of a caption, its end among them.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hvae.capacity import check_memory
+from hvae.config.data import BESIDE, DataConfig
+from hvae.data.attributes import of_files
+from hvae.data.formats import read_bytes
+from hvae.data.raw import UNKNOWN, Part, Raw
+from hvae.data.sequences.form import SequenceForm
+from hvae.data.sequences.text import cutter, vocabulary
+from hvae.errors import HvaeError, short
+from hvae.files import expanded
+from hvae.screen.text import is_seen
+
+LARGEST = 1 << 16
+"""Bytes of a caption."""
+LARGEST_SHEET = 1 << 28
+"""Bytes of all captions in one file."""
+_PAGE = re.compile(r"\[\d+\]$")
+_BLANKS = ("Cc", "Zl", "Zp")
+"""Kinds of unseen characters that part words: control characters, ends of lines and of paragraphs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Captions:
+    """The caption of each image, "" where none is known, and its tokens (N, T) int64, -1 where none is known."""
+
+    texts: tuple[str, ...]
+    tokens: Tensor
+
+    def some(self, at: Tensor) -> Captions:
+        """Those of some images, in this order."""
+        return Captions(tuple(self.texts[place] for place in at.tolist()), self.tokens[at])
+
+    def spelled(self, form: SequenceForm) -> Captions:
+        """The same captions in the tokens of a form."""
+        return Captions(self.texts, tokens(self.texts, form))
+
+
+def plain(text: str) -> str:
+    r"""A caption as it is read: composed characters (NFC), single blanks, and nothing that works unseen.
+
+    >>> plain("a\tred \u202esquare\x1b\n")
+    'a red square'
+    """
+    visible = (
+        sign if is_seen(sign) else " " * (unicodedata.category(sign) in _BLANKS)
+        for sign in unicodedata.normalize("NFC", text)
+    )
+    return " ".join("".join(visible).split())
+
+
+def tokens(texts: Sequence[str], form: SequenceForm) -> Tensor:
+    """The tokens (N, T) of some captions, T those of the form's longest: longer ones are cut, unknown ones -1.
+
+    Token 0 is the end, and what follows it.
+
+    >>> form = SequenceForm(kind="text", step="character", symbols=("", "?", "a", "b"), longest=4)
+    >>> tokens(["ab", "", "abab", "ca"], form)
+    tensor([[ 2,  3,  0,  0],
+            [-1, -1, -1, -1],
+            [ 2,  3,  2,  0],
+            [ 1,  2,  0,  0]])
+    """
+    check_memory(8 * len(texts) * form.longest, "the tokens of all captions", "set data.longest lower")
+    cut, numbers = cutter(form), {symbol: n for n, symbol in enumerate(form.symbols)}
+    rows = torch.zeros(len(texts), form.longest, dtype=torch.int64)
+    for row, text in zip(rows, texts, strict=True):
+        parts = [numbers.get(part, 1) for part in cut(text)[: form.longest - 1]]
+        row[: len(parts)] = torch.tensor(parts)
+        row[:] = row if text else UNKNOWN
+    return rows
+
+
+def wording(texts: Sequence[str], config: DataConfig) -> SequenceForm:
+    """The tokens of some captions, those that a model is trained on, and as many a caption as the longest has."""
+    known = [text for text in texts if text]
+    words = vocabulary(known, config)
+    longest = min(config.longest, max((len(words.cut(text)) + 1 for text in known), default=1))
+    return SequenceForm(
+        kind="text", step=words.step, symbols=words.symbols, joint=words.joint, merges=words.merges, longest=longest
+    )
+
+
+def captioned(raw: Raw, config: DataConfig) -> Raw:
+    """Pictures with their captions, "" for those that have none.
+
+    Raises HvaeError where no picture has one, and for files that cannot be read.
+    """
+    is_beside = config.captions == BESIDE
+    rows = {} if is_beside else read_captions(expanded(config.captions))
+    parts = {
+        split: part._replace(captions=_beside(part, Path(raw.source)) if is_beside else of_files(rows, part, raw, ""))
+        for split, part in raw.parts.items()
+    }
+    every = [text for part in parts.values() for text in part.captions]
+    count = sum(map(bool, every))
+    if not count:
+        picture = next(name for part in parts.values() for name in part.files)
+        expected = f"a text beside each, such as {Path(picture).with_suffix('.txt')}" if is_beside else "rows that name"
+        such = "" if is_beside else f" pictures such as {short(picture)}, got {short(next(iter(rows), 'no row'))}"
+        raise HvaeError(f"data.captions: no picture has a caption; expected {expected}{such}")
+    digest = hashlib.sha256("\0".join(every).encode()).hexdigest()[:12]
+    note = f"captions of {count:,} of {len(every):,} images ({digest})"
+    return replace(raw, parts=parts, transforms=(*raw.transforms, note))
+
+
+def _beside(part: Part, root: Path) -> tuple[str, ...]:
+    return tuple(_of(root / _PAGE.sub("", name)) for name in part.files)
+
+
+def _of(picture: Path) -> str:
+    """The caption in the text file beside a picture; "" where there is none."""
+    path = picture.with_suffix(".txt")
+    return _text(path) if path.exists() else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return plain(read_bytes(path, LARGEST).decode("utf-8-sig"))
+    except UnicodeDecodeError as fault:
+        raise HvaeError(
+            f"{path}: expected a caption in UTF-8, got other bytes at {fault.start:,}; convert it"
+        ) from None
+
+
+def read_captions(path: Path) -> Mapping[str, str]:
+    """Captions by the name of a picture file, from a CSV file of the headings file,caption.
+
+    Raises HvaeError, with the line, for rows of another length, names that come twice, and captions too long.
+    """
+    where = f"data.captions: {path}"
+    try:
+        text = read_bytes(path, LARGEST_SHEET).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""))
+        lines = [(reader.line_num, line) for line in reader if line]
+    except (UnicodeDecodeError, csv.Error) as fault:
+        raise HvaeError(f"{where} is no CSV file of UTF-8 text ({fault})") from None
+    head = [cell.strip() for cell in lines[0][1]] if lines else []
+    if head != ["file", "caption"]:
+        got = short(",".join(head)) if head else "nothing"
+        raise HvaeError(f"{where}: expected a first line of the headings file,caption, got {got}")
+    rows: dict[str, str] = {}
+    for number, cells in lines[1:]:
+        if len(cells) != 2:
+            raise HvaeError(
+                f"{where}, line {number}: expected a file and its caption, got {len(cells)} cells; quote it"
+            )
+        name, caption = cells[0].strip().replace("\\", "/"), cells[1]
+        if name in rows:
+            raise HvaeError(f"{where}, line {number}: {short(name)} has a row already")
+        if len(caption) > LARGEST:
+            raise HvaeError(f"{where}, line {number}: expected up to {LARGEST:,} characters, got {len(caption):,}")
+        rows[name] = plain(caption)
+    return rows
