@@ -12,7 +12,6 @@ Shapes: `N` samples; `K` classes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ IGNORED, WEAK = 0.1, 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionResult:
-    """What a judge finds in samples of each class, as many of each."""
+    """What a judge finds in samples that were asked for by their class, or by what says it."""
 
     right: float
     """Share of the samples that are judged the class that was asked for."""
@@ -38,7 +37,7 @@ class ConditionResult:
     information_nats: float
     """I(y; judged y), a lower bound of I(y; samples)."""
     entropy_nats: float
-    """H(y): log K."""
+    """H(y) of what was asked for: log K of as many of each class."""
     swapped_to_new: float
     """Latents drawn under y, pixels under another y': the share that is judged y'."""
     swapped_to_old: float
@@ -46,6 +45,8 @@ class ConditionResult:
     samples: int
     judge: str
     """Who judged, and how often it is right on data."""
+    context: str = "label"
+    """What the model was told: its class itself, or something else that says it, such as a caption."""
 
     def to_dict(self) -> JSON:
         """Plain values for JSON."""
@@ -91,11 +92,17 @@ def _entropy(p: Tensor) -> Tensor:
 
 
 def condition_result(
-    labels: Tensor, judged: Tensor, other: Tensor, swapped: Tensor, titles: Sequence[str], judge: str
+    labels: Tensor,
+    judged: Tensor,
+    other: Tensor,
+    swapped: Tensor,
+    titles: Sequence[str],
+    judge: str,
+    context: str = "label",
 ) -> ConditionResult:
     """The numbers from labels (N,): what was asked for and what was judged; to what it was swapped and what that gave.
 
-    `titles`, the names of the K classes.  Raises HvaeError for fewer than two.
+    `titles`, the names of the K classes; `context`, what the model was told of them.  Raises HvaeError for one class.
 
     >>> y = torch.tensor([0, 0, 1, 1])
     >>> result = condition_result(y, y, 1 - y, y, ("no", "yes"), "a perfect judge")
@@ -105,14 +112,15 @@ def condition_result(
     classes = len(titles)
     if classes < 2:
         raise HvaeError(f"expected 2 classes or more, got {classes}; of one class nothing can be judged")
-    hits = (labels == judged).double()
+    hits, counts = (labels == judged).double(), labels.bincount(minlength=classes)
     return ConditionResult(
         right=float(hits.mean()),
-        by_class={title: float(hits[labels == k].mean()) for k, title in enumerate(titles)},
+        by_class={title: float(hits[labels == k].mean()) for k, title in enumerate(titles) if counts[k]},
         information_nats=information(labels, judged, classes),
-        entropy_nats=math.log(classes),
+        entropy_nats=float(_entropy(counts.double() / len(labels))),
         swapped_to_new=float((swapped == other).double().mean()),
         swapped_to_old=float((swapped == labels).double().mean()),
         samples=len(labels),
         judge=judge,
+        context=context,
     )

@@ -1,8 +1,9 @@
-"""Whether the samples of a class-conditional model show their class."""
+"""Whether the samples of a conditional model show the class that they were asked for, by itself or by a caption."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.condition import ConditionResult, condition_result
@@ -14,11 +15,14 @@ from hvae.study.measure import Headline, Measure, Ranked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from torch import Tensor
+
+    from hvae.datum import Context
     from hvae.study.evaluation import Evaluation
     from hvae.study.work import Work
 
-SAMPLES = 1_000
-"""In all, at most; at least one of each class."""
+SAMPLES, CHUNK = 1_000, 100
+"""In all, at most, but at least one of each class; and how many at once."""
 MOST_ROWS = 20
 """Classes that a table shows: those that are shown least."""
 
@@ -38,41 +42,38 @@ class Condition(Measure[ConditionResult]):
     }
 
     def take(self, work: Work) -> ConditionResult:
-        """As many samples of each class, and once more from their latents under the next class."""
-        import torch
-
+        """Samples of each class, and once more from their latents under another class."""
         from hvae.explore.swap import swap
 
-        count = work.model.conditions[LABEL].classes
-        judge, each = work.judge, max(1, SAMPLES // count)
-        labels = torch.arange(count).repeat_interleave(each)
-        other = (labels + 1) % count
+        judge, names = work.judge, titles(work)
+        ask = (_by_class if LABEL in work.model.conditions else _by_data)(work)
         with work.bar("samples of each class") as tick:
             samples = swap(
                 work.model,
-                len(labels),
-                {LABEL: labels},
-                {LABEL: other},
+                len(ask.labels),
+                ask.context,
+                ask.new,
                 seed=work.config.seed,
-                chunk=min(work.rows, each),
+                chunk=min(work.rows, CHUNK),
                 progress=tick,
             )
-        judged = [judge(pictures.cpu()).clamp(0, count - 1) for pictures in samples]
-        return condition_result(labels, judged[0], other, judged[1], titles(work), judge.describe())
+        first, second = (judge(pictures.cpu()).clamp(0, len(names) - 1) for pictures in samples)
+        context = ", ".join(work.model.conditions)
+        return condition_result(ask.labels, first, ask.other, second, names, judge.describe(), context)
 
     def concerns(self, work: Work) -> bool:
         """Models with a condition."""
         return bool(work.model.conditions)
 
     def obstacle(self, work: Work) -> str:
-        """A class that the model is told, and a judge of it."""
+        """A class that the model is told, or that the data have beside what it is told, and a judge of it."""
         condition = work.model.conditions.get(LABEL)
-        if condition is None or condition.classes < 2:
+        if not work.model.conditions or (condition is not None and condition.classes < 2):
             return "a model that is told one of 2 classes or more is needed"
         others = [name for name, one in work.model.conditions.items() if name != LABEL and not one.optional]
-        if others:
+        if others and condition is not None:
             return f"a model that need not be told more than its class is needed, and this one is told {others[0]}"
-        return work.no_images() or work.no_classifier()
+        return work.no_images() or work.no_classifier() or _of_one_class(work)
 
     def conclusion(self, result: ConditionResult) -> str:
         """Whether the condition is followed, weak, or ignored."""
@@ -80,11 +81,12 @@ class Condition(Measure[ConditionResult]):
 
     def headlines(self, result: ConditionResult, evaluation: Evaluation) -> Iterator[Headline]:
         """The share judged right, what the samples say, and the swap."""
-        of = f"{result.samples:,} samples, as many of each class; judge: {result.judge}"
+        by = "as many of each class" if result.context == LABEL else f"each by the {result.context} of a datum"
+        of = f"{result.samples:,} samples, {by}; judge: {result.judge}"
         yield Headline("class shown", f"{result.right:.1%}", f"judged the class that was asked for; {of}")
         entropy = f"of H(y) = {number(result.entropy_nats)}; at least, since the judge errs too"
         yield Headline("I(y; samples)", f"{number(result.information_nats)} nats", entropy)
-        stays = f"same latents, next class: judged the new class; {result.swapped_to_old:.0%} still the old one"
+        stays = f"same latents, another class: judged the new class; {result.swapped_to_old:.0%} still the old one"
         yield Headline("swap", f"{result.swapped_to_new:.0%}", stays)
 
     def sheets(self, result: ConditionResult) -> Iterator[Sheet]:
@@ -104,7 +106,54 @@ class Condition(Measure[ConditionResult]):
         yield Ranked(f"class shown by {result.samples:,} samples ({result.judge})", result.right)
 
 
+def _of_one_class(work: Work) -> str:
+    """Why nothing can be swapped; empty where the data that are scored have two classes."""
+    labels = work.split.labels
+    is_one = labels is None or len(labels[labels >= 0].unique()) < 2
+    return "scored data of 2 classes or more are needed, and these are of one" if is_one else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """What samples are asked for: labels (N,) and the context that says them, and the same of the swap."""
+
+    labels: Tensor
+    context: Context
+    other: Tensor
+    new: Context
+
+
+def _by_class(work: Work) -> Ask:
+    """As many of each class, and the next one for each."""
+    import torch
+
+    count = work.model.conditions[LABEL].classes
+    labels = torch.arange(count).repeat_interleave(max(1, SAMPLES // count))
+    other = (labels + 1) % count
+    return Ask(labels, {LABEL: labels}, other, {LABEL: other})
+
+
+def _by_data(work: Work) -> Ask:
+    """What is known of the data themselves, and for each what is known of a datum of another class."""
+    split = work.split
+    assert split.labels is not None
+    rows = (split.labels >= 0).nonzero()[:SAMPLES, 0]
+    rows = rows[split.labels[rows].argsort(stable=True)]
+    partners = rows.roll(len(rows) // 2)
+    differ = split.labels[rows] != split.labels[partners]
+    own, strange = rows[differ], partners[differ]
+    some = {name: values for name, values in split.known.items() if name in work.model.conditions}
+    return Ask(
+        split.labels[own],
+        {name: values[own] for name, values in some.items()},
+        split.labels[strange],
+        {name: values[strange] for name, values in some.items()},
+    )
+
+
 def titles(work: Work) -> list[str]:
     """The names of the classes, or their numbers."""
-    count, names = work.model.conditions[LABEL].classes, work.subject.data.classes
+    condition, names, labels = work.model.conditions.get(LABEL), work.subject.data.classes, work.split.labels
+    most = 0 if labels is None else int(labels.max()) + 1
+    count = condition.classes if condition else max(len(names), most)
     return [*names[:count], *(str(k) for k in range(len(names), count))]
