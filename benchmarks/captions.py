@@ -1,9 +1,9 @@
 """Coloured shapes with captions: a folder of pictures, a .txt beside each, whose classes are what a judge can name.
 
     python benchmarks/captions.py FOLDER [--number 3600] [--seed 0]
-    hvae train photos-small --data.path FOLDER --data.captions beside --data.size 24,24 --model.condition.kind text \\
-        --model.condition.drop 0.1 --model.groups 0,2,2,1 --data.flip false --train.batch 32 --train.steps 6000 --out RUN
-    hvae evaluate RUN --evaluate.measures likelihood,condition
+    hvae train photos-small --data.path FOLDER --data.captions beside --data.size 24,24 --data.flip false \\
+        --model.condition.kind text --model.condition.drop 0.1 --model.groups 0,2,2,1 --train.batch 32 \\
+        --train.steps 5000 --evaluate.measures likelihood,condition --out RUN
     hvae sample RUN --context text="a small red heart"
 
 A picture is one square, ellipse or heart, small or large, red, green, blue or yellow, somewhere on grey; its folder is

@@ -24,7 +24,7 @@ from hvae.distributions import Bernoulli, Normal, standard_normal
 from hvae.errors import HvaeError
 from hvae.runs.images import InputImages, Origin
 from hvae.site import Visit
-from hvae.study.conditions import by_name, other_classes
+from hvae.study.conditions import Meanings, by_name, other_classes
 
 Command = Callable[..., Any]
 FEW = {"normal": 60, "number": 20}
@@ -127,9 +127,9 @@ def test_labels_of_other_classes_are_taken_as_they_are_and_said() -> None:
     images = InputImages(origin=Origin(data.provenance, "test"), split=data.test, grey=data.test, classes=data.classes)
     assert other_classes(images, model, data.classes) == ""
     assert "digits-binary mean other classes than those of the run" in other_classes(images, model, ["shirt", "shoe"])
-    turned = by_name(images, model, lambda: data.classes[::-1]).split
+    turned = by_name(images, model, Meanings(lambda: data.classes[::-1])).split
     assert torch.equal(turned.labels, 9 - data.test.labels)
-    assert by_name(images, model, lambda: ["shirt"]).split.labels is None
+    assert by_name(images, model, Meanings(lambda: ["shirt"])).split.labels is None
 
 
 @pytest.mark.usefixtures("conditional")

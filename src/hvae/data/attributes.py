@@ -119,12 +119,12 @@ def described(raw: Raw, path: Path) -> Raw:
 def of_files(rows: Mapping[str, Said], part: Part, raw: Raw, unknown: Said) -> tuple[Said, ...]:
     """What rows say of each image of a part, `unknown` where none does: by its path, or by a bare name of its own."""
     bare = Counter(PurePosixPath(name).name for some in raw.parts.values() for name in set(some.files))
-    said = []
+    values = []
     for name in part.files:
         own = PurePosixPath(name.replace("\\", "/"))
         alone = rows.get(own.name, unknown) if bare[own.name] == 1 else unknown
-        said.append(rows.get(own.as_posix(), alone))
-    return tuple(said)
+        values.append(rows.get(own.as_posix(), alone))
+    return tuple(values)
 
 
 def _numbered(rows: Sequence[Sequence[float]], count: int) -> Array:

@@ -94,9 +94,9 @@ def tokens(texts: Sequence[str], form: SequenceForm) -> Tensor:
 
 def wording(texts: Sequence[str], config: DataConfig) -> SequenceForm:
     """The tokens of some captions, those that a model is trained on, and as many a caption as the longest has."""
-    known = [text for text in texts if text]
-    words = vocabulary(known, config)
-    longest = min(config.longest, max((len(words.cut(text)) + 1 for text in known), default=1))
+    some = [text for text in texts if text]
+    words = vocabulary(some, config)
+    longest = min(config.longest, max((len(words.cut(text)) + 1 for text in some), default=1))
     return SequenceForm(
         kind="text", step=words.step, symbols=words.symbols, joint=words.joint, merges=words.merges, longest=longest
     )

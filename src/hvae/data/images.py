@@ -167,6 +167,11 @@ class ImageData:
     factors: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
 
+    def spelled(self, form: SequenceForm | None) -> ImageData:
+        """The same data with their captions in the tokens of a form."""
+        train, valid, test = (split.spelled(form) for split in (self.train, self.valid, self.test))
+        return replace(self, train=train, valid=valid, test=test)
+
     @property
     def levels(self) -> int:
         """Values a pixel can take."""

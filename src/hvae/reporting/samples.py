@@ -5,6 +5,7 @@ Shapes: `C H W` an image.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from hvae.walk import Model
 SHOWN = 10
 GALLERY = 48
 MOST_CLASSES = 20
+MOST_CAPTIONS, WIDEST = 10, 48
 
 Job = tuple[str, Callable[[], Iterator[Picture]]]
 """What is drawn, in a few words, and who draws it."""
@@ -34,11 +36,14 @@ class Samples:
     images: Datum
     temperatures: Sequence[float]
     seed: int
+    captions: Sequence[str] = ()
+    """Those of the images, "" where there is none."""
 
     def jobs(self) -> list[Job]:
         """Pictures that need no images, each by what it is called."""
         by_class = [("samples by class", self.by_class)] if self.classes else []
-        return [("samples", self.samples), *by_class, ("temperatures", self.by_temperature)]
+        by_caption = [("samples by caption", self.by_caption)] if any(self.captions) else []
+        return [("samples", self.samples), *by_class, *by_caption, ("temperatures", self.by_temperature)]
 
     @property
     def classes(self) -> int:
@@ -81,6 +86,27 @@ class Samples:
             alt=f"{SHOWN} generated images of each of {count} classes, one row a class.",
         )
 
+    def by_caption(self) -> Iterator[Picture]:
+        places: dict[str, int] = {}
+        for place, text in enumerate(self.captions):
+            places.setdefault(text, place)
+        captions = [text for text in places if text][:MOST_CAPTIONS]
+        rows = torch.tensor([places[text] for text in captions]).repeat_interleave(SHOWN)
+        context = {name: value[rows] for name, value in context_of(self.model, self.images).items()}
+        images = sample(self.model, len(rows), context=context, seed=self.seed).cpu().float()
+        yield Picture(
+            title="Samples by caption",
+            caption="Each row was asked for by one caption of data that the model was not trained on, none picked by "
+            "hand. Look for rows that show what theirs says, and for variety in what it leaves open.",
+            png=grid(
+                images.unflatten(0, (-1, SHOWN)),
+                rows=[textwrap.shorten(text, WIDEST, placeholder="...") for text in captions],
+            ),
+            filename="samples-by-caption.png",
+            section="samples",
+            alt=f"{SHOWN} generated images of each of {len(captions)} captions, one row a caption.",
+        )
+
     def by_temperature(self) -> Iterator[Picture]:
         context = self.context(SHOWN)
         rows = [sample(self.model, SHOWN, context=context, temperature=t, seed=self.seed) for t in self.temperatures]
@@ -93,3 +119,7 @@ class Samples:
             section="samples",
             alt="Generated images, one row each for the temperatures " + ", ".join(f"{t:g}" for t in self.temperatures),
         )
+
+
+def _narrow(text: str) -> str:
+    return textwrap.shorten(text, WIDEST, placeholder="...")

@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from hvae.config.data import DataConfig
+from hvae.config.data import BESIDE, DataConfig
 from hvae.errors import HvaeError
 from hvae.files import expanded
+from hvae.picturefolders import listed
 from hvae.runs.images import Change, InputImages, Origin, steps_between
+from hvae.runs.words import words_of
 from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
@@ -61,8 +63,14 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         test=0,
         pages=config.pages,
         bad=config.bad,
+        captions=BESIDE if name == "folder" and "text" in run.model.conditions and _has_captions(path) else "",
         **picture(run),
     )
+
+
+def _has_captions(path: Path) -> bool:
+    """Whether a text lies beside any picture of a folder, or beside one alone."""
+    return any(file.path.with_suffix(".txt").exists() for file in listed(path).files)
 
 
 def on_hub(source: str) -> str:
@@ -112,7 +120,7 @@ def own(run: LoadedRun, data: ImageData, plain: ImageData, name: str) -> InputIm
     Raises HvaeError for a split that there is not, and for data of another form.
     """
     fits(run, data.shape, data.bits, data.provenance.name)
-    split: Split = getattr(data, name)
+    split: Split = getattr(data, name).spelled(words_of(run))
     if not len(split):
         raise HvaeError(f"this run has no {name} data; choose another split, or set data.{name} above 0")
     origin = Origin(data.provenance, name)

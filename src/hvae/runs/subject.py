@@ -12,6 +12,7 @@ from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import SECTIONS, Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
 from hvae.runs.protocol import read_by
+from hvae.runs.words import words_of
 from hvae.trust import NOBODY, Trust
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ FREE = (
     "data.root",
     "data.path",
     "data.attributes",
+    "data.captions",
     "data.download",
     "data.bad",
     "data.pages",
@@ -109,7 +111,7 @@ def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trus
     A folder's model goes to the device that its configuration means; a loaded one stays where it is.  Raises HvaeError
     when a key would make it another run, or the data are not its data.
     """
-    from hvae.data import Provenance, differences, load_any
+    from hvae.data import ImageData, Provenance, differences, load_any
 
     for key in overrides:
         if not key.startswith(FREE):
@@ -121,7 +123,9 @@ def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trus
     unlike = differences(Provenance.from_dict(record), data.provenance) if record else []
     if unlike:
         tell(f"these are not the data of the training: {', '.join(unlike)} differ; do not compare the numbers")
-    return Subject(run, data, tuple(unlike), trust)
+    # What the words of other captions are is no business of the model, which knows those of its own.
+    own = data.spelled(words_of(run)) if isinstance(data, ImageData) else data
+    return Subject(run, own, tuple(unlike), trust)
 
 
 def _fixed(key: str) -> HvaeError:

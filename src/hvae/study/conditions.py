@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from hvae.errors import HvaeError, short, unknown
+from hvae.runs.words import words_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hvae.walk import Model
 
 Brought = TypeVar("Brought", "InputImages", "InputSequences")
-LABEL = "label"
+LABEL, TEXT = "label", "text"
 Named = Mapping[str, "Tensor | float | Sequence[float] | str | Sequence[str]"]
 """A context whose values may be texts: numbers, or names of classes, with commas between them; a caption, or a list."""
 Classes = Callable[[], Sequence[str]]
@@ -42,11 +43,9 @@ def meanings(run: LoadedRun, classes: Classes | None = None) -> Meanings:
     """What the numbers of a run's context mean; its classes are those of the data that its configuration names, where
     these are on this machine, unless `classes` knows them."""
     from hvae.data import load
-    from hvae.data.sequences.form import SequenceForm
 
-    record = (run.description.get("data") or {}).get("captions")
-    named = classes or (lambda: load(replace(run.config.data, download=False)).classes)
-    return Meanings(named, SequenceForm.from_dict(record) if record else None)
+    titles = classes or (lambda: load(replace(run.config.data, download=False)).classes)
+    return Meanings(titles, words_of(run))
 
 
 def numbers(model: Model, values: Named, meanings: Meanings) -> Context:
@@ -77,11 +76,11 @@ def _unasked(name: str, model: Model) -> HvaeError:
 
 
 def _read(
-    name: str, said: str | Sequence[str], condition: Condition, meanings: Meanings
+    name: str, text: str | Sequence[str], condition: Condition, meanings: Meanings
 ) -> Tensor | Sequence[float] | float:
     if condition.is_text:
-        return _caption(name, [said] if isinstance(said, str) else said, meanings.words)
-    words = [word.strip() for word in (said.split(",") if isinstance(said, str) else said)]
+        return _caption(name, [text] if isinstance(text, str) else text, meanings.words)
+    words = [word.strip() for word in (text.split(",") if isinstance(text, str) else text)]
     values = [_class(name, word, meanings.classes) if condition.classes else _real(name, word) for word in words]
     return values if len(values) > 1 or condition.shape else values[0]
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
@@ -13,10 +14,14 @@ from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, Report
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
 from hvae.screen.numbers import counted
+from hvae.study.conditions import TEXT
 from hvae.study.evaluation import Evaluation
 from hvae.study.measure import Figure
 from hvae.study.progress import Bars
 from hvae.walk import glimpse, names
+
+if TYPE_CHECKING:
+    from hvae.data import Split
 
 IMAGES = 256
 PNG, MOST_PICTURE = b"\x89PNG\r\n\x1a\n", 2**25
@@ -167,8 +172,9 @@ def _pictures(subject: Subject, watched: Bars) -> list[Picture]:
     if len(subject.data.shape) != 3:
         return []
     model, data = subject.run.model, subject.images
-    split = getattr(data, subject.config.split) if subject.no_data() else subject.split
+    split = getattr(data, subject.config.split) if subject.no_data() else cast("Split", subject.split)
     images = split.batch(range(min(IMAGES, len(split))))
     top = max(1, min(subject.config.held, len(names(model)) - 1))
+    words = split.captions.texts[: len(images)] if split.captions and TEXT in model.conditions else ()
     with watched.bar("pictures") as tick:
-        return pictures(model, images, top=top, seed=subject.config.seed, progress=tick)
+        return pictures(model, images, top=top, seed=subject.config.seed, captions=words, progress=tick)

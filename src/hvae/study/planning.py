@@ -15,7 +15,7 @@ from hvae.study.places import check_place
 from hvae.study.sizing import asked_like
 
 DEFAULT = "digits"
-MOVED = ("root", "path", "attributes", "replay", "download")
+MOVED = ("root", "path", "attributes", "captions", "replay", "download")
 """Keys of the data that may change on the way: where they lie, not what they are."""
 
 FILLED = ("vocabulary",)

@@ -36,10 +36,13 @@ _PATHS = re.compile(
 )
 _COMMON = {"root", "user", "admin", "localhost", "hvae", "runner", "ubuntu", "main"}
 """Names of users and machines that tell nothing of them, and are words of a record."""
-_DROPPED = ("--data.root", "--data.attributes", "--evaluate.factors", "--evaluate.features", "--out", "-o", "--trust")
+_DROPPED = (
+    *("--data.root", "--data.attributes", "--data.captions", "--evaluate.factors", "--evaluate.features"),
+    *("--out", "-o", "--trust"),
+)
 _STANDS = {"--data.path": YOUR_FOLDER, "--train.init": "RUN"}
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
-_PRIVATE = {"data": ("root", "attributes"), "train": ("init",), "evaluate": ("factors",)}
+_PRIVATE = {"data": ("root", "attributes", "captions"), "train": ("init",), "evaluate": ("factors",)}
 """Keys of a configuration that hold places, by section; `data.path` and `evaluate.features` may hold others too."""
 _DESCRIBED = ("config", "shape", "bits", "data", "step", "data_changes", "imported")
 _KEPT = ("hvae", "packages", "python", "machine", "started", "finished", "seed", "parameters", "training", "pulled")

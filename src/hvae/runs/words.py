@@ -1,0 +1,17 @@
+"""What the captions of a run are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hvae.checkpoints import LoadedRun
+    from hvae.data.sequences.form import SequenceForm
+
+
+def words_of(run: LoadedRun) -> SequenceForm | None:
+    """What the tokens of a run's captions stand for; None where it was trained on none."""
+    from hvae.data.sequences.form import SequenceForm
+
+    record = (run.description.get("data") or {}).get("captions")
+    return SequenceForm.from_dict(record) if record else None
