@@ -45,7 +45,7 @@ def test_the_number_of_classes_is_that_of_the_data_and_is_kept(told: Path) -> No
     config = yaml.safe_load((told / "config.yaml").read_text())
     assert config["model"]["condition"] == {
         **{"kind": "class", "levels": ["all"], "how": "film", "drop": 0.2, "classes": 10, "numbers": 0, "width": 64},
-        **{"enters": "levels", "classifier": []},
+        **{"enters": "levels", "classifier": [], "layers": 2, "heads": 4},
     }
     model = hvae.load(told).model
     assert str(model.conditions["label"]) == "a class from 0 to 9" and model.conditions["label"].optional

@@ -29,6 +29,12 @@ from hvae.zoo import build
 TAKERS = [name for name in FAMILIES if not name.startswith(("biva", "vdm"))]
 CLASS = ConditionConfig(kind="class", classes=3, drop=0.2)
 VECTOR = ConditionConfig(kind="vector", numbers=2, drop=0.2)
+TEXT = ConditionConfig(kind="text", classes=5, numbers=4, width=8, layers=1, heads=2, drop=0.2)
+KNOWN = {
+    "class": {"label": torch.tensor([0, 2])},
+    "vector": {"attributes": torch.tensor([[0.5, -1.0], [2.0, 0.1]]).double()},
+    "text": {"text": torch.tensor([[2, 3, 0, 0], [4, 4, 4, 0]])},
+}
 
 
 def conditional(config: ModelConfig, condition: ConditionConfig) -> Model:
@@ -95,11 +101,11 @@ def test_it_enters_the_levels_that_are_named(name: str) -> None:
     assert not torch.equal(trace.elbo(), blind.elbo())
 
 
-@pytest.mark.parametrize("config", [CLASS, VECTOR], ids=["class", "vector"])
+@pytest.mark.parametrize("config", [CLASS, VECTOR, TEXT], ids=["class", "vector", "text"])
 @pytest.mark.parametrize("name", ["vae-mlp", "markov-conv", "ladder-precision", "nvae"])
 def test_both_orders_of_a_walk_and_replays_agree(name: str, config: ConditionConfig) -> None:
     model = conditional(FAMILIES[name], config)
-    context = {"label": torch.tensor([0, 2])} if config.kind == "class" else {"attributes": torch.randn(2, 2).double()}
+    context = KNOWN[config.kind]
     trace = model(data(2, **context))
     again = run(model, replay(trace.values()), model.evidence(data(2, **context)))
     torch.testing.assert_close(trace.log_weight(), again.log_weight())
@@ -198,6 +204,32 @@ def test_a_vector_is_brought_to_zero_mean_and_unit_scale_by_what_is_known() -> N
     torch.testing.assert_close(code(y), moved(2 * (y - code.mean) + code.mean + 7))
 
 
+# Texts
+
+
+def test_a_text_says_something_and_an_unknown_one_nothing() -> None:
+    model = conditional(FAMILIES["ladder-residual"], TEXT)
+    x = data(1).x.expand(3, *SHAPE)
+    y = torch.tensor([[2, 3, 0, 0], [3, 2, 0, 0], [-1, -1, -1, -1]])
+    values, blind = elbo(model, Datum(x, {"text": y})), elbo(model, Datum(x))
+    assert torch.equal(values[2], blind[2]) and values[0] != values[1] and values[0] != blind[0]
+    (values.sum()).backward()
+    weights = model.get_submodule("condition").named_parameters()
+    assert not [at for at, p in weights if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+
+
+def test_a_text_must_be_one_of_its_tokens_and_length() -> None:
+    model = conditional(FAMILIES["ladder-residual"], replace(TEXT, drop=0.0))
+    for y, line in (
+        (torch.tensor([[2, 5, 0, 0]]), "a text of 4 tokens from 0 to 4, got 0 to 5"),
+        (torch.full((1, 4), -1), "a text of 4 tokens from 0 to 4, got -1"),
+        (torch.tensor([[2, 0]]), r"expected shape \(1, 4\)"),
+        (torch.zeros(1, 4), "got values of torch.float32"),
+    ):
+        with pytest.raises(HvaeError, match=line):
+            model(data(1, text=y))
+
+
 # What is wrong
 
 
@@ -207,6 +239,9 @@ def test_a_vector_is_brought_to_zero_mean_and_unit_scale_by_what_is_known() -> N
         (BIVAConfig(latents=(4,), strides=(2,), kernels=(3,), width=6), CLASS, "biva takes no condition"),
         (VAEConfig(), ConditionConfig(kind="class"), "model.condition.classes: expected how many classes"),
         (VAEConfig(), ConditionConfig(kind="vector"), "model.condition.numbers: expected how many numbers"),
+        (VAEConfig(), ConditionConfig(kind="text"), "model.condition.classes: expected how many classes"),
+        (VAEConfig(), ConditionConfig(kind="text", classes=9), "model.condition.numbers: expected how many numbers"),
+        (VAEConfig(), replace(TEXT, heads=3), "model.condition.width: expected a multiple of model.condition.heads"),
         (LadderConfig(groups=(1, 2)), replace(CLASS, levels=("z4",)), "no level named 'z4'; did you mean"),
     ],
 )

@@ -29,7 +29,7 @@ from hvae.data.raw import UNKNOWN, Part, Raw
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.text import cutter, vocabulary
 from hvae.errors import HvaeError, short
-from hvae.files import expanded
+from hvae.files import expanded, read_regular
 from hvae.screen.text import is_seen
 
 LARGEST = 1 << 16
@@ -137,7 +137,7 @@ def _of(picture: Path) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return plain(read_bytes(path, LARGEST).decode("utf-8-sig"))
+        return plain(read_regular(path, LARGEST).decode("utf-8-sig"))
     except UnicodeDecodeError as fault:
         raise HvaeError(
             f"{path}: expected a caption in UTF-8, got other bytes at {fault.start:,}; convert it"

@@ -10,14 +10,14 @@ from hvae.config.bounds import Bound, Length
 from hvae.errors import HvaeError, short
 from hvae.records import JSON
 
-MOST_COLUMNS = 32
+MOST_COLUMNS, MOST_TEXT = 32, 1000
 _Few = Length(0, 2000)
 Run = Annotated[int, Bound(least=0, most=1000)]
 CellSeed = Annotated[int, Bound(least=0, most=2**32 - 1)]
 Seeds = Annotated[tuple[CellSeed, ...], Length(1, MOST_COLUMNS)]
 Heat = Annotated[float, Bound(least=0, most=10)]
 Share = Annotated[float, Bound(least=-1, most=2)]
-Said = Annotated[str, Length(1, 1000)]
+Said = Annotated[str, Length(1, MOST_TEXT)]
 SeedsByLevel = Annotated[dict[str, Seeds], _Few]
 SeedByLevel = Annotated[dict[str, CellSeed], _Few]
 HeatByLevel = Annotated[dict[str, Heat], _Few]

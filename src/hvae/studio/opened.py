@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hvae.walk import Model
 
 EIGHT = 8
+EXAMPLES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +129,24 @@ class Opened:
 
     def _condition(self, name: str) -> JSON:
         one = self.model.conditions[name]
-        titles = list(self.classes) if name == LABEL else []
+        titles = self.captions if one.is_text else list(self.classes) if name == LABEL else []
         return {
             "name": name,
-            "classes": one.classes,
+            "classes": 0 if one.is_text else one.classes,
             "numbers": prod(one.shape),
             "optional": one.optional,
-            "titles": titles if len(titles) == one.classes else [],
+            "text": one.is_text,
+            "titles": titles if one.is_text or len(titles) == one.classes else [],
         }
+
+    @cached_property
+    def captions(self) -> list[str]:
+        """A few captions of the run's test data, as examples; none where the data are not there."""
+        try:
+            captions = self.subject.images.test.captions
+        except (HvaeError, OSError):
+            captions = None
+        return list(dict.fromkeys(text for text in captions.texts if text))[:EXAMPLES] if captions else []
 
     @property
     def is_pictured(self) -> bool:

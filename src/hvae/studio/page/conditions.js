@@ -1,4 +1,4 @@
-// What a conditional model is told: a choice among classes, or numbers.
+// What a conditional model is told: a choice among classes, numbers, or a text.
 
 import { el, state } from "./page.js";
 
@@ -17,6 +17,7 @@ export function said(run, prefix) {
 }
 
 function first(one) {
+  if (one.text) return one.titles[0] ?? "";
   return one.classes ? "0" : Array(Math.max(1, one.numbers)).fill("0").join(",");
 }
 
@@ -27,8 +28,15 @@ function field(one, key, changed) {
   };
   const value = state.get(key, one.optional ? "" : first(one));
   if (!one.classes) {
-    const input = el("input", { type: "text", value, placeholder: one.optional ? "unknown" : first(one), onchange: change });
-    return { node: el("label", {}, one.name, input) };
+    const placeholder = one.optional ? "unknown" : first(one);
+    const input = el("input", { type: "text", value, placeholder, onchange: change, maxLength: 1000 });
+    if (!one.text) return { node: el("label", {}, one.name, input) };
+    // Captions come from files of anyone: as attributes they are text, whatever they hold.
+    const list = `${key}.examples`;
+    input.setAttribute("list", list);
+    input.setAttribute("size", "40");
+    const examples = el("datalist", { id: list }, one.titles.map((title) => el("option", { value: title })));
+    return { node: el("label", {}, one.name, input, examples) };
   }
   const titles = Array.from({ length: one.classes }, (_, i) => one.titles[i] ?? String(i));
   const choices = titles.map((title, i) => el("option", { value: String(i) }, title));
@@ -44,7 +52,7 @@ export function spread(context, run, n) {
   const spelled = {};
   for (const [name, value] of Object.entries(context)) {
     const classes = run.conditions.find((one) => one.name === name).classes;
-    spelled[name] = value === "*" ? Array.from({ length: n }, (_, i) => i % classes).join(",") : value;
+    spelled[name] = classes && value === "*" ? Array.from({ length: n }, (_, i) => i % classes).join(",") : value;
   }
   return spelled;
 }

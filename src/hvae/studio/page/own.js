@@ -33,7 +33,10 @@ class Panel {
 
   get question() {
     const context = { ...this.one.info.context, ...said(this.run, "own.") };
-    for (const [name, value] of Object.entries(context)) if (value === "*" || value.includes("nan")) delete context[name];
+    for (const one of this.run.conditions) {
+      const value = context[one.name] ?? "";
+      if (value === "" || (!one.text && (value === "*" || value.includes("nan")))) delete context[one.name];
+    }
     return { run: this.run.place, picture: this.one.info.picture, context };
   }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hvae.data import Split
 from hvae.errors import HvaeError
 from hvae.runs.encoded import encoded
 from hvae.studio.answer import Answer
-from hvae.studio.asked import OwnAsked
+from hvae.studio.asked import MOST_TEXT, OwnAsked
 from hvae.studio.opened import Opened
+from hvae.study.conditions import TEXT
 from hvae.study.images import Images, without_chance
 
 
@@ -28,6 +30,9 @@ def upload(opened: Opened, content: bytes) -> Answer:
 def _kept(opened: Opened, images: Images, place: int, notes: list[str], count: int) -> Answer:
     datum = images.batch([place])
     context = {name: _text(datum.context[name]) for name in opened.model.conditions if name in datum.context}
+    captions = images.split.captions if isinstance(images.split, Split) else None
+    if captions and TEXT in context:
+        context[TEXT] = captions.texts[place][:MOST_TEXT]
     info = {"picture": opened.packed(datum.x), "place": place, "of": count, "notes": notes, "context": context}
     return Answer(info, {"picture": datum.x})
 
