@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from hvae.caches import cache_folder
 from hvae.config.data import DataConfig
-from hvae.data.fetch import cache_folder
 from hvae.data.pictures import Header, Looked, Picture, Plan, look_at, pooled, settle
 from hvae.data.transforms import Array, centred, fit_one, level_type, quantise, recolour
 from hvae.errors import HvaeError

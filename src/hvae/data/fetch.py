@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from threading import Thread
 from types import MappingProxyType
 from typing import Any
 
+from hvae.caches import cache_folder
 from hvae.data.progress import download_progress
 from hvae.errors import HvaeError
 from hvae.files import expanded, open_regular, replacing
@@ -24,17 +24,6 @@ BLOCK = 1 << 20
 LARGEST_DOWNLOAD = 1 << 35
 PERIOD, SLOWEST = 30.0, 4096
 """Seconds over which a download must bring so many bytes a second, or it is given up."""
-
-
-def cache_folder() -> Path:
-    """Where downloads and decoded images are kept: `hvae` in the user's cache folder.
-
-    Raises HvaeError for a user who has none, as some containers make them.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if cache.startswith("~"):
-        raise HvaeError("this user has no home folder to keep downloads in; set HOME, or XDG_CACHE_HOME, to a folder")
-    return Path(cache) / "hvae"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from hvae.data.fetch import Remote, cache_folder, is_whole, places
+from hvae.caches import cache_folder
+from hvae.data.fetch import Remote, is_whole, places
 
 
 class FoundPart(Protocol):

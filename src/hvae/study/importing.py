@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hvae.caches import cache_folder
 from hvae.checkpoints import describe
 from hvae.checkpoints.imports import READERS, Converted, convert, sha256, unlike
 from hvae.checkpoints.published import PUBLISHED, Published, of_file, published
@@ -15,7 +16,7 @@ from hvae.config.families import family_type
 from hvae.config.model import ModelConfig
 from hvae.config.run import RunConfig
 from hvae.config.train import TrainConfig
-from hvae.data.fetch import cache_folder, download
+from hvae.data.fetch import download
 from hvae.descriptions import Origin, RunRecord
 from hvae.errors import HvaeError, unknown
 from hvae.files import expanded, free, making

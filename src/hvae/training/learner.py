@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from hvae.compiled import compiled
 from hvae.config.train import TrainConfig
 from hvae.data.order import MicroBatch
 from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.objectives import Objective
 from hvae.training.average import Average
-from hvae.training.compiled import compiled
 from hvae.training.guard import NormGuard
 from hvae.training.loss import Batch, LossStep, walked
 from hvae.training.optimisers import MOMENTS, optimiser

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hvae.caches import private
+from hvae.compiled import PLACE, compiled
 from hvae.errors import HvaeError
-from hvae.training.compiled import PLACE, compiled, private
 
 
 def test_code_is_cached_in_a_closed_folder_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_link_a_file_and_a_stranger_are_refused(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "file").touch()
     for name in ("link", "file"):
         with pytest.raises(HvaeError, match=PLACE):
-            private(tmp_path / name)
+            private(tmp_path / name, PLACE)
     monkeypatch.setattr("os.getuid", lambda: tmp_path.stat().st_uid + 1)
     with pytest.raises(HvaeError, match="another user's"):
         private(tmp_path / "theirs")
