@@ -57,7 +57,12 @@ class Evidence:
     @property
     def values(self) -> Tensor:
         """How many values of each datum exist and are observed, (n,)."""
-        return Datum(self.data, observed=self.observed, lengths=self.lengths).values
+        return self.datum.values
+
+    @property
+    def datum(self) -> Datum:
+        """The data and their context, without features."""
+        return Datum(self.data, self.context, self.observed, self.lengths)
 
     @property
     def steps(self) -> int | None:

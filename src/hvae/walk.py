@@ -79,6 +79,11 @@ class Model(nn.Module, ABC):
         whether they lie in the `limits` of the model.  Raises HvaeError for data of another shape or range, for NaN,
         for integers, and for a context that does not fit.
         """
+        bare = self.bare(data, context, check=check)
+        return Evidence(bare.n, bare.x, bare.context, self.features(bare.datum), bare.observed, bare.lengths)
+
+    def bare(self, data: Tensor | Datum, context: Context | None = None, *, check: bool = True) -> Evidence:
+        """The same without the features of the data, before any network has run."""
         datum = as_datum(data)
         self._check_shape(tuple(datum.x.shape))
         values = {**relevant(datum, self.conditions).context, **entries(context)}
@@ -89,8 +94,8 @@ class Model(nn.Module, ABC):
         x = check_values(x, self.limits if check else None, self._dtype())
         # Not len(x): an exported program keeps its batch open.
         n = x.shape[0]
-        datum = Datum(x, context_rows(self.conditions, values, n, x.device), observed, datum.lengths)
-        return Evidence(n, x, datum.context, self.features(datum), observed, datum.lengths)
+        rows = context_rows(self.conditions, values, n, x.device)
+        return Evidence(n, x, rows, observed=observed, lengths=datum.lengths)
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         """Raises HvaeError for data (B, ...) of another shape; of sequences the steps alone must fit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hvae.cli.backends import add_backend
 from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice
@@ -63,6 +64,7 @@ def parser() -> Parser:
     few = "of a diffusion, and its steps: ancestral:250, ddim:50, second-order:20 [ancestral, all levels]"
     command.add_argument("--solver", default="", metavar="KIND[:S]", help=few)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of showing their mean")
+    add_backend(command)
     add_context(command)
     return command
 
@@ -95,6 +97,7 @@ def main(argv: list[str]) -> None:
             enlarge=args.enlarge,
             steps=args.steps,
             beginning=args.beginning,
+            backend=args.backend,
             overrides=where,
             trust=args.trust,
             tell=voice.tell,

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from hvae.lazy import lazy
 
 if TYPE_CHECKING:
+    from hvae.deploy.backend import Backend
     from hvae.deploy.noise import Noise
     from hvae.deploy.programs import Decoder, Encoder
 
-__all__ = ["Decoder", "Encoder", "Noise"]
+__all__ = ["Backend", "Decoder", "Encoder", "Noise"]
 
-_load = lazy(__name__, {"noise": ("Noise",), "programs": ("Decoder", "Encoder")})
+_load = lazy(__name__, {"backend": ("Backend",), "noise": ("Noise",), "programs": ("Decoder", "Encoder")})
 
 
 def __getattr__(name: str) -> Any:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from hvae.compiled import compiled
 from hvae.deploy.arithmetic import elementary
-from hvae.deploy.programs import Program
+from hvae.deploy.programs import Function, Program
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.walk import still
@@ -43,6 +44,8 @@ class Format(ABC):
     suffix: str
     extra: str = ""
     needs: tuple[str, ...] = ()
+    runtime: str = "torch"
+    """The package that runs it."""
 
     def check(self) -> None:
         """Raises HvaeError where a library is missing."""
@@ -51,11 +54,11 @@ class Format(ABC):
             raise HvaeError(f"{self.suffix} files need {', '.join(missing)}: pip install 'hvae[{self.extra}]'")
 
     @abstractmethod
-    def write(self, exported: ExportedProgram, program: Program, description: str, path: Path) -> None:
+    def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:
         """Write the program with its description, JSON, as one file."""
 
     @abstractmethod
-    def runner(self, program: Program, path: Path) -> Runner:
+    def runner(self, program: Function, path: Path) -> Runner:
         """The file as a function, run by what will run it elsewhere."""
 
 
@@ -64,14 +67,29 @@ class PT2(Format):
 
     suffix = ".pt2"
 
-    def write(self, exported: ExportedProgram, program: Program, description: str, path: Path) -> None:
+    def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:
         with open(path, "wb") as file:
             torch.export.save(exported, file, extra_files={METADATA: description})
 
-    def runner(self, program: Program, path: Path) -> Runner:
+    def runner(self, program: Function, path: Path) -> Runner:
         with open(path, "rb") as file:
             module = torch.export.load(io.BytesIO(file.read())).module()
         return lambda arguments: _as_tuple(module(*arguments))
+
+
+class Compiled(Format):
+    """An archive of torch.export that torch compiles for this machine."""
+
+    suffix = ".pt2"
+
+    def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:
+        PT2().write(exported, program, description, path)
+
+    def runner(self, program: Function, path: Path) -> Runner:
+        # Rows were left open by the trace, so that nothing has to be guarded, nor compiled for one number of them.
+        module = torch.export.load(io.BytesIO(path.read_bytes())).module(check_guards=False)
+        run = compiled(module)
+        return lambda arguments: _as_tuple(run(*arguments))
 
 
 class ONNX(Format):
@@ -80,8 +98,9 @@ class ONNX(Format):
     suffix = ".onnx"
     extra = "onnx"
     needs = ("onnx", "onnxscript", "onnxruntime")
+    runtime = "onnxruntime"
 
-    def write(self, exported: ExportedProgram, program: Program, description: str, path: Path) -> None:
+    def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:
         graph = torch.onnx.export(
             elementary(exported),
             (),
@@ -94,11 +113,12 @@ class ONNX(Format):
         graph.model.metadata_props[METADATA] = description
         graph.save(path)
 
-    def runner(self, program: Program, path: Path) -> Runner:
+    def runner(self, program: Function, path: Path) -> Runner:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = torch.get_num_threads()
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
 
         def outputs(arguments: Sequence[Tensor]) -> Outputs:
@@ -116,8 +136,9 @@ class OpenVINO(Format):
     suffix = ".xml"
     extra = "openvino"
     needs = ("openvino",)
+    runtime = "openvino"
 
-    def write(self, exported: ExportedProgram, program: Program, description: str, path: Path) -> None:
+    def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:
         import openvino
 
         graph = openvino.convert_model(elementary(exported))
@@ -127,10 +148,11 @@ class OpenVINO(Format):
         graph.set_rt_info(description, METADATA)
         openvino.save_model(graph, path, compress_to_fp16=False)
 
-    def runner(self, program: Program, path: Path) -> Runner:
+    def runner(self, program: Function, path: Path) -> Runner:
         import openvino
 
-        compiled = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        plan = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+        compiled = openvino.compile_model(path, "CPU", plan)
 
         def outputs(arguments: Sequence[Tensor]) -> Outputs:
             results = compiled([t.numpy() for t in arguments])
@@ -142,7 +164,7 @@ class OpenVINO(Format):
 FORMATS: dict[str, Format] = {"pt2": PT2(), "onnx": ONNX(), "openvino": OpenVINO()}
 
 
-def exported(program: Program) -> ExportedProgram:
+def exported(program: Function) -> ExportedProgram:
     """The program as a graph that keeps its rows open.  Raises HvaeError where the model cannot be traced."""
     with still(program, seed=0), quiet():
         try:
@@ -164,7 +186,7 @@ def _reason(fault: Exception) -> str:
     return " ".join(str(fault).split())[:200]
 
 
-def difference(program: Program, runner: Runner) -> float:
+def difference(program: Function, runner: Runner) -> float:
     """The largest difference of the outputs of a file and of the model, relative to each output's largest value.
 
     Over every number of rows that is tried.  NaN where some of them is no number.  Raises HvaeError
@@ -178,7 +200,7 @@ def largest(values: Iterable[float]) -> float:
     return float(torch.tensor(list(values)).max())
 
 
-def _difference(program: Program, runner: Runner, n: int) -> float:
+def _difference(program: Function, runner: Runner, n: int) -> float:
     arguments = program.arguments(n, seed=n)
     with still(program, seed=0):
         expected = _as_tuple(program(*arguments))
@@ -187,10 +209,11 @@ def _difference(program: Program, runner: Runner, n: int) -> float:
         if right.shape != got.shape:
             raise HvaeError(f"{name}: expected shape {tuple(right.shape)} of the file, got {tuple(got.shape)}")
     pairs = zip(expected, values, strict=True)
-    return largest(float(_apart(right.detach(), got.detach())) for right, got in pairs)
+    return largest(float(apart(right.detach(), got.detach())) for right, got in pairs)
 
 
-def _apart(right: Tensor, got: Tensor) -> Tensor:
+def apart(right: Tensor, got: Tensor) -> Tensor:
+    """The largest difference, relative to the largest value of what is right; NaN where one of them is no number."""
     return ((right - got).abs().max() / right.abs().max().clamp_min(1e-6)).double()
 
 

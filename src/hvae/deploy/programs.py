@@ -5,7 +5,8 @@ Shapes: `B` rows; `L` levels; `C H W` a picture; `...` a variable's own shape.
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.export import Dim
 from hvae.deploy.noise import Noise
 from hvae.deploy.sizes import Fixed, Sizes
 from hvae.distributions.pixels import AutoregressivePixels
+from hvae.distributions.ranked import RankedCodes
 from hvae.distributions.steps import Depth
 from hvae.errors import HvaeError
 from hvae.site import Key, spelled
@@ -24,11 +26,40 @@ DATA, TEMPERATURE, PICTURE = "x", "temperature", "picture"
 FIXED = Fixed()
 
 
-class Program(nn.Module):
+class Function(nn.Module, ABC):
+    """A function of tensors that can become a graph: arguments by `names`, results by `outputs`, in this order.
+
+    Every argument and result has rows, (n, ...), but for the arguments that are `fixed`.
+    """
+
+    model: Model
+    outputs: tuple[str, ...]
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    sizes: Sizes = FIXED
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The arguments in their order."""
+
+    @abstractmethod
+    def arguments(self, n: int, seed: int = 0) -> tuple[Tensor, ...]:
+        """Arguments for n rows, to trace and to compare with; their random numbers are of the seed."""
+
+    def open_axes(self) -> tuple[dict[int, Any], ...]:
+        """The open axes of each argument: its rows, and the size of a map where any is taken."""
+        shapes = {name: argument.shape for name, argument in zip(self.names, self.arguments(1), strict=True)}
+        axes = {name: (0, *self.sizes.axes(shape)) for name, shape in shapes.items() if name not in self.fixed}
+        return tuple(dict.fromkeys(axes.get(name, ()), Dim.DYNAMIC) for name in self.names)
+
+
+class Program(Function):
     """A model whose noise, temperatures and context are arguments, in the order of `names`, giving `outputs`.
 
     Raises HvaeError for a model that cannot be written as one function of tensors, with the reason.
     """
+
+    fixed = frozenset({TEMPERATURE})
 
     def __init__(self, model: Model, sizes: Sizes = FIXED) -> None:
         super().__init__()
@@ -37,7 +68,7 @@ class Program(nn.Module):
         self.keys: list[Key] = [record.key for record in trace.latents]
         self.shapes = [tuple(record.value.shape[1:]) for record in trace.latents]
         self.conditions = list(model.conditions)
-        self.outputs: tuple[str, ...] = (PICTURE,)
+        self.outputs = (PICTURE,)
 
     @property
     def levels(self) -> dict[str, tuple[int, ...]]:
@@ -57,12 +88,6 @@ class Program(nn.Module):
         noise = [torch.randn(n, *shape, generator=generator).to(like) for shape in self.shapes]
         context = [one.placeholder(n, device_of(self.model)) for one in self.model.conditions.values()]
         return (*noise, like.new_ones(len(noise)), *context)
-
-    def open_axes(self) -> tuple[dict[int, Any], ...]:
-        """The open axes of each argument: its rows, and the size of a map where any is taken."""
-        shapes = {name: argument.shape for name, argument in zip(self.names, self.arguments(1), strict=True)}
-        axes = {name: (0, *self.sizes.axes(shape)) for name, shape in shapes.items() if name != TEMPERATURE}
-        return tuple(dict.fromkeys(axes.get(name, ()), Dim.DYNAMIC) for name in self.names)
 
     def _split(self, arguments: tuple[Tensor, ...]) -> tuple[Noise, dict[str, Tensor]]:
         count = len(self.keys)
@@ -129,17 +154,32 @@ class Encoder(Program):
 
 def checked(model: Model) -> Trace:
     """A walk of the model from its prior.  Raises HvaeError where no exported function can do what it does."""
-    if model.timed:
-        raise HvaeError("models of sequences walk one step after another: they are not exported; use `hvae sample`")
+    if reason := obstacle(model) or generative_obstacle(model):
+        raise HvaeError(f"{reason}: such a model is not exported; use `hvae sample`")
     trace = glimpse(model, 2)
-    if any(isinstance(record.law, Depth) for record in trace.records.values()):
-        raise HvaeError("diffusions choose how many levels a walk visits: they are not exported; use `hvae sample`")
-    if not trace.latents:
-        raise HvaeError("this model has no latents to decode: it is not exported; use `hvae sample`")
-    if any(isinstance(record.law, AutoregressivePixels) for record in trace.observed):
-        raise HvaeError("this likelihood draws one pixel after another: it is not exported; use `hvae sample`")
     draw = Noise({r.key: torch.zeros_like(r.value) for r in trace.latents}, torch.ones(len(trace.latents)))
     context = {name: one.placeholder(2, device_of(model)) for name, one in model.conditions.items()}
     with still(model, seed=0):
         run(model, draw, model.nothing(2, context))
     return trace
+
+
+def obstacle(model: Model) -> str:
+    """Why no walk of the model is one graph; empty where it can be."""
+    if model.timed:
+        return "models of sequences walk one step after another"
+    if any(isinstance(record.law, Depth) for record in glimpse(model).records.values()):
+        return "diffusions choose how many levels a walk visits"
+    return ""
+
+
+def generative_obstacle(model: Model) -> str:
+    """Why its walk without data is none, though one that is given data may be; empty where it can be."""
+    trace = glimpse(model)
+    if not trace.latents:
+        return "this model has no latents to decode"
+    if any(isinstance(record.law, AutoregressivePixels) for record in trace.observed):
+        return "this likelihood draws one pixel after another"
+    if any(isinstance(record.law, RankedCodes) for record in trace.latents):
+        return "this prior draws one code after another"
+    return ""

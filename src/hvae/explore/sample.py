@@ -17,10 +17,12 @@ from hvae.distributions import Depth
 from hvae.draw import Draw, each, mode, narrowed, prior
 from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver
+from hvae.engine import TORCH, Engine
 from hvae.errors import HvaeError, entries
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
 from hvae.explore.guide import Guidance, decode_guided, weights
 from hvae.explore.narrow import TopK, TopP, narrowing
+from hvae.explore.plain import plain
 from hvae.site import Pin, as_key
 from hvae.walk import Model, glimpse, still
 
@@ -99,6 +101,7 @@ class Sampling:
     solver: str = ""
     seed: int | None = None
     chunk: int = CHUNK
+    engine: Engine = TORCH
 
     def draw(self, model: Model, n: int, read: Reading) -> Tensor:
         """n pictures (n, C, H, W), as `read` takes them from a trace.  Raises HvaeError as `sample` does."""
@@ -110,12 +113,38 @@ class Sampling:
         draw = narrowed(among, at_temperature(self.temperature, names))
         draw = solving(self.solver, draw) if self.solver else draw
         steered = weights(self.guidance, model, names, context)
+        if self.engine is not TORCH:
+            _check_plain(
+                {
+                    "guidance": bool(steered),
+                    "top-k or top-p": bool(among),
+                    "pinned levels": bool(pinned),
+                    "a solver": bool(self.solver),
+                    "drawn pixels": read is not mean_picture,
+                }
+            )
         with still(model, self.seed):
             if steered:
                 return decode_guided(
                     model, pinned, n, context=context, steered=steered, otherwise=draw, read=read, chunk=self.chunk
                 )
-            return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=self.chunk)
+            if self.engine is TORCH:
+                return decode(model, pinned, n, context=context, otherwise=draw, read=read, chunk=self.chunk)
+            temperatures = by_level(self.temperature, names)
+            return plain(model, n, draw, temperatures, context=context, engine=self.engine, chunk=self.chunk)
+
+
+def _check_plain(choices: Mapping[str, bool]) -> None:
+    """Raises HvaeError for a choice that another engine than torch does not know."""
+    for what, is_set in choices.items():
+        if is_set:
+            raise HvaeError(f"expected plain samples of a back end, got {what}; leave that out, or the back end")
+
+
+def by_level(temperature: Temperature, names: Sequence[str]) -> dict[str, float]:
+    """The temperature of every level, in the order of the names; 1 where none is given."""
+    some = temperature if isinstance(temperature, Mapping) else dict.fromkeys(names, temperature)
+    return {name: some.get(name, 1.0) for name in names}
 
 
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:

@@ -15,6 +15,8 @@ from hvae.records import JSON
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.engine import Use
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Samples:
@@ -34,6 +36,8 @@ class Samples:
     """Levels whose codes were drawn from the uniform prior, since none is trained, and how many codes there are."""
     cells: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """The seed of each picture in each level, where they had their own."""
+    use: Use | None = None
+    """Who has computed them; None where nobody knows."""
 
     def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae sample --json` gives."""
@@ -48,5 +52,6 @@ class Samples:
             "recalibrate": self.recalibrate,
             **({"cells": {name: list(seeds) for name, seeds in self.cells.items()}} if self.cells else {}),
             **({"solver": self.solver} if self.solver else {}),
+            **({"backend": self.use.to_dict()} if self.use and self.use.is_other else {}),
             **({"uniform_priors": dict(self.uniform)} if self.uniform else {}),
         }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
+from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import Place, at_once, by_rest, every, place, uniform_levels
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.datum import Context
     from hvae.distributions.ranked import Among
+    from hvae.engine import Engine
     from hvae.explore.guide import Guidance
     from hvae.explore.narrow import TopK, TopP
     from hvae.explore.sample import Temperature
@@ -54,6 +56,7 @@ class _Wish:
     recalibrate: int
     solver: str
     enlarge: str
+    engine: Engine
 
 
 def draw_samples(
@@ -74,6 +77,7 @@ def draw_samples(
     enlarge: str = "auto",
     steps: int | None = None,
     beginning: str | Path | None = None,
+    backend: str = PLAIN,
     overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     tell: Tell = silent,
@@ -89,10 +93,12 @@ def draw_samples(
     model by name; `seed`, for the same pictures again (drawn anew by default); `cells`, a seed for each picture in each
     level instead, as `hvae.cells` takes them; `pixels`, draw the pixels too; `recalibrate`, batches that the statistics
     of batch norm are fitted to first; `solver` of a diffusion and its steps, as "ddim:50"; `enlarge`, "auto" or how
-    many times as large; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may name;
-    `tell`, called with a line where something is worth saying.  Raises HvaeError before any work for what cannot be
-    drawn or written.
+    many times as large; `backend`, what computes plain samples: torch, onnxruntime, openvino or compile, the same
+    pictures of a seed to rounding; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may
+    name; `tell`, called with a line where something is worth saying.  Raises HvaeError before any work for what cannot
+    be drawn or written.
     """
+    check_backend(backend)
     where = place(run, overrides, trust)
     wish = _Wish(
         temperature=temperature,
@@ -106,6 +112,7 @@ def draw_samples(
         recalibrate=recalibrate,
         solver=solver,
         enlarge=enlarge,
+        engine=engine_of(where.run, backend, tell),
     )
     number = number if cells is None else _check_cells(cells, where.run.model, number, wish)
     if where.run.model.timed:
@@ -155,6 +162,7 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
             solver=wish.solver,
             seed=seed,
             chunk=rows,
+            engine=wish.engine,
         )
         pictures = how.draw(model, number, drawn_picture if wish.pixels else mean_picture)
     write(file, pictures, wish.enlarge)
@@ -170,6 +178,7 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
         solver=wish.solver,
         uniform=uniform_levels(model),
         cells=wish.cells or {},
+        use=wish.engine.use,
     )
 
 
@@ -210,8 +219,9 @@ def _check_cells(cells: Mapping[str, Sequence[int]], model: Model, number: int |
         raise HvaeError(f"--cells: expected a seed for each of {number} pictures, got {count}; leave -n out")
     if wish.seed is not None:
         raise HvaeError("--seed: the cells have seeds of their own; leave it out, or --cells")
-    if wish.pixels or wish.solver or any(weight != 1 for weight in every(wish.guidance, model).values()):
-        raise HvaeError("--cells: expected neither --pixels, --guidance nor --solver; leave them out")
+    is_guided = any(weight != 1 for weight in every(wish.guidance, model).values())
+    if wish.engine.use.is_other or wish.pixels or wish.solver or is_guided:
+        raise HvaeError("--cells: expected neither --pixels, --guidance, --solver nor --backend; leave them out")
     return count
 
 

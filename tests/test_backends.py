@@ -1,0 +1,191 @@
+"""Other runtimes in place of torch: the same random numbers, the same answers, and torch where they differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from families import family
+from torch import Tensor
+
+from hvae import Model, sample
+from hvae.config.condition import ConditionConfig
+from hvae.config.model import LadderConfig, MarkovConfig
+from hvae.deploy import Backend, backend
+from hvae.deploy.converted import Converted
+from hvae.deploy.store import DIGESTS, folder
+from hvae.deploy.tape import Handing, recording
+from hvae.distributions.discrete import Bernoulli
+from hvae.distributions.normal import Normal
+from hvae.distributions.quantised import Uniform
+from hvae.engine import TORCH, Question
+from hvae.errors import HvaeError
+from hvae.explore.frame import drawn_picture, mean_picture
+from hvae.explore.sample import Sampling
+from hvae.walk import Evidence
+from hvae.zoo import build
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def onnxruntime(lines: list[str]) -> Backend:
+    for library in backend.BACKENDS["onnxruntime"].needs:
+        pytest.importorskip(library)
+    return Backend("onnxruntime", "a model", lines.append)
+
+
+def ladder(**keys: object) -> Model:
+    torch.manual_seed(0)
+    config = LadderConfig(groups=(1, 1), width=4, latent=2, likelihood="dmol", mixtures=2, **keys)
+    return build(config, shape=(1, 6, 6), bits=4).eval()
+
+
+@pytest.mark.parametrize("temperature", [1.0, {"z2": 0.7, "z1": 0.0}])
+def test_a_seed_gives_the_pictures_that_torch_draws(onnxruntime: Backend, temperature: object) -> None:
+    """In every chunk: what data would draw of the generator is drawn too, though nobody looks at it."""
+    how = {"temperature": temperature, "seed": 5, "chunk": 3}
+    pictures = Sampling(**how, engine=onnxruntime).draw(ladder(), 8, mean_picture)
+    assert onnxruntime.use.name == "onnxruntime" and onnxruntime.use.difference < 1e-5
+    torch.testing.assert_close(pictures, sample(ladder(), 8, **how), atol=1e-5, rtol=0)
+    assert (pictures[0] - pictures[3]).abs().max() > 1e-2, "chunks draw numbers of their own"
+
+
+def test_one_graph_serves_every_temperature_and_context(onnxruntime: Backend) -> None:
+    model = ladder(condition=ConditionConfig(kind="class", classes=3, width=4))
+    for temperature in (1.0, 0.5):
+        how = {"temperature": temperature, "seed": 1, "context": {"label": torch.arange(5) % 3}}
+        pictures = Sampling(**how, engine=onnxruntime).draw(model, 5, mean_picture)
+        torch.testing.assert_close(pictures, sample(model, 5, **how), atol=1e-5, rtol=0)
+    assert onnxruntime.use.name == "onnxruntime" and len(graphs()) == 1
+
+
+def graphs() -> list[Path]:
+    return [path for path in folder().iterdir() if path.is_dir()]
+
+
+def test_bottom_up_models_are_answered_too(onnxruntime: Backend) -> None:
+    """Their walks draw levels twice where data are known, and once where they are generated."""
+    torch.manual_seed(0)
+    model = build(MarkovConfig(latents=(3, 2), widths=(8, 6)), shape=(1, 4, 4), bits=1).eval()
+    pictures = Sampling(seed=1, engine=onnxruntime).draw(model, 5, mean_picture)
+    assert onnxruntime.use.name == "onnxruntime"
+    torch.testing.assert_close(pictures, sample(model, 5, seed=1), atol=1e-5, rtol=0)
+
+
+def test_a_graph_is_converted_once_and_never_trusted_damaged(
+    onnxruntime: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def draw() -> Tensor:
+        engine = Backend("onnxruntime", "a model", lines.append)
+        return Sampling(seed=1, engine=engine).draw(ladder(), 2, mean_picture)
+
+    first = draw()
+    assert folder().stat().st_mode & 0o777 == 0o700
+    (place,) = graphs()
+    assert set(json.loads((place / DIGESTS).read_text())) == {"graph.onnx"}
+    with monkeypatch.context() as patch:
+        patch.setattr("hvae.deploy.converted.exported", lambda *_: pytest.fail("converted again"))
+        torch.testing.assert_close(draw(), first)
+    content = (place / "graph.onnx").read_bytes()
+    (place / "graph.onnx").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    torch.testing.assert_close(draw(), first)
+    assert (place / "graph.onnx").read_bytes() == content and not lines
+    other = ladder()
+    next(other.parameters()).data += 0.01
+    Sampling(seed=1, engine=onnxruntime).draw(other, 2, mean_picture)
+    assert len(graphs()) == 2, "other weights are another graph"
+
+
+def test_wrong_answers_give_way_to_torch_in_one_line(
+    onnxruntime: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Converted.answer
+
+    def wrong(self: Converted, question: Question, evidence: Evidence, numbers: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {name: 1.01 * value for name, value in right(self, question, evidence, numbers).items()}
+
+    monkeypatch.setattr(Converted, "answer", wrong)
+    pictures = Sampling(seed=1, chunk=2, engine=onnxruntime).draw(ladder(), 6, mean_picture)
+    assert torch.equal(pictures, sample(ladder(), 6, seed=1, chunk=2))
+    assert len(lines) == 1 and "differ from torch's by 1.0e-02" in lines[0] and "torch computes instead" in lines[0]
+    assert onnxruntime.use.to_dict()["instead_of"] == "onnxruntime"
+
+
+def test_a_runtime_that_fails_later_gives_way_with_the_same_random_numbers(
+    onnxruntime: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Converted.answer
+
+    def broken(self: Converted, question: Question, evidence: Evidence, numbers: Sequence[Tensor]) -> object:
+        if evidence.n == 1:
+            raise RuntimeError("no memory\nleft")
+        return right(self, question, evidence, numbers)
+
+    monkeypatch.setattr(Converted, "answer", broken)
+    pictures = Sampling(seed=1, chunk=2, engine=onnxruntime).draw(ladder(), 5, mean_picture)
+    torch.testing.assert_close(pictures, sample(ladder(), 5, seed=1, chunk=2), atol=1e-5, rtol=0)
+    assert lines == ["onnxruntime is not used: no memory left; torch computes instead"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("vdm", "diffusions"), ("pixelvae", "one pixel after another"), ("vqvae2-prior", "one code after another")],
+)
+def test_models_without_a_graph_say_why(onnxruntime: Backend, lines: list[str], name: str, reason: str) -> None:
+    model = family(name)
+    pictures = Sampling(seed=1, engine=onnxruntime).draw(model, 2, mean_picture)
+    assert torch.equal(pictures, sample(model, 2, seed=1))
+    assert len(lines) == 1 and reason in lines[0]
+
+
+def test_what_is_no_plain_sample_is_refused(onnxruntime: Backend) -> None:
+    with pytest.raises(HvaeError, match="pinned levels"):
+        Sampling(given={"z2": torch.zeros(1, 2, 3, 3)}, engine=onnxruntime).draw(ladder(), 2, mean_picture)
+    with pytest.raises(HvaeError, match="drawn pixels"):
+        Sampling(engine=onnxruntime).draw(ladder(), 2, drawn_picture)
+
+
+def test_no_back_end_of_that_name() -> None:
+    with pytest.raises(HvaeError, match="no back end named 'onnx'"):
+        Backend("onnx", "a model")
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hvae.deploy.formats.find_spec", lambda name: None)
+    with pytest.raises(HvaeError, match=r"pip install 'hvae\[openvino\]'"):
+        Backend("openvino", "a model")
+
+
+def test_numbers_are_drawn_as_torch_draws_them() -> None:
+    """Channels last or first, and coins whatever their chances: then the generator is where torch has it."""
+    maps = torch.zeros(3, 4, 5, 6).to(memory_format=torch.channels_last)
+    torch.manual_seed(7)
+    with recording() as calls:
+        values = [Uniform(maps).sample(), Normal(maps, maps + 1).sample(), Bernoulli(maps + 0.3).sample()]
+    state = torch.get_rng_state()
+    torch.manual_seed(7)
+    numbers = [call.drawn(3) for call in calls]
+    assert torch.equal(torch.get_rng_state(), state) and [c.kind for c in calls] == ["uniform", "normal", "coins"]
+    torch.testing.assert_close(numbers[1], values[1])
+    with Handing(numbers[:2]):
+        torch.testing.assert_close(Uniform(maps).sample(), values[0])
+        torch.testing.assert_close(Normal(maps, maps + 1).sample(), values[1])
+        with pytest.raises(HvaeError, match="coins"):
+            Bernoulli(maps).sample()
+
+
+def test_torch_is_the_default() -> None:
+    assert Sampling().engine is TORCH and not TORCH.use.is_other
