@@ -28,14 +28,14 @@ class Converted:
     `identity` says which model it is.  Raises HvaeError where the model has no graph, and what the runtime raises.
     """
 
-    def __init__(self, kind: Format, asked: Asked, identity: str) -> None:
-        self.kind, self.asked = kind, asked
+    def __init__(self, kind: Format, question: Asked, identity: str) -> None:
+        self.kind, self.question = kind, question
         # A model without a way up has no features, and nothing is no graph.
-        self.run: Runner = self._runner(_key(kind, asked, identity)) if asked.answers else lambda arguments: ()
+        self.run: Runner = self._runner(_key(kind, question, identity)) if question.answers else lambda arguments: ()
 
     def _runner(self, key: str) -> Runner:
         place = stored(key) or store(key, self._write)
-        return self.kind.runner(self.asked, self._file(place))
+        return self.kind.runner(self.question, self._file(place))
 
     def answer(self, question: Question, evidence: Evidence, numbers: Sequence[Tensor]) -> Answers:
         """The answers to the question with its settings, from the random numbers that torch would draw for it.
@@ -43,30 +43,30 @@ class Converted:
         Numbers that torch has no need of, as those of levels that keep their mode, may be missing at the end; numbers
         beyond those of the graph are of data that nobody reads.
         """
-        calls = self.asked.calls
+        calls = self.question.calls
         rest = [torch.ones(evidence.n, *call.shape, dtype=call.dtype) for call in calls[len(numbers) :]]
         settings = question.settings
-        outputs = self.run(self.asked.filled(evidence, [*numbers[: len(calls)], *rest], settings))
-        return dict(zip(self.asked.answers, outputs, strict=True))
+        outputs = self.run(self.question.filled(evidence, [*numbers[: len(calls)], *rest], settings))
+        return dict(zip(self.question.answers, outputs, strict=True))
 
     def _file(self, place: Path) -> Path:
         return place / f"graph{self.kind.suffix}"
 
     def _write(self, place: Path) -> None:
-        graph = exported(self.asked)
+        graph = exported(self.question)
         with quiet():
-            self.kind.write(graph, self.asked, "{}", self._file(place))
+            self.kind.write(graph, self.question, "{}", self._file(place))
 
 
-def _key(kind: Format, asked: Asked, identity: str) -> str:
+def _key(kind: Format, question: Asked, identity: str) -> str:
     """A name for all that a graph depends on."""
-    arguments = zip(asked.names, asked.arguments(2), strict=True)
+    arguments = zip(question.names, question.arguments(2), strict=True)
     parts = {
         "versions": [__version__, torch.__version__, kind.runtime, version(kind.runtime)],
         "kind": type(kind).__name__,
         "model": identity,
-        "question": asked.question.name,
+        "question": question.question.name,
         "arguments": {name: [str(t.dtype), *t.shape[1:]] for name, t in arguments},
-        "answers": asked.outputs,
+        "answers": question.outputs,
     }
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -46,10 +46,10 @@ class Asked(Function):
 
     @property
     def names(self) -> list[str]:
-        seen = [DATA] * self.has_data + [f"context_{name}" for name in self.context]
-        seen += [f"feature_{name}" for name in self.features]
+        evidence = [DATA] * self.has_data + [f"context_{name}" for name in self.context]
+        evidence += [f"feature_{name}" for name in self.features]
         numbers = [f"numbers_{i}" for i in range(len(self.calls))]
-        return [*seen, *numbers, *[SETTINGS] * self.has_settings]
+        return [*evidence, *numbers, *[SETTINGS] * self.has_settings]
 
     @property
     def has_settings(self) -> bool:
