@@ -42,16 +42,16 @@ UNREADABLE = (
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12) -> str:
-    """One line that names the pictures that cannot be read, each with why.
+def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12, verb: str = "read") -> str:
+    """One line that names the pictures that cannot be read, or what else `verb` says, each with why.
 
     >>> named_at_once([("a.png", "it is cut"), ("b.png", "it holds floats")])
     'cannot read 2 pictures: a.png (it is cut), b.png (it holds floats)'
     """
     if len(faults) == 1:
-        return f"cannot read the picture {faults[0][0]}: {faults[0][1]}"
+        return f"cannot {verb} the picture {faults[0][0]}: {faults[0][1]}"
     each = ", ".join(f"{name} ({why})" for name, why in faults[:most])
-    return f"cannot read {len(faults):,} pictures: {each}{f' and {len(faults) - most:,} more' * (len(faults) > most)}"
+    return f"cannot {verb} {len(faults):,} pictures: {each}{f' and {len(faults) - most:,} more' * (len(faults) > most)}"
 
 
 def reason(name: str, fault: Exception) -> str:

@@ -46,6 +46,35 @@ def test_a_picture_comes_back(command: Callable, run: Path, tmp_path: Path) -> N
     assert out.stat().st_size < picture.stat().st_size + 400
 
 
+def test_what_a_model_has_no_room_for_is_lost_only_where_the_user_says_so(
+    command: Callable, run: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 13, 21, 3), dtype=np.uint8)
+    (tmp_path / "colour").mkdir()
+    for i, one in enumerate(pixels):
+        Image.fromarray(one).save(tmp_path / "colour" / f"{i}.png")
+    np.save(tmp_path / "colour.npy", pixels)
+    channels, bits = ("--data.channels", 1), ("--data.bits", 4)
+    expected = [np.asarray(Image.fromarray(one).convert("L")) >> 4 for one in pixels]
+    for source in ("colour", "colour.npy", "colour/0.png"):
+        words = ("compress", run, tmp_path / source, tmp_path / "out.hvz")
+        for given, lacking in (((), (*channels, *bits)), (channels, bits), (bits, channels)):
+            refused = command(*words, *given)
+            assert refused.code == 2 and f"set {' '.join(map(str, lacking))} to bring them" in refused.err
+            assert refused.err.count("\n") == 1 and not (tmp_path / "out.hvz").exists()
+        done = command(*words, *channels, *bits)
+        assert done.code == 0 and "brought to 1 channel of 4 bits (to grey, cut to 4 bits)" in done.err, done.err
+        command("decompress", tmp_path / "out.hvz", tmp_path / "back", "--only", 0, "--run", run)
+        (back,) = (tmp_path / "back").iterdir()
+        levels = np.load(back)[0] if back.suffix == ".npy" else np.asarray(Image.open(back)) // 17
+        # Pillow and the arithmetic of arrays may round a half to either side.
+        assert np.abs(levels.astype(int) - expected[0]).max() <= (1 if back.suffix == ".npy" else 0)
+        shutil.rmtree(tmp_path / "back")
+        (tmp_path / "out.hvz").unlink()
+    other = command("compress", run, tmp_path / "colour", tmp_path / "out.hvz", "--data.channels", 3)
+    assert other.code == 2 and "--data.channels: expected 1, as the run has, got '3'" in other.err
+
+
 def test_the_report_says_what_was_spent(command: Callable, run: Path, tmp_path: Path) -> None:
     said = command("compress", run, "test", tmp_path / "a.hvz", "--json", "-n", "60")
     found = said.json
@@ -107,7 +136,7 @@ def test_names_that_are_not_utf8_are_refused_before_any_work(
     folder = tmp_path / "in"
     folder.mkdir()
     odd = grey(folder / os.fsdecode(b"\xff.png"))
-    monkeypatch.setattr("hvae.study.inputs.open_picture", lambda *_: pytest.fail("nothing is read"))
+    monkeypatch.setattr("hvae.study.inputs.fitting", lambda *_: pytest.fail("nothing is read"))
     for source in (folder, odd):
         said = command("compress", run, source, tmp_path / "a.hvz")
         assert said.code == 2 and "is not UTF-8" in said.err and said.err.strip().count("\n") == 0

@@ -27,12 +27,13 @@ ABOUT = (
     "hvae decompress turns back into the same pixels (not the same metadata). Pictures of any size are cut into tiles "
     "of the model's, or, by a ladder trained with model.start everywhere, of any size (--tile). Grey, colour, "
     "palettes and 1 bit are coded by the model, grey by a model of colour as three equal channels; opacity and the "
-    "low bytes of 16 bits are kept beside it in a classic format. Where the model would cost more than PNG or WebP, "
-    "those are kept instead. A lossy run (qresvae, vqvae, vqvae2, rqvae) takes --quality: then the file may be cut "
-    "anywhere after its top level and shows a preview, and pictures are coded whole. A picture is named by its file, "
-    "and by the folders it lies in below a folder that is given; an older OUT.hvz is replaced once the new one is "
-    "whole. Sequences are coded in the order of time: piano rolls and films as .npz, .npy or .mat, sound as .wav of "
-    "the bits of the run, or the run's own data."
+    "low bytes of 16 bits are kept beside it in a classic format. Colour for a model of grey is refused: with "
+    "--data.channels 1 it becomes grey first, and comes back so (--data.bits likewise). Where the model would cost "
+    "more than PNG or WebP, those are kept instead. A lossy run (qresvae, vqvae, vqvae2, rqvae) takes --quality: then "
+    "the file may be cut anywhere after its top level and shows a preview, and pictures are coded whole. A picture is "
+    "named by its file, and by its folders below one that is given; an older OUT.hvz is replaced by a whole new one. "
+    "Sequences are coded in the order of time: piano rolls and films as .npz, .npy or .mat, sound as .wav of the bits "
+    "of the run, or the run's own data."
 )
 EXAMPLES = (
     "hvae compress runs/photos holiday.png holiday.hvz",
@@ -51,8 +52,7 @@ BINS = "bins.json"
 def parser() -> Parser:
     command = Parser("compress", ABOUT, EXAMPLES, "RUN INPUT... OUT.hvz [-n N] [--quality Q] [--no-verify] [--json]")
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    what = "image files, array files (.npy, .npz, IDX) of whole numbers, folders of either, or test, valid, train for "
-    what += "the run's own data"
+    what = "images, arrays (.npy, .npz, IDX) of whole numbers, folders of them, or test, valid, train of the run's data"
     command.add_argument("paths", metavar="INPUT... OUT.hvz", nargs="+", help=what + "; and last the file to write")
     command.add_argument(
         "-n", "--number", type=whole(1), metavar="N", help="only the first N of the run's own data [all]"

@@ -115,12 +115,22 @@ def _looked(picture: Picture, all_pages: bool) -> Looked:
         return Looked(fault=reason(picture.name, fault))
 
 
+def colourful(file: Path) -> bool:
+    """Whether an image file has colours, by its header: a palette counts as colours, whatever these are."""
+    with opened(file) as image:
+        return _is_colourful(image)
+
+
+def _is_colourful(image: Image.Image) -> bool:
+    return image.mode not in GREY_MODES
+
+
 def _header(image: Image.Image) -> Header:
     if image.mode == "F":
         raise ValueError(FLOATS)
     clear = "A" in image.mode or "transparency" in image.info
     depth = 16 if image.mode.startswith("I") else 8
-    return Header(size_upright(image), image.mode not in GREY_MODES, depth, clear, is_turned(image), is_narrowed(image))
+    return Header(size_upright(image), _is_colourful(image), depth, clear, is_turned(image), is_narrowed(image))
 
 
 def pooled(

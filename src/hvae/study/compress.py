@@ -11,7 +11,7 @@ import numpy as np
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import Compressed, CompressedSeries, Lossy, LossySeries, Picture, Settings, quantised, sizes
 from hvae.coding.files.pictures import check_name
-from hvae.errors import HvaeError, entries
+from hvae.errors import HvaeError, entries, short
 from hvae.files import replacing
 from hvae.heap import enough_memory
 from hvae.records import JSON
@@ -31,6 +31,7 @@ from hvae.study.codecs import (
 )
 from hvae.study.conditions import Named
 from hvae.study.inputs import BAD, Input, Source, check_sources, gathered, is_split
+from hvae.study.misfits import BITS, CHANNELS
 from hvae.study.places import check_file
 from hvae.study.progress import Count, Tell, quiet, silent
 
@@ -99,7 +100,8 @@ def compress(
     `quality`, for a lossy run alone: how many of its levels to keep, or "all"; `tile`, what pictures are cut into;
     `fineness` and `calibrate`, how fine the bins are and whether to keep them in the run's folder; `settings` of the
     blocks; `context`, one value for all pictures of each condition of a conditional model; `data`, keys of the run's
-    data configuration, as in {"data.root": "..."}, and "data.bad": "skip" to go on without files that cannot be read;
+    data configuration, as in {"data.root": "..."}, "data.bad": "skip" to go on without files that cannot be read, and
+    "data.channels" and "data.bits" of the run to bring files to them with loss, as training does;
     `tell`, called with what was left out or changed.
 
     Raises HvaeError before any work for a place that cannot be written and for options that say nothing.
@@ -111,6 +113,7 @@ def compress(
     with enough_memory():
         loaded = run if isinstance(run, LoadedRun) else load(run)
         place = str(run.folder if isinstance(run, LoadedRun) else run)
+        _check_wishes(loaded, job.data)
         result = _way(loaded, quality)(loaded, place, sources, job, progress, tell)
         with replacing(file) as temporary:
             temporary.write_bytes(result.result.content)
@@ -138,8 +141,19 @@ def _check(job: _Job, sources: Sequence[Source], run: LoadedRun | str | Path) ->
     for name in (name for name, value in lossless.items() if value and job.quality is not None):
         raise HvaeError(f"--{name} is for compressing without loss; leave it out, or --quality")
     own = job.calibrate or any(map(is_split, sources))
-    for key in (key for key in job.data if key != BAD and not (own and key.startswith("data."))):
-        raise HvaeError(f"--{key} says nothing here: only --data.* counts, and for the run's own data; leave it out")
+    for key in (key for key in job.data if key not in (BAD, CHANNELS, BITS) and not (own and key.startswith("data."))):
+        raise HvaeError(
+            f"--{key} says nothing here: only --data.* counts, and for files --{BAD}, --{CHANNELS} and --{BITS}; "
+            "leave it out"
+        )
+
+
+def _check_wishes(run: LoadedRun, data: Mapping[str, str]) -> None:
+    for key in (key for key in (CHANNELS, BITS) if key in data and run.model.timed):
+        raise HvaeError(f"--{key} is for pictures, and {run.folder} is of sequences; leave it out")
+    for key, own in ((CHANNELS, run.model.shape[0]), (BITS, run.bits)):
+        if data.get(key, str(own)) != str(own):
+            raise HvaeError(f"--{key}: expected {own}, as the run has, got {short(data[key])}; or leave it out")
 
 
 def _way(run: LoadedRun, quality: Quality | None) -> Callable[..., Compression]:

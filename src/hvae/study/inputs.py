@@ -11,7 +11,7 @@ import numpy as np
 
 from hvae.capacity import check_memory
 from hvae.checkpoints import LoadedRun
-from hvae.coding import Picture, open_picture
+from hvae.coding import Picture
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.imagefiles import memory_of
 from hvae.coding.files.pictures import check_name
@@ -29,6 +29,7 @@ from hvae.picturefolders import SUFFIXES, listed
 from hvae.runs.form import HUB
 from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
+from hvae.study.misfits import LackingError, advice, fitting, fitting_array
 from hvae.study.progress import Tell
 
 SPLITS = ("test", "valid", "train")
@@ -93,7 +94,7 @@ def gathered(
 
 def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[str, str], tell: Tell) -> Input:
     if isinstance(source, np.ndarray):
-        return Input(_levels(source, "array", run, "the array"))
+        return Input(_levels(source, "array", run, data, "the array"))
     if is_split(source):
         return _own(str(source), run, number, data)
     path = expanded(source)
@@ -108,13 +109,13 @@ def _pictures(source: Source, run: LoadedRun, number: int | None, data: Mapping[
         )
     name = reader_of(path)
     if name == "npy" and path.suffix.lower() == ".npy":
-        return _array(path, run)
+        return _array(path, run, data)
     # A picture's file may have a name without an ending.
     is_array = name in READERS and (path.is_dir() or path.suffix or "-idx" in path.name)
-    return _archive(path, name, run) if is_array else _files(path, run, data.get(BAD, "stop"), tell)
+    return _archive(path, name, run, data) if is_array else _files(path, run, data, tell)
 
 
-def _files(path: Path, run: LoadedRun, bad: str, tell: Tell) -> Input:
+def _files(path: Path, run: LoadedRun, data: Mapping[str, str], tell: Tell) -> Input:
     listing = listed(path)
     files = [file.path for file in listing.files]
     if not files:
@@ -124,7 +125,7 @@ def _files(path: Path, run: LoadedRun, bad: str, tell: Tell) -> Input:
     # The place below the folder is part of the name, so that two pictures of one name stay apart.
     names = [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in files]
     check_memory(sum(map(memory_of, files)), str(path))
-    opened = zip(_opened(files, names, run, bad, tell), names, files, strict=True)
+    opened = zip(_opened(files, names, run, data, tell), names, files, strict=True)
     if unused := "; ".join(Tally(unused=listing.passed_over).remarks()):
         tell(unused)
     taken = [
@@ -133,21 +134,28 @@ def _files(path: Path, run: LoadedRun, bad: str, tell: Tell) -> Input:
     return Input(tuple(picture for picture, _ in taken), len(taken), sum(size for _, size in taken))
 
 
-def _opened(files: Sequence[Path], names: Sequence[str], run: LoadedRun, bad: str, tell: Tell) -> list[Picture | None]:
+def _opened(
+    files: Sequence[Path], names: Sequence[str], run: LoadedRun, data: Mapping[str, str], tell: Tell
+) -> list[Picture | None]:
     """Each file as a picture of its name, None for those that are left out."""
     pictures: list[Picture | None] = []
     faults: list[tuple[str, str]] = []
+    lacking: set[str] = set()
     for file, name in zip(files, names, strict=True):
         try:
             check_name(name)
-            pictures.append(open_picture(file, run.model.shape[0], run.bits))
+            pictures.append(fitting(file, run, data))
         except HvaeError as fault:
             pictures.append(None)
             faults.append((for_screen(file), reason(for_screen(file), fault)))
-    if faults and (bad != "skip" or len(faults) == len(files)):
-        raise HvaeError(f"{named_at_once(faults)}; {REPLACE}, or set --{BAD} skip")
-    if faults:
-        tell(f"left out: {named_at_once(faults)}")
+            lacking |= {fault.keys} if isinstance(fault, LackingError) else set()
+    if not faults:
+        return pictures
+    names_of_all = named_at_once(faults, verb="code" if lacking else "read")
+    if data.get(BAD, "stop") != "skip" or len(faults) == len(files):
+        ways = [advice(run, keys) for keys in sorted(lacking)] or [REPLACE]
+        raise HvaeError("; ".join([names_of_all, *ways]) + f", or set --{BAD} skip")
+    tell(f"left out: {names_of_all}")
     return pictures
 
 
@@ -175,30 +183,33 @@ def _own(name: str, run: LoadedRun, number: int | None, data: Mapping[str, str])
     return Input(tuple(Picture(name, one, 0) for one in levels))
 
 
-def _array(path: Path, run: LoadedRun) -> Input:
+def _array(path: Path, run: LoadedRun, data: Mapping[str, str]) -> Input:
     levels = read_arrays(path).get(path.stem)
     if levels is None:
         raise HvaeError(f"expected one array in {path}, got an archive; let its name end in .npz")
-    return Input(_levels(levels, path.stem, run, str(path)), 1, path.stat().st_size)
+    return Input(_levels(levels, path.stem, run, data, str(path)), 1, path.stat().st_size)
 
 
-def _archive(path: Path, name: str, run: LoadedRun) -> Input:
+def _archive(path: Path, name: str, run: LoadedRun, data: Mapping[str, str]) -> Input:
     """The images of all parts of an array file or a folder of them, one after another."""
     raw = READERS[name](DataConfig(name=name, path=str(path)))
     if raw.transforms:
         raise HvaeError(f"expected whole numbers in {path}, which come back as they are, got {raw.transforms[0]}")
     title = path.name.partition(".")[0] or "images"
-    return Input(tuple(one for part in raw.parts.values() for one in _levels(part.levels, title, run, str(path))))
+    parts = [_levels(part.levels, title, run, data, str(path)) for part in raw.parts.values()]
+    return Input(tuple(one for part in parts for one in part))
 
 
-def _levels(array: Levels, name: str, run: LoadedRun, place: str) -> tuple[Picture, ...]:
+def _levels(array: Levels, name: str, run: LoadedRun, data: Mapping[str, str], place: str) -> tuple[Picture, ...]:
     """Images of whole numbers, (N, *shape) or in any order of axes that training takes: (N, H, W), (N, H, W, C)."""
     if array.dtype.kind not in "bui":
         raise HvaeError(f"expected whole numbers in {place}, which come back as they are, got {array.dtype}")
-    levels, _ = as_levels(array, 0, place)
+    levels, depth = as_levels(array, 0, place)
     images = levels if levels.shape[1:] == tuple(run.model.shape) else as_images(levels, place)
-    bits = int(images.max()).bit_length()
-    if images.ndim != len(run.model.shape) + 1 or bits > run.bits:
+    bits, change = int(images.max()).bit_length(), ""
+    if images.ndim != len(run.model.shape) + 1 or (images.ndim != 4 and bits > run.bits):
         run.check_form(images.shape[1:], max(bits, run.bits), place)
     check_memory(images.nbytes, place)
-    return tuple(Picture(name, np.array(one), 0) for one in images)
+    if images.ndim == 4 and (images.shape[1] != run.model.shape[0] or bits > run.bits):
+        images, change = fitting_array(images, depth, run, data, place)
+    return tuple(Picture(name, np.array(one), 0, changes=(change,) * bool(change)) for one in images)

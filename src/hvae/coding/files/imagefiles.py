@@ -29,6 +29,11 @@ from hvae.screen.text import for_screen
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+
+class MisfitError(HvaeError):
+    """A picture that a model of fewer channels or levels cannot code without loss."""
+
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _DEEP = {"LA;16B": "LA;16", "RGB;16B": "RGB;16", "RGBA;16B": "RGBA;16"}
 _VEILED = {"1": "LA", "L": "LA", "RGB": "RGBA", "I;16": "LA;16", "RGB;16": "RGBA;16"}
@@ -38,8 +43,8 @@ def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
     """Read an image file as levels for a model of `channels` and `bits`, with the planes it does not code.
 
     It is turned as its EXIF orientation says, of several pages the first is taken, and colours in other spaces become
-    RGB; the picture's `changes` say so.  Raises HvaeError for unreadable files, and for what would be lossy: colour
-    for a grey model, values between the levels of a model of few bits.
+    RGB; the picture's `changes` say so.  Raises HvaeError for unreadable files, and MisfitError for what would be
+    lossy: colour for a grey model, values between the levels of a model of few bits.
     """
     path = Path(path)
     with opened(path) as image:
@@ -48,9 +53,7 @@ def open_picture(path: str | Path, channels: int, bits: int) -> Picture:
     colours, rest = _parted(pixels, mode)
     name = for_screen(path)
     if len(colours) not in (1, channels):
-        raise HvaeError(
-            f"{name} has {len(colours)} channels and the model {channels}; convert it, or use a model of such images"
-        )
+        raise MisfitError(f"{name}: it has {len(colours)} channels and the model {channels}")
     levels = _levels(colours, bits, name)
     whole = levels if len(levels) == channels else np.repeat(levels, channels, 0)
     return Picture(path.name, whole, MODES.index(mode), rest, (*changes, *losses))
@@ -168,7 +171,7 @@ def _levels(pixels: Levels, bits: int, name: str) -> Levels:
     top = 2**bits - 1
     levels: Levels = np.rint(np.arange(256) * (top / 255)).astype(np.uint8)[pixels]
     if not np.array_equal(_bytes(levels, bits), pixels):
-        raise HvaeError(f"{name} has values between the {top + 1} levels that the model knows; use a model of 8 bits")
+        raise MisfitError(f"{name}: it has values between the {top + 1} levels that the model knows")
     return levels
 
 
