@@ -207,6 +207,13 @@ def test_values_are_named_for_what_they_are(path: Path) -> None:
     assert not names, f"expected nouns, such as record, samples or is_known, got {', '.join(sorted(names))}"
 
 
+def test_shares_are_written_in_one_way() -> None:
+    # 50 % on a screen comes from `share` and `percent`, and never as 50% beside it.
+    formatted = re.compile(r":\.\d+%|[fg]\}%")
+    lines = ((path.name, line.strip()) for path in FILES for line in path.read_text().splitlines())
+    assert not [f"{name}: {line}" for name, line in lines if formatted.search(line)]
+
+
 def test_builders_and_readers_never_meet() -> None:
     builders = {"zoo", "models", "levels", "nn"}
     for reader in READERS:

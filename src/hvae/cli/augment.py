@@ -9,7 +9,7 @@ from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice, table
 from hvae.cli.words import level_words, split_dotted
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, share
 from hvae.study.augment import BALANCE
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _show_gain(gain: GainResult, voice: Voice) -> None:
     voice.show(result)
     recalls = table("class", "recall without", "recall with")
     for title, (without, both) in gain.by_class.items():
-        recalls.add_row(title, f"{without:.1%}", f"{both:.1%}")
+        recalls.add_row(title, share(without, 1), share(both, 1))
     voice.show(recalls)
     voice.show(
         f"{counted(gain.seeds, 'seed')}, {counted(gain.steps, 'step')} each, {counted(gain.tested_on, 'test picture')}"
@@ -107,4 +107,4 @@ def _show_gain(gain: GainResult, voice: Voice) -> None:
 
 
 def _interval(value: Estimate) -> str:
-    return f"{value.mean:.1%} [{value.low95:.1%}, {value.high95:.1%}]"
+    return f"{share(value.mean, 1)} [{share(value.low95, 1)}, {share(value.high95, 1)}]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hvae.screen.numbers import number
+from hvae.screen.numbers import number, percent
 from hvae.screen.table import Table, table
 from hvae.study.scoring.checks import OUTSIDE
 
@@ -88,15 +88,6 @@ def _reversed(reverse: Comparison | None) -> list[str | Table]:
         return [ONE_WAY]
     change: list[str | Table] = [str(reverse.change)] if reverse.change else []
     return [*change, _table(reverse, f"The reverse, by {reverse.run}")]
-
-
-def percent(share: float) -> str:
-    """A share in percent, with as many digits as it has.
-
-    >>> percent(0.995), percent(0.95), percent(0.29)
-    ('99.5%', '95%', '29%')
-    """
-    return f"{100 * share:.10g}%"
 
 
 def _table(comparison: Comparison, title: str) -> Table:

@@ -21,6 +21,7 @@ from torch import Tensor
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.convnet import ConvNet
 from hvae.metrics.results import Plain
+from hvae.screen.numbers import share
 from hvae.seeds import noise_seed
 
 Classify = Callable[[Tensor], Tensor]
@@ -131,7 +132,7 @@ class Classifier:
 
     def describe(self) -> str:
         """One line for a report."""
-        return f"{self.kind} on pixels, {self.test_accuracy:.1%} right on {self.tested_on} test pictures"
+        return f"{self.kind} on pixels, {share(self.test_accuracy, 1)} right on {self.tested_on} test pictures"
 
 
 def _flat(images: Tensor) -> Any:
@@ -189,7 +190,7 @@ def train_classifier(
     >>> x = torch.cat([torch.zeros(20, 1, 2, 2), torch.ones(20, 1, 2, 2)])
     >>> y = torch.tensor([0] * 20 + [1] * 20)
     >>> train_classifier(x, y, x, y, kind="knn").describe()
-    'knn on pixels, 100.0% right on 40 test pictures'
+    'knn on pixels, 100.0 % right on 40 test pictures'
     """
     if kind not in _KINDS:
         raise unknown("classifier", kind, _KINDS)

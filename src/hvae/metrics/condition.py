@@ -21,6 +21,7 @@ from torch import Tensor
 from hvae.errors import HvaeError
 from hvae.metrics.results import plain
 from hvae.records import JSON
+from hvae.screen.numbers import share
 
 IGNORED, WEAK = 0.1, 0.5
 """Shares of H(y) below which a condition counts as ignored, and as weak."""
@@ -68,7 +69,7 @@ class ConditionResult:
             )
         if self.share < WEAK:
             return f"The model follows its condition weakly: {measured}. Train for longer, or sample with guidance."
-        return f"Samples follow their condition: {self.right:.0%} are judged the class that was asked for."
+        return f"Samples follow their condition: {share(self.right)} are judged the class that was asked for."
 
 
 def information(labels: Tensor, judged: Tensor, classes: int) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from hvae.explore.charts import MANY, loss_curves, rate_bars, rate_curves, unit_bars, use_curves
 from hvae.explore.theme import DARK, LIGHT, Theme
 from hvae.reporting.data import Curve, History, LevelNumbers, Picture, ReportData, Section
-from hvae.screen.numbers import number
+from hvae.screen.numbers import number, share
 
 DENSE = 1.5
 
@@ -93,7 +93,7 @@ def _use_history(history: History, steps: list[float], noun: str) -> Picture:
     used, informations = (
         {n: _at(c, steps) for n, c in curves.items()} for curves in (history.used, history.information)
     )
-    ends = ", ".join(f"{name} {values[-1]:.0%}" for name, values in used.items())
+    ends = ", ".join(f"{name} {share(values[-1])}" for name, values in used.items())
     return _chart(
         lambda theme: use_curves(steps, used, informations, theme, noun),
         title="Use of each level over training",

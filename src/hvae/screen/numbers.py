@@ -62,14 +62,23 @@ def short(value: float) -> str:
     return f"{value / 1e3:,g} k" if abs(value) >= 1e5 else f"{value:,g}"
 
 
-def share(value: float) -> str:
-    """A share in percent; a share just above 0 or below 1 is not rounded to it.
+def share(value: float, digits: int = 0) -> str:
+    """A share in percent, of so many digits behind the point; one just above 0 or below 1 is not rounded to it.
 
-    >>> [share(v) for v in (0.0, 0.0004, 0.127, 0.9996, 1.0)]
-    ['0 %', '0.04 %', '13 %', '99.96 %', '100 %']
+    >>> [share(v) for v in (0.0, 0.0004, 0.127, 0.9996, 1.0)], share(0.127, 1)
+    (['0 %', '0.04 %', '13 %', '99.96 %', '100 %'], '12.7 %')
     """
-    digits = 0 if round(value, 2) not in (0.0, 1.0) or value in (0.0, 1.0) else 2
+    digits += 0 if round(value, 2 + digits) not in (0.0, 1.0) or value in (0.0, 1.0) else 2
     return f"{100 * value:.{digits}f} %"
+
+
+def percent(value: float) -> str:
+    """A share that someone chose in percent, with as many digits as it has.
+
+    >>> percent(0.995), percent(0.95), percent(0.29)
+    ('99.5 %', '95 %', '29 %')
+    """
+    return f"{100 * value:.10g} %"
 
 
 def counted(count: int, noun: str) -> str:

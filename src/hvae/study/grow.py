@@ -25,6 +25,7 @@ from hvae.files import expanded, free, resolved
 from hvae.records import JSON
 from hvae.runs.form import files
 from hvae.runs.subject import Tell
+from hvae.screen.numbers import percent, share
 from hvae.study.places import check_place
 from hvae.study.placing import at_once, place
 from hvae.study.progress import Bars, Progress, bars, silent
@@ -63,8 +64,8 @@ class Novelty:
     def __str__(self) -> str:
         verb = "novel" if self.is_novel else "not novel"
         return (
-            f"{verb}: -log p of {self.beyond:.0%} of {self.number:,} new pictures is above {self.threshold:.1f} nats, "
-            f"the {self.quantile:.0%} quantile of the run's validation data"
+            f"{verb}: -log p of {share(self.beyond)} of {self.number:,} new pictures is above {self.threshold:.1f} "
+            f"nats, the {percent(self.quantile)} quantile of the run's validation data"
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hvae.metrics.probe import ClassesResult, classes, known_classes
+from hvae.screen.numbers import share
 from hvae.study.codes import CODED, DIMS, coded
 from hvae.study.measure import Column, Measure, Ranked
 from hvae.study.work import fault
@@ -56,14 +57,14 @@ class Classes(Measure[ProbeResult]):
     def columns(self, result: ProbeResult, evaluation: Evaluation) -> Iterator[Column]:
         """Accuracy of the probe, and how the clusters agree."""
         levels = result.levels.items()
-        yield Column("probe", {name: f"{level.probe_accuracy:.1%}" for name, level in levels}, leaves=4)
+        yield Column("probe", {name: share(level.probe_accuracy, 1) for name, level in levels}, leaves=4)
         yield Column("NMI", {name: f"{level.nmi:.2f}" for name, level in levels}, leaves=7)
         yield Column("ARI", {name: f"{level.ari:.2f}" for name, level in levels}, leaves=11)
 
     def notes(self, result: ProbeResult) -> Iterator[str]:
         """Which codes, and chance."""
         yield (
-            f"probe (chance {result.chance:.1%}), NMI and ARI of k-means: {result.codes} of q, "
+            f"probe (chance {share(result.chance, 1)}), NMI and ARI of k-means: {result.codes} of q, "
             f"{result.data:,} data, {result.dims_at_most} dimensions of a level at most"
         )
 

@@ -11,6 +11,7 @@ from hvae.metrics.classify import coarse_to_fine
 from hvae.metrics.results import plain
 from hvae.records import JSON
 from hvae.reporting.data import Agreement
+from hvae.screen.numbers import share
 from hvae.study.measure import Headline, Measure, Ranked
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ class CoarseToFine(Measure[CoarseToFineResult]):
         if not result.tells:
             return
         key = "top_redrawn" if result.top_swapped is None else "top_swapped"
-        mirror = f"{_EXPERIMENTS[key]} {result.to_dict()[key]:.0%}"
+        mirror = f"{_EXPERIMENTS[key]} {share(result.to_dict()[key])}"
         note = f"redraws agree on the class with the top {result.held} held; {mirror}"
-        yield Headline("coarse to fine", f"{result.top_held:.0%}", f"{note}; chance {result.chance:.0%}")
+        yield Headline("coarse to fine", share(result.top_held), f"{note}; chance {share(result.chance)}")
 
     def agreement(self, result: CoarseToFineResult) -> Agreement | None:
         """Every experiment as a bar, where they tell anything."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.condition import ConditionResult, condition_result
 from hvae.reporting.data import Sheet
-from hvae.screen.numbers import number
+from hvae.screen.numbers import number, share
 from hvae.study.conditions import LABEL
 from hvae.study.measure import Headline, Measure, Ranked
 
@@ -83,11 +83,11 @@ class Condition(Measure[ConditionResult]):
         """The share judged right, what the samples say, and the swap."""
         by = "as many of each class" if result.context == LABEL else f"each by the {result.context} of a datum"
         of = f"{result.samples:,} samples, {by}; judge: {result.judge}"
-        yield Headline("class shown", f"{result.right:.1%}", f"judged the class that was asked for; {of}")
+        yield Headline("class shown", share(result.right, 1), f"judged the class that was asked for; {of}")
         entropy = f"of H(y) = {number(result.entropy_nats)}; at least, since the judge errs too"
         yield Headline("I(y; samples)", f"{number(result.information_nats)} nats", entropy)
-        stays = f"same latents, another class: judged the new class; {result.swapped_to_old:.0%} still the old one"
-        yield Headline("swap", f"{result.swapped_to_new:.0%}", stays)
+        stays = f"same latents, another class: judged the new class; {share(result.swapped_to_old)} still the old one"
+        yield Headline("swap", share(result.swapped_to_new), stays)
 
     def sheets(self, result: ConditionResult) -> Iterator[Sheet]:
         """The classes, least shown first where there are many."""
@@ -97,7 +97,7 @@ class Condition(Measure[ConditionResult]):
         yield Sheet(
             title="Samples by class",
             heads=("class", "judged right"),
-            rows=[(title, f"{share:.1%}") for title, share in classes],
+            rows=[(title, share(right, 1)) for title, right in classes],
             note=f"samples that are judged the class that was asked for; judge: {result.judge}",
         )
 

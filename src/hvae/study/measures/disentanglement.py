@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.metrics.disentangle import DisentanglementResult, as_factors, disentanglement
+from hvae.screen.numbers import share
 from hvae.study.codes import CODED, coded
 from hvae.study.measure import Column, Measure, Ranked
 from hvae.study.work import fault
@@ -75,7 +76,7 @@ class Disentanglement(Measure[DisentanglementResult]):
 def _most(carries: Mapping[str, float]) -> str:
     """The factors that a level says most of, those it says little of left out."""
     most = sorted(carries.items(), key=lambda pair: -pair[1])[:SHOWN]
-    return ", ".join(f"{factor} {share:.0%}" for factor, share in most if share > SAID)
+    return ", ".join(f"{factor} {share(value)}" for factor, value in most if value > SAID)
 
 
 def _check(work: Work) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.particles import FilterResult, filter_bounds
+from hvae.screen.numbers import share
 from hvae.study.measure import Headline, Measure, Ranked, spread
 
 if TYPE_CHECKING:
@@ -78,5 +79,5 @@ def _rule(result: FilterResult, word: str) -> str:
         return f"{result.particles} particles, never drawn anew: an importance-weighted bound"
     return (
         f"{result.particles} particles, drawn anew below {result.threshold * result.particles:g} effective ones: "
-        f"after {result.resampled:.1%} of the {word}s"
+        f"after {share(result.resampled, 1)} of the {word}s"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae.metrics.guess import GuessResult, guesses
-from hvae.screen.numbers import interval
+from hvae.screen.numbers import interval, share
 from hvae.study.measure import Headline, Measure, Ranked
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Labels(Measure[GuessResult]):
     def headlines(self, result: GuessResult, evaluation: Evaluation) -> Iterator[Headline]:
         """The error beside that of not looking."""
         error = interval(*(100 * one for one in (result.error.mean, result.error.low95, result.error.high95)))
-        note = f"most probable class of q(y given x), {result.data:,} data; always one class: {result.blind:.1%}"
+        note = f"most probable class of q(y given x), {result.data:,} data; always one class: {share(result.blind, 1)}"
         yield Headline("classification error", f"{error} %", note)
 
     def ranked(self, result: GuessResult, evaluation: Evaluation) -> Iterator[Ranked]:

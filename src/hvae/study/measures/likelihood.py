@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from hvae import metrics
 from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
-from hvae.screen.numbers import number
+from hvae.screen.numbers import number, share
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread
 
 if TYPE_CHECKING:
@@ -168,4 +168,4 @@ def _bound(title: str, estimate: Estimate | None, unit: str) -> Iterator[Ranked]
 
 def _incomplete(result: LikelihoodResult) -> str:
     """What the bound is called where values are missing: that of Mattei and Frellsen 2019, arXiv 1812.02633."""
-    return f", MIWAE: {result.missing:.1%} of values are not observed and do not count" if result.missing else ""
+    return f", MIWAE: {share(result.missing, 1)} of values are not observed and do not count" if result.missing else ""
