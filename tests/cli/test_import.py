@@ -330,8 +330,12 @@ def test_a_checksum_that_is_known_is_kept_to(
     source = served()
     served(sha256=hashlib.sha256(source.read_bytes()).hexdigest())
     assert command("import", NAME, "--out", tmp_path / "one").code == 0
+    stored = cache / "published" / NAME / source.name
+    stored.write_bytes(source.read_bytes()[:-100])  # a disk that was full once: it is fetched again
+    assert command("import", NAME, "--out", tmp_path / "again").code == 0
+    assert stored.read_bytes() == source.read_bytes()
     served(sha256="0" * 64)
-    (cache / "published" / NAME / source.name).unlink()
+    stored.unlink()
     said = command("import", NAME, "--out", tmp_path / "two")
     assert said.code == 2 and "expected 0000" in said.err and not (tmp_path / "two").exists()
     said = command("import", NAME, source, "--out", tmp_path / "two")

@@ -140,7 +140,7 @@ def fetched(source: Source, tell: Tell) -> Path:
     if entry.reach != "download":
         raise HvaeError(f"{entry.name} lies where only a browser gets it; {by_hand}")
     path = cache_folder() / "published" / entry.name / entry.file
-    if path.is_file():
+    if path.is_file() and entry.sha256 in (None, sha256(path)):
         return path
     tell(f"downloading {entry.address} (licence of {entry.code}: {entry.licence})")
     try:
