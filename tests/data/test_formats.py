@@ -61,6 +61,12 @@ def test_damaged_idx_files(data: bytes, message: str, tmp_path: Path) -> None:
     assert "bad.gz" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_an_idx_file_of_rows_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.idx").write_bytes(b"\0\0\x08\x03" + struct.pack(">III", 2**32 - 1, 0, 28))
+    with pytest.raises(HvaeError, match="declares rows of nothing"):
+        read_idx(tmp_path / "x.idx")
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(HvaeError, match=r"cannot read .*nothing"):
         read_idx(tmp_path / "nothing")
@@ -112,6 +118,11 @@ def npy_of(values: bytes) -> bytes:
         b"\x93NUMPY\x01\x00\x90\x01" + b"(" * 400,
         b"\x93NUMPY\x01\x00\x40\x00" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (-5,)}".ljust(64),
         b"\x93NUMPY\x01",
+        *(
+            b"\x93NUMPY\x01\x00\x60\x00"
+            + f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}}}".encode().ljust(96)
+            for kind, shape in (("|u1", (10**9, 0, 88)), ("|V0", (10**9, 2, 88)), ("<U0", (2, 10**17)))
+        ),
     ],
 )
 def test_headers_of_arrays_that_lie(tmp_path: Path, content: bytes) -> None:

@@ -49,6 +49,8 @@ FORGED = {
     "a matrix as numbers": variable(6, (1, 10), variable(6, (1, 10), DOUBLES)),
     "a part of an eighth": variable(6, (1, 10), element(9, bytes(77))),
     "an empty cell of 10^9": variable(1, (10**6, 10**3), b""),
+    "an empty cell of 10^7": variable(1, (10**7, 1), struct.pack("<II", 14, 0) * 10**5),
+    "more arrays than a cell has": variable(1, (1, 1), struct.pack("<II", 14, 0) * 10**5),
     "a cell of bytes": variable(1, (1, 1), element(2, b"x")),
     "a sparse matrix without indices": variable(5, (5, 5), element(5, bytes(8)) + DOUBLES),
     "text": variable(4, (1, 2), element(4, b"a\0b\0")),

@@ -11,6 +11,7 @@ import torch
 
 from hvae.config.data import DataConfig
 from hvae.data import Provenance, SequenceSplit, StepSampler, differences, load, load_sequences
+from hvae.data.sequences import rolls
 from hvae.errors import HvaeError
 
 
@@ -118,6 +119,15 @@ def test_arrays_that_are_no_rolls(tmp_path: Path, arrays: dict[str, np.ndarray],
     with pytest.raises(HvaeError, match=message) as caught:
         load_sequences(config(tmp_path / "a.npz"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_packed_file_of_too_many_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rolls, "MOST_SEQUENCES", 3)
+    ends = {"train": np.zeros((8, 4)), "train_len": np.full(4, 2)}
+    for number, arrays in enumerate(({"train": np.zeros((4, 2, 4))}, ends)):
+        np.savez_compressed(tmp_path / f"{number}.npz", **arrays)
+        with pytest.raises(HvaeError, match="at most 3 sequences, got 4"):
+            load_sequences(config(tmp_path / f"{number}.npz"))
 
 
 def test_a_matlab_cell_is_a_list_of_rolls(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from hvae.data.transforms import Array
-from hvae.data.unpacking import DAMAGED, archived, check_size, content, is_npy, mapped, unpacked
+from hvae.data.unpacking import DAMAGED, archived, check_shape, check_size, content, is_npy, mapped, unpacked
 from hvae.errors import HvaeError
 from hvae.files import open_regular
 
@@ -51,7 +51,7 @@ def read_idx(path: Path) -> Array:
         packed = path.stat().st_size
         try:
             return _idx(unpacked(file), packed, path)
-        except (OSError, EOFError, zlib.error) as fault:
+        except (OSError, EOFError, ValueError, zlib.error) as fault:
             raise _damaged(path, fault) from fault
 
 
@@ -63,6 +63,7 @@ def _idx(stream: BinaryIO, packed: int, path: Path) -> Array:
         raise HvaeError(f"{path}: expected an IDX file (0 0 type axes ...), got {head.hex(' ') or 'nothing'}")
     shape = tuple(int(n) for n in np.frombuffer(axes, ">u4"))
     kind = np.dtype(IDX_TYPES[head[2]])
+    check_shape(shape)
     expected = math.prod(shape) * kind.itemsize
     check_size(packed, expected, path)
     values = stream.read(expected + 1)

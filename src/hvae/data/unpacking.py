@@ -11,7 +11,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import BinaryIO, NamedTuple
@@ -25,7 +25,7 @@ from hvae.errors import HvaeError
 # dSprites, mostly black, unpacks to 112 times its size; nothing but zeros to 1,030 times.
 MOST_FOLD, ALWAYS = 400, 1 << 26
 BLOCK = 1 << 20
-_LONGEST_HEADER = 10_000
+_LONGEST_HEADER, MOST_EMPTY = 10_000, 10_000
 _GZIP, _NPY = b"\x1f\x8b", b"\x93NUMPY"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MOST_ENTRIES = 100_000
@@ -33,6 +33,18 @@ DAMAGED: tuple[type[Exception], ...] = (EOFError, zlib.error, zipfile.BadZipFile
 DAMAGED += (TypeError, OverflowError, NotImplementedError, RecursionError, MemoryError, SyntaxError, TokenError)
 DAMAGED += (IndexError, AttributeError)
 """What the readers of archives and arrays raise for damaged ones."""
+
+
+def check_shape(shape: Sequence[int], itemsize: int = 1) -> None:
+    """Raises ValueError for an array without any values that declares rows: they would cost no byte of a file.
+
+    >>> check_shape((10**9, 0, 88))
+    Traceback (most recent call last):
+    ...
+    ValueError: shape (1000000000, 0, 88) declares rows of nothing
+    """
+    if not math.prod(shape) * itemsize and max(shape, default=0) > MOST_EMPTY:
+        raise ValueError(f"shape {tuple(shape)} declares rows of nothing")
 
 
 def check_size(packed: int, unpacked: int, where: str | Path) -> None:
@@ -150,4 +162,5 @@ def _header(file: BinaryIO) -> _Npy:
     header = _Npy(*parsed)
     if header.dtype.hasobject or min(header.shape, default=0) < 0:
         raise ValueError(f"expected plain numbers, got {header.dtype} of shape {header.shape}")
+    check_shape(header.shape, header.dtype.itemsize)
     return header

@@ -15,6 +15,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from hvae.errors import HvaeError
 from hvae.files import read_regular
 
 LARGEST = 1 << 31
+MOST_CELLS = 1_000_000
+"""Arrays of a cell: an empty one takes eight bytes of a file, which may be packed a thousandfold."""
 _HEADER, _SMALL = 128, 4
 _NAME, _DIMENSIONS, _FLAGS, _VARIABLE, _PACKED = 1, 5, 6, 14, 15
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -80,13 +83,13 @@ def _unpacked_size(content: memoryview, order: str) -> int:
 
 
 def _inflated(packed: memoryview, most: int) -> int:
-    stream, size, rest = zlib.decompressobj(), 0, bytes(packed)
-    while size <= most and not stream.eof:
-        block = stream.decompress(rest, BLOCK)
-        rest = stream.unconsumed_tail
-        size += len(block)
-        if not block and not rest:
-            break
+    # A piece at a time: what a call leaves over is copied for the next.
+    stream, size = zlib.decompressobj(), 0
+    for at in range(0, len(packed), BLOCK):
+        rest = bytes(packed[at : at + BLOCK])
+        while rest and size <= most and not stream.eof:
+            size += len(stream.decompress(rest, BLOCK))
+            rest = stream.unconsumed_tail
     return size
 
 
@@ -107,7 +110,9 @@ def _arrays(parts: Iterator[Element], flags: int, shape: tuple[int, ...], order:
     """The arrays of a cell, or the one array."""
     if flags & 0xFF != _CELL:
         return [_numbers(parts, flags, shape, order, where)]
-    cells = [_cell(kind, body, order, where) for kind, body in parts]
+    if math.prod(shape) > MOST_CELLS:
+        raise ValueError(f"expected a cell of at most {MOST_CELLS:,} arrays, got {math.prod(shape):,}")
+    cells = [_cell(kind, body, order, where) for kind, body in islice(parts, math.prod(shape) + 1)]
     if len(cells) != math.prod(shape):
         raise ValueError(f"a cell declares {math.prod(shape):,} arrays, and {len(cells):,} are there")
     return cells

@@ -55,6 +55,10 @@ def read_rolls(path: Path) -> RawSequences:
     return rolls(_parts(listed(arrays, str(path)), path))
 
 
+MOST_SEQUENCES = 1 << 22
+"""Sequences of an array: each takes memory and time of its own, and of a packed file hardly a byte."""
+
+
 def listed(arrays: Mapping[str, Array], where: str) -> dict[str, list[Array]]:
     """The sequences of each array: (N, T, ...) is N of them, and one with lengths in NAME_len is cut by them.
 
@@ -67,6 +71,9 @@ def _cut(name: str, array: Array, arrays: Mapping[str, Array], where: str) -> li
     if array.ndim == 0:
         raise HvaeError(f"{where} ({name}): expected sequences, got one number")
     lengths = arrays.get(f"{name}_len")
+    count = len(array) if lengths is None else lengths.size
+    if count > MOST_SEQUENCES and (array.ndim >= 3 or lengths is not None):
+        raise HvaeError(f"{where} ({name}): expected at most {MOST_SEQUENCES:,} sequences, got {count:,}; cut the file")
     if lengths is None:
         return list(array) if array.ndim >= 3 else [array]
     expected = f"{where} ({name}_len): expected whole numbers that add up to the {len(array):,} steps of {name}"
