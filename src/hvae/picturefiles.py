@@ -6,12 +6,14 @@ No torch here: training, scoring and the codec ask the same questions.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
@@ -29,6 +31,17 @@ FURTHER, TURNED = "with further pages, of which the first is used", "turned as t
 FLOATS = "it holds floats; save them as .npy"
 REPLACE = "replace it or take it out"
 MOST_PAGES = 10_000
+MOST_WORK, MOST_FOLD = 1 << 32, 400
+"""Pixels of all pages, or of all scans, of a file: so many, or so many times its bytes."""
+_HEAD, _MOST_COMMENTS = 1 << 16, 1000
+_SCAN = b"\xff\xda"
+MOST_PARTS, _STRIPS = 1 << 20, (273, 279, 324, 325)
+"""Tags and strips of all pages of a TIFF, and which tags list strips."""
+_TIFF: tuple[tuple[bytes, Literal["little", "big"], bool], ...] = (
+    *((b"II*\0", "little", False), (b"II\0*", "little", False), (b"II+\0", "little", True)),
+    *((b"MM\0*", "big", False), (b"MM*\0", "big", False), (b"MM\0+", "big", True), (b"MM\0+", "big", False)),
+)
+"""Beginnings that Pillow knows, and how it reads on; of the last one this differs between its versions."""
 _TAIL = 1 << 16
 _WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
@@ -76,9 +89,8 @@ def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
     try:
         with (
             open_regular(source) if isinstance(source, Path) else source as file,
-            Image.open(file, formats=FORMATS) as image,
+            _looked_at(file) as image,
         ):
-            _check_size(image)
             yield image
     except HvaeError:
         raise
@@ -86,6 +98,82 @@ def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
         why = " ".join(str(fault).split()) or type(fault).__name__
         why = f"it is none of {', '.join(FORMATS)}" if isinstance(fault, UnidentifiedImageError) else why
         raise HvaeError(f"cannot read the picture {name}: {why}; {REPLACE}") from fault
+
+
+def _looked_at(file: BufferedReader | BytesIO) -> Image.Image:
+    """The image of an open file, once it is certain that neither its header nor its pixels make endless work."""
+    head = file.read(_HEAD)
+    if head[:1] == b"P":
+        _check_netpbm(head, file)
+    for mark, order, wide in _TIFF:
+        if head.startswith(mark):
+            _check_tiff(order, wide, file)
+    file.seek(0)
+    image = Image.open(file, formats=FORMATS)
+    _check_size(image)
+    if image.format in ("JPEG", "MPO"):
+        # Each scan is as much work as the whole picture, and takes a hundred bytes.
+        _check_work(image.width * image.height * _count(_SCAN, file), file)
+    return image
+
+
+def _check_netpbm(head: bytes, file: BufferedReader | BytesIO) -> None:
+    """Raises ValueError for a Netpbm file whose header does not end, or with comments among its numbers.
+
+    Pillow reads the header by bytes, and takes out each comment by a copy of all numbers around it.
+    """
+    fields = 2 if head[1:2] in b"14" else 3
+    bare = re.sub(rb"#[^\r\n]*", b"", head)
+    if len(head) == _HEAD and not re.match(rb"\S+(\s+\S+){%d}\s" % fields, bare):
+        raise ValueError(f"its header does not end within {_HEAD:,} bytes")
+    if head[1:2] in b"123" and _count(b"#", file) > _MOST_COMMENTS:
+        raise ValueError(f"expected at most {_MOST_COMMENTS:,} comments, got more")
+
+
+def _check_tiff(order: Literal["little", "big"], wide: bool, file: BufferedReader | BytesIO) -> None:
+    """Raises ValueError for a TIFF whose directories, together, list more tags and strips than pictures have.
+
+    Pillow makes an object of each when it opens a page.  Places take 4 bytes in a file, 8 in a wide one.
+    """
+
+    def number(place: int, size: int) -> int:
+        file.seek(place)
+        content = file.read(size)
+        return int.from_bytes(content, order) if len(content) == size else 0
+
+    size, head = (8, 8) if wide else (4, 2)
+    one = struct.Struct({"little": "<", "big": ">"}[order] + ("HHQQ" if wide else "HHII"))
+    place, places, parts = number(size, size), set[int](), 0
+    while place and place not in places and len(places) <= MOST_PAGES:
+        places.add(place)
+        tags = number(place, head)
+        parts += tags
+        if parts <= MOST_PARTS:
+            content = file.read(one.size * tags)
+            whole = content[: len(content) // one.size * one.size]
+            parts += sum(count for tag, _, count, _ in one.iter_unpack(whole) if tag in _STRIPS)
+        if parts > MOST_PARTS:
+            raise ValueError(f"expected at most {MOST_PARTS:,} tags and strips, got {parts:,}")
+        place = number(place + head + one.size * tags, size)
+
+
+def _count(mark: bytes, file: BufferedReader | BytesIO) -> int:
+    """How often a mark of one or two bytes stands in a file, whose place stays as it is."""
+    at, total, last = file.tell(), 0, b""
+    file.seek(0)
+    while block := file.read(1 << 20):
+        total += (last + block).count(mark)
+        last = block[-1:] * (len(mark) - 1)
+    file.seek(at)
+    return total
+
+
+def _check_work(pixels: int, file: BufferedReader | BytesIO) -> None:
+    """Raises ValueError when so many pixels are to be decoded as no real file of its size holds."""
+    at, size = file.tell(), file.seek(0, os.SEEK_END)
+    file.seek(at)
+    if pixels > max(MOST_WORK, MOST_FOLD * size):
+        raise ValueError(f"{size:,} bytes that make {pixels:,} pixels of work; it is damaged, or no real picture")
 
 
 def _check_size(image: Image.Image) -> None:
@@ -136,6 +224,7 @@ def pages(image: Image.Image) -> Iterator[int]:
     yield 0
     if not has_more_pages(image):
         return
+    pixels = image.width * image.height
     for page in range(1, MOST_PAGES + 1):
         try:
             image.seek(page)
@@ -144,6 +233,8 @@ def pages(image: Image.Image) -> Iterator[int]:
         if page == MOST_PAGES:
             raise ValueError(f"expected at most {MOST_PAGES:,} pages, got more; split the file")
         _check_size(image)
+        pixels += image.width * image.height
+        _check_work(pixels, image.fp)  # type: ignore[attr-defined]
         yield page
 
 

@@ -5,12 +5,14 @@ import os
 import shutil
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hvae import picturefiles
 from hvae.config.data import DataConfig
 from hvae.data import ImageData, Provenance, decoding, load
 from hvae.data.transforms import fit_one
@@ -374,6 +376,75 @@ def test_pictures_too_large_are_refused_by_their_header(tmp_path: Path) -> None:
         (tmp_path / f"{i}.png").write_bytes(head + (tmp_path / f"{i}.png").read_bytes()[33:])
     with pytest.raises(HvaeError, match=r"cannot read 4 pictures.*at most 89,478,485 pixels, got 13,300 x 13,300"):
         read(tmp_path, size=(32, 32))
+
+
+NETPBM = {
+    "a comment without an end": b"P6 #" + b"c" * 70_000,
+    "comments before the size": b"P3\n" + b"#\n" * 40_000 + b"6 5 255\n" + b"1 " * 90,
+    "a size without an end": b"P4 " + b"9" * 70_000,
+    "blanks": b"P5" + b" " * 70_000 + b"6 5 255 " + bytes(30),
+    "comments among the numbers": b"P2 6 5 255\n" + b"1\n#\n" * 1001 + b"1 " * 90,
+}
+
+
+@pytest.mark.parametrize("content", NETPBM.values(), ids=NETPBM)
+def test_netpbm_files_that_only_take_time(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0.ppm").write_bytes(content)
+    with pytest.raises(HvaeError, match="header does not end within|at most 1,000 comments"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("form", [b"P2 #a\n#b\n6#c\n 5\n255 #d\n" + b"7 #e\n" * 30, b"P5\n#a\n6 5\n255\n" + b"\7" * 30])
+def test_netpbm_files_with_comments_are_read(tmp_path: Path, form: bytes) -> None:
+    (tmp_path / "0.pgm").write_bytes(form)
+    assert (read(tmp_path).train.levels([0]) == 7).all()
+
+
+@pytest.mark.parametrize(("mode", "wide"), [("L", False), ("L", True), ("I;16B", False)])
+def test_a_tiff_of_a_million_strips_or_tags_is_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, wide: bool
+) -> None:
+    page, file = Image.new(mode, (2, 40)), tmp_path / "0.tif"
+    page.save(file, big_tiff=wide, tiffinfo={278: 1}, save_all=True, append_images=[page, page])
+    assert file.read_bytes()[:2] == (b"MM" if mode == "I;16B" else b"II")
+    assert len(read(tmp_path, pages="all").train) == 3
+    monkeypatch.setattr(picturefiles, "MOST_PARTS", 200)
+    turned = file.read_bytes()[3:1:-1]  # Pillow reads on behind these too
+    for content in (file.read_bytes(), file.read_bytes()[:2] + turned + file.read_bytes()[4:])[: 2 - wide]:
+        file.write_bytes(content)
+        with pytest.raises(HvaeError, match="at most 200 tags and strips, got"):
+            read(tmp_path, size=(2, 1))
+
+
+def scans(path: Path) -> None:
+    Image.new("L", (512, 512)).save(path, "JPEG", progressive=True)
+    whole = path.read_bytes()
+    last = whole.rindex(b"\xff\xda")
+    path.write_bytes(whole[:-2] + whole[last:-2] * 300 + whole[-2:])
+
+
+def frames(path: Path) -> None:
+    Image.new("L", (512, 512)).save(path, "GIF")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + whole[whole.index(b",", 13) : -1] * 30 + b";")
+
+
+def directories(path: Path) -> None:
+    black = Image.new("L", (512, 512))
+    black.save(path, "TIFF", compression="tiff_deflate", save_all=True, append_images=[black] * 30)
+
+
+@pytest.mark.parametrize("make", [scans, frames, directories])
+def test_small_files_of_endless_work_are_refused_by_their_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "0.png")
+    monkeypatch.setattr(picturefiles, "MOST_WORK", 4 * 512**2)
+    monkeypatch.setattr(picturefiles, "MOST_FOLD", 40)
+    with pytest.raises(HvaeError, match="pixels of work"):
+        read(tmp_path, pages="all", size=(8, 8))
+    monkeypatch.undo()
+    assert len(read(tmp_path, size=(8, 8)).train) == 1
 
 
 def test_large_pictures_come_out_as_small_ones_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
