@@ -107,6 +107,16 @@ FORGED: dict[str, tuple[ModelConfig, Callable[[dict[str, Any]], None]]] = {
     "fraction": (LADDER, top(bits=1.5)),
     "data": (LADDER, top(data=[1])),
     "data of another form": (LADDER, top(data={**DATA, "checksums": None})),
+    **{
+        f"columns, {what}": (LADDER, top(data={**DATA, "columns": columns}))
+        for what, columns in {
+            "a list": [1],
+            "other ones": {"a": [0, 1]},
+            "one end": {str(n): [0] for n in range(30)},
+            "no numbers": {str(n): ["x", "y"] for n in range(30)},
+            "turned": {str(n): [1, 0] for n in range(30)},
+        }.items()
+    },
     "import": (LADDER, top(imported={"file": None})),
     "half an import": (LADDER, top(imported={"file": "a", "bytes": 1, "sha256": "0", "expected": "3 bits"})),
     "config": (LADDER, top(config=3)),

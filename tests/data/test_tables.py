@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import hvae
 from hvae.config.data import DataConfig
-from hvae.data import Provenance, load
+from hvae.data import Provenance, load, tables
 from hvae.data.tables import read_csv
 from hvae.errors import HvaeError
 from hvae.study.tables import gaps
@@ -40,6 +41,24 @@ def test_filling_keeps_what_is_written(tmp_path: Path) -> None:
     assert lines == ['age,"size, cm"', "31,128", "34.5,117.5", "29,114", "40,100"]
     again = read_csv(written(tmp_path, "\n".join(lines)))
     assert not np.isnan(again.numbers).any() and again.names == table.names
+
+
+def test_headings_that_a_spreadsheet_would_run_are_text(tmp_path: Path) -> None:
+    names = ("=cmd|' /C calc'!A0", "+1 week", "-x", "@sum", "a\x1b[2J\u202eb", "'quoted'", "x;=1")
+    table = read_csv(written(tmp_path, ",".join(names) + "\n" + ",".join("1234567") + "\n,,,,,,\n"))
+    assert table.names == names
+    text = table.filled(np.zeros((2, 7)), table.ranges)
+    first = text.splitlines()[0].split(",")
+    assert all(cell[0] in "a'" and cell.isprintable() for cell in first) and ";=" not in text
+    assert read_csv(written(tmp_path, text)).names == names
+
+
+def test_a_packed_table_of_commas_is_refused_before_it_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_CELLS", 1000)
+    for text in ("," * 1001, "a\n" + "\n" * 1001):
+        (tmp_path / "table.csv").write_bytes(gzip.compress(text.encode()))
+        with pytest.raises(HvaeError, match="at most 1,000 cells, got"):
+            read_csv(tmp_path / "table.csv")
 
 
 def test_a_column_of_one_number_and_one_of_none_are_no_division_by_zero(tmp_path: Path) -> None:

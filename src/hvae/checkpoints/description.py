@@ -68,6 +68,7 @@ PROVENANCE = {
     "tally?": TALLY,
     "sequences?": (None, SEQUENCES),
     "captions?": (None, SEQUENCES),
+    "columns?": Each([float]),
 }
 """The schema of `hvae.data.Provenance`."""
 IMPORTED = {"file": str, "bytes": int, "sha256": str}
@@ -94,6 +95,9 @@ def check_description(description: JSON) -> None:
         raise HvaeError(f"bits: expected 1 to {MOST_BITS}, or 0 for real numbers, got {bits:.3g}")
     if step < 0:
         raise HvaeError(f"step: expected 0 or more, got {step:.3g}")
+    columns = description["data"].get("columns", {})
+    if columns and not (len(columns) == math.prod(shape) and all(map(_is_range, columns.values()))):
+        raise HvaeError(f"data.columns: expected the smallest and largest number of {math.prod(shape):,} columns")
     if description["data"].get("sequences"):
         _check_sequences(description["data"]["sequences"], shape, description["config"])
     if description["data"].get("captions"):
@@ -106,6 +110,10 @@ def _check_captions(form: JSON) -> None:
         raise HvaeError(
             f"data.captions: expected symbols of a text of 1 to {MOST_CAPTION:,} tokens, got something else"
         )
+
+
+def _is_range(ends: Sequence[float]) -> bool:
+    return len(ends) == 2 and ends[0] <= ends[1]
 
 
 def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:

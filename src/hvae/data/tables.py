@@ -18,17 +18,21 @@ from pathlib import Path
 
 import numpy as np
 
+from hvae.capacity import check_memory
 from hvae.config.data import MAX_BITS, DataConfig
 from hvae.data.formats import read_bytes
 from hvae.data.raw import Part, Raw, as_levels, without_gaps
 from hvae.data.transforms import Array
 from hvae.data.where import there
 from hvae.errors import HvaeError, short
+from hvae.screen.text import for_cell, from_cell
 
 LARGEST = 1 << 28
 """Bytes."""
-MOST = 10_000
-"""Columns."""
+MOST, MOST_CELLS = 10_000, 1 << 25
+"""Columns, and cells."""
+_CELL = 40
+"""Bytes of a cell in memory, at the least: two places in lists, and a number."""
 Ranges = Mapping[str, tuple[float, float]]
 """The smallest and the largest number of each column that a model has learnt from."""
 
@@ -75,7 +79,8 @@ class Table:
             [cell or f"{number:.6g}" for cell, number in zip(*pair, strict=True)]
             for pair in zip(self.cells, numbers, strict=True)
         ]
-        return "".join(f"{','.join(map(_quoted, row))}\n" for row in (self.names, *rows))
+        names = map(for_cell, self.names)  # numbers are no formulas, and headings may be anybody's
+        return "".join(f"{','.join(map(_quoted, row))}\n" for row in (names, *rows))
 
 
 def _quoted(cell: str) -> str:
@@ -83,12 +88,17 @@ def _quoted(cell: str) -> str:
 
 
 def read_csv(path: Path) -> Table:
-    """A CSV file of numbers under headings.  Raises HvaeError, with line and column, for anything else."""
+    """A CSV file of numbers under headings.  Raises HvaeError, with line and column, for anything else.
+
+    Headings are read as `hvae.screen.text.for_cell` writes them.
+    """
     try:
-        lines = list(csv.reader(read_bytes(path, LARGEST).decode("utf-8-sig").splitlines()))
+        text = read_bytes(path, LARGEST).decode("utf-8-sig")
+        _check_cells(text, path)
+        lines = list(csv.reader(text.splitlines()))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
-    names = tuple(cell.strip() for cell in lines[0]) if lines else ()
+    names = tuple(_heading(cell.strip()) for cell in lines[0]) if lines else ()
     if not names or len(names) > MOST or any(not name or _is_number(name) for name in names):
         got = short(",".join(names)) if names else "nothing"
         raise HvaeError(f"{path}: expected a first line of headings, up to {MOST:,} names, got {got}; add one")
@@ -108,6 +118,19 @@ def read_csv(path: Path) -> Table:
         for at, row in enumerate(cells, 1)
     ]
     return Table(names, np.array(numbers), cells)
+
+
+def _heading(cell: str) -> str:
+    text = from_cell(cell)
+    return text if for_cell(text) == cell else cell  # an apostrophe of somebody else's
+
+
+def _check_cells(text: str, path: Path) -> None:
+    """Raises HvaeError for more cells than memory holds: an empty one takes a byte of a file, which may be packed."""
+    count = text.count(",") + text.count("\n")
+    if count > MOST_CELLS:
+        raise HvaeError(f"{path}: expected at most {MOST_CELLS:,} cells, got {count:,}; cut the table")
+    check_memory(_CELL * count, str(path))
 
 
 def _number(cell: str, where: str, name: str) -> float:

@@ -65,6 +65,8 @@ def from_cell(cell: str) -> str:
 
     >>> all(from_cell(for_cell(name)) == name for name in ("a.png", "=1", "'a", "x;=1", "a\\udcff\\\\b", "\\\\x41"))
     True
+    >>> from_cell("'\\\\Uffffffff")  # no character
+    '\\\\Uffffffff'
     """
     return re.sub(_CODE, _read, cell[1:]) if cell.startswith("'") else cell
 
@@ -74,7 +76,7 @@ def is_seen(character: str) -> bool:
     return unicodedata.category(character) not in _UNSEEN
 
 
-_CODE = re.compile(r"\\(?:([\\])|([ntr])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+_CODE = re.compile(r"\\(?:([\\])|([ntr])|x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|10)[0-9a-f]{4}))")
 
 
 def _seen(character: str) -> str:
