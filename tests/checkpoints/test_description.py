@@ -188,6 +188,7 @@ def test_a_file_without_a_digest_is_said_to_be_one(tmp_path: Path) -> None:
 
 TEXT = {"kind": "text", "step": "character", "symbols": list("abcd"), "frames": {"train": 9}, "longest": 5}
 MOTION = {"kind": "motion", "step": "frame", "mean": [0.0, 1.0, 2.0], "scale": [1.0, 0.0, 2.0]}
+BODY = {"names": ["a", ""], "parents": [-1, 0], "offsets": [0.0] * 6, "channels": ["Yzx", ""]}
 SOUND = {"kind": "audio", "step": "frame", "rate": 8000, "frame": 2, "law": "mu"}
 FORMS: dict[str, tuple[list[int], dict[str, Any]]] = {
     **{f"text, {n}": ([5], {**TEXT, **change}) for n, change in enumerate([
@@ -199,6 +200,12 @@ FORMS: dict[str, tuple[list[int], dict[str, Any]]] = {
     **{f"motion, {n}": ([5, 2], {**MOTION, **change}) for n, change in enumerate([
         {"mean": None}, {"mean": [1.0]}, {"mean": ["a"] * 3}, {"mean": [[1.0]] * 3}, {"scale": [1.0]},
         {"scale": [0, 0, 0]}, {"scale": [1, -1, 1]}, {"scale": [1, 1, 1]}, {"scale": "abc"}, {"scale": [10**400, 0, 1]},
+    ])},
+    **{f"body, {n}": ([5, 2], {**MOTION, "skeleton": body}) for n, body in enumerate([
+        {}, [], "a", {**BODY, "names": ["a"]}, {**BODY, "parents": [0, 0]}, {**BODY, "parents": [-1, 1]},
+        {**BODY, "parents": [-1, -2]}, {**BODY, "parents": [-1, 0.5]}, {**BODY, "offsets": [0.0] * 5},
+        {**BODY, "offsets": ["a"] * 6}, {**BODY, "channels": ["Yzx", "z"]}, {**BODY, "channels": ["Yz", ""]},
+        {**BODY, "channels": ["Yzz", ""]}, {**BODY, "channels": ["Yzq", ""]}, {**BODY, "channels": [3, ""]},
     ])},
     **{f"audio, {n}": ([5, 2], {**SOUND, **change}) for n, change in enumerate([
         {"rate": 0}, {"rate": 2**32}, {"frame": 3}, {"frame": 10**9}, {"law": "os:abort"}, {"law": None},
@@ -212,7 +219,9 @@ def described(shape: list[int], form: object) -> dict[str, Any]:
     return {"config": config, "shape": shape, "bits": 2, "data": data, "step": 3}
 
 
-@pytest.mark.parametrize(("shape", "form"), [([5], TEXT), ([5, 2], MOTION), ([5, 2], SOUND)])
+@pytest.mark.parametrize(
+    ("shape", "form"), [([5], TEXT), ([5, 2], MOTION), ([5, 2], {**MOTION, "skeleton": BODY}), ([5, 2], SOUND)]
+)
 def test_a_form_of_sequences_passes(shape: list[int], form: dict[str, Any]) -> None:
     check_description(described(shape, form))
 

@@ -129,8 +129,8 @@ class DataConfig(Section):
     """Download a known set that is not on this machine from its published address into the cache."""
 
     kind: Kind = "auto"
-    """Own sequences: rolls (.mat, .npz, .npy), audio (.wav), text (.txt), motion (.csv, .npz) or video (.gif, .npz);
-    auto goes by the files."""
+    """Own sequences: rolls (.mat, .npz, .npy), audio (.wav), text (.txt), motion (.bvh, .csv, .npz) or video (.gif,
+    .npz); auto goes by the files."""
     chunk: StepsOrNone = 0
     """Sequences: training sequences of more steps are cut into pieces of so many, which do not know of one another
     (0: whole); validation and test sequences stay whole."""

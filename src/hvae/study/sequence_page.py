@@ -15,6 +15,7 @@ from hvae.reporting.data import Passage, Picture, Section
 if TYPE_CHECKING:
     from hvae.data import SequenceData
     from hvae.data.sequences.form import SequenceForm
+    from hvae.data.sequences.skeleton import Skeleton
     from hvae.runs.subject import Subject
     from hvae.study.progress import Tick
     from hvae.walk import Model
@@ -125,6 +126,8 @@ def _motion(x: Array, form: SequenceForm, bits: int) -> Made:
     from hvae.explore.theme import DARK, LIGHT
 
     values = motion(x, form)
+    if form.skeleton is not None:
+        return _body(form.skeleton, values)
     return lambda title, caption, filename, section: Picture(
         title=title,
         caption=f"{caption} The numbers that vary most, in their own units.",
@@ -133,6 +136,23 @@ def _motion(x: Array, form: SequenceForm, bits: int) -> Made:
         filename=filename,
         section=section,
         alt=f"Curves of {values.shape[1]} numbers over {len(values)} steps.",
+        dense=DENSE,
+    )
+
+
+def _body(skeleton: Skeleton, values: Array) -> Made:
+    from hvae.explore.sticks import stick_picture
+    from hvae.explore.theme import DARK, LIGHT
+
+    joints = skeleton.positions(values)
+    return lambda title, caption, filename, section: Picture(
+        title=title,
+        caption=f"{caption} Figures at even distances in time, from the side on which they are widest.",
+        png=stick_picture(joints, skeleton.parents, LIGHT),
+        dark=stick_picture(joints, skeleton.parents, DARK),
+        filename=filename,
+        section=section,
+        alt=f"Stick figures of {joints.shape[1]} joints over {len(values)} steps.",
         dense=DENSE,
     )
 

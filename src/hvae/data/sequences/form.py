@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
+from hvae.data.sequences.skeleton import Skeleton
 from hvae.records import JSON
 
 SequenceKind = Literal["rolls", "text", "audio", "motion", "video"]
@@ -22,7 +23,8 @@ class SequenceForm:
     split, and `longest`, those of the longest training sequence; `seconds` a step (0: unknown); audio: `rate`, samples
     a second, `frame`, samples a step, and the `law` by which a sample became a level; text: `symbols`, what each token
     stands for, `joint`, what stands between two, and `merges` of byte pairs; motion: `mean` and `scale` of each number,
-    by which it was standardised; rolls: `lowest`, the MIDI pitch of the first key.
+    by which it was standardised, and the `skeleton` that they move, where it is known; rolls: `lowest`, the MIDI pitch
+    of the first key.
 
     >>> form = SequenceForm(kind="rolls", step="frame", frames={"train": 5}, lowest=21)
     >>> SequenceForm.from_dict(form.to_dict()) == form
@@ -43,6 +45,7 @@ class SequenceForm:
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     lowest: int = 0
+    skeleton: Skeleton | None = None
 
     def to_dict(self) -> JSON:
         """Plain lists and dicts, ready for JSON."""
@@ -53,7 +56,8 @@ class SequenceForm:
         """The inverse of `to_dict`; what it does not know is left out."""
         names = {one.name for one in fields(cls)}
         plain: JSON = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items() if key in names}
-        return cls(**plain)
+        skeleton = plain.pop("skeleton", None)
+        return cls(**plain, skeleton=Skeleton.from_dict(skeleton) if skeleton else None)
 
     def differences(self, other: SequenceForm | None) -> list[str]:
         """What makes numbers on the two incomparable."""

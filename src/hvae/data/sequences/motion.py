@@ -19,7 +19,9 @@ import numpy as np
 
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_archive
-from hvae.data.sequences.folder import read_each
+from hvae.data.sequences.bvh import SUFFIX as BVH
+from hvae.data.sequences.bvh import Motion, motions
+from hvae.data.sequences.folder import Readable, read_each
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.sequences.rolls import by_split, listed
@@ -64,13 +66,32 @@ def strokes_npz(folder: Path) -> RawSequences:
 
 
 def read_motion(path: Path, config: DataConfig) -> RawSequences:
-    """A user's own: an .npz (as for piano rolls), a .csv of numbers (a row a step), or a folder of such .csv files."""
+    """A user's own: .bvh files, an .npz (as for piano rolls), a .csv of numbers (a row a step), or a folder of such."""
+    if is_bvh(path):
+        return _bodies(motions(path, config.bad), str(path))
     arrays_of, tally = tables(path, config)
     return replace(series(arrays_of, str(path)), tally=tally)
 
 
+def is_bvh(path: Path) -> bool:
+    """Whether a place holds bodies that move: a .bvh file, or a folder with one."""
+    return path.suffix.lower() == BVH or (path.is_dir() and any(f.suffix.lower() == BVH for f in path.rglob("*")))
+
+
+def _bodies(readable: Readable[Motion], where: str) -> RawSequences:
+    first, others = readable.content[0], readable.content[1:]
+    lengths = any(other.skeleton != first.skeleton for other in others)
+    notes = ["rotations unwrapped", *[f"figures have the bones of {readable.names[0]}"] * lengths]
+    values = {"train": ([one.values for one in readable.content], readable.names)}
+    raw = series(values, where, first.seconds, tuple(notes))
+    return replace(raw, form=replace(raw.form, skeleton=first.skeleton), tally=readable.tally)
+
+
 def tables(path: Path, config: DataConfig) -> tuple[Named, Tally]:
-    """The series of a user's file or folder in their own units; `data.bad` says what becomes of damaged .csv files."""
+    """The series of a user's file or folder in their own units; `data.bad` says what becomes of damaged files."""
+    if is_bvh(path):
+        bodies = motions(path, config.bad)
+        return {"train": ([one.values for one in bodies.content], bodies.names)}, bodies.tally
     if path.is_dir() or path.suffix == ".csv":
         readable = read_each(path, (".csv",), table, config.bad, lambda rows: f"{rows.shape[1]} columns")
         return {"train": (readable.content, readable.names)}, readable.tally

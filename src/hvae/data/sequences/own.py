@@ -43,7 +43,7 @@ KINDS: Mapping[str, str] = {
     **dict.fromkeys((".mat", ".npz", ".npy", *MIDI), "rolls"),
     **dict.fromkeys(AUDIO, "audio"),
     ".txt": "text",
-    ".csv": "motion",
+    **dict.fromkeys((".csv", ".bvh"), "motion"),
     ".gif": "video",
 }
 """What a file is by its ending, unless data.kind says it."""
