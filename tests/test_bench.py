@@ -79,3 +79,18 @@ def test_the_marks_of_moving_digits() -> None:
     film = torch.zeros(1, 1, 1, 64, 64)
     film[0, 0, 0, 5, 9] = 1
     assert digits.centres(film).tolist() == [[[5.0, 9.0]]]
+
+
+def test_the_velocities_of_free_motion() -> None:
+    import numpy as np
+
+    free_motion = pytest.importorskip("free_motion")
+    random = np.random.default_rng(0)
+    moves = [random.normal(size=(30 + n, 3)) * (1, 2, 3) for n in range(40)]
+    variance = free_motion.velocity_variance(moves)
+    assert np.allclose(variance, np.concatenate(moves).var(0))
+    low, high = map(float, free_motion.interval(moves, variance, random).split("[")[1].split("]")[0].split(", "))
+    assert 0.8 < low < 1 < high < 1.2
+    assert "[1.00, 1.00], [1.00, 1.00]" in free_motion.interval(
+        moves[:1], free_motion.velocity_variance(moves[:1]), random
+    )
