@@ -12,6 +12,7 @@ from hvae.config.data import DataConfig
 from hvae.data import SequenceData, load_sequences
 from hvae.data.sequences.bvh import motion_of
 from hvae.data.sequences.form import SequenceForm
+from hvae.data.sequences.like import sequences_like
 from hvae.data.sequences.natural import motion, read_like
 from hvae.data.sequences.skeleton import Skeleton
 from hvae.errors import HvaeError
@@ -105,6 +106,10 @@ def test_a_folder_is_a_data_set_whose_form_knows_its_skeleton(tmp_path: Path) ->
     write(tmp_path / "other.bvh", bvh(head=HEAD.replace("Knee", "Foot")))
     with pytest.raises(HvaeError, match="the joints and channels of this run's data"):
         read_like(tmp_path / "other.bvh", data.form, 0)
+    keys = DataConfig(name="sequences", path=str(tmp_path / "set"))
+    assert len(sequences_like(tmp_path / "set", data.form, 0, keys)[0]) == 5
+    with pytest.raises(HvaeError, match="the joints and channels of this run's data"):
+        sequences_like(tmp_path / "other.bvh", data.form, 0, keys)
 
 
 @pytest.mark.parametrize(

@@ -52,4 +52,5 @@ def _own() -> Table:
     result.add_row("IDX, also .gz", "hvae train arrays --data.name idx --data.path FILE")
     result.add_row("Hugging Face hub", "hvae train arrays --data.name hub --data.path NAME")
     result.add_row("piano rolls, MIDI", "hvae train jsb-vrnn --data.name sequences --data.path PLACE")
+    result.add_row("motion, BVH or CSV", "hvae train mocap-srnn --data.name sequences --data.path PLACE")
     return result

@@ -75,7 +75,7 @@ def _text(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Foun
 
 
 def _motion(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
-    series, tally = tables(path, config)
+    series, tally = tables(path, config, form.skeleton)
     mean, scale = np.array(form.mean), np.array(form.scale)
     parts = {}
     for split, (some, names) in series.items():

@@ -25,6 +25,7 @@ from hvae.data.sequences.folder import Readable, read_each
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.sequences.rolls import by_split, listed
+from hvae.data.sequences.skeleton import Skeleton
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
@@ -78,6 +79,12 @@ def is_bvh(path: Path) -> bool:
     return path.suffix.lower() == BVH or (path.is_dir() and any(f.suffix.lower() == BVH for f in path.rglob("*")))
 
 
+def check_body(motion: Motion, skeleton: Skeleton | None, path: Path) -> None:
+    """Raises HvaeError for a recording of other joints or channels than a skeleton that is known."""
+    if skeleton is not None and not skeleton.is_like(motion.skeleton):
+        raise HvaeError(f"{path}: expected the joints and channels of this run's data, got others; convert it")
+
+
 def _bodies(readable: Readable[Motion], where: str) -> RawSequences:
     first, others = readable.content[0], readable.content[1:]
     lengths = any(other.skeleton != first.skeleton for other in others)
@@ -87,10 +94,14 @@ def _bodies(readable: Readable[Motion], where: str) -> RawSequences:
     return replace(raw, form=replace(raw.form, skeleton=first.skeleton), tally=readable.tally)
 
 
-def tables(path: Path, config: DataConfig) -> tuple[Named, Tally]:
-    """The series of a user's file or folder in their own units; `data.bad` says what becomes of damaged files."""
+def tables(path: Path, config: DataConfig, skeleton: Skeleton | None = None) -> tuple[Named, Tally]:
+    """The series of a user's file or folder in their own units; `data.bad` says what becomes of damaged files.
+
+    Raises HvaeError for bodies other than `skeleton`, where one is known.
+    """
     if is_bvh(path):
         bodies = motions(path, config.bad)
+        check_body(bodies.content[0], skeleton, path)
         return {"train": ([one.values for one in bodies.content], bodies.names)}, bodies.tally
     if path.is_dir() or path.suffix == ".csv":
         readable = read_each(path, (".csv",), table, config.bad, lambda rows: f"{rows.shape[1]} columns")

@@ -15,7 +15,7 @@ from hvae.data.sequences.audio import framed, sound_of, to_levels, to_sound
 from hvae.data.sequences.bvh import SUFFIX as BVH
 from hvae.data.sequences.bvh import motion_of
 from hvae.data.sequences.form import SequenceForm
-from hvae.data.sequences.motion import restored, standardised, table
+from hvae.data.sequences.motion import check_body, restored, standardised, table
 from hvae.data.sequences.own import read_own
 from hvae.data.sequences.text import END, UNKNOWN, Vocabulary, cutter, text_of
 from hvae.data.transforms import Array
@@ -85,7 +85,9 @@ def _motion(path: Path, form: SequenceForm, bits: int) -> Array:
     if path.suffix == ".csv":
         values = table(path)
     elif path.suffix.lower() == BVH:
-        values = _body(path, form)
+        body = motion_of(path)
+        check_body(body, form.skeleton, path)
+        values = body.values
     else:
         from hvae.data.formats import read_arrays
 
@@ -96,13 +98,6 @@ def _motion(path: Path, form: SequenceForm, bits: int) -> Array:
     if values.ndim != 2 or values.shape[1] != len(form.mean) or values.dtype.kind not in "buif":
         raise HvaeError(f"{path}: expected numbers (T, {len(form.mean)}), got {values.dtype} of shape {values.shape}")
     return standardised(values, np.array(form.mean), np.array(form.scale))
-
-
-def _body(path: Path, form: SequenceForm) -> Array:
-    motion = motion_of(path)
-    if form.skeleton is None or not form.skeleton.is_like(motion.skeleton):
-        raise HvaeError(f"{path}: expected the joints and channels of this run's data, got others; convert it")
-    return motion.values
 
 
 READERS: Mapping[str, Callable[[Path, SequenceForm, int], Array]] = {

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from hvae.data.sequences.audio import SUFFIXES, Sound, sounds_of
 from hvae.errors import HvaeError, short
-from hvae.study.listening.trials import REFERENCE, Items, check_system
+from hvae.study.listening.trials import REFERENCE, Items, check_size, check_system
 
-MOST_BYTES = 1 << 26
-"""Of all files together: the page holds them all, and a third more as text."""
 FEW = 3
 
 
@@ -26,10 +24,9 @@ def of_folders(reference: Path, systems: Mapping[str, Path]) -> tuple[Items, int
     files = {name: _files(folder) for name, folder in folders.items()}
     for name, folder in folders.items():
         _check_same(files[REFERENCE], files[name], reference, folder)
-    size = sum(file.stat().st_size for some in files.values() for file in some.values())
-    if size > MOST_BYTES:
-        raise HvaeError(f"expected at most {MOST_BYTES >> 20} MiB of sound on a page, got {size >> 20}; take fewer")
+    check_size(sum(file.stat().st_size for some in files.values() for file in some.values()))
     sounds = {name: _read(folder) for name, folder in folders.items()}
+    check_size(sum(one.samples.nbytes for some in sounds.values() for one in some.values()))  # FLAC packs
     rate = _rate(sounds, folders)
     return {item: {name: sounds[name][item].samples for name in folders} for item in files[REFERENCE]}, rate
 

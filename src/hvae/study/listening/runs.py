@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hvae.errors import HvaeError
-from hvae.study.listening.trials import LONG, REFERENCE, Items, as_samples, check_system
+from hvae.study.listening.trials import LONG, REFERENCE, Items, as_samples, check_size, check_system
 from hvae.study.placing import Place
 from hvae.study.progress import Tick
 
@@ -73,6 +73,7 @@ def _conditions(
     count = _levels(model, tops, name)
     names = split.names() or [f"sound {n}" for n in range(1, 1 + len(split))]
     most = max(1, int(LONG * form.rate) // form.frame)
+    check_size(2 * (1 + max(1, len(tops))) * form.frame * int(split.lengths.clamp(max=most).sum()))
 
     def samples(x: Tensor) -> Array:
         return as_samples(sound(x.numpy(), form, bits))

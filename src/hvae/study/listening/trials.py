@@ -31,6 +31,8 @@ MOST_SOUNDS, LONG = 12, 12.0
 """Sounds of a trial, and seconds of one, beyond which the recommendation sees listeners tire."""
 RATES = (8_000, 96_000)
 """Samples a second that every browser plays as they are."""
+MOST_BYTES = 1 << 26
+"""Of the sounds that a page is made of, which holds them all, and a third more as text."""
 FULL = 32_767
 _NAME = re.compile(r"\w[\w .()+/-]{0,99}")
 
@@ -124,6 +126,14 @@ def _trial(item: str, sounds: Mapping[str, Array], rate: int, edges: Mapping[str
 
 def _anchor(sound: Array, rate: int, edge: float) -> Array:
     return as_samples(low_passed(sound / FULL, rate, edge))
+
+
+def check_size(size: int) -> None:
+    """Raises HvaeError for more bytes of sound than a page holds."""
+    if size > MOST_BYTES:
+        raise HvaeError(
+            f"expected at most {MOST_BYTES >> 20} MiB of sound on a page, got {size >> 20}; take fewer or shorter ones"
+        )
 
 
 def as_samples(sound: Array) -> Array:
