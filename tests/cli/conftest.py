@@ -50,7 +50,7 @@ def hvae(*words: object) -> Said:
     return Said(code, out.getvalue(), err.getvalue())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command() -> Callable[..., Said]:
     return hvae
 

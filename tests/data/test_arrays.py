@@ -50,7 +50,35 @@ def test_shapes(shape: tuple[int, ...], expected: tuple[int, ...], tmp_path: Pat
     ).all()
 
 
-@pytest.mark.parametrize("shape", [(9,), (2, 3, 4, 5, 6), (9, 3, 6, 3), (9, 16, 16, 16)])
+@pytest.mark.parametrize(
+    ("kind", "shape", "expected"),
+    [
+        ("auto", (9, 1, 5, 6, 7), (1, 5, 6, 7)),
+        ("auto", (9, 5, 6, 7, 3), (3, 5, 6, 7)),
+        ("volumes", (9, 5, 6, 7), (1, 5, 6, 7)),
+        ("volumes", (9, 6, 5, 6, 7), (6, 5, 6, 7)),
+        ("signals", (9, 12), (1, 12)),
+        ("signals", (9, 5, 12), (5, 12)),
+        ("images", (9, 5, 12), (1, 5, 12)),
+    ],
+)
+def test_axes_that_mean_what_is_said(
+    kind: str, shape: tuple[int, ...], expected: tuple[int, ...], tmp_path: Path
+) -> None:
+    array = some(*shape)
+    data = read_array(array, tmp_path, kind=kind)
+    last = kind == "auto" and shape[-1] == 3
+    levels = np.moveaxis(array, -1, 1) if last else array.reshape(9, *expected)
+    assert data.shape == expected and np.array_equal(data.train.levels(range(9)).numpy(), levels)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("signals", (9, 3, 4, 5)), ("volumes", (9, 5)), ("images", (9, 5))])
+def test_axes_that_are_too_many_or_too_few(kind: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match=f"expected {kind}, .* got shape"):
+        read_array(some(*shape), tmp_path, kind=kind)
+
+
+@pytest.mark.parametrize("shape", [(9,), (2, 3, 4, 5, 3), (9, 3, 6, 3), (9, 16, 16, 16), (2, 1, 2, 3, 4, 5)])
 def test_shapes_that_are_no_images(shape: tuple[int, ...], tmp_path: Path) -> None:
     with pytest.raises(HvaeError, match=r"x.npy \(train\): (expected an array of shape|cannot tell the channels)"):
         read_array(some(*shape), tmp_path)

@@ -17,6 +17,7 @@ den Oord et al. 2016 (PixelRNN, VDVAE, NVAE), imagenet32-new and imagenet64-new 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal
 
@@ -57,7 +58,10 @@ _OF_KINDS = {
 }
 """The kind of sequences that a key speaks of, where it is not of all."""
 _HELD = "a count, or a share from 0 to below 1"
-Kind = Literal["auto", "rolls", "audio", "text", "motion", "video"]
+Kind = Literal["auto", "rolls", "audio", "text", "motion", "video", "images", "signals", "volumes"]
+OF_ARRAYS = ("images", "signals", "volumes")
+"""What arrays are of where their axes may mean two things."""
+_BY_AXES = {1: "vectors", 2: "signals", 3: "images", 4: "volumes"}
 Held = (
     Annotated[int, Bound(least=0, most=10**9, expected=_HELD)]
     | Annotated[float, Bound(least=0, below=1, expected=_HELD)]
@@ -130,7 +134,8 @@ class DataConfig(Section):
 
     kind: Kind = "auto"
     """Own sequences: rolls (.mat, .npz, .npy), audio (.wav), text (.txt), motion (.bvh, .csv, .npz) or video (.gif,
-    .npz); auto goes by the files."""
+    .npz); auto goes by the files.  Arrays (npy): images, signals (N, T) or (N, C, T), volumes (N, D, H, W) or
+    (N, C, D, H, W); auto takes two axes for vectors, three or four for images, five for volumes."""
     chunk: StepsOrNone = 0
     """Sequences: training sequences of more steps are cut into pieces of so many, which do not know of one another
     (0: whole); validation and test sequences stay whole."""
@@ -162,6 +167,15 @@ class DataConfig(Section):
             raise HvaeError(f"data.crop={self.crop} needs a size to reach; set data.size, for example [32, 32]")
 
 
+def kind_of(shape: Sequence[int]) -> str:
+    """What data of this shape are that are no sequences: vectors (D,), signals (C, T), images (C, H, W) or volumes.
+
+    >>> kind_of((1, 8, 9, 9))
+    'volumes'
+    """
+    return _BY_AXES.get(len(shape), "data")
+
+
 def _check_source(config: DataConfig) -> None:
     if config.name not in NAMES:
         raise unknown("data set", config.name, NAMES, "hvae data")
@@ -191,9 +205,13 @@ def check_kind(config: DataConfig, kind: str) -> None:
 
 def _check_keys(config: DataConfig) -> None:
     """Raises HvaeError for a key of pictures on sequences, and the reverse."""
+    if config.kind in OF_ARRAYS and config.name != "npy":
+        raise HvaeError(
+            f"data.kind={config.kind} speaks of the axes of arrays, and data.name is {config.name}; leave it out"
+        )
     kinds = ("sequences", _OF_PICTURES) if config.is_sequential else ("pictures", _OF_SEQUENCES)
     for key in kinds[1]:
-        if config.captions and key in _OF_CAPTIONS:
+        if (config.captions and key in _OF_CAPTIONS) or (key == "kind" and config.kind in OF_ARRAYS):
             continue
         if getattr(config, key) != _DEFAULTS[key]:
             raise HvaeError(f"data.{key} says nothing of {kinds[0]}, which '{config.name}' holds; leave it out")

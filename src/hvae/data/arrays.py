@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_arrays, read_idx
-from hvae.data.raw import Part, Raw, as_images, as_labels, as_levels, without_gaps
+from hvae.data.raw import Part, Raw, as_form, as_labels, as_levels, without_gaps
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.data.where import there
@@ -73,8 +73,10 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
     levels = {split: as_levels(array, config.bits, f"{path} ({split})") for split, array in images.items()}
     bits = max(depth for _, depth in levels.values())
     # A split that happens to hold no bright pixel must not be read at another depth than the rest.
-    parts = {s: _part(array, labels.get(s), bits, f"{path} ({s})") for s, (array, _) in levels.items()}
-    parts = {split: part._replace(observed=_form(whole[split][1], f"{path}")) for split, part in parts.items()}
+    parts = {s: _part(array, labels.get(s), bits, config.kind, f"{path} ({s})") for s, (array, _) in levels.items()}
+    parts = {
+        split: part._replace(observed=_form(whole[split][1], config.kind, f"{path}")) for split, part in parts.items()
+    }
     rounded = any(array.dtype.kind == "f" for array in images.values())
     return Raw(
         parts=parts,
@@ -85,13 +87,13 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
     )
 
 
-def _part(levels: Array, labels: Array | None, bits: int, where: str) -> Part:
-    images = as_images(levels.astype(level_type(bits), copy=False), where)
+def _part(levels: Array, labels: Array | None, bits: int, kind: str, where: str) -> Part:
+    images = as_form(levels.astype(level_type(bits), copy=False), kind, where)
     return Part(images, as_labels(labels, len(images), where))
 
 
-def _form(observed: Array | None, where: str) -> Array | None:
-    return None if observed is None else as_images(observed, where)
+def _form(observed: Array | None, kind: str, where: str) -> Array | None:
+    return None if observed is None else as_form(observed, kind, where)
 
 
 def _left(names: Sequence[str], most: int = 5) -> dict[str, int]:

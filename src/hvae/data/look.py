@@ -1,6 +1,6 @@
 """What form images are in as they are found, before anything is done to them.
 
-Shapes: `C` channels; `H W` space (one axis `D` for flat vectors).
+Shapes: `C` channels; `H W` space (one axis for flat vectors and signals, three for volumes).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def look(config: DataConfig) -> list[Form]:
     if config.name == "hub":
         return _forms(hub_pictures(config.path))
     # Floats of 0 and 1 alone are refused without a depth; whole numbers keep their own whatever is asked.
-    raw = READERS[config.name](DataConfig(name=config.name, path=config.path, bits=EIGHT))
+    raw = READERS[config.name](DataConfig(name=config.name, path=config.path, bits=EIGHT, kind=config.kind))
     bits = 0 if any(note.startswith("floats") for note in raw.transforms) else raw.bits
     return list(dict.fromkeys(_array(part, bits) for part in raw.parts.values()))
 

@@ -12,7 +12,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from hvae.config.data import SOURCES, DataConfig
+from hvae.config.data import SOURCES, DataConfig, kind_of
 from hvae.data.captions import Captions, wording
 from hvae.data.images import ImageData, Split
 from hvae.data.labels import labelled
@@ -92,10 +92,12 @@ def _binarisation(raw: Raw, config: DataConfig) -> tuple[Binarisation, int]:
 
 
 def _shaped(raw: Raw, config: DataConfig, bits: int) -> Raw:
-    flat = raw.parts["train"].levels.ndim == 2
-    if flat and (config.size or config.flip or config.channels):
-        raise HvaeError("flat vectors have no height, mirror or colour: leave data.size, flip and channels alone")
-    parts = {name: _part(part, raw, config, bits, flat) for name, part in raw.parts.items()}
+    shape = raw.parts["train"].levels.shape[1:]
+    others = kind_of(shape) != "images"
+    if others and (config.size or config.flip or config.channels):
+        what = kind_of(shape).replace("vectors", "flat vectors")
+        raise HvaeError(f"{what} have no height, mirror or colour: leave data.size, flip and channels alone")
+    parts = {name: _part(part, raw, config, bits, others) for name, part in raw.parts.items()}
     shapes = {name: part.levels.shape[1:] for name, part in parts.items()}
     odd = next((name for name in shapes if shapes[name] != shapes["train"]), None)
     if odd:
@@ -106,11 +108,11 @@ def _shaped(raw: Raw, config: DataConfig, bits: int) -> Raw:
     return replace(raw, parts=parts, bits=bits or raw.bits)
 
 
-def _part(part: Part, raw: Raw, config: DataConfig, bits: int, flat: bool) -> Part:
+def _part(part: Part, raw: Raw, config: DataConfig, bits: int, others: bool) -> Part:
     levels = part.levels
     if part.observed is not None:
         _check_kept(levels.shape[1:], config)
-    if not flat:
+    if not others:
         levels = fit(recolour(levels, config.channels), config.size, config.crop, raw.bits)
     return part._replace(levels=quantise(levels, raw.bits, bits, config.path or config.name))
 
@@ -127,7 +129,9 @@ def _check_kept(shape: tuple[int, ...], config: DataConfig) -> None:
 
 def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, list[str]]]:
     """Every split, held out of training where the set has none, and a note on each that was."""
-    pool = torch.arange(len(raw.parts["train"].levels))
+    levels = raw.parts["train"].levels
+    pool, kind = torch.arange(len(levels)), kind_of(levels.shape[1:])
+    what = kind if kind in ("signals", "volumes") else "images"  # vectors too: what is recorded of them stays the same
     splits: dict[str, Split] = {}
     notes: dict[str, list[str]] = {name: [] for name in SPLITS}
     for name, share in (("test", config.test), ("valid", config.valid)):
@@ -135,9 +139,9 @@ def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, l
             splits[name] = _split(raw.parts[name], raw.bits)
             continue
         count = share_of(share, len(raw.parts["train"].levels))
-        taken, pool = held_out(pool, count, name, "images")
+        taken, pool = held_out(pool, count, name, what)
         splits[name] = _split(raw.parts["train"], raw.bits).some(taken)
-        notes[name] += [f"{name}: {count:,} training images held out at random (seed {HELD_OUT_SEED})"] * (count > 0)
+        notes[name] += [f"{name}: {count:,} training {what} held out at random (seed {HELD_OUT_SEED})"] * (count > 0)
     return {**splits, "train": _split(raw.parts["train"], raw.bits).some(pool)}, notes
 
 

@@ -154,25 +154,49 @@ def _refuse(bad: Array, array: Array, where: str, expected: str) -> None:
 
 
 def as_images(array: Array, where: str) -> Array:
-    """(N, H, W), (N, C, H, W) or (N, H, W, C) to (N, C, H, W); (N, D) stays.
+    """(N, H, W), (N, C, H, W) or (N, H, W, C) to (N, C, H, W), with an axis of depth before H too; (N, D) stays.
 
-    With four axes the one of length 1 or 3, failing that 2 or 4, is the channels; HvaeError when neither or both are.
+    With four or five axes the one of length 1 or 3, failing that 2 or 4, is the channels; HvaeError when neither or
+    both are.
 
-    >>> as_images(np.zeros((10, 8, 9, 3)), "x.npy").shape
-    (10, 3, 8, 9)
+    >>> as_images(np.zeros((10, 8, 9, 3)), "x.npy").shape, as_images(np.zeros((10, 1, 8, 9, 7)), "x.npy").shape
+    ((10, 3, 8, 9), (10, 1, 8, 9, 7))
     """
-    if array.ndim not in (2, 3, 4):
-        forms = "(N, H, W), (N, C, H, W), (N, H, W, C) or (N, D)"
+    if array.ndim not in (2, 3, 4, 5):
+        forms = "(N, H, W), (N, C, H, W), (N, H, W, C), (N, C, D, H, W) or (N, D)"
         raise HvaeError(f"{where}: expected an array of shape {forms}, got {array.shape}")
     if array.ndim == 2:
         return array
     if array.ndim == 3:
         return array[:, None]  # (N, 1, H, W)
     for likely in ((1, 3), (1, 2, 3, 4)):
-        first, last = array.shape[1] in likely, array.shape[3] in likely
+        first, last = array.shape[1] in likely, array.shape[-1] in likely
         if first != last:
-            return array if first else array.transpose(0, 3, 1, 2)  # (N, C, H, W)
-    raise HvaeError(f"{where}: cannot tell the channels in shape {array.shape}; save it as (N, C, H, W), C up to 4")
+            return array if first else np.moveaxis(array, -1, 1)  # (N, C, ...)
+    form = "(N, C, H, W)" if array.ndim == 4 else "(N, C, D, H, W)"
+    raise HvaeError(f"{where}: cannot tell the channels in shape {array.shape}; save it as {form}, C up to 4")
+
+
+_AXES = {"signals": ("(N, T) or (N, C, T)", 3), "volumes": ("(N, D, H, W) or (N, C, D, H, W)", 5)}
+"""What arrays may be by data.kind, and how many axes they have in the end."""
+
+
+def as_form(array: Array, kind: str, where: str) -> Array:
+    """Arrays with their channels, as `data.kind` says what their axes mean: "signals", "volumes", or as `as_images`.
+
+    >>> as_form(np.zeros((10, 9)), "signals", "x.npy").shape, as_form(np.zeros((10, 8, 9, 7)), "volumes", "x.npy").shape
+    ((10, 1, 9), (10, 1, 8, 9, 7))
+    """
+    if kind not in _AXES:
+        if kind == "images" and array.ndim not in (3, 4):
+            raise HvaeError(f"{where}: expected images, (N, H, W) or (N, C, H, W), got shape {array.shape}")
+        return as_images(array, where)
+    forms, axes = _AXES[kind]
+    if array.ndim == axes - 1:
+        return array[:, None]
+    if array.ndim != axes:
+        raise HvaeError(f"{where}: expected {kind}, {forms}, got shape {array.shape}; see data.kind")
+    return array
 
 
 def as_labels(array: Array | None, n: int, where: str) -> Array | None:

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from hvae.errors import HvaeError
+from hvae.explore.views import viewed
 
 GAP = 4
 FONT_SIZE = 14
@@ -78,6 +79,8 @@ def tiled(images: Tensor, magnify: int = 1) -> np.ndarray:
 def grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = (), tile: int = TILE) -> bytes:
     """A PNG of images (R, M, C, H, W) in [0, 1], with a label for each row on its left and each column above it.
 
+    Of signals (R, M, C, T) it has the curves, of volumes (R, M, C, D, H, W) the middle slices.
+
     Images are enlarged by an integer factor to about `tile` pixels.  Raises HvaeError when labels do not match images.
 
     >>> import torch
@@ -87,6 +90,7 @@ def grid(images: Tensor, *, rows: Sequence[str] = (), columns: Sequence[str] = (
     for labels, count, what in ((rows, images.shape[0], "rows"), (columns, images.shape[1], "columns")):
         if labels and len(labels) != count:
             raise HvaeError(f"expected {count} labels of {what}, got {len(labels)}")
+    images = viewed(images, 2)
     sheet = tiled(images, magnification(images.shape[-2], tile))
     return png(_labelled(sheet, (len(images), images.shape[1]), rows, columns))
 
@@ -107,7 +111,7 @@ def stations(pictures: Tensor, *, ends: Sequence[Tensor] = (), tile: int = TILE)
     >>> stations(torch.rand(5, 2, 1, 8, 8))[:4]
     b'\\x89PNG'
     """
-    if pictures.ndim != 5:
+    if pictures.ndim not in (4, 5, 6):
         raise HvaeError(
             f"expected pictures (T, N, C, H, W), got {tuple(pictures.shape)}; give what interpolate returns"
         )

@@ -6,11 +6,12 @@ Shapes: `N` images; `C H W` an image; `R` rows and `M` columns of a grid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from hvae.config.data import kind_of
 from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
@@ -19,6 +20,7 @@ from hvae.explore.codes import has_codes
 from hvae.explore.frame import levels
 from hvae.explore.resample import has_offsets
 from hvae.explore.tiles import grid
+from hvae.explore.views import NOTES
 from hvae.reporting.data import Picture
 from hvae.reporting.labels import row_labels, signed, span, spread
 from hvae.reporting.samples import SHOWN, Job, Samples
@@ -49,6 +51,8 @@ def pictures(
 ) -> list[Picture]:
     """Every picture of a report on `model`, from `images` (N, C, H, W) in [0, 1] that it was not trained on.
 
+    Of signals (N, C, T) the curves are drawn, of volumes (N, C, D, H, W) the middle slices.
+
     Arguments: `temperatures` of the samples; `held`, the number of top levels held and redrawn in the coarse-to-fine
     experiment; `directions` shown for each level; `seed`, the same pictures again; `captions` of the
     images, if any; `progress(done, total, title)`.
@@ -57,15 +61,15 @@ def pictures(
     not have.
     """
     datum = as_datum(images)
-    if datum.x.ndim != 4:
+    if datum.x.ndim not in (3, 4, 5):
         raise HvaeError(f"expected images (N, C, H, W) to draw, got shape {tuple(datum.x.shape)}; give image data")
     jobs = Samples(model, datum, temperatures, seed, captions).jobs()
     if len(datum) > 1:
         jobs += _Easel(model, datum, tuple(levels(model)), top, directions, seed).jobs()
-    result: list[Picture] = []
+    result, note = list[Picture](), NOTES.get(kind_of(datum.x.shape[1:]), "")
     for number, (title, job) in enumerate(jobs):
         progress(number, len(jobs), title)
-        result.extend(job())
+        result.extend(replace(picture, caption=note + picture.caption) for picture in job())
     progress(len(jobs), len(jobs), "done")
     return result
 

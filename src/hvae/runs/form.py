@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SPLITS = ("test", "valid", "train")
 PICTURES = ("data.pages", "data.bad")
 """Options that say which of the user's pictures are read."""
+AXES: dict[int, Literal["signals", "volumes"]] = {2: "signals", 4: "volumes"}
+"""What a datum of so many axes is, its channels among them."""
 DYNAMIC = "-dynamic"
 HUB = "hub:"
 EIGHT = 8
@@ -38,8 +40,9 @@ OFF = 1e-5
 
 
 class PictureKeys(TypedDict, total=False):
-    """Size and colours of images, as keys of a data configuration."""
+    """Size and colours of images, and what arrays are of, as keys of a data configuration."""
 
+    kind: Literal["signals", "volumes"]
     size: tuple[int, int] | None
     crop: Literal["none", "center", "pad"]
     channels: int
@@ -55,6 +58,11 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         raise HvaeError(
             f"--data: expected a folder of images, or an .npy, .npz or IDX file, or one picture, got {source}"
         )
+    wish = picture(run)
+    if "kind" in wish and name != "npy":
+        raise HvaeError(
+            f"--data: expected an .npy or .npz file of {wish['kind']}, as the run has learned, got {source}"
+        )
     return DataConfig(
         name=name,
         path=place,
@@ -64,7 +72,7 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         pages=config.pages,
         bad=config.bad,
         captions=BESIDE if name == "folder" and "text" in run.model.conditions and _has_captions(path) else "",
-        **picture(run),
+        **wish,
     )
 
 
@@ -93,8 +101,10 @@ def on_hub(source: str) -> str:
 
 
 def picture(run: LoadedRun) -> PictureKeys:
-    """Size and colours of a model's images as keys of a data configuration; none for flat vectors."""
+    """Size and colours of a model's images as keys of a data configuration; of signals and volumes, that they are."""
     shape, config = run.model.shape, run.config.data
+    if len(shape) in AXES:
+        return {"kind": AXES[len(shape)]}
     if len(shape) != 3:
         return {}
     crop = config.crop if config.size else "center"

@@ -15,7 +15,7 @@ from hvae.coding import Picture
 from hvae.coding.files.classic import Levels
 from hvae.coding.files.imagefiles import memory_of
 from hvae.coding.files.pictures import check_name
-from hvae.config.data import DataConfig
+from hvae.config.data import DataConfig, kind_of
 from hvae.data import Split, load
 from hvae.data.formats import read_arrays
 from hvae.data.look import READERS
@@ -121,7 +121,9 @@ def _files(path: Path, run: LoadedRun, data: Mapping[str, str], tell: Tell) -> I
     if not files:
         raise HvaeError(f"no image found below {path}; expected files that end in {', '.join(SUFFIXES)}")
     if len(run.model.shape) != 3:
-        raise HvaeError(f"{run.folder} takes vectors {run.model.shape}, not images; give an .npy array of levels")
+        raise HvaeError(
+            f"{run.folder} takes {kind_of(run.model.shape)} {run.model.shape}, not images; give an .npy array of levels"
+        )
     # The place below the folder is part of the name, so that two pictures of one name stay apart.
     names = [file.relative_to(path).as_posix() if path.is_dir() else file.name for file in files]
     check_memory(sum(map(memory_of, files)), str(path))

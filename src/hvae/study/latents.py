@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.config.data import kind_of
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
 from hvae.files import making
@@ -23,7 +24,7 @@ from hvae.study.images import is_split, without_chance
 from hvae.study.latentfiles import LatentFile, read_arrays_of, write_latents
 from hvae.study.places import check_place
 from hvae.study.placing import ACCELERATOR, Place, every, place
-from hvae.study.sheets import SUFFIXES, write
+from hvae.study.sheets import SUFFIXES, check_picture, write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -170,12 +171,22 @@ def decode_file(
     where = place(run, {}, trust)
     if where.run.model.timed:
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)
+    _check_form(path, where.run.model.shape)
     content = read_features(Path(latents), levels, where.run.model)
     values = _context(where, content, latents, entries(context), tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)
     return Decoded(out=path, pictures=pictures, given=tuple(content.values))
+
+
+def _check_form(path: Path, shape: tuple[int, ...]) -> None:
+    """Raises HvaeError, before any work, for a folder of pictures of what are none."""
+    check_picture(1, shape, path)
+    if len(shape) != 3 and path.suffix.lower() not in SUFFIXES:
+        raise HvaeError(
+            f"--out: the data of this run are {kind_of(shape)}, expected a file name that ends in .npy, got {path}"
+        )
 
 
 def _context(where: Place, content: LatentFile, latents: str | Path, values: Named, tell: Tell | None) -> Context:

@@ -169,7 +169,7 @@ def _exhibits(subject: Subject, watched: Bars) -> tuple[list[Picture], list[Pass
 def _pictures(subject: Subject, watched: Bars) -> list[Picture]:
     from hvae.reporting import pictures
 
-    if len(subject.data.shape) != 3:
+    if len(subject.data.shape) == 1:
         return []
     model, data = subject.run.model, subject.images
     split = getattr(data, subject.config.split) if subject.no_data() else cast("Split", subject.split)

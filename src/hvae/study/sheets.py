@@ -35,7 +35,9 @@ def times(wish: str, number: int, shape: tuple[int, ...]) -> int:
     (9, 1, 1)
     """
     from hvae.explore.tiles import magnification
+    from hvae.explore.views import view_shape
 
+    shape = view_shape(shape)
     if wish == "auto":
         tiny = magnification(shape[1]) if len(shape) == 3 else 1
         return tiny if tiny**2 * number * prod(shape[1:]) <= MOST_PIXELS else 1
@@ -54,11 +56,13 @@ def check_picture(number: int, shape: tuple[int, ...], path: Path, enlarged: int
     """Raises HvaeError for what a picture file cannot show: vectors, and more pixels than a viewer could open."""
     if path.suffix.lower() == ".npy":
         return
-    if len(shape) != 3:
+    from hvae.explore.views import view_shape
+
+    if len(shape) == 1:
         raise HvaeError(
             f"the data of this run are vectors {shape}, which are no pictures; give --out a file name that ends in .npy"
         )
-    height, width = (enlarged * side for side in shape[1:])
+    height, width = (enlarged * side for side in view_shape(shape)[1:])
     if number * height * width > MOST_PIXELS:
         raise HvaeError(
             f"--out {path}: expected at most {MOST_PIXELS:,} pixels, got {number:,} pictures of {height:,}x{width:,}; "
@@ -67,7 +71,10 @@ def check_picture(number: int, shape: tuple[int, ...], path: Path, enlarged: int
 
 
 def write(path: Path, pictures: Tensor, enlarge: str = "auto") -> None:
-    """Pictures (N, C, H, W) in [0, 1] as one PNG or JPEG, `enlarge` times as large, or as a NumPy file."""
+    """Pictures (N, C, H, W) in [0, 1] as one PNG or JPEG, `enlarge` times as large, or as a NumPy file.
+
+    Of signals and volumes a PNG has their curves and middle slices; a NumPy file has them whole.
+    """
     check_suffix(path)
     content = _numbers(pictures) if path.suffix.lower() == ".npy" else _image(path, pictures, enlarge)
     with replacing(path) as temporary:
@@ -87,7 +94,9 @@ def _image(path: Path, pictures: Tensor, enlarge: str) -> bytes:
     from PIL import Image
 
     from hvae.explore.tiles import pixels
+    from hvae.explore.views import viewed
 
+    pictures = viewed(pictures, 1)
     size = times(enlarge, len(pictures), tuple(pictures.shape[1:]))
     if len(pictures) == 1:
         array = np.kron(pixels(pictures[0]), np.ones((size, size, 1), np.uint8))

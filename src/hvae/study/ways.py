@@ -97,13 +97,14 @@ def draw_ways(
     from hvae.explore.latents import PATHS
     from hvae.explore.sample import at_temperature
     from hvae.explore.tiles import magnification
+    from hvae.explore.views import view_shape
 
     file = Path(out)
     _check(path, PATHS, file)
     where = place(run, overrides, trust)
     if where.run.model.timed:
         raise HvaeError(f"{where.run.folder} is a model of sequences, and images are expected; name one of those")
-    shape = where.run.model.shape
+    shape = view_shape(where.run.model.shape)
     # The two images themselves stand at the ends.
     check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
     moved, heat = division(where.run.model, levels, temperature)

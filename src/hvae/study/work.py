@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from hvae.config.data import kind_of
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
 from hvae.metrics.likelihood import forget
@@ -91,9 +92,8 @@ class Work:
 
     def no_images(self) -> str:
         """Why the data are no pictures; empty when they are."""
-        what = "sequences" if self.model.timed else "vectors"
-        is_image = len(self.subject.data.shape) == 3 and not self.model.timed
-        return "" if is_image else f"images are needed, and these data are {what}"
+        what = "sequences" if self.model.timed else kind_of(self.subject.data.shape)
+        return "" if what == "images" else f"images are needed, and these data are {what}"
 
     def no_places(self) -> str:
         """Why neither a level nor the data of this model lie in a plane; empty when one of them does."""

@@ -79,6 +79,11 @@ class Codec:
     ) -> None:
         if bits > 8:
             raise HvaeError(f"expected a model of 1 to 8 bits, got {bits}; more than 8 bits are not coded yet")
+        if len(model.shape) not in (1, 3):
+            raise HvaeError(
+                f"expected a model of images (C, H, W) or vectors (D,) to code with, got one of data of shape "
+                f"{tuple(model.shape)}: signals and volumes are not coded yet"
+            )
         self.identity, self.model = identity(model, description or {}), still(model)
         self.bits, self.shape, self.run, self.build = bits, tuple(model.shape), run, build
         self.context = settled(self.model, context)
