@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.condition import ConditionConfig
 from hvae.config.run import RunConfig
+from hvae.config.vqvae import RQVAEConfig
 from hvae.errors import HvaeError
 from hvae.screen.text import for_screen
 
@@ -28,10 +29,11 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
     condition = config.model.condition
     _check_guesses(config)
     if isinstance(data, SequenceData):
-        return _with_vocabulary(config, data)
+        _check_of_sequences(config, data)
+        config = _with_vocabulary(config, data)
     if condition.kind == "none":
         return config
-    sizes = _SIZES[condition.kind](condition, data)
+    sizes = _classes(condition, data) if isinstance(data, SequenceData) else _SIZES[condition.kind](condition, data)
     # A sum over classes walks a row for each.
     rows = {"objective.samples": sizes["classes"]} if condition.classifier else {}
     return config.override({**{f"model.condition.{key}": size for key, size in sizes.items()}, **rows})
@@ -51,9 +53,20 @@ def _check_guesses(config: RunConfig) -> None:
         )
 
 
+def _check_of_sequences(config: RunConfig, data: SequenceData) -> None:
+    """Raises HvaeError for a condition of sequences that are no codes of sound, or that is no class."""
+    kind = config.model.condition.kind
+    if kind == "none":
+        return
+    if not isinstance(config.model, RQVAEConfig):
+        raise HvaeError(
+            f"model.condition.kind: {data.provenance.name} is a set of sequences, of whose models rqvae alone takes one"
+        )
+    if kind != "class":
+        raise HvaeError(f"model.condition.kind: expected class for sequences, whose labels it reads, got {kind}")
+
+
 def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
-    if config.model.condition.kind != "none":
-        raise HvaeError(f"model.condition.kind: {data.provenance.name} is a set of sequences, whose models take none")
     symbols, vocabulary = data.form.symbols, config.to_dict()["model"].get(VOCABULARY)
     if vocabulary and vocabulary < len(symbols):
         raise HvaeError(
@@ -82,7 +95,7 @@ def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
     return replace(config, model=replace(config.model, condition=same))
 
 
-def _classes(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
+def _classes(condition: ConditionConfig, data: ImageData | SequenceData) -> dict[str, int]:
     name = data.provenance.name
     labels = [split.labels for split in (data.train, data.valid, data.test) if len(split)]
     if any(some is None for some in labels):
