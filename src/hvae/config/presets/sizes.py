@@ -67,7 +67,7 @@ SIZES: dict[str, Size] = {
     "mnist-lossy-small": Size(3, 693_992),
     "cifar10-vqvae": Size(1, 662_723),
     "mnist-vqvae": Size(1, 313_809),
-    "mnist-static-pixelvae": Size(5, 414_561),
+    "mnist-static-pixelvae": Size(5, 413_025),
     "digits-vdm": Size(11, 441_171),
     "mnist-vdm": Size(11, 839_187),
     "cifar10-vdm": Size(11, 913_509),
