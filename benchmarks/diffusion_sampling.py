@@ -3,9 +3,9 @@
     python benchmarks/diffusion_sampling.py RUN [-n 160] [--plans second-order:5,...]
 
 Frechet and kernel distance between features of `-n` samples (pixels drawn) and of as many real test pictures, by the
-hidden layer of a small convolutional classifier that is trained on 8,000 pictures first (a network of random weights
-sees colours and little else).  The floor is the distance of as many other test pictures.  Seconds are CPU time of one
-thread for all samples.  Seed 0.
+hidden layer of a small convolutional classifier that is trained on 8,000 pictures first, or on all there are (a network
+of random weights sees colours and little else).  The floor is the distance of as many other test pictures.  Seconds are
+CPU time of one thread for all samples.  Seed 0.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ AT_ONCE, TRAINED_ON, TESTED_ON = 64, 8_000, 1_000
 
 def judge(data: ImageData) -> Extractor:
     """The hidden layer of a classifier of the data's own classes, named with its accuracy."""
-    some, test = data.train.fixed(0).batch(range(TRAINED_ON)), data.test.batch(range(TESTED_ON))
-    classifier = train_classifier(some.x, some.context["label"], test.x, test.context["label"], kind="conv")
+    train, test = data.train.fixed(0), data.test
+    some, other = train.batch(range(min(len(train), TRAINED_ON))), test.batch(range(min(len(test), TESTED_ON)))
+    classifier = train_classifier(some.x, some.context["label"], other.x, other.context["label"], kind="conv")
     return Extractor(name=f"hidden layer of {classifier.describe()}", network=nn.Sequential(*classifier.model.net[:-1]))
 
 
