@@ -44,6 +44,9 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     "context-coarse": {"model.context.size": "3", "model.context.bits": "2"},
     "aggregate": {"model.aggregate": "true"},
     "context-aggregate": {"model.context.size": "3", "model.context.bits": "2", "model.aggregate": "true"},
+    "up-transposed": {"model.up": "transposed"},
+    "skip-concat": {"model.skip": "concat"},
+    "skip-gated": {"model.skip": "gated"},
     "latents": {"model.latents": "8,4,16"},
 }
 """By name: what a run has beside the preset."""

@@ -26,6 +26,8 @@ CONFIGS = {
     "recomputed": LadderConfig(groups=(1, 1), width=8, latent=2, checkpoint=True, start="everywhere"),
     "widths": LadderConfig(groups=(0, 1, 0, 2), widths=(3, 8, 6, 4), latent=2),
     "grouped": LadderConfig(groups=(1, 2), width=32, latent=2, norm="group"),
+    "concatenated": LadderConfig(groups=(1, 2), width=8, latent=2, skip="concat", share="levels"),
+    "gated": LadderConfig(groups=(1, 2), width=8, latent=2, skip="gated", up="sub-pixel"),
     "one channel": LadderConfig(groups=(1, 1), width=1, latent=1, posterior="concat"),
 }
 
@@ -153,3 +155,30 @@ def test_each_scale_has_latents_of_its_own_size() -> None:
     model = ladder(LadderConfig(groups=(1, 2), width=8, latents=(3, 5)))
     shapes = {record.name: tuple(record.value.shape[1:]) for record in model(pictures()).latents}
     assert shapes == {"z1": (3, 9, 7), "z2": (5, 5, 4), "z3": (5, 5, 4)}
+
+
+def test_a_concatenated_skip_starts_as_the_sum() -> None:
+    plain, joined = (ladder(LadderConfig(groups=(1, 1), width=8, latent=2, skip=skip)) for skip in ("add", "concat"))
+    weights = dict(joined.named_parameters())
+    with torch.no_grad():
+        for name, weight in plain.named_parameters():
+            twin = name.replace("absorb.network", "absorb.network.1")
+            twin = name.replace("absorb.inject", "absorb.network.0") if "inject" in name else twin
+            own = weights[twin]
+            (own[:, 8:] if "inject.weight" in name else own).copy_(weight)
+    x = pictures()
+    torch.testing.assert_close(learned(joined, x)[0], learned(plain, x)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_a_gate_that_is_shut_silences_its_latent() -> None:
+    gated = ladder(LadderConfig(groups=(1, 1), width=8, latent=2, skip="gated"))
+    with torch.no_grad():
+        for name, weight in gated.named_parameters():
+            if "absorb.gate" in name:
+                weight.fill_(-1e3 if name.endswith("bias") else 0.0)
+    evidence, traces = gated.evidence(pictures()), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        traces.append(run(gated, posterior, evidence))
+    assert not torch.equal(traces[0]["z1"].value, traces[1]["z1"].value)
+    assert torch.equal(traces[0].log_likelihood(), traces[1].log_likelihood())

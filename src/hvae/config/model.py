@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -10,7 +9,6 @@ from hvae.config.bounds import (
     Deviation,
     Gain,
     Groups,
-    Heads,
     Probability,
     Repeats,
     Size,
@@ -21,6 +19,7 @@ from hvae.config.bounds import (
 from hvae.config.condition import ConditionConfig
 from hvae.config.context import ContextualConfig
 from hvae.config.flow import FlowConfig
+from hvae.config.maps import EnlargingConfig, check_attention, check_maps
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, short
 
@@ -53,6 +52,7 @@ Norm = Literal["none", "batch", "group"]
 EachNorm = Literal["none", "group"]
 Share = Literal["none", "levels", "ways", "both"]
 First = Literal["placed", "everywhere"]
+Skip = Literal["add", "concat", "gated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,39 +98,7 @@ class GrowingConfig(FlowingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttendingConfig(ModelConfig):
-    """What convolutional families share whose maps may hear themselves."""
-
-    attention: Heads = ()
-    """Heads of self-attention behind the convolutions of each scale, the data's resolution first (0: none there), as in
-    0,0,4; empty: none anywhere.  Its cost grows with the square of the places of a map."""
-
-
-def check_attention(heads: Sequence[int], widths: Sequence[int], levels: Sequence[int]) -> None:
-    """Raises HvaeError unless `heads` are none, or one number for each scale that divides its width, 0 where there are
-    no `levels`."""
-    if heads and len(heads) != len(widths):
-        raise HvaeError(
-            f"model.attention: expected one number of heads for each of the {len(widths)} scales, or none, got "
-            f"{short(tuple(heads))}"
-        )
-    for count, width, here in zip(heads, widths, levels, strict=False):
-        if count and (width % count or not here):
-            raise HvaeError(
-                f"model.attention: expected heads that divide the {width} channels of their scale, which has "
-                f"{'levels' if here else 'no level, so 0'}, got {count}"
-            )
-
-
-def check_attended(network: str, heads: Sequence[int], widths: Sequence[int]) -> None:
-    """The same for a family that may be one of vectors."""
-    if any(heads) and network != "conv":
-        raise HvaeError(f"model.attention: expected model.network conv, whose features are maps, got {network}")
-    check_attention(heads, widths, widths)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VAEConfig(FlowingConfig, AttendingConfig):
+class VAEConfig(FlowingConfig, EnlargingConfig):
     """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
 
     family: ClassVar[str] = "vae"
@@ -146,11 +114,11 @@ class VAEConfig(FlowingConfig, AttendingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_attended(self.network, self.attention, self.widths)
+        check_maps(self.network, self, self.widths)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarkovConfig(AttendingConfig):
+class MarkovConfig(ModelConfig, EnlargingConfig):
     """Bottom-up hierarchical VAE: p and q are both Markov chains, z1 nearest the data."""
 
     family: ClassVar[str] = "markov"
@@ -167,11 +135,11 @@ class MarkovConfig(AttendingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_attended(self.network, self.attention, self.widths)
+        check_maps(self.network, self, self.widths)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LVAEConfig(GrowingConfig, AttendingConfig):
+class LVAEConfig(GrowingConfig, EnlargingConfig):
     """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
 
     family: ClassVar[str] = "lvae"
@@ -190,11 +158,11 @@ class LVAEConfig(GrowingConfig, AttendingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_attended(self.network, self.attention, self.widths)
+        check_maps(self.network, self, self.widths)
 
 
 @dataclass(frozen=True, kw_only=True)
-class VLAEConfig(GrowingConfig, AttendingConfig):
+class VLAEConfig(GrowingConfig, EnlargingConfig):
     """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
 
     family: ClassVar[str] = "vlae"
@@ -210,11 +178,11 @@ class VLAEConfig(GrowingConfig, AttendingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_attended(self.network, self.attention, self.widths)
+        check_maps(self.network, self, self.widths)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderConfig(GrowingConfig, AttendingConfig, ContextualConfig):
+class LadderConfig(GrowingConfig, EnlargingConfig, ContextualConfig):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 
     family: ClassVar[str] = "ladder"
@@ -237,6 +205,9 @@ class LadderConfig(GrowingConfig, AttendingConfig, ContextualConfig):
     the way up and on the way down (ways), or both; fewer weights, as much time."""
     posterior: Merge = "residual"
     """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
+    skip: Skip = "add"
+    """How a latent joins the state that skips its level: add (their sum), concat (a linear map of both, which starts as
+    their sum), or gated (the state says how much of each channel it takes in)."""
     start: First = "placed"
     """What the top level starts from: a learned number for each place (placed), or the same at every place
     (everywhere), which makes the weights those of images of any size."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from hvae.config.bounds import Bound, Length, Repeats, RepeatsOrNone, Size
-from hvae.config.model import AnyLikelihood, AttendingConfig, check_attention
+from hvae.config.maps import AttendingConfig, check_attention
+from hvae.config.model import AnyLikelihood, ModelConfig
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class NVAEConfig(AttendingConfig):
+class NVAEConfig(ModelConfig, AttendingConfig):
     """NVAE (Vahdat and Kautz 2020): residual cells with batch norm, several latents a scale, optional flows.
 
     >>> NVAEConfig(groups=(4, 2)).levels

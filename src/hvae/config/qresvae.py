@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hvae.config.bounds import Deviation, Groups, Repeats, Size, Sizes
-from hvae.config.model import AnyLikelihood, AttendingConfig, Variance, check_attention
+from hvae.config.maps import AttendingConfig, check_attention
+from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class QResVAEConfig(AttendingConfig):
+class QResVAEConfig(ModelConfig, AttendingConfig):
     """Quantised ladder for lossy coding: latents are rounded and sent, so that any number of top levels is a preview.
 
     Of the likelihood N(mu, sigma^2) the loss is rate + squared error / (2 sigma^2): see `sigma`.

@@ -1,6 +1,6 @@
 """The exchangeable parts of one latent level."""
 
-from hvae.levels.absorb import Add, Join, Raise, Replace
+from hvae.levels.absorb import Add, Gate, Join, Raise, Replace
 from hvae.levels.grown import GrownLevel, LiftedPrior
 from hvae.levels.level import Level
 from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, ResidualMean, merge
@@ -14,6 +14,7 @@ __all__ = [
     "Add",
     "Concat",
     "DataOnly",
+    "Gate",
     "GrownLevel",
     "Join",
     "LearnedPrior",

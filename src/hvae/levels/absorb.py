@@ -55,3 +55,17 @@ class Add(nn.Module):
 
     def forward(self, h: Tensor, z: Tensor) -> Tensor:
         return self.network(h + self.inject(z))
+
+
+class Gate(nn.Module):
+    r"""$h = f(h + \sigma(g(h)) v(z))$: the state says how much of each channel of a latent it takes in.
+
+    The gate of Srivastava et al. 2015, arXiv 1505.00387, eq. (3), on the latent alone: the state passes as it is.
+    """
+
+    def __init__(self, inject: nn.Module, gate: nn.Module, network: nn.Module) -> None:
+        super().__init__()
+        self.inject, self.gate, self.network = inject, gate, network
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        return self.network(h + torch.sigmoid(self.gate(h)) * self.inject(z))

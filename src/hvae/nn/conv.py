@@ -113,6 +113,23 @@ def pointwise(a: int, b: int, gain: float = 1.0, axes: int = 2) -> nn.Module:
     return scaled(CONVOLUTIONS[axes](a, b, 1), gain)
 
 
+def summing(a: int, b: int, gain: float = 1.0, axes: int = 2) -> nn.Module:
+    """One linear map at every position from a state of `a` channels and `b` others beside it to a state of `a`.
+
+    It starts as the state itself and `gain` times a map of the others.
+    """
+    layer = scaled(CONVOLUTIONS[axes](a + b, a, 1), gain)
+    nn.init.dirac_(layer.weight.data[:, :a])
+    return layer
+
+
+def repeated(a: int, b: int, size: Sequence[int]) -> list[nn.Module]:
+    """To any larger size: the nearest place, then a convolution."""
+    return [Resize(size), conv(a, b, axes=len(size))]
+
+
+Larger = Callable[[int, int, Sequence[int]], list[nn.Module]]
+"""(channels before, channels after, size after) -> layers to a map of twice the size."""
 Then = Callable[[Shape], list[nn.Module]]
 """What a network to features of a shape ends in, beside its block."""
 
@@ -126,11 +143,13 @@ class ConvKit(Kit):
     """Convolutions: features are maps, the first at the data's resolution, each further one at half of it.
 
     `then` says what each network ends in beside its block, by the shape of its output; `axes`, of how many axes maps
-    are beside their channels.
+    are beside their channels; `larger`, how they double their size.
     """
 
-    def __init__(self, norm: Norm = unnormalised, then: Then = nothing_more, axes: int = 2) -> None:
-        self.norm, self.then, self.axes = norm, then, axes
+    def __init__(
+        self, norm: Norm = unnormalised, then: Then = nothing_more, axes: int = 2, larger: Larger = repeated
+    ) -> None:
+        self.norm, self.then, self.axes, self.larger = norm, then, axes, larger
 
     def _conv(self, a: int, b: int, stride: int = 1) -> nn.Module:
         return conv(a, b, stride, self.axes)
@@ -162,7 +181,8 @@ class ConvKit(Kit):
             return [self._conv(a[0], b[0])]
         if b[1:] == halved(a[1:]):
             return [self._conv(a[0], b[0], stride=2)]
-        return [Resize(b[1:]), self._conv(a[0], b[0])]
+        larger = self.larger if a[1:] == halved(b[1:]) else repeated
+        return larger(a[0], b[0], b[1:])
 
     def gaussian(self, a: Shape, dims: int) -> nn.Module:
         layer: nn.Module = near_one(CONVOLUTIONS[self.axes](a[0], 2 * dims, 1))

@@ -20,15 +20,17 @@ from typing import NamedTuple
 
 from torch import nn
 
-from hvae.config.model import EachNorm, First, LadderConfig, Share
+from hvae.config.maps import Up
+from hvae.config.model import EachNorm, First, LadderConfig, Share, Skip
 from hvae.errors import HvaeError
-from hvae.levels import Add, Level, SplitPrior, merge, variance
+from hvae.levels import Add, Gate, Join, Level, SplitPrior, merge, variance
 from hvae.levels.heads import Head
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
-from hvae.nn import BottomUp, ConvKit, Recomputed, Resize, Shape, Start
-from hvae.nn.conv import CONVOLUTIONS, SubPixel, conv, pointwise
+from hvae.nn import BottomUp, ConvKit, Recomputed, Shape, Start
+from hvae.nn.conv import CONVOLUTIONS, Larger, Resize, conv, halved, pointwise, summing
 from hvae.nn.kit import Norm, grouped, unnormalised
+from hvae.nn.larger import LARGER, sub_pixel
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
@@ -37,7 +39,7 @@ from hvae.zoo.context import context, gather
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
-from hvae.zoo.pyramid import attending, network, residual, rising, scales
+from hvae.zoo.pyramid import QUIET, attending, network, residual, rising, scales
 
 _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size)),
@@ -67,6 +69,50 @@ _WAYS: dict[Share, Callable[[str], str]] = {
     "both": lambda way: "blocks",
 }
 _NORMS: dict[EachNorm, Norm] = {"none": unnormalised, "group": grouped}
+
+
+Own = Callable[[str, Callable[[], nn.Module]], nn.Module]
+"""(a network's name, what makes it) -> the level's own, or the one that it shares."""
+
+
+class Skipping(NamedTuple):
+    """Where a latent joins the state: channels of the state and of the latent, its size at the start, axes."""
+
+    state: int
+    latent: int
+    gain: float
+    axes: int
+
+    def inject(self) -> nn.Module:
+        """The latent as a state."""
+        return pointwise(self.latent, self.state, self.gain, self.axes)
+
+
+Joining = Callable[[nn.Module], nn.Module]
+"""What follows a latent's entry -> both."""
+
+
+def _added(own: Own, at: Skipping) -> Joining:
+    return partial(Add, own("inject", at.inject))
+
+
+def _joined(own: Own, at: Skipping) -> Joining:
+    both = own("inject", lambda: summing(at.state, at.latent, at.gain, at.axes))
+    return lambda after: Join(nn.Identity(), nn.Sequential(both, after))
+
+
+def _gated(own: Own, at: Skipping) -> Joining:
+    inject = own("inject", at.inject)
+    return partial(Gate, inject, own("gate", lambda: pointwise(at.state, at.state, QUIET, at.axes)))
+
+
+_LAST: dict[str, Larger] = {**LARGER, "nearest": sub_pixel}
+"""Below the finest level the network is the likelihood's alone: nothing is repeated there."""
+_SKIPS: dict[Skip, Callable[[Own, Skipping], Joining]] = {
+    "add": _added,
+    "concat": _joined,
+    "gated": _gated,
+}
 
 
 def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
@@ -146,7 +192,9 @@ def _levels(config: LadderConfig, sizes: list[Shape], pool: Pool) -> Iterator[Le
     number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
     for scale, shape in reversed(list(enumerate(shapes))):
         for _ in range(config.groups[scale]):
-            yield _level(config, pool, scale, number, len(shape) - 1, nn.Sequential(*layout, *_finer(here, shape)))
+            yield _level(
+                config, pool, scale, number, len(shape) - 1, nn.Sequential(*layout, *_finer(config.up, here, shape))
+            )
             number, here, layout = number - 1, shape, []
 
 
@@ -158,10 +206,16 @@ def _places(config: LadderConfig) -> dict[str, Place]:
     return {f"z{l}": Place(state=above[l - 1], evidence=evidence[l - 1]) for l in range(len(widths), 0, -1)}
 
 
-def _finer(here: Shape, there: Shape) -> list[nn.Module]:
-    """From one scale to the next: the channels change where positions are still few."""
-    channels = [] if here[0] == there[0] else [pointwise(here[0], there[0], axes=len(there) - 1)]
-    return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
+def _finer(up: Up, here: Shape, there: Shape) -> list[nn.Module]:
+    """From one scale to the next that has levels: the channels change where positions are still few."""
+    if here[1:] == there[1:] or up == "nearest":
+        channels = [] if here[0] == there[0] else [pointwise(here[0], there[0], axes=len(there) - 1)]
+        return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
+    sizes = [there[1:]]
+    while halved(sizes[0]) != here[1:]:
+        sizes.insert(0, halved(sizes[0]))
+    widths = [here[0], *[there[0]] * len(sizes)]
+    return [layer for a, b, size in zip(widths, widths[1:], sizes, strict=False) for layer in LARGER[up](a, b, size)]
 
 
 def _level(config: LadderConfig, pool: Pool, scale: int, number: int, axes: int, enter: nn.Module) -> Level:
@@ -176,7 +230,7 @@ def _level(config: LadderConfig, pool: Pool, scale: int, number: int, axes: int,
         "joint": lambda: _network(config, 2 * w, w, 2 * d, axes),
         "linear": lambda: pointwise(2 * w, 2 * d, axes=axes),
     }
-    inject = own("inject", lambda: pointwise(d, w, math.sqrt(1 / sum(config.groups)), axes))
+    join = _SKIPS[config.skip](own, Skipping(w, d, math.sqrt(1 / sum(config.groups)), axes))
     return Level(
         f"z{number}",
         enter=enter,
@@ -184,7 +238,7 @@ def _level(config: LadderConfig, pool: Pool, scale: int, number: int, axes: int,
         posterior=merge(
             config.posterior, positive, {kind: partial(own, "posterior", make) for kind, make in networks.items()}
         ),
-        absorb=Add(inject, nn.Sequential(*_blocks(config, pool, Use("down", scale, number), axes))),
+        absorb=join(nn.Sequential(*_blocks(config, pool, Use("down", scale, number), axes))),
     )
 
 
@@ -199,6 +253,6 @@ def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Modu
     w = widths[lowest]
     for scale in reversed(range(lowest)):
         fine = config.widths[scale] if config.widths else max(w // 2, 8)
-        layers += [nn.SiLU(), SubPixel(w, fine, sizes[scale])]
+        layers += [nn.SiLU(), *_LAST[config.up](w, fine, sizes[scale])]
         w = fine
     return nn.Sequential(*layers, nn.SiLU(), CONVOLUTIONS[len(sizes[0])](w, parameters, 3, padding=1))

@@ -18,13 +18,13 @@ from hvae.levels import variance
 from hvae.models import Markov
 from hvae.models.conditioning import Place
 from hvae.nn import Kit, Shape
-from hvae.zoo.parts import conditioning, head_for, kit_for, same_length, then_attending
+from hvae.zoo.parts import conditioning, head_for, kit_of, same_length
 
 
 def build(config: MarkovConfig, shape: Shape, bits: int) -> Markov:
     """A network of two layers for each conditional of both chains."""
     same_length(config, config.latents, config.widths)
-    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape), len(shape) - 1)
+    kit = kit_of(config, shape)
     head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latents = [kit.latent(h, d) for h, d in zip(widths, config.latents, strict=True)]

@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import nn
 
 from hvae.config.condition import ALL, ConditionConfig
-from hvae.config.model import ModelConfig
+from hvae.config.model import LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head
@@ -24,19 +24,29 @@ from hvae.nn.caption import CaptionCode
 from hvae.nn.conv import Then, nothing_more
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
 from hvae.nn.kit import Norm, grouped, unnormalised
+from hvae.nn.larger import LARGER, Larger
 from hvae.nn.mlp import Centre, dense
 
 BATCH = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 VECTORS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm1d, "group": grouped}
-KITS: dict[str, Callable[[str, Then, int], Kit]] = {
-    "mlp": lambda norm, then, axes: MLPKit(VECTORS[norm]),
-    "mlp-tanh": lambda norm, then, axes: TanhKit(VECTORS[norm]),
-    "conv": lambda norm, then, axes: ConvKit({**VECTORS, "batch": BATCH[axes]}[norm], then, axes),
+KITS: dict[str, Callable[[str, Then, int, Larger], Kit]] = {
+    "mlp": lambda norm, then, axes, larger: MLPKit(VECTORS[norm]),
+    "mlp-tanh": lambda norm, then, axes, larger: TanhKit(VECTORS[norm]),
+    "conv": lambda norm, then, axes, larger: ConvKit({**VECTORS, "batch": BATCH[axes]}[norm], then, axes, larger),
 }
 
 
-def kit_for(network: str, norm: str, then: Then = nothing_more, axes: int = 2) -> Kit:
-    """Layers for vectors ("mlp") or for maps of so many axes ("conv"), with a normalisation by name; `then` is of maps.
+def kit_of(config: VAEConfig | MarkovConfig | LVAEConfig | VLAEConfig, shape: Shape) -> Kit:
+    """The layers that a configuration describes, over data of a shape.  Raises HvaeError as `kit_for` does."""
+    then = then_attending(config.attention, shape)
+    return kit_for(config.network, config.norm, then, len(shape) - 1, LARGER[config.up])
+
+
+def kit_for(
+    network: str, norm: str, then: Then = nothing_more, axes: int = 2, larger: Larger = LARGER["nearest"]
+) -> Kit:
+    """Layers for vectors ("mlp") or for maps of so many axes ("conv"), with a normalisation by name; `then` and
+    `larger` are of maps.
 
     Raises HvaeError for an unknown name, and for maps that have no axis, or more than three.
     """
@@ -47,7 +57,7 @@ def kit_for(network: str, norm: str, then: Then = nothing_more, axes: int = 2) -
             f"model.network conv: expected data of 1 to 3 axes beside their channels, (C, T), (C, H, W) or "
             f"(C, D, H, W), got {axes}; for vectors choose mlp"
         )
-    return KITS[network](norm, then, axes)
+    return KITS[network](norm, then, axes, larger)
 
 
 def then_attending(heads: Sequence[int], data: Shape) -> Then:

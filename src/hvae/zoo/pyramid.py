@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from hvae.config.model import AttendingConfig
+from hvae.config.maps import AttendingConfig
 from hvae.nn import BottomUp, ResidualBlock, Shape
 from hvae.nn.attention import attention
 from hvae.nn.conv import conv, halved, pointwise

@@ -18,12 +18,12 @@ from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.zoo.flows import Channels, flows
-from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_for, then_attending
+from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_of
 
 
 def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
     """One level above an encoder and below a decoder that mirror each other."""
-    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape), len(shape) - 1)
+    kit = kit_of(config, shape)
     head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     latent = kit.latent(widths[-1], config.latent)

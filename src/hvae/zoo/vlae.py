@@ -19,13 +19,13 @@ from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, Constant, Kit, Shape, from_vector, to_gaussian
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import crown
-from hvae.zoo.parts import conditioning, head_for, kit_for, same_length, then_attending
+from hvae.zoo.parts import conditioning, head_for, kit_of, same_length
 
 
 def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     """One feature and one latent vector a depth."""
     same_length(config, config.latents, config.widths)
-    kit = kit_for(config.network, config.norm, then_attending(config.attention, shape), len(shape) - 1)
+    kit = kit_of(config, shape)
     head = head_for(config, shape, bits)
     widths = kit.shapes(shape, config.widths)
     up = {"z1": kit.enter(shape, widths[0])}
