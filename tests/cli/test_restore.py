@@ -254,8 +254,13 @@ def test_inference_that_has_learnt_to_read_a_part(run: Path, tmp_path: Path, com
     old, new = (dict(hvae.load(folder).model.named_parameters()) for folder in (run, tmp_path / "partial"))
     moved = {name for name in old if not torch.equal(old[name], new[name])}
     assert moved and all(name.startswith("bottom_up") or ".posterior." in name for name in moved)
-    said = command("restore", tmp_path / "partial", "test", *words, "--out", tmp_path / "out", "--json")
-    assert said.code == 0 and said.json["number"] == 3, said.err
+    passes, draws = {}, {}
+    for steps in (0, 4):
+        out = tmp_path / f"out{steps}"
+        said = command("restore", tmp_path / "partial", "test", *words, "--steps", steps, "--out", out, "--json")
+        assert said.code == 0 and said.json["number"] == 3, said.err
+        passes[steps], draws[steps] = said.json["passes"], np.load(out / "draws.npy")
+    assert passes[4] == passes[0] + 4 and not np.array_equal(draws[0], draws[4])  # refined from where it is
 
 
 def test_a_table_with_gaps_comes_back_filled(tmp_path: Path, command: Command) -> None:

@@ -61,7 +61,7 @@ def _add_work(command: Parser) -> None:
     way += "; partial: inference that has learnt to read a part (hvae train --objective.kind matching)"
     command.add_argument("--way", default="refine", metavar="W", help=way)
     command.add_argument("--draws", type=whole(1, 10**6), default=8, metavar="N", help="draws of each picture")
-    steps = "gradient steps of refine [50; 0 under a noise of the run's own]"
+    steps = "gradient steps of refine [50; 0 under a noise of the run's own], or after partial [0]"
     command.add_argument("--steps", type=whole(0, 10**6), default=None, metavar="T", help=steps)
     sweeps = "sweeps of a gibbs or metropolis chain, whose last state is the draw"
     command.add_argument("--sweeps", type=whole(1, 10**6), default=20, metavar="T", help=sweeps)

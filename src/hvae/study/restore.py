@@ -68,7 +68,7 @@ def restore(
     is seen must be met); `way`,
     "refine" (gradient `steps` for each picture, 50 unless asked for others, none under a noise of the run's own; every
     task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`), and "partial", for a run whose inference has
-    learnt to read partly seen data (`objective.kind` matching);
+    learnt to read partly seen data (`objective.kind` matching; refined by `steps` where some are asked for);
     `draws` a picture; `pixels`, draw the pixels from their likelihood too; `degrade`, the pictures are whole: make the
     observations of them, and measure against them; `seed` of all draws; `out`, a new folder for files; `context` of a
     conditional model; `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
@@ -81,7 +81,7 @@ def restore(
     where = place(run, overrides, trust)
     _check_reads_parts(where.run, way)
     noise = own_noise(where.run, task) if noise is None else noise
-    least = 0 if noise == OWN else STEPS
+    least = 0 if noise == OWN or way == PARTIAL else STEPS
     effort = Effort(draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels)
     request = Asked(
         task=task,
@@ -146,9 +146,10 @@ def _metropolis(effort: Effort, own_noise: bool) -> Way:
 
 
 def _partial(effort: Effort, own_noise: bool) -> Way:
-    from hvae.restoration import Partial
+    from hvae.restoration import Partial, Refine
 
-    return Partial()
+    # It reads what is seen as it is, so that no sweep has to settle a first guess.
+    return Refine(steps=effort.steps, settle=0) if effort.steps else Partial()
 
 
 WAYS: dict[str, Callable[[Effort, bool], Way]] = {
