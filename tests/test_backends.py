@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from families import family
+from families import SEQUENCE, SHAPE, data, family
 from torch import Tensor
 
 from hvae import Model, sample
 from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, MarkovConfig
+from hvae.datum import Datum
 from hvae.deploy import Backend, backend
 from hvae.deploy.converted import Converted
+from hvae.deploy.formats import PT2
 from hvae.deploy.store import DIGESTS, folder
 from hvae.deploy.tape import Handing, recording
 from hvae.distributions.discrete import Bernoulli
@@ -23,8 +25,11 @@ from hvae.distributions.normal import Normal
 from hvae.distributions.quantised import Uniform
 from hvae.engine import TORCH, Question
 from hvae.errors import HvaeError
+from hvae.explore.features import features
 from hvae.explore.frame import drawn_picture, mean_picture
 from hvae.explore.sample import Sampling
+from hvae.metrics.likelihood import bounds
+from hvae.metrics.outliers import measure
 from hvae.walk import Evidence
 from hvae.zoo import build
 
@@ -46,6 +51,13 @@ def onnxruntime(lines: list[str]) -> Backend:
     return Backend("onnxruntime", "a model", lines.append)
 
 
+@pytest.fixture
+def graph(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The same with graphs that torch runs: quickly converted, and there wherever torch is."""
+    monkeypatch.setitem(backend.BACKENDS, "onnxruntime", PT2())
+    return Backend("onnxruntime", "a model", lines.append)
+
+
 def ladder(**keys: object) -> Model:
     torch.manual_seed(0)
     config = LadderConfig(groups=(1, 1), width=4, latent=2, likelihood="dmol", mixtures=2, **keys)
@@ -62,30 +74,28 @@ def test_a_seed_gives_the_pictures_that_torch_draws(onnxruntime: Backend, temper
     assert (pictures[0] - pictures[3]).abs().max() > 1e-2, "chunks draw numbers of their own"
 
 
-def test_one_graph_serves_every_temperature_and_context(onnxruntime: Backend) -> None:
+def test_one_graph_serves_every_temperature_and_context(graph: Backend) -> None:
     model = ladder(condition=ConditionConfig(kind="class", classes=3, width=4))
     for temperature in (1.0, 0.5):
         how = {"temperature": temperature, "seed": 1, "context": {"label": torch.arange(5) % 3}}
-        pictures = Sampling(**how, engine=onnxruntime).draw(model, 5, mean_picture)
+        pictures = Sampling(**how, engine=graph).draw(model, 5, mean_picture)
         torch.testing.assert_close(pictures, sample(model, 5, **how), atol=1e-5, rtol=0)
-    assert onnxruntime.use.name == "onnxruntime" and len(graphs()) == 1
+    assert graph.use.name == "onnxruntime" and len(graphs()) == 1
 
 
 def graphs() -> list[Path]:
     return [path for path in folder().iterdir() if path.is_dir()]
 
 
-def test_bottom_up_models_are_answered_too(onnxruntime: Backend) -> None:
-    """Their walks draw levels twice where data are known, and once where they are generated."""
-    torch.manual_seed(0)
-    model = build(MarkovConfig(latents=(3, 2), widths=(8, 6)), shape=(1, 4, 4), bits=1).eval()
-    pictures = Sampling(seed=1, engine=onnxruntime).draw(model, 5, mean_picture)
-    assert onnxruntime.use.name == "onnxruntime"
-    torch.testing.assert_close(pictures, sample(model, 5, seed=1), atol=1e-5, rtol=0)
+def test_bottom_up_models_are_answered_too(graph: Backend) -> None:
+    """Their walks draw levels on the way up where data are known, and on the way down where they are generated."""
+    pictures = Sampling(seed=1, engine=graph).draw(markov(), 5, mean_picture)
+    assert graph.use.name == "onnxruntime"
+    torch.testing.assert_close(pictures, sample(markov(), 5, seed=1), atol=1e-5, rtol=0)
 
 
 def test_a_graph_is_converted_once_and_never_trusted_damaged(
-    onnxruntime: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
+    graph: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     def draw() -> Tensor:
@@ -95,22 +105,22 @@ def test_a_graph_is_converted_once_and_never_trusted_damaged(
     first = draw()
     assert folder().stat().st_mode & 0o777 == 0o700
     (place,) = graphs()
-    assert set(json.loads((place / DIGESTS).read_text())) == {"graph.onnx"}
+    assert set(json.loads((place / DIGESTS).read_text())) == {"graph.pt2"}
     with monkeypatch.context() as patch:
         patch.setattr("hvae.deploy.converted.exported", lambda *_: pytest.fail("converted again"))
         torch.testing.assert_close(draw(), first)
-    content = (place / "graph.onnx").read_bytes()
-    (place / "graph.onnx").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    content = (place / "graph.pt2").read_bytes()
+    (place / "graph.pt2").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     torch.testing.assert_close(draw(), first)
-    assert (place / "graph.onnx").read_bytes() == content and not lines
+    assert (place / "graph.pt2").read_bytes() == content and not lines
     other = ladder()
     next(other.parameters()).data += 0.01
-    Sampling(seed=1, engine=onnxruntime).draw(other, 2, mean_picture)
+    Sampling(seed=1, engine=graph).draw(other, 2, mean_picture)
     assert len(graphs()) == 2, "other weights are another graph"
 
 
 def test_wrong_answers_give_way_to_torch_in_one_line(
-    onnxruntime: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
+    graph: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = Converted.answer
 
@@ -118,14 +128,14 @@ def test_wrong_answers_give_way_to_torch_in_one_line(
         return {name: 1.01 * value for name, value in right(self, question, evidence, numbers).items()}
 
     monkeypatch.setattr(Converted, "answer", wrong)
-    pictures = Sampling(seed=1, chunk=2, engine=onnxruntime).draw(ladder(), 6, mean_picture)
+    pictures = Sampling(seed=1, chunk=2, engine=graph).draw(ladder(), 6, mean_picture)
     assert torch.equal(pictures, sample(ladder(), 6, seed=1, chunk=2))
     assert len(lines) == 1 and "differ from torch's by 1.0e-02" in lines[0] and "torch computes instead" in lines[0]
-    assert onnxruntime.use.to_dict()["instead_of"] == "onnxruntime"
+    assert graph.use.to_dict()["instead_of"] == "onnxruntime"
 
 
 def test_a_runtime_that_fails_later_gives_way_with_the_same_random_numbers(
-    onnxruntime: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
+    graph: Backend, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = Converted.answer
 
@@ -135,7 +145,7 @@ def test_a_runtime_that_fails_later_gives_way_with_the_same_random_numbers(
         return right(self, question, evidence, numbers)
 
     monkeypatch.setattr(Converted, "answer", broken)
-    pictures = Sampling(seed=1, chunk=2, engine=onnxruntime).draw(ladder(), 5, mean_picture)
+    pictures = Sampling(seed=1, chunk=2, engine=graph).draw(ladder(), 5, mean_picture)
     torch.testing.assert_close(pictures, sample(ladder(), 5, seed=1, chunk=2), atol=1e-5, rtol=0)
     assert lines == ["onnxruntime is not used: no memory left; torch computes instead"]
 
@@ -144,18 +154,18 @@ def test_a_runtime_that_fails_later_gives_way_with_the_same_random_numbers(
     ("name", "reason"),
     [("vdm", "diffusions"), ("pixelvae", "one pixel after another"), ("vqvae2-prior", "one code after another")],
 )
-def test_models_without_a_graph_say_why(onnxruntime: Backend, lines: list[str], name: str, reason: str) -> None:
+def test_models_without_a_graph_say_why(graph: Backend, lines: list[str], name: str, reason: str) -> None:
     model = family(name)
-    pictures = Sampling(seed=1, engine=onnxruntime).draw(model, 2, mean_picture)
+    pictures = Sampling(seed=1, engine=graph).draw(model, 2, mean_picture)
     assert torch.equal(pictures, sample(model, 2, seed=1))
     assert len(lines) == 1 and reason in lines[0]
 
 
-def test_what_is_no_plain_sample_is_refused(onnxruntime: Backend) -> None:
+def test_what_is_no_plain_sample_is_refused(graph: Backend) -> None:
     with pytest.raises(HvaeError, match="pinned levels"):
-        Sampling(given={"z2": torch.zeros(1, 2, 3, 3)}, engine=onnxruntime).draw(ladder(), 2, mean_picture)
+        Sampling(given={"z2": torch.zeros(1, 2, 3, 3)}, engine=graph).draw(ladder(), 2, mean_picture)
     with pytest.raises(HvaeError, match="drawn pixels"):
-        Sampling(engine=onnxruntime).draw(ladder(), 2, drawn_picture)
+        Sampling(engine=graph).draw(ladder(), 2, drawn_picture)
 
 
 def test_no_back_end_of_that_name() -> None:
@@ -189,3 +199,56 @@ def test_numbers_are_drawn_as_torch_draws_them() -> None:
 
 def test_torch_is_the_default() -> None:
     assert Sampling().engine is TORCH and not TORCH.use.is_other
+
+
+def markov() -> Model:
+    torch.manual_seed(0)
+    return build(MarkovConfig(latents=(3, 2), widths=(8, 6), likelihood="gaussian"), shape=(1, 6, 6), bits=4).eval()
+
+
+def images(n: int = 7) -> Tensor:
+    return torch.randint(0, 16, (n, 1, 6, 6), generator=torch.Generator().manual_seed(2)) / 15
+
+
+@pytest.mark.parametrize("build_model", [ladder, markov])
+def test_bounds_are_those_of_torch_for_every_draw(graph: Backend, build_model: Callable[[], Model]) -> None:
+    """Every datum, K = 5 in chunks of 2 draws, on the same random numbers."""
+    both: list[list[dict[str, Tensor]]] = [[], []]
+    for sums, engine in zip(both, (TORCH, graph), strict=True):
+        batches = images().split(4)
+        bounds(build_model(), batches, 5, chunk_rows=8, engine=engine, keep=lambda _, one, to=sums: to.append(one))
+    assert graph.use.name == "onnxruntime" and len(both[0]) == 6
+    for right, got in zip(*both, strict=True):
+        for name, value in right.items():
+            torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-3)
+
+
+def test_scores_are_those_of_torch_at_every_cut(onnxruntime: Backend) -> None:
+    right, got = (measure(ladder(), images().split(3), bits=4, engine=engine) for engine in (TORCH, onnxruntime))
+    assert onnxruntime.use.name == "onnxruntime" and len(graphs()) == 3, "features, terms, terms above any cut"
+    pairs = [(right.log_p, got.log_p), *((right.beyond[k], got.beyond[k]) for k in right.beyond)]
+    for one, other in [*pairs, *((right.rates[name], got.rates[name]) for name in right.rates)]:
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("draws", [0, 2])
+def test_features_are_those_of_torch(graph: Backend, draws: int) -> None:
+    model = ladder()
+    right, got = (list(features(model, images().split(3), draws=draws, engine=engine)) for engine in (TORCH, graph))
+    assert graph.use.name == "onnxruntime"
+    for one, other in zip(right, got, strict=True):
+        for name in one:
+            torch.testing.assert_close(other[name], one[name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("vdm", "diffusions"), ("vrnn", "one step after another")])
+def test_bounds_of_models_without_a_graph_are_torchs(graph: Backend, lines: list[str], name: str, reason: str) -> None:
+    model, x = family(name), data(4, SEQUENCE if name == "vrnn" else SHAPE)
+    right, got = (bounds(model, x.split(2), 2, engine=engine) for engine in (TORCH, graph))
+    assert right == got and len(lines) == 1 and reason in lines[0]
+
+
+def test_data_with_gaps_are_torchs(graph: Backend, lines: list[str]) -> None:
+    datum = Datum(images(), observed=torch.rand(7, 1, 6, 6) > 0.3)
+    assert bounds(ladder(), [datum], engine=graph) == bounds(ladder(), [datum])
+    assert len(lines) == 1 and "missing" in lines[0]

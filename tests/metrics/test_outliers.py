@@ -13,7 +13,8 @@ from hvae.distributions import Bernoulli, Normal
 from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics import bounds
-from hvae.metrics.outliers import Measured, measure, prior_mode, scores, usual
+from hvae.metrics.cut import prior_mode
+from hvae.metrics.outliers import Measured, measure, scores, usual
 from hvae.site import Site
 from hvae.walk import Evidence, Visit, names, run
 

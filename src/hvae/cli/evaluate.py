@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from hvae.cli.backends import add_backend
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.keys import add_keys
 from hvae.cli.parser import Parser
@@ -15,6 +16,7 @@ from hvae.cli.words import screen_width, split_dotted, wants_help
 from hvae.config.measures import measures
 from hvae.errors import HvaeError
 from hvae.runs.source import shown_for_help
+from hvae.study.backends import PLAIN
 
 NAME = "evaluation.json"
 ABOUT = (
@@ -38,6 +40,7 @@ def parser(argv: list[str], command: str = "evaluate", about: str = ABOUT, examp
     words.add_argument("run", metavar="RUN", help="a run folder that hvae train has written")
     on = "the ELBO of these data alone, beside what the run that this one grew from gives: what was forgotten"
     words.add_argument("--on", nargs="+", metavar="DATA", help=on)
+    add_backend(words)
     words.add_argument("--before", metavar="RUN", help="the earlier run of --on [the one it began with]")
     if wants_help(argv):
         add_keys(words, {"evaluate": shown_for_help(argv).evaluate})
@@ -63,7 +66,9 @@ def main(argv: list[str]) -> None:
     with voice.working():
         from hvae.study.evaluate import evaluate
 
-        evaluation = evaluate(args.run, overrides=dotted, trust=args.trust, progress=voice, tell=voice.tell)
+        evaluation = evaluate(
+            args.run, overrides=dotted, trust=args.trust, progress=voice, tell=voice.tell, backend=args.backend
+        )
     voice.answer(evaluation.to_dict())
     if not args.json:
         voice.show(summary(evaluation))
@@ -73,6 +78,8 @@ def main(argv: list[str]) -> None:
 
 def _forgetting(args: Namespace, dotted: dict[str, str], voice: Voice) -> None:
     """The bounds of some sets of data, before and after."""
+    if args.backend != PLAIN:
+        raise HvaeError("--backend is not for --on and --before; leave one of them out")
     if not args.on:
         raise HvaeError("--before is for --on: name the data, as in --on old.npz new.npz")
     with voice.working():

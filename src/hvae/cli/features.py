@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hvae.cli.backends import add_backend
 from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.voice import Voice
@@ -36,6 +37,7 @@ def parser() -> Parser:
         "-n", "--number", type=whole(0), default=0, metavar="N", help="only the first N images (0: all)"
     )
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the draws")
+    add_backend(command)
     add_context(command)
     return command
 
@@ -55,9 +57,11 @@ def main(argv: list[str]) -> None:
             number=args.number,
             seed=args.seed,
             context=contexts(args.context),
+            backend=args.backend,
             overrides=dotted,
             trust=args.trust,
             progress=voice,
+            tell=voice.tell,
         )
     for line in written.notes:
         voice.tell(line)

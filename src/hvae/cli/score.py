@@ -18,6 +18,7 @@ from hvae.errors import HvaeError
 from hvae.files import expanded, resolved
 from hvae.pretrained import is_packaged
 from hvae.runs.form import HUB, SPLITS
+from hvae.study.backends import PLAIN
 
 if TYPE_CHECKING:
     from hvae.study.score import Scores
@@ -63,6 +64,7 @@ def _scored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Scores:
         out=args.out or _default(Path(args.run), args.data),
         seed=args.seed,
         context=contexts(args.context),
+        backend=args.backend,
         overrides=dotted,
         trust=args.trust,
         progress=voice,
@@ -75,6 +77,8 @@ def _tiled(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> None:
 
     if wrong := next((name for name in ONE_PICTURE if getattr(args, name)), None):
         raise HvaeError(f"--{wrong} is not for --tile, which scores one picture; leave one of them out")
+    if args.backend != PLAIN:
+        raise HvaeError("--backend is not for --tile; leave one of them out")
     with voice.working():
         scores = score_slide(
             args.run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 
+from hvae.cli.backends import add_backend
 from hvae.cli.context import add_context
 from hvae.cli.parser import SEED, Parser, real, whole
 from hvae.config.bounds import Bound
@@ -58,6 +59,7 @@ def parser() -> Parser:
     out = "the .csv to write [RUN/scores-X.csv]; with --tile a new folder [RUN/tiles-X]"
     command.add_argument("-o", "--out", default="", metavar="FILE", help=out)
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of every draw")
+    add_backend(command)
     add_context(command)
     return command
 

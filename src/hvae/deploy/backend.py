@@ -8,7 +8,7 @@ Shapes: `n` rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
 
 import torch
@@ -26,7 +26,7 @@ from hvae.weights import digest
 
 MOST = 1e-3
 """The largest difference from torch, relative to the largest value of an answer: float32 in another order."""
-BACKENDS: Mapping[str, Format] = {"onnxruntime": ONNX(), "openvino": OpenVINO(), "compile": Compiled()}
+BACKENDS: dict[str, Format] = {"onnxruntime": ONNX(), "openvino": OpenVINO(), "compile": Compiled()}
 Case = tuple[str, tuple[float, ...]]
 """A question by its name, with its settings."""
 

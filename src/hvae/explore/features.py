@@ -9,16 +9,18 @@ Shapes: `B` data of one batch; `C` channels of a latent; `D` features of a level
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hvae.datum import Datum
 from hvae.draw import mode, posterior
+from hvae.engine import TORCH, Answers, Engine, Question
 from hvae.errors import unknown
-from hvae.explore.frame import at_least, check_levels, levels, traces
-from hvae.site import Key, Pin, pin, spelled
-from hvae.walk import Model, Record, still
+from hvae.explore.frame import at_least, check_levels, levels, placed
+from hvae.site import Key, Pin, pin, spelled, unspelled
+from hvae.walk import Evidence, Model, run, still
 
 Pool = Callable[[Tensor], Tensor]
 
@@ -49,12 +51,14 @@ def features(
     pool: str = "mean",
     draws: int = 0,
     seed: int = 0,
+    engine: Engine = TORCH,
 ) -> Iterator[dict[Pin, Tensor]]:
     """The features of each batch, {level: (B, ...)}, in the order of `levels` (all, top first, by default).
 
     Arguments: `batches`, tensors (B, *model.shape) or `Datum`s, each walked at once; `pool`, a name of `POOLS`;
-    `draws`, 0 for posterior means, K for the mean of K joint draws; `seed` of these, each batch with noise of its own.
-    A level that recurs in time has one entry a step.  Raises HvaeError for a level or pool that there is not.
+    `draws`, 0 for posterior means, K for the mean of K joint draws; `seed` of these, each batch with noise of its
+    own; `engine`, who computes.  A level that recurs in time has one entry a step.  Raises HvaeError for a level or
+    pool that there is not.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -67,36 +71,55 @@ def features(
     if pool not in POOLS:
         raise unknown("pool", pool, POOLS)
     at_least(0, draws, "draws")
-    return _features(model, batches, names, POOLS[pool], draws, seed)
+    return _features(_Reader(model, engine, draws), batches, names, POOLS[pool], seed)
 
 
 def _features(
-    model: Model, batches: Iterable[Tensor | Datum], names: Sequence[str], pool: Pool, draws: int, seed: int
+    reader: _Reader, batches: Iterable[Tensor | Datum], names: Sequence[str], pool: Pool, seed: int
 ) -> Iterator[dict[Pin, Tensor]]:
     for number, batch in enumerate(batches):
-        with still(model, seed * 1_000_003 + number):
-            values = _drawn(model, batch, draws) if draws else _means(model, batch)
+        with still(reader.model, seed * 1_000_003 + number):
+            values = reader.read(batch)
             some = {pin(key): pool(values[key]).float().cpu() for name in names for key in values if key[0] == name}
         yield some
 
 
-def _means(model: Model, batch: Tensor | Datum) -> dict[Key, Tensor]:
-    (trace,) = traces(model, batch, mode, len(batch))
-    return {record.key: _mean(record) for record in trace.latents}
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """The latents of a batch, (B, ...) by variable: means of q, or the mean of so many joint draws."""
+
+    model: Model
+    engine: Engine
+    draws: int
+
+    def read(self, batch: Tensor | Datum) -> dict[Key, Tensor]:
+        evidence = self.engine.evidence(self.model, placed(self.model, batch))
+        if not self.draws:
+            return _keyed(self.engine.answer(self._means, evidence))
+        total: dict[Key, Tensor] = {}
+        for _ in range(self.draws):
+            for key, value in _keyed(self.engine.answer(self._values, evidence)).items():
+                share = value / self.draws
+                total[key] = total[key] + share if key in total else share
+        return total
+
+    @property
+    def _means(self) -> Question:
+        def of(evidence: Evidence, _: Tensor) -> Answers:
+            return {spelled(r.key): (r.q or r.law).mean() for r in run(self.model, mode, evidence).latents}
+
+        return Question(name="means", model=self.model, of=of)
+
+    @property
+    def _values(self) -> Question:
+        def of(evidence: Evidence, _: Tensor) -> Answers:
+            return {spelled(r.key): r.value for r in run(self.model, posterior, evidence).latents}
+
+        return Question(name="values", model=self.model, of=of)
 
 
-def _mean(record: Record) -> Tensor:
-    return (record.q or record.law).mean()
-
-
-def _drawn(model: Model, batch: Tensor | Datum, draws: int) -> dict[Key, Tensor]:
-    total: dict[Key, Tensor] = {}
-    for _ in range(draws):
-        (trace,) = traces(model, batch, posterior, len(batch))
-        for record in trace.latents:
-            share = record.value / draws
-            total[record.key] = total[record.key] + share if record.key in total else share
-    return total
+def _keyed(answers: Answers) -> dict[Key, Tensor]:
+    return {unspelled(text): value for text, value in answers.items()}
 
 
 def named(words: Sequence[str], model: Model) -> list[str]:

@@ -98,12 +98,16 @@ class Remembered:
 
 def traces(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: int = CHUNK) -> Iterator[Trace]:
     """Traces of the data, (N, ...), `chunk` rows at a time, on the device and in the type of the weights."""
+    for rows in placed(model, data).split(chunk):
+        yield run(model, draw, model.evidence(rows))
+
+
+def placed(model: Model, data: Tensor | Datum) -> Datum:
+    """The data, (N, ...), on the device and in the type of the weights.  Raises HvaeError where there are none."""
     datum = as_datum(data)
     at_least(1, len(datum), "images")
     first = next(model.parameters(), datum.x)
-    datum = replace(datum.to(first.device), x=datum.x.to(first))
-    for rows in datum.split(chunk):
-        yield run(model, draw, model.evidence(rows))
+    return replace(datum.to(first.device), x=datum.x.to(first))
 
 
 def context_of(model: Model, data: Tensor | Datum) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from hvae.metrics.contribution import (
     contribution,
     reconstruction,
 )
+from hvae.metrics.cut import prior_mode
 from hvae.metrics.depth import DepthResult, LevelsBound, depth
 from hvae.metrics.detection import Detection, detection, threshold
 from hvae.metrics.diagnosis import verdict
@@ -41,7 +42,7 @@ from hvae.metrics.likelihood_result import LevelRate, LikelihoodResult
 from hvae.metrics.maps import UsualMaps, heat, rate_maps, usual_maps
 from hvae.metrics.mutual import Information, LevelInformation, MutualResult, mutual
 from hvae.metrics.normality import NormalRanges, normal_ranges
-from hvae.metrics.outliers import Measured, Reference, deciding, measure, prior_mode, scores, usual
+from hvae.metrics.outliers import Measured, Reference, deciding, measure, scores, usual
 from hvae.metrics.particles import filter_bounds, filtered
 from hvae.metrics.probe import ClassesResult, LevelClasses, classes
 from hvae.metrics.quality import ClassScore, QualityResult, quality

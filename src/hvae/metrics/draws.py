@@ -6,12 +6,16 @@ Shapes: `B` data of one batch; `k` draws at once.  All nats.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from hvae.draw import posterior
+from hvae.engine import Answers, Question
 from hvae.errors import HvaeError
-from hvae.walk import Trace
+from hvae.walk import Model, Trace, run
 
 Scores = dict[str, Tensor]
 """Scores of the data of one batch by name, (B,) each, float64 on the CPU."""
@@ -28,14 +32,30 @@ def chunks(samples: int, at_once: int) -> list[int]:
     return [at_once] * (samples // at_once) + [rest] * (rest > 0)
 
 
-def scored(trace: Trace, k: int) -> dict[str, Tensor]:
-    """Each score of each draw, (B, k), in float64 on the CPU: one transfer a chunk."""
+def terms(trace: Trace, spared: Mapping[str, Tensor] = MappingProxyType({})) -> Answers:
+    """The terms of the bounds in nats, (n,) each: log w, log p(x given z), and the rate of each level.
+
+    A level spends nothing where its entry in `spared`, a boolean, is true: it counts as drawn from its prior.
+    """
     _check_unweighted(trace)
     log_likelihood = trace.log_likelihood()
     # The likelihood is the dear part, so the log-weight is built on it rather than asked for whole.
-    log_weight = sum((record.log_weight() for record in trace.latents), log_likelihood)
-    rates = {f"rate/{name}": rate for name, rate in trace.rates().items()}
-    scores = {"log_weight": log_weight, "log_likelihood": log_likelihood, **rates}
+    weights = (_unless(spared.get(record.name), record.log_weight()) for record in trace.latents)
+    rates = {f"rate/{name}": _unless(spared.get(name), rate) for name, rate in trace.rates().items()}
+    return {"log_weight": sum(weights, log_likelihood), "log_likelihood": log_likelihood, **rates}
+
+
+def _unless(is_spared: Tensor | None, nats: Tensor) -> Tensor:
+    return nats if is_spared is None else torch.where(is_spared, 0.0, nats)
+
+
+def posterior_terms(model: Model) -> Question:
+    """The terms of the bounds, levels drawn from q."""
+    return Question(name="terms", model=model, of=lambda evidence, _: terms(run(model, posterior, evidence)))
+
+
+def scored(scores: Answers, k: int) -> dict[str, Tensor]:
+    """Each score of each draw, (B k,) as (B, k), in float64 on the CPU: one transfer a chunk."""
     stacked = torch.stack([s.float() if s.dtype.itemsize < 4 else s for s in scores.values()]).cpu().double()
     return dict(zip(scores, stacked.view(len(scores), -1, k), strict=True))
 
@@ -43,7 +63,8 @@ def scored(trace: Trace, k: int) -> dict[str, Tensor]:
 def _check_unweighted(trace: Trace) -> None:
     """Raises HvaeError for a walk whose sites stand for several: its weights w do not average to p(x)."""
     for record in trace.records.values():
-        if bool((torch.as_tensor(record.weight) != 1).any()):
+        weight = record.weight
+        if bool((weight != 1).any()) if isinstance(weight, Tensor) else weight != 1:
             raise HvaeError(
                 f"{record.name} stands for several sites by its weight, and such a walk has no bounds on log p(x); "
                 "evaluate one that visits each of its levels"

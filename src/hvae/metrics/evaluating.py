@@ -11,6 +11,7 @@ from operator import length_hint
 from torch import Tensor
 
 from hvae.datum import Datum, as_datum
+from hvae.engine import TORCH, Engine
 from hvae.errors import HvaeError
 from hvae.walk import Evidence, Model, Trace, device_of
 
@@ -35,8 +36,8 @@ class Meter:
         self.progress(self.done, self.total)
 
 
-def seen(model: Model, batches: Iterable[Tensor | Datum]) -> Iterator[Evidence]:
-    """The evidence of each batch (B, ...) and its context, computed once, on the model's device.
+def seen(model: Model, batches: Iterable[Tensor | Datum], engine: Engine = TORCH) -> Iterator[Evidence]:
+    """The evidence of each batch (B, ...) and its context, computed once by the engine, on the model's device.
 
     Raises HvaeError if there is no batch at all.
     """
@@ -46,7 +47,7 @@ def seen(model: Model, batches: Iterable[Tensor | Datum]) -> Iterator[Evidence]:
         datum = as_datum(x)
         if not len(datum):
             raise HvaeError("expected data in every batch, got an empty one; leave it out")
-        yield model.evidence(datum.to(device))
+        yield engine.evidence(model, datum.to(device))
     if empty:
         raise HvaeError("expected data to measure the model on, got no batch; check the data set and its limit")
 

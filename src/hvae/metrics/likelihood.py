@@ -16,8 +16,9 @@ from torch import Tensor
 from hvae.datum import Datum, as_datum
 from hvae.distributions.codebook import Codes
 from hvae.draw import posterior
+from hvae.engine import TORCH, Engine
 from hvae.evidence import whole
-from hvae.metrics.draws import Scores, Stream, chunks, scored
+from hvae.metrics.draws import Scores, Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.likelihood_result import STEPS, Averages, LevelRate, LikelihoodResult, StepBounds
 from hvae.metrics.results import estimate, ratio
@@ -41,6 +42,7 @@ def bounds(
     progress: Progress = silent,
     done: Sequence[Scores] = (),
     keep: Callable[[int, Scores], object] = forget,
+    engine: Engine = TORCH,
 ) -> LikelihoodResult:
     r"""-ELBO and the importance-weighted bound of a model over batches of data.
 
@@ -54,7 +56,8 @@ def bounds(
     Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each chunk's own is
     derived; `progress`, in draws over all batches; `keep`, called after each chunk with the batch number and the sums
     over its draws so far; `done`, the last of these sums for each batch from an interrupted call with the same
-    arguments: they are not computed again, and the result is bit-identical.  Raises HvaeError when there are no data.
+    arguments: they are not computed again, and the result is bit-identical; `engine`, who computes.
+    Raises HvaeError when there are no data.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -75,7 +78,7 @@ def bounds(
             if stream.draws:
                 meter.add(stream.draws)
             if stream.draws < samples:
-                _draw(stream, _Batch(model, x, number, seed, chunk_rows), samples, keep, meter)
+                _draw(stream, _Batch(model, x, number, seed, chunk_rows, engine), samples, keep, meter)
             parts.append({**stream.per_datum(), **_counted(model, x)})
         (evidence,) = seen(model, [first[:1]] if len(first) else [])
         trace = run(model, posterior, evidence)
@@ -90,6 +93,7 @@ class _Batch:
     number: int
     seed: int
     chunk_rows: int
+    engine: Engine
 
     def reseed(self, draws: int) -> None:
         """Seed each chunk, so that its draws do not depend on where an earlier call stopped."""
@@ -98,10 +102,11 @@ class _Batch:
 
 def _draw(stream: Stream, of: _Batch, samples: int, keep: Callable[[int, Scores], object], meter: Meter) -> None:
     """Take the remaining draws of one batch."""
-    (evidence,) = seen(of.model, [of.x])
+    (evidence,) = seen(of.model, [of.x], of.engine)
+    question = posterior_terms(of.model)
     for k in chunks(samples - stream.draws, of.chunk_rows // len(evidence)):
         of.reseed(stream.draws)
-        stream.add(scored(run(of.model, posterior, evidence.repeat(k)), k))
+        stream.add(scored(of.engine.answer(question, evidence.repeat(k)), k))
         keep(of.number, stream.sums_so_far())
         meter.add(k)
 

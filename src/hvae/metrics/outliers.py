@@ -17,32 +17,18 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Datum
-from hvae.draw import Draw, Drawn, each, posterior
+from hvae.draw import Draw, posterior
+from hvae.engine import TORCH, Engine, Question
 from hvae.errors import HvaeError
 from hvae.metrics.complexity import png_bits
-from hvae.metrics.draws import Stream, chunks, scored
+from hvae.metrics.cut import prior_mode, terms_above
+from hvae.metrics.draws import Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.seeds import noise_seed
-from hvae.site import Site
 from hvae.walk import Evidence, Model, names, run, still
 
 TINY, RIDGE = 1e-9, 1e-3
 PNG, STEPS = "png", "steps"
-
-
-class _PriorMode(Draw):
-    def __call__(self, site: Site) -> Drawn:
-        law = site.p or site.q
-        assert law is not None
-        # On the way up only q is known: its mode serves until p is, and is then forgotten.
-        return Drawn(law.mode(), law)
-
-    def __repr__(self) -> str:
-        return "prior_mode"
-
-
-prior_mode: Draw = _PriorMode()
-"""The mode of p at zero rate, also where an earlier visit (a bottom-up q) had chosen a value."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,6 +63,7 @@ def measure(
     chunk_rows: int = 1024,
     seed: int = 0,
     progress: Progress = silent,
+    engine: Engine = TORCH,
 ) -> Measured:
     r"""The bound L, every L>k, and the rate of each level, for each datum.
 
@@ -89,8 +76,8 @@ def measure(
     In top-down inference all k share the random numbers of the levels above.  Of sequences every number is divided by
     the steps of the sequence: bounds are of whole ones, and grow with their length, which is no sign of anything.
 
-    Arguments: `bits` of a value of the data; `cuts`, the values of k, 1 to L (none: all).  Raises HvaeError for another
-    cut, and without data.
+    Arguments: `bits` of a value of the data; `cuts`, the values of k, 1 to L (none: all); `engine`, who computes.
+    Raises HvaeError for another cut, and without data.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -104,34 +91,34 @@ def measure(
     parts, density = [], False
     with still(model, seed):
         levels = names(model)
-        draws = {0: posterior, **_redrawn(levels, cuts, lower)}
-        meter = Meter(progress, batches, samples * len(draws))
-        for number, evidence in enumerate(seen(model, batches)):
+        questions = {0: posterior_terms(model), **_redrawn(model, levels, cuts, lower)}
+        meter = Meter(progress, batches, samples * len(questions))
+        for number, evidence in enumerate(seen(model, batches, engine)):
             bounds = {}
-            for k, draw in draws.items():
+            for k, question in questions.items():
                 torch.manual_seed(noise_seed(seed, number))
-                bounds[k] = _bound(model, draw, evidence, samples, chunk_rows, meter)
+                bounds[k] = _bound(engine, question, evidence, samples, chunk_rows, meter)
             of = _of_steps if model.timed else _of_pictures
             parts.append(of(_part(bounds, samples), evidence, bits))
         density = any(record.law.density for record in run(model, posterior, evidence).observed)
     return _joined(parts, levels, samples, density)
 
 
-def _redrawn(levels: list[str], cuts: Sequence[int] | None, lower: Draw) -> dict[int, Draw]:
-    """For each k the draw that leaves the lowest k of the levels (top first) to `lower`."""
+def _redrawn(model: Model, levels: list[str], cuts: Sequence[int] | None, lower: Draw) -> dict[int, Question]:
+    """For each k the terms of the bound that leaves the lowest k of the levels (top first) to `lower`."""
     depths = range(1, len(levels) + 1) if cuts is None else cuts
     for k in depths:
         if not 1 <= k <= len(levels):
             raise HvaeError(f"expected cuts from 1 to {len(levels)}, the levels of this model, got {k}")
-    return {k: each(dict.fromkeys(levels[-k:], lower), posterior) for k in depths}
+    return {k: terms_above(model, levels, k, lower) for k in depths}
 
 
 def _bound(
-    model: Model, draw: Draw, evidence: Evidence, samples: int, chunk_rows: int, meter: Meter
+    engine: Engine, question: Question, evidence: Evidence, samples: int, chunk_rows: int, meter: Meter
 ) -> dict[str, Tensor]:
     stream = Stream()
     for k in chunks(samples, chunk_rows // len(evidence)):
-        stream.add(scored(run(model, draw, evidence.repeat(k)), k))
+        stream.add(scored(engine.answer(question, evidence.repeat(k)), k))
         meter.add(k)
     return stream.per_datum()
 

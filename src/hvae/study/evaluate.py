@@ -16,6 +16,7 @@ from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.protocol import convention
 from hvae.runs.provenance import write_json
 from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
+from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.evaluation import FILE, Evaluation
 from hvae.study.judgement import against_counting, verdict_of
 from hvae.study.levels import check_held
@@ -42,6 +43,7 @@ def evaluate(
     run: str | Path | LoadedRun,
     *,
     measures: str | Sequence[str] | None = None,
+    backend: str = PLAIN,
     overrides: Overrides | None = None,
     trust: Iterable[str] = (),
     progress: Progress | Bars | None = None,
@@ -50,12 +52,14 @@ def evaluate(
     """Measure a trained model on data it was not trained on, and write evaluation.json into its folder.
 
     Arguments: `run`, its folder, or what `hvae.load` gave; `measures`, names or groups of them (none: those of its
-    configuration); `overrides`, keys of `evaluate` and places of data by their dotted names, as
-    {"evaluate.samples": 1000}; `trust`, packages and files whose code may run where the run names it; `progress`,
-    called with (done, total, name); `tell`, called with a line where something is worth saying.  Earlier numbers of the
-    same weights, data and settings stay.  Raises HvaeError, before anything takes time, for what cannot be measured.
+    configuration); `backend`, what computes the bounds: torch, onnxruntime, openvino or compile; `overrides`, keys of
+    `evaluate` and places of data by their dotted names, as {"evaluate.samples": 1000}; `trust`, packages and files
+    whose code may run where the run names it; `progress`, called with (done, total, name); `tell`, called with a line
+    where something is worth saying.  Earlier numbers of the same weights, data and settings stay.  Raises HvaeError,
+    before anything takes time, for what cannot be measured.
     """
     check_own(run, "evaluate")
+    check_backend(backend)
     hear = tell or silent
     choice = {} if measures is None else {"evaluate.measures": _joined(measures)}
     keys = {**(overrides or {}), **choice}
@@ -65,23 +69,24 @@ def evaluate(
         if line := subject.no_data():
             raise HvaeError(line)
         with claiming(subject.run.folder, MEASURING, tell=hear) as measuring:
-            return measure_all(subject, bars(progress), hear, measuring)
+            return measure_all(subject, bars(progress), hear, measuring, backend)
 
 
 def _joined(measures: str | Sequence[str]) -> str:
     return measures if isinstance(measures, str) else ",".join(measures)
 
 
-def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim) -> Evaluation:
+def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim, backend: str = PLAIN) -> Evaluation:
     """Every number, also written to the run folder.  What can be refused is refused before anything takes time."""
     check_wanted(subject.config, subject.trust)
     check_held(subject.config, subject.run.model)
-    partial = Partial(measuring, fingerprint(subject))
-    work = Work(subject, watched, tuple(partial.batches), partial.keep_batch)
+    engine = engine_of(subject.run, backend, tell)
+    partial = Partial(measuring, fingerprint(subject, backend=backend))
+    work = Work(subject, watched, tuple(partial.batches), partial.keep_batch, engine)
     measures, skipped = possible(work)
     if partial.has_begun:
         tell("going on with an interrupted evaluation")
-    settings = fingerprint(subject, *OWN)
+    settings = fingerprint(subject, *OWN, backend=backend)
     earlier = _earlier(subject.run.folder / FILE, settings, tell)
     with partial.kept_on_any_end():
         for measure in measures:
@@ -89,6 +94,7 @@ def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim) -
             if measure.name not in partial.stages:
                 partial.keep(measure.name, measure.take(work))
     evaluation = _evaluation(subject, {**earlier, **partial.stages}, skipped, settings, partial.seconds)
+    evaluation = replace(evaluation, backend=engine.use.to_dict() if engine.use.is_other else None)
     measuring.check()
     write_json(subject.run.folder / FILE, evaluation.to_dict())
     partial.close()

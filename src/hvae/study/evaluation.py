@@ -28,6 +28,7 @@ _HEAD = {
     **{"step": int, "split": str, "data": PROVENANCE, "weights?": str, "verified?": bool, "settings?": str},
     **{"protocol?": (None, Each(object)), "verdict?": (None, Each(object)), "skipped?": Each(str)},
     **{"data_changes?": [str], "unlike_training?": [str], "seconds?": float, "device?": str},
+    **{"backend?": Each((str, float))},
 }
 
 
@@ -60,6 +61,8 @@ class Evaluation:
     """A digest of all that the numbers depend on."""
     seconds: float = 0.0
     device: str = ""
+    backend: Mapping[str, str | float] | None = None
+    """Who has computed the bounds in place of torch, how far it was from torch, or why it was not used."""
     verdict: Judgement | None = None
     """What to make of the levels; None where their activity was not measured."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -145,6 +148,7 @@ class Evaluation:
             "settings": self.settings,
             "seconds": self.seconds,
             "device": self.device,
+            **({"backend": dict(self.backend)} if self.backend else {}),
             **({"verdict": plain(self.verdict)} if self.verdict else {}),
         }
 
@@ -170,6 +174,7 @@ class Evaluation:
             settings=record.get("settings", ""),
             seconds=record.get("seconds", 0.0),
             device=record.get("device", ""),
+            backend=record.get("backend"),
             verdict=_part(Judgement, record, "verdict"),
             unreadable=unreadable,
         )

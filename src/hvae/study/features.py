@@ -5,7 +5,7 @@ Shapes: `N` images; `D` features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,20 +14,24 @@ from typing import TYPE_CHECKING
 from hvae.config.run import Overrides
 from hvae.errors import entries, unknown
 from hvae.records import JSON
-from hvae.study.featurefiles import About, check_format, writing
+from hvae.study.backends import PLAIN, check_backend, engine_of
+from hvae.study.featurefiles import About, Sink, check_format, writing
 from hvae.study.featurereading import shapes_of
-from hvae.study.images import Images, without_chance
+from hvae.study.images import ImageBatches, without_chance
 from hvae.study.latents import images
 from hvae.study.places import check_place
 from hvae.study.placing import at_once, place
-from hvae.study.progress import Bars, Progress, bars
+from hvae.study.progress import Bars, Progress, Tell, Tick, bars, silent
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
+    from hvae.engine import Use
     from hvae.runs.images import Change, InputImages
+    from hvae.site import Pin
     from hvae.study.conditions import Named
-    from hvae.walk import Model
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,6 +44,7 @@ class FeatureFile:
     widths: Mapping[str, int]
     change: Change | None
     notes: tuple[str, ...]
+    use: Use
 
     @property
     def width(self) -> int:
@@ -57,6 +62,7 @@ class FeatureFile:
             "draws": self.about.draws,
             "seed": self.about.seed,
             "brought": self.change.to_dict() if self.change else None,
+            **({"backend": self.use.to_dict()} if self.use.is_other else {}),
         }
 
 
@@ -71,9 +77,11 @@ def write_features(
     number: int = 0,
     seed: int = 0,
     context: Named | None = None,
+    backend: str = PLAIN,
     overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
+    tell: Tell = silent,
 ) -> FeatureFile:
     """Write the latents of images as features, in memory that does not grow with their number.
 
@@ -81,10 +89,11 @@ def write_features(
     `hvae.study.featurefiles` says; `levels`, in this order (all, top first, by default), `z9..z5` for those between;
     `pool`, "mean" over places, "flatten" or "none"; `draws`, 0 for the means of the posteriors, K for the mean of K
     joint draws; `number`, the first so many images (0: all); `seed` of the draws; `context` of a conditional model;
-    `overrides`, keys of where the data are; `trust`, packages whose code the run may name; `progress`, who hears how
-    far it is.  Raises HvaeError before any work for what cannot be written.
+    `backend`, what computes: torch, onnxruntime, openvino or compile; `overrides`, keys of where the data are; `trust`,
+    packages whose code the run may name; `progress`, who hears how far it is, and `tell`, where torch computes instead
+    of a back end.  Raises HvaeError before any work for what cannot be written.
     """
-    from hvae.explore.features import POOLS
+    from hvae.explore.features import POOLS, features
     from hvae.explore.frame import at_least
     from hvae.weights import digest
 
@@ -94,7 +103,9 @@ def write_features(
     if pool not in POOLS:
         raise unknown("pool", pool, POOLS)
     at_least(0, draws, "draws")
+    check_backend(backend)
     where = place(run, overrides, trust)
+    engine = engine_of(where.run, backend, tell)
     shapes = shapes_of(levels, where.run.model)
     inputs = images(where.run, data, where.overrides, number or 10**9, entries(context), "features")
     some, model = without_chance(inputs), where.model()
@@ -106,23 +117,23 @@ def write_features(
         weights=digest(model.state_dict()),
         images=str(data) if isinstance(data, str | Path) else inputs.origin.provenance.source,
     )
-    _write(path, model, some, about, levels, bars(progress))
-    return _summary(path, inputs, about)
+    batches = some.batches(at_once(model))
+    rows = features(model, batches, levels=levels, pool=pool, draws=draws, seed=seed, engine=engine)
+    with writing(path, len(some), about) as sink, bars(progress).bar("features") as tick:
+        _take(sink, rows, batches, tick)
+    return _summary(path, inputs, about, engine.use)
 
 
-def _write(path: Path, model: Model, images: Images, about: About, levels: Sequence[str], progress: Bars) -> None:
-    from hvae.explore.features import features
-
-    batches, labels = images.batches(at_once(model)), images.split.labels
-    batches_of_rows = features(model, batches, levels=levels, pool=about.pool, draws=about.draws, seed=about.seed)
-    with writing(path, len(images), about) as sink, progress.bar("features") as tick:
-        for done, some in enumerate(batches_of_rows, 1):
-            rows = slice((done - 1) * batches.size, done * batches.size)
-            sink.take(some, None if labels is None else labels[rows])
-            tick(done, len(batches))
+def _take(sink: Sink, rows: Iterable[Mapping[Pin, Tensor]], batches: ImageBatches, tick: Tick) -> None:
+    """Write batch after batch, with its labels where they are known."""
+    labels = batches.images.split.labels
+    for done, some in enumerate(rows, 1):
+        place = slice((done - 1) * batches.size, done * batches.size)
+        sink.take(some, None if labels is None else labels[place])
+        tick(done, len(batches))
 
 
-def _summary(path: Path, inputs: InputImages, about: About) -> FeatureFile:
+def _summary(path: Path, inputs: InputImages, about: About, use: Use) -> FeatureFile:
     widths = {name: shape[0] if about.pool == "mean" and shape else prod(shape) for name, shape in about.levels.items()}
     return FeatureFile(
         file=path,
@@ -131,4 +142,5 @@ def _summary(path: Path, inputs: InputImages, about: About) -> FeatureFile:
         widths=widths,
         change=inputs.change,
         notes=tuple(inputs.notes()),
+        use=use,
     )

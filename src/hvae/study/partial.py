@@ -20,6 +20,7 @@ from hvae.errors import HvaeError
 from hvae.records import JSON, Each, check
 from hvae.runs import Claim
 from hvae.runs.subject import Subject
+from hvae.study.backends import PLAIN
 from hvae.study.measure import Result
 from hvae.study.measures import MEASURES
 
@@ -31,7 +32,7 @@ PAUSE = 5.0
 """Seconds between two writings, at least: with one chunk of draws what an interruption of the likelihood can cost."""
 
 
-def fingerprint(subject: Subject, *apart: str) -> str:
+def fingerprint(subject: Subject, *apart: str, backend: str = PLAIN) -> str:
     """The sha256 of everything that the numbers depend on, but for some keys of `evaluate`."""
     from hvae.config.parse import plain
     from hvae.weights import digest
@@ -44,6 +45,7 @@ def fingerprint(subject: Subject, *apart: str) -> str:
         "data": subject.data.provenance.to_dict(),
         "evaluate": {key: value for key, value in settings.items() if key not in apart},
         "device": next((w.device.type for w in model.parameters()), "cpu"),
+        **({} if backend == PLAIN else {"backend": backend}),
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

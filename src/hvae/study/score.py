@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hvae.config.run import Overrides
 from hvae.errors import entries
 from hvae.runs.subject import Tell, open_run, vouched
+from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.scoring import checks, sequences
 from hvae.study.scoring.judge import Judge
@@ -42,6 +43,7 @@ def score(
     out: str | Path | None = None,
     seed: int = 0,
     context: Named | None = None,
+    backend: str = PLAIN,
     overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
@@ -62,7 +64,8 @@ def score(
     steps of the likelihood regret (0: leave it out); `maps`, heat maps of so many images with the highest score; `out`,
     a .csv file to write, with a .png of the maps beside it; `seed` of every draw; `context` of the images before a
     conditional model, by name, one value for all or one for each: a number, or the name of a class of the run's data
-    (their own labels by default); `overrides`, dotted keys of where the data are, as in {"data.root": "sets"}; `trust`,
+    (their own labels by default); `backend`, what computes bounds and rates: torch, onnxruntime, openvino or
+    compile; `overrides`, dotted keys of where the data are, as in {"data.root": "sets"}; `trust`,
     packages whose code the run may name; `progress`, which hears (done, total, what), and `tell`, which hears remarks.
 
     Raises HvaeError in one line, before the work, for what cannot be scored.
@@ -81,6 +84,7 @@ def score(
         out=None if out is None else Path(out),
         seed=seed,
         context=entries(context),
+        backend=backend,
         overrides=overrides or {},
         trust=vouched(trust, overrides or {}),
     )
@@ -99,11 +103,12 @@ def _scored(run: str | Path | LoadedRun, request: Request, progress: Bars, tell:
 def _ready(run: str | Path | LoadedRun, request: Request, progress: Bars, tell: Tell) -> tuple[Pair, Pair | None]:
     """The images before the model, and the other direction; what can be wrong is said before anything takes time."""
     checks.options(request)
+    check_backend(request.backend)
     subject = open_run(run, request.overrides, tell, request.trust)
     if subject.run.model.timed:
         sequences.check(request)
     checks.pictured(request.maps, subject)
-    judge = Judge(request, subject, progress)
+    judge = Judge(request, subject, progress, engine_of(subject.run, request.backend, tell))
     other = _other(judge, tell) if request.reverse else None
     return pair_of(judge), reverse_of(other, judge) if other else None
 
@@ -116,7 +121,7 @@ def _other(judge: Judge, tell: Tell) -> Judge:
     shared = {key: value for key, value in request.overrides.items() if key != "data.path"}
     subject = open_run(request.reverse, shared, tell, request.trust)
     checks.other_data(request.data, subject)
-    return replace(judge, subject=subject)
+    return replace(judge, subject=subject, engine=engine_of(subject.run, request.backend, tell))
 
 
 def _name(run: str | Path | LoadedRun | None) -> str:
@@ -144,4 +149,4 @@ def _decided(pair: Pair) -> Scores:
         result.write_csv(request.out)
     picture = request.out.with_suffix(".png") if request.out is not None else None
     maps = judge.maps(pair.images, scores[judge.by], picture) if request.maps else None
-    return replace(result, maps=maps)
+    return replace(result, maps=maps, use=judge.engine.use if judge.engine else None)

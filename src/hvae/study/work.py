@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data import SequenceSplit, Split
+    from hvae.engine import Engine
     from hvae.metrics import Classifier, Extractor
     from hvae.metrics.classify import Kind
     from hvae.walk import Model
@@ -39,6 +40,8 @@ class Work:
     """Sums over the draws of each batch that an interrupted likelihood has left."""
     keep_draws: Callable[[int, dict[str, Tensor]], object] = forget
     """Hears of such sums as they grow."""
+    engine: Engine | None = None
+    """Who computes the bounds; torch where nobody is named."""
 
     @property
     def model(self) -> Model:

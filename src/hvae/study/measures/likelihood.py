@@ -7,6 +7,7 @@ from math import exp, log
 from typing import TYPE_CHECKING, ClassVar
 
 from hvae import metrics
+from hvae.engine import TORCH
 from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
 from hvae.screen.numbers import number, share
@@ -39,7 +40,7 @@ class Likelihood(Measure[LikelihoodResult]):
 
     def take(self, work: Work) -> LikelihoodResult:
         """The bounds; an interrupted one goes on from the draws that were taken."""
-        config = work.config
+        config, engine = work.config, work.engine or TORCH
         with work.bar(f"likelihood, K = {config.draws}") as tick:
             return metrics.bounds(
                 work.model,
@@ -50,6 +51,7 @@ class Likelihood(Measure[LikelihoodResult]):
                 progress=tick,
                 done=work.earlier_draws,
                 keep=work.keep_draws,
+                engine=engine,
             )
 
     def headlines(self, result: LikelihoodResult, evaluation: Evaluation) -> Iterator[Headline]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data import Data
+    from hvae.engine import Engine
     from hvae.metrics.detection import Detection
     from hvae.metrics.maps import UsualMaps
     from hvae.metrics.normality import NormalRanges
@@ -38,6 +39,8 @@ class Judge:
     request: Request
     subject: Subject
     progress: Bars
+    engine: Engine | None = None
+    """Who computes bounds and rates; torch where nobody is named."""
 
     def __post_init__(self) -> None:
         request, data = self.request, self.subject.data
@@ -137,6 +140,7 @@ class Judge:
         return self.subject.config.rows or safe_rows(self.subject.run.model, self.valid.batch([0]))
 
     def _measured(self, images: Batched, what: str) -> Measured:
+        from hvae.engine import TORCH
         from hvae.metrics.outliers import measure
 
         with self.progress.bar(f"scores of {what}") as tick:
@@ -148,6 +152,7 @@ class Judge:
                 chunk_rows=self._rows,
                 seed=self.request.seed,
                 progress=tick,
+                engine=self.engine or TORCH,
             )
 
     def _regret(self, images: Batched, what: str) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
+from hvae.study.backends import PLAIN
 from hvae.trust import NOBODY, Trust
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Request:
     out: Path | None = None
     seed: int = 0
     context: Named = field(default_factory=dict)
+    backend: str = PLAIN
     overrides: Overrides = field(default_factory=dict)
     trust: Trust = NOBODY
 

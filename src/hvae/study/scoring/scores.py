@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data import Provenance
+    from hvae.engine import Use
     from hvae.metrics.detection import Detection
     from hvae.metrics.normality import NormalRanges
     from hvae.runs.images import Change, Origin
@@ -111,7 +112,7 @@ class Scores:
     of the deciding score and the `quantile` of validation data that set it; `ranges` of the few scores that decide
     together; `bound`, what log p(x) is estimated by; `comparison`, what was scored; `reverse`, the other direction of a
     pair; `maps`; `csv`, the table that was written, None where none was asked for; `steps`, of sequences how many each
-    has, (N,): their scores are nats a step, and `whole` has those of whole ones.
+    has, (N,): their scores are nats a step, and `whole` has those of whole ones; `use`, who has computed them.
     """
 
     scores: Mapping[str, Tensor]
@@ -127,6 +128,7 @@ class Scores:
     maps: Maps | None = None
     csv: Path | None = None
     steps: Tensor | None = None
+    use: Use | None = None
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -167,6 +169,7 @@ class Scores:
             "foreign": self.foreign,
             "positive": POSITIVE,
             "bound": self.bound,
+            **({"backend": self.use.to_dict()} if self.use and self.use.is_other else {}),
             "regret_steps": self.regret_steps,
             **self.comparison.to_dict(),
             "ranges": {name: one.to_dict() for name, one in self.ranges.items()},
