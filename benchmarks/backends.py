@@ -1,6 +1,7 @@
 """Other runtimes in place of torch: sampling, the terms of the bounds and features, family by family.
 
-    python benchmarks/backends.py [NAME ...] [--rows 16] [--rounds 15] [--threads 1] [--backends onnxruntime openvino]
+    python benchmarks/backends.py [NAME ...] [--rows 16] [--rounds 15] [--threads 1] [--tasks sampling ...]
+                                     [--backends onnxruntime openvino]
 
 What is measured is what `--backend` uses: batches of random numbers drawn as torch draws them, the graph, and the
 answers handed back, against torch's own walk.  Sampling is a batch of pictures; evaluation the features of a batch and
@@ -36,6 +37,7 @@ from hvae.walk import Model
 from hvae.zoo import build
 
 NAMES = ("mnist-ladder", "vdvae-cifar10", "nvae-cifar10")
+TASKS = ("sampling", "evaluation", "features")
 WARM = 3
 
 
@@ -46,15 +48,17 @@ def main() -> None:
     words.add_argument("--rounds", type=int, default=15)
     words.add_argument("--threads", type=int, default=1)
     words.add_argument("--backends", nargs="*", default=("onnxruntime", "openvino"))
+    words.add_argument("--tasks", nargs="*", default=TASKS)
     args = words.parse_args()
     torch.set_num_threads(args.threads)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[: args.threads]))
     for name in args.names:
         model = loaded(name)
-        for task, work in tasks(model, args.rows).items():
+        works = tasks(model, args.rows)
+        for task in args.tasks:
             engines = {other: Backend(other, f"{name}, {args.rows} rows", print) for other in args.backends}
-            report(f"{name}, {task}, {args.rows} rows", work, engines, args.rounds)
+            report(f"{name}, {task}, {args.rows} rows", works[task], engines, args.rounds)
 
 
 def loaded(name: str) -> Model:

@@ -45,15 +45,8 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def onnxruntime(lines: list[str]) -> Backend:
-    for library in backend.BACKENDS["onnxruntime"].needs:
-        pytest.importorskip(library)
-    return Backend("onnxruntime", "a model", lines.append)
-
-
-@pytest.fixture
 def graph(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> Backend:
-    """The same with graphs that torch runs: quickly converted, and there wherever torch is."""
+    """A back end whose graphs torch runs: quickly converted, and there wherever torch is."""
     monkeypatch.setitem(backend.BACKENDS, "onnxruntime", PT2())
     return Backend("onnxruntime", "a model", lines.append)
 
@@ -64,14 +57,28 @@ def ladder(**keys: object) -> Model:
     return build(config, shape=(1, 6, 6), bits=4).eval()
 
 
-@pytest.mark.parametrize("temperature", [1.0, {"z2": 0.7, "z1": 0.0}])
-def test_a_seed_gives_the_pictures_that_torch_draws(onnxruntime: Backend, temperature: object) -> None:
+SLOW = pytest.param("compile", marks=pytest.mark.slow)
+"""Its code is compiled by the compiler of C++, which takes its time."""
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", SLOW])
+def test_runtimes_draw_the_pictures_of_torch(name: str, lines: list[str]) -> None:
     """In every chunk: what data would draw of the generator is drawn too, though nobody looks at it."""
-    how = {"temperature": temperature, "seed": 5, "chunk": 3}
-    pictures = Sampling(**how, engine=onnxruntime).draw(ladder(), 8, mean_picture)
-    assert onnxruntime.use.name == "onnxruntime" and onnxruntime.use.difference < 1e-5
+    for library in backend.BACKENDS[name].needs:
+        pytest.importorskip(library)
+    other = Backend(name, "a model", lines.append)
+    how = {"temperature": 0.9, "seed": 5, "chunk": 3}
+    pictures = Sampling(**how, engine=other).draw(ladder(), 8, mean_picture)
+    assert other.use.name == name and other.use.difference < 1e-5 and not lines
     torch.testing.assert_close(pictures, sample(ladder(), 8, **how), atol=1e-5, rtol=0)
     assert (pictures[0] - pictures[3]).abs().max() > 1e-2, "chunks draw numbers of their own"
+
+
+def test_levels_at_their_modes_draw_no_numbers(graph: Backend) -> None:
+    how = {"temperature": {"z2": 0.0, "z1": 0.7}, "seed": 5, "chunk": 3}
+    pictures = Sampling(**how, engine=graph).draw(ladder(), 8, mean_picture)
+    assert graph.use.name == "onnxruntime"
+    torch.testing.assert_close(pictures, sample(ladder(), 8, **how), atol=1e-5, rtol=0)
 
 
 def test_one_graph_serves_every_temperature_and_context(graph: Backend) -> None:
@@ -223,9 +230,9 @@ def test_bounds_are_those_of_torch_for_every_draw(graph: Backend, build_model: C
             torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-3)
 
 
-def test_scores_are_those_of_torch_at_every_cut(onnxruntime: Backend) -> None:
-    right, got = (measure(ladder(), images().split(3), bits=4, engine=engine) for engine in (TORCH, onnxruntime))
-    assert onnxruntime.use.name == "onnxruntime" and len(graphs()) == 3, "features, terms, terms above any cut"
+def test_scores_are_those_of_torch_at_every_cut(graph: Backend) -> None:
+    right, got = (measure(ladder(), images().split(3), bits=4, engine=engine) for engine in (TORCH, graph))
+    assert graph.use.name == "onnxruntime" and len(graphs()) == 3, "features, terms, terms above any cut"
     pairs = [(right.log_p, got.log_p), *((right.beyond[k], got.beyond[k]) for k in right.beyond)]
     for one, other in [*pairs, *((right.rates[name], got.rates[name]) for name in right.rates)]:
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-3)

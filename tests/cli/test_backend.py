@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hvae.deploy.backend import BACKENDS
+from hvae.deploy.formats import PT2
 from hvae.study import Evaluation
 
 Command = Callable[..., Any]
@@ -20,11 +21,17 @@ Command = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for library in BACKENDS["onnxruntime"].needs:
-        pytest.importorskip(library)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs that torch runs, which are quickly converted, in place of those of onnxruntime."""
+    monkeypatch.setitem(BACKENDS, "onnxruntime", PT2())
 
 
 def test_samples(run: Path, tmp_path: Path, command: Command) -> None:
+    for library in BACKENDS["onnxruntime"].needs:
+        pytest.importorskip(library)
     words = ("sample", run, "-n", 5, "--seed", 1, "--json", "-o")
     plain = command(*words, tmp_path / "torch.npy")
     other = command(*words, tmp_path / "other.npy", "--backend", "onnxruntime")
@@ -41,6 +48,7 @@ def test_samples(run: Path, tmp_path: Path, command: Command) -> None:
         (("--backend", "onnxruntime", "--cells.z2", "1", "--cells.z1", "2"), "nor --backend"),
     ],
 )
+@pytest.mark.usefixtures("quick")
 def test_bad_words_are_one_line(run: Path, tmp_path: Path, command: Command, words: tuple[str, ...], line: str) -> None:
     said = command("sample", run, "-n", 1, "-o", tmp_path / "a.npy", *words)
     assert said.code == 2 and line in said.err and not (tmp_path / "a.npy").exists()
@@ -56,6 +64,7 @@ def copy(run: Path, tmp_path: Path) -> Path:
 FEW = ("--evaluate.limit", 40, "--evaluate.samples", 2, "--evaluate.batch", 10, "--evaluate.measures", "likelihood")
 
 
+@pytest.mark.usefixtures("quick")
 def test_evaluations_say_who_computed_and_keep_each_others_numbers(copy: Path, command: Command) -> None:
     plain = command("evaluate", copy, *FEW, "--json").json
     other = command("evaluate", copy, *FEW, "--json", "--backend", "onnxruntime").json
@@ -67,6 +76,7 @@ def test_evaluations_say_who_computed_and_keep_each_others_numbers(copy: Path, c
     assert Evaluation.read(copy / "evaluation.json").to_dict() == record
 
 
+@pytest.mark.usefixtures("quick")
 def test_scores(run: Path, tmp_path: Path, command: Command) -> None:
     words = ("score", run, "--data", "test", "-n", 20, "--normal", 40, "--json", "--out")
     plain = command(*words, tmp_path / "a.csv").json
@@ -76,6 +86,7 @@ def test_scores(run: Path, tmp_path: Path, command: Command) -> None:
     assert other["foreign"] == plain["foreign"]
 
 
+@pytest.mark.usefixtures("quick")
 def test_features(run: Path, tmp_path: Path, command: Command) -> None:
     words = ("features", run, "--data", "test", "-n", 20, "--json", "--out")
     plain = command(*words, tmp_path / "a.npz").json

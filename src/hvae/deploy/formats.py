@@ -86,7 +86,7 @@ class Compiled(Format):
         PT2().write(exported, program, description, path)
 
     def runner(self, program: Function, path: Path) -> Runner:
-        # Rows were left open by the trace, so that nothing has to be guarded, nor compiled for one number of them.
+        # Without the guards of the trace, which the compiler cannot read; its code has its own.
         module = torch.export.load(io.BytesIO(path.read_bytes())).module(check_guards=False)
         run = compiled(module)
         return lambda arguments: _as_tuple(run(*arguments))

@@ -24,8 +24,8 @@ SETTINGS = "settings"
 class Asked(Function):
     """A question as a function: data, context, features, random numbers and settings in, the answers by name out.
 
-    It is traced on rows of `sample`, which is evidence of the kind that it will be asked about.  Raises HvaeError where
-    no graph can answer: evidence with gaps or lengths, and answers that depend on nothing.
+    It is traced on the first rows of `sample`, evidence of the kind that it will be asked about.  Raises HvaeError
+    where no graph can answer: evidence with gaps or lengths, and answers that depend on nothing.
     """
 
     fixed = frozenset({SETTINGS})
@@ -33,11 +33,11 @@ class Asked(Function):
     def __init__(self, question: Question, sample: Evidence) -> None:
         super().__init__()
         _check(sample)
-        self.question, self.model, self.sample = question, question.model, sample
+        self.question, self.model, self.sample = question, question.model, _rows(sample, 2)
         self.context, self.features = list(sample.context), list(sample.features)
         self.has_data = sample.x is not None
         with still(self.model, seed=0), recording() as calls:
-            answers = question.of(_rows(sample, 2), question.settings)
+            answers = question.of(self.sample, question.settings)
         self.calls: tuple[Call, ...] = tuple(calls)
         self.answers = tuple(answers)
         self.outputs = tuple(f"answer_{name}" for name in answers)

@@ -83,8 +83,18 @@ class Evaluation:
         for change in self.data_changes:
             note = f"{change}; some of what is scored may have been trained on"
             yield Headline("data changed", "during training", note)
+        if self.backend:
+            yield Headline("bounds computed by", f"{self.backend['name']} {self.backend['version']}", self._distance)
         for measure, result in self._pairs():
             yield from measure.headlines(result, self)
+
+    @property
+    def _distance(self) -> str:
+        """How far another runtime is from torch, or why it was not used."""
+        record = self.backend or {}
+        if "reason" in record:
+            return f"instead of {record['instead_of']}: {record['reason']}"
+        return f"first batch within {record['difference']:.1e} of torch's largest value"
 
     def columns(self) -> list[Column]:
         """The table of the levels; where two measures have a column of one title, the first one's."""
