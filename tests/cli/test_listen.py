@@ -45,7 +45,7 @@ def test_what_listeners_think(command: Command, tmp_path: Path) -> None:
     tables = [answers(tmp_path / f"{who}.csv", who, score) for who, score in (("Ann", 100), ("Bob", 95), ("Cy", 20))]
     said = command("listen", "--evaluate", *tables, "--out", tmp_path / "o.json")
     assert said.code == 0 and "2 listeners, 1 item" in said.out
-    assert "left out" in said.out and "Cy (100% of the items)" in said.out
+    assert "left out" in said.out and "Cy (100 % of the items)" in said.out
     record = json.loads((tmp_path / "o.json").read_text())
     assert [row["condition"] for row in record["conditions"]] == ["reference", "mine"]
     assert command("listen", "--evaluate", *tables, "--json").json == record

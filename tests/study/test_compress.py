@@ -129,7 +129,7 @@ def test_a_lossy_run_is_taken_by_its_quality(tmp_path: Path) -> None:
         ({"pictures": "nowhere.png"}, "nothing at nowhere.png"),
         ({"pictures": np.zeros((2, 64), np.uint8)}, "takes images of (1, 8, 8) with 4 bits, got (64,)"),
         ({"pictures": np.zeros((2, 8, 8))}, "expected whole numbers in the array"),
-        ({"pictures": np.full((2, 8, 8), 256)}, "got (1, 8, 8) with 9 bits"),
+        ({"pictures": np.full((2, 8, 8), 256)}, "1 channel of 16 bits and the model 1 channel of 4 bits"),
         ({"run": "nowhere"}, "no run at nowhere"),
     ],
 )

@@ -11,7 +11,7 @@ from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice, table
 from hvae.errors import HvaeError
 from hvae.files import expanded, write_text
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, share
 from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
@@ -137,5 +137,5 @@ def screening(result: Opinions) -> str:
     interval = "intervals of the mean are those of the choice of listeners (Student's t)"
     if not result.excluded:
         return f"nobody was left out; {interval}"
-    names = ", ".join(f"{name} ({share:.0%} of the items)" for name, share in result.excluded.items())
+    names = ", ".join(f"{name} ({share(missed)} of the items)" for name, missed in result.excluded.items())
     return f"left out, for they rate the hidden reference below 90 in more than 15 % of the items: {names}; {interval}"

@@ -13,9 +13,10 @@ from torch import Tensor
 ROWS = 48
 """Rows of a picture of a curve: what stands for 0 is at the bottom, what stands for 1 at the top."""
 NOTES = {
-    "signals": "Of each signal its curve is shown, 0 at the bottom and 1 at the top. ",
-    "volumes": "Of each volume the middle slice is shown. ",
+    1: "Of each signal its curve is shown, 0 at the bottom and 1 at the top. ",
+    3: "Of each volume the middle slice is shown. ",
 }
+"""What a picture shows of data, by their axes of space."""
 
 
 def viewed(data: Tensor, leading: int) -> Tensor:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hvae.config.data import kind_of
 from hvae.datum import Datum, as_datum
 from hvae.draw import mode
 from hvae.errors import HvaeError
@@ -66,7 +65,7 @@ def pictures(
     jobs = Samples(model, datum, temperatures, seed, captions).jobs()
     if len(datum) > 1:
         jobs += _Easel(model, datum, tuple(levels(model)), top, directions, seed).jobs()
-    result, note = list[Picture](), NOTES.get(kind_of(datum.x.shape[1:]), "")
+    result, note = list[Picture](), NOTES.get(datum.x.ndim - 2, "")
     for number, (title, job) in enumerate(jobs):
         progress(number, len(jobs), title)
         result.extend(replace(picture, caption=note + picture.caption) for picture in job())

@@ -18,6 +18,7 @@ import numpy as np
 
 from hvae.errors import HvaeError
 from hvae.records import JSON
+from hvae.screen.numbers import percent
 from hvae.study.listening.answers import Answers
 from hvae.study.listening.trials import REFERENCE
 
@@ -77,7 +78,7 @@ def opinions_of(answers: Answers) -> Opinions:
     if not listeners:
         raise HvaeError(
             f"all {len(excluded)} listeners rate the hidden reference below {HEARD:.0f} in more than "
-            f"{MOST_MISSED:.0%} of the items, and none is left ({', '.join(list(excluded)[:5])}); ask others"
+            f"{percent(MOST_MISSED)} of the items, and none is left ({', '.join(list(excluded)[:5])}); ask others"
         )
     scores = {name: _table(answers, listeners, name) for name in answers.conditions}
     by_item = {
