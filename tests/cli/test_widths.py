@@ -38,7 +38,7 @@ from hvae.metrics import (
 from hvae.metrics.detection import Detection
 from hvae.reporting.comparison import Group as Task
 from hvae.reporting.comparison import Number, Row
-from hvae.screen.table import Table
+from hvae.screen.table import Table, table
 from hvae.study import Evaluation
 from hvae.study.measures.classes import ProbeResult
 from hvae.study.scoring.scores import Comparison, Scores
@@ -197,6 +197,13 @@ def made() -> dict[str, list[Table]]:
             _published(PUBLISHED.values()),
         ],
     }
+
+
+def test_columns_that_are_left_out_stay_apart_whatever_their_heads_hold() -> None:
+    rows = table("run", "-ELBO, nats", "-IW-100, nats", "bits, each", "")
+    rows.add_row("a-run-of-a-long-name", "17,224.20 ± 31.25", "17,201.10 ± 30.00", "4.4", "")
+    text = " ".join(" ".join(line.plain for line in rows.lines(42)).split())
+    assert "is narrow: -IW-100, nats; bits, each (see a wider window or --json)" in text
 
 
 @pytest.mark.parametrize("width", WIDTHS)

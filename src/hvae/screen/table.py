@@ -51,7 +51,8 @@ class Table:
             yield from (Text(line, "bold") for line in self._laid([self.heads], columns, width))
         yield from map(Text, self._laid(self.rows, columns, width))
         if left_out := [for_screen(head) for i, head in enumerate(self.heads) if head and i not in columns]:
-            text = f"left out, since the window is narrow: {', '.join(left_out)}; see {self.elsewhere}"
+            # Heads may have commas of their own, as "-ELBO, nats" has.
+            text = f"left out, since the window is narrow: {'; '.join(left_out)} (see {self.elsewhere})"
             yield from (Text(line, "dim") for line in wrapped(text, width))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
