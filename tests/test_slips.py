@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from hvae.config.model import VAEConfig
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal
 from hvae.draw import by_step, each, given, masked, mode, posterior, prior, replay, thin
@@ -16,6 +17,7 @@ from hvae.errors import HvaeError
 from hvae.metrics import bounds
 from hvae.site import Site, Visit
 from hvae.walk import Evidence, Model, run
+from hvae.zoo import build
 
 
 class Switches(Model):
@@ -114,3 +116,24 @@ def test_what_is_right_passes() -> None:
         assert run(MODEL, draw, n=3)["z"].value.shape == (3, 4)
     assert len(run(MODEL, prior(), n=0)["z"].value) == 0
     assert MODEL.evidence(X).repeat(2).n == 6 and bounds(MODEL, [X, X[:1]], 2, chunk_rows=3).data == 4
+
+
+SHAPES = [(None, 4), (), 28, None, "28", (1, 0, 4), (1, -2), (1.5, 4), (True, 4), ("a", 4), [[1], 4]]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_wrong_shape_is_one_line(shape: Any) -> None:
+    with pytest.raises(HvaeError, match=r"expected a shape of positive sizes such as \(1, 28, 28\), got ") as refused:
+        build(VAEConfig(latent=2, widths=(8,)), shape=shape, bits=1)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("bits", [0, -1, None, 1.5, "8", True, float("nan")])
+def test_a_wrong_depth_is_one_line(bits: Any) -> None:
+    with pytest.raises(HvaeError, match="bits: expected a whole number from 1, such as 8, got "):
+        build(VAEConfig(latent=2, widths=(8,)), shape=(1, 4, 4), bits=bits)
+
+
+def test_sizes_of_numpy_and_torch_are_sizes() -> None:
+    model = build(VAEConfig(latent=2, widths=(8,)), shape=np.array([1, 4, 4]), bits=np.int64(1))
+    assert build(VAEConfig(latent=2, widths=(8,)), shape=torch.zeros(1, 4, 4).shape, bits=1).shape == model.shape

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 
 from hvae.config.families import family_of_config
 from hvae.config.model import ModelConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.walk import Model
 
 
@@ -22,10 +23,7 @@ def build(config: ModelConfig, shape: Sequence[int], bits: int = 8) -> Model:
     ['z2', 'z1']
     """
     family = family_of_config(config)
-    shape = tuple(int(s) for s in shape)
-    if not shape or min(shape) < 1:
-        raise HvaeError(f"expected a shape of positive sizes such as (1, 28, 28), got {shape}")
-    model = family.build(config, shape, bits)
+    model = family.build(config, _sizes(shape), _whole(bits, "bits: expected a whole number from 1, such as 8"))
     if not isinstance(model, Model):
         raise HvaeError(f"{family.name}: expected its builder to give a hvae.Model, got {type(model).__name__}")
     if config.condition.kind != "none" and not model.conditions:
@@ -34,6 +32,20 @@ def build(config: ModelConfig, shape: Sequence[int], bits: int = 8) -> Model:
             f"{', '.join(CONDITIONAL)}"
         )
     return model
+
+
+def _sizes(shape: Sequence[int]) -> tuple[int, ...]:
+    expected = "expected a shape of positive sizes such as (1, 28, 28)"
+    if not isinstance(shape, Iterable) or isinstance(shape, str) or not (sizes := tuple(shape)):
+        raise HvaeError(f"{expected}, got {short(shape)}")
+    return tuple(_whole(size, expected, shape) for size in sizes)
+
+
+def _whole(value: object, expected: str, among: object = None) -> int:
+    """A whole number of 1 or more.  Raises HvaeError for anything else, that which only looks like one included."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise HvaeError(f"{expected}, got {short(value if among is None else among)}")
+    return int(value)
 
 
 CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "pixelvae", "vdvae", "nvae", "iafvae", "qresvae")
