@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from hvae.config.train import TrainConfig
+from hvae.errors import HvaeError
 from hvae.training.lamb import Lamb
 
 
@@ -60,3 +63,11 @@ def test_a_weight_that_joins_later_is_corrected_by_its_own_age() -> None:
     give(late, 1.0, 2.0)
     lamb.step()
     assert torch.equal(late.detach(), first)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "adamax", "lamb"])
+def test_a_denominator_that_may_be_zero_is_refused(optimiser: str) -> None:
+    # 0 / 0 for each weight without a gradient, which no resuming would undo.
+    for eps in (0.0, 1e-300):
+        with pytest.raises(HvaeError, match="train.eps: expected at least 1e-30, got"):
+            TrainConfig(optimiser=optimiser, eps=eps)

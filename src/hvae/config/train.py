@@ -65,8 +65,8 @@ class TrainConfig(Section):
     """Decay of the running mean of the gradient and of its square."""
     weight_decay: NonNegative = 0.0
     """Weight decay: decoupled for adamw and lamb, added to the gradient for adam and adamax."""
-    eps: Fraction = 1e-8
-    """Added to the denominator of the update."""
+    eps: Annotated[float, Bound(least=1e-30, most=1)] = 1e-8
+    """Added to the denominator of the update: without it a weight whose gradient is always 0 would become 0 / 0."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Learning rate after the warm-up: half a cosine down to the floor at the last step, or constant."""
     warmup: StepsOrNone = 100
