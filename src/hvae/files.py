@@ -97,6 +97,10 @@ def resolved(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+class TakenError(HvaeError):
+    """A file that cannot be written whatever the room there is: a folder has its name."""
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path in the folder of `path`; it takes the place of `path` when the block ends well.
@@ -113,6 +117,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.is_dir():
+        raise TakenError(f"could not write {path}: a folder is in its place; move it away")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

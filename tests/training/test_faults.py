@@ -64,6 +64,21 @@ def test_a_bad_datum_drops_its_steps_and_the_level_is_named(tmp_path: Path) -> N
     assert column(tmp_path, "dropped")[-1] == 8
 
 
+@pytest.mark.parametrize("name", ["metrics.csv", "last.ckpt", "model.safetensors"])
+def test_a_folder_in_the_place_of_a_file_stops_the_training_when_that_is_written(name: str, tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    def replaced(step: int, _: object) -> None:
+        steps.append(step)
+        if step == 7:
+            (tmp_path / name).unlink()
+            (tmp_path / name).mkdir()
+
+    with pytest.raises(HvaeError, match=f"could not write .*{name}: a folder is in its place; move it away"):
+        fit(toy(), ELBO(), Data(), settings(steps=40, save_every=5), tmp_path, on_step=replaced)
+    assert steps[-1] == 10, "the next row or checkpoint after step 7 is that of step 10"
+
+
 def test_gradients_alone_can_be_at_fault(tmp_path: Path) -> None:
     model = toy()
     model.px.weight.register_hook(lambda g: g * NAN)

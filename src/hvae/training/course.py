@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
+from hvae.files import TakenError
 from hvae.training.clock import Clock
 from hvae.training.display import Progress
 from hvae.training.engine import StopSign, loggers, stop_sign
@@ -209,10 +210,10 @@ class Course:
             return False
         try:
             if not self.learner.sound():
-                raise HvaeError("the weights are not finite; resume from it with a lower train.lr")
+                raise HvaeError(f"the weights are not finite; {self._way_on()} with a lower train.lr")
             self._write_files()
         except HvaeError as fault:
-            if must:
+            if must or isinstance(fault, TakenError):
                 raise
             self.journal.note(f"step {self.history.step} was not saved, the checkpoint before it stays: {fault}")
             return False
@@ -232,6 +233,9 @@ class Course:
             self.has_saved = self.history.step > 0
         finally:  # a disk that has no room for the one may have room for the other, and either saves the work
             self._write_weights()
+
+    def _way_on(self) -> str:
+        return "resume from it" if self.has_saved or self.has_checkpoint else "train into a new folder"
 
     def _write_weights(self) -> None:
         step, weights = self.best.step or self.history.step, self.best.weights(self.learner.average.model)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.errors import HvaeError
+from hvae.files import TakenError
 from hvae.training.display import display
 from hvae.training.rows import Row, Rows
 from hvae.training.saving import METRICS
@@ -44,6 +45,8 @@ class Journal:
             return
         try:
             self.rows.write(row)
+        except TakenError:
+            raise  # what waits would wait for ever
         except (HvaeError, OSError) as fault:
             self.note(f"the row of step {row['step']} waits in memory: {fault}")
         values = {name: value for name, value in row.items() if name != "step"}
