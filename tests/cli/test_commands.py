@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from processes import finished
+from torch.nn import Module, Parameter
 
 import hvae
 from hvae.cli import main as entry
@@ -155,6 +156,22 @@ def test_inspect_a_preset_with_changes(command: Command) -> None:
     assert [level["name"] for level in found["levels"]] == ["z2", "z1"]
     assert found["batch"] == 12
     assert found["memory_bytes"]["peak"] > found["memory_bytes"]["weights"]
+
+
+@pytest.mark.parametrize("name", ["nvae-cifar10-small", "digits"])
+def test_inspect_draws_no_weight(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Layers of gigabytes are counted in the time of small ones: nothing but shapes is there.
+    monkeypatch.setattr("hvae.study.building.built", lambda *_: pytest.fail("a model is built"))
+    devices = set()
+    own = Module.register_parameter
+
+    def registered(module: Module, key: str, weight: Parameter | None) -> None:
+        devices.update(() if weight is None else (weight.device.type,))
+        own(module, key, weight)
+
+    monkeypatch.setattr(Module, "register_parameter", registered)
+    assert command("inspect", name, "--json").json["parameters"] > 0
+    assert devices == {"meta"}
 
 
 def test_inspect_counts_the_rows_of_one_process(command: Command) -> None:

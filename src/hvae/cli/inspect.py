@@ -21,7 +21,7 @@ from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.source import expected_shape, shown_for_help
 from hvae.runs.subject import device_of
-from hvae.study.building import built
+from hvae.study.building import usable
 from hvae.study.sizing import settled
 
 ABOUT = (
@@ -114,7 +114,7 @@ def trained_on(weights: Path) -> Form:
 
 def show_parameters(config: RunConfig, form: Form, voice: Voice) -> None:
     """Name, shape and size of every parameter."""
-    model = built(config.model, form.shape, form.bits)
+    model = usable(config.model, form.shape, form.bits)
     parameters = {name: tuple(w.shape) for name, w in model.named_parameters()}
     voice.answer({"parameters": {name: list(size) for name, size in parameters.items()}})
     if not voice.machine:
@@ -130,7 +130,7 @@ def inspected(config: RunConfig, form: Form) -> Any:
     train, goal = config.train, config.objective
     processes = train.nodes * (train.devices if isinstance(train.devices, int) else 1)
     return inspect(
-        built(config.model, form.shape, form.bits),
+        usable(config.model, form.shape, form.bits),
         ceil(train.batch / train.accumulate / processes),
         # Filters of the rates weigh nothing, and may name levels that are about to be changed.
         objective=objective(ObjectiveConfig(kind=goal.kind, samples=goal.samples)),

@@ -60,11 +60,18 @@ def _check_weights(model: Model, copies: int) -> None:
     check_memory(_FLOAT * (count * copies + followers), what, "set the sizes of the model (--model.*) lower")
 
 
+def usable(config: ModelConfig, shape: tuple[int, ...], bits: int) -> Model:
+    """The outline of a model.  Raises HvaeError where its weights do not fit into memory."""
+    model = outline(config, shape, bits)
+    _check_weights(model, copies=1)
+    return model
+
+
 def built(config: ModelConfig, shape: tuple[int, ...], bits: int) -> Model:
     """The model of a configuration.  Raises HvaeError where its weights do not fit into memory."""
     from hvae.zoo import build
 
-    _check_weights(outline(config, shape, bits), copies=1)
+    usable(config, shape, bits)
     return build(config, shape=shape, bits=bits)
 
 
