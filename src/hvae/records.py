@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
+from hvae.screen.text import for_cell
 
 MOST_BYTES = 16 * 2**20
 """The largest record: a thousand times what one of hundreds of levels takes."""
@@ -128,6 +129,9 @@ def new_rows(path: Path, at: int = 0, head: str = "") -> NewRows:
         # A byte in the middle of a row is none at which rows end.
         start = start if whole[start - 1 : start] in (b"\n", b"") else len(first)
         reader = csv.DictReader([now, *whole[start:].decode().splitlines(keepends=True)])
+        odd = next((name for name in reader.fieldnames or () if "," in name or for_cell(name) != name), None)
+        if odd is not None:  # what is read is written again when a training goes on
+            raise ValueError(f"{short(odd)} is no name of a column")
         return NewRows([_row(row, reader.line_num) for row in reader], len(whole), now)
     except (OSError, ValueError, csv.Error) as fault:
         why = " ".join(str(fault).split())[:200]

@@ -76,6 +76,13 @@ def test_a_command_says_so(name: str, verb: str, run: Path, tmp_path: Path, comm
     assert 2 in codes or (name, verb) == ("config.yaml", "compare")
 
 
+@pytest.mark.parametrize("name", ['"=cmd|calc"', "+1", "a\x1b[2J", '"a,b"', "\u202eloss"])
+def test_columns_of_a_table_are_names(name: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(f"step,{name}\n1,2\n")
+    with pytest.raises(HvaeError, match="is no name of a column"):
+        read_rows(tmp_path / "metrics.csv")
+
+
 def test_settings_of_a_record_are_never_a_path() -> None:
     for text in ("../../../x", "/etc/x", "", "a" * 63, "A" * 64):
         assert name_of(text) == "of-other-settings"

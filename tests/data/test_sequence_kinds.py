@@ -86,7 +86,9 @@ def test_eight_bits_are_as_found(tmp_path: Path) -> None:
     [
         (b"", "a.wav"),
         (b"RIFF\0\0\0\0WAVE", "a.wav: "),
-        (b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0", "it is damaged"),
+        (b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0", r"it is damaged \(it ends too early\)"),
+        (b"RIFF\xff\xff\xff\xffWAVEjunk\xff\xff\xff\xff", r"it is damaged \(it ends too early\)"),
+        (b"RIFF\x20\0\0\0WAVEfmt \xff\xff\xff\x7f\x01\0", "it is damaged"),
     ],
 )
 def test_wav_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> None:

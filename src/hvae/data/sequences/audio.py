@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import wave
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -168,8 +169,8 @@ def _decoded(content: bytes, name: str) -> Sound:
             raise
         except wave.Error:  # floats, and others that the standard library does not know
             pass
-        except (EOFError, ValueError) as fault:
-            raise HvaeError(f"{name}: it is damaged ({fault or 'it ends too early'})") from fault
+        except (EOFError, ValueError, RuntimeError, struct.error) as fault:  # the last two of chunks that end beyond
+            raise HvaeError(f"{name}: it is damaged ({str(fault) or 'it ends too early'})") from fault
     return _other(content, name)
 
 
