@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 import hvae
 from hvae.config.data import DataConfig
-from hvae.data import Provenance, load, tables
+from hvae.data import Provenance, formats, load
+from hvae.data.attributes import read_attributes
+from hvae.data.captions import read_captions
 from hvae.data.tables import read_csv
 from hvae.errors import HvaeError
 from hvae.study.tables import gaps
@@ -53,12 +56,15 @@ def test_headings_that_a_spreadsheet_would_run_are_text(tmp_path: Path) -> None:
     assert read_csv(written(tmp_path, text)).names == names
 
 
-def test_a_packed_table_of_commas_is_refused_before_it_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MOST_CELLS", 1000)
+@pytest.mark.parametrize("reader", [read_csv, read_attributes, read_captions])
+def test_a_packed_table_of_commas_is_refused_before_it_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(formats, "MOST_CELLS", 1000)
     for text in ("," * 1001, "a\n" + "\n" * 1001):
         (tmp_path / "table.csv").write_bytes(gzip.compress(text.encode()))
         with pytest.raises(HvaeError, match="at most 1,000 cells, got"):
-            read_csv(tmp_path / "table.csv")
+            reader(tmp_path / "table.csv")
 
 
 def test_a_column_of_one_number_and_one_of_none_are_no_division_by_zero(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from hvae.data.formats import read_bytes
+from hvae.data.formats import check_cells, read_bytes
 from hvae.data.raw import Part, Raw
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError, short
@@ -48,7 +48,9 @@ def read_attributes(path: Path) -> Sheet:
     """
     content = read_bytes(path, LARGEST)
     try:
-        lines = list(csv.reader(content.decode("utf-8-sig").splitlines()))
+        text = content.decode("utf-8-sig")
+        check_cells(text, path)
+        lines = list(csv.reader(text.splitlines()))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault})") from None
     head = [cell.strip() for cell in lines[0]] if lines else []

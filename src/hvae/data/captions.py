@@ -24,7 +24,7 @@ from torch import Tensor
 from hvae.capacity import check_memory
 from hvae.config.data import BESIDE, DataConfig
 from hvae.data.attributes import of_files
-from hvae.data.formats import read_bytes
+from hvae.data.formats import check_cells, read_bytes
 from hvae.data.raw import UNKNOWN, Part, Raw
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.text import cutter, vocabulary
@@ -152,6 +152,7 @@ def read_captions(path: Path) -> Mapping[str, str]:
     where = f"data.captions: {path}"
     try:
         text = read_bytes(path, LARGEST_SHEET).decode("utf-8-sig")
+        check_cells(text, path)
         reader = csv.reader(io.StringIO(text, newline=""))
         lines = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as fault:

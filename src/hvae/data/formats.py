@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+from hvae.capacity import check_memory
 from hvae.data.transforms import Array
 from hvae.data.unpacking import DAMAGED, archived, check_shape, check_size, content, is_npy, mapped, unpacked
 from hvae.errors import HvaeError
@@ -22,6 +23,8 @@ from hvae.files import open_regular
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 MOST_AXES = 32
+MOST_CELLS, _CELL = 1 << 25, 40
+"""Cells of a table, and bytes of one in memory, at the least: two places in lists, and a number."""
 LARGEST_AMAT = 1 << 28
 """More than the text of 100,000 images of 28x28 bits."""
 
@@ -36,6 +39,17 @@ def read_bytes(path: Path, limit: int) -> bytes:
             return content(file, path, limit)
         except (OSError, EOFError, zlib.error) as fault:
             raise _damaged(path, fault) from fault
+
+
+def check_cells(text: str, path: Path) -> None:
+    """Raises HvaeError for a CSV of more cells than memory holds: an empty one takes a byte, which may be packed.
+
+    >>> check_cells("a,b\\n1,2\\n", Path("table.csv"))
+    """
+    count = text.count(",") + text.count("\n")
+    if count > MOST_CELLS:
+        raise HvaeError(f"{path}: expected at most {MOST_CELLS:,} cells, got {count:,}; cut the table")
+    check_memory(_CELL * count, str(path))
 
 
 def _damaged(path: Path, fault: BaseException) -> HvaeError:

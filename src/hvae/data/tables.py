@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hvae.capacity import check_memory
 from hvae.config.data import MAX_BITS, DataConfig
-from hvae.data.formats import read_bytes
+from hvae.data.formats import check_cells, read_bytes
 from hvae.data.raw import Part, Raw, as_levels, without_gaps
 from hvae.data.transforms import Array
 from hvae.data.where import there
@@ -29,10 +28,8 @@ from hvae.screen.text import for_cell, from_cell
 
 LARGEST = 1 << 28
 """Bytes."""
-MOST, MOST_CELLS = 10_000, 1 << 25
-"""Columns, and cells."""
-_CELL = 40
-"""Bytes of a cell in memory, at the least: two places in lists, and a number."""
+MOST = 10_000
+"""Columns."""
 Ranges = Mapping[str, tuple[float, float]]
 """The smallest and the largest number of each column that a model has learnt from."""
 
@@ -94,7 +91,7 @@ def read_csv(path: Path) -> Table:
     """
     try:
         text = read_bytes(path, LARGEST).decode("utf-8-sig")
-        _check_cells(text, path)
+        check_cells(text, path)
         lines = list(csv.reader(text.splitlines()))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
@@ -123,14 +120,6 @@ def read_csv(path: Path) -> Table:
 def _heading(cell: str) -> str:
     text = from_cell(cell)
     return text if for_cell(text) == cell else cell  # an apostrophe of somebody else's
-
-
-def _check_cells(text: str, path: Path) -> None:
-    """Raises HvaeError for more cells than memory holds: an empty one takes a byte of a file, which may be packed."""
-    count = text.count(",") + text.count("\n")
-    if count > MOST_CELLS:
-        raise HvaeError(f"{path}: expected at most {MOST_CELLS:,} cells, got {count:,}; cut the table")
-    check_memory(_CELL * count, str(path))
 
 
 def _number(cell: str, where: str, name: str) -> float:
