@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from hvae.data.sequences.audio import SUFFIXES, Sound, sounds_of
+from hvae.data.sequences.audio import SUFFIXES, Sound, sound_of
 from hvae.errors import HvaeError, short
-from hvae.study.listening.trials import REFERENCE, Items, check_size, check_system
+from hvae.files import read_regular
+from hvae.study.listening.trials import MOST_BYTES, REFERENCE, Items, check_size, check_system
 
 FEW = 3
 
@@ -25,9 +26,12 @@ def of_folders(reference: Path, systems: Mapping[str, Path]) -> tuple[Items, int
     for name, folder in folders.items():
         _check_same(files[REFERENCE], files[name], reference, folder)
     check_size(sum(file.stat().st_size for some in files.values() for file in some.values()))
-    sounds = {name: _read(folder) for name, folder in folders.items()}
+    sounds = {
+        name: {item: sound_of(read_regular(file, MOST_BYTES), str(file)) for item, file in some.items()}
+        for name, some in files.items()
+    }
     check_size(sum(one.samples.nbytes for some in sounds.values() for one in some.values()))  # FLAC packs
-    rate = _rate(sounds, folders)
+    rate = _rate(sounds)
     return {item: {name: sounds[name][item].samples for name in folders} for item in files[REFERENCE]}, rate
 
 
@@ -59,17 +63,12 @@ def _listed(names: set[str]) -> str:
     return ", ".join(map(short, sorted(names)[:FEW])) + f" and {len(names) - FEW} more" * (len(names) > FEW)
 
 
-def _read(folder: Path) -> dict[str, Sound]:
-    return {_item(Path(one.name), Path()): one for one in sounds_of(folder, "stop").content}
-
-
-def _rate(sounds: Mapping[str, Mapping[str, Sound]], folders: Mapping[str, Path]) -> int:
-    every = [(folders[name], one) for name, some in sounds.items() for one in some.values()]
-    (folder, first), rate = every[0], every[0][1].rate
-    for place, one in every:
-        if one.rate != rate:
+def _rate(sounds: Mapping[str, Mapping[str, Sound]]) -> int:
+    first, *others = [one for some in sounds.values() for one in some.values()]
+    for other in others:
+        if other.rate != first.rate:
             raise HvaeError(
-                f"expected one sample rate, got {rate:,} in {folder / first.name} and {one.rate:,} in "
-                f"{place / one.name}; convert them to one"
+                f"expected one sample rate, got {first.rate:,} in {first.name} and {other.rate:,} in {other.name}; "
+                "convert them to one"
             )
-    return rate
+    return first.rate
