@@ -205,6 +205,8 @@ FORMS: dict[str, tuple[list[int], dict[str, Any]]] = {
         {}, [], "a", {**BODY, "names": ["a"]}, {**BODY, "parents": [0, 0]}, {**BODY, "parents": [-1, 1]},
         {**BODY, "parents": [-1, -2]}, {**BODY, "parents": [-1, 0.5]}, {**BODY, "offsets": [0.0] * 5},
         {**BODY, "offsets": ["a"] * 6}, {**BODY, "channels": ["Yzx", "z"]}, {**BODY, "channels": ["Yz", ""]},
+        {**BODY, "names": ["a}", ""]}, {**BODY, "names": ["a\nb", ""]}, {**BODY, "names": ["", "a"]},
+        {"names": list("abcd"), "parents": [-1, 0, 0, 1], "offsets": [0.0] * 12, "channels": ["Yzx", "", "", ""]},
         {**BODY, "channels": ["Yzz", ""]}, {**BODY, "channels": ["Yzq", ""]}, {**BODY, "channels": [3, ""]},
     ])},
     **{f"audio, {n}": ([5, 2], {**SOUND, **change}) for n, change in enumerate([

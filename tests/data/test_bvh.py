@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from hvae.config.data import DataConfig
 from hvae.data import SequenceData, load_sequences
-from hvae.data.sequences.bvh import motion_of
+from hvae.data.sequences.bvh import motion_of, written
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.like import sequences_like
 from hvae.data.sequences.natural import motion, read_like
 from hvae.data.sequences.skeleton import Skeleton
 from hvae.errors import HvaeError
+from hvae.study.sequence_files import check_suffix
+from hvae.study.sequence_files import write as write_sequences
 
 HEAD = """HIERARCHY
 ROOT Hips
@@ -112,6 +115,28 @@ def test_a_folder_is_a_data_set_whose_form_knows_its_skeleton(tmp_path: Path) ->
         sequences_like(tmp_path / "other.bvh", data.form, 0, keys)
 
 
+def test_what_is_written_is_what_was_read(tmp_path: Path) -> None:
+    deep = "HIERARCHY\n" + "".join(f"ROOT a{n}\n{{\nCHANNELS 1 Xrotation\n" for n in range(999)) + "}\n" * 999
+    for head, values in ((HEAD, VALUES), (deep, np.ones((2, 999)))):
+        body = motion_of(write(tmp_path / "a.bvh", bvh(values, head)))
+        again = motion_of(write(tmp_path / "b.bvh", written(body.skeleton, body.values, body.seconds)))
+        assert again.skeleton == body.skeleton and again.seconds == body.seconds
+        assert np.allclose(again.values, body.values, atol=1e-6)
+
+
+def test_samples_are_written_as_bodies_where_a_skeleton_is_known(tmp_path: Path) -> None:
+    form = load(write(tmp_path / "a.bvh", bvh()), test=0, valid=0).form
+    check_suffix(tmp_path / "s.bvh", form)
+    steps = np.random.default_rng(1).normal(size=(2, 9, 10)).astype(np.float32)
+    write_sequences(tmp_path / "s.bvh", list(steps), form, 0)
+    body = motion_of(tmp_path / "s.bvh")
+    assert body.skeleton == form.skeleton and len(body.values) == 18
+    places = body.skeleton.positions(np.concatenate([motion(one, form) for one in steps]))
+    assert np.allclose(body.skeleton.positions(body.values), places, atol=1e-4)
+    with pytest.raises(HvaeError, match=r"ends in \.npz for motion, got .* without a skeleton"):
+        check_suffix(tmp_path / "s.bvh", replace(form, skeleton=None))
+
+
 @pytest.mark.parametrize(
     ("other", "line"),
     [
@@ -152,6 +177,8 @@ HOSTILE = {
     "words for an offset": bvh(head=HEAD.replace("OFFSET 1.0", "OFFSET one")),
     "an endless offset": bvh(head=HEAD.replace("OFFSET 1.0", "OFFSET inf")),
     "many joints": bvh(head="HIERARCHY\n" + "ROOT a\n{\n" * 2000 + "}\n" * 2000),
+    "no name": bvh(head=HEAD.replace("Hips", "")),
+    "an end that moves": bvh(head=HEAD.replace("OFFSET 0.0 -2.0 0.5", "OFFSET 0.0 -2.0 0.5\nCHANNELS 1 Xrotation")),
     "a long name": bvh(head=HEAD.replace("Hips", "H" * 200)),
     "an endless header": "HIERARCHY\n" + "#" * (1 << 21) + bvh(),
     "more frames than there are": bvh(frames="31"),

@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from hvae.checkpoints.mapping import fit
+from hvae.checkpoints.skeletons import SKELETON, is_skeleton
 from hvae.config.counts import least_tensors
 from hvae.config.model import FlowingConfig, ModelConfig
 from hvae.config.parse import plain
@@ -34,8 +35,6 @@ _SIZE = 2**20
 _REGISTERED = 2
 """Parameters to a tensor: no family has more than one, but a layer may set one twice."""
 
-SKELETON = {"names": [str], "parents": [int], "offsets": [float], "channels": [str]}
-"""The schema of `hvae.data.sequences.skeleton.Skeleton`."""
 SEQUENCES = {
     "kind": str,
     "step": str,
@@ -138,7 +137,7 @@ def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:
         f"lowest from 0 to {MOST_PITCH}": 0 <= values["lowest"] <= MOST_PITCH,
         "no more symbols than model.vocabulary": kind != "text" or 2 <= len(form.get("symbols", [])) <= most,
         "a mean and a scale, 0 or more, of every number": len(mean) == len(scale) and min(scale, default=0) >= 0,
-        "a skeleton of joints below earlier ones, with a channel for every number": _is_skeleton(
+        "a skeleton of joints below earlier ones, with a channel for every number": is_skeleton(
             form.get("skeleton"), len(mean)
         ),
         "as many numbers that vary as shape": kind != "motion" or sum(one > 0 for one in scale) == shape[-1],
@@ -146,19 +145,6 @@ def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:
     for what, holds in expected.items():
         if not holds:
             raise HvaeError(f"data.sequences: expected {what}, got something else")
-
-
-def _is_skeleton(record: JSON | None, numbers: int) -> bool:
-    """Whether a record is a tree of joints that so many numbers move; no record is one too."""
-    if record is None:
-        return True
-    joints, channels = len(record["names"]), record["channels"]
-    return (
-        (joints, joints, 3 * joints) == (len(record["parents"]), len(channels), len(record["offsets"]))
-        and all(-1 <= parent < joint for joint, parent in enumerate(record["parents"]))
-        and all(set(some) <= set("XYZxyz") and len(set(some)) == len(some) for some in channels)
-        and sum(map(len, channels)) == numbers
-    )
 
 
 def check_weights(

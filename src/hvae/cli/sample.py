@@ -20,7 +20,7 @@ ABOUT = (
     "alike; each level can have its own. From a run of sequences: piano rolls (.npz, .wav, .mid), sound (.wav), text "
     "or motion, as long as asked for, and going on from a beginning of yours."
 )
-OUT = "where to write; .png, .jpg or .npy [RUN/samples.png]; sequences: .npz, .wav, .mid or .txt, by their kind"
+OUT = "where to write; .png, .jpg or .npy [RUN/samples.png]; sequences: .npz, .wav, .mid, .txt or .bvh, by their kind"
 EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
@@ -42,7 +42,7 @@ def parser() -> Parser:
     command.add_argument("-n", "--number", type=whole(1), metavar="N", help=many)
     long = "sequences: steps of each [as many as usual, after the beginning where there is one]"
     command.add_argument("--steps", type=whole(1), metavar="T", help=long)
-    begin = "sequences: a file that all of them begin with, of the kind the run was trained on (.npz, .wav, .txt, .csv)"
+    begin = "sequences: a file that all of them begin with, of the kind of the data (.npz, .wav, .txt, .csv, .bvh)"
     command.add_argument("--continue", dest="beginning", metavar="FILE", help=begin)
     temperature = "of every level's prior; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)

@@ -22,15 +22,18 @@ Array = np.ndarray
 Writer = Callable[["Sequence[Array]", "SequenceForm", int], bytes]
 STEP = 0.25
 """Seconds a step where nothing says how long one is."""
+BODY = ".bvh"
 TICKS, TEMPO = 480, 500_000
 """MIDI ticks a beat, and microseconds a beat."""
 
 
-def check_suffix(path: Path, kind: str) -> None:
-    """Raises HvaeError for the name of a file that this kind of sequences is not written to."""
-    suffixes = WRITERS[kind]
+def check_suffix(path: Path, form: SequenceForm) -> None:
+    """Raises HvaeError for the name of a file that sequences of this form are not written to."""
+    suffixes = [suffix for suffix in WRITERS[form.kind] if suffix != BODY or form.skeleton]
     if path.suffix.lower() not in suffixes:
-        raise HvaeError(f"--out: expected a file name that ends in {', '.join(suffixes)} for {kind}, got {path}")
+        why = "; this run's data came without a skeleton" if path.suffix.lower() in WRITERS[form.kind] else ""
+        kind = form.kind
+        raise HvaeError(f"--out: expected a file name that ends in {', '.join(suffixes)} for {kind}, got {path}{why}")
     if path.suffix.lower() == ".mid":
         _mido()
 
@@ -131,6 +134,16 @@ def _motion(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:
     return _numbers([motion(one, form) for one in sequences], np.float32)
 
 
+def _body(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:
+    """Bodies one after another."""
+    from hvae.data.sequences.bvh import written
+    from hvae.data.sequences.natural import motion
+
+    assert form.skeleton is not None, "asked before"
+    values = np.concatenate([motion(one, form) for one in sequences])
+    return written(form.skeleton, values, form.seconds or STEP).encode()
+
+
 def _frames(sequences: Sequence[Array], form: SequenceForm, bits: int) -> bytes:
     return _numbers([np.rint(255 * one.clip(0, 1)) for one in sequences], np.uint8)
 
@@ -147,7 +160,7 @@ WRITERS: Mapping[str, Mapping[str, Writer]] = {
     "rolls": {".npz": _rolls, ".wav": _tones, ".mid": _midi},
     "audio": {".wav": _sound, ".npz": _levels},
     "text": {".txt": _text, ".npz": _tokens},
-    "motion": {".npz": _motion},
+    "motion": {".npz": _motion, BODY: _body},
     "video": {".gif": _gif, ".npz": _frames},
 }
 """By kind and ending, the usual one first."""

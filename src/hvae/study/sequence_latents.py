@@ -166,7 +166,7 @@ def decoded(
 
     run, model = where.run, where.model()
     form = form_of(run)
-    check_suffix(out, form.kind)
+    check_suffix(out, form)
     values, steps = latents_of(arrays, model, path)
     check_levels(levels, list(_ticks(values)))
     pins = of_levels(levels, values) if levels else values

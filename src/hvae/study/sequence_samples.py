@@ -84,7 +84,7 @@ def draw_sequences(
     run, model = where.run, where.run.model
     form = form_of(run)
     file = Path(out or run.folder / f"samples{usual_suffix(form.kind)}")
-    check_suffix(file, form.kind)
+    check_suffix(file, form)
     check_place(file)
     start = None if beginning is None else torch.from_numpy(read_like(Path(beginning), form, run.bits))
     begun = 0 if start is None else len(start)

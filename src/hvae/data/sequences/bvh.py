@@ -114,15 +114,17 @@ class _Joints:
     def read(self, word: str, rest: str) -> None:
         """One line of the hierarchy."""
         kind = word.upper()
-        if kind in ("ROOT", "JOINT", "END"):
-            self.add("" if kind == "END" else rest)
+        if kind == "END":
+            self.add("")
+        elif kind in ("ROOT", "JOINT") and rest:
+            self.add(rest)
         elif kind == "{" and self.names:
             self.above.append(len(self.names) - 1)
         elif kind == "}" and self.above:
             self.above.pop()
         elif kind == "OFFSET" and self.above:
             self.offsets[self.above[-1]] = _offset(rest)
-        elif kind == "CHANNELS" and self.above:
+        elif kind == "CHANNELS" and self.above and self.names[self.above[-1]]:
             self.channels[self.above[-1]] = _letters(rest.split())
         else:
             raise ValueError(f"{short(word)} is not expected there")
@@ -182,3 +184,29 @@ def _frames(text: str, skeleton: Skeleton) -> tuple[Array, float]:
     if not (np.abs(rows) < MOST_NUMBER).all():  # False for NaN
         raise ValueError(f"a number that is not finite, or above {MOST_NUMBER:g}")
     return rows, seconds
+
+
+def written(skeleton: Skeleton, values: Array, seconds: float) -> str:
+    """The text of a file that `motion_of` reads, of numbers (T, V) at `seconds` a frame."""
+    rows = io.StringIO()
+    np.savetxt(rows, values, fmt="%.6f")
+    lines = ("HIERARCHY", *_written(skeleton), "MOTION", f"Frames: {len(values)}", f"Frame Time: {seconds:.7f}")
+    return "\n".join(lines) + "\n" + rows.getvalue()
+
+
+def _written(skeleton: Skeleton) -> Iterator[str]:
+    """The lines of a hierarchy, whose joints stand in the order in which they were read."""
+    words = {letter: word.capitalize() for word, letter in _CHANNELS.items()}
+    above: list[int] = []  # the joints whose braces are open
+    for joint, (name, parent, letters) in enumerate(
+        zip(skeleton.names, skeleton.parents, skeleton.channels, strict=True)
+    ):
+        while above and above[-1] != parent:
+            above.pop()
+            yield "}"
+        above.append(joint)
+        yield f"{'JOINT' if parent >= 0 else 'ROOT'} {name}" if name else "End Site"
+        yield "{"
+        yield "OFFSET " + " ".join(f"{number:.6f}" for number in skeleton.offsets[3 * joint : 3 * joint + 3])
+        yield from [" ".join(("CHANNELS", str(len(letters)), *map(words.__getitem__, letters)))] * bool(name)
+    yield from ["}"] * len(above)
