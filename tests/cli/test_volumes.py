@@ -48,7 +48,7 @@ def trained(kind: str, tmp_path_factory: pytest.TempPathFactory, command: Comman
 
 def test_evaluation_names_what_is_not_measured(trained: Path, kind: str, command: Command) -> None:
     said = command("evaluate", trained / "run", "--json", "--evaluate.measures", "likelihood,reconstruction")
-    bits = said.json["likelihood"]["bits_per_dim"]
+    bits = said.json["likelihood"]["elbo_bits_per_dim"]
     assert 0 < bits["mean"] < 10
     said = command("evaluate", trained / "run", "--evaluate.measures", "quality")
     assert said.code == 2 and f"images are needed, and these data are {kind}" in said.err
