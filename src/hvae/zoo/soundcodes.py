@@ -2,9 +2,8 @@ r"""Residual codes of sound, as SoundStream has them: `rqvae` on signals of any 
 
     z_e = f(x),   r_L = z_e,   k_l = nearest(r_l),   r_{l-1} = r_l - e_{k_l},   x = g(sum_l e_{k_l})
                                                   Zeghidour et al. 2021, arXiv 2107.03312, fig. 2, algorithm 1
-    bits a second = rate / (frame * stride) * sum of log2 K over the codebooks that are sent
-
-    log p(k_l) = sum_t log p(k_{l,t} | k_{l,<t}, sum_{j > l} e_{k_{j,<=t}})               with a trained prior
+    bits a second = rate / (frame * stride) * sum of log2 K over the codebooks that are sent, by a uniform prior;
+    log p(k_l) = sum_t log p(k_{l,t} | k_{l,<t}, sum_{j > l} e_{k_{j,<=t}}) by a trained one
 
 f and g are causal (`hvae.nn.signals`).  With `dropout` a random number of codebooks is read in training, and each
 number of them is a bitrate of one model (sec. III-C).
