@@ -24,7 +24,7 @@ from hvae.config.bounds import (
 from hvae.config.parse import Section
 
 Optimiser = Literal["adamw", "adam", "adamax", "lamb"]
-Precision = Literal["32", "bf16", "auto"]
+Precision = Literal["32", "bf16", "16", "auto"]
 Logger = Literal["tensorboard", "wandb"]
 
 
@@ -92,8 +92,9 @@ class TrainConfig(Section):
     """Times training may go back to the same checkpoint before it gives up."""
 
     precision: Precision = "32"
-    """32, or bf16 autocast of the networks (KL and likelihood stay in float32); auto is bf16 where the machine has
-    instructions for it, and 32 elsewhere, and the run keeps which."""
+    """32, or autocast of the networks to bf16 or to float16 (16: with a factor of the loss that follows what its
+    gradients bear; for GPUs without bf16); variances, KL and likelihood stay in float32; auto is bf16 where the machine
+    has instructions for it, and 32 elsewhere, and the run keeps which."""
     compile: bool = False
     """Compile the loss with torch.compile: minutes at the start, faster steps after."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"

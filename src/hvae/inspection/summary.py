@@ -81,7 +81,7 @@ def inspect(
     """Levels, parameters, FLOPs and the peak memory of a training step.
 
     Arguments: `batch`, data of one forward pass (the micro-batch of one process); `objective`, for its samples and its
-    own arithmetic (the ELBO by default); `precision`, "32" or "bf16"; `device`, "cpu" or "cuda", where it will train.
+    own arithmetic (the ELBO by default); `precision`, "32", "bf16" or "16"; `device`, "cpu" or "cuda".
     The model is not run, moved or changed.  Memory is that of tensors plus, on a CPU, what its libraries were measured
     to add; the process itself (Python, torch, the data set) comes on top.
 
@@ -98,7 +98,7 @@ def inspect(
     levels = tuple(_level(name, trace, own.get(name, 0)) for name in levels_of(trace))
     total = sum(p.numel() for p in model.parameters())
     # Without instructions of its own for bf16 a CPU computes it with float32 copies, which cost what they save.
-    half = precision == "bf16" and device != "cpu"
+    half = precision in ("bf16", "16") and device != "cpu"
     memory = step_memory(model, batch, objective or ELBO(), half, device)
     return Inspection(model.shape, levels, total, total - sum(l.parameters for l in levels), flops, batch, memory)
 

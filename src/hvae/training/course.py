@@ -96,9 +96,10 @@ class Course:
         self._milestones(outcome, lr)
 
     def _took(self, outcome: Outcome) -> None:
-        self.patience.went_well()
-        self.history.skipped += outcome.fate is Fate.SKIPPED
-        self.meter.add(outcome.names, outcome.values)
+        self.history.skipped += outcome.fate in (Fate.SKIPPED, Fate.OVERFLOWN)
+        if outcome.fate is not Fate.OVERFLOWN:
+            self.patience.went_well()
+            self.meter.add(outcome.names, outcome.values)
 
     def _dropped(self) -> bool:
         """Deal with a step that was not finite; True when training went back to a checkpoint."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -28,9 +28,11 @@ from hvae.training.precision import settled
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
     from lightning.fabric.loggers import Logger
+    from lightning.fabric.plugins.precision import MixedPrecision
 
 _PROCESSES = 16
 """Devices of one machine that are always accepted, whatever the number of its cores."""
+_ENGINE_PRECISION: dict[str, Literal["bf16-mixed", "32-true"]] = {"bf16": "bf16-mixed", "32": "32-true"}
 _EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
 _NUMBERS = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT"),
@@ -45,6 +47,7 @@ def engine(config: TrainConfig) -> Fabric:
     Raises HvaeError for unavailable devices, strategies or loggers, and numbers of a launcher that are none.
     """
     _check_devices(config)
+    _check_precision(config)
     _check_loggers(config)
     _check_launcher()
     # Here and not at the top: it takes seconds, which only training should pay.
@@ -61,11 +64,26 @@ def engine(config: TrainConfig) -> Fabric:
             devices=config.devices,
             num_nodes=config.nodes,
             strategy=config.strategy,
-            precision="bf16-mixed" if precision == "bf16" else "32-true",
+            precision=_ENGINE_PRECISION.get(precision),
+            plugins=[_float16(config.accelerator)] if precision == "16" else [],
         )
     except Exception as fault:  # each strategy has packages and wishes of its own, and faults to match
         where = f"accelerator={config.accelerator}, devices={config.devices}, strategy={config.strategy}"
         raise HvaeError(f"cannot train with train.{where}: {' '.join(str(fault).split())}") from fault
+
+
+def _float16(accelerator: str) -> MixedPrecision:
+    """The engine's part of float16, without its factor of the loss: ours is saved with the run (LossScale)."""
+    from lightning.fabric.plugins.precision import MixedPrecision
+
+    device = "cuda" if accelerator in ("auto", "cuda") and torch.cuda.is_available() else "cpu"
+    return MixedPrecision("16-mixed", device, torch.amp.GradScaler(device, enabled=False))
+
+
+def _check_precision(config: TrainConfig) -> None:
+    """Raises HvaeError for float16 on a kind of device on which it was never tried."""
+    if config.precision == "16" and config.accelerator == "mps":
+        raise HvaeError("train.precision: expected 32 on mps, where float16 has not been tried, got 16")
 
 
 def _check_devices(config: TrainConfig) -> None:

@@ -26,6 +26,7 @@ from hvae.training.guard import NormGuard
 from hvae.training.loss import Batch, LossStep, walked
 from hvae.training.optimisers import MOMENTS, optimiser
 from hvae.training.saving import LearnerState
+from hvae.training.scaling import LossScale
 from hvae.training.seeds import seed_posterior
 from hvae.walk import Model, Trace
 
@@ -43,6 +44,8 @@ class Fate(Enum):
     """Its gradient norm was far above the recent ones."""
     DROPPED = "dropped"
     """Its loss or gradient was not finite."""
+    OVERFLOWN = "overflown"
+    """Its gradient did not fit into float16 at the factor of the loss, which was halved."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,14 @@ class Learner:
         self.weights = [p for p in model.parameters() if p.requires_grad]
         self.average = Average(model, config.ema)
         self.guard = NormGuard(config)
+        self.scale = LossScale() if config.precision == "16" else LossScale(most=1.0)
 
     def step(self, batches: Iterator[Fed], lr: float, late: bool = False, is_interrupted: bool = False) -> Outcome:
         """Take the micro-batches of one step from `batches`; take, skip or drop the step."""
         names, terms = self._backward(batches)
         gradients = [w.grad for w in self.weights if w.grad is not None]
+        if self.scale.factor != 1.0:
+            torch._foreach_mul_(gradients, 1 / self.scale.factor)
         norm = torch.nn.utils.get_total_norm(gradients)
         values = self.over_processes(torch.cat([terms, terms.new_tensor([late, is_interrupted])]))
         # The one wait for the device in a step.  To decide there instead would mean a select over every weight and
@@ -91,7 +97,7 @@ class Learner:
             seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
             with self.fabric.no_backward_sync(self.loss, enabled=part < parts - 1):
                 total, terms = self.loss(Batch(datum), micro.step)
-                self.fabric.backward(total / parts)
+                self.fabric.backward(total / (parts / self.scale.factor))
             values = torch.stack(list(terms.values())) / parts  # (T,)
             names, sums = tuple(terms), values if part == 0 else sums + values
         return names, sums
@@ -105,7 +111,8 @@ class Learner:
 
     def _fate(self, loss: float, norm: float) -> Fate:
         if not (isfinite(loss) and isfinite(norm)):
-            return Fate.DROPPED
+            return Fate.OVERFLOWN if isfinite(loss) and self.scale.falls() else Fate.DROPPED
+        self.scale.holds()
         return Fate.TAKEN if self.guard.passes(norm) else Fate.SKIPPED
 
     def _update(self, gradients: list[Tensor], norm: Tensor, lr: float) -> None:
@@ -135,6 +142,7 @@ class Learner:
             "updates": self.average.updates,
             "optimiser": self.optimiser.optimizer.state_dict(),
             "guard": self.guard.state(),
+            "scale": self.scale.state(),
         }
 
     def restore(self, state: LearnerState) -> None:
@@ -153,6 +161,7 @@ class Learner:
             ) from fault
         self.average.updates = state["updates"]
         self.guard.restore(state["guard"]["norms"], state["guard"]["streak"])
+        self.scale.restore(**state.get("scale", self.scale.state()))
 
     def _check_moments(self, state: Mapping[int, Mapping[str, Any]]) -> None:
         """Raises ValueError unless the memory is of this optimiser and these weights: the next step would fail."""

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -42,6 +42,13 @@ class GuardState(TypedDict):
     streak: int
 
 
+class ScaleState(TypedDict):
+    """The factor of the loss, and how many steps in a row it held."""
+
+    factor: float
+    row: int
+
+
 class BestState(TypedDict):
     """The best validation so far; no weights where the last ones are used."""
 
@@ -58,6 +65,8 @@ class LearnerState(TypedDict):
     updates: int
     optimiser: dict[str, Any]
     guard: GuardState
+    scale: NotRequired[ScaleState]
+    """Missing in checkpoints of before there was float16."""
 
 
 class Checkpoint(TypedDict):
@@ -110,6 +119,7 @@ _FORM: dict[str, Any] = {
     "learner": {
         **{"model": Each(Tensor), "average": Each(Tensor), "updates": int},
         **{"optimiser": {"state": Each(Each(object))}, "guard": {"norms": [float], "streak": int}},
+        "scale?": {"factor": float, "row": int},
     },
     "best": {"elbo": object, "step": int, "weights": (None, Each(Tensor))},
 }
