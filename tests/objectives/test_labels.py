@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from families import FAMILIES as DEEP
 from torch import Tensor
 
 from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
+from hvae.config.vdvae import VDVAEConfig
 from hvae.datum import Datum
 from hvae.draw import mode, posterior
 from hvae.errors import HvaeError
@@ -20,6 +23,7 @@ from hvae.walk import Model, names, run
 from hvae.zoo import build
 
 CLASSES, SHAPE = 3, (1, 8, 8)
+STRINGS = {"encoder": "8x1,8d2,4x1", "decoder": "4x1,8m4,8x1"}
 GUESS = ConditionConfig(kind="class", classes=CLASSES, classifier=(8,))
 FAMILIES: dict[str, ModelConfig] = {
     "vae": VAEConfig(latent=3, widths=(8,), condition=GUESS),
@@ -27,12 +31,16 @@ FAMILIES: dict[str, ModelConfig] = {
     "vlae": VLAEConfig(latents=(3, 2), widths=(8, 8), condition=GUESS),
     "markov": MarkovConfig(latents=(3, 2), widths=(8, 8), condition=GUESS),
     "ladder": LadderConfig(groups=(1, 1), width=6, latent=2, condition=GUESS),
+    **{name: replace(DEEP[name], condition=GUESS) for name in ("iafvae", "qresvae")},
+    "vdvae": VDVAEConfig(**STRINGS, width=8, latent=2, likelihood="bernoulli", condition=GUESS),
 }
 
 
 def guessing(name: str) -> Model:
     torch.manual_seed(1)
-    return build(FAMILIES[name], shape=SHAPE, bits=1).double()
+    model = build(FAMILIES[name], shape=SHAPE, bits=1).double()
+    model.prepare(Datum(pictures(8), {"label": torch.arange(8) % CLASSES}))
+    return model
 
 
 def pictures(n: int) -> Tensor:
@@ -135,5 +143,7 @@ def test_what_does_not_fit_is_said() -> None:
         ConditionConfig(kind="class", classifier=(8,), drop=0.1)
     with pytest.raises(HvaeError, match="kind to class"):
         ConditionConfig(kind="vector", classifier=(8,))
+    with pytest.raises(HvaeError, match="this family guesses no class; choose one of vae, .*qresvae"):
+        build(replace(DEEP["vqvae"], condition=GUESS), shape=SHAPE, bits=1)
     assert isinstance(walked(guessing("vae"), M2(CLASSES), Datum(pictures(2), datum.context), 0), Enumeration)
     assert isinstance(ELBO(), ELBO)

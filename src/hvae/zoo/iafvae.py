@@ -155,7 +155,9 @@ def build(config: IAFVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(reversed(list(_down(config, sizes)))),
         leave=nn.Sequential(nn.ELU(), _between((w, *sizes[0]), (head.width, *shape[1:]), 5)),
         head=head,
-        condition=conditioning(config.condition, {f"z{l}": Place(state=w) for l in range(len(sizes) - 1, 0, -1)}),
+        condition=conditioning(
+            config.condition, {f"z{l}": Place(state=w) for l in range(len(sizes) - 1, 0, -1)}, shape
+        ),
     )
 
 

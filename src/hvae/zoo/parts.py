@@ -135,7 +135,8 @@ def _classifier(config: ConditionConfig, shape: Shape) -> nn.Module:
     """x to logits of the classes, dense.  Raises HvaeError in a family that does not say what its data look like."""
     if not shape:
         raise HvaeError(
-            "model.condition.classifier: this family guesses no class; choose one of vae, lvae, vlae, markov, ladder"
+            "model.condition.classifier: this family guesses no class; choose one of vae, lvae, vlae, markov, ladder, "
+            "iafvae, vdvae, qresvae"
         )
     sizes = [math.prod(shape), *config.classifier]
     hidden = [layer for a, b in pairwise(sizes) for layer in dense(a, b)]

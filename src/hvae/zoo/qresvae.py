@@ -45,7 +45,7 @@ def build(config: QResVAEConfig, shape: Shape, bits: int) -> TopDown:
         levels=list(_levels(config, sizes)),
         leave=_leave(config, sizes, head.width, shape),
         head=head,
-        condition=conditioning(config.condition, _places(config)),
+        condition=conditioning(config.condition, _places(config), shape),
     )
 
 

@@ -53,7 +53,7 @@ def build(config: VDVAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=nn.Sequential(Affine(config.width), Pointwise(config.width, head.width)),
         head=head,
         gather=gather(config.aggregate, dict.fromkeys(places, config.latent), config.width),
-        condition=context(config.context, places, shape)(conditioning(config.condition, places)),
+        condition=context(config.context, places, shape)(conditioning(config.condition, places, shape)),
     )
 
 
