@@ -1,10 +1,11 @@
 """Coloured shapes with captions: a folder of pictures, a .txt beside each, whose classes are what a judge can name.
 
-    python benchmarks/captions.py FOLDER [--number 3600] [--seed 0]
+    python benchmarks/captions.py make FOLDER [--number 3600] [--seed 0]
     hvae train photos-small --data.path FOLDER --data.captions beside --data.size 24,24 --data.flip false \\
         --model.condition.kind text --model.condition.drop 0.1 --model.groups 0,2,2,1 --train.batch 32 \\
         --train.steps 5000 --evaluate.measures likelihood,condition --out RUN
     hvae sample RUN --context text="a small red heart"
+    python benchmarks/captions.py judge RUN [--guidance 1]         # colour and size of samples, told from their pixels
 
 A picture is one square, ellipse or heart, small or large, red, green, blue or yellow, somewhere on grey; its folder is
 its colour and shape.  Its caption is one of five sentences, which name the size or leave it out.
@@ -13,12 +14,17 @@ its colour and shape.  Its caption is one of five sentences, which name the size
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
+import hvae
 from hvae.data.shapes import SHAPES, shapes
+from hvae.runs.subject import open_run
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
 SCALES = ("small", "large")
@@ -31,6 +37,8 @@ SENTENCES = (
 )
 SIDE, GREY, NOISE = 24, 90, 4
 """Pixels a side, brightness of the ground, deviation of the noise."""
+PIXELS, COLOURED = 6, 0.15
+"""How many pixels tell the colour, and how far apart the channels of a coloured one are."""
 
 
 def make(folder: Path, number: int, seed: int) -> None:
@@ -49,10 +57,50 @@ def make(folder: Path, number: int, seed: int) -> None:
         at.with_suffix(".txt").write_text(sentence + "\n")
 
 
+def colours(x: Tensor) -> Tensor:
+    """The colour of each picture (N, 3, S, S) in [0, 1], (N,): that nearest to its most colourful pixels."""
+    saturation = (x.amax(1) - x.amin(1)).flatten(1)  # (N, S S)
+    at = saturation.topk(PIXELS, 1).indices[:, None].expand(-1, 3, -1)
+    mean = x.flatten(2).gather(2, at).mean(2)  # (N, 3)
+    return torch.cdist(mean, torch.tensor([*COLOURS.values()]) / 255).argmin(1)
+
+
+def areas(x: Tensor) -> Tensor:
+    """How many pixels of each picture are coloured, (N,)."""
+    return ((x.amax(1) - x.amin(1)) > COLOURED).flatten(1).sum(1)
+
+
+def words(texts: Sequence[str], names: Sequence[str]) -> Tensor:
+    """Which of the names each text holds, -1 for none, (N,)."""
+    return torch.tensor([next((k for k, name in enumerate(names) if name in text), -1) for text in texts])
+
+
+def judge(run: Path, guidance: float) -> None:
+    """Samples under the captions of the test data, and the same of the data themselves, judged by what captions say."""
+    subject = open_run(run, {}, print)
+    train, test = subject.images.train, subject.images.test
+    assert train.captions and test.captions
+    sizes, named = areas(train.pictures(range(len(train)))).float(), words(train.captions.texts, SCALES)
+    middle = (sizes[named == 0].mean() + sizes[named == 1].mean()) / 2
+    samples = hvae.sample(
+        subject.run.model, len(test), context={"text": test.captions.tokens}, guidance=guidance, seed=0
+    )
+    for what, x in (("test data", test.pictures(range(len(test)))), ("samples", samples)):
+        right = (colours(x) == words(test.captions.texts, list(COLOURS))).float()
+        scale = words(test.captions.texts, SCALES)
+        fits = ((areas(x) > middle).long() == scale)[scale >= 0].float()
+        print(f"{what}: colour {right.mean():.1%} of {len(right)}, size {fits.mean():.1%} of {len(fits)}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "judge"))
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--number", type=int, default=3600)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    make(args.folder, args.number, args.seed)
+    if args.what == "make":
+        make(args.folder, args.number, args.seed)
+    else:
+        judge(args.folder, args.guidance)

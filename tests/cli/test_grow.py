@@ -128,6 +128,14 @@ def test_families_that_cannot_grow_name_those_that_can(
     assert said.code == 2 and said.err.count("\n") == 1 and "ladder" in said.err and "lvae, vlae" in said.err
 
 
+def test_a_run_that_is_told_something_does_not_grow(place: Path, command: Command, tmp_path: Path) -> None:
+    keys = {"model.family": "lvae", "model.latents": "4,2", "model.widths": "16,16", "data.name": "digits"}
+    hvae.train("digits", out=tmp_path / "run", overrides={**SHORT, **keys, "model.condition.kind": "class"})
+    said = command("grow", tmp_path / "run", "--data", place / "new.npz", "--out", tmp_path / "never")
+    assert said.code == 2 and said.err.count("\n") == 1 and "is told a condition" in said.err
+    assert not (tmp_path / "never").exists()
+
+
 def test_a_replay_file_of_another_form_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "replay.npz"
     for arrays in ({"x": np.zeros(3)}, {"levels": np.zeros((2, 1, 9, 9), np.uint8), "bits": 4}):
