@@ -80,8 +80,8 @@ def judge(run: Path, guidance: float) -> None:
     subject = open_run(run, {}, print)
     train, test = subject.images.train, subject.images.test
     assert train.captions and test.captions
-    sizes, named = areas(train.pictures(range(len(train)))).float(), words(train.captions.texts, SCALES)
-    middle = (sizes[named == 0].mean() + sizes[named == 1].mean()) / 2
+    sizes, scales = areas(train.pictures(range(len(train)))).float(), words(train.captions.texts, SCALES)
+    middle = (sizes[scales == 0].mean() + sizes[scales == 1].mean()) / 2
     samples = hvae.sample(
         subject.run.model, len(test), context={"text": test.captions.tokens}, guidance=guidance, seed=0
     )

@@ -80,8 +80,6 @@ class Course:
             return nullcontext()
         return restored_on_failure(self.job.folder, lambda: self.has_saved)
 
-    # Steps
-
     def _advance(self, sign: StopSign) -> None:
         lr = self.history.scale * learning_rate(self.config, self.history.step)
         with self.clock.step():
@@ -126,8 +124,6 @@ class Course:
             f"learning rate times {self.history.scale:g}"
         )
 
-    # Milestones
-
     def _milestones(self, outcome: Outcome, lr: float) -> None:
         step, config = self.history.step, self.config
         self.stopped = self._why_stop(outcome)
@@ -164,8 +160,6 @@ class Course:
             row |= job.on_evaluate(self.learner.average.model, self.history.step) or {}
         self.fabric.barrier()
         return row
-
-    # Files
 
     def _begin(self) -> None:
         if self.has_checkpoint and not self.job.resume:
@@ -242,8 +236,6 @@ class Course:
         step, weights = self.best.step or self.history.step, self.best.weights(self.learner.average.model)
         save_weights(self.job.folder / WEIGHTS, weights, {**self.job.description, "step": step})
         self.has_saved = self.history.step > 0
-
-    # Answers
 
     def _seconds(self) -> float:
         return self.history.seconds + self.clock.elapsed()
