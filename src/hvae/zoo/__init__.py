@@ -44,7 +44,7 @@ def _sizes(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _whole(value: object, expected: str, least: int, among: object = None) -> int:
-    """A whole number of at least so much.  Raises HvaeError for anything else, that which only looks like one included."""
+    """A whole number of at least so much.  Raises HvaeError for all else, and what only looks like one, as True."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise HvaeError(f"{expected}, got {short(value if among is None else among)}")
     return int(value)
