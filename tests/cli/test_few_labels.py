@@ -6,11 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hvae.config.condition import ConditionConfig
+from hvae.config.data import DataConfig
+from hvae.config.model import LadderConfig
+from hvae.config.run import RunConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.errors import HvaeError
+from hvae.study.sizing import settled
 from hvae.zoo import build
 
 Command = Callable[..., Any]
@@ -73,3 +78,11 @@ def test_what_does_not_fit_is_one_line(words: tuple[str, ...], line: str, tmp_pa
     said = command("train", "digits", "--out", tmp_path / "run", *M2, *words)
     assert said.code == 2 and line in said.err and not (tmp_path / "run").exists(), said.err
     assert said.err.strip().count("\n") == 0
+
+
+def test_labels_that_are_all_unknown_are_none(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((20, 4, 4), np.uint8), labels=np.full(20, -1))
+    condition = ConditionConfig(kind="class", drop=0.1)
+    data = DataConfig(name="npy", path=str(tmp_path / "a.npz"))
+    with pytest.raises(HvaeError, match=r"needs labels, and all of .* are unknown"):
+        settled(RunConfig(model=LadderConfig(condition=condition), data=data))

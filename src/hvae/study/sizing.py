@@ -110,6 +110,8 @@ def _classes(condition: ConditionConfig, data: ImageData | SequenceData) -> dict
             "or model.condition.classifier, which guesses it"
         )
     count = max([len(data.classes), *(int(some.max()) + 1 for some in every)])
+    if not count:
+        raise HvaeError(f"model.condition.kind: class needs labels, and all of {name} are unknown (-1); label some")
     if condition.classes and condition.classes < count:
         raise HvaeError(
             f"model.condition.classes: expected at least {count}, as many as {name} has, got {condition.classes}; "
