@@ -37,6 +37,7 @@ from hvae.walk import Model, names, run, still
 
 WINDOW = 0.032
 FOLDS = 5
+ROWS = 20
 Features = dict[str, np.ndarray]
 
 
@@ -54,19 +55,24 @@ def correlation(a: Tensor, b: Tensor) -> float:
 
 def likeness(model: Model, split: SequenceSplit, redrawn: Sequence[str], window: int, draws: int) -> np.ndarray:
     """The correlations of energies and of their logarithms with those of the recordings, (N, 2)."""
-    rows = []
-    for index in range(len(split)):
-        evidence = model.evidence(split.batch([index]))
-        own = envelope(split.batch([index]).x[0], window)
+    rows: list[np.ndarray] = []
+    for some in split.lengths.argsort().split(ROWS):  # of like length together: a walk goes as far as the longest
+        batch = split.batch(some)
+        evidence, lengths = model.evidence(batch), split.lengths[some].tolist()
+        own = [envelope(x[:length], window) for x, length in zip(batch.x, lengths, strict=True)]
         pairs = []
         for _ in range(draws):
-            trace = run(model, each({name: prior() for name in redrawn}, posterior), evidence)
-            law = trace["x"].p
+            law = run(model, each({name: prior() for name in redrawn}, posterior), evidence)["x"].p
             assert law is not None
-            again = envelope(law.sample()[0], window)
-            pairs.append([correlation(own, again), correlation(own.clamp_min(1e-9).log(), again.clamp_min(1e-9).log())])
-        rows.append(np.mean(pairs, 0))
+            again = [envelope(x[:length], window) for x, length in zip(law.sample(), lengths, strict=True)]
+            pairs.append([alike(one, other) for one, other in zip(own, again, strict=True)])
+        rows.extend(np.mean(pairs, 0))
     return np.array(rows)
+
+
+def alike(own: Tensor, again: Tensor) -> tuple[float, float]:
+    """The correlation of two series of energies, and that of their logarithms."""
+    return correlation(own, again), correlation(own.clamp_min(1e-9).log(), again.clamp_min(1e-9).log())
 
 
 def interval(values: np.ndarray) -> str:
@@ -83,19 +89,25 @@ def envelopes(data: SequenceData, model: Model, draws: int) -> None:
         rows[f"mirror: {', '.join(levels[:cut])} redrawn, the rest held"] = levels[:cut]
     print(f"{len(split)} recordings, {draws} draws each: correlation of energies in windows of {window} samples")
     for title, redrawn in {**rows, "all redrawn": levels}.items():
-        alike = likeness(model, split, redrawn, window, draws)
-        print(f"{title:44} energy {interval(alike[:, 0])}   its logarithm {interval(alike[:, 1])}", flush=True)
+        values = likeness(model, split, redrawn, window, draws)
+        print(f"{title:44} energy {interval(values[:, 0])}   its logarithm {interval(values[:, 1])}", flush=True)
 
 
 def pooled(model: Model, split: SequenceSplit) -> Features:
     """The mean and the deviation over time of each level's posterior means, (N, 2 D) by level."""
-    rows: dict[str, list[np.ndarray]] = {}
-    for index in range(len(split)):
-        trace = run(model, posterior, model.evidence(split.batch([index])))
-        for name in names(model):
-            means = torch.stack([r.q.loc[0] for r in trace.latents if r.name == name and isinstance(r.q, Normal)])
-            rows.setdefault(name, []).append(torch.cat([means.mean(0), means.std(0, correction=0)]).numpy())
-    return {name: np.stack(some) for name, some in rows.items()}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in names(model)}
+    order = split.lengths.argsort()
+    for some in order.split(ROWS):
+        trace = run(model, posterior, model.evidence(split.batch(some)))
+        for name in rows:
+            records = [r for r in trace.latents if r.name == name and isinstance(r.q, Normal)]
+            means = torch.stack([r.q.loc for r in records], 1)  # (B, K, D)
+            stride = -(-int(split.lengths[some].max()) // len(records))
+            for one, length in zip(means, split.lengths[some].tolist(), strict=True):
+                ticks = one[: -(-length // stride)]
+                rows[name].append(torch.cat([ticks.mean(0), ticks.std(0, correction=0)]).numpy())
+    back = order.argsort().numpy()
+    return {name: np.stack(some)[back] for name, some in rows.items()}
 
 
 def digits(split: SequenceSplit) -> tuple[np.ndarray, np.ndarray]:
