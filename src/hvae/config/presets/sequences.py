@@ -139,11 +139,11 @@ def speech_rqvae() -> RunConfig:
     """
     return RunConfig(
         model=RQVAEConfig(
-            codes=256, dims=32, width=64, hidden=32, blocks=2, stride=16, depth=8, dropout=0.5, sigma=0.01
+            codes=256, dims=32, width=64, hidden=32, blocks=2, stride=16, depth=8, dropout=0.5, sigma=0.03
         ),
         data=DataConfig(name="fsdd", frame=8, chunk=512, bucket=8),
-        objective=ObjectiveConfig(stft=0.3),
-        train=replace(_long(1_500, batch=16), clip=0.0, skip_factor=0.0),
+        objective=ObjectiveConfig(stft=0.1),
+        train=replace(_long(1_500, batch=16), steps=3_000, lr=3e-3, clip=0.0, skip_factor=0.0),
         evaluate=EvaluateConfig(samples=1),
     )
 
@@ -185,7 +185,7 @@ SEQUENCES: dict[str, Preset] = {
     "mocap-srnn": Preset("SRNN on motion capture, joint angles", "6 min, a shared core", mocap_srnn),
     "speech-cwvae": Preset("clockwork ladder on spoken digits, 16 bits", "10 min, a busy core", speech_cwvae),
     "speech-vrnn": Preset("VRNN on spoken digits, 16 bits", "not timed; 1 core", speech_vrnn),
-    "speech-rqvae": Preset("residual codes of spoken digits, 0.5 to 4 kbit/s", "13 min, a busy core", speech_rqvae),
+    "speech-rqvae": Preset("residual codes of spoken digits, 0.5 to 4 kbit/s", "6 min, a shared core", speech_rqvae),
     "moving-mnist-cwvae": Preset(
         "clockwork ladder on films of moving digits", "10 min, a shared core", moving_mnist_cwvae
     ),
