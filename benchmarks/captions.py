@@ -43,11 +43,11 @@ PIXELS, COLOURED = 6, 0.15
 
 def make(folder: Path, number: int, seed: int) -> None:
     """Write so many pictures and captions."""
-    random, drawn_shapes = np.random.default_rng(seed), shapes(size=SIDE, scales=len(SCALES), orientations=4)
-    places = random.integers(len(drawn_shapes.images), size=number)
+    random, pictures = np.random.default_rng(seed), shapes(size=SIDE, scales=len(SCALES), orientations=4)
+    places = random.integers(len(pictures.images), size=number)
     for i, place in enumerate(places):
-        cover = drawn_shapes.images.levels([int(place)])[0, 0].numpy()[:, :, None] / 255  # (S, S, 1)
-        shape, scale = (int(one) for one in drawn_shapes.factors[int(place)][:2])
+        cover = pictures.images.levels([int(place)])[0, 0].numpy()[:, :, None] / 255  # (S, S, 1)
+        shape, scale = (int(one) for one in pictures.factors[int(place)][:2])
         colour, names = str(random.choice(list(COLOURS))), list(SHAPES)
         light = GREY * (1 - cover) + np.array(COLOURS[colour]) * cover + random.normal(0, NOISE, (SIDE, SIDE, 3))
         at = folder / f"{colour}-{names[shape]}" / f"{i:05d}.png"
@@ -80,8 +80,8 @@ def judge(run: Path, guidance: float) -> None:
     subject = open_run(run, {}, print)
     train, test = subject.images.train, subject.images.test
     assert train.captions and test.captions
-    sizes, scales = areas(train.pictures(range(len(train)))).float(), words(train.captions.texts, SCALES)
-    middle = (sizes[scales == 0].mean() + sizes[scales == 1].mean()) / 2
+    sizes, size_words = areas(train.pictures(range(len(train)))).float(), words(train.captions.texts, SCALES)
+    middle = (sizes[size_words == 0].mean() + sizes[size_words == 1].mean()) / 2
     samples = hvae.sample(
         subject.run.model, len(test), context={"text": test.captions.tokens}, guidance=guidance, seed=0
     )
