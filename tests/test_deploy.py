@@ -194,6 +194,21 @@ def test_codes_say_why_not() -> None:
         Decoder(family("vqvae"))
 
 
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_coins_keep_their_tails(to: str, tmp_path: Path) -> None:
+    """Logits of several hundreds, where a sigmoid is 0 and its logarithm is not."""
+    for library in FORMATS[to].needs:
+        pytest.importorskip(library)
+    torch.manual_seed(0)
+    model = build(LVAEConfig(latents=(3, 2), widths=(6, 6), likelihood="bernoulli"), shape=(1, 4, 4), bits=1).eval()
+    *_, last = (layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer.out_features == 16)
+    last.weight.data *= 1000
+    encoder = Encoder(model)
+    with still(model, seed=0):
+        assert float(encoder(*encoder.arguments(2))[-1].min()) < -500
+    assert export(loaded(model, LVAEConfig(), tmp_path), to=to, part="encoder").difference < 1e-5
+
+
 def test_a_bare_ladder_of_vectors() -> None:
     model = build(LVAEConfig(latents=(3, 2), widths=(6, 6), likelihood="gaussian"), shape=(5,)).eval()
     module = exported(Decoder(model)).module()
