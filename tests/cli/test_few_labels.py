@@ -13,7 +13,7 @@ from hvae.config.condition import ConditionConfig
 from hvae.config.data import DataConfig
 from hvae.config.model import LadderConfig
 from hvae.config.run import RunConfig
-from hvae.config.vdvae import VDVAEConfig
+from hvae.config.nvae import NVAEConfig
 from hvae.errors import HvaeError
 from hvae.study.sizing import settled
 from hvae.zoo import build
@@ -50,7 +50,7 @@ def test_the_error_of_the_guess_is_measured(few: Path, command: Command) -> None
 def test_a_family_that_guesses_no_class_says_so() -> None:
     guess = ConditionConfig(kind="class", classes=3, classifier=(8,))
     with pytest.raises(HvaeError, match="guesses no class; choose one of vae"):
-        build(VDVAEConfig(condition=guess), (3, 32, 32), 8)
+        build(NVAEConfig(condition=guess, likelihood="dmol"), (3, 32, 32), 8)
 
 
 def test_it_is_a_conditional_model_like_any_other(few: Path, tmp_path: Path, command: Command) -> None:

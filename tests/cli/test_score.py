@@ -63,7 +63,7 @@ def test_a_folder_of_noise_is_foreign(copy: Path, noise: Path, command: Command)
 def test_own_test_data_are_mostly_normal_and_scored_the_same_twice(copy: Path, command: Command) -> None:
     said = command("score", copy, "--data", "test", "-n", 60, "--quantile", 0.9, "-o", copy / "a.csv")
     assert said.code == 0, said.err
-    assert "of 60 images are foreign" in said.out and "inside of all of them lie 90% of normal data" in said.out
+    assert "of 60 images are foreign" in said.out and "inside of all of them lie 90 % of normal data" in said.out
     command("score", copy, "--data", "test", "-n", 60, "--quantile", 0.9, "-o", copy / "b.csv")
     assert (copy / "a.csv").read_text() == (copy / "b.csv").read_text()
     assert sum(row["decision"] == "foreign" for row in table(copy / "a.csv")) <= 20

@@ -158,7 +158,7 @@ def test_regret_is_a_score_like_any_other(copy: Path, stranger: Path, command: C
     assert Path(said.json["csv"]).read_text().splitlines()[0].endswith(",regret")
     assert "likelihood regret of validation data of copy ..." in said.err
     scores = score(copy, stranger.parent / "noise.npy", by="regret", normal=20, number=6, regret=2, quantile=0.925)
-    assert "(regret above" in (line := shown(scores)[1]) and "the 92.5% quantile of validation data" in line
+    assert "(regret above" in (line := shown(scores)[1]) and "the 92.5 % quantile of validation data" in line
 
 
 def test_a_regret_that_cannot_be_had_is_refused_at_once(

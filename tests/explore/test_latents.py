@@ -153,4 +153,4 @@ def test_the_picture_names_the_stations() -> None:
     wider = Image.open(BytesIO(stations(made, ends=(x[:2], x[2:4])))).size
     assert (wider[0] - 4) * 5 == (Image.open(BytesIO(picture)).size[0] - 4) * 7
     with pytest.raises(HvaeError, match="expected pictures"):
-        stations(made[0])
+        stations(made[0, 0])

@@ -46,7 +46,7 @@ def test_a_perfect_judge_finds_all_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "words"), [(1.0, "100% are judged"), (0.5, "weakly"), (0.0, "ignores its condition")]
+    ("share", "words"), [(1.0, "100 % are judged"), (0.5, "weakly"), (0.0, "ignores its condition")]
 )
 def test_the_verdict_goes_with_the_information(share: float, words: str) -> None:
     y = torch.arange(4).repeat(500)
