@@ -12,8 +12,8 @@ import pytest
 from hvae.config.condition import ConditionConfig
 from hvae.config.data import DataConfig
 from hvae.config.model import LadderConfig
-from hvae.config.run import RunConfig
 from hvae.config.nvae import NVAEConfig
+from hvae.config.run import RunConfig
 from hvae.errors import HvaeError
 from hvae.study.sizing import settled
 from hvae.zoo import build
