@@ -39,3 +39,13 @@ def test_far_values_cost_a_logarithm() -> None:
     law = Student(torch.zeros(1, 2), torch.ones(1, 2), torch.tensor(3.0))
     near, far = law.log_prob(torch.tensor([[1e3, 1e4]]))[0]
     assert float(near - far) == pytest.approx(4 * np.log(10), rel=1e-3)
+
+
+def test_draws_ask_no_value_so_that_shapes_alone_can_be_walked() -> None:
+    law = Student(*(torch.ones(5, 2, device="meta") for _ in range(3)))
+    assert law.sample().shape == (5, 2)
+    freedom, loc, scale = torch.tensor([3.0, 9.0]), torch.randn(40, 2), torch.rand(40, 2) + 0.1
+    torch.manual_seed(1)
+    sample = Student(loc, scale, freedom).sample()
+    torch.manual_seed(1)
+    torch.testing.assert_close(sample, torch.distributions.StudentT(freedom, loc, scale).sample())

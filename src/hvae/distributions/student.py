@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.distributions import Gamma
 
 from hvae.distributions.base import Distribution
 
@@ -33,8 +34,12 @@ class Student(Distribution):
         self.loc, self.scale, self.freedom = loc, scale, freedom
 
     def sample(self) -> Tensor:
-        law: Tensor = torch.distributions.StudentT(self.freedom, self.loc, self.scale, validate_args=False).rsample()
-        return law
+        loc, scale, freedom = torch.broadcast_tensors(self.loc, self.scale, self.freedom)
+        noise = torch.randn_like(loc)
+        # Not torch's StudentT, whose law of the variance checks values, which tensors without storage do not have.
+        chi2: Tensor = Gamma(0.5 * freedom, torch.full_like(freedom, 0.5), validate_args=False).rsample()
+        value: Tensor = loc + scale * noise * torch.rsqrt(chi2 / freedom)
+        return value
 
     def log_prob(self, value: Tensor) -> Tensor:
         nu = self.freedom
