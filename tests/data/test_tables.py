@@ -57,6 +57,13 @@ def test_headings_that_a_spreadsheet_would_run_are_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reader", [read_csv, read_attributes, read_captions])
+def test_a_quote_without_an_end_takes_no_rows_into_its_cell(tmp_path: Path, reader: Callable[[Path], object]) -> None:
+    path = written(tmp_path, 'file,caption\na.png,"1\nb.png,2\n')
+    with pytest.raises(HvaeError, match="is no CSV file of UTF-8 text"):
+        reader(path)
+
+
+@pytest.mark.parametrize("reader", [read_csv, read_attributes, read_captions])
 def test_a_packed_table_of_commas_is_refused_before_it_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Callable[[Path], object]
 ) -> None:

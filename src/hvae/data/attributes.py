@@ -50,7 +50,7 @@ def read_attributes(path: Path) -> Sheet:
     try:
         text = content.decode("utf-8-sig")
         check_cells(text, path)
-        lines = list(csv.reader(text.splitlines()))
+        lines = list(csv.reader(text.splitlines(), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault})") from None
     head = [cell.strip() for cell in lines[0]] if lines else []

@@ -153,7 +153,7 @@ def read_captions(path: Path) -> Mapping[str, str]:
     try:
         text = read_bytes(path, LARGEST_SHEET).decode("utf-8-sig")
         check_cells(text, path)
-        reader = csv.reader(io.StringIO(text, newline=""))
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         lines = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{where} is no CSV file of UTF-8 text ({fault})") from None

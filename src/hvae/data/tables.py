@@ -92,7 +92,7 @@ def read_csv(path: Path) -> Table:
     try:
         text = read_bytes(path, LARGEST).decode("utf-8-sig")
         check_cells(text, path)
-        lines = list(csv.reader(text.splitlines()))
+        lines = list(csv.reader(text.splitlines(), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     names = tuple(_heading(cell.strip()) for cell in lines[0]) if lines else ()
