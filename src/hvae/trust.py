@@ -18,6 +18,8 @@ from typing import Any
 from hvae.errors import HvaeError
 
 FLAG = "--trust"
+PROGRAMS = (".pt2", ".pt", ".ts")
+"""Endings of files that can hold a program which torch runs."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,15 @@ def is_module(source: str) -> bool:
     """
     module, colon, name = source.partition(":")
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), name))
+
+
+def is_name(word: str) -> bool:
+    """Whether a text can name code: a package of Python, MODULE:NAME, or a file of an ending that holds a program.
+
+    >>> [is_name(word) for word in ("mypackage", "mypackage.networks:Net", "./net.pt2", "my package", "run/model")]
+    [True, True, True, False, False]
+    """
+    return is_module(word) or word.isidentifier() or os.path.splitext(word)[1] in PROGRAMS
 
 
 def attribute(source: str) -> Any:

@@ -145,3 +145,11 @@ def test_a_word_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert Trust((str(tmp_path / "net.pt2"),)).allows("a/../net.pt2")
     assert not Trust(("net.pt2",)).allows("a/net.pt2") and not Trust(("a",)).allows("a/net.pt2")
     assert not Trust(("",)).allows("os:abort") and not Trust(("~nobody/x.pt",)).allows("~somebody/x.pt\0")
+
+
+@pytest.mark.parametrize("word", ["os;x", "my package", "\x1b[31m", "runs/mine", "net.py", "-", "1"])
+@pytest.mark.parametrize("line", [("models",), ("sample", "digits", "--out", "new.png")], ids=lambda line: str(line[0]))
+def test_a_word_that_can_name_no_code_is_refused(line: tuple[str, ...], word: str, command: Command) -> None:
+    said = command(*line, f"--trust={word}")
+    assert said.code == 2 and said.err.count("\n") == 1 and "--trust: expected a package of Python" in said.err
+    assert "\x1b" not in said.err and not Path("new.png").exists()

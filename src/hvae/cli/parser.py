@@ -16,9 +16,9 @@ from typing import Annotated, Any, NoReturn
 from hvae.cli.words import folded, screen_width
 from hvae.config.bounds import Bound
 from hvae.config.parse import typed
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, short, unknown
 from hvae.screen.text import for_lines
-from hvae.trust import FLAG
+from hvae.trust import FLAG, PROGRAMS, is_name
 
 PLACES = ("-o", "--out")
 """Options whose value becomes a name of a file or folder."""
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--json", action="store_true", help="one JSON object on standard output, for programs")
         about_trust = "let this package of Python, or this .pt2, .pt or .ts file, run where a run folder or YAML file "
         about_trust += "names it: its code can do anything that you can; may be given again"
-        self.add_argument(FLAG, action="append", default=[], metavar="NAME", help=about_trust)
+        self.add_argument(FLAG, action="append", type=_code, default=[], metavar="NAME", help=about_trust)
 
     def filled(self, text: str) -> str:
         """A paragraph in lines that fit the screen."""
@@ -98,6 +98,14 @@ def _reader(kind: Any) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(fault).removeprefix(": ")) from None
 
     return read
+
+
+def _code(word: str) -> str:
+    """The reader of a name of code: one that can name none lets nothing run, and was meant otherwise."""
+    if not is_name(word):
+        expected = f"a package of Python, MODULE:NAME, or a file that ends in {', '.join(PROGRAMS)}"
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {short(word)}")
+    return word
 
 
 SEED = whole(0, 10**12)
