@@ -115,6 +115,35 @@ def test_what_cannot_be_is_said_in_a_line(case: str, place: Path, tmp_path: Path
     assert not (place / "never").exists() and not list(place.glob("*-replay.npz"))
 
 
+LATE = {
+    "a strategy that there is not": ({"train.strategy": "no-such"}, "cannot train with"),
+    "a measure that there is not": ({"evaluate.measures": "likelihod"}, "likelihood"),
+    "a file that is not there": ({"evaluate.factors": "nothing"}, "no file at nothing"),
+    "a part that there is not": ({"train.only": "levels.z9"}, "levels.z9"),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_what_the_training_would_refuse_leaves_no_samples_behind(case: str, place: Path, tmp_path: Path) -> None:
+    keys, word = LATE[case]
+    with pytest.raises(HvaeError, match=word):
+        hvae.grow(place / "lvae", place / "new.npz", tmp_path / "never", overrides={**SHORT, **keys})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refusal_by_the_training_itself_takes_the_samples_with_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        assert (tmp_path / "never-replay.npz").is_file()
+        raise HvaeError("the disk is full")
+
+    monkeypatch.setattr("hvae.study.grow.train", full)
+    with pytest.raises(HvaeError, match="disk is full"):
+        hvae.grow(place / "lvae", place / "new.npz", tmp_path / "never", overrides=SHORT)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("family", ["vae", "markov"])
 def test_families_that_cannot_grow_name_those_that_can(
     family: str, place: Path, command: Command, tmp_path: Path

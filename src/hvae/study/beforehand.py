@@ -67,9 +67,9 @@ def _check_prior(config: RunConfig) -> None:
 
 def check_files(config: EvaluateConfig) -> None:
     """Raises HvaeError for files that a new run's measures would want one day and that are not there today."""
-    for key in ("features", "factors"):
+    for key, is_file in (("features", Path(config.features).suffix in FILES), ("factors", bool(config.factors))):
         place: str = getattr(config, key)
-        if Path(place).suffix in FILES and not expanded(place).is_file():
+        if is_file and not expanded(place).is_file():
             raise HvaeError(f"evaluate.{key}: no file at {place}; give its place, or leave it out")
 
 

@@ -10,6 +10,7 @@ Shapes: `N` pictures; `C H W` a picture.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -24,8 +25,10 @@ from hvae.errors import HvaeError
 from hvae.files import expanded, free, resolved
 from hvae.records import JSON
 from hvae.runs.form import files
-from hvae.runs.subject import Tell
+from hvae.runs.subject import Tell, vouched
 from hvae.screen.numbers import percent, share
+from hvae.study.beforehand import check_files, check_parts
+from hvae.study.evaluate import check_wanted
 from hvae.study.places import check_place
 from hvae.study.placing import at_once, place
 from hvae.study.progress import Bars, Progress, bars, silent
@@ -133,12 +136,15 @@ def grow(
     added = _added(old, config)
     if freeze:
         config = config.override({"train.only": _parts(old, config)})
+    _check_start(config, trust)
     count = len(new.train) if replays is None else replays
+    file = folder.with_name(f"{folder.name}-replay.npz")
     if count:
         with watched.bar("samples of the old model") as tick:
-            file = _replay(where.model(), new.train, count, folder, seed, tick)
+            _replay(where.model(), new.train, count, file, seed, tick)
         config = config.override({"data.replay": str(file)})
-    done = train(config, out=folder, trust=trust, progress=progress, tell=tell)
+    with _of_a_run(file, folder):
+        done = train(config, out=folder, trust=trust, progress=progress, tell=tell)
     return Growth(run=done, added=added, replayed=count, novelty=novelty)
 
 
@@ -152,6 +158,27 @@ def _check(run: LoadedRun, levels: int, freeze: bool) -> None:
         raise HvaeError(f"{run.folder} is told a condition, which samples do not replay; grow a run without one")
     if freeze and not levels:
         raise HvaeError("--freeze trains what is added alone, and --levels 0 adds nothing; leave one of them out")
+
+
+def _check_start(config: RunConfig, trust: Sequence[str]) -> None:
+    """Raises HvaeError, before anything is drawn, for what the training would refuse after it."""
+    from hvae.training.engine import engine
+
+    check_wanted(config.evaluate, vouched(trust, {}))
+    check_files(config.evaluate)
+    check_parts(config)
+    engine(config.train)
+
+
+@contextmanager
+def _of_a_run(file: Path, folder: Path) -> Iterator[None]:
+    """No file of samples stays beside a run that was refused before it began."""
+    try:
+        yield
+    except HvaeError:
+        if not folder.exists():
+            file.unlink(missing_ok=True)
+        raise
 
 
 def _configured(run: LoadedRun, folder: str, data: str, levels: int, latent: int, overrides: Overrides) -> RunConfig:
@@ -209,7 +236,7 @@ def _parts(run: LoadedRun, config: RunConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(".".join(name.split(".")[:3]) for name, _ in every if name not in own))
 
 
-def _replay(model: Model, like: Split, count: int, folder: Path, seed: int, tick: Tick) -> Path:
+def _replay(model: Model, like: Split, count: int, file: Path, seed: int, tick: Tick) -> None:
     """Samples of the old model in a file beside the new run, at the depth that the new pictures are stored with."""
     import torch
 
@@ -217,10 +244,8 @@ def _replay(model: Model, like: Split, count: int, folder: Path, seed: int, tick
 
     check_memory(4 * count * prod(model.shape), f"drawing {count:,} samples", "ask for fewer with --replays")
     pictures = torch.cat(list(_samples(model, count, like.dynamic, seed, tick)))
-    file = folder.with_name(f"{folder.name}-replay.npz")
     file.parent.mkdir(parents=True, exist_ok=True)
     write_replay(file, pictures, like.depth)
-    return file
 
 
 def _samples(model: Model, count: int, grey: bool, seed: int, tick: Tick) -> Iterator[Tensor]:
