@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hvae.errors import HvaeError
-from hvae.study.places import check_place, free_name, safe
+from hvae.study.places import RUN_FILES, check_place, check_run_places, free_name, safe
 
 NAMES = st.text(st.sampled_from("ab./\\:C\0\n \udcff"), max_size=12) | st.text(max_size=20)
 
@@ -53,3 +56,43 @@ def test_places_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
         with pytest.raises(HvaeError, match="it is there, and no file"):
             check_place(device)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe.png"]
+
+
+@pytest.mark.parametrize("name", [*RUN_FILES, "pictures", "pictures/samples.png", "pictures/sound.wav"])
+def test_what_cannot_be_replaced_in_a_run_folder_is_one_line(name: str, tmp_path: Path) -> None:
+    place, theirs = tmp_path / name, tmp_path / "theirs"
+    check_run_places(tmp_path, RUN_FILES)
+    place.parent.mkdir(exist_ok=True)
+    theirs.write_text("theirs")
+    for create in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(tmp_path)):
+        create(place)
+        with pytest.raises(HvaeError, match=r"move it away|move away what|remove it"):
+            check_run_places(tmp_path, RUN_FILES)
+        place.unlink()
+    if name != "pictures":
+        for target in (theirs, tmp_path / "nothing"):
+            place.symlink_to(target)
+            check_run_places(tmp_path, RUN_FILES)
+            place.unlink()
+        place.mkdir()
+        with pytest.raises(HvaeError, match="a folder is in its place"):
+            check_run_places(tmp_path, RUN_FILES)
+
+
+@pytest.mark.parametrize("door", ["evaluate", "report", "resume"])
+def test_no_command_writes_through_a_link_or_refuses_one_late(
+    door: str, run: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    """A measure draws into the pictures long before the page is written."""
+    copy, theirs = shutil.copytree(run, tmp_path / "copy"), tmp_path / "theirs"
+    shutil.move(copy / "pictures", theirs)
+    (copy / "pictures").symlink_to(theirs)
+    before = {path: path.stat().st_mtime_ns for path in (*theirs.iterdir(), *copy.iterdir())}
+    words = {
+        "evaluate": ("evaluate", copy, "--evaluate.measures", "maps"),
+        "report": ("report", copy),
+        "resume": ("train", copy, "--resume", "--train.steps", 7),
+    }[door]
+    said = command(*words)
+    assert said.code == 2 and "pictures is a link" in said.err and said.err.count("\n") == 1, said.err
+    assert {path: path.stat().st_mtime_ns for path in (*theirs.iterdir(), *copy.iterdir())} == before

@@ -28,6 +28,7 @@ from hvae.study.measures.condition import Condition
 from hvae.study.measures.contribution import Contribution
 from hvae.study.measures.likelihood import Likelihood
 from hvae.study.partial import Partial, fingerprint
+from hvae.study.places import check_run_places
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.work import Work
 from hvae.trust import Trust, trusting
@@ -80,6 +81,7 @@ def measure_all(subject: Subject, watched: Bars, tell: Tell, measuring: Claim, b
     """Every number, also written to the run folder.  What can be refused is refused before anything takes time."""
     check_wanted(subject.config, subject.trust)
     check_held(subject.config, subject.run.model)
+    check_run_places(subject.run.folder, (FILE,))
     engine = engine_of(subject.run, backend, tell)
     partial = Partial(measuring, fingerprint(subject, backend=backend))
     work = Work(subject, watched, tuple(partial.batches), partial.keep_batch, engine)

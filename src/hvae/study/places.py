@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -49,6 +50,28 @@ def check_place(place: Path) -> None:
         raise HvaeError(
             f"could not write {place}: nothing may be written into {parent} ({why}); choose another folder"
         ) from fault
+
+
+PAGE_FILES = ("evaluation.json", "report.html")
+RUN_FILES = ("config.yaml", "provenance.json", "metrics.csv", "last.ckpt", "model.safetensors", *PAGE_FILES)
+PICTURES = "pictures"
+
+
+def check_run_places(folder: Path, names: Iterable[str]) -> None:
+    """Raises HvaeError, before hours of work, where these files or the pictures of a run could not be written.
+
+    A link to a file is replaced, and that file stays as it was; through a link to a folder others' would be replaced.
+    """
+    pictures = folder / PICTURES
+    if pictures.is_symlink():
+        raise HvaeError(f"{pictures} is a link, and nothing is written through one; remove it")
+    if os.path.lexists(pictures) and not pictures.is_dir():
+        raise HvaeError(f"could not write into {pictures}: expected a folder; move away what has its name")
+    inside = pictures.iterdir() if pictures.is_dir() else ()
+    for place in (*(folder / name for name in names), *(one for one in inside if one.suffix in (".png", ".wav"))):
+        if place.exists() and not place.is_file():
+            kind = "a folder is in its place" if place.is_dir() else "it is there, and no file"
+            raise HvaeError(f"could not write {place}: {kind}; move it away")
 
 
 def safe(name: str, suffix: str, number: int) -> PurePosixPath:

@@ -13,6 +13,7 @@ from hvae.study.evaluate import able, judged, measure_all, with_measures
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
 from hvae.study.measures import MEASURES
 from hvae.study.page import page_of
+from hvae.study.places import PAGE_FILES, check_run_places
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.trust import trusting
 from hvae.walk import names
@@ -47,6 +48,7 @@ def report(
     with trusting(*words.words):
         subject = open_run(run, overrides or {}, hear, words)
         with claiming(subject.run.folder, MEASURING, tell=hear) as measuring:
+            check_run_places(subject.run.folder, PAGE_FILES)
             evaluation = None if fresh or overrides else last_of(subject)
             evaluation = evaluation or measure_all(measured_for(subject), watched, hear, measuring)
             return write(subject, evaluation, watched, measuring)

@@ -16,6 +16,7 @@ from hvae.runs.subject import Tell, open_run, vouched
 from hvae.study.beforehand import check_files
 from hvae.study.evaluate import check_wanted, measure_all
 from hvae.study.fitting import fitted
+from hvae.study.places import RUN_FILES, check_run_places
 from hvae.study.planning import Job, Source, plan, refuse_used
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.report import measured_for, write
@@ -84,6 +85,7 @@ def train(
             job = plan(source, out, resume, keys, accepts_changes=accept_changed_data)
             check_wanted(job.config.evaluate, words)
             refuse_used(job)
+            check_run_places(job.folder, RUN_FILES)
             if not job.resume:
                 check_files(job.config.evaluate)
             result = fitted(job, hear, claim)
