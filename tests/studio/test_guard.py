@@ -177,3 +177,11 @@ def test_addresses_that_are_none_are_refused_as_json(client: Any) -> None:
     for method, address, status in (("GET", "/api/draw", 405), ("GET", "/nothing", 404), ("POST", "/", 405)):
         answer = client.request(method, address)
         assert answer.status_code == status and address in answer.json()["error"]
+
+
+@pytest.mark.parametrize("start", ["/", "/api/", "/api/latents/", "/api/draw/"])
+@pytest.mark.parametrize("method", ["GET", "POST", "A" * 9999])
+def test_no_answer_repeats_a_long_question(client: Any, method: str, start: str) -> None:
+    answer = client.request(method, start + "\u202e" + "a" * 60_000, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 404, 405)
+    assert len(answer.json()["error"]) < 400 and "\u202e" not in answer.json()["error"]

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from hvae import __version__
 from hvae.config.parse import read
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, short, unknown
 from hvae.studio.asked import plain_json
 from hvae.studio.desk import Busy, Desk, Reading, Stale
 from hvae.studio.guard import Guard, Pass, TooLarge
@@ -145,7 +145,8 @@ async def _refused(request: Request, fault: Exception) -> Response:
 
 async def _nowhere(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)
-    return _line(fault.status_code, f"{request.method} {request.url.path}: {fault.detail.lower()}")
+    # Not as it was asked: an address may be longer than any page.
+    return _line(fault.status_code, f"{short(request.method)} {short(request.url.path)}: {fault.detail.lower()}")
 
 
 async def _stale(request: Request, fault: Exception) -> Response:
