@@ -24,8 +24,8 @@ SMALL = {"width": 4, "latent": 2, "start": "everywhere"}
 OF_EVERY_SIZE: dict[str, tuple[LadderConfig, tuple[int, ...]]] = {
     "scales": (LadderConfig(groups=(0, 1, 1), **SMALL), (1, 7, 7)),
     "attention": (LadderConfig(groups=(1, 1), attention=(0, 2), norm="group", **SMALL), (1, 8, 8)),
-    "signal": (LadderConfig(groups=(1, 1), **SMALL), (1, 12)),
-    "volume": (LadderConfig(groups=(1, 1), **SMALL), (1, 4, 4, 4)),
+    "signal": (LadderConfig(groups=(0, 1, 1), **SMALL), (1, 12)),
+    "volume": (LadderConfig(groups=(0, 1, 1), **SMALL), (1, 4, 4, 4)),
 }
 
 

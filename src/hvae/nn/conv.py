@@ -97,7 +97,8 @@ def spread(h: Tensor) -> Tensor:
         return F.pixel_shuffle(h, 2)
     parts = h.unflatten(1, (-1, *[2] * axes))  # (B, C, 2 .., size ..)
     order = [axis for n in range(axes) for axis in (2 + axes + n, 2 + n)]
-    return parts.permute(0, 1, *order).reshape(len(h), -1, *(2 * s for s in h.shape[2:]))
+    # Not len(h): an exported program keeps its batch open.
+    return parts.permute(0, 1, *order).reshape(h.shape[0], -1, *(2 * s for s in h.shape[2:]))
 
 
 def scaled(layer: Convolution, gain: float) -> Convolution:
