@@ -18,7 +18,7 @@ from hvae.config.condition import ConditionConfig
 from hvae.config.diffusion import VDMConfig
 from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
 from hvae.deploy import Decoder, Encoder, Noise
-from hvae.deploy.formats import FORMATS, METADATA, difference, exported
+from hvae.deploy.formats import FORMATS, METADATA, PT2, difference, exported
 from hvae.errors import HvaeError
 from hvae.study.export import export
 from hvae.walk import still
@@ -213,3 +213,12 @@ def test_a_bare_ladder_of_vectors() -> None:
     model = build(LVAEConfig(latents=(3, 2), widths=(6, 6), likelihood="gaussian"), shape=(5,)).eval()
     module = exported(Decoder(model)).module()
     assert module(*Decoder(model).arguments(7)).shape == (7, 5)
+
+
+def test_a_full_disk_does_not_end_the_process() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    flat = torch.export.export(torch.nn.Flatten(), (torch.zeros(2, 3, 4),))
+    with pytest.raises(OSError, match="No space left"):
+        PT2().write(flat, Decoder(small()), "{}", full)

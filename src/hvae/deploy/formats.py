@@ -68,8 +68,10 @@ class PT2(Format):
     suffix = ".pt2"
 
     def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:
-        with open(path, "wb") as file:
-            torch.export.save(exported, file, extra_files={METADATA: description})
+        # Through memory: torch ends the whole process where a file cannot take what it writes.
+        archive = io.BytesIO()
+        torch.export.save(exported, archive, extra_files={METADATA: description})
+        path.write_bytes(archive.getbuffer())
 
     def runner(self, program: Function, path: Path) -> Runner:
         with open(path, "rb") as file:
