@@ -6,7 +6,7 @@ import re
 import reprlib
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import metadata
 from typing import TypeVar
@@ -52,7 +52,7 @@ def short(value: object) -> str:
     return _SHORT.repr(value)
 
 
-_FEW = 16
+_FEW, _BRIEF = 16, 4
 
 
 def unknown(kind: str, name: object, choices: Iterable[str], listing: str = "") -> HvaeError:
@@ -68,12 +68,21 @@ def unknown(kind: str, name: object, choices: Iterable[str], listing: str = "") 
     names, text = list(choices), str(name)
     many = len(names) > _FEW
     # The time of a comparison grows with the lengths of both, and no name of ours is long.
-    near = [repr(one) for one in get_close_matches(text[:100], names, n=3 if many else 1, cutoff=0.5)]
+    near = [repr(one) for one in _near(text[:100], names, 3 if many else 1)]
     hint = f"did you mean {' or '.join(filter(None, [', '.join(near[:-1]), near[-1]]))}? " if near else ""
     if not many:
         return HvaeError(f"no {kind} named {short(text)}; {hint}Known: {', '.join(names) or 'none'}")
     where = f": {listing} lists them" if listing else "" if near else f", such as {', '.join(names[:3])}"
     return HvaeError(f"no {kind} named {short(text)}; {hint}{len(names)} are known{where}")
+
+
+def _near(text: str, names: Sequence[str], most: int) -> list[str]:
+    """The names that somebody may have meant; the dashes that all options share say nothing of which."""
+    bare = {name.lstrip("-"): name for name in reversed(names)}
+    word = text.lstrip("-")
+    # Of a name of two letters one that is right is half.
+    close = get_close_matches(word, bare, n=most, cutoff=0.5 if len(word) <= _BRIEF else 0.6)
+    return [bare[one] for one in close]
 
 
 def entries(context: Mapping[str, T] | None) -> Mapping[str, T]:

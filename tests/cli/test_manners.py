@@ -85,6 +85,10 @@ SLIPS = {
     "interpolate run --data test --out a.png --steps 1e30": "--steps: expected at most 1,000,000",
     "encode run --data test --out a.npz -n 0": "--number: expected at least 1, got 0",
     "evaluate nowhere --evaluate.samples 1e12": "no run at nowhere",
+    "models --no-such": "no option named '--no-such'; Known: -h, --help",
+    "sample run --ouput a.png": "no option named '--ouput'; did you mean '--out'",
+    "export run -- --out a.onnx": "unrecognized arguments: --out a.onnx; see hvae export --help",
+    "train digits --evaluate.factors no-such": "evaluate.factors: no file at no-such",
     "completion tcsh": "no shell named 'tcsh'; did you mean",
 }
 

@@ -55,7 +55,8 @@ class Parser(argparse.ArgumentParser):
         if message.startswith(prefix + "-"):
             wrong = message.removeprefix(prefix).split()[0].partition("=")[0]
             options = [option for action in self._actions for option in action.option_strings]
-            raise unknown("option", wrong, options, f"{self.prog} --help")
+            if wrong not in options:  # else it stands behind a --, where there are no options
+                raise unknown("option", wrong, options, f"{self.prog} --help")
         # argparse says "argument -n/--number: ...".
         option = re.match(r"argument (?:-\w/)?(--[\w.-]+)(?:/--[\w.-]+)*: ", message)
         raise HvaeError(f"{option[1]}: {message[option.end() :]}" if option else f"{message}; see {self.prog} --help")
