@@ -22,7 +22,12 @@ NO_PLACE: Words = ("no/such/place", "", "a" * 300, "\x1b[31mred", "caf\u202e")
 NO_FILE: Words = ("", ".", "a" * 300 + ".png", "run", "new.xyz", "/proc/new.png", "/dev/null/new.png")
 NO_NAME: Words = ("", "x", "../..", "a" * 10_000, "None", "-")
 NO_CONTEXT: Words = ("", "label", "=1", "label=1", "label=", "x=y=z")
-RUN, SHARED = ("run",), {"--train.accelerator": ("cuda", "tpu", ""), "--no-such-option": ("1",), "--trust": ("",)}
+RUN = ("run",)
+SHARED: dict[str, Words] = {
+    "--train.accelerator": ("cuda", "tpu", ""),
+    "--no-such-option": ("1",),
+    "--trust": ("", "os;x", "a b", "\x1b"),
+}
 IMAGES = ("--data", "test")
 
 GOOD: dict[str, Words] = {
@@ -36,6 +41,14 @@ GOOD: dict[str, Words] = {
     "decompress": ("decompress", "file.hvz", "new"),
     "compare": ("compare", "run", "run", "--out", "new.html"),
     "score": ("score", *RUN, *IMAGES, "--out", "new.csv"),
+    "features": ("features", *RUN, *IMAGES, "--out", "new.npz"),
+    "restore": ("restore", *RUN, "test", "--task", "inpaint", "--mask", "0,4,8,4", "--out", "new"),
+    "augment": ("augment", *RUN, "--out", "new"),
+    "grow": ("grow", *RUN, "--data", "digits", "--out", "new"),
+    "export": ("export", *RUN, "--out", "new.onnx"),
+    "studio": ("studio", *RUN, "--no-browser"),
+    "push": ("push", *RUN, "me/digits", "--dry-run"),
+    "models": ("models",),
     "inspect": ("inspect", "digits"),
     "import": ("import", "vdvae", "weights.th", "--out", "new"),
 }
@@ -154,6 +167,39 @@ WRONG: dict[str, dict[str, Words]] = {
         "--context": NO_CONTEXT,
         **SHARED,
     },
+    "features": {
+        "--data": NO_PLACE,
+        "-n": NO_COUNT,
+        "--levels": ("z9", "z1..z9", ""),
+        "--pool": ("men", ""),
+        "--draws": NO_COUNT,
+        "--out": ("", "a" * 300, "new.xyz", "/proc/new.npz"),
+        **SHARED,
+    },
+    "restore": {
+        "--task": NO_NAME,
+        "--mask": ("", "x", "0,0,0,0", "-1,0,2,2", "0,0,99,99", "nan", "no-such.png"),
+        "--way": NO_NAME,
+        "--draws": ("0", *NO_COUNT),
+        "--sweeps": NO_COUNT,
+        "-n": ("0", *NO_COUNT),
+        "--out": ("", "a" * 300, "run", "/proc/new"),
+        **SHARED,
+    },
+    "augment": {"--per-class": ("0", *NO_COUNT), "--levels": ("z9", ""), "-t": NO_NUMBER, **SHARED},
+    "grow": {
+        "--data": NO_PLACE,
+        "--levels": NO_COUNT,
+        "--latent": ("0", *NO_COUNT),
+        "--quantile": NO_NUMBER,
+        "--train.strategy": ("no-such-strategy",),
+        "--evaluate.factors": ("no-such",),
+        **SHARED,
+    },
+    "export": {"--to": NO_NAME, "--part": NO_NAME, "--size": (*NO_NAME, "any"), **SHARED},
+    "studio": {"--port": ("65536", *NO_COUNT), **SHARED},
+    "push": {"--licence": ("",), **SHARED},
+    "models": SHARED,
     "inspect": {"--model.groups": ("", "x", "1000000"), "--data.size": ("x",), "--train.batch": ("0",)},
     "import": {"--model.encoder": ("x", "32x", ""), "--data.name": ("x",), "--out": ("", "run")},
 }
