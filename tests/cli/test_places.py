@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hvae.errors import HvaeError
+from hvae.runs import MEASURING, TRAINING
+from hvae.runs.claim import claim_file
 from hvae.study.places import RUN_FILES, check_place, check_run_places, free_name, safe
 
 NAMES = st.text(st.sampled_from("ab./\\:C\0\n \udcff"), max_size=12) | st.text(max_size=20)
@@ -96,3 +98,16 @@ def test_no_command_writes_through_a_link_or_refuses_one_late(
     said = command(*words)
     assert said.code == 2 and "pictures is a link" in said.err and said.err.count("\n") == 1, said.err
     assert {path: path.stat().st_mtime_ns for path in (*theirs.iterdir(), *copy.iterdir())} == before
+
+
+@pytest.mark.parametrize("what", [TRAINING, MEASURING])
+def test_a_claim_that_is_none_is_refused_before_training(
+    what: str, run: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    claim_file(copy, what).symlink_to(tmp_path / "theirs")
+    before = {path: path.lstat().st_mtime_ns for path in copy.iterdir()}
+    said = command("train", copy, "--resume", "--train.steps", 7)
+    assert said.code == 2 and "not the claim of a run" in said.err and said.err.count("\n") == 1, said.err
+    assert {path: path.lstat().st_mtime_ns for path in copy.iterdir()} == before
+    assert not (tmp_path / "theirs").exists()

@@ -157,10 +157,15 @@ def _attempt(path: Path, holder: Holder, tell: Callable[[str], None]) -> int | N
     return None
 
 
-def _opened(path: Path) -> int:
+def check_claim(path: Path) -> None:
+    """Raises HvaeError where a claim file could not be written: a link or a special file has its name."""
     # A claim is written from its first byte: through a link that would empty a file of somebody's.
     if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
         raise HvaeError(f"{path} is a link or a special file, not the claim of a run; remove it")
+
+
+def _opened(path: Path) -> int:
+    check_claim(path)
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hvae.config.run import Overrides
 from hvae.records import JSON
 from hvae.runs import MEASURING, TRAINING, claiming
+from hvae.runs.claim import check_claim, claim_file
 from hvae.runs.provenance import course
 from hvae.runs.subject import Tell, open_run, vouched
 from hvae.study.beforehand import check_files
@@ -86,6 +87,7 @@ def train(
             check_wanted(job.config.evaluate, words)
             refuse_used(job)
             check_run_places(job.folder, RUN_FILES)
+            check_claim(claim_file(job.folder, MEASURING))
             if not job.resume:
                 check_files(job.config.evaluate)
             result = fitted(job, hear, claim)
