@@ -54,6 +54,14 @@ def test_it_begins_as_the_old_run(place: Path, tmp_path: Path) -> None:
     assert torch.equal(run(after, mode, after.evidence(x)).elbo(), run(before, mode, before.evidence(x)).elbo())
 
 
+def test_samples_of_an_earlier_growth_stay(place: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "grown-replay.npz"
+    earlier.write_bytes(b"earlier")
+    with pytest.raises(HvaeError, match="is there already"):
+        hvae.grow(place / "lvae", place / "new.npz", tmp_path / "grown", replays=7, overrides=SHORT)
+    assert earlier.read_bytes() == b"earlier" and not (tmp_path / "grown").exists()
+
+
 def test_replayed_samples_join_the_training_data(place: Path, tmp_path: Path) -> None:
     hvae.grow(place / "lvae", place / "new.npz", tmp_path / "grown", replays=7, overrides=SHORT)
     config = hvae.load(tmp_path / "grown").config.data

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,9 @@ def grow(
     _check(old, levels, freeze)
     check_place(folder)
     free(folder)
+    file = folder.with_name(f"{folder.name}-replay.npz")
+    if lexists(file):
+        raise HvaeError(f"{file}, for the samples of the old model, is there already: move it, or choose another --out")
     config = _configured(old, str(run), str(data), levels, latent, keys)
     new = _loaded(old, config)
     novelty = _novelty(old, data, config, quantile, trust, watched) if if_novel else None
@@ -138,7 +142,6 @@ def grow(
         config = config.override({"train.only": _parts(old, config)})
     _check_start(config, trust)
     count = len(new.train) if replays is None else replays
-    file = folder.with_name(f"{folder.name}-replay.npz")
     if count:
         with watched.bar("samples of the old model") as tick:
             _replay(where.model(), new.train, count, file, seed, tick)
