@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hvae.data import SequenceData
     from hvae.data.sequences.form import SequenceForm
     from hvae.data.sequences.skeleton import Skeleton
+    from hvae.explore.theme import Theme
     from hvae.runs.subject import Subject
     from hvae.study.progress import Tick
     from hvae.walk import Model
@@ -104,56 +105,46 @@ def _sound(x: Array, form: SequenceForm, bits: int) -> Made:
     from hvae.data.sequences.natural import sound
     from hvae.explore.sequence_charts import sound_picture
     from hvae.explore.sound import wav
-    from hvae.explore.theme import DARK, LIGHT
 
     samples = sound(x, form, bits)
-    return lambda title, caption, filename, section: Picture(
-        title=title,
-        caption=caption,
-        png=sound_picture(samples, form.rate, LIGHT),
-        dark=sound_picture(samples, form.rate, DARK),
-        filename=filename,
-        section=section,
-        alt=f"A waveform and its spectrogram, {len(samples) / form.rate:.1f} seconds.",
-        dense=DENSE,
-        wav=wav(samples, form.rate),
-    )
+    alt = f"A waveform and its spectrogram, {len(samples) / form.rate:.1f} seconds."
+    return _chart(lambda theme: sound_picture(samples, form.rate, theme), alt, wav=wav(samples, form.rate))
 
 
 def _motion(x: Array, form: SequenceForm, bits: int) -> Made:
     from hvae.data.sequences.natural import motion
     from hvae.explore.sequence_charts import motion_picture
-    from hvae.explore.theme import DARK, LIGHT
 
     values = motion(x, form)
     if form.skeleton is not None:
         return _body(form.skeleton, values)
-    return lambda title, caption, filename, section: Picture(
-        title=title,
-        caption=f"{caption} The numbers that vary most, in their own units.",
-        png=motion_picture(values, LIGHT),
-        dark=motion_picture(values, DARK),
-        filename=filename,
-        section=section,
-        alt=f"Curves of {values.shape[1]} numbers over {len(values)} steps.",
-        dense=DENSE,
-    )
+    alt = f"Curves of {values.shape[1]} numbers over {len(values)} steps."
+    return _chart(lambda theme: motion_picture(values, theme), alt, " The numbers that vary most, in their own units.")
 
 
 def _body(skeleton: Skeleton, values: Array) -> Made:
     from hvae.explore.sticks import stick_picture
-    from hvae.explore.theme import DARK, LIGHT
 
     joints = skeleton.positions(values)
+    alt = f"Stick figures of {joints.shape[1]} joints over {len(values)} steps."
+    note = " Figures at even distances in time, from the side on which they are widest."
+    return _chart(lambda theme: stick_picture(joints, skeleton.parents, theme), alt, note)
+
+
+def _chart(draw: Callable[[Theme], bytes], alt: str, note: str = "", wav: bytes | None = None) -> Made:
+    """A chart in light and in dark."""
+    from hvae.explore.theme import DARK, LIGHT
+
     return lambda title, caption, filename, section: Picture(
         title=title,
-        caption=f"{caption} Figures at even distances in time, from the side on which they are widest.",
-        png=stick_picture(joints, skeleton.parents, LIGHT),
-        dark=stick_picture(joints, skeleton.parents, DARK),
+        caption=caption + note,
+        png=draw(LIGHT),
+        dark=draw(DARK),
         filename=filename,
         section=section,
-        alt=f"Stick figures of {joints.shape[1]} joints over {len(values)} steps.",
+        alt=alt,
         dense=DENSE,
+        wav=wav,
     )
 
 
