@@ -186,3 +186,15 @@ def test_the_studio_asks_in_words(told: Path) -> None:
         opened.said({"text": "\u2603"})
     infos = [own(opened, OwnAsked(place=place)).info for place in range(24)]
     assert {info["context"]["text"] for info in infos} >= {"it is dark", "it is light"}
+
+
+@pytest.mark.parametrize(("key", "kind"), [("captions", "none"), ("captions", "class"), ("attributes", "none")])
+def test_what_no_condition_reads_is_refused_before_there_is_a_folder(
+    key: str, kind: str, pictures: Path, tmp_path: Path
+) -> None:
+    keys = {**KEYS, "data.path": str(pictures), "data.captions": "", "model.condition.kind": kind}
+    if kind == "none":
+        keys["model.condition.drop"] = 0.0
+    with pytest.raises(HvaeError, match=f"data.{key}=beside is read by a model of .* and it is {kind}"):
+        hvae.train("digits", out=tmp_path / "run", overrides={**keys, f"data.{key}": "beside", "train.steps": 1})
+    assert not (tmp_path / "run").exists()

@@ -37,6 +37,7 @@ def check_parts(config: RunConfig) -> None:
 
     train = config.train
     _check_prior(config)
+    _check_told(config)
     check_taught(config)
     if (
         not (train.only or train.init or isinstance(config.model, CodedConfig))
@@ -63,6 +64,18 @@ def _check_prior(config: RunConfig) -> None:
             f"train.only: {','.join(parts)} trains a prior over codes, and model.prior is uniform, which has no "
             "weights; name one: --model.prior transformer (or pixelsnail, parallel)"
         )
+
+
+def _check_told(config: RunConfig) -> None:
+    """Raises HvaeError for what lies beside images and no condition reads: it would be dropped without a word."""
+    kind = config.model.condition.kind
+    beside = (("captions", config.data.captions, "text"), ("attributes", config.data.attributes, "vector"))
+    for key, place, reader in beside:
+        if place and kind != reader:
+            raise HvaeError(
+                f"data.{key}={place} is read by a model of model.condition.kind {reader} alone, and it is {kind}; set "
+                f"--model.condition.kind {reader}, or leave data.{key} out"
+            )
 
 
 def check_files(config: EvaluateConfig) -> None:
