@@ -74,6 +74,18 @@ def test_runtimes_draw_the_pictures_of_torch(name: str, lines: list[str]) -> Non
     assert (pictures[0] - pictures[3]).abs().max() > 1e-2, "chunks draw numbers of their own"
 
 
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_arguments_that_no_answer_depends_on_may_be_no_inputs(name: str, lines: list[str]) -> None:
+    for library in backend.BACKENDS[name].needs:
+        pytest.importorskip(library)
+    other, model = Backend(name, "a model", lines.append), ladder()
+    evidence = other.evidence(model, Datum(torch.rand(3, *model.shape)))
+    twice = Question(name="twice", model=model, of=lambda known, _: {"z1": 2 * known.features["z1"]})
+    answer = other.answer(twice, evidence)["z1"]
+    assert other.use.name == name and not lines
+    torch.testing.assert_close(answer, 2 * evidence.features["z1"])
+
+
 def test_levels_at_their_modes_draw_no_numbers(graph: Backend) -> None:
     how = {"temperature": {"z2": 0.0, "z1": 0.7}, "seed": 5, "chunk": 3}
     pictures = Sampling(**how, engine=graph).draw(ladder(), 8, mean_picture)

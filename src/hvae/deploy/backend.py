@@ -114,7 +114,8 @@ def _difference(expected: Answers, answers: Answers) -> float:
     for right, got in pairs:
         if right.shape != got.shape:
             raise HvaeError(f"expected answers of shape {tuple(right.shape)}, got {tuple(got.shape)}")
-    largest = float(torch.stack([torch.zeros(()).double(), *(apart(right, got) for right, got in pairs)]).max())
+    differences = [apart(right, got).detach() for right, got in pairs]
+    largest = float(torch.stack([torch.zeros(()).double(), *differences]).max())
     if not largest <= MOST:
         raise HvaeError(f"its first answers differ from torch's by {largest:.1e} of the largest value")
     return largest

@@ -144,8 +144,11 @@ class OpenVINO(Format):
         import openvino
 
         graph = openvino.convert_model(elementary(exported))
-        names = [*program.names, *program.outputs]
-        for port, name in zip([*graph.inputs, *graph.outputs], names, strict=True):
+        # An argument that no output depends on may be no input of the graph.
+        names = dict(zip(exported.graph_signature.user_inputs, program.names, strict=True))
+        for port in graph.inputs:
+            port.get_tensor().set_names({names[port.any_name]})
+        for port, name in zip(graph.outputs, program.outputs, strict=True):
             port.get_tensor().set_names({name})
         graph.set_rt_info(description, METADATA)
         openvino.save_model(graph, path, compress_to_fp16=False)
@@ -157,7 +160,8 @@ class OpenVINO(Format):
         compiled = openvino.compile_model(path, "CPU", plan)
 
         def outputs(arguments: Sequence[Tensor]) -> Outputs:
-            results = compiled([t.numpy() for t in arguments])
+            numbers = dict(zip(program.names, arguments, strict=True))
+            results = compiled({port: numbers[port.any_name].numpy() for port in compiled.inputs})
             return tuple(torch.from_numpy(results[port].copy()) for port in compiled.outputs)
 
         return outputs
