@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import backends
 import biva_step
 import diffusion_step
 import iwae_speed
@@ -32,6 +33,7 @@ from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, ModelConfig
 from hvae.config.train import TrainConfig
 from hvae.datum import Datum
+from hvae.deploy import Backend
 from hvae.draw import posterior, prior
 from hvae.objectives import ELBO
 from hvae.runs.source import expected_shape
@@ -176,6 +178,15 @@ def nvae(side: str, folder: Path, kind: str, bf16: bool) -> Work:
         return silent(nvae_step.both(words)[side][kind])
 
 
+def walk_of(preset_name: str, rows: int, kind: str, backend: str) -> Work:
+    """Sampling or evaluation of the same sizes as `--backend` does it, its conversion left out."""
+    engine, model = Backend(backend, preset_name, print), backends.loaded(preset_name)
+    work = partial(backends.tasks(model, rows)[kind], engine)
+    with redirect_stdout(sys.stderr):
+        work()
+    return silent(work)
+
+
 def silent(task: Callable[[], object]) -> Work:
     """A task that tells no number: that both sides agree is checked by vdvae_step.py and nvae_step.py."""
 
@@ -190,6 +201,13 @@ AIMS = {
     "vdvae": {"step": 1.3, "evaluate": 1.5, "sample": 1.3, "step/bf16": 3.0, "evaluate/bf16": 2.5, "sample/bf16": 2.5},
     "nvae": {"step": 1.7, "evaluation": 1.5, "sampling": 1.4, "step/bf16": 2.0},
 }
+BACKENDS = ("onnxruntime", "openvino")
+BACKEND_AIMS = {
+    "vdvae": (("sampling", "sample", 1.6), ("evaluation", "evaluate", 1.7)),
+    "nvae": (("sampling", "sampling", 2.0), ("evaluation", "evaluation", 1.7)),
+}
+"""Our task, that of the released code, and the aim for two threads."""
+ROWS = {"vdvae": 4, "nvae": 2}
 
 
 def released(folders: Mapping[str, Path | None]) -> Iterator[Pair]:
@@ -205,6 +223,11 @@ def released(folders: Mapping[str, Path | None]) -> Iterator[Pair]:
             task, _, half = kind.partition("/")
             ours, theirs = (partial(make, side, folder, task, bool(half)) for side in sides)
             yield Pair(f"{name}/{kind}", ours, theirs, aim, alike=False, released=True)
+        for task, other, aim in BACKEND_AIMS[name] if folder else ():
+            for backend in BACKENDS:
+                ours = partial(walk_of, f"{name}-cifar10", ROWS[name], task, backend)
+                theirs = partial(make, sides[1], folder, other, False)
+                yield Pair(f"{name}/{task}/{backend}", ours, theirs, aim, alike=False, released=True)
 
 
 def pairs(folders: Mapping[str, Path | None]) -> list[Pair]:
