@@ -14,7 +14,7 @@ from hvae.distributions import Normal, standard_normal
 from hvae.draw import prior
 from hvae.explore import encode, reconstruct, sample, sample_pixels
 from hvae.metrics import activity, bounds, codes, contribution, hierarchical_bounds, measure, mutual, regret
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.site import Site
 from hvae.training.seeds import seed_posterior, seed_valid
 from hvae.walk import Evidence, Model, Visit, run, still
@@ -59,9 +59,9 @@ def test_a_draw_under_the_seed_of_the_data_is_not_the_data(seed: int) -> None:
     data = made(seed).flatten()
     with still(Channel(), seed):
         first = run(Channel(), prior(), n=len(data))["z1"].value.flatten()
-    seed_posterior(torch.device("cpu"), seed, 0, 0)
+    seed_posterior(seed, 0, 0)
     second = torch.randn(len(data))
-    seed_valid(torch.device("cpu"), seed, 0)
+    seed_valid(seed, 0)
     third = torch.randn(len(data))
     picture = sample(Channel(), len(data), seed=seed, chunk=len(data)).flatten()
     for other in (first, second, third, picture):
@@ -84,11 +84,35 @@ MEASURES: dict[str, Callable[[Model, Tensor], object]] = {
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_no_measure_sets_a_seed_that_people_use(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[int] = []
-    plainly = torch.manual_seed
-    monkeypatch.setattr(torch, "manual_seed", lambda seed: (used.append(seed), plainly(seed))[1])
+    generator = Listening(torch.default_generator)
+    monkeypatch.setattr(torch, "default_generator", generator)
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: pytest.fail("it stores a stack for devices not in use"))
     MEASURES[name](Channel(), torch.rand(8, 1, 1, 1))
-    assert used and min(used) > 10**4
+    assert generator.seeds and min(generator.seeds) > 10**4
+
+
+class Listening:
+    """A generator, and the seeds that it was set to."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+        self.seeds: list[int] = []
+
+    def manual_seed(self, seed: int) -> None:
+        self.seeds.append(seed)
+        self.generator.manual_seed(seed)
+
+
+def test_setting_the_seed_stores_no_call() -> None:
+    """What is queued for devices that are never used would be as long as the training."""
+    before = len(torch.cuda._queued_calls)
+    reseed(5)
+    first = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), first)
+    torch.cuda._queued_calls[:] = torch.cuda._queued_calls[:before]
+    reseed(6)
+    assert len(torch.cuda._queued_calls) == before and not torch.equal(torch.rand(3), first)
 
 
 def test_seeds_of_noise_differ_in_seed_and_place() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensor
 
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -52,7 +52,7 @@ def still(model: nn.Module, seed: int | None = None) -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.no_grad(), torch.random.fork_rng(devices=devices, enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(noise_seed(seed))
+            reseed(noise_seed(seed))
         model.eval()
         try:
             yield

@@ -92,7 +92,7 @@ class _Items:
     def batch(self, indices: Tensor, generator: torch.Generator) -> Datum:
         # Data sets draw their augmentation from the global generator, which must not decide what a resumed run sees.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+            torch.default_generator.manual_seed(int(torch.randint(2**31, (), generator=generator)))
             items = [self.source[i] for i in indices.tolist()]
         return _datum(*self.collate(items))
 

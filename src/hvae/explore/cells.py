@@ -24,7 +24,7 @@ from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_sequences, levels, mean_picture
 from hvae.explore.resample import has_offsets
 from hvae.explore.sample import Temperature, at_temperature
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.site import Site
 from hvae.walk import Model, run, still
 
@@ -84,7 +84,7 @@ class _Cells(Draw):
     def _seeded(self, site: Site, p: Distribution) -> Drawn:
         """Of a law without location and scale, which is walked one picture at a time."""
         (seed,), heat = self.seeds[site.name], float(self.heat[site.name])
-        torch.manual_seed(_seed(site, seed))
+        reseed(_seed(site, seed))
         return Drawn(p.mode() if heat == 0 else p.tempered(heat).sample(), p)
 
     def keys(self) -> frozenset[tuple[str, int | None]]:

@@ -19,7 +19,7 @@ from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.fidelity import psnr
 from hvae.metrics.results import Estimate, Plain, estimate, ratio
 from hvae.metrics.similarity import WINDOW, ms_ssim, scales
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.walk import Evidence, Model, Trace, names, run, still
 
 MOST_DB = 100.0
@@ -152,7 +152,7 @@ def contribution(
         for number, evidence in enumerate(seen(model, batches)):
             values.append(evidence.values.cpu())
             for k, draw in draws.items():
-                torch.manual_seed(noise_seed(seed, number))
+                reseed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
                 scores.setdefault(k, []).append(_scores(model, trace, evidence))
                 meter.add(1)

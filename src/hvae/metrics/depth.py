@@ -18,7 +18,7 @@ from hvae.draw import Draw, coarse, posterior, thin
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.results import Estimate, Plain, estimate
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.walk import Model, glimpse, run, still
 
 COUNTS = (10, 100, 1000)
@@ -89,7 +89,7 @@ def depth(
         meter = Meter(progress, batches, len(draws))
         for number, evidence in enumerate(seen(model, batches)):
             for count, draw in draws.items():
-                torch.manual_seed(noise_seed(seed, number))
+                reseed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
                 scores[count].append(double(-trace.elbo()))
                 meter.add(1)

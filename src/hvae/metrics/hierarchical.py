@@ -43,7 +43,7 @@ from hvae.metrics.draws import Scores, Stream, chunks
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
 from hvae.metrics.likelihood import forget
 from hvae.metrics.results import Estimate, Plain, estimate, ratio
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.site import Key, Site
 from hvae.walk import Model, Record, Trace, run, still
 
@@ -124,7 +124,7 @@ def hierarchical_bounds(
             if number < len(done):
                 meter.add(groups * samples)
                 continue
-            torch.manual_seed(noise_seed(seed, number))
+            reseed(noise_seed(seed, number))
             parts.append(_per_datum(_Groups(model, x, keys, samples, chunk_rows, meter), groups))
             keep(parts[-1])
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

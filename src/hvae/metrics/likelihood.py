@@ -22,7 +22,7 @@ from hvae.metrics.draws import Scores, Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.likelihood_result import STEPS, Averages, LevelRate, LikelihoodResult, StepBounds
 from hvae.metrics.results import estimate, ratio
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.walk import Evidence, Model, Record, Trace, run, still
 
 _VALUES = "values"
@@ -97,7 +97,7 @@ class _Batch:
 
     def reseed(self, draws: int) -> None:
         """Seed each chunk, so that its draws do not depend on where an earlier call stopped."""
-        torch.manual_seed(noise_seed(self.seed, self.number, draws))
+        reseed(noise_seed(self.seed, self.number, draws))
 
 
 def _draw(stream: Stream, of: _Batch, samples: int, keep: Callable[[int, Scores], object], meter: Meter) -> None:

@@ -24,7 +24,7 @@ from hvae.metrics.complexity import png_bits
 from hvae.metrics.cut import prior_mode, terms_above
 from hvae.metrics.draws import Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.walk import Evidence, Model, names, run, still
 
 TINY, RIDGE = 1e-9, 1e-3
@@ -96,7 +96,7 @@ def measure(
         for number, evidence in enumerate(seen(model, batches, engine)):
             bounds = {}
             for k, question in questions.items():
-                torch.manual_seed(noise_seed(seed, number))
+                reseed(noise_seed(seed, number))
                 bounds[k] = _bound(engine, question, evidence, samples, chunk_rows, meter)
             of = _of_steps if model.timed else _of_pictures
             parts.append(of(_part(bounds, samples), evidence, bits))

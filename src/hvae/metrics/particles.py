@@ -18,7 +18,7 @@ from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.likelihood import Averages, averages
 from hvae.metrics.results import Estimate, Plain, estimate
 from hvae.particles import ParticleFilter
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.walk import Evidence, Model, still
 
 
@@ -77,7 +77,7 @@ def filter_bounds(
     parts: list[Tensor] = []
     with still(model, seed):
         for number, batch in enumerate(batches):
-            torch.manual_seed(noise_seed(seed, number))
+            reseed(noise_seed(seed, number))
             for evidence in seen(model, as_datum(batch).split(max(1, chunk_rows // particles))):
                 walk = loop(model, posterior, evidence.repeat(particles))
                 parts.append(torch.stack([double(t) for t in (-walk.log_evidence, walk.resampled, _steps(evidence))]))

@@ -14,7 +14,7 @@ from hvae import refine
 from hvae.datum import Datum
 from hvae.draw import Draw, posterior
 from hvae.metrics.evaluating import Meter, Progress, seen, silent
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.trace import Trace
 from hvae.walk import Evidence, Model, run, still
 
@@ -57,6 +57,6 @@ def regret(
 
 
 def _elbo(model: Model, draw: Draw, evidence: Evidence, samples: int, seed: int, number: int) -> Tensor:
-    torch.manual_seed(noise_seed(seed, number))
+    reseed(noise_seed(seed, number))
     elbos = [run(model, draw, evidence).elbo().double().cpu() for _ in range(samples)]
     return torch.stack(elbos).mean(0)  # (B,)

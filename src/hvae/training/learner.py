@@ -94,7 +94,7 @@ class Learner:
         self.model.before_step()
         parts, names, sums = self.config.accumulate, (), torch.zeros(())
         for part, (micro, datum) in enumerate(islice(batches, parts)):
-            seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
+            seed_posterior(self.config.seed, micro.step, micro.shard)
             with self.fabric.no_backward_sync(self.loss, enabled=part < parts - 1):
                 total, terms = self.loss(Batch(datum), micro.step)
                 self.fabric.backward(total / (parts / self.scale.factor))
@@ -127,7 +127,7 @@ class Learner:
     @torch.no_grad()
     def retrace(self, micro: MicroBatch, datum: Datum) -> Trace:
         """The trace of a micro-batch once more, up to rounding: weights and noise are those of its step."""
-        seed_posterior(self.fabric.device, self.config.seed, micro.step, micro.shard)
+        seed_posterior(self.config.seed, micro.step, micro.shard)
         with self.fabric.autocast():
             return walked(self.model, self.objective, datum, micro.step)
 

@@ -89,7 +89,7 @@ def score(
     sums: dict[str, float] = {}
     # A process without a batch of its own still has to name the sums: it scores one that counts nothing.
     for number in range(part, max(len(batches), part + 1), parts):
-        generator = seed_valid(device, seed, number)
+        generator = seed_valid(seed, number)
         datum = as_datum(split.batch(batches[number % len(batches)], generator)).to(device)
         totals = _sums(model(datum, trained(posterior)))
         own = float(number < len(batches))

@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import torch
 
-from hvae.seeds import mixed_seed
+from hvae.seeds import mixed_seed, reseed
 
 # Streams of one seed that must never coincide; the data order has 1, 2 and 5.
 _POSTERIOR, _VALID = 3, 4
 
 
-def seed_posterior(device: torch.device, seed: int, step: int, shard: int) -> None:
-    """Set torch's global generators, of the CPU and of this device, for the draws of one micro-batch."""
-    _seed(device, mixed_seed(_POSTERIOR, seed, step, shard))
+def seed_posterior(seed: int, step: int, shard: int) -> None:
+    """Set torch's global generators for the draws of one micro-batch."""
+    reseed(mixed_seed(_POSTERIOR, seed, step, shard))
 
 
-def seed_valid(device: torch.device, seed: int, batch: int) -> torch.Generator:
+def seed_valid(seed: int, batch: int) -> torch.Generator:
     """Set the global generators for one batch of a validation, and return one for draws inside the data.
 
     The step does not enter: with common random numbers two validations differ by their weights alone.
     """
-    _seed(device, mixed_seed(_VALID, seed, batch))
+    reseed(mixed_seed(_VALID, seed, batch))
     return torch.Generator().manual_seed(mixed_seed(_VALID, seed, batch, 1))
-
-
-def _seed(device: torch.device, seed: int) -> None:
-    # Not torch.manual_seed: for every kind of device that is not in use it stores the call with a formatted stack,
-    # which takes a millisecond and, called at every step, grows without end.
-    torch.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        torch.get_device_module(device).manual_seed(seed)

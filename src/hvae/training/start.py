@@ -45,6 +45,6 @@ def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> str:
     micro = replace(sampler, rank=0, start_step=0).micro(0)
     datum = as_datum(job.split.batch(micro.indices, micro.generator())).to(fabric.device)
     fabric.to_device(job.model).train()
-    seed_posterior(fabric.device, job.config.seed, micro.step, micro.shard)
+    seed_posterior(job.config.seed, micro.step, micro.shard)
     job.model.prepare(datum)
     return begin_from(job.model, job.config.init) if job.config.init else ""
