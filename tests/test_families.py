@@ -165,6 +165,16 @@ def test_log_weight_is_the_sum_of_its_sites(model: Model) -> None:
     torch.testing.assert_close(trace.log_weight(), by_hand)
 
 
+def test_what_a_level_spends_is_its_rate_and_its_log_weight(model: Model) -> None:
+    trace = model(data(4, model.shape))
+    spent, rates = trace.spent(), trace.rates()
+    assert list(spent) == list(rates)
+    for name, (rate, cost) in spent.items():
+        torch.testing.assert_close(rate, rates[name])
+        by_hand = sum(record.log_weight() for record in trace.latents if record.name == name)
+        torch.testing.assert_close(cost, -by_hand, rtol=1e-5, atol=1e-5)
+
+
 def test_rates_are_closed_form_where_that_holds(model: Model) -> None:
     """Top-down levels know p before they draw; a bottom-up level's p depends on its value, so it must be sampled."""
     trace = model(data(4, model.shape))

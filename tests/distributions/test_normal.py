@@ -8,8 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
-from hvae.distributions import Bernoulli, Normal, divergence, full, normal_kl, standard_normal, sum_rest
+from hvae.distributions import Bernoulli, Normal, divergence, full, log_ratio, normal_kl, standard_normal, sum_rest
 from hvae.distributions.masked import Masked
 
 reals = st.floats(-3, 3)
@@ -40,6 +41,22 @@ def test_kl_is_torchs_and_never_negative(m: float, s: float, n: float, t: float)
     )
     torch.testing.assert_close(kl, expected)
     assert kl.item() >= -1e-12
+
+
+@given(reals, scales, reals, scales, reals)
+def test_a_log_ratio_is_the_difference_of_two_log_densities(m: float, s: float, n: float, t: float, z: float) -> None:
+    q, p = Normal(one(m), one(s)), Normal(one(n), one(t))
+    expected = q.log_prob(one(z)) - p.log_prob(one(z))
+    torch.testing.assert_close(log_ratio(q, p, one(z)), expected, rtol=1e-12, atol=1e-12 * (1 + (z - n) ** 2 / t**2))
+
+
+def test_a_gaussian_of_another_kind_is_asked_for_its_own_score() -> None:
+    class Twice(Normal):
+        def log_prob(self, value: Tensor) -> Tensor:
+            return 2 * Normal(self.loc, self.scale).log_prob(value)
+
+    q, p, z = Twice(one(0.5), one(1.0)), Normal(one(0.0), one(2.0)), one(0.3)
+    torch.testing.assert_close(log_ratio(q, p, z), q.log_prob(z) - p.log_prob(z))
 
 
 def test_kl_is_its_monte_carlo_mean() -> None:

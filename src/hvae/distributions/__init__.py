@@ -4,7 +4,7 @@ from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
 from hvae.distributions.camera import Camera
 from hvae.distributions.denoising import Denoising, GridGaussian
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
-from hvae.distributions.divergence import divergence, normal_kl, register_kl
+from hvae.distributions.divergence import divergence, estimator, log_ratio, normal_kl, register_kl
 from hvae.distributions.fixed import Fixed
 from hvae.distributions.flow import Flowed
 from hvae.distributions.keep import Keep
@@ -41,7 +41,9 @@ __all__ = [
     "Tokens",
     "Visits",
     "divergence",
+    "estimator",
     "full",
+    "log_ratio",
     "normal_kl",
     "register_kl",
     "standard_normal",

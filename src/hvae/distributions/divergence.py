@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from hvae.distributions.base import Distribution
@@ -45,12 +46,30 @@ def normal_kl(q: Normal, p: Normal) -> Tensor:
 
     Kingma and Welling 2013, arXiv 1312.6114, appendix B (there with p standard).
 
-    >>> import torch
     >>> normal_kl(Normal(torch.ones(1), torch.ones(1)), Normal(torch.zeros(1), torch.ones(1)))
     tensor([0.5000])
     """
-    ratio = q.scale / p.scale
-    return 0.5 * (ratio**2 + ((q.loc - p.loc) / p.scale) ** 2 - 1) - ratio.log()
+    ratio, shift = q.scale / p.scale, (q.loc - p.loc) / p.scale
+    # Three passes over memory fewer than the formula as it stands above, and exactly 0 where q is p.
+    squared = torch.addcmul(-0.5 - ratio.log(), ratio, ratio, value=0.5)
+    return torch.addcmul(squared, shift, shift, value=0.5)
+
+
+def log_ratio(q: Distribution, p: Distribution, value: Tensor) -> Tensor:
+    r"""$\log q(z) - \log p(z)$ in nats, (B, ...), of two that factorise alike; of two Gaussians with one logarithm.
+
+    >>> log_ratio(Normal(torch.ones(1), torch.ones(1)), Normal(torch.zeros(1), torch.ones(1)), torch.ones(1))
+    tensor([0.5000])
+    """
+    if not (type(q) is Normal and type(p) is Normal):
+        return q.log_prob(value) - p.log_prob(value)
+    own, other = (value - q.loc) / q.scale, (value - p.loc) / p.scale
+    return torch.addcmul(torch.addcmul((p.scale / q.scale).log(), own, own, value=-0.5), other, other, value=0.5)
+
+
+def estimator(q: Distribution, p: Distribution, *, late: bool = False) -> str:
+    """How `divergence` measures KL(q || p): "analytic" or "sampled"."""
+    return "sampled" if late or (type(q), type(p)) not in _CLOSED_FORMS else "analytic"
 
 
 def divergence(q: Distribution, p: Distribution, value: Tensor, *, late: bool = False) -> tuple[Tensor, str]:
@@ -60,7 +79,7 @@ def divergence(q: Distribution, p: Distribution, value: Tensor, *, late: bool = 
     log q(value) - log p(value) is unbiased for everything else.  `late` says that p was formed after the value was
     drawn and may depend on it (a bottom-up chain: p(z1 given z2), z2 ~ q(z2 given z1)): then only the sample is right.
     """
-    closed = None if late else _CLOSED_FORMS.get((type(q), type(p)))
-    if closed is not None:
-        return closed(q, p), "analytic"
-    return q.log_prob(value) - p.log_prob(value), "sampled"
+    how = estimator(q, p, late=late)
+    if how == "analytic":
+        return _CLOSED_FORMS[type(q), type(p)](q, p), how
+    return log_ratio(q, p, value), how

@@ -40,9 +40,10 @@ def terms(trace: Trace, spared: Mapping[str, Tensor] = MappingProxyType({})) -> 
     _check_unweighted(trace)
     log_likelihood = trace.log_likelihood()
     # The likelihood is the dear part, so the log-weight is built on it rather than asked for whole.
-    weights = (_unless(spared.get(record.name), record.log_weight()) for record in trace.latents)
-    rates = {f"rate/{name}": _unless(spared.get(name), rate) for name, rate in trace.rates().items()}
-    return {"log_weight": sum(weights, log_likelihood), "log_likelihood": log_likelihood, **rates}
+    spent = trace.spent()
+    costs = (_unless(spared.get(name), cost) for name, (_, cost) in spent.items())
+    rates = {f"rate/{name}": _unless(spared.get(name), rate) for name, (rate, _) in spent.items()}
+    return {"log_weight": log_likelihood - sum(costs), "log_likelihood": log_likelihood, **rates}
 
 
 def _unless(is_spared: Tensor | None, nats: Tensor) -> Tensor:

@@ -169,7 +169,7 @@ def _level(name: str, scores: dict[str, Tensor], trace: Trace) -> LevelRate:
         # The trace is that of the first sequence, and others have more steps or fewer.
         dims = round(dims * float(scores[STEPS].mean() / scores[STEPS][0]))
     nats = float(scores[f"rate/{name}"].mean())
-    estimators = sorted({record.divergence()[1] for record in records})
+    estimators = sorted({record.estimator for record in records})
     return LevelRate(rate_nats=nats, rate_nats_per_dim=nats / dims, dims=dims, estimator="+".join(estimators))
 
 

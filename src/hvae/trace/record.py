@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hvae.distributions import Distribution, LocationScale, OverTime, divergence, sum_rest
+from hvae.distributions import Distribution, LocationScale, Normal, OverTime, divergence, estimator, log_ratio, sum_rest
 from hvae.errors import HvaeError
 from hvae.site import Site
 
@@ -64,7 +64,19 @@ class Record(Site):
         """weight * (log p(value) - log proposal(value)) in nats, (B,); a given value has no proposal."""
         if self.proposal is self.p:
             return self.value.new_zeros(self.value.shape[0], dtype=self._dtype)
-        return self.log_likelihood() if self.proposal is None else self.log_likelihood() - self.log_proposal()
+        if self.proposal is None:
+            return self.log_likelihood()
+        if self.observed is None and type(self.proposal) is Normal and type(self.law) is Normal:
+            return -sum_rest(self.counted(log_ratio(self.proposal, self.law, self.value)))
+        # Each summed by itself: one may score an event as a whole, the other element by element.
+        return self.log_likelihood() - self.log_proposal()
+
+    @property
+    def estimator(self) -> str:
+        """How its rate is computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""
+        if self.proposal is self.p:
+            return "prior"
+        return "given" if self.proposal is None else estimator(self.proposal, self.law, late=self.late)
 
     def divergence(self) -> tuple[Tensor, str]:
         """What the level spends, in nats per element (B, ...), and the estimator: "analytic", "sampled" or "prior"."""

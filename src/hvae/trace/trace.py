@@ -98,6 +98,21 @@ class Trace:
         """Nats each level spends, {name: (B,)}; the steps of a recurring name are summed."""
         return {name: sum_rest(nats) for name, nats in self.nats().items()}
 
+    def spent(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Nats each level spends, {name: ((B,), (B,))}: its rate, and log proposal(value) - log p(value).
+
+        The expectation of the second is the first; where the rate is one sample of it, both are one tensor.
+        """
+        spent: dict[str, tuple[Tensor, Tensor]] = {}
+        cache: dict[Hashable, tuple[Record, Tensor]] = {}
+        for records in self._forms(data=False):
+            one = series_of(records)
+            rate = sum_rest(shared_nats(one, cache))
+            cost = -one.log_weight() if one.estimator == "analytic" else rate
+            earlier = spent.get(one.name)
+            spent[one.name] = (rate, cost) if earlier is None else (earlier[0] + rate, earlier[1] + cost)
+        return spent
+
     def log_likelihood(self) -> Tensor:
         """log p(x given z) in nats, (B,); where a class was guessed, less what the guess costs, log q(y) - log p(y)."""
         guesses = [r.log_weight() for r in self.records.values() if r.auxiliary and r.q is not None and r.q is not r.p]
@@ -127,7 +142,7 @@ class Trace:
 
     def estimators(self) -> dict[str, str]:
         """How each level's rate was computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""
-        return {records[0].name: series_of(records).divergence()[1] for records in self._forms(data=False)}
+        return {records[0].name: records[0].estimator for records in self._forms(data=False)}
 
     def keyed_values(self) -> dict[Pin, Tensor]:
         """Deprecated: `values()`, which names the steps of a recurring variable too."""
