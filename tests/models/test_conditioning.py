@@ -101,6 +101,28 @@ def test_it_enters_the_levels_that_are_named(name: str) -> None:
     assert not torch.equal(trace.elbo(), blind.elbo())
 
 
+@pytest.mark.parametrize("name", ["vae-mlp", "vae-conv", "lvae-mlp-precision", "vlae-conv"])
+def test_it_enters_the_last_state_where_that_is_named(name: str) -> None:
+    every = names(plain(FAMILIES[name]))
+    model = conditional(FAMILIES[name], replace(CLASS, levels=("x",)))
+    datum = data(3, label=torch.tensor([0, 1, -1]))
+    torch.manual_seed(2)
+    trace = model(datum)
+    torch.manual_seed(2)
+    blind = model(Datum(datum.x))
+    for level in every:
+        assert torch.equal(trace[level].rate(), blind[level].rate())
+    moves = (trace.log_likelihood() - blind.log_likelihood()).abs()
+    assert moves[:2].min() > 1e-6 and moves[2] == 0
+    before = conditional(FAMILIES[name], CLASS).state_dict()
+    assert not any(at.startswith("condition.networks.state.x") for at in before), "all means all latents, as ever"
+
+
+def test_a_family_whose_last_state_hears_every_level_has_no_place_there() -> None:
+    with pytest.raises(HvaeError, match=r"model.condition.levels: .*'x'"):
+        conditional(FAMILIES["ladder-residual"], replace(CLASS, levels=("z1", "x")))
+
+
 @pytest.mark.parametrize("config", [CLASS, VECTOR, TEXT], ids=["class", "vector", "text"])
 @pytest.mark.parametrize("name", ["vae-mlp", "markov-conv", "ladder-precision", "nvae"])
 def test_both_orders_of_a_walk_and_replays_agree(name: str, config: ConditionConfig) -> None:

@@ -36,7 +36,8 @@ class ConditionConfig(Section):
     """none; class, the label of each datum; vector, the numbers that data.attributes names; text, the captions that
     data.captions names."""
     levels: Levels = (ALL,)
-    """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one."""
+    """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one.  Where
+    the decoder reads its latents alone (vae, lvae, vlae), x names its last hidden layer too: z1,x."""
     enters: Enters = "levels"
     """levels: their features, so that codes and pictures are those of the condition; priors: trained priors over codes
     alone, p(z given y) of the codes of pictures, as in a second stage; both."""

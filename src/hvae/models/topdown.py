@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hvae.datum import Datum
 from hvae.levels.heads import Head
-from hvae.models.conditioning import Conditioning
+from hvae.models.conditioning import LAST, Conditioning
 from hvae.models.fewer import Fewer
 from hvae.models.flows import Flows
 from hvae.nn.begin import initialise
@@ -73,4 +73,5 @@ class TopDown(Model):
         h = self.start(evidence.n)  # (n, ...)
         for name, level in self.levels.items():
             h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry)
-        return visit(evidence.site(self.head(self.leave(self.gather(h, entry.values)))))
+        last = entry.state(LAST, self.gather(h, entry.values))
+        return visit(evidence.site(self.head(self.leave(last))))

@@ -17,7 +17,7 @@ from torch import nn
 from hvae.config.model import LVAEConfig
 from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, merge, variance
 from hvae.models import TopDown
-from hvae.models.conditioning import Place
+from hvae.models.conditioning import LAST, Place
 from hvae.nn import BottomUp, Constant, Kit, Shape
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import crown, lifted
@@ -54,10 +54,11 @@ def build(config: LVAEConfig, shape: Shape, bits: int) -> TopDown:
 def _places(config: LVAEConfig, widths: list[Shape]) -> dict[str, Place]:
     """The top reads no state: its prior is a standard normal."""
     top = len(widths) - 1
-    return {
+    levels = {
         f"z{l + 1}": Place(state=widths[l][0] if l < top else 0, evidence=widths[l][0], value=config.latents[l])
         for l in range(top, -1, -1)
     }
+    return {**levels, LAST: Place(state=widths[0][0])}
 
 
 def _absorb(config: LVAEConfig, kit: Kit, widths: list[Shape], l: int) -> Replace:

@@ -17,7 +17,7 @@ from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head
 from hvae.levels.likelihoods import head
-from hvae.models.conditioning import Code, Conditioned, Conditioning, Guessed, Place, Unconditional
+from hvae.models.conditioning import LAST, Code, Conditioned, Conditioning, Guessed, Place, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.attention import attention
 from hvae.nn.caption import CaptionCode
@@ -101,7 +101,7 @@ def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Sh
     if config.kind == "none":
         return Unconditional()
     _check_size(config)
-    names = list(places) if config.levels == (ALL,) else _known(config.levels, places)
+    names = [name for name in places if name != LAST] if config.levels == (ALL,) else _known(config.levels, places)
     choice = {name: places[name] for name in names}
     layer = _ENTERED[config.enters]
     networks = {

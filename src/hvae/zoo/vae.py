@@ -15,7 +15,7 @@ from __future__ import annotations
 from hvae.config.model import VAEConfig
 from hvae.levels import DataOnly, Level, Replace, StandardPrior, variance
 from hvae.models import TopDown
-from hvae.models.conditioning import Place
+from hvae.models.conditioning import LAST, Place
 from hvae.nn import BottomUp, Constant, Shape
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.parts import climb, conditioning, descend, head_for, kit_of
@@ -33,6 +33,7 @@ def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
         posterior=DataOnly(kit.gaussian(widths[-1], config.latent), variance(config.variance)),
         absorb=Replace(descend(kit, [*widths, latent])),
     )
+    places = {"z1": Place(evidence=widths[-1][0], value=latent[0]), LAST: Place(state=widths[0][0])}
     return TopDown(
         shape,
         bottom_up=BottomUp({"z1": climb(kit, shape, widths)}),
@@ -41,5 +42,5 @@ def build(config: VAEConfig, shape: Shape, bits: int) -> TopDown:
         leave=kit.leave(widths[0], shape, head.width),
         head=head,
         flows=flows(config.flow, {"z1": Channels(latent[0], widths[-1][0])}),
-        condition=conditioning(config.condition, {"z1": Place(evidence=widths[-1][0], value=latent[0])}, shape),
+        condition=conditioning(config.condition, places, shape),
     )

@@ -15,7 +15,7 @@ from torch import nn
 from hvae.config.model import VLAEConfig
 from hvae.levels import DataOnly, Join, Level, Raise, Replace, StandardPrior, variance
 from hvae.models import TopDown
-from hvae.models.conditioning import Place
+from hvae.models.conditioning import LAST, Place
 from hvae.nn import BottomUp, Constant, Kit, Shape, from_vector, to_gaussian
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import crown
@@ -32,6 +32,7 @@ def build(config: VLAEConfig, shape: Shape, bits: int) -> TopDown:
     up |= {f"z{l + 1}": kit.connect(widths[l - 1], widths[l]) for l in range(1, len(widths))}
     added = crown(config, kit, len(widths), widths[-1], widths[-1])
     places = {f"z{l + 1}": Place(evidence=widths[l][0], value=config.latents[l]) for l in reversed(range(len(widths)))}
+    places[LAST] = Place(state=widths[0][0])
     return added.walk(
         shape,
         bottom_up=BottomUp(up | added.features),
