@@ -8,22 +8,23 @@ The plain ladder is the preset mnist-static-ladder with so many steps (6,000 are
 that costs time has fewer, by the processor time of its step, measured beside that of the plain one just before: all
 runs cost the same, whatever else the machine does.  The warm-up takes a fifth of the steps.  A difference is that of
 two runs of one seed; its interval, 95 % by Student's t, is over seeds, and of a single seed there is none: it says what
-happened once, and below half a nat it is noise.
+happened once, and below half a nat it is noise.  Beside it stand the nats of all latents, and how steady training is:
+the 90 % quantile of the gradient's length by its median, over the second half of the steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean, median, stdev
-from time import process_time
 
 import torch
-from alternating import Work
-from pairs import MNIST, by_walk, ink, step
+from budget import seconds_of, step_of
 from scipy.stats import t
 
 from hvae.config import preset
@@ -103,36 +104,58 @@ def cost(key: str) -> float:
     """The processor time of a training step by that of the plain ladder: median of ratios, one after the other."""
     if key == "plain":
         return 1.0
-    models = [preset("mnist-static-ladder", dict(KEYS[name])).model for name in (key, "plain")]
-    images = partial(ink, 16, *MNIST)
-    works = [step(model, MNIST, images, by_walk, 1e-3) for model in models]
-    return median(seconds(works[0]) / seconds(works[1]) for _ in range(ROUNDS))
+    works = [step_of(preset("mnist-static-ladder", dict(KEYS[name]))) for name in (key, "plain")]
+    return median(seconds_of(works[0]) / seconds_of(works[1]) for _ in range(ROUNDS))
 
 
-def seconds(work: Work) -> float:
-    start = process_time()
-    work()
-    return process_time() - start
+@dataclass(frozen=True)
+class Finished:
+    """What the table has of one run."""
+
+    bound: float
+    nats: float
+    swing: float
+    steps: int
 
 
 def rows(out: Path) -> Iterator[str]:
     """The table: -ELBO of one draw, nats a datum, mean over seeds; the difference to plain; steps of the first run."""
-    yield f"{'':18} {'-ELBO':>8} {'less plain':>11} {'95 % over seeds':>18} {'seeds':>6} {'steps':>7}"
+    heads = f"{'':18} {'-ELBO':>8} {'less plain':>11} {'95 % over seeds':>18} {'seeds':>6} {'steps':>7}"
+    yield f"{heads} {'nats':>6} {'swing':>6}"
     records = {key: read(out, key) for key in KEYS}
     for key, runs in records.items():
         plain = records["plain"] if key != "plain" else {}
-        pairs = [bound - plain[seed][0] for seed, (bound, _) in runs.items() if seed in plain]
+        pairs = [run.bound - plain[seed].bound for seed, run in runs.items() if seed in plain]
         if runs:
-            mean, steps = fmean(bound for bound, _ in runs.values()), next(iter(runs.values()))[1]
+            bound, nats, swing = (fmean(getattr(run, name) for run in runs.values()) for name in MEANS)
             difference = f"{fmean(pairs):+11.2f} {interval(pairs):>18}" if pairs else f"{'':30}"
-            yield f"{key:18} {mean:8.2f} {difference} {len(runs):6} {steps:7,}"
+            steps = next(iter(runs.values())).steps
+            yield f"{key:18} {bound:8.2f} {difference} {len(runs):6} {steps:7,} {nats:6.1f} {swing:6.2f}"
 
 
-def read(out: Path, key: str) -> dict[int, tuple[float, int]]:
-    """-ELBO and steps of each finished run of a key, by seed."""
-    files = {int(path.parent.name.rpartition("-")[2]): path for path in sorted(out.glob(f"{key}-*/evaluation.json"))}
-    runs = {seed: json.loads(path.read_text()) for seed, path in files.items() if path.parent.name == f"{key}-{seed}"}
-    return {seed: (run["likelihood"]["negative_elbo_nats"]["mean"], run["step"]) for seed, run in runs.items()}
+MEANS = ("bound", "nats", "swing")
+
+
+def read(out: Path, key: str) -> dict[int, Finished]:
+    """The finished runs of a key, by seed."""
+    folders = [path.parent for path in sorted(out.glob(f"{key}-*/evaluation.json"))]
+    seeds = {int(folder.name.rpartition("-")[2]): folder for folder in folders}
+    return {seed: finished(folder) for seed, folder in seeds.items() if folder.name == f"{key}-{seed}"}
+
+
+def finished(folder: Path) -> Finished:
+    result = json.loads((folder / "evaluation.json").read_text())
+    likelihood, steps = result["likelihood"], result["step"]
+    nats = sum(level["rate_nats"] for level in likelihood["levels"].values())
+    return Finished(likelihood["negative_elbo_nats"]["mean"], nats, swing(folder / "metrics.csv", steps), steps)
+
+
+def swing(path: Path, steps: int) -> float:
+    """The 90 % quantile of the gradient's length by its median, over the second half of the rows."""
+    with path.open() as file:
+        rows = [row for row in csv.DictReader(file) if int(row["step"]) > steps / 2 and row["grad_norm"]]
+    lengths = sorted(float(row["grad_norm"]) for row in rows)
+    return lengths[int(0.9 * (len(lengths) - 1))] / median(lengths)
 
 
 def interval(pairs: Sequence[float]) -> str:

@@ -20,22 +20,19 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import fmean, stdev
 
 import torch
+from budget import price
 from diffusion_sampling import judge
 
 import hvae
 from hvae import explore
 from hvae.config import RunConfig, preset
 from hvae.data import load
-from hvae.draw import posterior, trained
 from hvae.metrics import Extractor, quality
 from hvae.study.train import train
-from hvae.walk import run
-from hvae.zoo import build
 
-SHAPE, BITS = (1, 8, 8), 4
 COMMON = {"train.keep": "best", "train.ema": 0.99, "evaluate.samples": 1, "evaluate.measures": "likelihood"}
 MARKOV = {
     "model.family": "markov",
@@ -47,7 +44,6 @@ MARKOV = {
     "model.widths": "32,32,32",
 }
 RATE_OF_NOTHING = 0.1
-TIMED = 8
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def measure(out: Path, name: str, seed: int, budget: float, network: Extractor) 
     """One run with what it is measured by, unless it is finished."""
     contender, folder = CONTENDERS[name], out / f"{name}-{seed}"
     if not (folder / "evaluation.json").exists():
-        steps = max(50, round(budget / price(contender)))
+        steps = max(50, round(budget / price(contender.config())))
         course = {"train.steps": steps, "train.valid_every": max(1, steps // 10), "train.seed": seed}
         warm_up = {"objective.warmup.length": {"z3": 0.6, "z2": 0.1}} if name != "vdm" else {}
         train(contender.config(**course, **warm_up), out=folder)
@@ -100,22 +96,6 @@ def measure(out: Path, name: str, seed: int, budget: float, network: Extractor) 
         path = folder / f"samples-{solver.replace(':', '-')}.json"
         if not path.exists():
             path.write_text(json.dumps(sampled(folder, solver, seed, network)))
-
-
-def price(contender: Contender) -> float:
-    """Processor seconds of one training step: forward, backward and Adam."""
-    config = contender.config()
-    model, x = build(config.model, SHAPE, BITS), torch.rand(config.train.batch, *SHAPE).mul(15).round() / 15
-    moments = torch.optim.AdamW(model.parameters(), 1e-3)
-
-    def step() -> float:
-        start = time.process_time()
-        moments.zero_grad()
-        (-run(model, trained(posterior), model.evidence(x)).elbo().mean()).backward()
-        moments.step()
-        return time.process_time() - start
-
-    return median([step() for _ in range(TIMED)][1:])
 
 
 def sampled(folder: Path, solver: str, seed: int, network: Extractor) -> dict[str, float]:

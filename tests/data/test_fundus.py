@@ -7,7 +7,7 @@ import pytest
 
 from hvae.config.data import DataConfig
 from hvae.data import load
-from hvae.data.fundus import MICRONS, NOISE, SIZE, SIZES, SPOT_DEPTH, _near, _spots, fundus
+from hvae.data.fundus import MICRONS, NOISE, SIZE, SIZES, SPOT_DEPTH, _near, _spots, fundus, twins
 from hvae.errors import HvaeError
 
 
@@ -26,6 +26,17 @@ def test_pictures_depend_on_seed_and_place_alone() -> None:
     assert not np.array_equal(fundus(2, lesions=False), fundus(2, lesions=False, seed=1))
     with pytest.raises(HvaeError, match="at least 1"):
         fundus(0, lesions=True)
+
+
+def test_twins_differ_by_their_spots_alone() -> None:
+    pair = twins(20, seed=2)
+    assert np.array_equal(pair.ill, fundus(20, lesions=True, seed=2))
+    assert not (pair.healthy < pair.ill).any()
+    inside = (pair.ill > 0) & (pair.healthy < 255)  # where nothing was cut off
+    depth = (pair.healthy.astype(float) - pair.ill) / 255
+    np.testing.assert_allclose(depth[inside], SPOT_DEPTH * pair.spots[inside], atol=1.01 / 255)
+    with pytest.raises(HvaeError, match="at least 1"):
+        twins(0)
 
 
 def test_a_spot_is_as_wide_as_it_is_said() -> None:

@@ -10,6 +10,9 @@ Shapes: `N` pictures; `S` pixels a side; `T` vessels; `P` points of a vessel; `A
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import KDTree
@@ -40,10 +43,13 @@ def fundus(number: int, *, lesions: bool, seed: int = SEED) -> Array:
     >>> fundus(3, lesions=True).shape, bool((fundus(2, lesions=True) == fundus(3, lesions=True)[:2]).all())
     ((3, 1, 64, 64), True)
     """
+    _check(number)
+    return _stored([_drawn(np.random.default_rng([seed, lesions, i]), lesions) for i in range(number)])
+
+
+def _check(number: int) -> None:
     if number < 1:
         raise HvaeError(f"expected at least 1 picture, got {number}")
-    pictures = [_drawn(np.random.default_rng([seed, lesions, i]), lesions) for i in range(number)]
-    return np.rint(255 * np.stack(pictures)).astype(np.uint8)[:, None]
 
 
 def drawn_fundus() -> Raw:
@@ -55,15 +61,63 @@ def drawn_fundus() -> Raw:
     return Raw(parts=parts, bits=8, source="hvae.data.fundus", classes=CLASSES)
 
 
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """Pictures with microaneurysms, the same eyes without them, (N, 1, S, S) uint8, and where the spots are.
+
+    `spots`, (N, 1, S, S) in [0, 1]: of which `SPOT_DEPTH` is taken away.
+    """
+
+    ill: Array
+    healthy: Array
+    spots: Array
+
+
+def twins(number: int, *, seed: int = SEED) -> Twins:
+    """What a lesion changes and nothing else: the ill ones are those of `fundus(number, lesions=True)`.
+
+    Raises HvaeError for no picture.
+
+    >>> pair = twins(2)
+    >>> bool((pair.ill == fundus(2, lesions=True)).all()), bool((pair.healthy >= pair.ill).all())
+    (True, True)
+    """
+    _check(number)
+    ill, healthy, spots = zip(*(_twin(np.random.default_rng([seed, True, i])) for i in range(number)), strict=True)
+    return Twins(_stored(ill), _stored(healthy), np.stack(spots)[:, None])
+
+
+def _twin(random: np.random.Generator) -> tuple[Array, Array, Array]:
+    eye, spots = _eye(random), _spots(random)
+    noise = _noise(random)
+    return _clipped(eye - SPOT_DEPTH * spots + noise), _clipped(eye + noise), spots
+
+
 def _drawn(random: np.random.Generator, lesions: bool) -> Array:
     """One picture in [0, 1], (S, S)."""
+    eye = _eye(random)
+    spots = SPOT_DEPTH * _spots(random) if lesions else 0.0
+    return _clipped(eye - spots + _noise(random))
+
+
+def _eye(random: np.random.Generator) -> Array:
+    """Ground, nerve and vessels, (S, S)."""
     ground = gaussian_filter(random.standard_normal((SIZE, SIZE)), 12)
     nerve = np.array([random.uniform(0.3, 0.7), random.choice([0.15, 0.85])]) * SIZE  # row, column
     light = GROUND + 0.05 * ground / ground.std() + DISC * _disc(random, nerve)
-    light -= DEPTH * _vessels(random, nerve)
-    if lesions:
-        light -= SPOT_DEPTH * _spots(random)
-    return np.clip(light + NOISE * random.standard_normal((SIZE, SIZE)), 0, 1)
+    return light - DEPTH * _vessels(random, nerve)
+
+
+def _noise(random: np.random.Generator) -> Array:
+    return NOISE * random.standard_normal((SIZE, SIZE))
+
+
+def _clipped(light: Array) -> Array:
+    return np.clip(light, 0, 1)
+
+
+def _stored(pictures: Sequence[Array]) -> Array:
+    return np.rint(255 * np.stack(pictures)).astype(np.uint8)[:, None]
 
 
 def _disc(random: np.random.Generator, middle: Array) -> Array:

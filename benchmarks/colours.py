@@ -1,0 +1,71 @@
+"""Bits a dimension of CIFAR-10 by families at one budget: a flat VAE, the Ladder VAE and the small deep ones.
+
+    python benchmarks/colours.py run OUT --seconds 480 --families vae lvae ladder --root DATA
+    python benchmarks/colours.py table OUT
+
+The presets of this set sized for one core, and a flat VAE and a Ladder VAE of convolutions as wide as the plain ladder
+(40 channels at 32, 16 and 8 pixels; 5 logistics, 16 images a step), as many processor seconds of training steps each.
+-ELBO of one draw on the first 1,000 test images, all that are at hand; seed 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from budget import Contender, fit
+
+SHALLOW: Mapping[str, object] = {"model.network": "conv", "model.widths": "40,40,40"}
+CONTENDERS: Mapping[str, Contender] = {
+    "vae": Contender("cifar10-small", {"model.family": "vae", "model.latent": 64, **SHALLOW}),
+    "lvae": Contender("cifar10-small", {"model.family": "lvae", "model.latents": "8,16,32", **SHALLOW}),
+    "ladder": Contender("cifar10-small"),
+    "vdvae": Contender("vdvae-cifar10-small"),
+    "nvae": Contender("nvae-cifar10-small"),
+}
+WARM = {"objective.warmup.length": 0.1}
+"""For the families whose presets have it in steps."""
+TEST = {"evaluate.measures": "likelihood,activity", "evaluate.samples": 1, "evaluate.limit": 0}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+    runs = commands.add_parser("run")
+    runs.add_argument("out", type=Path)
+    runs.add_argument("--seconds", type=float, default=480.0, help="of processor time, for the steps of each run")
+    runs.add_argument("--families", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    runs.add_argument("--root", default="", help="where the data sets lie")
+    table = commands.add_parser("table")
+    table.add_argument("out", type=Path)
+    args = parser.parse_args()
+    if args.what == "run":
+        torch.set_num_threads(1)
+        for name in args.families:
+            fit(CONTENDERS[name], args.out / name, name, args.seconds, settings(name, args.root))
+    print("\n".join(rows(args.out)))
+
+
+def settings(name: str, root: str) -> dict[str, object]:
+    warm = {} if name == "vdvae" else WARM
+    return {**TEST, **warm, "train.seed": 0, **({"data.root": root} if root else {})}
+
+
+def rows(out: Path) -> Iterator[str]:
+    yield f"{'':8} {'-ELBO, bits/dim':>18} {'steps':>8} {'minutes':>8}  rates, nats"
+    for path in sorted(out.glob("*/evaluation.json")):
+        result, course = (
+            json.loads((path.parent / f"{name}.json").read_text()) for name in ("evaluation", "provenance")
+        )
+        bits, levels = result["likelihood"]["elbo_bits_per_dim"], result["likelihood"]["levels"]
+        rates = ", ".join(f"{level} {one['rate_nats']:.1f}" for level, one in levels.items())
+        bound = f"{bits['mean']:.3f} ± {bits['standard_error']:.3f}"
+        minutes = course["training"]["seconds"] / 60
+        yield f"{path.parent.name:8} {bound:>18} {result['step']:8,} {minutes:8.1f}  {rates}"
+
+
+if __name__ == "__main__":
+    main()
