@@ -46,7 +46,8 @@ def step_by_hand(model: Diffusion, x: Tensor) -> None:
         weight = 0.5 * model.schedule.slope(t)
     gamma, noise = model.schedule(t).view(-1, 1, 1, 1), torch.randn_like(x)
     z = torch.sigmoid(-gamma).sqrt() * x + torch.sigmoid(gamma).sqrt() * noise
-    guess = z + model.network(z, ((gamma - model.ends[0]) / (model.ends[1] - model.ends[0])).flatten())
+    level = ((gamma - model.ends[0]) / (model.ends[1] - model.ends[0])).flatten()
+    guess = z + model.network(z, model.network.level(level))
     diffusion = weight * sum_rest((noise - guess) ** 2)
     scale = (0.5 * ends[0]).exp()
     data = -sum_rest(GridGaussian(x + scale * torch.randn_like(x), scale, 256).log_prob((x * 128 + 127.5) / 255))
@@ -67,7 +68,7 @@ def sampling_by_hand(model: Diffusion, n: int, steps: int) -> None:
     for far, near in zip(gammas.flip(0)[:-1], gammas.flip(0)[1:], strict=True):
         level = ((far - model.ends[0]) / (model.ends[1] - model.ends[0])).expand(n)
         removed = -torch.expm1(near - far)
-        eps = z + model.network(z, level)
+        eps = z + model.network(z, model.network.level(level))
         ratio = (torch.sigmoid(-near) / torch.sigmoid(-far)).sqrt()
         z = ratio * (z - torch.sigmoid(far).sqrt() * removed * eps)
         z = z + (torch.sigmoid(near) * removed).sqrt() * torch.randn_like(z)

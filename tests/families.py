@@ -106,7 +106,9 @@ FAMILIES: dict[str, ModelConfig] = {
     ),
     "qresvae": QResVAEConfig(patch=2, groups=(2, 1), widths=(6, 8), latent=2, likelihood="bernoulli"),
     "vdm": VDMConfig(**VDM),
-    "vdm-v": VDMConfig(**{**VDM, "steps": 3, "widths": (4,), "attention": "all"}, predict="v", schedule="network"),
+    "vdm-v": VDMConfig(
+        **{**VDM, "steps": 3, "widths": (4,), "attention": "all", "norm": "group"}, predict="v", schedule="network"
+    ),
     "vdm-many": VDMConfig(**{**VDM, "steps": 12, "attention": "none", "fourier": ()}, predict="x0", schedule="linear"),
     "vdm-continuous": VDMConfig(**{**VDM, "steps": 0}, walked=3),
     "vdvae": VDVAEConfig(**VDVAE),

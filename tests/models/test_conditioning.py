@@ -9,16 +9,19 @@ import pytest
 import torch
 from conditional_gaussian import DIMS, S, T, W, linear_gaussian, log_evidence, means
 from families import FAMILIES, SHAPE
-from torch import Tensor
+from torch import Tensor, nn
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, ModelConfig, VAEConfig
 from hvae.datum import Datum
-from hvae.distributions import Keep, Normal
-from hvae.draw import dropping, mode, posterior, prior, replay
+from hvae.distributions import Denoising, Keep, Normal
+from hvae.distributions.denoising import alpha, sigma
+from hvae.draw import dropping, given, guided, mode, posterior, prior, replay, solver
+from hvae.draw.choices import trained
 from hvae.errors import HvaeError
-from hvae.models.conditioning import KEPT
+from hvae.models.conditioning import KEPT, Entry
+from hvae.models.diffusion import Diffusion
 from hvae.nn.film import ENTRIES, VectorCode
 from hvae.objectives import ELBO
 from hvae.site import Site
@@ -26,7 +29,7 @@ from hvae.training.loss import Batch, LossStep
 from hvae.walk import Evidence, Model, names, run
 from hvae.zoo import build
 
-TAKERS = [name for name in FAMILIES if not name.startswith(("biva", "vdm"))]
+TAKERS = [name for name in FAMILIES if not name.startswith("biva")]
 CLASS = ConditionConfig(kind="class", classes=3, drop=0.2)
 VECTOR = ConditionConfig(kind="vector", numbers=2, drop=0.2)
 TEXT = ConditionConfig(kind="text", classes=5, numbers=4, width=8, layers=1, heads=2, drop=0.2)
@@ -39,12 +42,21 @@ KNOWN = {
 
 def conditional(config: ModelConfig, condition: ConditionConfig) -> Model:
     torch.manual_seed(1)
-    return build(replace(config, condition=condition), shape=SHAPE, bits=1).double().eval()
+    return awake(build(replace(config, condition=condition), shape=SHAPE, bits=1)).double().eval()
 
 
 def plain(config: ModelConfig) -> Model:
     torch.manual_seed(1)
-    return build(config, shape=SHAPE, bits=1).double().eval()
+    return awake(build(config, shape=SHAPE, bits=1)).double().eval()
+
+
+def awake(model: Model) -> Model:
+    """A denoiser that starts at zero, as published, hears nothing: here every layer of it says something."""
+    if isinstance(model, Diffusion):
+        torch.manual_seed(2)
+        for weight in model.network.parameters():
+            nn.init.normal_(weight, std=0.1)
+    return model
 
 
 def data(n: int, **context: Tensor) -> Datum:
@@ -124,7 +136,7 @@ def test_a_family_whose_last_state_hears_every_level_has_no_place_there() -> Non
 
 
 @pytest.mark.parametrize("config", [CLASS, VECTOR, TEXT], ids=["class", "vector", "text"])
-@pytest.mark.parametrize("name", ["vae-mlp", "markov-conv", "ladder-precision", "nvae"])
+@pytest.mark.parametrize("name", ["vae-mlp", "markov-conv", "ladder-precision", "nvae", "vdm"])
 def test_both_orders_of_a_walk_and_replays_agree(name: str, config: ConditionConfig) -> None:
     model = conditional(FAMILIES[name], config)
     context = KNOWN[config.kind]
@@ -201,6 +213,69 @@ def test_the_law_of_keeping() -> None:
     assert float(law.sample().min()) == 1.0 and float(law.mean().min()) == 1.0
 
 
+# Diffusions: one denoiser hears it at every level
+
+
+@pytest.mark.parametrize("name", ["vdm", "vdm-continuous"])
+def test_a_step_of_training_drops_the_condition_of_a_diffusion(name: str) -> None:
+    model = conditional(FAMILIES[name], replace(CLASS, drop=0.5))
+    evidence = model.evidence(data(32, label=torch.arange(32) % 3))
+    torch.manual_seed(0)
+    trace = run(model, dropping(trained(posterior)), evidence)
+    assert 4 < float(trace[KEPT].value.sum()) < 28
+    (-trace.elbo().mean()).backward()
+    weights = model.get_submodule("condition").named_parameters()
+    assert not [at for at, p in weights if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+    dropped = run(model, replay(trace.values()), evidence)
+    label = torch.where(trace[KEPT].value > 0, torch.arange(32) % 3, -1)
+    values = {**trace.values(), KEPT: torch.ones(32)}
+    hidden = run(model, replay(values), model.evidence(data(32, label=label)))
+    torch.testing.assert_close(dropped.log_weight(), hidden.log_weight(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0, 2.5])
+def test_guidance_of_a_diffusion_moves_its_noise_as_published(weight: float) -> None:
+    """eps = (1 + w) eps(z, y) - w eps(z), Ho and Salimans, eq. (6), of ancestral steps, whose w is one less."""
+    model = conditional(FAMILIES["vdm"], CLASS)
+    both = Evidence(4, context={"label": torch.tensor([0, 2, -1, -1])})
+    steered = run(model, guided(dict.fromkeys(names(model), weight)), both)
+    for record in steered.latents[1:]:
+        p, law = record.p, record.proposal
+        assert isinstance(p, Denoising) and isinstance(law, Normal)
+        known, free = p.noise().chunk(2)
+        noise = weight * known + (1 - weight) * free
+        guess = (p.z[:2] - sigma(p.far) * noise) / alpha(p.far)
+        ours = Denoising(p.z[:2], guess, p.far, p.near)
+        torch.testing.assert_close(law.loc, torch.cat([ours.loc, ours.loc]), rtol=1e-10, atol=1e-10)
+        assert torch.equal(law.scale[:2], ours.scale)
+
+
+@pytest.mark.parametrize("name", ["ddim", "second-order"])
+def test_solvers_follow_the_guided_denoiser(name: str) -> None:
+    """Of one weight for all levels they are the solver of a model whose denoiser is the guided one."""
+    model = conditional(replace(FAMILIES["vdm"], steps=6), CLASS)
+    label, every = torch.tensor([0, 2]), names(model)
+    both = Evidence(4, context={"label": torch.cat([label, torch.full_like(label, -1)])})
+    torch.manual_seed(0)
+    ours = run(model, guided(dict.fromkeys(every, 2.5), solver(f"{name}:6")), both)
+    top = ours.latents[0].value[:2]
+
+    class Steered(Diffusion):
+        """The same weights; at each level it asks them twice."""
+
+        def denoised(self, z: Tensor, gamma: Tensor, entry: Entry) -> Tensor:
+            twice = model.condition(lambda site: site.p.mode(), both)
+            known, free = Diffusion.denoised(model, torch.cat([z, z]), gamma, twice).chunk(2)
+            return free + 2.5 * (known - free)
+
+    other = plain(replace(FAMILIES["vdm"], steps=6))
+    other.__class__ = Steered
+    other.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("condition.")})
+    theirs = run(other, given({every[0]: top}, solver(f"{name}:6")), n=2)
+    for record in theirs.latents:
+        torch.testing.assert_close(ours[record.name].value[:2], record.value, rtol=1e-9, atol=1e-9)
+
+
 # Vectors
 
 
@@ -264,12 +339,25 @@ def test_a_text_must_be_one_of_its_tokens_and_length() -> None:
         (VAEConfig(), ConditionConfig(kind="text"), "model.condition.classes: expected how many classes"),
         (VAEConfig(), ConditionConfig(kind="text", classes=9), "model.condition.numbers: expected how many numbers"),
         (VAEConfig(), replace(TEXT, heads=3), "model.condition.width: expected a multiple of model.condition.heads"),
+        (FAMILIES["vdm"], replace(CLASS, drop=0.0, classifier=(8,)), "guesses no class"),
+        (FAMILIES["vdm"], replace(CLASS, enters="priors"), "model.condition.enters: expected levels"),
         (LadderConfig(groups=(1, 2)), replace(CLASS, levels=("z4",)), "no level named 'z4'; did you mean"),
     ],
 )
 def test_what_cannot_be_built_is_said(config: ModelConfig, condition: ConditionConfig, line: str) -> None:
     with pytest.raises(HvaeError, match=line):
         build(replace(config, condition=condition), shape=SHAPE, bits=1)
+
+
+def test_a_norm_that_would_hide_it_is_refused() -> None:
+    with pytest.raises(HvaeError, match=r"model\.norm: expected group with a condition and model\.widths 16,32"):
+        replace(FAMILIES["vdm"], widths=(16, 32), condition=CLASS)
+    replace(FAMILIES["vdm"], widths=(16, 48), condition=CLASS)
+
+
+def test_one_denoiser_hears_it_at_every_level_or_at_none() -> None:
+    with pytest.raises(HvaeError, match=r"model\.condition\.levels: expected all for vdm, .*, got z3"):
+        replace(FAMILIES["vdm"], condition=replace(CLASS, levels=("z3",)))
 
 
 @pytest.mark.parametrize("keys", [{"drop": 0.1}, {"kind": "class", "levels": "all,z1"}, {"kind": "class", "drop": 1.5}])

@@ -17,6 +17,7 @@ from hvae.distributions.denoising import alpha, noised, sigma
 from hvae.draw import Draw, ddim, second_order, trained
 from hvae.explore import sample
 from hvae.metrics import depth
+from hvae.models.conditioning import Entry, Unconditional
 from hvae.models.diffusion import GUESSES, Diffusion
 from hvae.nn.noise import FixedLinear, Monotone, Schedule
 from hvae.walk import Evidence, Trace
@@ -31,6 +32,7 @@ class Exact(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.calls, self.nothing = 0, nn.Parameter(torch.zeros(0, dtype=torch.float64))
+        self.level = nn.Identity()
 
     def forward(self, z: Tensor, level: Tensor) -> Tensor:
         self.calls += 1
@@ -50,6 +52,7 @@ def exact(steps: int, schedule: Schedule | None = None, shape: tuple[int, ...] =
         network=Exact(),
         guess=GUESSES["x0"],
         ends=(LOW, HIGH),
+        condition=Unconditional(),
     )
 
 
@@ -199,7 +202,7 @@ def test_the_score_is_minus_the_noise_over_its_deviation() -> None:
     (score,) = torch.autograd.grad(noised(x, gamma).log_prob(z).sum(), z)
     torch.testing.assert_close(score, -(z - alpha(gamma) * x) / sigma(gamma) / sigma(gamma), rtol=1e-12, atol=1e-12)
     model = exact(4)
-    law = Denoising(z, model.denoised(z, gamma), gamma, gamma - 1)
+    law = Denoising(z, model.denoised(z, gamma, Entry(lambda site: site.value)), gamma, gamma - 1)
     marginal = Normal(0 * x, (alpha(gamma) ** 2 * SPREAD**2 + sigma(gamma) ** 2).sqrt().expand_as(x))
     (score,) = torch.autograd.grad(marginal.log_prob(z).sum(), z)
     torch.testing.assert_close(score, -law.noise() / sigma(gamma), rtol=1e-12, atol=1e-12)

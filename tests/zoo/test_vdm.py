@@ -14,6 +14,7 @@ from hvae import build, given, mode, run
 from hvae.config import VDMConfig
 from hvae.distributions import Steps, Visits
 from hvae.draw import Draw, Drawn
+from hvae.models.conditioning import Entry
 from hvae.models.diffusion import Diffusion
 from hvae.nn.noise import Monotone
 from hvae.site import Site
@@ -29,7 +30,7 @@ class Fixed(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.nothing = nn.Parameter(torch.zeros(0))
+        self.nothing, self.level = nn.Parameter(torch.zeros(0)), nn.Identity()
 
     def forward(self, z: Tensor, level: Tensor) -> Tensor:
         gamma = (-13.3 + 18.3 * level)[:, None, None, None]
@@ -210,7 +211,7 @@ def test_the_score_alone(name: str) -> None:
     arrays = case(name)
     built, of = model(name, arrays, 10), part(arrays, "score/")
     z, gamma = images(of["z_t"]), of["gamma_t"][:, None, None, None]
-    guess = built.denoised(z, gamma)
+    guess = built.denoised(z, gamma, Entry(lambda site: site.value))
     eps = (z - torch.sigmoid(-gamma).sqrt() * guess) / torch.sigmoid(gamma).sqrt()
     close(eps, images(of["eps_hat"]), atol=1e-8 * float(of["eps_hat"].abs().max()))
     close(built.schedule(arrays["gamma/t"]), arrays["gamma/gamma"])

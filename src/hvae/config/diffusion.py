@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Length, Probability, Repeats, Size, Sizes
+from hvae.config.condition import ALL
 from hvae.config.model import AnyLikelihood, ModelConfig
 from hvae.errors import HvaeError
 
@@ -53,6 +54,10 @@ class VDMConfig(ModelConfig):
     """Where positions hear one another: nowhere, between the two ways (as published), or behind every block."""
     fourier: Exponents = (6, 7)
     """n of the features sin, cos(2 pi 2^n z) that the network sees beside z; none of it: leave it empty."""
+    norm: Literal["published", "group"] = "published"
+    """Normalisation in the network: published, 32 groups of channels where that divides, which are single channels of
+    32 or fewer, and blocks of these hear neither the noise level nor a condition; or group (16 channels or more
+    together), whose blocks hear both at every width."""
     dropout: Probability = 0.0
     """Probability that a number inside a block is silenced, in training."""
 
@@ -62,6 +67,16 @@ class VDMConfig(ModelConfig):
             raise HvaeError(
                 f"model.likelihood: expected gaussian-grid for vdm, got {self.likelihood}; its last level is the datum "
                 "itself under a little noise"
+            )
+        if self.condition.levels != (ALL,):
+            raise HvaeError(
+                f"model.condition.levels: expected all for vdm, whose one denoiser serves every level, got "
+                f"{','.join(self.condition.levels)}; levels differ in guidance, as in --guidance z3=2"
+            )
+        if self.condition.kind != "none" and self.norm == "published" and all(32 % width == 0 for width in self.widths):
+            raise HvaeError(
+                f"model.norm: expected group with a condition and model.widths {','.join(map(str, self.widths))}, got "
+                "published, whose groups of one channel would hear no condition in any block"
             )
         if not self.gamma_max > self.gamma_min:
             raise HvaeError(

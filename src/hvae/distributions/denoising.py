@@ -64,6 +64,17 @@ class Denoising(Normal):
         """What the guess leaves for noise, eps-hat; the score of q(z_t) is -eps-hat / sigma_t (Kingma, app. I)."""
         return (self.z - alpha(self.far) * self.guess) / sigma(self.far)
 
+    def guided(self, weight: float) -> Denoising:
+        r"""The law of n rows from that of 2 n: these under a condition, then the same without it.
+
+        $$\hat x = \hat x_u + w\,(\hat x_c - \hat x_u)$$
+
+        Of one z_t the noises follow with the same w: Ho and Salimans 2022, arXiv 2207.12598, eq. (6), whose w is one
+        less.  The mean moves as that of any Gaussian level does, and what a solver makes of the guess follows too.
+        """
+        guess, free = self.guess.chunk(2)
+        return Denoising(_first(self.z), torch.lerp(free, guess, weight), _first(self.far), _first(self.near))
+
     def ddim(self, eta: float) -> Normal:
         r"""A law with less noise of its own and the same marginals, were the guess x itself.
 
@@ -74,6 +85,11 @@ class Denoising(Normal):
         own = eta * self.scale
         rest = (sigma(self.near) ** 2 - own**2).clamp(min=0).sqrt()
         return Normal(alpha(self.near) * self.guess + rest * self.noise(), own)
+
+
+def _first(t: Tensor) -> Tensor:
+    """The first half of 2 n rows; one number for all rows as it is."""
+    return t.chunk(2)[0] if t.ndim else t
 
 
 for pair in ((Denoising, Denoising), (Normal, Denoising), (Denoising, Normal)):

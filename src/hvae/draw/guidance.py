@@ -13,6 +13,7 @@ import torch
 from hvae.distributions import Distribution, LocationScale
 from hvae.distributions.both import Both
 from hvae.distributions.codebook import Codes
+from hvae.distributions.denoising import Denoising
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, prior
 from hvae.errors import HvaeError
 from hvae.site import Key, Pin, Site
@@ -44,15 +45,16 @@ def guided(weights: Mapping[Pin, float] | Mapping[str, float], otherwise: Draw =
 
     The evidence has 2 n rows: n under the condition, then the same n with it unknown; both halves get one value.  Only
     the first half of what the walk returns is guided data.  `otherwise` draws from the guided p, given n rows
-    (`prior()` by default).  Of codes it is their log probabilities that go on, by the same w (`Codes.guided`).  Raises
+    (`prior()` by default).  Of codes it is their log probabilities that go on, by the same w (`Codes.guided`), and of a
+    diffusion the guess at the datum (`Denoising.guided`), so that its solvers follow the condition too.  Raises
     HvaeError at a named level whose p has neither codes nor a location and scale.
     """
     return _Guided(as_draw(otherwise), keyed(weights))
 
 
-def _steered(site: Site, weight: float) -> LocationScale | Codes:
+def _steered(site: Site, weight: float) -> LocationScale | Codes | Denoising:
     """The guided law of a level, n rows, from its p of 2 n."""
-    if isinstance(site.p, Codes):
+    if isinstance(site.p, Codes | Denoising):
         return site.p.guided(weight)
     if not isinstance(site.p, LocationScale):
         raise HvaeError(

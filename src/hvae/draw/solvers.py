@@ -18,6 +18,7 @@ from hvae.distributions.normal import Normal
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, prior
 from hvae.draw.choices import coarse
 from hvae.errors import HvaeError, unknown
+from hvae.modules import every
 from hvae.site import Site
 
 
@@ -72,14 +73,18 @@ class _SecondOrder(Wrapper):
 
     def _law(self, p: Denoising) -> Normal:
         past = self.past
-        # A walk that begins, or goes on from a pinned level, has no step before.
-        if past.value is not p.z or past.guess is None or past.change is None:
+        # A walk that begins, or goes on from a pinned level, has no step before.  Guidance hands each step a copy.
+        if past.value is None or past.guess is None or past.change is None or not _are_equal(past.value, p.z):
             return p.ddim(0.0)
         ahead = 0.5 * (p.far - p.near) / past.change
         return Denoising(p.z, p.guess + 0.5 * ahead * (p.guess - past.guess), p.far, p.near).ddim(0.0)
 
     def coarsens(self) -> bool:
         return True
+
+
+def _are_equal(a: Tensor, b: Tensor) -> bool:
+    return a is b or (a.shape == b.shape and every(a == b))
 
 
 def second_order(otherwise: Draw = prior()) -> Draw:

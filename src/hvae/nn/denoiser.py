@@ -36,7 +36,7 @@ class Heard(nn.Module):
 
 
 class Dense(nn.Module):
-    """(B, ...) and a noise level in [0, 1], (B,) -> (B, ...).
+    """(B, ...) and `level` of how noisy it is, (B, G) -> (B, ...).
 
     Arguments: `shape` of a datum; `width` W; `blocks`, residual ones.
     """
@@ -48,8 +48,8 @@ class Dense(nn.Module):
         self.blocks = nn.ModuleList(Heard(width, self.level.second.out_features) for _ in range(blocks))
         self.leave = quiet(he(nn.Linear(width, numbers)))
 
-    def forward(self, z: Tensor, level: Tensor) -> Tensor:
-        g, h = self.level(level), self.enter(z.flatten(1))
+    def forward(self, z: Tensor, g: Tensor) -> Tensor:
+        h = self.enter(z.flatten(1))
         for block in self.blocks:
             h = block(h, g)
         out: Tensor = self.leave(F.silu(h))

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from hvae.nn.attention import Attention
 from hvae.nn.conv import conv, pointwise, scaled
+from hvae.nn.kit import Norm
 
 HEARD = 1000.0
 """What a noise level in [0, 1] is multiplied by before its sines are taken (as published)."""
@@ -27,8 +28,11 @@ LONGEST = 10_000.0
 """The longest wave of these sines, in radians."""
 
 
-def normed(channels: int) -> nn.GroupNorm:
-    """Normalisation over groups of channels, 32 of them where that divides."""
+def normed(channels: int) -> nn.Module:
+    """Normalisation over groups of channels, 32 of them where that divides, as published for 128 channels and more.
+
+    A group of one channel loses what is the same at all places, which is how a noise level is heard.
+    """
     return nn.GroupNorm(math.gcd(32, channels), channels, eps=1e-6)
 
 
@@ -71,11 +75,11 @@ class Waves(nn.Module):
 class Block(nn.Module):
     """A residual block that hears the noise level, (B, a, h, w) and (B, G) -> (B, b, h, w); silent at the start."""
 
-    def __init__(self, a: int, b: int, embedding: int, dropout: float) -> None:
+    def __init__(self, a: int, b: int, embedding: int, dropout: float, norm: Norm) -> None:
         super().__init__()
-        self.norm, self.first = normed(a), conv(a, b)
+        self.norm, self.first = norm(a), conv(a, b)
         self.hear = nn.Linear(embedding, b, bias=False)
-        self.norm_again, self.dropout = normed(b), nn.Dropout(dropout)
+        self.norm_again, self.dropout = norm(b), nn.Dropout(dropout)
         self.second = scaled(conv(b, b), 0.0)
         self.skip = nn.Identity() if a == b else pointwise(a, b)
         nn.init.zeros_(self.hear.weight)
@@ -89,9 +93,9 @@ class Block(nn.Module):
 class Attended(nn.Module):
     """A block, and attention behind it."""
 
-    def __init__(self, block: Block, width: int) -> None:
+    def __init__(self, block: Block, width: int, norm: Norm) -> None:
         super().__init__()
-        self.block, self.attention = block, Attention(width, normed)
+        self.block, self.attention = block, Attention(width, norm)
 
     def forward(self, h: Tensor, g: Tensor) -> Tensor:
         out: Tensor = self.attention(self.block(h, g))
@@ -116,11 +120,11 @@ class Blocks(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    """(B, C, h, w) and a noise level in [0, 1], (B,) -> (B, C, h, w); zero at the start.
+    """(B, C, h, w) and `level` of how noisy it is, (B, G) -> (B, C, h, w); zero at the start.
 
     Arguments: `channels` C; `widths`, features of each scale, the data's resolution first; `blocks` of each scale on
     the way down; `middle`, whether attention stands between the ways; `everywhere`, whether behind every block;
-    `fourier`, exponents of `Waves`; `dropout` inside the blocks.
+    `fourier`, exponents of `Waves`; `dropout` inside the blocks; `norm` before each convolution.
     """
 
     def __init__(
@@ -133,13 +137,14 @@ class UNet(nn.Module):
         everywhere: bool,
         fourier: Sequence[int],
         dropout: float,
+        norm: Norm,
     ) -> None:
         super().__init__()
         embedding, last = 4 * widths[0], widths[-1]
 
         def block(a: int, b: int) -> nn.Module:
-            one = Block(a, b, embedding, dropout)
-            return Attended(one, b) if everywhere else one
+            one = Block(a, b, embedding, dropout, norm)
+            return Attended(one, b, norm) if everywhere else one
 
         self.level, self.waves = Level(widths[0]), Waves(fourier)
         self.enter = conv(channels * (1 + 2 * len(fourier)), widths[0])
@@ -150,16 +155,16 @@ class UNet(nn.Module):
             self.coarser.append(nn.Identity() if scale == 0 else conv(width, wide, stride=2))
             self.down.append(Blocks(block(wide, wide) for _ in range(blocks)))
             width = wide
-        self.before, self.after = Block(last, last, embedding, dropout), Block(last, last, embedding, dropout)
-        self.middle = Attention(last, normed) if middle else nn.Identity()
+        self.before, self.after = (Block(last, last, embedding, dropout, norm) for _ in range(2))
+        self.middle = Attention(last, norm) if middle else nn.Identity()
         for scale in reversed(range(len(widths))):
             wide = widths[scale]
             self.up.append(Blocks(block(2 * wide, wide) for _ in range(blocks + 1)))
             self.finer.append(conv(wide, widths[scale - 1]) if scale else nn.Identity())
-        self.norm, self.leave = normed(widths[0]), scaled(conv(widths[0], channels), 0.0)
+        self.norm, self.leave = norm(widths[0]), scaled(conv(widths[0], channels), 0.0)
 
-    def forward(self, z: Tensor, level: Tensor) -> Tensor:
-        g, h = self.level(level), self.enter(self.waves(z))
+    def forward(self, z: Tensor, g: Tensor) -> Tensor:
+        h = self.enter(self.waves(z))
         passed: list[list[Tensor]] = []
         for coarser, blocks in zip(self.coarser, _blocks(self.down), strict=True):
             passed.append(blocks.passed(coarser(h), g))

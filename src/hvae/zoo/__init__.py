@@ -50,5 +50,5 @@ def _whole(value: object, expected: str, least: int, among: object = None) -> in
     return int(value)
 
 
-CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "pixelvae", "vdvae", "nvae", "iafvae", "qresvae")
+CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "pixelvae", "vdvae", "nvae", "iafvae", "qresvae", "vdm")
 """The families of this library that take a condition."""

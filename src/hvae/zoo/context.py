@@ -11,7 +11,7 @@ from functools import partial
 
 from hvae.config.context import ContextConfig
 from hvae.errors import HvaeError
-from hvae.models.conditioning import Conditioning, Place
+from hvae.models.conditioning import Conditioning, Place, Unconditional
 from hvae.models.contextual import Contextual
 from hvae.models.diffusion import GUESSES, Diffusion
 from hvae.nn import Shape
@@ -59,6 +59,7 @@ def _diffusion(config: ContextConfig, shape: Shape) -> Diffusion:
         network=Dense(shape, config.width, config.blocks),
         guess=GUESSES["v"],
         ends=ends,
+        condition=Unconditional(),
     )
 
 
