@@ -2,7 +2,7 @@
 
     python benchmarks/moving_digits.py RUN --data.root DATA
 
-A classifier is trained first, on single frames of two digits of MNIST's training set at random places, to say which
+A classifier is trained first, on single frames of as many digits of MNIST's training set at random places, to say which
 digits are in a frame; its accuracy on frames of test digits, and on those of the films, is named.  Then films are
 drawn again with some levels held at their posteriors and the others from their priors, and compared with the films
 themselves: do they show the same digits (the classifier's opinion of all frames of each), and do they move alike (the
@@ -32,7 +32,7 @@ from hvae.cli.words import split_dotted
 from hvae.config.data import DataConfig
 from hvae.data.catalogue import MNIST
 from hvae.data.lookup import found_set
-from hvae.data.sequences.video import DIGITS, FIELD, FILMS, SEED
+from hvae.data.sequences.video import FIELD, SEED, film_counts
 from hvae.distributions import Normal
 from hvae.draw import each, posterior, prior
 from hvae.runs.subject import open_run
@@ -47,10 +47,10 @@ def digits(root: str, split: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(part.levels[:, 0]).float() / 255, torch.from_numpy(part.labels).long()
 
 
-def frames(images: Tensor, classes: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Frames (count, 1, S, S) of two digits at random places, and which digits they show, (count, 10)."""
-    which = torch.randint(len(images), (count, DIGITS), generator=random)
-    place = torch.randint(FIELD - images.shape[1] + 1, (count, DIGITS, 2), generator=random).tolist()
+def frames(images: Tensor, classes: Tensor, count: int, number: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Frames (count, 1, S, S) of so many digits at random places, and which digits they show, (count, 10)."""
+    which = torch.randint(len(images), (count, number), generator=random)
+    place = torch.randint(FIELD - images.shape[1] + 1, (count, number, 2), generator=random).tolist()
     field = torch.zeros(count, 1, FIELD, FIELD)
     for one, pair, corners in zip(field, which, place, strict=True):
         for digit, (y, x) in zip(images[pair], corners, strict=True):
@@ -60,11 +60,18 @@ def frames(images: Tensor, classes: Tensor, count: int, random: torch.Generator)
 
 
 def present(classes: Tensor) -> Tensor:
-    """Which digits there are of pairs (N, 2), (N, 10) of 0 and 1."""
+    """Which digits there are of some (N, M), (N, 10) of 0 and 1."""
     return F.one_hot(classes, CLASSES).amax(1).float()
 
 
-def classifier(images: Tensor, classes: Tensor, steps: int) -> nn.Module:
+def shown(config: DataConfig, labels: Tensor, split: str) -> Tensor:
+    """The classes (N, M) of the digits of films of test digits, in the order in which they were drawn."""
+    counts = film_counts(config)
+    random = np.random.default_rng((SEED, list(counts).index(split)))
+    return labels[torch.from_numpy(random.integers(0, len(labels), (counts[split], config.digits)))]
+
+
+def classifier(images: Tensor, classes: Tensor, number: int, steps: int) -> nn.Module:
     """A network from frames to a logit of each digit."""
     layers: list[nn.Module] = [nn.AvgPool2d(2)]
     for a, b in pairwise((1, 16, 32, 64)):
@@ -74,7 +81,7 @@ def classifier(images: Tensor, classes: Tensor, steps: int) -> nn.Module:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     random = torch.Generator().manual_seed(0)
     for _ in range(steps):
-        x, y = frames(images, classes, 64, random)
+        x, y = frames(images, classes, 64, number, random)
         loss = F.binary_cross_entropy_with_logits(network(x), y)
         optimiser.zero_grad()
         loss.backward()
@@ -144,9 +151,7 @@ def report(network: nn.Module, folder: str, root: str, split: str, count: int) -
     """The two tables of one run; -ELBO of each film in nats, (N,)."""
     subject = open_run(folder, {"data.root": root}, print)
     model, part = subject.run.model, getattr(subject.data, split)  # in the order in which they were drawn
-    random = np.random.default_rng((SEED, list(FILMS).index(split)))
-    labels = digits(root, "train" if split == "train" else "test")[1]
-    truth = present(labels[torch.from_numpy(random.integers(0, len(labels), (FILMS[split], DIGITS)))])[:count]
+    truth = present(shown(subject.run.config.data, digits(root, "test")[1], split))[:count]
     films = torch.cat([part.batch([i]).x for i in range(count)])
     print(f"{folder}: {count} films of the split {split}")
     print(f"{'films themselves':24} digits {interval(shared(opinion(network, films), truth))}")
@@ -174,9 +179,10 @@ def main() -> None:
     args, root = parser.parse_args(rest), dotted.get("data.root", "")
     start = time.perf_counter()
     torch.manual_seed(0)
-    network = classifier(*digits(root, "train"), args.steps)
+    number = open_run(args.runs[0], {"data.root": root}, print).run.config.data.digits
+    network = classifier(*digits(root, "train"), number, args.steps)
     with torch.no_grad():
-        x, y = frames(*digits(root, "test"), 2000, torch.Generator().manual_seed(1))
+        x, y = frames(*digits(root, "test"), 2000, number, torch.Generator().manual_seed(1))
         marks = shared(network(x), y)
     print(f"classifier: {time.perf_counter() - start:.0f} s; single frames of test digits: names {interval(marks)}")
     nats = {folder: report(network, folder, root, args.split, args.n) for folder in args.runs}

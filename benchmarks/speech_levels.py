@@ -3,10 +3,10 @@
     python benchmarks/speech_levels.py RUN --data.root DATA
     python benchmarks/speech_levels.py RUN --data.root DATA --digits train
 
-Each recording of the test split is drawn again, its levels above a cut held at their posterior and those below drawn
-from their priors, and the mirror: those above drawn and those below held.  The samples are drawn too.  Two recordings
-are compared by the correlation over time of their energy in windows of 32 ms, of its logarithm too; a redraw in which
-nothing is held says what recordings of one length have in common anyway.
+Each recording of the test split (`--split valid`: of the other one) is drawn again, its levels above a cut held at
+their posterior and those below drawn from their priors, and the mirror: those above drawn and those below held.  The
+samples are drawn too.  Two recordings are compared by the correlation over time of their energy in windows of 32 ms, of
+its logarithm too; a redraw in which nothing is held says what recordings of one length have in common anyway.
 
 `--digits train`, of recordings named DIGIT_SPEAKER_TAKE.wav, fits a linear probe (logistic regression) for the digit
 to the mean and the deviation over time of each level's posterior means, on the training split, and tests it on the test
@@ -80,9 +80,9 @@ def interval(values: np.ndarray) -> str:
     return f"{values.mean():6.3f} +- {1.96 * values.std(ddof=1) / len(values) ** 0.5:.3f}"
 
 
-def envelopes(data: SequenceData, model: Model, draws: int) -> None:
-    """The table of energies, on the test split."""
-    split, levels, window = data.test, names(model), round(WINDOW * data.form.rate)
+def envelopes(split: SequenceSplit, model: Model, rate: float, draws: int) -> None:
+    """The table of energies, at so many samples a second."""
+    levels, window = names(model), round(WINDOW * rate)
     rows = {"nothing redrawn but the samples": []}
     for cut in range(1, len(levels)):
         rows[f"{', '.join(levels[:cut])} held, the rest redrawn"] = levels[cut:]
@@ -144,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("--digits", choices=["train", "test"])
+    parser.add_argument("--split", choices=["valid", "test"], default="test", help="of the redraws")
     parser.add_argument("--draws", type=int, default=4)
     args = parser.parse_args(rest)
     loaded = open_run(args.run, dotted, print).run
@@ -152,7 +153,7 @@ def main() -> None:
         if args.digits:
             probe(data, loaded.model, args.digits)
         else:
-            envelopes(data, loaded.model, args.draws)
+            envelopes(getattr(data, args.split), loaded.model, data.form.rate, args.draws)
 
 
 if __name__ == "__main__":

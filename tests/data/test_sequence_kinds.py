@@ -323,7 +323,7 @@ def test_a_gif_that_is_none(tmp_path: Path) -> None:
 
 
 def test_digits_bounce_and_stay_within_the_field() -> None:
-    films = drawn(np.full((1, 28, 28), 255, np.uint8), 20, np.random.default_rng(0))
+    films = drawn(np.full((1, 28, 28), 255, np.uint8), 20, 2, np.random.default_rng(0))
     ink = (films > 0).sum((2, 3, 4))
     assert ink.min() >= 28 * 28 and ink.max() <= 2 * 28 * 28 and len(np.unique(ink)) > 1
 

@@ -28,12 +28,14 @@ from hvae.errors import HvaeError, unknown
 GREY = ("digits", "mnist", "fashion-mnist", "omniglot", "shapes", "cells", "fundus")
 COLOUR = ("cifar10", "lpc-sprites")
 IMAGENET = ("imagenet32-old", "imagenet32-new", "imagenet64-old", "imagenet64-new")
+MOVING = "moving-mnist"
+"""Films that are drawn here."""
 KIND_OF = {
     **dict.fromkeys(("jsb", "nottingham"), "rolls"),
     "tiny-shakespeare": "text",
     **dict.fromkeys(("fsdd", "voice"), "audio"),
     **dict.fromkeys(("cmu-mocap", "omniglot-strokes"), "motion"),
-    "moving-mnist": "video",
+    MOVING: "video",
 }
 """What each known set of sequences is of."""
 SEQUENCES = tuple(KIND_OF)
@@ -51,6 +53,7 @@ _CHANNELS = Among((0, 1, 3), "1 (grey), 3 (colour), or 0 (those of the images)")
 _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (those of the data)")
 _OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay", "labels", "labels_seed", "labelled", "longest")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
+_OF_MOVING = ("digits", "films")
 _OF_CAPTIONS = ("tokens", "vocabulary")
 _OF_KINDS = {
     **dict.fromkeys(("bits", "frame", "law"), "audio"),
@@ -153,6 +156,11 @@ class DataConfig(Section):
     vocabulary: Annotated[int, Bound(least=0, most=10**6)] = 0
     """Text and captions: the largest vocabulary, of the commonest ones (0: 10,000); others become one token."""
 
+    digits: Annotated[int, Bound(least=1, most=9)] = 2
+    """Of moving-mnist: digits in a film."""
+    films: Annotated[int, Bound(least=1, most=10**5)] = 1000
+    """Of moving-mnist: films to train on; those of other numbers are other films."""
+
     @property
     def is_sequential(self) -> bool:
         """Whether the data are sequences."""
@@ -162,6 +170,7 @@ class DataConfig(Section):
         super().__post_init__()
         _check_source(self)
         _check_keys(self)
+        _check_moving(self)
         check_kind(self, KIND_OF.get(self.name, self.kind))
         if self.size is None and self.crop != "none":
             raise HvaeError(f"data.crop={self.crop} needs a size to reach; set data.size, for example [32, 32]")
@@ -215,6 +224,13 @@ def _check_keys(config: DataConfig) -> None:
             continue
         if getattr(config, key) != _DEFAULTS[key]:
             raise HvaeError(f"data.{key} says nothing of {kinds[0]}, which '{config.name}' holds; leave it out")
+
+
+def _check_moving(config: DataConfig) -> None:
+    """Raises HvaeError for a key of films that are drawn here on other data."""
+    for key in _OF_MOVING:
+        if config.name != MOVING and getattr(config, key) != _DEFAULTS[key]:
+            raise HvaeError(f"data.{key} is for {MOVING} alone, and says nothing of '{config.name}'; leave it out")
 
 
 _DEFAULTS = {field.name: field.default for field in fields(DataConfig)}

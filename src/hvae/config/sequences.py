@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Repeats, Size, Sizes
+from hvae.config.bounds import Bound, Repeats, RepeatsOrNone, Size, Sizes
 from hvae.config.model import FlowingConfig, Merge, ModelConfig, Variance
 from hvae.errors import HvaeError
 
@@ -228,6 +228,11 @@ class CWVAEConfig(TruncatedConfig):
     patch: Repeats = 1
     """Of frames: side of the squares of pixels that are read and drawn as one place (space to depth), so that the
     convolutions run at 1/patch of the resolution; it divides height and width (1: every pixel is a place)."""
+    sprites: RepeatsOrNone = 0
+    """Of frames: pictures that the top level draws and that z1 puts in their places in each frame, so that what things
+    look like and where they are have a level each (0: convolutions draw each frame from z1)."""
+    side: Size = 28
+    """Of sprites: pixels a side."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -240,6 +245,8 @@ class CWVAEConfig(TruncatedConfig):
             raise HvaeError(
                 f"model.strides: expected one for each of the {len(self.latents)} levels of model.latents, got {got}"
             )
+        if self.sprites and self.dense:
+            raise HvaeError("model.dense: with model.sprites the data see z1 and the top alone; set one of both")
         if self.truncate % self.strides[-1]:
             raise HvaeError(
                 f"model.truncate: expected a multiple of the slowest stride {self.strides[-1]}, so that a piece begins "

@@ -74,6 +74,17 @@ class All(nn.Module):
         return torch.cat([states[-1], *(s[..., self.memory :] for s in reversed(states[:-1]))], 2)
 
 
+class Ends(nn.Module):
+    """The data see the lowest level and the top: [s^1, s^L], of the top without its first `memory` numbers."""
+
+    def __init__(self, memory: int) -> None:
+        super().__init__()
+        self.memory = memory
+
+    def forward(self, states: list[Tensor]) -> Tensor:
+        return torch.cat([states[-1], states[0][..., self.memory :]], 2)
+
+
 class Clockwork(Model):
     r"""Level l is drawn at every s_l-th step, from its own past and the level above; the data see the lowest one.
 

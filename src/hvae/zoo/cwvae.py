@@ -10,6 +10,9 @@ above 1 at z1 makes each tick of it emit s_1 steps: samples of sound in frames.
 
 `dense`: p(x_t | s^1_t, .., s^L_t), as in the ladder of Aksan and Hilliges 2019, arXiv 1902.06568.
 
+`sprites`: p(x_t | s^1_t, s^L_t), pictures that the top draws and z1 puts in their places (Hsieh et al. 2018, arXiv
+1806.04166).
+
 Differences from the paper: the strides are free (there: powers of one number); frames of images are read by the
 convolutions of this library.
 """
@@ -23,10 +26,11 @@ from torch import nn
 from hvae.config.sequences import CWVAEConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head
-from hvae.models.clockwork import All, Clockwork, Lowest, Rung
+from hvae.models.clockwork import All, Clockwork, Ends, Lowest, Rung
 from hvae.nn import Constant, Shape, from_vector
 from hvae.nn.mlp import SLOPE, FromMarginal
 from hvae.nn.recurrence import After, memory_size, skip, step_cell
+from hvae.nn.sprites import Sprites
 from hvae.zoo.parts import climb, descend, kit_for
 from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, ticking
 
@@ -44,7 +48,7 @@ def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
         limits=limits_of(config, step, bits),
         embed=_reading(config, step) if frames else embedding(config, step, config.width, config.layers),
         rungs=[_rung(config, l) for l in reversed(range(count))],
-        gather=All(memory_size(config.cell, config.state)) if config.dense else Lowest(),
+        gather=_gathering(config),
         leave=_drawing(config, step, head) if frames else _leaving(config, head),
         head=head,
     )
@@ -64,6 +68,13 @@ def _rung(config: CWVAEConfig, l: int) -> Rung:
         level=ticking(config, f"z{l + 1}", dims),
         truncate=config.truncate,
     )
+
+
+def _gathering(config: CWVAEConfig) -> nn.Module:
+    memory = memory_size(config.cell, config.state)
+    if config.sprites:
+        return Ends(memory)
+    return All(memory) if config.dense else Lowest()
 
 
 def _seen(config: CWVAEConfig) -> int:
@@ -90,11 +101,25 @@ def _reading(config: CWVAEConfig, step: Shape) -> nn.Sequential:
 def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
     """The state of z1 to the raw parameters of a frame."""
     kit, memory, folded = kit_for("conv", "none"), memory_size(config.cell, config.state), _folded(config, step)
+    if config.sprites:
+        return nn.Sequential(skip(memory), _sprites(config, step, head))
     maps = kit.shapes(folded, config.channels)
     vector = from_vector(_seen(config), maps[-1])
     last = kit.leave(maps[0], folded, head.width * config.patch**2)
     unfold = [nn.PixelShuffle(config.patch)] if config.patch > 1 else []
     return nn.Sequential(skip(memory), vector, descend(kit, maps), last, *unfold)
+
+
+def _sprites(config: CWVAEConfig, step: Shape, head: Head) -> Sprites:
+    """The states of z1 and of the top to the raw parameters of a frame."""
+    return Sprites(
+        (config.state + config.latents[0], config.state + config.latents[-1]),
+        count=config.sprites,
+        side=config.side,
+        parameters=head.width,
+        width=2 * config.width,
+        size=step[1:],
+    )
 
 
 def _folded(config: CWVAEConfig, step: Shape) -> Shape:

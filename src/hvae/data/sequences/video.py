@@ -27,9 +27,10 @@ from hvae.data.transforms import Array
 from hvae.errors import HvaeError
 from hvae.picturefiles import opened, pages
 
-FIELD, FRAMES, DIGITS, SPEED = 64, 20, 2, 0.1
-"""Pixels a side, frames, digits of a film, and what of the field a digit crosses from one frame to the next."""
-FILMS = {"train": 1000, "valid": 200, "test": 200}
+FIELD, FRAMES, SPEED = 64, 20, 0.1
+"""Pixels a side, frames, and what of the field a digit crosses from one frame to the next."""
+HELD_OUT = 200
+"""Films to validate on, and as many to test on."""
 SEED = 0
 CHANNELS = (1, 3)
 GIF_SECONDS = 0.1
@@ -96,39 +97,45 @@ def _gif(file: Path) -> Array:
     return film[:, :1] if is_grey else film
 
 
+def film_counts(config: DataConfig) -> dict[str, int]:
+    """How many films of moving digits each split has."""
+    return {"train": config.films, "valid": HELD_OUT, "test": HELD_OUT}
+
+
 def moving_digits(config: DataConfig) -> RawSequences:
-    """Two digits of MNIST that move and bounce: training films of its training digits, others of its test digits."""
+    """Digits of MNIST that move and bounce: training films of its training digits, others of its test digits."""
     from hvae.data.catalogue import MNIST
     from hvae.data.lookup import found_set
 
     mnist = found_set(MNIST, DataConfig(name="mnist", root=config.root, download=config.download))
-    digits = {split: mnist.parts["train" if split == "train" else "test"].levels[:, 0] for split in FILMS}
-    check_memory(2 * sum(FILMS.values()) * FRAMES * FIELD**2, "films of moving digits")
+    counts = film_counts(config)
+    check_memory(2 * sum(counts.values()) * FRAMES * FIELD**2, "films of moving digits")
     parts = {}
-    for number, (split, count) in enumerate(FILMS.items()):
+    for number, (split, count) in enumerate(counts.items()):
         random = np.random.default_rng((SEED, number))
-        parts[split] = joined(list(drawn(digits[split], count, random)), f"moving-mnist ({split})")
+        digits = mnist.parts["train" if split == "train" else "test"].levels[:, 0]
+        parts[split] = joined(list(drawn(digits, count, config.digits, random)), f"moving-mnist ({split})")
     version = f"drawn from MNIST with seed {SEED}; not the published file"
     return films(parts, GIF_SECONDS, version, mnist.source)
 
 
-def drawn(digits: Array, count: int, random: np.random.Generator) -> Array:
-    """Films (count, T, 1, S, S) of two of the digits (M, s, s) each.
+def drawn(digits: Array, count: int, each: int, random: np.random.Generator) -> Array:
+    """Films (count, T, 1, S, S) of so many of the digits (M, s, s) each.
 
-    >>> film = drawn(np.full((1, 28, 28), 255, np.uint8), 1, np.random.default_rng(0))
+    >>> film = drawn(np.full((1, 28, 28), 255, np.uint8), 1, 2, np.random.default_rng(0))
     >>> film.shape, bool((film[0, :, 0].sum((1, 2)) >= 255 * 28 * 28).all())
     ((1, 20, 1, 64, 64), True)
     """
     side = digits.shape[1]
     room = FIELD - side
-    indices = random.integers(0, len(digits), (count, DIGITS))
-    start = random.uniform(0, room, (count, DIGITS, 1, 2))
-    angle = random.uniform(0, 2 * np.pi, (count, DIGITS, 1))
+    indices = random.integers(0, len(digits), (count, each))
+    start = random.uniform(0, room, (count, each, 1, 2))
+    angle = random.uniform(0, 2 * np.pi, (count, each, 1))
     velocity = SPEED * FIELD * np.stack([np.sin(angle), np.cos(angle)], -1)  # (count, digits, 1, 2)
     line = start + velocity * np.arange(FRAMES)[:, None]
     place = np.rint(room - np.abs(line % (2 * room) - room)).astype(int)  # (count, digits, T, 2)
     films = np.zeros((count, FRAMES, 1, FIELD, FIELD), np.uint8)
-    for film, digit, t in np.ndindex(count, DIGITS, FRAMES):
+    for film, digit, t in np.ndindex(count, each, FRAMES):
         y, x = place[film, digit, t]
         spot = films[film, t, 0, y : y + side, x : x + side]
         np.maximum(spot, digits[indices[film, digit]], out=spot)

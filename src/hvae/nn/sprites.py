@@ -1,0 +1,64 @@
+r"""Frames as pictures that are drawn once and put where each frame has them.
+
+Hsieh et al. 2018, arXiv 1806.04166: what a thing looks like stays, where it is does not.  A picture S of side s is put
+at a centre (u, v) between the pixels by Gaussians along each axis, as Gregor et al. 2015, arXiv 1502.04623, write:
+
+$$r(y, x) = b + \sum_k \sum_{i, j} G(y - u_k - i)\, S^k_{ij}\, G(x - v_k - j), \qquad
+  i, j \in \{-\tfrac{s-1}2, .., \tfrac{s-1}2\}$$
+
+G is a normal density of learned width.  A picture moves by a small matrix product, and its place has a gradient as far
+as it reaches.
+
+Shapes: `N` frames; `K` pictures; `P` raw numbers a pixel; `s` the side of a picture; `H W` of a frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hvae.modules import Spatial
+from hvae.nn.mlp import dense
+from hvae.nn.product import Linear
+
+WIDTH = 2.0
+"""Of G at the start, pixels: wide, so that a picture has a gradient from beside it; training sharpens it."""
+NARROWEST = 0.3
+"""Pixels: below it a picture between two pixels would fall through."""
+
+
+class Sprites(Spatial):
+    """[quick, still] (N, A + B) -> raw numbers (N, P, H, W): `quick` says where, `still` what, and on which ground.
+
+    Arguments: `inputs`, (A, B); `count`, K; `side`, s; `parameters`, P; `width` of hidden layers; `size`, (H, W).
+    """
+
+    def __init__(
+        self, inputs: tuple[int, int], *, count: int, side: int, parameters: int, width: int, size: Sequence[int]
+    ) -> None:
+        super().__init__(size)
+        quick, still = inputs
+        self.inputs, self.shape = list(inputs), (count, parameters, side, side)
+        self.place = nn.Sequential(dense(quick, width), Linear(width, 2 * count))
+        self.picture = nn.Sequential(dense(still, width), dense(width, width), Linear(width, math.prod(self.shape)))
+        self.ground = Linear(still, parameters)
+        self.log_width = nn.Parameter(torch.tensor(math.log(WIDTH)))
+
+    def forward(self, states: Tensor) -> Tensor:
+        quick, still = states.split(self.inputs, 1)
+        pictures = self.picture(still).unflatten(1, self.shape)  # (N, K, P, s, s)
+        where = self.place(quick).sigmoid().unflatten(1, (-1, 1, 2))  # (N, K, 1, 2), in units of the frame
+        down, across = (self._along(where[..., axis], pixels) for axis, pixels in enumerate(self.size))
+        put = down @ pictures @ across.transpose(3, 4)  # (N, K, P, H, W)
+        return put.sum(1) + self.ground(still)[:, :, None, None]
+
+    def _along(self, where: Tensor, pixels: int) -> Tensor:
+        """How much of each row of a picture falls on each of a frame, (N, K, 1) -> (N, K, 1, pixels, s)."""
+        width, side = NARROWEST + self.log_width.exp(), self.shape[-1]
+        frame = torch.arange(pixels, device=where.device) + 0.5
+        rows = torch.arange(side, device=where.device) - (side - 1) / 2
+        distance = frame[:, None] - rows - where[..., None, None] * pixels  # (N, K, 1, pixels, s)
+        return torch.exp(-0.5 * (distance / width) ** 2) / (width * math.sqrt(2 * math.pi))
