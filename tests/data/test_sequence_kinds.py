@@ -328,6 +328,24 @@ def test_digits_bounce_and_stay_within_the_field() -> None:
     assert ink.min() >= 28 * 28 and ink.max() <= 2 * 28 * 28 and len(np.unique(ink)) > 1
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_digits_as_are_wished(count: int) -> None:
+    """Digits of one lit pixel each, which no two of three share in every frame."""
+    dot = np.zeros((1, 28, 28), np.uint8)
+    dot[0, 13, 13] = 255
+    films = drawn(dot, 5, count, np.random.default_rng(0))
+    lit = (films > 0).sum((2, 3, 4))
+    assert lit.max() == count and lit.min() >= 1
+
+
+def test_keys_of_films_that_are_drawn_here() -> None:
+    for key, value in (("digits", 1), ("films", 7)):
+        DataConfig(name="moving-mnist", **{key: value})
+        for other in ("jsb", "mnist"):
+            with pytest.raises(HvaeError, match=f"data.{key} is for moving-mnist alone"):
+                DataConfig(name=other, **{key: value})
+
+
 def midi(path: Path, *messages: tuple[str, int, int, int]) -> Path:
     mido = pytest.importorskip("mido")
     track = mido.MidiTrack(

@@ -124,6 +124,31 @@ def test_films_in_squares_of_pixels() -> None:
             build(config, (2, 1, *size), bits=1)
 
 
+def test_films_of_pictures_in_their_places() -> None:
+    """The top says what is shown, z1 where: with either deaf the frames are those of the other alone."""
+    config = CWVAEConfig(latents=(3, 2), strides=(1, 4), channels=(4, 6), sprites=2, side=3, cell="lstm", **SMALL)
+    model, x = build(config, (4, 1, 9, 6), bits=1).double(), torch.bernoulli(torch.full((2, 4, 1, 9, 6), 0.3)).double()
+    trace = model(Datum(x, lengths=torch.tensor([4, 2])))
+    trace.elbo().mean().backward()
+    assert all(w.grad is not None for w in model.parameters())
+    assert run(model, prior(), n=2).x.shape == (2, 4, 1, 9, 6)
+    for part, moves in (("place", False), ("picture", True)):
+        deaf = build(config, (4, 1, 9, 6), bits=1).double()
+        getattr(deaf.leave[-1], part).apply(silenced)
+        one, other = (run(deaf, each({"z1": prior()}, mode), deaf.evidence(x))["x"].p.mean() for _ in range(2))
+        assert torch.equal(one, other) != moves
+    assert build(CWVAEConfig(latents=(3,), strides=(1,), sprites=1, **SMALL), (4, 1, 9, 6), bits=1)
+    with pytest.raises(HvaeError, match="model.sprites: pictures are put into frames"):
+        build(config, (STEPS, WIDTH), bits=1)
+    with pytest.raises(HvaeError, match="model.dense: with model.sprites"):
+        CWVAEConfig(sprites=1, dense=True)
+
+
+def silenced(layer: torch.nn.Module) -> None:
+    if isinstance(layer, torch.nn.Linear):
+        torch.nn.init.zeros_(layer.weight)
+
+
 def test_clocks_that_do_not_mesh() -> None:
     for strides in ((2, 3), (4, 4), (4, 2)):
         with pytest.raises(HvaeError, match="model.strides: expected each a multiple of the one before"):

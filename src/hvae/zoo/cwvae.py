@@ -42,6 +42,8 @@ def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
     frames = len(step) == 3
     if frames and config.strides[0] != 1:
         raise HvaeError(f"model.strides: z1 ticks at every frame of a film, expected 1 first, got {config.strides}")
+    if config.sprites and not frames:
+        raise HvaeError(f"model.sprites: pictures are put into frames (C, H, W), got steps of shape {step}; set 0")
     count = len(config.latents)
     return Clockwork(
         shape,

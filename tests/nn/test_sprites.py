@@ -1,0 +1,70 @@
+"""Pictures that are put into frames."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from hvae.nn.sprites import NARROWEST, Sprites
+
+SIZE = (11, 14)
+
+
+def sprites(count: int = 1, side: int = 5, parameters: int = 1) -> Sprites:
+    torch.manual_seed(0)
+    return Sprites((2, 3), count=count, side=side, parameters=parameters, width=6, size=SIZE).double()
+
+
+def put(network: Sprites, centre: tuple[float, float], picture: Tensor) -> Tensor:
+    """The frame (H, W) of one picture (s, s) at a centre in pixels, on ground 0."""
+    last, what = network.place[-1], network.picture[-1]
+    with torch.no_grad():
+        for layer in (last, what, network.ground):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        last.bias.copy_(torch.logit(torch.tensor(centre, dtype=torch.float64) / torch.tensor(SIZE)))
+        what.bias.copy_(picture.flatten())
+        return network(torch.zeros(1, 5, dtype=torch.float64))[0, 0]
+
+
+def test_a_picture_is_put_where_it_is_said() -> None:
+    """Against the sum of Gaussians of its formula, and a pixel further on it is the same picture."""
+    network, picture = sprites(), torch.rand(5, 5, dtype=torch.float64)
+    width = NARROWEST + network.log_width.exp().item()
+
+    def density(distance: float) -> float:
+        return math.exp(-0.5 * (distance / width) ** 2) / (width * math.sqrt(2 * math.pi))
+
+    frame = put(network, (5.5, 7.25), picture)
+    for y, x in ((3, 6), (5, 7), (9, 2)):
+        truth = sum(
+            density(y + 0.5 - 5.5 - (i - 2)) * float(picture[i, j]) * density(x + 0.5 - 7.25 - (j - 2))
+            for i in range(5)
+            for j in range(5)
+        )
+        assert frame[y, x].item() == pytest.approx(truth, rel=1e-9)
+    assert torch.allclose(put(network, (6.5, 9.25), picture)[1:, 2:], frame[:-1, :-2], rtol=1e-9)
+
+
+@pytest.mark.parametrize("centre", [(5.5, 7.5), (5.2, 7.9), (6.0, 7.0)])
+def test_an_even_picture_stays_even_at_the_narrowest(centre: tuple[float, float]) -> None:
+    network = sprites(side=9)
+    with torch.no_grad():
+        network.log_width.fill_(-30)
+    frame = put(network, centre, torch.ones(9, 9, dtype=torch.float64))
+    assert (frame[5, 7] - 1).abs() < 2 * (2.1 * math.exp(-2 * math.pi**2 * NARROWEST**2))
+
+
+def test_each_state_has_its_part() -> None:
+    """Another place draws the same pictures, another picture leaves the places; every weight learns."""
+    network = sprites(count=2, parameters=3)
+    states = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    frame = network(states)
+    assert frame.shape == (4, 3, *SIZE)
+    frame.square().sum().backward()
+    assert all(w.grad is not None and (w.grad != 0).any() for w in network.parameters())
+    quick, still = states.detach().split([2, 3], 1)
+    again = network(torch.cat([quick.flip(0), still], 1))
+    assert not torch.allclose(again, frame)
+    assert torch.equal(network.place(quick), network.place(torch.cat([quick, still], 1)[:, :2]))
