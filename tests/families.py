@@ -8,6 +8,7 @@ from torch import Tensor
 from toys import StateSpace
 
 from hvae.config.biva import BIVAConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.context import ContextConfig
 from hvae.config.diffusion import VDMConfig
 from hvae.config.flow import FlowConfig
@@ -16,7 +17,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
 from hvae.distributions import Bernoulli

@@ -18,8 +18,9 @@ from hvae.coding.files.series import Series, squeezed, unsqueezed
 from hvae.coding.lossless.block import started
 from hvae.coding.lossless.chain import chained
 from hvae.coding.lossless.seriescodec import SeriesCodec
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.model import ModelConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.distributions import NormalMixture, OverTime, Tokens
 from hvae.errors import HvaeError
 from hvae.metrics import bounds

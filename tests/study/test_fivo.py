@@ -10,9 +10,10 @@ import sequential
 
 from hvae.cli.main import main
 from hvae.config import RunConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
-from hvae.config.sequences import CWVAEConfig, VRNNConfig
+from hvae.config.sequences import VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.errors import HvaeError
 from hvae.metrics import filter_bounds

@@ -12,9 +12,10 @@ from hvae import build
 from hvae.checkpoints import LoadedRun, load
 from hvae.cli.main import main
 from hvae.config import RunConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
-from hvae.config.sequences import CWVAEConfig, VRAEConfig
+from hvae.config.sequences import VRAEConfig
 from hvae.config.train import TrainConfig
 from hvae.study.latents import decode_file, encode_images
 from hvae.study.train import train

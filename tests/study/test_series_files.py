@@ -11,10 +11,11 @@ import pytest
 
 from hvae.cli.main import main
 from hvae.config import RunConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.model import ModelConfig
-from hvae.config.sequences import CWVAEConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.data import load_sequences
 from hvae.study.train import train

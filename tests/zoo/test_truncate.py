@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 import hvae
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.model import ModelConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, VRNNConfig
 from hvae.datum import Datum
 from hvae.draw import mode
 from hvae.errors import HvaeError

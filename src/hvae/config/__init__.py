@@ -1,6 +1,7 @@
 """Configurations: frozen dataclasses without torch."""
 
 from hvae.config.biva import BIVAConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.data import DataConfig
 from hvae.config.diffusion import VDMConfig
 from hvae.config.evaluate import EvaluateConfig
@@ -13,7 +14,7 @@ from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import VQVAE2Config, VQVAEConfig

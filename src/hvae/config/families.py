@@ -9,13 +9,14 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from hvae.config.biva import BIVAConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.diffusion import VDMConfig
 from hvae.config.iafvae import IAFVAEConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
 from hvae.errors import HvaeError, short, unknown

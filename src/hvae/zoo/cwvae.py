@@ -23,7 +23,7 @@ import math
 
 from torch import nn
 
-from hvae.config.sequences import CWVAEConfig
+from hvae.config.clockwork import CWVAEConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head
 from hvae.models.clockwork import All, Clockwork, Ends, Lowest, Rung

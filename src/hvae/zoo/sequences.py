@@ -9,7 +9,8 @@ import math
 
 from torch import nn
 
-from hvae.config.sequences import CWVAEConfig, LaggedConfig, SequenceConfig, VRAEConfig
+from hvae.config.clockwork import CWVAEConfig
+from hvae.config.sequences import LaggedConfig, SequenceConfig, VRAEConfig
 from hvae.errors import HvaeError
 from hvae.levels import Join, LearnedPrior, Level, merge, variance
 from hvae.levels.heads import Head

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hvae.config.clockwork import CWVAEConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.model import ModelConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
 from hvae.config.presets.preset import Preset
 from hvae.config.run import RunConfig
-from hvae.config.sequences import CWVAEConfig, DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
+from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vqvae import RQVAEConfig
 
