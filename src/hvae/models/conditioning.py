@@ -8,8 +8,8 @@ the evidence, which the posterior reads; and the value, on its way to the state 
 standard normal, stays one, as in Kingma et al. 2014, arXiv 1406.5298: z then says what y does not.  A prior over codes
 may hear y by itself, in the context of its network: p(z | y) with q(z | x) and p(x | z), as in a second stage.
 
-Where the state below is a function of a value alone, a value of few dimensions is a narrow way for y: there it may enter
-the last state too, which the likelihood reads, under the name of the data ("x").
+Where the state below is a function of a value alone, a value of few dimensions is a narrow way for y: there it may
+enter the last state too, which the likelihood reads, under the name of the data ("x").
 
 Shapes: `n` rows; `W` width of a code; `C` channels; `...` space, if any.
 """
