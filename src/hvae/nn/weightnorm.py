@@ -15,9 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.nn.begin import FromData
+from hvae.nn.circle import Circle, spectrum
 from hvae.nn.kernels import WeightCache
 from hvae.nn.kit import Shape
 from hvae.nn.product import pointwise
+from hvae.nn.wide import pays, wide
 
 # Outputs that vary less over a batch count as constant.  The published floor: dividing by less than this would blow up
 # channels that are silent by construction, such as those of a masked layer that see nothing but padding.
@@ -122,15 +124,25 @@ class NormedConv(Normed):
     ) -> None:
         super().__init__((b, a, kernel, kernel), std=std, length=length, mask=mask)
         self.kernel, self.stride = kernel, stride
+        self.spectra: dict[Circle, WeightCache[Tensor]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         (top, bottom), (left, right) = (padding(size, self.kernel, self.stride) for size in x.shape[2:])
         if self.kernel == self.stride == 1:
             return pointwise(x, self.weight(), self.bias)
+        if self.stride == 1 and pays(x, self.direction):
+            at = Circle((x.shape[2], x.shape[3]), self.kernel, (top, left))
+            return wide(x, self.weight, self._spectrum, self.bias, at)
         if (top, left) != (bottom, right):
             # The odd zero alone is written: a kernel of 16 on a map of 16 x 16 has three times as many as the map is.
             x = F.pad(x, (0, right - left, 0, bottom - top))
         return F.conv2d(x, self.weight(), self.bias, self.stride, (top, left))
+
+    def _spectrum(self, at: Circle) -> Tensor:
+        """The frequencies of the weights for maps of one size; without gradients computed once."""
+        if at not in self.spectra:
+            self.spectra = {at: WeightCache()}
+        return self.spectra[at](lambda: spectrum(self._weight(), at), self.direction, self.gain)
 
 
 class NormedTransposed(Normed):
