@@ -20,6 +20,7 @@ from hvae.distributions.denoising import alpha, sigma
 from hvae.draw import dropping, given, guided, mode, posterior, prior, replay, solver
 from hvae.draw.choices import trained
 from hvae.errors import HvaeError
+from hvae.explore.swap import swap
 from hvae.models.conditioning import KEPT, Entry
 from hvae.models.diffusion import Diffusion
 from hvae.nn.film import ENTRIES, VectorCode
@@ -231,6 +232,14 @@ def test_a_step_of_training_drops_the_condition_of_a_diffusion(name: str) -> Non
     values = {**trace.values(), KEPT: torch.ones(32)}
     hidden = run(model, replay(values), model.evidence(data(32, label=label)))
     torch.testing.assert_close(dropped.log_weight(), hidden.log_weight(), rtol=1e-12, atol=1e-12)
+
+
+def test_the_swap_of_a_diffusion_keeps_every_level_and_so_the_picture() -> None:
+    """The likelihood hears the last level alone: nothing is left for another class to say."""
+    model = conditional(FAMILIES["vdm-many"], CLASS)
+    own, other = swap(model, 4, {"label": 0}, {"label": 2}, seed=1)
+    fresh = swap(model, 4, {"label": 2}, {"label": 2}, seed=1).own
+    assert (own == other).double().mean() > (own == fresh).double().mean()
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0, 2.5])

@@ -14,6 +14,7 @@ from torch import Tensor
 from hvae.datum import Context
 from hvae.draw import given, prior
 from hvae.explore.frame import CHUNK, drawn_picture
+from hvae.site import pin
 from hvae.walk import Evidence, Model, run, still
 
 Progress = Callable[[int, int], None]
@@ -55,7 +56,7 @@ def swap(
             progress(start, n)
             rows, some = min(chunk, n - start), slice(start, start + chunk)
             first = run(model, prior(), Evidence(rows, context={name: y[some] for name, y in own.items()}))
-            latents = {record.name: record.value for record in first.latents}
+            latents = {pin(record.key): record.value for record in first.latents}
             again = Evidence(rows, context={name: y[some] for name, y in strange.items()})
             second = run(model, given(latents, prior()), again)
             pairs.append((drawn_picture(model, first), drawn_picture(model, second)))
