@@ -53,6 +53,23 @@ def tensors(config: ModelConfig, shape: tuple[int, ...], bits: int) -> int:
         return len(list(build(config, shape, bits).parameters()))
 
 
+SHARED: tuple[ModelConfig, ...] = (
+    *(replace(LADDER, groups=(5, 4), blocks=b, share=s) for b in (1, 7) for s in ("levels", "ways", "both")),
+    *(replace(QUANTISED, groups=(5, 4), blocks=b, share=s) for b in (1, 7) for s in ("levels", "ways", "both")),
+    *(replace(NVAE, groups=g, norm="group", share="levels") for g in ((8,), (4, 4), (3, 1))),
+    replace(NVAE, groups=(8,), norm="group", share="levels", flows=9),
+    *(replace(BIVA, latents=(2,) * 9, strides=(1,) * 9, kernels=(3,) * 9, blocks=b, share="levels") for b in (1, 9)),
+    *(replace(IAFVAE, blocks=b, share="levels") for b in ((9,), (4, 4))),
+    *(replace(VDVAE, decoder="1x30,16m1,16x30", share=s) for s in ("levels", "ways", "both")),
+)
+
+
+@pytest.mark.parametrize("config", SHARED, ids=str)
+def test_shared_weights_are_counted_once(config: ModelConfig) -> None:
+    count = tensors(config, (1, 16, 16), 1)
+    assert least_tensors(config) <= count < tensors(replace(config, share="none"), (1, 16, 16), 1)
+
+
 @pytest.mark.parametrize("config", DEEP, ids=str)
 def test_deep_models_have_at_least_so_many_and_at_most_three_times_as_many(config: ModelConfig) -> None:
     least, count = least_tensors(config), tensors(config, (1, 16, 16), 1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hvae.levels import TwinLevel
+from hvae.levels.twin import Summed
 from hvae.site import Site
 
 
@@ -32,7 +33,9 @@ def test_the_posterior_reads_the_state_before_it_moves() -> None:
     h, e, step, z = (torch.randn(2, c, 1, 1) for c in (3, 5, 3, 2))
     raw, q_raw = torch.randn(2, 4, 1, 1), torch.randn(2, 4, 1, 1)
     twin, inject = Told((raw, step), q_raw), nn.Conv2d(2, 3, 1)
-    level = TwinLevel("z4", enter=nn.Identity(), twin=twin, inject=inject, block=Bounded(), positive=torch.exp)
+    level = TwinLevel(
+        "z4", enter=nn.Identity(), twin=twin, inject=inject, skip=Summed(), block=Bounded(), positive=torch.exp
+    )
     sites: list[Site] = []
 
     def visit(site: Site) -> Tensor:

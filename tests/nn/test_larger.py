@@ -10,7 +10,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.nn.conv import halved
-from hvae.nn.larger import LARGER, Transposed
+from hvae.nn.larger import LARGER, Transposed, enlarged
 from hvae.walk import run
 from hvae.zoo import build
 
@@ -36,6 +36,13 @@ def test_transposed_is_the_adjoint_of_a_strided_convolution() -> None:
 def test_any_size_of_any_axes_is_reached(kind: str, size: tuple[int, ...]) -> None:
     fine = torch.nn.Sequential(*LARGER[kind](2, 3, size))(torch.zeros(2, 2, *halved(size)))
     assert fine.shape == (2, 3, *size)
+
+
+@pytest.mark.parametrize("kind", LARGER)
+@pytest.mark.parametrize(("here", "there"), [((2, 1), (7, 4)), ((3, 3), (7, 7)), ((1, 2), (3, 4)), ((1, 1), (8, 1))])
+def test_several_doublings_lead_to_any_larger_size(kind: str, here: tuple[int, ...], there: tuple[int, ...]) -> None:
+    fine = torch.nn.Sequential(*enlarged(LARGER[kind], (2, *here), (3, *there)))(torch.zeros(2, 2, *here))
+    assert fine.shape == (2, 3, *there)
 
 
 @pytest.mark.parametrize("kind", LARGER)

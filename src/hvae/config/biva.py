@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from hvae.config.bounds import Bound, Probability, Repeats, Size, Sizes
+from hvae.config.bounds import Bound, Heads, Probability, Repeats, Size, Sizes
+from hvae.config.maps import AttendingConfig, SharedConfig, Up, check_attention, check_share
 from hvae.config.model import ModelConfig
 from hvae.errors import HvaeError, short
 
 
 @dataclass(frozen=True, kw_only=True)
-class BIVAConfig(ModelConfig):
+class BIVAConfig(ModelConfig, AttendingConfig, SharedConfig):
     """BIVA: in every stage but the top one latent inferred bottom-up ("z1-up") and one top-down ("z1-down").
 
     >>> BIVAConfig(latents=(8, 4), strides=(2, 1), kernels=(5, 3)).depth
@@ -19,6 +21,11 @@ class BIVAConfig(ModelConfig):
     """
 
     family: ClassVar[str] = "biva"
+    without: ClassVar[Mapping[str, str]] = {
+        "norm": "every layer is weight-normalised and starts from data, which is its normalisation",
+        "skip": "its latents are the state of the stage below, and its skips are those of its blocks, by definition",
+        "widths": "blocks of neighbouring stages hear one another, so that all have model.width channels",
+    }
 
     latents: Sizes = (48, 40, 32, 24, 16, 8)
     """Dimensions (or channels, see maps) of each latent of a stage, the stage nearest the data first."""
@@ -28,6 +35,12 @@ class BIVAConfig(ModelConfig):
     """Kernel of the convolutions of each stage; odd."""
     maps: tuple[Repeats, ...] = ()
     """Kernel of the convolution to the latents of each stage, which are maps then; none: dense layers to vectors."""
+    attention: Heads = ()
+    """Heads of self-attention behind the blocks of each stage on both ways, the stage nearest the data first (0: none
+    there), as in 0,0,4; empty: none anywhere.  Its cost grows with the square of the places of a map."""
+    up: Up = "transposed"
+    """How maps of the way down double their resolution: transposed (a transposed convolution, as published), nearest
+    (each place repeated, then a convolution), or sub-pixel (a convolution that computes the neighbours)."""
     width: Size = 64
     """Channels of the features."""
     blocks: Repeats = 3
@@ -45,6 +58,8 @@ class BIVAConfig(ModelConfig):
                     f"model.{name}: expected one number for each of the {self.depth} stages of model.latents, "
                     f"got {short(getattr(self, name))}"
                 )
+        check_attention(self.attention, [self.width] * self.depth, self.latents)
+        check_share(self.share, "the stages of biva read different things on the way up and on the way down")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise HvaeError(f"model.kernels: expected odd sizes such as 3 or 5, got {short(self.kernels)}")
 

@@ -6,10 +6,12 @@ times as many.  Families without a count that multiplies another one are bounded
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from hvae.config.biva import BIVAConfig
 from hvae.config.iafvae import IAFVAEConfig
+from hvae.config.maps import Share
 from hvae.config.model import LadderConfig, ModelConfig
 from hvae.config.nvae import NVAEConfig
 from hvae.config.qresvae import QResVAEConfig
@@ -29,31 +31,49 @@ def least_tensors(config: ModelConfig) -> int:
 
 @least_tensors.register
 def _ladder(config: LadderConfig) -> int:
-    own = sum(map(bool, config.groups)) if config.share in ("levels", "both") else sum(config.groups)
-    return own * (8 + (4 if config.share in ("ways", "both") else 8) * config.blocks)
+    return _levels(config.groups, config.share) * (8 + _blocks(config.share, config.blocks))
 
 
 @least_tensors.register
 def _qresvae(config: QResVAEConfig) -> int:
-    return sum(config.groups) * (8 + 8 * config.blocks)
+    return _levels(config.groups, config.share) * (8 + _blocks(config.share, config.blocks))
 
 
 @least_tensors.register
 def _nvae(config: NVAEConfig) -> int:
-    up, down = 10 * config.encoder_cells + 14 * config.flows, 11 * config.decoder_cells
-    return config.levels * up + (config.levels - 1) * down + 21 * config.blocks * config.block_cells
+    own = _levels(config.groups, config.share)
+    cells = own * 10 * config.encoder_cells + (own - 1) * 11 * config.decoder_cells
+    return cells + config.levels * 14 * config.flows + 21 * config.blocks * config.block_cells
 
 
 @least_tensors.register
 def _biva(config: BIVAConfig) -> int:
-    return config.depth * (12 + 21 * config.blocks)
+    own = 1 if config.share == "levels" else config.depth  # of one shape, if stages are of one
+    return config.depth * 12 + own * 21 * config.blocks
 
 
 @least_tensors.register
 def _iafvae(config: IAFVAEConfig) -> int:
-    return 12 * sum(config.blocks)
+    return 12 * _levels(config.blocks, config.share)
 
 
 @least_tensors.register
 def _vdvae(config: VDVAEConfig) -> int:
-    return 8 * len(encoder_blocks(config.encoder)) + 24 * len(decoder_blocks(config.decoder))
+    up, down = (
+        [block.resolution for block in blocks]
+        for blocks in (encoder_blocks(config.encoder), decoder_blocks(config.decoder))
+    )
+    if config.share in ("levels", "both"):
+        up, down = list(set(up)), list(set(down))
+    blocks = max(len(up), len(down)) if config.share in ("ways", "both") else len(up) + len(down)
+    return 8 * blocks + 16 * len(down)
+
+
+def _levels(groups: Sequence[int], share: Share) -> int:
+    """Levels with weights of their own."""
+    return sum(map(bool, groups)) if share in ("levels", "both") else sum(groups)
+
+
+def _blocks(share: Share, blocks: int) -> int:
+    """Tensors of the residual blocks of a level, on both ways."""
+    return (4 if share in ("ways", "both") else 8) * blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -26,6 +27,12 @@ class VDMConfig(ModelConfig):
     """
 
     family: ClassVar[str] = "vdm"
+    without: ClassVar[Mapping[str, str]] = {
+        "share": "one denoiser serves every level: all weights are shared",
+        "up": "its U-Net repeats each place and convolves, so that one set of weights serves images of every size",
+        "skip": "its U-Net lays the two ways side by side, and its levels have no state beside their values",
+        "latents": "its levels have the shape of the data",
+    }
 
     likelihood: AnyLikelihood = "gaussian-grid"
     """gaussian-grid: of the values that a datum may take each is as probable as a Gaussian around z_0 says."""

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Length, Repeats, Size
+from hvae.config.maps import (
+    AttendingConfig,
+    SharedConfig,
+    SizedConfig,
+    Skip,
+    Up,
+    check_attention,
+    check_scales,
+    check_share,
+)
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class IAFVAEConfig(ModelConfig):
+class IAFVAEConfig(ModelConfig, AttendingConfig, SharedConfig, SizedConfig):
     """ResNet-VAE (Kingma et al. 2016): bidirectional inference, an autoregressive flow in each posterior.
 
     >>> IAFVAEConfig(width=20, latent=8)
@@ -21,6 +32,11 @@ class IAFVAEConfig(ModelConfig):
     """
 
     family: ClassVar[str] = "iafvae"
+    without: ClassVar[Mapping[str, str]] = {
+        "norm": "every layer is weight-normalised and starts from data, which is its normalisation",
+        "widths": "what skips a block is added to what passes it from the first block to the last, so that all have "
+        "model.width channels",
+    }
 
     likelihood: AnyLikelihood = "logistic"
     """Distribution of the data given the latents; logistic is the published one, with a scale for each channel."""
@@ -34,16 +50,31 @@ class IAFVAEConfig(ModelConfig):
     """Channels of each latent."""
     posterior: Literal["iaf", "gaussian"] = "iaf"
     """iaf: an inverse autoregressive flow on top of a Gaussian; gaussian: without the flow."""
+    up: Up = "transposed"
+    """How maps of the way down double their resolution: transposed (a transposed convolution, as published), nearest
+    (each place repeated, then a convolution), or sub-pixel (a convolution that computes the neighbours)."""
+    skip: Skip = "concat"
+    """How a latent joins what passes its block: concat (side by side, as published), add (their sum), or gated (what
+    passes says how much of each channel it takes in)."""
     flow: Repeats = 2
     """Hidden layers of each flow."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width % self.latent:
-            raise HvaeError(
-                f"model.width: expected a multiple of model.latent ({self.latent}), got {self.width}; "
-                "the flow orders them together"
-            )
+        check_scales("latents", self.latents, len(self.blocks), "blocks")
+        check_attention(self.attention, [self.width] * len(self.blocks), self.blocks)
+        check_share(self.share, "the blocks of iafvae on the way up and on the way down read different things")
+        for key, latent in [("latents", size) for size in self.latents] or [("latent", self.latent)]:
+            if self.width % latent:
+                raise HvaeError(
+                    f"model.width: expected a multiple of model.{key} ({latent}), got {self.width}; "
+                    "the flow orders them together"
+                )
+
+    @property
+    def scale_latents(self) -> tuple[int, ...]:
+        """Channels of a latent at each scale, the finest first."""
+        return self.latents or (self.latent,) * len(self.blocks)
 
 
 CIFAR10 = IAFVAEConfig()

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hvae.config.bounds import Heads
+from hvae.config.bounds import Heads, SizesOrNone
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, short
 
 Up = Literal["nearest", "transposed", "sub-pixel"]
+EachNorm = Literal["none", "group"]
+"""Normalisations of each datum by itself."""
+Share = Literal["none", "levels", "ways", "both"]
+Skip = Literal["add", "concat", "gated"]
+KEYS = ("norm", "attention", "share", "up", "skip", "widths", "latents")
+"""What a convolutional family may take; one that does not says why (`Section.without`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,56 @@ class EnlargingConfig(AttendingConfig):
     up: Up = "nearest"
     """How maps of the way down double their resolution: nearest (each place repeated), transposed (a transposed
     convolution of four places), or sub-pixel (a convolution that computes the neighbours)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormedConfig(Section):
+    """What convolutional families share whose blocks may be normalised, and are not by default."""
+
+    norm: EachNorm = "none"
+    """Normalisation before each rectifier of a residual block: none, or group (16 channels or more together)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedConfig(Section):
+    """What convolutional families share that have several levels a scale."""
+
+    share: Share = "none"
+    """Which networks share their weights: those of all levels of a scale (levels), the residual blocks of a level on
+    the way up and on the way down (ways), or both; fewer weights, as much time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedConfig(Section):
+    """What convolutional families share whose state skips each level."""
+
+    skip: Skip = "add"
+    """How a latent joins the state that skips its level: add (their sum), concat (a linear map of both, which starts as
+    their sum), or gated (the state says how much of each channel it takes in)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizedConfig(Section):
+    """What convolutional families share whose latents may have channels of their own at each scale."""
+
+    latents: SizesOrNone = ()
+    """Channels of each latent by scale, the finest first, in place of one number for all; empty: `latent`
+    everywhere."""
+
+
+def check_scales(key: str, sizes: Sequence[int], scales: int, of: str) -> None:
+    """Raises HvaeError unless there are no `sizes`, or one for each of the scales that the key `of` speaks of."""
+    if sizes and len(sizes) != scales:
+        raise HvaeError(
+            f"model.{key}: expected one number for each of the {scales} scales of model.{of}, or none, got "
+            f"{short(tuple(sizes))}"
+        )
+
+
+def check_share(share: Share, why: str) -> None:
+    """Raises HvaeError for weights that the way up and the way down would share in a family where they cannot."""
+    if share in ("ways", "both"):
+        raise HvaeError(f"model.share: expected none or levels, got {share}; {why}")
 
 
 def check_attention(heads: Sequence[int], widths: Sequence[int], levels: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -19,9 +20,17 @@ from hvae.config.bounds import (
 from hvae.config.condition import ConditionConfig
 from hvae.config.context import ContextualConfig
 from hvae.config.flow import FlowConfig
-from hvae.config.maps import EnlargingConfig, check_attention, check_maps
+from hvae.config.maps import (
+    EnlargingConfig,
+    NormedConfig,
+    SharedConfig,
+    SizedConfig,
+    SkippedConfig,
+    check_attention,
+    check_maps,
+    check_scales,
+)
 from hvae.config.parse import Section
-from hvae.errors import HvaeError, short
 
 Likelihood = Literal[
     "bernoulli",
@@ -48,11 +57,7 @@ Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "abov
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]
 Norm = Literal["none", "batch", "group"]
-# Normalisations of each datum by itself.
-EachNorm = Literal["none", "group"]
-Share = Literal["none", "levels", "ways", "both"]
 First = Literal["placed", "everywhere"]
-Skip = Literal["add", "concat", "gated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +107,11 @@ class VAEConfig(FlowingConfig, EnlargingConfig):
     """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
 
     family: ClassVar[str] = "vae"
+    without: ClassVar[Mapping[str, str]] = {
+        "share": "it has one level, and one network of each kind",
+        "skip": "it has one level, whose latent is all that its decoder reads",
+        "latents": "it has one level: set model.latent",
+    }
 
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
@@ -122,6 +132,10 @@ class MarkovConfig(ModelConfig, EnlargingConfig):
     """Bottom-up hierarchical VAE: p and q are both Markov chains, z1 nearest the data."""
 
     family: ClassVar[str] = "markov"
+    without: ClassVar[Mapping[str, str]] = {
+        "share": "it has one level a scale, and one network of each kind there",
+        "skip": "its levels form a Markov chain: nothing skips a latent",
+    }
 
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
@@ -143,6 +157,10 @@ class LVAEConfig(GrowingConfig, EnlargingConfig):
     """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
 
     family: ClassVar[str] = "lvae"
+    without: ClassVar[Mapping[str, str]] = {
+        "share": "it has one level a scale, and one network of each kind there",
+        "skip": "its p is a Markov chain: nothing skips a latent; choose model.family ladder",
+    }
 
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
@@ -166,6 +184,10 @@ class VLAEConfig(GrowingConfig, EnlargingConfig):
     """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
 
     family: ClassVar[str] = "vlae"
+    without: ClassVar[Mapping[str, str]] = {
+        "share": "it has one level a scale, and one network of each kind there",
+        "skip": "its latents enter beside the state, as published (concat); choose model.family ladder for other ways",
+    }
 
     network: Network = "mlp"
     """mlp for vectors and small images, mlp-tanh for the same as first published, conv for images."""
@@ -182,7 +204,9 @@ class VLAEConfig(GrowingConfig, EnlargingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderConfig(GrowingConfig, EnlargingConfig, ContextualConfig):
+class LadderConfig(
+    GrowingConfig, EnlargingConfig, NormedConfig, SharedConfig, SkippedConfig, SizedConfig, ContextualConfig
+):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 
     family: ClassVar[str] = "ladder"
@@ -195,37 +219,22 @@ class LadderConfig(GrowingConfig, EnlargingConfig, ContextualConfig):
     """Channels at each scale, the data's resolution first, in place of one width for all; empty: `width` everywhere."""
     latent: Size = 8
     """Channels of each latent."""
-    latents: SizesOrNone = ()
-    """Channels of each latent by scale, the data's resolution first, in place of one number for all; empty: `latent`
-    everywhere."""
     blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
-    share: Share = "none"
-    """Which networks share their weights: those of all levels of a scale (levels), the residual blocks of a level on
-    the way up and on the way down (ways), or both; fewer weights, as much time."""
     posterior: Merge = "residual"
     """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
-    skip: Skip = "add"
-    """How a latent joins the state that skips its level: add (their sum), concat (a linear map of both, which starts as
-    their sum), or gated (the state says how much of each channel it takes in)."""
     start: First = "placed"
     """What the top level starts from: a learned number for each place (placed), or the same at every place
     (everywhere), which makes the weights those of images of any size."""
     dropout: Probability = 0.0
     """Probability that a hidden channel of a block is silenced for a datum, in training: against overfitting."""
-    norm: EachNorm = "none"
-    """Normalisation before each rectifier of a residual block: none, or group (16 channels or more together)."""
     checkpoint: bool = False
     """Recompute each block in the backward pass: about half the memory for a third more time."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for key, sizes in (("widths", self.widths), ("latents", self.latents)):
-            if sizes and len(sizes) != len(self.groups):
-                raise HvaeError(
-                    f"model.{key}: expected one number for each of the {len(self.groups)} scales of model.groups, "
-                    f"or none, got {short(sizes)}"
-                )
+            check_scales(key, sizes, len(self.groups), "groups")
         check_attention(self.attention, self.scale_widths, self.groups)
 
     @property

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Length, Repeats, RepeatsOrNone, Size
-from hvae.config.maps import AttendingConfig, check_attention
+from hvae.config.maps import (
+    AttendingConfig,
+    SharedConfig,
+    SizedConfig,
+    Skip,
+    check_attention,
+    check_scales,
+    check_share,
+)
 from hvae.config.model import AnyLikelihood, ModelConfig
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class NVAEConfig(ModelConfig, AttendingConfig):
+class NVAEConfig(ModelConfig, AttendingConfig, SharedConfig, SizedConfig):
     """NVAE (Vahdat and Kautz 2020): residual cells with batch norm, several latents a scale, optional flows.
 
     >>> NVAEConfig(groups=(4, 2)).levels
@@ -24,6 +33,10 @@ class NVAEConfig(ModelConfig, AttendingConfig):
     """
 
     family: ClassVar[str] = "nvae"
+    without: ClassVar[Mapping[str, str]] = {
+        "up": "its cells double a map by repetition beside a linear interpolation, which is what makes them NVAE's",
+        "widths": "its channels double as the resolution halves; set model.encoder_width and model.decoder_width",
+    }
 
     likelihood: AnyLikelihood = "bernoulli"
     """Distribution of the data given the latents; dmol-nvae and gaussian-nvae are the published forms, for weights that
@@ -48,6 +61,12 @@ class NVAEConfig(ModelConfig, AttendingConfig):
     """Pairs of autoregressive shifts in each posterior (0: Gaussian posteriors, whose KL has a closed form)."""
     residual: bool = True
     """Posteriors relative to their priors (the residual normal)."""
+    norm: Literal["batch", "group"] = "batch"
+    """Normalisation in each cell: batch (as published), or group (each datum by itself, 16 channels or more together),
+    which small batches do not disturb."""
+    skip: Skip = "concat"
+    """How a latent joins the state that skips its level: concat (a linear map of both, as published), add (their sum),
+    or gated (the state says how much of each channel it takes in)."""
     gates: bool = True
     """Squeeze and excitation in each cell."""
     checkpoint: bool = False
@@ -62,6 +81,13 @@ class NVAEConfig(ModelConfig, AttendingConfig):
             )
         if self.variance != "softclamp":
             raise HvaeError(f"model.variance: nvae is softclamp by definition, got {self.variance}; leave it out")
+        check_scales("latents", self.latents, len(self.groups), "groups")
+        check_share(self.share, "the cells of nvae on the way up and on the way down are of two kinds")
+        if self.share == "levels" and self.norm == "batch":
+            raise HvaeError(
+                "model.share: expected none with model.norm batch, got levels; the statistics of a batch norm are "
+                "those of one level, so set model.norm group"
+            )
         for width in (self.encoder_width, self.decoder_width):
             widths = [width * 2 ** (self.blocks + scale) for scale in range(len(self.groups))]
             check_attention(self.attention, widths, self.groups)
@@ -70,6 +96,11 @@ class NVAEConfig(ModelConfig, AttendingConfig):
     def levels(self) -> int:
         """Latents in all."""
         return sum(self.groups)
+
+    @property
+    def scale_latents(self) -> tuple[int, ...]:
+        """Channels of a latent at each scale, the finest first."""
+        return self.latents or (self.latent,) * len(self.groups)
 
     @property
     def factor(self) -> int:

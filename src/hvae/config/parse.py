@@ -26,6 +26,8 @@ class Section:
 
     at: ClassVar[str]
     """Its dotted place in a whole run, for the errors."""
+    without: ClassVar[Mapping[str, str]] = {}
+    """Keys of its neighbours that it does not take, and why."""
 
     def __post_init__(self) -> None:
         for name, kind in declared(type(self)).items():
@@ -47,11 +49,18 @@ def read(kind: type[T], content: Any, at: str = "") -> T:
     types, prefix = declared(kind), f"{at}." if at else ""
     for key in values:
         if key not in types:
-            raise unknown("key", f"{prefix}{key}", [prefix + name for name in types])
+            raise _untaken(kind, key, prefix) or unknown("key", f"{prefix}{key}", [prefix + name for name in types])
     for f in fields(kind):  # type: ignore[arg-type]
         if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
             raise HvaeError(f"{prefix}{f.name} is missing; expected {describe(types[f.name])}")
     return _made(kind, {key: typed(types[key], value, prefix + key) for key, value in values.items()}, at)
+
+
+def _untaken(kind: type, key: str, prefix: str) -> HvaeError | None:
+    """What to say of a key that neighbours of a section take and it does not; None for a key that nobody takes."""
+    why = kind.without.get(key) if issubclass(kind, Section) else None
+    name = kind.__name__.removesuffix("Config").lower()
+    return HvaeError(f"{prefix}{key}: not a key of {name}: {why}") if why else None
 
 
 def _made(kind: type[T], values: dict[str, Any], at: str) -> T:

@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hvae.config.bounds import Deviation, Groups, Repeats, Size, Sizes
-from hvae.config.maps import AttendingConfig, check_attention
+from hvae.config.maps import (
+    EnlargingConfig,
+    NormedConfig,
+    SharedConfig,
+    SizedConfig,
+    SkippedConfig,
+    Up,
+    check_attention,
+    check_scales,
+)
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
 from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
-class QResVAEConfig(ModelConfig, AttendingConfig):
+class QResVAEConfig(ModelConfig, EnlargingConfig, NormedConfig, SharedConfig, SkippedConfig, SizedConfig):
     """Quantised ladder for lossy coding: latents are rounded and sent, so that any number of top levels is a preview.
 
     Of the likelihood N(mu, sigma^2) the loss is rate + squared error / (2 sigma^2): see `sigma`.
@@ -41,6 +50,9 @@ class QResVAEConfig(ModelConfig, AttendingConfig):
     """Channels of each latent."""
     blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
+    up: Up = "sub-pixel"
+    """How maps of the way down double their resolution: sub-pixel (a convolution that computes the neighbours), nearest
+    (each place repeated, then a convolution), or transposed (a transposed convolution of four places)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +62,12 @@ class QResVAEConfig(ModelConfig, AttendingConfig):
                 f"and widths {self.widths}; e.g. groups 1,2,2 and widths 64,96,128"
             )
         check_attention(self.attention, self.widths, self.groups)
+        check_scales("latents", self.latents, len(self.groups), "groups")
+
+    @property
+    def scale_latents(self) -> tuple[int, ...]:
+        """Channels of a latent at each scale, the finest first."""
+        return self.latents or (self.latent,) * len(self.groups)
 
     @property
     def trade(self) -> float:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from hvae.config.bounds import Bound, Length, Side, Size
 from hvae.config.context import ContextualConfig
+from hvae.config.maps import NormedConfig, SharedConfig, SkippedConfig, Up
 from hvae.config.model import AnyLikelihood, ModelConfig, Variance
-from hvae.config.vdvae_blocks import custom_widths, decoder_blocks, encoder_blocks, heads
+from hvae.config.vdvae_blocks import custom_latents, custom_widths, decoder_blocks, encoder_blocks, heads
 from hvae.errors import HvaeError
 
 Blocks = Annotated[str, Length(0, 1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class VDVAEConfig(ModelConfig, ContextualConfig):
+class VDVAEConfig(ModelConfig, NormedConfig, SharedConfig, SkippedConfig, ContextualConfig):
     """Very deep VAE (Child 2021): bottleneck blocks without normalisation, one latent a decoder block.
 
     >>> VDVAEConfig(encoder="8x2,8d2,4x1", decoder="4x1,8m4,8x2").levels
@@ -27,6 +29,10 @@ class VDVAEConfig(ModelConfig, ContextualConfig):
     """
 
     family: ClassVar[str] = "vdvae"
+    without: ClassVar[Mapping[str, str]] = {
+        "widths": "its sizes are by resolution: model.custom_widths, as in 16:64,8:64",
+        "latents": "its sizes are by resolution: model.custom_latents, as in 16:4,8:8",
+    }
 
     likelihood: AnyLikelihood = "dmol"
     """Distribution of the data given the latents; dmol-vdvae5 is the published one of 5-bit faces, with its overlapping
@@ -45,6 +51,12 @@ class VDVAEConfig(ModelConfig, ContextualConfig):
     """Channels inside a block, as a fraction of those outside."""
     custom_widths: Annotated[str, Length(0, 1000)] = ""
     """Channels at single resolutions, as in 512:32,256:64; `width` holds for all others."""
+    custom_latents: Annotated[str, Length(0, 1000)] = ""
+    """Channels of the latents at single resolutions, as in 32:4,16:8; `latent` holds for all others."""
+    up: Up = "nearest"
+    """How the state enters a finer resolution: nearest (each place repeated, the first of its channels, as published),
+    transposed (a transposed convolution of four places for each doubling), or sub-pixel (a convolution that computes
+    the neighbours)."""
     attention: Annotated[str, Length(0, 1000)] = ""
     """Heads of self-attention at single resolutions, as in 8:4,4:4: behind each block on the way up, before each
     level on the way down.  Its cost grows with the square of the places of a map."""
@@ -62,6 +74,9 @@ class VDVAEConfig(ModelConfig, ContextualConfig):
         self._check_meeting()
         self._check_widths()
         self._check_heads()
+        lost = next((r for r in custom_latents(self.custom_latents) if r not in self.resolutions), None)
+        if lost is not None:
+            raise HvaeError(f"model.custom_latents: resolution {lost} is not among model.encoder's {self.resolutions}")
 
     @property
     def levels(self) -> int:
@@ -79,6 +94,10 @@ class VDVAEConfig(ModelConfig, ContextualConfig):
         """Channels at each resolution, the data's first."""
         custom = custom_widths(self.custom_widths)
         return {r: custom.get(r, self.width) for r in self.resolutions}
+
+    def latent_at(self, resolution: int) -> int:
+        """Channels of each latent at a resolution."""
+        return custom_latents(self.custom_latents).get(resolution, self.latent)
 
     def middle(self, resolution: int) -> int:
         """Channels inside a block."""

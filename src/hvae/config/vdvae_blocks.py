@@ -85,6 +85,12 @@ def custom_widths(text: str) -> dict[int, int]:
     return _by_resolution(text, "custom_widths", "channels")
 
 
+def custom_latents(text: str) -> dict[int, int]:
+    """Channels of latents by resolution, from a string such as "32:4,16:8".  Raises HvaeError where it cannot be
+    read."""
+    return _by_resolution(text, "custom_latents", "channels")
+
+
 def heads(text: str) -> dict[int, int]:
     """Heads of attention by resolution, from a string such as "8:4,4:4".  Raises HvaeError where it cannot be read."""
     return _by_resolution(text, "attention", "heads")

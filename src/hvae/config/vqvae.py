@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import lcm, prod
 from typing import Annotated, ClassVar, Literal
@@ -33,6 +34,16 @@ Stride = Literal[1, 2, 4, 8, 16]
 @dataclass(frozen=True, kw_only=True)
 class CodedConfig(ModelConfig):
     """What the families of codes share."""
+
+    without: ClassVar[Mapping[str, str]] = {
+        "norm": "its convolutions are those of the released code, without normalisation",
+        "attention": "networks that attend are model.network transformer (vqvae, rqvae) and model.prior transformer",
+        "share": "each map of codes has one encoder and one decoder of its own",
+        "up": "its decoder doubles maps by transposed convolutions, as released",
+        "skip": "codes are all that its decoder reads",
+        "widths": "its encoder and decoder have model.width channels and model.hidden inside a block",
+        "latents": "every code has model.dims numbers",
+    }
 
     likelihood: AnyLikelihood = "gaussian"
     """gaussian: squared error, weighed by `sigma`; or any other."""

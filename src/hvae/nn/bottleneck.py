@@ -1,6 +1,8 @@
-r"""Bottleneck blocks without normalisation, arranged so that no product is computed twice.
+r"""Bottleneck blocks, arranged so that no product is computed twice.
 
     f(h) = W4 g(C3 * g(C2 * g(W1 g(h)))),   g = GELU                   Child 2021, arXiv 2011.10650, fig. 3
+
+There nothing is normalised; a `norm`, if one is given, stands before each GELU.
 
 W1 and W4 act at every position by itself, C2 and C3 are 3x3 convolutions.  Maps lie in memory with the channels last,
 where a 1x1 convolution is one matrix product, measured two to three times as fast as the convolution it replaces.
@@ -20,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.nn.conv import scaled
+from hvae.nn.kit import Norm, unnormalised
 from hvae.nn.product import added, linear
 from hvae.nn.square import SquareConv
 
@@ -129,27 +132,29 @@ def square(channels: int, kernel: int) -> nn.Module:
 class Tail(nn.Module):
     """All of a block after its first product: (B, M, h, w) -> steps of `parts` channels; `gain` is that of the last."""
 
-    def __init__(self, middle: int, *parts: int, kernel: int, gain: float = 1.0) -> None:
+    def __init__(self, middle: int, *parts: int, kernel: int, gain: float = 1.0, norm: Norm = unnormalised) -> None:
         super().__init__()
+        self.norms = nn.ModuleList(norm(middle) for _ in range(3))
         self.second, self.third = square(middle, kernel), square(middle, kernel)
         self.last = Fork(middle, parts, gain=gain)
 
     def forward(self, h: Tensor) -> tuple[Step, ...]:
-        forked: tuple[Step, ...] = self.last(gelu(self.third(gelu(self.second(gelu(h))))))
+        first, second, third = self.norms
+        forked: tuple[Step, ...] = self.last(gelu(third(self.third(gelu(second(self.second(gelu(first(h)))))))))
         return forked
 
 
 class Bottleneck(nn.Module):
     """h + f(h) with `middle` channels inside; h itself first moves by the steps that come with it."""
 
-    def __init__(self, width: int, middle: int, *, kernel: int, gain: float) -> None:
+    def __init__(self, width: int, middle: int, *, kernel: int, gain: float, norm: Norm = unnormalised) -> None:
         super().__init__()
-        self.first = Pointwise(width, middle)
-        self.tail = Tail(middle, width, kernel=kernel, gain=gain)
+        self.norm, self.first = norm(width), Pointwise(width, middle)
+        self.tail = Tail(middle, width, kernel=kernel, gain=gain, norm=norm)
 
     def forward(self, h: Tensor, *steps: Step) -> Tensor:
         h = onto(h, *steps) if steps else h
-        return onto(h, *self.tail(self.first(gelu(h))))
+        return onto(h, *self.tail(self.first(gelu(self.norm(h)))))
 
 
 class Twin(nn.Module):
@@ -164,18 +169,18 @@ class Twin(nn.Module):
     is a step of the state.
     """
 
-    def __init__(self, width: int, middle: int, numbers: int, *, kernel: int) -> None:
+    def __init__(self, width: int, middle: int, numbers: int, *, kernel: int, norm: Norm = unnormalised) -> None:
         super().__init__()
-        self.middle = middle
+        self.middle, self.norm = middle, norm(width)
         rows = [uniform(middle, width, inputs=width), uniform(middle, width, inputs=2 * width)]
         self.weight = nn.Parameter(torch.cat([row.data for row in rows]))  # (2 M, W): of f, then of f'
         self.bias = nn.Parameter(torch.zeros(2 * middle))
-        self.alone = Tail(middle, numbers, width, kernel=kernel, gain=0.0)
-        self.joint = Tail(middle, numbers, kernel=kernel)
+        self.alone = Tail(middle, numbers, width, kernel=kernel, gain=0.0, norm=norm)
+        self.joint = Tail(middle, numbers, kernel=kernel, norm=norm)
 
     def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[tuple[Tensor, Step], Tensor | None]:
         """The numbers and the step of f(h), and f'([h, e]) where there is an e."""
-        g = gelu(h)
+        g = gelu(self.norm(h))
         if e is None:
             return self._alone(positionwise(g, self.weight[: self.middle], self.bias[: self.middle])), None
         alone, joint = positionwise(g, self.weight, self.bias).split(self.middle, 1)  # each (B, M, h, w)
@@ -193,17 +198,33 @@ class Fan(nn.Module):
     (B, W, h, w) -> {name: (B, M, h, w)}.  Split and not sliced: the gradient is then one concatenation.
     """
 
-    def __init__(self, width: int, middle: int, names: Sequence[str]) -> None:
+    def __init__(self, width: int, middle: int, names: Sequence[str], norm: Norm = unnormalised) -> None:
         super().__init__()
-        self.middle, self.names = middle, tuple(names)
+        self.middle, self.names, self.norm = middle, tuple(names), norm(width)
         self.weight = uniform(middle * len(names), width, inputs=2 * width)  # the bias is the twin's
 
     def forward(self, e: Tensor) -> dict[str, Tensor]:
-        halves = positionwise(gelu(e), self.weight).split(self.middle, 1)
+        halves = positionwise(gelu(self.norm(e)), self.weight).split(self.middle, 1)
         return dict(zip(self.names, halves, strict=True))
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[1]}, {self.middle}, of {self.names[0]} to {self.names[-1]}"
+
+
+class OneForAll(nn.Module):
+    """The same where all of the named twins are one: a single half, which each of them reads."""
+
+    def __init__(self, width: int, middle: int, names: Sequence[str], norm: Norm = unnormalised) -> None:
+        super().__init__()
+        self.names, self.norm = tuple(names), norm(width)
+        self.weight = uniform(middle, width, inputs=2 * width)
+
+    def forward(self, e: Tensor) -> dict[str, Tensor]:
+        half = positionwise(gelu(self.norm(e)), self.weight)
+        return {name: half for name in self.names}
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}, of {self.names[0]} to {self.names[-1]}"
 
 
 class Fanned(nn.Module):
@@ -212,7 +233,7 @@ class Fanned(nn.Module):
     Arguments: `up`, x -> {key: feature}; `fans`, one for each key that is used.
     """
 
-    def __init__(self, up: nn.Module, fans: Mapping[str, Fan]) -> None:
+    def __init__(self, up: nn.Module, fans: Mapping[str, Fan | OneForAll]) -> None:
         super().__init__()
         self.up, self.fans = up, nn.ModuleDict(fans)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hvae.nn.folding import Chain
 from hvae.nn.kernels import LengthConv, PlainConv
+from hvae.nn.kit import Norm
 
 # Of the branch, so that a deep stack starts near the identity.
 BRANCH = 0.1
@@ -87,39 +88,39 @@ def _gate(channels: int, gated: bool) -> Gate | None:
     return Gate(channels) if gated else None
 
 
-def _two(a: int, b: int, stride: int) -> nn.Module:
-    """Two 3x3 convolutions, each behind batch norm and SiLU."""
-    first = [batchnorm(a), nn.SiLU(), LengthConv(a, b, 3, stride=stride)]
-    return Chain(*first, batchnorm(b), nn.SiLU(), LengthConv(b, b, 3))
+def _two(a: int, b: int, stride: int, norm: Norm) -> nn.Module:
+    """Two 3x3 convolutions, each behind a norm and SiLU."""
+    first = [norm(a), nn.SiLU(), LengthConv(a, b, 3, stride=stride)]
+    return Chain(*first, norm(b), nn.SiLU(), LengthConv(b, b, 3))
 
 
-def residual(channels: int, *, gated: bool) -> Cell:
+def residual(channels: int, *, gated: bool, norm: Norm = batchnorm) -> Cell:
     """The cell of the way up: two 3x3 convolutions."""
-    return Cell(_two(channels, channels, 1), nn.Identity(), _gate(channels, gated))
+    return Cell(_two(channels, channels, 1, norm), nn.Identity(), _gate(channels, gated))
 
 
-def residual_down(a: int, b: int, *, gated: bool) -> Cell:
+def residual_down(a: int, b: int, *, gated: bool, norm: Norm = batchnorm) -> Cell:
     """The cell that halves the resolution."""
-    return Cell(_two(a, b, 2), Halve(a, b), _gate(b, gated))
+    return Cell(_two(a, b, 2, norm), Halve(a, b), _gate(b, gated))
 
 
-def _inverted(a: int, b: int, expansion: int) -> list[nn.Module]:
+def _inverted(a: int, b: int, expansion: int, norm: Norm) -> list[nn.Module]:
     """Expand by a linear map, 5x5 on each channel alone, contract: a wide view for few weights."""
     e = expansion * a
     return [
-        batchnorm(a),
-        *(PlainConv(a, e, 1, bias=False), batchnorm(e), nn.SiLU()),
-        *(PlainConv(e, e, 5, groups=e, bias=False), batchnorm(e), nn.SiLU()),
-        *(PlainConv(e, b, 1, bias=False), batchnorm(b)),
+        norm(a),
+        *(PlainConv(a, e, 1, bias=False), norm(e), nn.SiLU()),
+        *(PlainConv(e, e, 5, groups=e, bias=False), norm(e), nn.SiLU()),
+        *(PlainConv(e, b, 1, bias=False), norm(b)),
     ]
 
 
-def inverted(channels: int, expansion: int, *, gated: bool) -> Cell:
+def inverted(channels: int, expansion: int, *, gated: bool, norm: Norm = batchnorm) -> Cell:
     """The cell of the way down: an inverted bottleneck.  Sandler et al. 2018, arXiv 1801.04381."""
-    return Cell(Chain(*_inverted(channels, channels, expansion)), nn.Identity(), _gate(channels, gated))
+    return Cell(Chain(*_inverted(channels, channels, expansion, norm)), nn.Identity(), _gate(channels, gated))
 
 
-def inverted_up(a: int, b: int, expansion: int, *, gated: bool) -> Cell:
+def inverted_up(a: int, b: int, expansion: int, *, gated: bool, norm: Norm = batchnorm) -> Cell:
     """The cell that doubles the resolution: neighbours are copied, then the bottleneck."""
-    branch = Chain(nn.Upsample(scale_factor=2), *_inverted(a, b, expansion))
+    branch = Chain(nn.Upsample(scale_factor=2), *_inverted(a, b, expansion, norm))
     return Cell(branch, double(a, b), _gate(b, gated))

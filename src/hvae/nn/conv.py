@@ -80,9 +80,20 @@ class SubPixel(Spatial):
         self.layer = conv(a, 2 ** len(self.size) * b, axes=len(self.size))
 
     def forward(self, h: Tensor) -> Tensor:
-        fine = spread(self.layer(h))  # (B, b, 2 h, 2 w)
-        corner: tuple[Any, ...] = (..., *(slice(s) for s in self.size))
-        return fine[corner]  # (B, b, *size): odd sizes lose the last row or column
+        return cut(spread(self.layer(h)), self.size)  # (B, b, 2 h, 2 w), cut
+
+
+class Spread(Spatial):
+    """Channels to places, then a cut to `size`: (B, 2^n C, h w) -> (B, C, *size)."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        return cut(spread(h), self.size)
+
+
+def cut(h: Tensor, size: Sequence[int]) -> Tensor:
+    """The first places along each axis, (B, C, *size): what a doubling leads to has an odd row or column less."""
+    corner: tuple[Any, ...] = (..., *(slice(s) for s in size))
+    return h[corner]
 
 
 def spread(h: Tensor) -> Tensor:

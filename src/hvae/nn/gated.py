@@ -72,32 +72,35 @@ class Halve(nn.Module):
 
 
 class Row(nn.Module):
-    """Blocks in a row that see one side input, or none: (h, e) -> h."""
+    """Blocks in a row that see one side input, or none, and what h passes `then`: (h, e) -> h."""
 
-    def __init__(self, blocks: Sequence[nn.Module]) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], then: Sequence[nn.Module] = ()) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks, self.then = nn.ModuleList(blocks), nn.Sequential(*then)
 
     def forward(self, h: Tensor, e: Tensor | None = None) -> Tensor:
         e = None if e is None else F.elu(e)
         for block in self.blocks:
             h = block(h, e)
-        return h
+        return self.then(h)
 
 
 class SkipRow(nn.Module):
-    """Blocks in a row, each with a side input of its own, or none has: (h, [e_1, ...]) -> (h, what each block gave)."""
+    """Blocks in a row, each with a side input of its own, or none has, and what h passes `then`:
 
-    def __init__(self, blocks: Sequence[nn.Module]) -> None:
+    (h, [e_1, ...]) -> (h, what each block gave).
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], then: Sequence[nn.Module] = ()) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks, self.then = nn.ModuleList(blocks), nn.Sequential(*then)
 
     def forward(self, h: Tensor, sides: Sequence[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         skips: list[Tensor] = []
         for j, block in enumerate(self.blocks):
             h = block(h, None if sides is None else F.elu(sides[j]))
             skips.append(h)
-        return h, skips
+        return self.then(h), skips
 
 
 class TwoPaths(nn.Module):

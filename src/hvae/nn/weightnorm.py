@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hvae.nn.begin import FromData
 from hvae.nn.circle import Circle, spectrum
+from hvae.nn.conv import Resize, Spread
 from hvae.nn.kernels import WeightCache
 from hvae.nn.kit import Shape
 from hvae.nn.product import pointwise
@@ -169,8 +170,31 @@ class NormedLinear(Normed):
         return F.linear(x, self.weight(), self.bias)
 
 
-def between(a: Shape, b: Shape, kernel: int, *, std: float, length: Length = PLAIN) -> Normed:
-    """A weight-normalised map between features (channels, height, width) of one size, or one half or twice the other.
+Larger = Callable[[Shape, Shape, int, float, Length], nn.Module]
+"""(feature before, feature after of twice the size, kernel, `std`, `length`) -> a weight-normalised map."""
+
+
+def _transposed(a: Shape, b: Shape, kernel: int, std: float, length: Length) -> nn.Module:
+    return NormedTransposed(a[0], b[0], kernel, size=b[1:], std=std, length=length)
+
+
+def _repeated(a: Shape, b: Shape, kernel: int, std: float, length: Length) -> nn.Module:
+    return nn.Sequential(Resize(b[1:]), NormedConv(a[0], b[0], kernel, std=std, length=length))
+
+
+def _sub_pixel(a: Shape, b: Shape, kernel: int, std: float, length: Length) -> nn.Module:
+    return nn.Sequential(NormedConv(a[0], 4 * b[0], kernel, std=std, length=length), Spread(b[1:]))
+
+
+LARGER: dict[str, Larger] = {"transposed": _transposed, "nearest": _repeated, "sub-pixel": _sub_pixel}
+"""By name, as `hvae.nn.larger.LARGER`."""
+
+
+def between(
+    a: Shape, b: Shape, kernel: int, *, std: float, length: Length = PLAIN, larger: Larger = _transposed
+) -> nn.Module:
+    """A weight-normalised map between features (channels, height, width) of one size, or one half or twice the other,
+    of which `larger` says how it is reached.
 
     >>> between((4, 6, 5), (8, 3, 3), 3, std=0.1)(torch.zeros(2, 4, 6, 5)).shape
     torch.Size([2, 8, 3, 3])
@@ -181,4 +205,4 @@ def between(a: Shape, b: Shape, kernel: int, *, std: float, length: Length = PLA
         return NormedConv(a[0], b[0], kernel, std=std, length=length)
     if b[1:] == tuple(math.ceil(size / 2) for size in a[1:]):
         return NormedConv(a[0], b[0], kernel, stride=2, std=std, length=length)
-    return NormedTransposed(a[0], b[0], kernel, size=b[1:], std=std, length=length)
+    return larger(a, b, kernel, std, length)

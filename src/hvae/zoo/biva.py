@@ -11,6 +11,8 @@ Every layer is weight-normalised and starts from data, outputs of standard devia
 are those of the authors' PyTorch release (its parameters are counted in the tests); where that differs from their
 TensorFlow release (shortcuts that change the channels or the resolution, the kernel of the merge), so does this.
 
+`model.up`, `share` and `attention` leave this model; by default it is as published.
+
 Differences from the release: KL in closed form for the top and the down latents, where it samples all; binary data are
 centred, as all data are here.  `model.variance` "above-one" is the release's scale, sigma^2 = 1 + e^r.
 """
@@ -18,7 +20,7 @@ centred, as all data are here.  `model.variance` "above-one" is the release's sc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -33,8 +35,10 @@ from hvae.nn import Shape
 from hvae.nn.conv import halved
 from hvae.nn.gated import First, GatedBlock, Halve, Row, SkipRow, TwoPaths
 from hvae.nn.mlp import Centre
-from hvae.nn.weightnorm import NormedConv, NormedLinear, between
+from hvae.nn.weightnorm import LARGER, NormedConv, NormedLinear, between
 from hvae.zoo.parts import head_for
+from hvae.zoo.pyramid import attending
+from hvae.zoo.sharing import Sharing, Use
 
 # The release's standard deviation of every layer's first outputs.
 STD = 0.01
@@ -47,7 +51,8 @@ def build(config: BIVAConfig, shape: Shape, bits: int) -> Bidirectional:
     if len(shape) != 3:
         raise HvaeError(f"biva needs images (C, H, W), got data of shape {shape}; for vectors choose model.family lvae")
     head, features = head_for(config, shape, bits), _features(config, shape)
-    stages = [_stage(config, l, below, here, shape) for l, (below, here) in enumerate(pairwise(features))]
+    shared = Sharing(config.share)
+    stages = [_stage(config, shared, l, below, here, shape) for l, (below, here) in enumerate(pairwise(features))]
     top = (config.latents[-1], *(features[-1][1:] if config.maps else ()))
     return Bidirectional(
         shape,
@@ -69,60 +74,82 @@ def _features(config: BIVAConfig, shape: Shape) -> list[Shape]:
     return features
 
 
-def _stage(config: BIVAConfig, l: int, below: Shape, here: Shape, data: Shape) -> Stage:
+def _stage(config: BIVAConfig, shared: Sharing, l: int, below: Shape, here: Shape, data: Shape) -> Stage:
     """The networks between the features below a stage and its own."""
+    block = partial(_block, config, shared, l)
     top, w, k = l == config.depth - 1, config.width, config.kernels[l]
     vectors = not config.maps
     up = below if l and vectors else (config.latents[l - 1] if l else data[0], *below[1:])
     start = config.latents[l] * (1 if top else 2)
     merge = (
-        _block(config, (2 * w, *here[1:]), here, k, None, config.dropout_q)
+        block("merge", (2 * w, *here[1:]), here, k, None, config.dropout_q)
         if top
-        else _block(config, here, here, MERGE, here, config.dropout_p)
+        else block("merge", here, here, MERGE, here, config.dropout_p)
     )
     return Stage(
-        climb=_climb(config, l, up, (data[0] if l == 0 else w, *below[1:]), here),
+        climb=_climb(config, block, l, up, (data[0] if l == 0 else w, *below[1:]), here),
         merge=Row([merge]),
         join=None if top else _to_map(config, start, here),
-        descend=_descend(config, here if vectors else (start, *here[1:]), below, k, None if top else here),
+        descend=_descend(config, block, l, here if vectors else (start, *here[1:]), below, None if top else here),
     )
 
 
-def _climb(config: BIVAConfig, l: int, up: Shape, across: Shape, here: Shape) -> TwoPaths:
+Block = Callable[..., nn.Module]
+"""(path, features before, features after, kernel, side, dropout, raw) -> a block of one stage."""
+
+
+def _climb(config: BIVAConfig, block: Block, l: int, up: Shape, across: Shape, here: Shape) -> TwoPaths:
     skip = (2 * config.width, *up[1:]) if l else None
-    return TwoPaths(up=_row(config, l, up, here, skip), across=_row(config, l, across, here, here))
+    row = partial(_row, config, block, l)
+    return TwoPaths(up=row("up", up, here, skip), across=row("across", across, here, here))
 
 
-def _row(config: BIVAConfig, l: int, a: Shape, here: Shape, side: Shape | None) -> Row:
+def _row(config: BIVAConfig, block: Block, l: int, path: str, a: Shape, here: Shape, side: Shape | None) -> Row:
     """The blocks of one path of a stage upwards; the last one changes the resolution, the first may meet raw data."""
-    inner = (config.width, *a[1:])
-    shapes = [a, *[inner] * (config.blocks - 1), here]
-    return Row(
-        [
-            _block(config, x, y, config.kernels[l], side, config.dropout_q, raw=l == 0 and j == 0)
-            for j, (x, y) in enumerate(pairwise(shapes))
-        ]
-    )
+    inner, kernel = (config.width, *a[1:]), config.kernels[l]
+    shapes = pairwise([a, *[inner] * (config.blocks - 1), here])
+    blocks = [
+        block(f"{path}{j}", x, y, kernel, side, config.dropout_q, raw=l == 0 and j == 0)
+        for j, (x, y) in enumerate(shapes)
+    ]
+    return Row(blocks, attending(config, l, config.width))
 
 
-def _descend(config: BIVAConfig, start: Shape, below: Shape, kernel: int, side: Shape | None) -> SkipRow:
+def _descend(config: BIVAConfig, block: Block, l: int, start: Shape, below: Shape, side: Shape | None) -> SkipRow:
     """The blocks of a stage downwards; the first one changes the resolution and meets latents."""
-    shapes = [start, *[below] * config.blocks]
-    return SkipRow(
-        [_block(config, x, y, kernel, side, config.dropout_p, raw=j == 0) for j, (x, y) in enumerate(pairwise(shapes))]
-    )
+    shapes, kernel, dropout = pairwise([start, *[below] * config.blocks]), config.kernels[l], config.dropout_p
+    blocks = [block(f"down{j}", x, y, kernel, side, dropout, raw=j == 0) for j, (x, y) in enumerate(shapes)]
+    # They lead to the features of the stage below, whose heads hear them.
+    return SkipRow(blocks, attending(config, l - 1, config.width) if l else [])
 
 
 def _block(
-    config: BIVAConfig, a: Shape, b: Shape, kernel: int, side: Shape | None, dropout: float, raw: bool = False
+    config: BIVAConfig,
+    shared: Sharing,
+    l: int,
+    path: str,
+    a: Shape,
+    b: Shape,
+    kernel: int,
+    side: Shape | None,
+    dropout: float,
+    raw: bool = False,
+) -> nn.Module:
+    """The block of one stage; stages share those of one path whose shapes and kernels are one."""
+    use = Use(f"{path}: {a} to {b} beside {side}, raw {raw}", kernel, l)
+    return shared.one(use, lambda: _gated(config, a, b, kernel, side, dropout, raw))
+
+
+def _gated(
+    config: BIVAConfig, a: Shape, b: Shape, kernel: int, side: Shape | None, dropout: float, raw: bool
 ) -> GatedBlock:
     """From features of shape `a` to shape `b`; `raw` inputs are no features: neither activated nor passed on."""
-    inner = (b[0], *a[1:])
+    inner, join = (b[0], *a[1:]), partial(between, std=STD, larger=LARGER[config.up])
     return GatedBlock(
         enter=nn.Identity() if raw else nn.ELU(),
         inner=NormedConv(a[0], b[0], kernel, std=STD),
-        outer=between(inner, (2 * b[0], *b[1:]), kernel, std=STD),
-        side=None if side is None else between(side, inner, 1 if side[1:] == a[1:] else kernel, std=STD),
+        outer=join(inner, (2 * b[0], *b[1:]), kernel),
+        side=None if side is None else join(side, inner, 1 if side[1:] == a[1:] else kernel),
         shortcut=None if raw else _shortcut(a, b),
         dropout=dropout,
     )

@@ -16,30 +16,29 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 from torch import nn
 
 from hvae.config.maps import Up
-from hvae.config.model import EachNorm, First, LadderConfig, Share, Skip
+from hvae.config.model import First, LadderConfig
 from hvae.errors import HvaeError
-from hvae.levels import Add, Gate, Join, Level, SplitPrior, merge, variance
+from hvae.levels import Level, SplitPrior, merge, variance
 from hvae.levels.heads import Head
 from hvae.models import TopDown
 from hvae.models.conditioning import Place
 from hvae.nn import BottomUp, ConvKit, Recomputed, Shape, Start
-from hvae.nn.conv import CONVOLUTIONS, Larger, Resize, conv, halved, pointwise, summing
-from hvae.nn.kit import Norm, grouped, unnormalised
-from hvae.nn.larger import LARGER, sub_pixel
+from hvae.nn.conv import CONVOLUTIONS, Larger, Resize, conv, pointwise
+from hvae.nn.larger import LARGER, enlarged, sub_pixel
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
-from hvae.nn.shared import Pool
 from hvae.zoo.context import context, gather
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
-from hvae.zoo.pyramid import QUIET, attending, network, residual, rising, scales
+from hvae.zoo.pyramid import NORMS, attending, network, residual, rising, scales
+from hvae.zoo.sharing import Sharing, Use
+from hvae.zoo.skips import SKIPS, Skipping
 
 _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size)),
@@ -47,72 +46,8 @@ _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
 }
 
 
-class Use(NamedTuple):
-    """Where a network is used: for what, at which scale, in which level."""
-
-    what: str
-    scale: int
-    number: int
-
-
-_SHARES: dict[Share, Callable[[Use], Use]] = {
-    "none": lambda use: use,
-    "ways": lambda use: use,
-    "levels": lambda use: use._replace(number=0),
-    "both": lambda use: use._replace(number=0),
-}
-"""What networks share that are used alike: each level of a scale its own, or all of them one."""
-_WAYS: dict[Share, Callable[[str], str]] = {
-    "none": lambda way: way,
-    "levels": lambda way: way,
-    "ways": lambda way: "blocks",
-    "both": lambda way: "blocks",
-}
-_NORMS: dict[EachNorm, Norm] = {"none": unnormalised, "group": grouped}
-
-
-Own = Callable[[str, Callable[[], nn.Module]], nn.Module]
-"""(a network's name, what makes it) -> the level's own, or the one that it shares."""
-
-
-class Skipping(NamedTuple):
-    """Where a latent joins the state: channels of the state and of the latent, its size at the start, axes."""
-
-    state: int
-    latent: int
-    gain: float
-    axes: int
-
-    def inject(self) -> nn.Module:
-        """The latent as a state."""
-        return pointwise(self.latent, self.state, self.gain, self.axes)
-
-
-Joining = Callable[[nn.Module], nn.Module]
-"""What follows a latent's entry -> both."""
-
-
-def _added(own: Own, at: Skipping) -> Joining:
-    return partial(Add, own("inject", at.inject))
-
-
-def _joined(own: Own, at: Skipping) -> Joining:
-    both = own("inject", lambda: summing(at.state, at.latent, at.gain, at.axes))
-    return lambda after: Join(nn.Identity(), nn.Sequential(both, after))
-
-
-def _gated(own: Own, at: Skipping) -> Joining:
-    inject = own("inject", at.inject)
-    return partial(Gate, inject, own("gate", lambda: pointwise(at.state, at.state, QUIET, at.axes)))
-
-
 _LAST: dict[str, Larger] = {**LARGER, "nearest": sub_pixel}
 """Below the finest level the network is the likelihood's alone: nothing is repeated there."""
-_SKIPS: dict[Skip, Callable[[Own, Skipping], Joining]] = {
-    "add": _added,
-    "concat": _joined,
-    "gated": _gated,
-}
 
 
 def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
@@ -130,17 +65,17 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
     axes, sizes, widths = len(shape) - 1, scales(shape[1:], len(config.groups)), config.scale_widths
     added, places, channels = _crown(config, sizes), _places(config), _channels(config)
     first = [nn.Sequential(Centre(), ChannelsLast()), conv(shape[0], widths[0], axes=axes)]
-    pool, numbers = Pool(), itertools.count(1)
+    shared, numbers = Sharing(config.share), itertools.count(1)
 
     def climb(scale: int) -> list[nn.Module]:
-        return _blocks(config, pool, Use("up", scale, next(numbers)), axes)
+        return shared(Use("up", scale, next(numbers)), lambda: _blocks(config, scale, axes))
 
     up = rising(config.groups, first, widths, climb, axes)
     return added.walk(
         shape,
         bottom_up=BottomUp({**dict(up.blocks.items()), **added.features}),
         start=_STARTS[config.start](widths[-1], sizes[-1]),
-        levels=[*added.levels, *_levels(config, sizes, pool)],
+        levels=[*added.levels, *_levels(config, sizes, shared)],
         leave=_leave(config, sizes, head.width),
         head=head,
         flows=flows(config.flow, channels),
@@ -171,14 +106,9 @@ def _channels(config: LadderConfig) -> dict[str, Channels]:
     return {f"z{l}": channels for l, channels in enumerate(each, start=1)}
 
 
-def _blocks(config: LadderConfig, pool: Pool, use: Use, axes: int) -> list[nn.Module]:
-    key = use._replace(what=_WAYS[config.share](use.what))
-    return pool(_SHARES[config.share](key), lambda: _fresh_blocks(config, use.scale, axes))
-
-
-def _fresh_blocks(config: LadderConfig, scale: int, axes: int) -> list[nn.Module]:
+def _blocks(config: LadderConfig, scale: int, axes: int) -> list[nn.Module]:
     width = config.scale_widths[scale]
-    blocks = residual(config.groups, width, config.blocks, config.dropout, _NORMS[config.norm], axes)
+    blocks = residual(config.groups, width, config.blocks, config.dropout, NORMS[config.norm], axes)
     blocks += attending(config, scale, width, axes)
     return [_kept(config, block) for block in blocks]
 
@@ -187,13 +117,13 @@ def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
     return Recomputed(part) if config.checkpoint else part
 
 
-def _levels(config: LadderConfig, sizes: list[Shape], pool: Pool) -> Iterator[Level]:
+def _levels(config: LadderConfig, sizes: list[Shape], shared: Sharing) -> Iterator[Level]:
     shapes = [(width, *size) for width, size in zip(config.scale_widths, sizes, strict=True)]
     number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
     for scale, shape in reversed(list(enumerate(shapes))):
         for _ in range(config.groups[scale]):
             yield _level(
-                config, pool, scale, number, len(shape) - 1, nn.Sequential(*layout, *_finer(config.up, here, shape))
+                config, shared, scale, number, len(shape) - 1, nn.Sequential(*layout, *_finer(config.up, here, shape))
             )
             number, here, layout = number - 1, shape, []
 
@@ -211,26 +141,21 @@ def _finer(up: Up, here: Shape, there: Shape) -> list[nn.Module]:
     if here[1:] == there[1:] or up == "nearest":
         channels = [] if here[0] == there[0] else [pointwise(here[0], there[0], axes=len(there) - 1)]
         return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
-    sizes = [there[1:]]
-    while halved(sizes[0]) != here[1:]:
-        sizes.insert(0, halved(sizes[0]))
-    widths = [here[0], *[there[0]] * len(sizes)]
-    return [layer for a, b, size in zip(widths, widths[1:], sizes, strict=False) for layer in LARGER[up](a, b, size)]
+    return enlarged(LARGER[up], here, there)
 
 
-def _level(config: LadderConfig, pool: Pool, scale: int, number: int, axes: int, enter: nn.Module) -> Level:
+def _level(config: LadderConfig, shared: Sharing, scale: int, number: int, axes: int, enter: nn.Module) -> Level:
     w, d, positive = config.scale_widths[scale], config.scale_latents[scale], variance(config.variance)
 
     def own(what: str, make: Callable[[], nn.Module]) -> nn.Module:
-        [network] = pool(_SHARES[config.share](Use(what, scale, number)), lambda: [make()])
-        return network
+        return shared.one(Use(what, scale, number), make)
 
     networks: dict[str, Callable[[], nn.Module]] = {
         "message": lambda: _network(config, w, w, 2 * d, axes),
         "joint": lambda: _network(config, 2 * w, w, 2 * d, axes),
         "linear": lambda: pointwise(2 * w, 2 * d, axes=axes),
     }
-    join = _SKIPS[config.skip](own, Skipping(w, d, math.sqrt(1 / sum(config.groups)), axes))
+    join = SKIPS[config.skip](own, Skipping(w, d, math.sqrt(1 / sum(config.groups)), axes))
     return Level(
         f"z{number}",
         enter=enter,
@@ -238,7 +163,7 @@ def _level(config: LadderConfig, pool: Pool, scale: int, number: int, axes: int,
         posterior=merge(
             config.posterior, positive, {kind: partial(own, "posterior", make) for kind, make in networks.items()}
         ),
-        absorb=join(nn.Sequential(*_blocks(config, pool, Use("down", scale, number), axes))),
+        absorb=join(nn.Sequential(*shared(Use("down", scale, number), lambda: _blocks(config, scale, axes)))),
     )
 
 

@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from hvae.config.maps import AttendingConfig
+from hvae.config.maps import AttendingConfig, EachNorm
 from hvae.nn import BottomUp, ResidualBlock, Shape
 from hvae.nn.attention import attention
 from hvae.nn.conv import conv, halved, pointwise
-from hvae.nn.kit import Norm, unnormalised
+from hvae.nn.kit import Norm, grouped, unnormalised
 
 # Heads start near silence, not at it: at 0 no gradient would reach the layers below them in the first step.
 QUIET = 0.1
+NORMS: dict[EachNorm, Norm] = {"none": unnormalised, "group": grouped}
+"""By the name in a configuration."""
 
 
 def scales(finest: Shape, count: int) -> list[Shape]:

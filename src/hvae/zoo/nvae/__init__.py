@@ -7,6 +7,8 @@
 with the constants of the released code.  beta and gamma are the objective's (`warmup`, `balance`), and so is lambda
 (`regulariser`); the sums it multiplies are the model's `regularisers()`.
 
+`model.norm`, `skip`, `share`, `latents` and `attention` leave this model; by default it is as published.
+
 Differences from the released code: any size and any number of channels (what does not divide is padded with zeros and
 cut off again, as there 28 to 32), every level named; the tail of the upper edge bin, see `published_mass`.
 """

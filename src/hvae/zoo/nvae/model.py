@@ -16,6 +16,7 @@ from hvae.distributions import Distribution, Flowed, full
 from hvae.levels.scale import clamped_gaussian
 from hvae.models.conditioning import Conditioning
 from hvae.nn import Shape
+from hvae.nn.folding import Chain
 from hvae.nn.kernels import Convolution
 from hvae.nn.masked import Shifts
 from hvae.nn.spectral import Spectral
@@ -107,7 +108,8 @@ class NVAE(Model):
         self.condition, self.conditions = condition, condition.conditions
         # Plain lists: these modules are registered where they stand.
         self._convolutions = [m for m in self.modules() if isinstance(m, Convolution)]
-        self._norms = [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
+        layers = [m for chain in self.modules() if isinstance(chain, Chain) for m in chain.children()]
+        self._norms = [m for m in layers if isinstance(m, nn.BatchNorm2d | nn.GroupNorm)]
         self.spectral = Spectral([(len(c.weight), c.weight[0].numel()) for c in self._convolutions])
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
@@ -124,7 +126,7 @@ class NVAE(Model):
         self.condition.prepare(datum)
 
     def regularisers(self) -> dict[str, Tensor]:
-        r"""The sum of all largest singular values, and of each batch norm's largest $|\gamma|$; sec. 3.2."""
+        r"""The sum of all largest singular values, and of each cell's norms' largest $|\gamma|$; sec. 3.2."""
         scales = [norm.weight.abs().max() for norm in self._norms]
         return {
             "spectral": self.spectral([convolution.kernel() for convolution in self._convolutions]),
