@@ -163,6 +163,9 @@ class ObjectiveConfig(Section):
     sampling; vrae): it then runs step by step, and what is minimised is no bound."""
     own_length: StepsOrShare = 0.5
     """Steps over which that share grows from 0, linearly, or a share of train.steps; 0: at once."""
+    layerwise: StepsOrShare = 0
+    """Training from the top: the levels below are drawn from their priors until inference has come down to them, a
+    level after so many steps, or after a share of train.steps (0.1: a tenth); 0: all levels at once."""
     stft: NonNegative = 0.0
     """Of sound: weight, in nats a sample, of the distance of short-time log spectra between the sound and its
     reconstruction, added to the loss and to no bound (0: none)."""
@@ -199,6 +202,7 @@ class ObjectiveConfig(Section):
             warmup=self.warmup.over(steps),
             commitment=self.commitment.over(steps),
             own_length=_steps(self.own_length, steps),
+            layerwise=_steps(self.layerwise, steps),
         )
 
     def _check_weighed(self) -> None:
@@ -212,6 +216,8 @@ class ObjectiveConfig(Section):
             raise HvaeError(f"objective.keep: a choice of the elbo alone, got kind {self.kind}; leave it at 1")
         if self.own:
             raise HvaeError(f"objective.own: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
+        if self.layerwise:
+            raise HvaeError(f"objective.layerwise: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         if self.stft:
             raise HvaeError(f"objective.stft: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         if self.commitment.used:

@@ -13,6 +13,7 @@ from hvae.draw.given import by_step, given, replay
 from hvae.draw.guidance import guided
 from hvae.draw.narrowed import narrowed
 from hvae.draw.solvers import ddim, second_order, solver
+from hvae.draw.upper import upper
 
 __all__ = [
     "Draw",
@@ -38,4 +39,5 @@ __all__ = [
     "solver",
     "thin",
     "trained",
+    "upper",
 ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from hvae.config.objective import ObjectiveConfig, RegulariserConfig, WarmUpConfig
-from hvae.draw import forget, posterior
+from hvae.draw import Draw, forget, posterior
 from hvae.errors import HvaeError
 from hvae.objectives.elbo import ELBO
 from hvae.objectives.filtering import FIVO
 from hvae.objectives.gradients import STL, DReG
 from hvae.objectives.importance import IWAE
 from hvae.objectives.labels import M2
-from hvae.objectives.loss import Loss, Objective, first_nonfinite
+from hvae.objectives.layerwise import Layerwise
+from hvae.objectives.loss import Loss, Objective, Schedule, first_nonfinite
 from hvae.objectives.matching import Matching
 from hvae.objectives.rates import Average, Balance, Beta, FreeBits, RateFilter, WarmUp, alone
 from hvae.objectives.regulariser import Regulariser
@@ -31,6 +33,7 @@ __all__ = [
     "Beta",
     "DReG",
     "FreeBits",
+    "Layerwise",
     "Loss",
     "Matching",
     "Objective",
@@ -85,17 +88,26 @@ def build(config: ObjectiveConfig, average: Average = alone, teacher: Model | No
     draw = posterior if config.keep == 1.0 else forget(config.keep)
     if config.own and isinstance(config.own_length, float):
         raise HvaeError("objective.own_length: expected a number of steps, got a share; give config.over(steps)")
-    weaning = Weaning(config.own, config.own_length) if config.own else None
+    if isinstance(config.layerwise, float):
+        raise HvaeError("objective.layerwise: expected a number of steps, got a share; give config.over(steps)")
+    schedules: list[Schedule] = [Weaning(config.own, config.own_length)] if config.own else []
+    schedules += [Layerwise(config.layerwise)] if config.layerwise else []
     return ELBO(
         *filters,
         warmup=warmup,
         samples=config.samples,
         regulariser=regulariser,
         draw=draw,
-        schedule=weaning,
+        schedule=partial(_changed, schedules) if schedules else None,
         spectra=Spectra(config.stft) if config.stft else None,
         commitment=warm_up(config.commitment) if config.commitment.used else None,
     )
+
+
+def _changed(schedules: Sequence[Schedule], draw: Draw, step: int) -> Draw:
+    for schedule in schedules:
+        draw = schedule(draw, step)
+    return draw
 
 
 def _on_maps(config: RegulariserConfig) -> dict[str, float]:
