@@ -17,13 +17,15 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # its i
 from sklearn.impute import IterativeImputer
 
 import hvae
-from hvae.data.tables import read_csv
+from hvae.data.tables import Table, read_cells, top_of
 
 ROWS, NEW, COLUMNS, FACTORS, HIDDEN = 350, 50, 5, 2, 0.2
 LIKELIHOODS: dict[str, dict[str, Any]] = {
     "gaussian-global": {"model.likelihood": "gaussian-global"},
-    "gaussian, sigma 0.05 (the preset)": {},
-    "gaussian, sigma 0.02": {"model.sigma": 0.02},
+    "gaussian, sigma 0.05": {"model.likelihood": "gaussian"},
+    "gaussian, sigma 0.02": {"model.likelihood": "gaussian", "model.sigma": 0.02},
+    "columns, sigma 0.05 (the preset)": {},
+    "columns, sigma 0.02": {"model.sigma": 0.02},
 }
 
 
@@ -36,7 +38,7 @@ def main() -> None:
     whole, empty = generated()
     for name, rows in (("old", slice(ROWS)), ("new", slice(ROWS, None))):
         write(args.folder / f"{name}.csv", whole[rows], empty[rows])
-    old, new = (read_csv(args.folder / f"{name}.csv").numbers for name in ("old", "new"))
+    old, new = (numbers(read_cells(args.folder / f"{name}.csv")) for name in ("old", "new"))
     truth, gaps = whole[ROWS:], empty[ROWS:]
 
     def show(name: str, values: np.ndarray) -> None:
@@ -58,6 +60,11 @@ def generated() -> tuple[np.ndarray, np.ndarray]:
     return numbers, empty
 
 
+def numbers(table: Table) -> np.ndarray:
+    """The cells, NaN where one is empty."""
+    return np.array([[float(cell or "nan") for cell in row] for row in table.cells])
+
+
 def write(path: Path, numbers: np.ndarray, empty: np.ndarray) -> None:
     cells = np.where(empty, "", np.char.mod("%.3f", numbers))
     names = ",".join("abcde"[:COLUMNS])
@@ -71,8 +78,9 @@ def filled(run: Path, keys: dict[str, Any], steps: int) -> np.ndarray:
         hvae.train("table", out=run, overrides={**own, "evaluate.measures": "activity", **keys})
     restoration = hvae.restore(run, run.parent / "new.csv", task="impute", draws=32, number=NEW)
     assert restoration.target.table is not None
-    lines = restoration.target.table.filled(restoration.mean).splitlines()[1:]
-    return np.array([[float(cell) for cell in line.split(",")] for line in lines])
+    columns, top = restoration.target.table.coded.columns.values(), top_of(16)
+    means = restoration.mean.double().numpy()
+    return np.stack([column.numbers(means[:, c], top) for c, column in enumerate(columns)], 1)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ class DataRecord(TypedDict, total=False):
     tally: JSON
     sequences: JSON
     """The form of sequences; absent for images."""
-    columns: dict[str, list[float]]
-    """Of a table, the range of each column; absent for other data."""
+    columns: dict[str, JSON | list[float]]
+    """Of a table, what each column holds: its range, {"whole": range} or {"names": names}; absent for other data."""
     captions: JSON
     """What the tokens of captions stand for; absent where there are no captions."""
 

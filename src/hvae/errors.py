@@ -85,6 +85,16 @@ def _near(text: str, names: Sequence[str], most: int) -> list[str]:
     return [bare[one] for one in close]
 
 
+def suggestion(name: str, choices: Iterable[str]) -> str:
+    """The end of a line on a name that does not exist: the nearest that does, or nothing.
+
+    >>> suggestion("enginer", ["nurse", "engineer"])
+    "; did you mean 'engineer'?"
+    """
+    near = _near(name[:100], list(choices), 1)
+    return f"; did you mean {short(near[0])}?" if near else ""
+
+
 def entries(context: Mapping[str, T] | None) -> Mapping[str, T]:
     """A context, empty where there is none.  Raises HvaeError for values without names, such as a bare tensor."""
     if context is None:

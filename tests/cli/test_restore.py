@@ -280,8 +280,8 @@ def test_a_table_with_gaps_comes_back_filled(tmp_path: Path, command: Command) -
     assert head == ["a", "b"] and [cells[0][0], cells[1][1], cells[2]] == ["0.10", "51", ["9", "52.0"]]
     assert 40 < float(cells[0][1]) < 60 and -4 < float(cells[1][0]) < 4
     for text, line in (
-        ("a,c\n1,\n", "no column named 'c'"),
-        ("b,a\n1,\n", "in this order"),
+        ("a,c\n1,\n", "expected a column 'b', got none"),
+        ("b,a\nred,\n", "row 1: expected a number, or an empty cell, got 'red'"),
         ("a,b\n,\n", "nothing is seen"),
     ):
         (tmp_path / "bad.csv").write_text(text)

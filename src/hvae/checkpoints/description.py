@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from hvae.checkpoints.mapping import fit
 from hvae.checkpoints.skeletons import SKELETON, is_skeleton
+from hvae.config.columns import MOST_NAMES, MOST_WHOLES
 from hvae.config.counts import least_tensors
 from hvae.config.model import FlowingConfig, ModelConfig
 from hvae.config.parse import plain
@@ -70,7 +71,7 @@ PROVENANCE = {
     "tally?": TALLY,
     "sequences?": (None, SEQUENCES),
     "captions?": (None, SEQUENCES),
-    "columns?": Each([float]),
+    "columns?": Each(({"names": [str]}, {"whole": [int]}, [float])),
 }
 """The schema of `hvae.data.Provenance`."""
 IMPORTED = {"file": str, "bytes": int, "sha256": str}
@@ -98,8 +99,10 @@ def check_description(description: JSON) -> None:
     if step < 0:
         raise HvaeError(f"step: expected 0 or more, got {step:.3g}")
     columns = description["data"].get("columns", {})
-    if columns and not (len(columns) == math.prod(shape) and all(map(_is_range, columns.values()))):
-        raise HvaeError(f"data.columns: expected the smallest and largest number of {math.prod(shape):,} columns")
+    if columns and not (len(columns) == math.prod(shape) and all(map(_is_column, columns.values()))):
+        raise HvaeError(
+            f"data.columns: expected the smallest and largest number, or the names, of {math.prod(shape):,} columns"
+        )
     if description["data"].get("sequences"):
         _check_sequences(description["data"]["sequences"], shape, description["config"])
     if description["data"].get("captions"):
@@ -114,8 +117,14 @@ def _check_captions(form: JSON) -> None:
         )
 
 
-def _is_range(ends: Sequence[float]) -> bool:
-    return len(ends) == 2 and ends[0] <= ends[1]
+def _is_column(record: JSON | Sequence[float]) -> bool:
+    """Whether this is a range, or names of their own, of no more than a model could have."""
+    if not isinstance(record, Mapping):
+        return len(record) == 2 and record[0] <= record[1]
+    if "names" in record:
+        return 1 <= len(set(record["names"])) == len(record["names"]) <= MOST_NAMES
+    low, high = (*record["whole"], 0, 0)[:2]
+    return len(record["whole"]) == 2 and 1 <= high - low < MOST_WHOLES
 
 
 def _check_sequences(form: JSON, shape: Sequence[int], config: JSON) -> None:

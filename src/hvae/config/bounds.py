@@ -167,5 +167,7 @@ Deviation = Annotated[float, Bound(least=1e-6, most=1e3, expected="a standard de
 Gain = Annotated[float, Bound(least=0, most=1e3, expected="a variance for each unit of signal from 0 to 1,000")]
 Line = Annotated[str, Length(1, 200)]
 Names = Annotated[tuple[Line, ...], Length(0, 1000), Distinct()]
+Words = Annotated[tuple[Annotated[str, Length(0, 200)], ...], Length(0, 1000), Distinct()]
+Columns = Annotated[tuple[Line, ...], Length(0, 10_000)]
 Levels = Annotated[tuple[Line, ...], Length(1, 1000), Distinct()]
 Place = Annotated[str, Length(0, 4096)]

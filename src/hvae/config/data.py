@@ -21,7 +21,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Among, Bound, Count, CountOrNone, DataOrAll, Place, Probability, Seed, Side, StepsOrNone
+from hvae.config.bounds import (
+    Among,
+    Bound,
+    Count,
+    CountOrNone,
+    DataOrAll,
+    Names,
+    Place,
+    Probability,
+    Seed,
+    Side,
+    StepsOrNone,
+    Words,
+)
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, unknown
 
@@ -55,6 +68,8 @@ _OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay", "labels",
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
 _OF_MOVING = ("digits", "films")
 _OF_CAPTIONS = ("tokens", "vocabulary")
+_OF_TABLES = ("categories", "without", "missing")
+TABLE = "table"
 _OF_KINDS = {
     **dict.fromkeys(("bits", "frame", "law"), "audio"),
     **dict.fromkeys(("tokens", "unit", "vocabulary"), "text"),
@@ -89,8 +104,8 @@ class DataConfig(Section):
     """A known set (digits, mnist, fashion-mnist, omniglot, shapes, cells, fundus, each also as NAME-dynamic and
     NAME-binary; mnist-static; cifar10; lpc-sprites; imagenet32 and imagenet64, each -old and -new; jsb, nottingham,
     tiny-shakespeare, fsdd, voice, cmu-mocap, omniglot-strokes and moving-mnist are sequences), or where to read your
-    own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), table (.csv of numbers under
-    headings, an empty cell unknown), sequences."""
+    own: folder (of images), npy (also .npz), idx (also .gz), hub (Hugging Face), table (.csv or .parquet of numbers and
+    names under headings, an empty cell unknown), sequences."""
     path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     attributes: Place = ""
@@ -99,6 +114,12 @@ class DataConfig(Section):
     captions: Place = ""
     """What the pictures of a folder show, in words: `beside`, a .txt of the same stem beside each; or a CSV file of the
     headings file,caption.  A model reads them with model.condition.kind text, in tokens as data.tokens says."""
+    categories: Names = ()
+    """Table: columns whose numbers are names, such as a code of a place; words always are."""
+    without: Names = ()
+    """Table: columns that are left out, such as identifiers."""
+    missing: Words = ("NA", "N/A", "NaN", "nan", "null", "?")
+    """Table: words for what is not known, beside empty cells."""
     longest: Annotated[int, Bound(least=2, most=4096)] = 128
     """Captions: tokens of each that are read, its end among them; longer ones are cut."""
     labels: DataOrAll = 0
@@ -218,6 +239,11 @@ def _check_keys(config: DataConfig) -> None:
         raise HvaeError(
             f"data.kind={config.kind} speaks of the axes of arrays, and data.name is {config.name}; leave it out"
         )
+    for key in _OF_TABLES:
+        if config.name != TABLE and getattr(config, key) != _DEFAULTS[key]:
+            raise HvaeError(
+                f"data.{key} speaks of the columns of a table, and data.name is {config.name}; leave it out"
+            )
     kinds = ("sequences", _OF_PICTURES) if config.is_sequential else ("pictures", _OF_SEQUENCES)
     for key in kinds[1]:
         if (config.captions and key in _OF_CAPTIONS) or (key == "kind" and config.kind in OF_ARRAYS):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from hvae.config.bounds import (
+    Columns,
     Deviation,
     Gain,
     Groups,
@@ -17,6 +18,7 @@ from hvae.config.bounds import (
     SizesOrNone,
     StepsOrNone,
 )
+from hvae.config.columns import COLUMNS, check_columns
 from hvae.config.condition import ConditionConfig
 from hvae.config.context import ContextualConfig
 from hvae.config.flow import FlowConfig
@@ -52,7 +54,9 @@ Compatible = Literal["dmol-vdvae5", "dmol-vdvae5-exact", "dmol-nvae", "gaussian-
 Real = Literal["normal", "student", "normal-mixture"]
 # Of frames of sound.
 Sound = Literal["predictive"]
-AnyLikelihood = Literal[Likelihood, Compatible, Real, Sound]
+# Of tables of numbers and names.
+Mixed = Literal["columns"]
+AnyLikelihood = Literal[Likelihood, Compatible, Real, Sound, Mixed]
 Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one"]
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]
@@ -69,12 +73,16 @@ class ModelConfig(Section):
 
     likelihood: AnyLikelihood = "bernoulli"
     """Distribution of the data given the latents; dmol is the discretised mixture of logistics; noise is
-    camera noise of a known size on the clean picture, for training on noisy pictures alone, noise-global learns it."""
+    camera noise of a known size on the clean picture, for training on noisy pictures alone, noise-global learns it;
+    columns gives each column of a table its own: Gaussian, discretised logistic, or categorical."""
+    columns: Columns = ()
+    """Likelihood columns: what each column holds, real, whole:L (L whole numbers) or name:K (K names); none: as the
+    data have, training fills it in."""
     mixtures: Repeats = 10
     """Components of the mixture likelihood (dmol)."""
     sigma: Deviation = 0.1
-    """Standard deviation of the fixed Gaussian likelihood, and of noise (where noise-global starts), in units of data
-    that lie in [0, 1]: 25 of 255 is 0.098."""
+    """Standard deviation of the fixed Gaussian likelihood (that of real columns too), and of noise (where noise-global
+    starts), in units of data that lie in [0, 1]: 25 of 255 is 0.098."""
     gain: Gain = 0.0
     """Variance of noise for each unit of signal, beside sigma^2 (Poisson-Gaussian): 1 / (photons of a value 1)."""
     variance: Variance = "softclamp"
@@ -82,6 +90,15 @@ class ModelConfig(Section):
     clamp-sigma (log sigma within 7), softplus, exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     """What the model is told of each datum beside its values, in generation too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_columns(self.likelihood, self.columns)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the data decide on a size of the model: of its condition, or of its columns."""
+        return self.condition.is_open or (self.likelihood == COLUMNS and not self.columns)
 
 
 @dataclass(frozen=True, kw_only=True)

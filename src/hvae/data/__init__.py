@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from hvae.config.data import DataConfig
+from hvae.config.data import TABLE, DataConfig
 from hvae.data.arrays import read_idx_source, read_npy
 from hvae.data.attributes import described
 from hvae.data.captions import captioned
+from hvae.data.columns import Columns
 from hvae.data.folder import read_folder
 from hvae.data.hub import read_hub
 from hvae.data.images import ImageData, Split
@@ -50,7 +51,6 @@ _READERS: dict[str, Callable[[DataConfig], Raw]] = {
     "npy": read_npy,
     "idx": read_idx_source,
     "hub": read_hub,
-    "table": read_table,
 }
 
 
@@ -58,15 +58,16 @@ Data = ImageData | SequenceData
 """A data set ready for training: of images, or of sequences."""
 
 
-def load_any(config: DataConfig) -> Data:
+def load_any(config: DataConfig, columns: Columns | None = None) -> Data:
     """The images or the sequences that a config describes.  Raises HvaeError as `load` does."""
-    return load_sequences(config) if config.is_sequential else load(config)
+    return load_sequences(config) if config.is_sequential else load(config, columns)
 
 
-def load(config: DataConfig) -> ImageData:
+def load(config: DataConfig, columns: Columns | None = None) -> ImageData:
     """The images a config describes, ready for training.
 
-    Raises HvaeError with one line for everything that can be wrong with the files or the wishes.
+    `columns`, what those of a table hold where a model has learnt it; else its cells say it.  Raises HvaeError with one
+    line for everything that can be wrong with the files or the wishes.
 
     >>> data = load(DataConfig(name="digits", valid=100, test=0.1))
     >>> data.shape, data.bits, len(data.train), len(data.valid), len(data.test)
@@ -78,7 +79,7 @@ def load(config: DataConfig) -> ImageData:
         raise HvaeError(
             f"data.name={config.name} is a set of sequences, and pictures are expected; name a set of those"
         )
-    raw = _READERS.get(config.name, read_known)(config)
+    raw = read_table(config, columns) if config.name == TABLE else _READERS.get(config.name, read_known)(config)
     if config.attributes:
         raw = described(raw, expanded(config.attributes))
     if config.captions:

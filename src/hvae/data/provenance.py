@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from hvae.data.columns import Columns, from_record
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.tally import Tally
 from hvae.descriptions import DataRecord
@@ -30,7 +31,7 @@ class Provenance:
     data); `bits` a value; `shape` of one image; `binarisation`; `version`, what a reader must know before comparing
     ("first 1,000 of 10,000 test images"); `transforms`, what was done to the pixels, in order; `tally`, what was there
     and what of it is used; `sequences`, what they are of, where the data are sequences; `columns` of a table, by name
-    the smallest and the largest number, which are 0 and 1 to the model; `captions`, what their tokens stand for.
+    what each holds, and where its cells lie in [0, 1]; `captions`, what their tokens stand for.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Provenance:
     transforms: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
     sequences: SequenceForm | None = None
-    columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
     captions: SequenceForm | None = None
 
     def to_dict(self) -> DataRecord:
@@ -64,7 +65,7 @@ class Provenance:
         if self.sequences:
             record["sequences"] = self.sequences.to_dict()
         if self.columns:
-            record["columns"] = {name: list(ends) for name, ends in self.columns.items()}
+            record["columns"] = {name: column.to_record() for name, column in self.columns.items()}
         if self.captions:
             record["captions"] = self.captions.to_dict()
         return record
@@ -82,7 +83,7 @@ class Provenance:
             plain = {
                 "shape": tuple(int(n) for n in record["shape"]),
                 "transforms": tuple(map(str, record["transforms"])),
-                "columns": {str(name): (float(low), float(high)) for name, (low, high) in record["columns"].items()},
+                "columns": {str(name): from_record(column) for name, column in record["columns"].items()},
             }
             forms = {key: SequenceForm.from_dict(record[key]) if record[key] else None for key in _FORMS}
             return cls(**{**record, **plain, "tally": Tally.from_dict(record["tally"]), **forms})

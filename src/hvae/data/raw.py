@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hvae.capacity import check_memory
+from hvae.data.columns import Columns
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
@@ -61,7 +62,7 @@ class Raw:
 
     `thresholded` when the reader itself compared grey values with one half; `factors` and `attributes`, the names of
     the parts' own;
-    `tally`, what was there and what of it is used; `columns` of a table, the range of each by its name.
+    `tally`, what was there and what of it is used; `columns` of a table, what each holds, by its name.
     """
 
     parts: Mapping[str, Part]
@@ -74,7 +75,7 @@ class Raw:
     factors: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     tally: Tally = field(default_factory=Tally)
-    columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
 
     def located(self, source: str, version: str) -> Raw:
         """The same, with where it was found and what sets it apart."""

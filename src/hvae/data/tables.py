@@ -1,120 +1,177 @@
-"""Tables of numbers, with gaps: a CSV file with a line of headings, one datum a row.
+"""Tables, with gaps: a CSV or Parquet file with headings, one datum a row.
 
-    age,pressure,sugar
-    31,128,
-    ,117,5.1                 an empty cell is a number that is not known
+    age,pressure,job
+    31,128.5,nurse
+    ,117,               an empty cell is one that is not known
 
-Each column is brought from its smallest and largest number to [0, 1] and stored with 16 bits unless `data.bits` says
-less.  Shapes: `N` rows; `D` columns.
+What a column holds is told by its cells (`hvae.data.columns`), each of which is one number in [0, 1], of 16 bits unless
+`data.bits` says less.  Shapes: `N` rows; `D` columns.
 """
 
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from hvae.config.data import MAX_BITS, DataConfig
+from hvae.data.columns import Codes, Columns, Name, column_of, is_number
 from hvae.data.formats import check_cells, read_bytes
+from hvae.data.parquet import read_parquet
 from hvae.data.raw import Part, Raw, as_levels, without_gaps
 from hvae.data.transforms import Array
 from hvae.data.where import there
-from hvae.errors import HvaeError, short
+from hvae.errors import HvaeError, short, suggestion
+from hvae.screen.numbers import counted
 from hvae.screen.text import for_cell, from_cell
 
 LARGEST = 1 << 28
 """Bytes."""
 MOST = 10_000
 """Columns."""
-Ranges = Mapping[str, tuple[float, float]]
-"""The smallest and the largest number of each column that a model has learnt from."""
+LEAST_BITS = 8
+PARQUET = ".parquet"
+SUFFIXES = (".csv", PARQUET)
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Numbers (N, D), NaN where one is not known, the names of the columns, and the cells as they were written."""
+    """Cells by rows, as they were written, under a heading each; `missing`, words for what is not known."""
 
     names: tuple[str, ...]
-    numbers: Array
     cells: Sequence[Sequence[str]]
+    missing: frozenset[str] = field(default_factory=frozenset)
 
-    @property
-    def ranges(self) -> Ranges:
-        """Of each column; of one without any number 0 to 1.
+    def column(self, name: str) -> list[str]:
+        """Its cells, "" where one is not known, and words as they are meant."""
+        at = self.names.index(name)
+        return ["" if row[at] in self.missing else _heading(row[at]) for row in self.cells]
 
-        >>> Table(("a",), np.array([[3.0], [np.nan], [5.0]]), []).ranges
-        {'a': (3.0, 5.0)}
+    def first(self, number: int) -> Table:
+        """The first rows."""
+        return replace(self, cells=self.cells[:number])
+
+    def columns(self, config: DataConfig, where: str, top: int) -> Columns:
+        """What each column holds that is not left out.  Raises HvaeError, naming it, for what cannot be learnt."""
+        for key in ("categories", "without"):
+            if odd := next((name for name in getattr(config, key) if name not in self.names), ""):
+                raise HvaeError(f"data.{key}: {where} has no column {short(odd)}{suggestion(odd, self.names)}")
+        names = [name for name in self.names if name not in config.without]
+        if not names:
+            raise HvaeError(f"data.without: expected a column to learn from, got all of {where} left out")
+        return {
+            name: column_of(self.column(name), f"{where}, column {short(name)}", top, is_name=name in config.categories)
+            for name in names
+        }
+
+    def codes(self, columns: Columns, where: str, top: int) -> Coded:
+        """Every cell of the columns in [0, 1].  Raises HvaeError for cells of another kind than their column's."""
+        for name in columns:
+            if name not in self.names:
+                raise HvaeError(f"{where}: expected a column {short(name)}, got none{suggestion(name, self.names)}")
+        each = {
+            name: column.codes(self.column(name), top, f"{where}, column {short(name)}")
+            for name, column in columns.items()
+        }
+        values = np.stack([some.values for some in each.values()], 1)
+        return Coded(np.rint(values * top) / top, columns, each)
+
+    def filled(self, words: Sequence[Sequence[str]], columns: Columns) -> list[list[str]]:
+        """The rows with the cells that are not known as `words` say it, (N, D) in the order of the columns.
+
+        >>> table = Table(("a", "b"), [["3.0", ""]])
+        >>> table.filled([["7", "red"]], {"a": Name(("x",)), "b": Name(("red",))})
+        [['3.0', 'red']]
         """
-        values = [column[~np.isnan(column)] for column in self.numbers.T]
-        ends = [(float(c.min()), float(c.max())) if len(c) else (0.0, 1.0) for c in values]
-        return dict(zip(self.names, ends, strict=True))
+        places = [self.names.index(name) for name in columns]
+        rows = [list(row) for row in self.cells]
+        for row, some in zip(rows, words, strict=True):
+            for place, word in zip(places, some, strict=True):
+                if row[place] in self.missing or not row[place]:
+                    row[place] = word
+        return rows
 
-    def scaled(self, ranges: Ranges) -> Array:
-        """Each column from its range to [0, 1], (N, D); what lies beyond is cut, a range of one number becomes 0."""
-        low, high = np.array([ranges[name] for name in self.names]).T
-        return np.clip((self.numbers - low) / np.where(high > low, high - low, 1), 0, 1)
 
-    def beyond(self, ranges: Ranges) -> int:
-        """How many numbers lie outside of their range."""
-        low, high = np.array([ranges[name] for name in self.names]).T
-        return int(((self.numbers < low) | (self.numbers > high)).sum())
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Cells as a model reads them: `values` (N, D) in [0, 1], NaN where one is not known; `each` column's own."""
 
-    def filled(self, values: Array, ranges: Ranges) -> str:
-        """The table as CSV: cells as they were, the empty ones with `values` (N, D) in [0, 1] in their own units.
+    values: Array
+    columns: Columns
+    each: dict[str, Codes]
 
-        >>> table = Table(("a", "b"), np.array([[3.0, np.nan]]), [["3.0", ""]])
-        >>> table.filled(np.array([[0.0, 0.5]]), {"a": (0, 4), "b": (10, 20)})
-        'a,b\\n3.0,15\\n'
-        """
-        low, high = np.array([ranges[name] for name in self.names]).T
-        numbers = low + values * (high - low)
-        rows = [
-            [cell or f"{number:.6g}" for cell, number in zip(*pair, strict=True)]
-            for pair in zip(self.cells, numbers, strict=True)
+    def notes(self) -> tuple[str, ...]:
+        """What of the cells is not as the columns have it, a line each."""
+        beyond, between = (sum(getattr(one, key) for one in self.each.values()) for key in ("beyond", "between"))
+        lines = [
+            f"{counted(beyond, 'number')} beyond the range of the training data, read as its end" * bool(beyond),
+            f"{counted(between, 'number')} between the whole ones of the training data, rounded" * bool(between),
         ]
-        names = map(for_cell, self.names)  # numbers are no formulas, and headings may be anybody's
-        return "".join(f"{','.join(map(_quoted, row))}\n" for row in (names, *rows))
+        return (*filter(None, lines), *self._strange())
+
+    def _strange(self) -> list[str]:
+        lines = []
+        for name, one in self.each.items():
+            column = self.columns[name]
+            if one.strange and isinstance(column, Name):
+                word, count = max(one.strange.items(), key=lambda pair: pair[1])
+                more = f" and {len(one.strange) - 1:,} others" * (len(one.strange) > 1)
+                total = sum(one.strange.values())
+                lines.append(
+                    f"column {short(name)}: {counted(total, 'cell')} of names that training has not seen, read as not "
+                    f"known: {short(word)} in {count:,}{suggestion(word, column.names)}{more}"
+                )
+        return lines
 
 
-def _quoted(cell: str) -> str:
-    return f'"{cell.replace(chr(34), chr(34) * 2)}"' if any(mark in cell for mark in ',"\n') else cell
+def read_cells(path: Path, missing: Sequence[str] = ()) -> Table:
+    """A CSV or Parquet file under headings.  Raises HvaeError, with the line, for anything else.
 
-
-def read_csv(path: Path) -> Table:
-    """A CSV file of numbers under headings.  Raises HvaeError, with line and column, for anything else.
-
-    Headings are read as `hvae.screen.text.for_cell` writes them.
+    Headings and words are read as `hvae.screen.text.for_cell` writes them.
     """
+    names, cells = read_parquet(path) if path.suffix.lower() == PARQUET else _csv(path)
+    _check_names(names, path)
+    odd = next((at for at, row in enumerate(cells) if len(row) != len(names)), None)
+    if odd is not None:
+        raise HvaeError(
+            f"{path}, row {odd + 1}: expected {len(names)} cells, as many as headings, got {len(cells[odd])}; a cell "
+            "with a comma in it stands in quotes"
+        )
+    if not cells:
+        raise HvaeError(f"{path}: expected rows below the headings, got none")
+    return Table(tuple(names), cells, frozenset(missing))
+
+
+def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         text = read_bytes(path, LARGEST).decode("utf-8-sig")
         check_cells(text, path)
-        lines = list(csv.reader(text.splitlines(), strict=True))
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
-    names = tuple(_heading(cell.strip()) for cell in lines[0]) if lines else ()
-    if not names or len(names) > MOST or any(not name or _is_number(name) for name in names):
+    head = [cell.strip() for cell in lines[0]] if lines else []
+    if len(head) == 1 and (mark := next((mark for mark in ";\t|" if mark in head[0]), "")):
+        raise HvaeError(
+            f"{path}: expected commas between cells, got {_MARKS[mark]}; save it with commas between cells and decimal "
+            "points in numbers"
+        )
+    return [_heading(cell) for cell in head], [[cell.strip() for cell in line] for line in lines[1:] if line]
+
+
+_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def _check_names(names: Sequence[str], path: Path) -> None:
+    if not names or len(names) > MOST or any(not name or is_number(name) for name in names):
         got = short(",".join(names)) if names else "nothing"
         raise HvaeError(f"{path}: expected a first line of headings, up to {MOST:,} names, got {got}; add one")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise HvaeError(f"{path}: expected a name of its own for each column, got {short(twice)} twice; rename one")
-    cells = [[cell.strip() for cell in line] for line in lines[1:] if line]
-    odd = next((at for at, row in enumerate(cells) if len(row) != len(names)), None)
-    if odd is not None:
-        raise HvaeError(
-            f"{path}, row {odd + 1}: expected {len(names)} cells, as many as headings, got {len(cells[odd])}"
-        )
-    if not cells:
-        raise HvaeError(f"{path}: expected rows below the headings, got none")
-    numbers = [
-        [_number(cell, f"{path}, row {at}", name) for cell, name in zip(row, names, strict=True)]
-        for at, row in enumerate(cells, 1)
-    ]
-    return Table(names, np.array(numbers), cells)
 
 
 def _heading(cell: str) -> str:
@@ -122,32 +179,46 @@ def _heading(cell: str) -> str:
     return text if for_cell(text) == cell else cell  # an apostrophe of somebody else's
 
 
-def _number(cell: str, where: str, name: str) -> float:
-    if not cell:
-        return math.nan
-    if not _is_number(cell):
-        raise HvaeError(
-            f"{where}, {short(name)}: expected a number, or an empty cell, got {short(cell)}; number classes"
-        )
-    return float(cell)
+def as_csv(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their headings; words that a spreadsheet would run, or that are no text, are made fit for cells.
+
+    >>> as_csv(["a", "b"], [["3.0", "=1, 2"]])
+    'a,b\\n3.0,"\\'=1, 2"\\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(for_cell, names))
+    writer.writerows([cell if is_number(cell) else for_cell(_heading(cell)) for cell in row] for row in rows)
+    return text.getvalue()
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
+def top_of(bits: int) -> int:
+    """The largest level of a cell."""
+    return int(2**bits) - 1
 
 
-def read_table(config: DataConfig) -> Raw:
-    """A table as data of D values each, of which those in empty cells are not observed."""
+def read_table(config: DataConfig, columns: Columns | None = None) -> Raw:
+    """A table as data of D values each, of which those in empty cells are not observed.
+
+    `columns`, what a model has learnt that they hold; else what their cells say.
+    """
     path = there(config)
-    table = read_csv(path)
-    values, observed = without_gaps(table.scaled(table.ranges), str(path))
-    levels, bits = as_levels(values, config.bits or MAX_BITS, str(path))
-    note = f"columns brought to [0, 1] by their ranges, {bits} bits"
+    bits = config.bits or MAX_BITS
+    if bits < LEAST_BITS:
+        raise HvaeError(f"data.bits: expected {LEAST_BITS} to {MAX_BITS} for the numbers of a table, got {bits}")
+    table, top = read_cells(path, config.missing), top_of(bits)
+    columns = table.columns(config, str(path), top) if columns is None else columns
+    coded = table.codes(columns, str(path), top)
+    values, observed = without_gaps(coded.values, str(path))
+    levels, _ = as_levels(values, bits, str(path))
     gaps = 0 if observed is None else int((~observed).sum())
-    missing = (f"train: {gaps:,} values missing (empty cells)",) * bool(gaps)
     return Raw(
-        parts={"train": Part(levels, observed=observed)}, bits=bits, transforms=(note, *missing), columns=table.ranges
+        parts={"train": Part(levels, observed=observed)},
+        bits=bits,
+        transforms=(
+            f"cells of {counted(len(columns), 'column')} brought to [0, 1], {bits} bits",
+            *(f"train: {gaps:,} values missing (cells that are not known)",) * bool(gaps),
+            *coded.notes(),
+        ),
+        columns=columns,
     )

@@ -10,7 +10,7 @@ from hvae.errors import HvaeError
 from hvae.files import expanded, resolved
 from hvae.picturefolders import SUFFIXES, listed
 
-ARRAYS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx", ".csv": "table"}
+ARRAYS = {".npy": "npy", ".npz": "npy", ".gz": "idx", "": "idx", ".csv": "table", ".parquet": "table"}
 """The reader of an array file by the ending of its name."""
 PRESETS = {"folder": "photos-small or greyscale-small", "npy": "arrays", "idx": "arrays", "table": "table"}
 """What trains on the images of each reader."""
@@ -18,7 +18,7 @@ WHAT = {
     "folder": "a folder of images",
     "npy": "an .npy or .npz file, or a folder of them",
     "idx": "IDX files",
-    "table": "a .csv file",
+    "table": "a .csv or .parquet file",
 }
 HELD = {"npy": ".npy", "idx": "idx", "table": ".csv"}
 """What the name of a file holds in a folder that is read whole."""

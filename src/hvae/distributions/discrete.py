@@ -15,7 +15,7 @@ from torch import Tensor
 from hvae.distributions.base import Distribution
 
 
-def level_of(value: Tensor, levels: int) -> Tensor:
+def level_of(value: Tensor, levels: int | Tensor) -> Tensor:
     """The integer k of each value k / (levels - 1), kept as a float.
 
     Rounding, not comparing with a threshold such as 0.999, decides which value is the first or the last.

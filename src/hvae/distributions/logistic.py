@@ -37,7 +37,7 @@ class Bins(NamedTuple):
     has_high: Tensor
 
 
-def bins(value: Tensor, levels: int) -> Bins:
+def bins(value: Tensor, levels: int | Tensor) -> Bins:
     """The bins of data in [0, 1], every field of the shape of the data.
 
     >>> bins(torch.tensor([0.0, 1.0]), 3).has_low
@@ -49,7 +49,7 @@ def bins(value: Tensor, levels: int) -> Bins:
     return Bins(2 * k / n - 1, low, high, (k > 0).to(k.dtype), (k < n).to(k.dtype))
 
 
-def log_mass(loc: Tensor, log_scale: Tensor, where: Bins, levels: int) -> Tensor:
+def log_mass(loc: Tensor, log_scale: Tensor, where: Bins, levels: int | Tensor) -> Tensor:
     r"""Log of the mass of a logistic in one bin; all arguments broadcast.
 
     With the edges a > b in units of the scale, $d = a - b = 2h/s$ and $\sigma$ the logistic function,

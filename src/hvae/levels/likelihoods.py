@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hvae.errors import unknown
+from hvae.levels.columns import ColumnsHead
 from hvae.levels.heads import (
     BernoulliHead,
     CategoricalHead,
@@ -17,6 +18,7 @@ from hvae.levels.heads import (
 )
 from hvae.levels.logisticheads import LogisticHead, LogisticPixelHead, MixtureHead
 from hvae.levels.noise import NoiseGlobalHead, NoiseHead
+from hvae.nn.columns import Kinds
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,29 @@ HEADS: dict[str, _Row] = {
     "logistic-pixel": _Row(LogisticPixelHead, ("levels",)),
     "dmol": _Row(MixtureHead, ("levels", "mixtures")),
     "categorical": _Row(CategoricalHead, ("levels",)),
+    "columns": _Row(ColumnsHead, ("kinds", "sigma")),
     "noise": _Row(NoiseHead, ("levels", "sigma", "gain")),
     "noise-global": _Row(NoiseGlobalHead, ("levels", "sigma", "gain")),
 }
 
 
-def head(kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: float = 0.1, gain: float = 0.0) -> Head:
+NO_KINDS = Kinds()
+
+
+def head(
+    kind: str,
+    shape: Shape,
+    levels: int,
+    *,
+    mixtures: int = 10,
+    sigma: float = 0.1,
+    gain: float = 0.0,
+    kinds: Kinds = NO_KINDS,
+) -> Head:
     """The named likelihood for data of a shape, (C, H, W) or (D,), with `levels` = 2**bits values.
 
     Each kind takes what it needs: `mixtures` is read by dmol, `sigma` (in units of data in [0, 1]) by gaussian and
-    noise, `gain` (variance for each unit of signal) by noise.
+    noise, `gain` (variance for each unit of signal) by noise, `kinds` of the columns of a table by columns.
     Raises HvaeError for an unknown kind, for bernoulli on more than two levels, and for impossible numbers.
 
     >>> import torch
@@ -56,5 +71,6 @@ def head(kind: str, shape: Shape, levels: int, *, mixtures: int = 10, sigma: flo
     """
     if kind not in HEADS:
         raise unknown("likelihood", kind, HEADS)
-    row, numbers = HEADS[kind], {"levels": levels, "mixtures": mixtures, "sigma": sigma, "gain": gain}
+    row = HEADS[kind]
+    numbers = {"levels": levels, "mixtures": mixtures, "sigma": sigma, "gain": gain, "kinds": kinds}
     return row.head(shape, **{name: numbers[name] for name in row.takes})

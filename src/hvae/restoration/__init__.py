@@ -1,13 +1,15 @@
 """Pictures from what is seen of them: filling gaps, taking out noise, enlarging, colouring; for any model."""
 
 from hvae.restoration.bands import Bands, tile_rows
-from hvae.restoration.observation import Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
+from hvae.restoration.observation import Cells, Exact, Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
 from hvae.restoration.restore import HeldOut, Restored, held_out, restore
 from hvae.restoration.tiles import Tiling, shared
 from hvae.restoration.ways import Gibbs, Metropolis, Partial, Refine, Way
 
 __all__ = [
     "Bands",
+    "Cells",
+    "Exact",
     "Gibbs",
     "Grey",
     "HeldOut",

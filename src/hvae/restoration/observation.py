@@ -74,7 +74,7 @@ class Observation(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen(Observation):
+class Exact(Observation):
     """The values `x` (B, ...) where `seen` (B, ...) bool; what x holds elsewhere is never read."""
 
     x: Tensor
@@ -82,10 +82,6 @@ class Seen(Observation):
 
     def __len__(self) -> int:
         return len(self.x)
-
-    def start(self) -> Tensor:
-        """What is not seen at the mean of what is, for each picture its own."""
-        return filled(self.x, self.seen)
 
     def each(self, law: Distribution) -> Tensor:
         """log p(x_i | z) in nats, as it factorises, (B, ...); 0 where nothing is seen."""
@@ -100,6 +96,24 @@ class Seen(Observation):
 
     def sample(self, law: Distribution) -> Tensor:
         return torch.where(self.seen, self.x, law.sample())
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(Exact):
+    """Values of pictures."""
+
+    def start(self) -> Tensor:
+        """What is not seen at the mean of what is, for each picture its own."""
+        return filled(self.x, self.seen)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells(Exact):
+    """Cells of a table, whose columns have no mean in common."""
+
+    def start(self) -> Tensor:
+        """0 where nothing is seen, which is how inference reads a cell that is not known."""
+        return torch.where(self.seen, self.x, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from hvae.config.data import BESIDE, DataConfig
+from hvae.config.data import BESIDE, TABLE, DataConfig
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.picturefolders import listed
+from hvae.runs.columns import brought_table, table_keys
 from hvae.runs.images import Change, InputImages, Origin, steps_between
 from hvae.runs.words import words_of
 from hvae.screen.numbers import counted
@@ -58,6 +59,8 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         raise HvaeError(
             f"--data: expected a folder of images, or an .npy, .npz or IDX file, or one picture, got {source}"
         )
+    if name == TABLE:
+        return table_keys(run, place)
     wish = picture(run)
     if "kind" in wish and name != "npy":
         raise HvaeError(
@@ -151,6 +154,8 @@ def bring(run: LoadedRun, config: DataConfig) -> InputImages:
     from hvae.data import load
     from hvae.data.look import look
 
+    if config.name == TABLE:
+        return brought_table(run, config)
     before = look(config)
     draw = drawn(run.config.data) and any(form.bits != 1 for form in before)
     # Floats, and pictures of many depths, need one in common; whole numbers keep theirs.

@@ -11,6 +11,7 @@ from hvae import pretrained
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import SECTIONS, Overrides, RunConfig
 from hvae.errors import HvaeError, unknown
+from hvae.runs.columns import data_of
 from hvae.runs.protocol import read_by
 from hvae.runs.words import words_of
 from hvae.trust import NOBODY, Trust
@@ -111,13 +112,13 @@ def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trus
     A folder's model goes to the device that its configuration means; a loaded one stays where it is.  Raises HvaeError
     when a key would make it another run, or the data are not its data.
     """
-    from hvae.data import ImageData, Provenance, differences, load_any
+    from hvae.data import ImageData, Provenance, differences
 
     for key in overrides:
         if not key.startswith(FREE):
             raise _fixed(key)
     run = _placed(run, overrides)
-    data = load_any(run.config.data)
+    data = data_of(run, run.config.data)
     run.check_form(data.shape, data.bits, data.provenance.name)
     record = run.description["data"]
     unlike = differences(Provenance.from_dict(record), data.provenance) if record else []

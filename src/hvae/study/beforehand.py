@@ -42,7 +42,7 @@ def check_parts(config: RunConfig) -> None:
     if (
         not (train.only or train.init or isinstance(config.model, CodedConfig))
         or not is_stated(config.data)
-        or config.model.condition.is_open
+        or config.model.is_open
     ):
         return
     shape, bits = expected_shape(config)

@@ -17,11 +17,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZipFile
 
-from hvae.errors import HvaeError, missing_extra
+from hvae.data.parquet import arrow
+from hvae.errors import HvaeError
 from hvae.files import replacing
 from hvae.study.latentfiles import ABOUT_KEY, LABELS
 
@@ -72,16 +72,6 @@ def check_format(path: Path) -> None:
         raise HvaeError(f"--out: expected a file name that ends in .npz or .parquet, got {path}")
     if path.suffix == ".parquet":
         arrow()
-
-
-def arrow() -> ModuleType:
-    """The package that reads and writes Parquet tables.  Raises HvaeError where it is not installed."""
-    try:
-        import pyarrow.parquet
-    except ImportError as fault:
-        raise missing_extra("pyarrow", "parquet") from fault
-    module: ModuleType = pyarrow
-    return module
 
 
 @contextmanager

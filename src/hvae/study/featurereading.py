@@ -11,8 +11,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hvae.data.parquet import arrow
 from hvae.errors import HvaeError
-from hvae.study.featurefiles import FORMAT, TABLE, arrow
+from hvae.study.featurefiles import FORMAT, TABLE
 from hvae.study.latentfiles import ABOUT_KEY, LatentFile, content_of, read_latents
 
 if TYPE_CHECKING:

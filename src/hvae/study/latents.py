@@ -15,6 +15,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
 from hvae.files import making
 from hvae.records import JSON
+from hvae.runs.columns import pictures_of
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
 from hvae.runs.images import InputImages
 from hvae.study import sequence_latents
@@ -241,10 +242,8 @@ def images(
 
 
 def _read(run: LoadedRun, source: str | Path | Source, overrides: Overrides) -> InputImages:
-    from hvae.data import load
-
     if is_split(source):
-        data = load(run.config.override(overrides).data)
+        data = pictures_of(run, run.config.override(overrides).data)
         return own(run, data, data, source)
     if not isinstance(source, str | Path):
         return in_memory(run, source)

@@ -22,6 +22,7 @@ from hvae.study.placing import place
 from hvae.study.progress import Bars, Progress, bars
 from hvae.study.restored import Restoration
 from hvae.study.restoring import Effort, rows_of, walked
+from hvae.study.tables import is_mixed
 from hvae.study.tasks import CHAINS, OWN, TASKS, Task, own_noise, task
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def restore(
     _check_reads_parts(where.run, way)
     noise = own_noise(where.run, task) if noise is None else noise
     least = 0 if noise == OWN or way == PARTIAL else STEPS
-    effort = Effort(draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels)
+    effort = Effort(
+        draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels or is_mixed(where.run)
+    )
     request = Asked(
         task=task,
         data=data,

@@ -2,7 +2,8 @@
 
     FOLDER/draws.npy      (N, K, ...) in [0, 1]; mean.npy, deviation.npy, best.npy, (N, ...) each
     FOLDER/observed.npy   what was seen; of hidden values NaN
-    FOLDER/table.csv      of a table: its rows, the empty cells filled by the mean
+    FOLDER/table.csv      of a table: its rows, the empty cells filled (or table.parquet, as the input was)
+    FOLDER/cells.csv      of a table: each cell that was filled, with the deviation or the share of the draws
     FOLDER/sheet.png      what was seen beside all of them, for the first pictures
     FOLDER/pictures/      the best draw of each, as PNG
     FOLDER/restoration.json
@@ -101,17 +102,19 @@ class Restoration:
                 np.save(temporary / f"{name}.npy", array.numpy())
             write_text(temporary / "restoration.json", json.dumps(self.to_dict(), indent=2) + "\n")
             if self.target.table:
-                write_text(temporary / "table.csv", self.target.table.filled(self.mean))
+                table = self.target.table
+                (temporary / f"table{table.suffix}").write_bytes(table.content(self.draws))
+                write_text(temporary / "cells.csv", table.certainties(self.draws))
             if self.draws.ndim == 5:
                 self._draw(temporary)
 
     def _observed(self) -> Tensor:
         import torch
 
-        from hvae.restoration import Linear, OwnNoise, Seen
+        from hvae.restoration import Exact, Linear, OwnNoise
 
         observation = self.target.observation
-        if isinstance(observation, Seen):
+        if isinstance(observation, Exact):
             return torch.where(observation.seen, observation.x, torch.nan)
         assert isinstance(observation, Linear | OwnNoise)
         return observation.y

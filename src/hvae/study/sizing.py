@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hvae.config.columns import COLUMNS, NAME
 from hvae.config.condition import ConditionConfig
 from hvae.config.run import RunConfig
 from hvae.config.vqvae import RQVAEConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
     if isinstance(data, SequenceData):
         _check_of_sequences(config, data)
         config = _with_vocabulary(config, data)
+    else:
+        config = _with_columns(config, data)
     if condition.kind == "none":
         return config
     sizes = _classes(condition, data) if isinstance(data, SequenceData) else _SIZES[condition.kind](condition, data)
@@ -76,9 +79,32 @@ def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
     return config.override({f"model.{VOCABULARY}": len(symbols)}) if symbols and vocabulary == 0 else config
 
 
+def _with_columns(config: RunConfig, data: ImageData) -> RunConfig:
+    """Raises HvaeError for a likelihood of columns without a table, and for names before any other likelihood."""
+    columns, likelihood = data.provenance.columns, config.model.likelihood
+    if likelihood == COLUMNS and not columns:
+        raise HvaeError(
+            f"model.likelihood: columns are those of a table, and {data.provenance.name} is none; set --data.name table"
+        )
+    if likelihood != COLUMNS:
+        if name := next((name for name, column in columns.items() if column.kind.startswith(NAME)), ""):
+            raise HvaeError(
+                f"column {short(name)} holds names, and model.likelihood {likelihood} knows numbers alone; "
+                "set it to columns"
+            )
+        return config
+    kinds = tuple(column.kind for column in columns.values())
+    if config.model.columns not in ((), kinds):
+        raise HvaeError(
+            f"model.columns: expected {short(','.join(kinds))}, as {data.provenance.name} has, got "
+            f"{short(','.join(config.model.columns))}; leave it out"
+        )
+    return config.override({"model.columns": kinds})
+
+
 def settled(config: RunConfig) -> RunConfig:
     """The configuration with the sizes that it leaves to its data, which are read only where it leaves some."""
-    if not config.model.condition.is_open:
+    if not config.model.is_open:
         return config
     from hvae.data import load
 
@@ -86,7 +112,9 @@ def settled(config: RunConfig) -> RunConfig:
 
 
 def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
-    """The configuration with the size that a run of its own has found in its data, where it leaves it to them."""
+    """The configuration with the sizes that a run of its own has found in its data, where it leaves them to these."""
+    if own.model.columns and config.model.likelihood == COLUMNS and not config.model.columns:
+        config = replace(config, model=replace(config.model, columns=own.model.columns))
     condition = config.model.condition
     if not condition.is_open or condition.kind != own.model.condition.kind:
         return config

@@ -1,6 +1,6 @@
-"""Tables whose gaps a run fills: cells by the columns that its model has learnt from, and back as CSV.
+"""Tables whose gaps a run fills: cells by the columns that its model has learnt from, and back as a file like theirs.
 
-Shapes: `N` rows; `D` columns.
+Shapes: `N` rows; `K` draws; `D` columns.
 """
 
 from __future__ import annotations
@@ -9,61 +9,135 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.errors import HvaeError, unknown
+from hvae.config.columns import COLUMNS
+from hvae.errors import HvaeError
 from hvae.files import expanded
-from hvae.screen.numbers import counted
+from hvae.runs.columns import learnt_columns, table_keys
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.data.columns import Column
     from hvae.data.sources import Source
-    from hvae.data.tables import Ranges, Table
+    from hvae.data.tables import Coded, Table
+
+    Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
 class Gaps:
-    """Rows of a table whose empty cells are to be filled, and the ranges of the columns of the run."""
+    """Rows of a table whose cells are to be filled that are not known, and its cells as the model has them."""
 
     table: Table
-    ranges: Ranges
+    coded: Coded
     bits: int
+    suffix: str
 
     def values(self) -> Tensor:
-        """The numbers as levels of the model in [0, 1], (N, D), NaN where a cell is empty."""
-        import numpy as np
+        """The cells as levels of the model in [0, 1], (N, D), NaN where one is not known."""
         import torch
 
-        top = 2**self.bits - 1
-        return torch.from_numpy(np.rint(self.table.scaled(self.ranges) * top) / top).float()
-
-    def filled(self, values: Tensor) -> str:
-        """The table as CSV with its gaps filled by `values` (N, D) in [0, 1], in the units of the columns."""
-        return self.table.filled(values.double().numpy(), self.ranges)
+        return torch.from_numpy(self.coded.values).float()
 
     def notes(self) -> tuple[str, ...]:
-        """How many numbers are taken for the nearest that the run has seen, where some are."""
-        count = self.table.beyond(self.ranges)
-        return (f"{counted(count, 'number')} beyond the range of the training data, read as its end",) * bool(count)
+        """What of the cells is not as the training data have it."""
+        return self.coded.notes()
+
+    def content(self, draws: Tensor) -> bytes:
+        """The table with its gaps filled by `draws` (N, K, D), in the form of its file.
+
+        A number is the mean of the draws, a whole one that mean rounded, and a name the commonest among them.
+        """
+        from hvae.data.parquet import as_parquet
+        from hvae.data.tables import PARQUET, as_csv, top_of
+
+        values, columns, top = draws.double().numpy(), self.coded.columns, top_of(self.bits)
+        words = [column.words(_best(column, values[..., c]), top) for c, column in enumerate(columns.values())]
+        rows = self.table.filled(list(zip(*words, strict=True)), columns)
+        if self.suffix != PARQUET:
+            return as_csv(self.table.names, rows).encode()
+        cells = dict(zip(self.table.names, zip(*rows, strict=True), strict=True))
+        return as_parquet(self.table.names, [_typed(cells[name], columns.get(name)) for name in self.table.names])
+
+    def certainties(self, draws: Tensor) -> str:
+        """Each cell that was filled, a line of CSV: row, column, value, deviation of a number, share of a name."""
+        import numpy as np
+
+        from hvae.data.tables import as_csv, top_of
+
+        values, top = draws.double().numpy(), top_of(self.bits)
+        lines: list[list[str]] = []
+        for c, (name, column) in enumerate(self.coded.columns.items()):
+            some = np.flatnonzero([not cell for cell in self.table.column(name)])
+            if not len(some):
+                continue
+            best = _best(column, values[some, :, c])
+            for row, word, doubt in zip(
+                some, column.words(best, top), _doubts(column, values[some, :, c], top), strict=True
+            ):
+                lines.append([str(row + 1), name, word, *doubt])
+        return as_csv(["row", "column", "value", "deviation", "share"], sorted(lines, key=lambda line: int(line[0])))
+
+
+def _best(column: Column, draws: Array) -> Array:
+    """One value for each row of draws (N, K) of a column, (N,)."""
+    import numpy as np
+
+    from hvae.data.columns import Name
+
+    if not isinstance(column, Name):
+        return np.asarray(draws.mean(1))
+    counts = _counts(column, draws)
+    return np.asarray((counts.argmax(1) + 1) / len(column.names))
+
+
+def _counts(column: Column, draws: Array) -> Array:
+    """How many of the draws (N, K) are each name, (N, names)."""
+    import numpy as np
+
+    from hvae.data.columns import Name
+
+    assert isinstance(column, Name)
+    counts = np.zeros((len(draws), len(column.names)))
+    np.add.at(counts, (np.arange(len(draws))[:, None], column.places(draws)), 1)
+    return counts
+
+
+def _doubts(column: Column, draws: Array, top: int) -> list[tuple[str, str]]:
+    """The standard deviation of numbers in their unit, or the share of the commonest name, of each row."""
+    from hvae.data.columns import Real, Whole
+
+    if isinstance(column, Real | Whole):
+        return [(f"{deviation:.4g}", "") for deviation in column.numbers(draws, top).std(1)]
+    return [("", f"{share:.3g}") for share in _counts(column, draws).max(1) / draws.shape[1]]
+
+
+def _typed(cells: tuple[str, ...], column: Column | None) -> list[str] | list[float] | list[int]:
+    """Cells of one column as a Parquet table keeps them; what is left out of learning stays in words."""
+    from hvae.data.columns import Real, Whole, is_number
+
+    if isinstance(column, Whole) and all(cell.lstrip("+-").isdecimal() for cell in cells):
+        return [int(cell) for cell in cells]
+    is_numeric = isinstance(column, Real | Whole) and all(map(is_number, cells))
+    return [float(cell) for cell in cells] if is_numeric else list(cells)
+
+
+def is_mixed(run: LoadedRun) -> bool:
+    """Whether a run has a likelihood for each column of its table, whose cells are drawn and have no mean in common."""
+    return run.config.model.likelihood == COLUMNS
 
 
 def gaps(run: LoadedRun, data: str | Path | Source, number: int) -> Gaps | None:
-    """The first rows of a CSV file; None of other data.  Raises HvaeError for other columns than the run's."""
-    from hvae.data.tables import Table, read_csv
+    """The first rows of a table; None of other data.  Raises HvaeError for other columns than the run's."""
+    from hvae.data.tables import SUFFIXES, read_cells, top_of
 
-    if not isinstance(data, str | Path) or Path(data).suffix.lower() != ".csv":
+    if not isinstance(data, str | Path) or Path(data).suffix.lower() not in SUFFIXES:
         return None
     path = expanded(data)
     if not path.is_file():
         raise HvaeError(f"no such table: {path}")
-    stored = (run.description.get("data") or {}).get("columns") or {}
-    if not stored:
-        raise HvaeError(f"{run.folder} was not trained on a table, and {path} is one; train with --data.name table")
-    table = read_csv(path)
-    for name in table.names:
-        if name not in stored:
-            raise unknown("column", name, stored, f"the table that {run.folder} was trained on")
-    if table.names != tuple(stored):
-        raise HvaeError(f"{path}: expected the columns {','.join(stored)} in this order, got {','.join(table.names)}")
-    some = Table(table.names, table.numbers[:number], table.cells[:number])
-    return Gaps(some, {name: (low, high) for name, (low, high) in stored.items()}, run.bits)
+    columns = learnt_columns(run, str(path))
+    table = read_cells(path, table_keys(run, str(path)).missing).first(number)
+    return Gaps(table, table.codes(columns, str(path), top_of(run.bits)), run.bits, path.suffix.lower())

@@ -15,7 +15,7 @@ from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import checked, hidden
-from hvae.study.tables import Gaps, gaps
+from hvae.study.tables import Gaps, gaps, is_mixed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
     """Hidden values: by a mask, or NaN in an array."""
     import torch
 
-    from hvae.restoration import Seen
+    from hvae.restoration import Cells, Seen
 
     table = None if is_split(request.data) else gaps(run, request.data, request.number)
     floats = None if is_split(request.data) else array(request.data, request.number)
@@ -78,10 +78,11 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
     lost = torch.zeros_like(datum.x, dtype=torch.bool) if missing is None else missing[: len(datum)]
     if request.mask is not None:
         lost = lost | hidden(request.mask, len(datum), run.model.shape, request.seed)
+    kind, truth = (Cells, None) if is_mixed(run) else (Seen, datum.x if missing is None else None)
     return Task(
-        observation=Seen(datum.x, ~checked(lost)),
+        observation=kind(datum.x, ~checked(lost)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
-        truth=datum.x if missing is None else None,
+        truth=truth,
         notes=(*inputs.notes(), *(table.notes() if table else ())),
         table=table,
     )

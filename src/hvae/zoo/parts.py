@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from hvae.config.columns import COLUMNS, NAME, WHOLE, count_of
 from hvae.config.condition import ALL, ConditionConfig
 from hvae.config.model import LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
 from hvae.datum import Condition
@@ -21,6 +22,7 @@ from hvae.models.conditioning import LAST, Code, Conditioned, Conditioning, Gues
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.attention import attention
 from hvae.nn.caption import CaptionCode
+from hvae.nn.columns import ColumnsKit, Kinds
 from hvae.nn.conv import Then, nothing_more
 from hvae.nn.film import ENTRIES, ClassCode, VectorCode
 from hvae.nn.kit import Norm, grouped, unnormalised
@@ -38,8 +40,28 @@ KITS: dict[str, Callable[[str, Then, int, Larger], Kit]] = {
 
 def kit_of(config: VAEConfig | MarkovConfig | LVAEConfig | VLAEConfig, shape: Shape) -> Kit:
     """The layers that a configuration describes, over data of a shape.  Raises HvaeError as `kit_for` does."""
+    if config.likelihood == COLUMNS:
+        return _kit_of_columns(config)
     then = then_attending(config.attention, shape)
     return kit_for(config.network, config.norm, then, len(shape) - 1, LARGER[config.up])
+
+
+def _kit_of_columns(config: VAEConfig | MarkovConfig | LVAEConfig | VLAEConfig) -> Kit:
+    if config.network != "mlp":
+        raise HvaeError(
+            f"model.network: expected mlp for model.likelihood columns, whose data are vectors, got {config.network}"
+        )
+    return ColumnsKit(VECTORS[config.norm], kinds(config.columns).names)
+
+
+def kinds(columns: Sequence[str]) -> Kinds:
+    """The kinds of columns, as networks want them.
+
+    >>> kinds(("real", "whole:90", "name:3"))
+    Kinds(wholes={1: 90}, names={2: 3})
+    """
+    counts = {word: {c: count_of(k) for c, k in enumerate(columns) if k.startswith(word)} for word in (WHOLE, NAME)}
+    return Kinds(counts[WHOLE], counts[NAME])
 
 
 def kit_for(
@@ -70,7 +92,20 @@ def then_attending(heads: Sequence[int], data: Shape) -> Then:
 
 def head_for(config: ModelConfig, shape: Shape, bits: int) -> Head:
     """The likelihood a configuration names, for data of this shape and bit depth."""
-    return head(config.likelihood, shape, 2**bits, mixtures=config.mixtures, sigma=config.sigma, gain=config.gain)
+    if config.likelihood == COLUMNS and len(config.columns) != math.prod(shape):
+        raise HvaeError(
+            f"model.columns: expected a kind for each of {math.prod(shape):,} columns, got {len(config.columns):,}; "
+            "hvae train takes them from the table (--data.name table), leave it out"
+        )
+    return head(
+        config.likelihood,
+        shape,
+        2**bits,
+        mixtures=config.mixtures,
+        sigma=config.sigma,
+        gain=config.gain,
+        kinds=kinds(config.columns),
+    )
 
 
 def climb(kit: Kit, data: Shape, widths: Sequence[Shape]) -> nn.Sequential:
