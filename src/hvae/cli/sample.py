@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hvae.cli.backends import add_backend
 from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
 from hvae.config.bounds import Seed
+from hvae.config.columns import TABLES
 from hvae.config.parse import typed
 from hvae.errors import unknown
 from hvae.screen.numbers import counted
@@ -17,10 +20,12 @@ from hvae.study.sheets import ENLARGE
 ABOUT = (
     "Draw pictures from a trained model and write them side by side into a PNG or JPEG file (or, with a name that ends "
     "in .npy, as numbers); tiny ones are enlarged. A temperature below 1 gives cleaner pictures that are more "
-    "alike; each level can have its own. From a run of sequences: piano rolls (.npz, .wav, .mid), sound (.wav), text "
-    "or motion, as long as asked for, and going on from a beginning of yours."
+    "alike; each level can have its own. From a run of a table: rows, in the words of its columns. From a run of "
+    "sequences: piano rolls (.npz, .wav, .mid), sound (.wav), text or motion, as long as asked for, and going on from "
+    "a beginning of yours."
 )
-OUT = "where to write; .png, .jpg or .npy [RUN/samples.png]; sequences: .npz, .wav, .mid, .txt or .bvh, by their kind"
+OUT = "where to write; .png, .jpg or .npy [RUN/samples.png]; tables: .csv, .parquet or .npy [RUN/samples.csv]; "
+OUT += "sequences: .npz, .wav, .mid, .txt or .bvh, by their kind"
 EXAMPLES = (
     "hvae sample runs/digits",
     "hvae sample runs/digits -n 64 --temperature 0.8 --temperature.z1 0.5",
@@ -105,7 +110,7 @@ def main(argv: list[str]) -> None:
     summary = samples.to_dict()
     voice.answer(summary)
     if not args.json:
-        many = counted(summary["number"], "sequence" if "steps" in summary else "picture")
+        many = counted(summary["number"], _noun(samples.file, "steps" in summary))
         long = f" of {counted(summary['steps'], 'step')}" if "steps" in summary else ""
         seeds = "each level with its own seeds" if cells else f"seed {samples.seed}"
         voice.show(f"{many}{long} in {samples.file} ({seeds})")
@@ -115,6 +120,10 @@ def main(argv: list[str]) -> None:
             f"unrelated codes; train one: hvae train {args.run} --model.prior transformer --train.init {args.run} "
             "--train.only prior --out NEW"
         )
+
+
+def _noun(file: Path, in_time: bool) -> str:
+    return "sequence" if in_time else "row" if file.suffix.lower() in TABLES else "picture"
 
 
 def cell_seeds(plain: str | None, dotted: dict[str, str]) -> dict[str, tuple[int, ...]] | None:

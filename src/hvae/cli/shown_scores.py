@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isinf
 from typing import TYPE_CHECKING
 
-from hvae.screen.numbers import number, percent
+from hvae.screen.numbers import number, percent, share
 from hvae.screen.table import Table, table
+from hvae.screen.text import for_screen
 from hvae.study.scoring.checks import OUTSIDE
 
 if TYPE_CHECKING:
     from hvae.study.scoring.scores import Comparison, Range, Scores
     from hvae.study.slides.score import Reduced, SlideScores
 
-SHOWN = 20
+SHOWN, ODD = 20, 10
 ORACLE = (
     "'decides' was chosen without out-of-distribution labels; "
     "to pick the best row would be to pick with them (an oracle)"
@@ -29,6 +31,7 @@ def shown(scores: Scores) -> list[str | Table]:
     parts += [f"{share} ({_rule(scores)})"]
     parts += _whole(scores)
     parts += [_range_table(scores.ranges, scores.noun)] if comparison.by == OUTSIDE else []
+    parts += [_odd_table(scores)] if scores.odd else []
     parts += [f"every score of each of them: {scores.csv}"]
     if scores.maps:
         parts.append(f"heat maps: {scores.maps.file}")
@@ -80,6 +83,17 @@ def _range_table(ranges: Mapping[str, Range], noun: str) -> Table:
     rows = table("score", "normal from", "to", f"{noun} below", "above", title="What decides")
     for name, row in ranges.items():
         rows.add_row(name, number(row.low), number(row.high), f"{row.below:,}", f"{row.above:,}")
+    return rows
+
+
+def _odd_table(scores: Scores) -> Table:
+    """The oddest cells of all rows, the rarest first."""
+    title = "Oddest cells; share: of validation rows whose cell of that column is as surprising or more"
+    rows = table("row", "column", "cell", "nats given the others", "share", "the row is", title=title)
+    each = zip(scores.odd, scores.decisions, range(1, len(scores) + 1), strict=True)
+    for cell, decision, row in sorted(each, key=lambda one: (one[0].share, -one[0].nats))[:ODD]:
+        nats = "new" if isinf(cell.nats) else number(cell.nats)
+        rows.add_row(f"{row:,}", for_screen(cell.column), for_screen(cell.cell), nats, share(cell.share, 1), decision)
     return rows
 
 

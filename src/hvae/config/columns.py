@@ -10,6 +10,9 @@ from hvae.errors import HvaeError, short
 REAL, WHOLE, NAME = "real", "whole", "name"
 COLUMNS = "columns"
 """The likelihood of tables: to each column a law of its own."""
+PARQUET = ".parquet"
+TABLES = (".csv", PARQUET)
+"""How the names of their files end."""
 MOST_NAMES, MOST_WHOLES = 1000, 1 << 14
 """Names, and whole numbers, of one column."""
 MOST_ALL = 1 << 20

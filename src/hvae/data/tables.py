@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hvae.config.columns import PARQUET
 from hvae.config.data import MAX_BITS, DataConfig
 from hvae.data.columns import Codes, Columns, Name, column_of, is_number
 from hvae.data.formats import check_cells, read_bytes
@@ -34,8 +35,6 @@ LARGEST = 1 << 28
 MOST = 10_000
 """Columns."""
 LEAST_BITS = 8
-PARQUET = ".parquet"
-SUFFIXES = (".csv", PARQUET)
 
 
 @dataclass(frozen=True, eq=False)

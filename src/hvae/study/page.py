@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, cast
 from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
 from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, ReportData, Verdict, read_history
+from hvae.runs.columns import columns_of
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
 from hvae.screen.numbers import counted
+from hvae.study import table_page
 from hvae.study.conditions import TEXT
 from hvae.study.evaluation import Evaluation
 from hvae.study.measure import Figure
@@ -45,12 +47,19 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
         agreement=evaluation.agreement(),
         pictures=[*exhibits, *_figures(folder, evaluation)],
         passages=passages,
-        noun="sequence" if loaded.model.timed else "image",
+        noun=_noun(subject),
         data=evaluation.data.to_dict(),
         configuration=loaded.config.to_dict(),
         environment=_environment(provenance),
         commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
     )
+
+
+def _noun(subject: Subject) -> str:
+    """What one datum is called."""
+    if subject.run.model.timed:
+        return "sequence"
+    return "image" if columns_of(subject.run) is None else "row"
 
 
 def _environment(provenance: Mapping[str, object]) -> dict[str, object]:
@@ -81,8 +90,7 @@ def _summary(subject: Subject, provenance: RunRecord) -> str:
         return f"{model}, imported from {source['file']} ({whose}{digest}); not trained here."
     seconds = (provenance.get("training") or {}).get("seconds")
     spent = f" in {seconds / 60:.1f} minutes" if seconds else ""
-    what = "sequences" if loaded.model.timed else "images"
-    images = f"{record.sizes['train']:,} {what} of {record.name}"
+    images = f"{record.sizes['train']:,} {_noun(subject)}s of {record.name}"
     return f"{model}, trained for {counted(loaded.step, 'step')}{spent} on {images}."
 
 
@@ -163,6 +171,9 @@ def _exhibits(subject: Subject, watched: Bars) -> tuple[list[Picture], list[Pass
     if isinstance(subject.data, SequenceData):
         with watched.bar("samples") as tick:
             return exhibits(subject, subject.data, tick)
+    if (columns := columns_of(subject.run)) is not None:
+        with watched.bar("columns") as tick:
+            return table_page.exhibits(subject, subject.images, columns, tick)
     return _pictures(subject, watched), []
 
 

@@ -9,14 +9,16 @@ Shapes: `N` pictures.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
+from hvae.config.columns import PARQUET, TABLES
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
+from hvae.runs.columns import columns_of
 from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
@@ -25,6 +27,7 @@ from hvae.study.progress import Tell, silent
 from hvae.study.sampled import Samples
 from hvae.study.sequence_samples import SequenceSamples, draw_sequences
 from hvae.study.sheets import check_picture, check_suffix, times, write
+from hvae.study.tables import write_rows
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from hvae.study.conditions import Named
     from hvae.walk import Model
 
+ROW = 64
+"""Bytes of a cell as a number and as text, at the least."""
 PICTURES, SEQUENCES = 16, 4
 """How many are drawn where nobody says it."""
 
@@ -82,21 +87,22 @@ def draw_samples(
     trust: Sequence[str] = (),
     tell: Tell = silent,
 ) -> Samples | SequenceSamples:
-    """Draw pictures from a run and write them, side by side into a .png or .jpg file or as numbers into an .npy file.
+    """Draw pictures from a run and write them, side by side into a .png or .jpg file or as numbers into an .npy file;
+    from a run of a table draw rows, into a .csv, .parquet or .npy file.
 
     From a run of sequences draw those, as `draw_sequences` does, with `steps` and `beginning`, which no picture has.
 
-    Arguments: `out`, the file (RUN/samples.png by default); `number` of pictures (16 by default); `temperature` of all
-    levels or by name, "" for the others; `guidance`, how closely all levels, or each by name, follow the context (1: as
-    the model does); `top_k` and `top_p`, among which codes is drawn where there is a trained prior over codes: so many
-    of the most probable, and the fewest that hold such a share, of all levels or by name; `context` of a conditional
-    model by name; `seed`, for the same pictures again (drawn anew by default); `cells`, a seed for each picture in each
-    level instead, as `hvae.cells` takes them; `pixels`, draw the pixels too; `recalibrate`, batches that the statistics
-    of batch norm are fitted to first; `solver` of a diffusion and its steps, as "ddim:50"; `enlarge`, "auto" or how
-    many times as large; `backend`, what computes plain samples: torch, onnxruntime, openvino or compile, the same
-    pictures of a seed to rounding; `overrides`, {"train.accelerator": "cpu"}; `trust`, packages whose code the run may
-    name; `tell`, called with a line where something is worth saying.  Raises HvaeError before any work for what cannot
-    be drawn or written.
+    Arguments: `out`, the file (RUN/samples.png by default, or .csv); `number` of pictures (16 by default);
+    `temperature` of all levels or by name, "" for the others; `guidance`, how closely all levels, or each by name,
+    follow the context (1: as the model does); `top_k` and `top_p`, among which codes is drawn where there is a trained
+    prior over codes: so many of the most probable, and the fewest that hold such a share, of all levels or by name;
+    `context` of a conditional model by name; `seed`, for the same pictures again (drawn anew by default); `cells`, a
+    seed for each picture in each level instead, as `hvae.cells` takes them; `pixels`, draw the pixels too;
+    `recalibrate`, batches that the statistics of batch norm are fitted to first; `solver` of a diffusion and its steps,
+    as "ddim:50"; `enlarge`, "auto" or how many times as large; `backend`, what computes plain samples: torch,
+    onnxruntime, openvino or compile, the same pictures of a seed to rounding; `overrides`, {"train.accelerator":
+    "cpu"}; `trust`, packages whose code the run may name; `tell`, called with a line where something is worth saying.
+    Raises HvaeError before any work for what cannot be drawn or written.
     """
     check_backend(backend)
     where = place(run, overrides, trust)
@@ -130,7 +136,10 @@ def draw_samples(
         )
     if steps is not None or beginning is not None:
         raise HvaeError(f"{where.run.folder} draws pictures, which have no steps: leave --steps and --continue out")
-    return _pictures(where, Path(out or where.run.folder / "samples.png"), number or PICTURES, wish)
+    columns = columns_of(where.run)
+    file = Path(out or where.run.folder / f"samples{'.png' if columns is None else '.csv'}")
+    # Cells are drawn: a name has no mean.
+    return _pictures(where, file, number or PICTURES, replace(wish, pixels=wish.pixels or columns is not None))
 
 
 def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
@@ -142,7 +151,11 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
     from hvae.explore.sample import Sampling
 
     run = where.run
-    _check_sheet(file, number, run.model.shape, wish.enlarge)
+    columns = columns_of(run)
+    if columns is None:
+        _check_sheet(file, number, run.model.shape, wish.enlarge)
+    else:
+        _check_rows(file, number, len(columns))
     context = numbers(run.model, wish.context, meanings(run))
     complete(run.model, context)
     seed = torch.seed() % 2**32 if wish.seed is None else wish.seed
@@ -165,7 +178,10 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
             engine=wish.engine,
         )
         pictures = how.draw(model, number, drawn_picture if wish.pixels else mean_picture)
-    write(file, pictures, wish.enlarge)
+    if columns is None or file.suffix.lower() == ".npy":
+        write(file, pictures, wish.enlarge)
+    else:
+        write_rows(file, pictures, columns, run.bits)
     return Samples(
         file=file,
         pictures=pictures,
@@ -208,6 +224,18 @@ def _check_sheet(file: Path, number: int, shape: tuple[int, ...], enlarge: str) 
     check_picture(number, shape, file)
     check_memory(4 * number * prod(shape), f"drawing {number:,} pictures", "draw fewer with -n")
     times(enlarge, number, shape)
+
+
+def _check_rows(file: Path, number: int, columns: int) -> None:
+    """Raises HvaeError, before anything is drawn, for a file that cannot hold a table, and for too many rows."""
+    from hvae.data.parquet import arrow
+
+    if file.suffix.lower() not in (*TABLES, ".npy"):
+        raise HvaeError(f"--out: expected a table, a file name that ends in {', '.join(TABLES)} or .npy, got {file}")
+    if file.suffix.lower() == PARQUET:
+        arrow()
+    check_place(file)
+    check_memory(ROW * number * columns, f"drawing {number:,} rows", "draw fewer with -n")
 
 
 def _check_cells(cells: Mapping[str, Sequence[int]], model: Model, number: int | None, wish: _Wish) -> int:

@@ -16,6 +16,7 @@ from hvae.study.scoring import checks, sequences
 from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.pair import Pair, pair_of, reverse_of
 from hvae.study.scoring.request import Request
+from hvae.study.scoring.rows import odd_cells
 from hvae.study.scoring.scores import Scores, counted
 from hvae.trust import trusting
 
@@ -144,6 +145,7 @@ def _decided(pair: Pair) -> Scores:
         comparison=pair.comparison(str(judge.subject.run.folder)),
         csv=request.out,
         steps=pair.steps,
+        odd=odd_cells(judge, pair.images),
     )
     if request.out is not None:
         result.write_csv(request.out)

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.config.columns import COLUMNS
+from hvae.config.columns import COLUMNS, PARQUET, TABLES
 from hvae.errors import HvaeError
-from hvae.files import expanded
-from hvae.runs.columns import learnt_columns, table_keys
+from hvae.files import expanded, replacing
+from hvae.runs.columns import columns_of, learnt_columns, table_keys
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.data.columns import Column
+    from hvae.data.columns import Column, Columns
     from hvae.data.sources import Source
     from hvae.data.tables import Coded, Table
 
@@ -51,7 +51,7 @@ class Gaps:
         A number is the mean of the draws, a whole one that mean rounded, and a name the commonest among them.
         """
         from hvae.data.parquet import as_parquet
-        from hvae.data.tables import PARQUET, as_csv, top_of
+        from hvae.data.tables import as_csv, top_of
 
         values, columns, top = draws.double().numpy(), self.coded.columns, top_of(self.bits)
         words = [column.words(_best(column, values[..., c]), top) for c, column in enumerate(columns.values())]
@@ -124,6 +124,38 @@ def _typed(cells: tuple[str, ...], column: Column | None) -> list[str] | list[fl
     return [float(cell) for cell in cells] if is_numeric else list(cells)
 
 
+def write_rows(path: Path, values: Tensor, columns: Columns, bits: int) -> None:
+    """Rows (N, D) in [0, 1] as a table in the words of its columns, whole or not there."""
+    from hvae.data.parquet import as_parquet
+    from hvae.data.tables import as_csv, top_of
+
+    cells = [column.words(values[:, c].double().numpy(), top_of(bits)) for c, column in enumerate(columns.values())]
+    with replacing(path) as temporary:
+        if path.suffix.lower() == PARQUET:
+            typed = [_typed(tuple(words), column) for words, column in zip(cells, columns.values(), strict=True)]
+            temporary.write_bytes(as_parquet(list(columns), typed))
+        else:
+            temporary.write_text(as_csv(list(columns), list(zip(*cells, strict=True))), encoding="utf-8")
+
+
+def own_gaps(run: LoadedRun, x: Tensor, observed: Tensor | None) -> Gaps | None:
+    """Rows (N, D) of the run's own table, of which some cells are not observed; None of other data."""
+    import torch
+
+    from hvae.data.tables import Coded, Table, top_of
+
+    columns = columns_of(run)
+    if columns is None:
+        return None
+    is_known = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+    values, top = x.where(is_known, torch.nan).double().numpy(), top_of(run.bits)
+    cells = [column.words(x[:, c].double().numpy(), top) for c, column in enumerate(columns.values())]
+    shown = [
+        [w if k else "" for w, k in zip(*pair, strict=True)] for pair in zip(cells, is_known.T.tolist(), strict=True)
+    ]
+    return Gaps(Table(tuple(columns), list(zip(*shown, strict=True))), Coded(values, columns, {}), run.bits, ".csv")
+
+
 def is_mixed(run: LoadedRun) -> bool:
     """Whether a run has a likelihood for each column of its table, whose cells are drawn and have no mean in common."""
     return run.config.model.likelihood == COLUMNS
@@ -131,9 +163,9 @@ def is_mixed(run: LoadedRun) -> bool:
 
 def gaps(run: LoadedRun, data: str | Path | Source, number: int) -> Gaps | None:
     """The first rows of a table; None of other data.  Raises HvaeError for other columns than the run's."""
-    from hvae.data.tables import SUFFIXES, read_cells, top_of
+    from hvae.data.tables import read_cells, top_of
 
-    if not isinstance(data, str | Path) or Path(data).suffix.lower() not in SUFFIXES:
+    if not isinstance(data, str | Path) or Path(data).suffix.lower() not in TABLES:
         return None
     path = expanded(data)
     if not path.is_file():

@@ -15,7 +15,7 @@ from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import checked, hidden
-from hvae.study.tables import Gaps, gaps, is_mixed
+from hvae.study.tables import Gaps, gaps, is_mixed, own_gaps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,7 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
         truth=truth,
         notes=(*inputs.notes(), *(table.notes() if table else ())),
-        table=table,
+        table=table or own_gaps(run, datum.x, ~lost),
     )
 
 

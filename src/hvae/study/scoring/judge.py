@@ -136,7 +136,8 @@ class Judge:
         return Maps(places=tuple(places), x=datum.x, heat=maps, file=file)
 
     @cached_property
-    def _rows(self) -> int:
+    def rows(self) -> int:
+        """Rows walked at once."""
         return self.subject.config.rows or safe_rows(self.subject.run.model, self.valid.batch([0]))
 
     def _measured(self, images: Batched, what: str) -> Measured:
@@ -149,7 +150,7 @@ class Judge:
                 images.batches(self.subject.config.batch),
                 bits=self.subject.run.bits,
                 samples=self.request.samples,
-                chunk_rows=self._rows,
+                chunk_rows=self.rows,
                 seed=self.request.seed,
                 progress=tick,
                 engine=self.engine or TORCH,
@@ -158,7 +159,7 @@ class Judge:
     def _regret(self, images: Batched, what: str) -> Tensor:
         from hvae.metrics.regret import regret
 
-        size = max(1, min(self.subject.config.batch, self._rows // LEANER))
+        size = max(1, min(self.subject.config.batch, self.rows // LEANER))
         with self.progress.bar(f"likelihood regret of {what}") as tick:
             return regret(
                 self.subject.run.model,

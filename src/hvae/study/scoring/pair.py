@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.data import ImageData, SequenceData
 from hvae.errors import HvaeError
+from hvae.runs.columns import columns_of
 from hvae.runs.form import move
 from hvae.runs.images import InputImages
 from hvae.runs.sequences import InputSequences, brought
@@ -90,7 +91,9 @@ class Pair:
     @property
     def noun(self) -> str:
         """What the data are called, many of them."""
-        return "images" if isinstance(self.brought, InputImages) else "sequences"
+        if not isinstance(self.brought, InputImages):
+            return "sequences"
+        return "images" if columns_of(self.judge.subject.run) is None else "rows"
 
     @property
     def steps(self) -> Tensor | None:

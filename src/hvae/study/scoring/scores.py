@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from hvae.metrics.likelihood import averages
 from hvae.metrics.results import Estimate, Plain, estimate
 from hvae.records import JSON
 from hvae.screen.text import for_cell
+from hvae.study.scoring.rows import HEADS, OddCell, by_column
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,7 +113,8 @@ class Scores:
     of the deciding score and the `quantile` of validation data that set it; `ranges` of the few scores that decide
     together; `bound`, what log p(x) is estimated by; `comparison`, what was scored; `reverse`, the other direction of a
     pair; `maps`; `csv`, the table that was written, None where none was asked for; `steps`, of sequences how many each
-    has, (N,): their scores are nats a step, and `whole` has those of whole ones; `use`, who has computed them.
+    has, (N,): their scores are nats a step, and `whole` has those of whole ones; `use`, who has computed them; `odd`,
+    of a table the oddest cell of each row.
     """
 
     scores: Mapping[str, Tensor]
@@ -129,6 +131,7 @@ class Scores:
     csv: Path | None = None
     steps: Tensor | None = None
     use: Use | None = None
+    odd: tuple[OddCell, ...] = ()
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -146,7 +149,7 @@ class Scores:
     @property
     def noun(self) -> str:
         """What the data are called, many of them."""
-        return "images" if self.steps is None else "sequences"
+        return "rows" if self.odd else "images" if self.steps is None else "sequences"
 
     @property
     def whole(self) -> Whole | None:
@@ -174,6 +177,7 @@ class Scores:
             **self.comparison.to_dict(),
             "ranges": {name: one.to_dict() for name, one in self.ranges.items()},
             "maps": str(self.maps.file) if self.maps and self.maps.file else None,
+            **({"odd": by_column(self.odd)} if self.odd else {}),
             "reverse": {"run": reverse.run, **reverse.to_dict()} if reverse else None,
         }
 
@@ -181,10 +185,14 @@ class Scores:
         """The table as texts, its header first: index, file where there are any, decision, reason, steps and nats of
         whole sequences, and all scores."""
         first, timed = ["file"] if self.files else [], ["steps", "nats"] if self.steps is not None else []
-        header = ["index", *first, "decision", "reason", *timed, *self.scores]
+        header = ["index", *first, "decision", "reason", *timed, *(HEADS if self.odd else ()), *self.scores]
         columns = [[f"{value:.6g}" for value in column.tolist()] for column in self.scores.values()]
-        decisions = zip(self.decisions, self.reasons, *self._lengths(), *columns, strict=True)
+        decisions = zip(self.decisions, self.reasons, *self._lengths(), *self._cells(), *columns, strict=True)
         return [header, *([str(i), *self.files[i : i + 1], *row] for i, row in enumerate(decisions))]
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        """Of a table four more columns: the oddest cell of each row."""
+        return list(zip(*(cell.row() for cell in self.odd), strict=True)) if self.odd else []
 
     def _lengths(self) -> list[list[str]]:
         """Of sequences two more columns: steps, and nats of the whole."""
@@ -198,21 +206,22 @@ class Scores:
 
         A name that a spreadsheet would run, or that is no text, is written as `hvae.screen.text.for_cell` says.
         """
-        write_text(Path(path), as_csv(self.rows(), 1 if self.files else None))
+        rows, names = self.rows(), ["file"] * bool(self.files) + [*HEADS[:2]] * bool(self.odd)
+        write_text(Path(path), as_csv(rows, [rows[0].index(name) for name in names]))
         return Path(path)
 
 
-def as_csv(rows: Sequence[Sequence[str]], names: int | None) -> str:
-    """Rows as the text of a CSV file; in the column `names` are names of others, made fit for cells.
+def as_csv(rows: Sequence[Sequence[str]], names: Collection[int]) -> str:
+    """Rows as the text of a CSV file; in the columns `names` are names of others, made fit for cells.
 
-    >>> print(as_csv([["index", "file"], ["0", "=1+1"]], 1).replace("\\r", ""), end="")
+    >>> print(as_csv([["index", "file"], ["0", "=1+1"]], [1]).replace("\\r", ""), end="")
     index,file
     0,'=1+1
     """
     text = io.StringIO()
     writer = csv.writer(text)
     for row in rows:
-        writer.writerow([for_cell(cell) if i == names else cell for i, cell in enumerate(row)])
+        writer.writerow([for_cell(cell) if i in names else cell for i, cell in enumerate(row)])
     return text.getvalue()
 
 

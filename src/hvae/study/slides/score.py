@@ -170,7 +170,7 @@ def _scored(
         _check_disk(folder, tiles, subject)
         reduced = tuple(_reduced(judge, some, k, folder) for k, some in tiles.items())
         scores = SlideScores(out=out, by=judge.by, threshold=judge.limit, quantile=request.quantile, reduced=reduced)
-        write_text(folder / "tiles.csv", as_csv(scores.rows(), None))
+        write_text(folder / "tiles.csv", as_csv(scores.rows(), ()))
         write_text(folder / "scores.json", json.dumps(scores.to_dict(), indent=2) + "\n")
     return scores
 

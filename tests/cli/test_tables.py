@@ -1,0 +1,124 @@
+"""A table of numbers and names through every command: words in, words out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Command = Callable[..., Any]
+
+JOBS = {"nurse": 2600, "teacher": 3000, "engineer": 4200}
+
+
+def rows(count: int, seed: int = 0) -> list[list[str]]:
+    random = np.random.default_rng(seed)
+    some = []
+    for _ in range(count):
+        job = str(random.choice([*JOBS]))
+        cells = [
+            str(random.integers(20, 60)),
+            job,
+            f"{JOBS[job] + random.normal(0, 50):.2f}",
+            str(random.choice(["no", "yes"])),
+        ]
+        some.append(["" if random.random() < 0.1 else cell for cell in cells])
+    return some
+
+
+def written(path: Path, lines: list[list[str]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["age", "job", "income", "married"], *lines])
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    keys = ("--data.path", written(folder / "people.csv", rows(300)), "--train.steps", 300, "--train.lr", 0.005)
+    small = ("--model.widths", 32, "--model.latent", 3, "--objective.samples", 3, "--evaluate.samples", 3)
+    said = command("train", "table", *keys, *small, "--train.batch", 64, "--out", folder / "run")
+    assert said.code == 0, said.err
+    return folder / "run"
+
+
+def test_gaps_are_filled_in_words(run: Path, tmp_path: Path, command: Command) -> None:
+    new = written(
+        tmp_path / "new.csv", [["30", "", "4199.00", "yes"], ["", "nurse", "", ""], ["77", "nurs", "1.0", "no"]]
+    )
+    said = command("restore", run, new, "--task", "impute", "--draws", 8, "--out", tmp_path / "out")
+    assert said.code == 0 and "3 rows, 8 draws each" in said.out, said.err
+    assert "did you mean 'nurse'" in said.err and "2 numbers beyond the range" in said.err
+    lines = list(csv.reader((tmp_path / "out" / "table.csv").open()))
+    assert lines[1][0] == "30" and lines[1][1] in JOBS and lines[1][2:] == ["4199.00", "yes"]
+    assert lines[2][1] == "nurse" and lines[2][0].isdecimal() and lines[2][3] in ("no", "yes")
+    assert lines[3] == ["77", "nurs", "1.0", "no"]
+    doubts = list(csv.DictReader((tmp_path / "out" / "cells.csv").open()))
+    assert [(one["row"], one["column"]) for one in doubts] == [
+        ("1", "job"),
+        ("2", "age"),
+        ("2", "income"),
+        ("2", "married"),
+    ]
+    assert 0 < float(doubts[0]["share"]) <= 1 and not doubts[0]["deviation"] and float(doubts[1]["deviation"]) > 0
+
+
+def test_gaps_of_the_runs_own_rows_are_filled_too(run: Path, tmp_path: Path, command: Command) -> None:
+    said = command("restore", run, "test", "--task", "impute", "--draws", 2, "--out", tmp_path / "out", "--json")
+    assert said.code == 0, said.err
+    assert all(all(row) for row in csv.reader((tmp_path / "out" / "table.csv").open()))
+
+
+def test_samples_are_rows_in_words(run: Path, tmp_path: Path, command: Command) -> None:
+    said = command("sample", run, "-n", 20, "--seed", 3, "--out", tmp_path / "some.csv")
+    assert said.code == 0 and "20 rows in" in said.out, said.err
+    head, *lines = csv.reader((tmp_path / "some.csv").open())
+    assert head == ["age", "job", "income", "married"] and len(lines) == 20
+    assert all(line[0].isdecimal() and line[1] in JOBS and line[3] in ("no", "yes") for line in lines)
+    said = command("sample", run, "--out", tmp_path / "some.png")
+    assert said.code == 2 and "expected a table" in said.err and not (tmp_path / "some.png").exists()
+
+
+def test_an_odd_cell_is_named(run: Path, tmp_path: Path, command: Command) -> None:
+    new = written(
+        tmp_path / "new.csv", [*rows(20, 1), ["30", "nurse", "4200.00", "yes"], ["30", "pilot", "3000.00", "no"]]
+    )
+    said = command("score", run, "--data", new, "--out", tmp_path / "scores.csv", "--quantile", 0.8)
+    assert said.code == 0 and "Oddest cells" in said.out, said.err
+    lines = list(csv.DictReader((tmp_path / "scores.csv").open()))
+    # Either cell of the pair is odd beside the other.
+    assert lines[20]["column"] in ("job", "income") and lines[21]["column"] == "job" and lines[21]["cell"] == "pilot"
+    assert lines[21]["cell_nats"] == "inf" and float(lines[20]["cell_share"]) <= 0.1
+    again = command("score", run, "--data", "test", "--quantile", 0.8, "--out", tmp_path / "test.csv", "--json")
+    assert again.code == 0 and again.json["rows"] == 30, again.err
+
+
+def test_the_other_commands_read_it_too(run: Path, tmp_path: Path, command: Command) -> None:
+    new = written(tmp_path / "new.csv", rows(5, 2))
+    said = command("features", run, "--data", new, "--out", tmp_path / "features.npz", "--json")
+    assert said.code == 0, said.err
+    said = command("evaluate", run, "--json")
+    assert said.code == 0, said.err
+    said = command("report", run)
+    page = (run / "report.html").read_text()
+    assert said.code == 0 and "a categorical mass" in page and "270 rows" not in page and "nats per row" in page, (
+        said.err
+    )
+    said = command("encode", run, "--data", new, "--out", tmp_path / "latents.npz")
+    assert said.code == 0, said.err
+
+
+def test_a_run_of_other_columns_says_so(run: Path, tmp_path: Path, command: Command) -> None:
+    (tmp_path / "new.csv").write_text("age,jobs\n30,nurse\n")
+    for words in (
+        ("score", run, "--data"),
+        ("features", run, "--out", tmp_path / "f.npz", "--data"),
+        ("encode", run, "--data"),
+    ):
+        said = command(*words, tmp_path / "new.csv", *(("--out", tmp_path / "l.npz") if words[0] == "encode" else ()))
+        assert said.code == 2 and "expected a column 'job', got none; did you mean 'jobs'" in said.err, said.err
+        assert said.err.count("\n") == 1
