@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hvae.errors import HvaeError
-from hvae.nn.transformer import CausalAlong, CausalTransformer, Fading
+from hvae.nn.fading import Fading
+from hvae.nn.transformer import CausalAlong, CausalTransformer
 
 
 @pytest.fixture
@@ -74,6 +75,21 @@ def test_attention_fades_with_distance() -> None:
     expected = scores.softmax(3) @ value
     torch.testing.assert_close(Fading(2, reach=3)(query, key, value), expected)
     torch.testing.assert_close(Fading(2, reach=3)(query[:, :, 5:], key, value), expected[:, :, 5:])
+
+
+def test_attention_to_both_sides_leaves_out_what_does_not_exist() -> None:
+    """In parts of the reach or at once; a position that does not exist hears itself beside those that do."""
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 2, 7, 4, dtype=torch.float64) for _ in range(3))
+    within = torch.arange(7) < torch.tensor([7, 4])[:, None]
+    scores = query @ key.transpose(2, 3) / 2
+    for row in range(2):
+        for i in range(7):
+            for j in range(7):
+                heard = -2 <= i - j < 3 and (within[row, j] or i == j)
+                scores[row, :, i, j] -= torch.tensor([1 / 16, 1 / 256]) * abs(i - j) if heard else math.inf
+    attend = Fading(2, reach=3, ahead=2, within=within)
+    torch.testing.assert_close(attend(query, key, value), scores.softmax(3) @ value)
 
 
 def test_codes_along_a_sequence_are_drawn_as_they_are_scored() -> None:

@@ -222,7 +222,7 @@ class Same(nn.Module):
         self.width = width
 
     def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
-        return state.new_ones(len(state), -(-steps // BAR), self.width)
+        return state.new_ones(len(state), -(-steps // BAR), 1, self.width)
 
 
 def test_bars_retold_step_by_step(conducted: Narrator) -> None:

@@ -107,19 +107,25 @@ class CausalLadder(Model):
         return law
 
 
-def at_each_step(visit: Visit, evidence: Evidence, steps: int) -> Visit:
-    """A visit of a latent at all steps of all rows, (B T, D), as a visit of each step."""
+def at_each_step(visit: Visit, evidence: Evidence, count: int, stride: int = 1) -> Visit:
+    """A visit of a latent at `count` steps of all rows, each `stride` after the one before, (B count, D), as a visit of
+    each step."""
 
     def visit_all(site: Site) -> Tensor:
-        laws = zip(_by_step(site.p, steps), _by_step(site.q, steps), strict=True)
-        values = [at(visit, t, evidence.exists(t))(replace(site, p=p, q=q)) for t, (p, q) in enumerate(laws)]
+        laws = zip(_by_step(site.p, count), _by_step(site.q, count), strict=True)
+        values = [
+            at(visit, t, evidence.exists(t))(replace(site, p=p, q=q))
+            for t, (p, q) in zip(range(0, count * stride, stride), laws, strict=True)
+        ]
         return torch.stack(values, 1).flatten(0, 1)
 
     return visit_all
 
 
-def _by_step(law: Distribution | None, steps: int) -> list[Normal]:
-    """A Gaussian of all steps, row b T + t, as one for each."""
+def _by_step(law: Distribution | None, steps: int) -> list[Normal] | list[None]:
+    """A Gaussian of all steps, row b T + t, as one for each; none of each where there is none."""
+    if law is None:
+        return [None] * steps
     assert isinstance(law, Normal), "levels in time are Gaussian"
     series = (moment.unflatten(0, (-1, steps)).unbind(1) for moment in (law.loc, law.scale))
     return [Normal(loc, scale) for loc, scale in zip(*series, strict=True)]

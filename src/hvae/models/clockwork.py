@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.datum import Datum
@@ -20,6 +19,7 @@ from hvae.levels.level import Level
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
 from hvae.nn.steps import begin_centred
+from hvae.nn.ticks import only_existing, stretched, ticks, windows
 from hvae.range import Limits
 from hvae.site import Visit, at
 from hvae.walk import Evidence, Model, Trace
@@ -162,36 +162,3 @@ class Clockwork(Model):
             return each
         raw = each.unflatten(1, (stride, -1)).unflatten(0, series.shape[:2]).flatten(1, 2)  # (B, K s_1, P, ...)
         return raw[:, :steps].flatten(0, 1)
-
-
-def ticks(steps: int, stride: int) -> int:
-    """How many ticks there are in so many steps; the last may reach beyond the end.
-
-    >>> ticks(9, 4)
-    3
-    """
-    return -(-steps // stride)
-
-
-def windows(series: Tensor, size: int) -> Tensor:
-    """`size` neighbours side by side, (B, T, U) -> (B, ceil(T / size), size U), with zeros after the end.
-
-    >>> windows(torch.tensor([[[1.0], [2.0], [3.0]]]), 2)
-    tensor([[[1., 2.],
-             [3., 0.]]])
-    """
-    missing = -series.shape[1] % size
-    return F.pad(series, (0, 0, 0, missing)).unflatten(1, (-1, size)).flatten(2)
-
-
-def only_existing(series: Tensor, lengths: Tensor | None, stride: int) -> Tensor:
-    """A series (B, K, U) at every `stride`-th step, with zeros where a sequence has ended."""
-    if lengths is None:
-        return series
-    step = stride * torch.arange(series.shape[1], device=series.device)
-    return torch.where((step < lengths[:, None])[:, :, None], series, 0.0)
-
-
-def stretched(series: Tensor, ratio: int, count: int) -> Tensor:
-    """Each state for as many ticks of a quicker clock as pass until the next one, (B, K, S) -> (B, count, S)."""
-    return series.repeat_interleave(ratio, 1)[:, :count]

@@ -1,7 +1,7 @@
 """Latents of a whole sequence above a decoder that goes through it step by step.
 
 Shapes: `n`, `B` rows; `T` steps; `K` bars; `U` an embedded step; `P` the plan, what the latents say of the steps of a
-bar; `H` state of the decoder; `...` one step of the data.
+bar, of each of `S` steps or (`S` 1) of all alike; `H` state of the decoder; `...` one step of the data.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from hvae.datum import Datum
 from hvae.distributions import Keep, OverTime
 from hvae.draw.choices import HEARD, TAUGHT
 from hvae.levels.heads import Head
-from hvae.models.clockwork import Rung, ticks
+from hvae.models.clockwork import Rung
 from hvae.models.timed import existing, mean_over_time
 from hvae.modules import every
 from hvae.nn.mlp import begin
 from hvae.nn.steps import begin_centred
+from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
 from hvae.walk import Evidence, Model, Trace
 
 
 class OnePlan(nn.Module):
-    """No conductor: the last state of the levels is the plan of all steps."""
+    """No conductor: the last state of the levels is the plan of all steps, (B, 1, 1, P)."""
 
     def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
-        return state[:, None]
+        return state[:, None, None]
 
 
 class Conductor(nn.Module):
@@ -47,7 +48,7 @@ class Conductor(nn.Module):
     def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
         context = state[:, None].expand(-1, ticks(steps, self.rung.stride), -1)
         plans: Tensor = self.rung(context, evidence.feature(self.rung.level.name), visit, evidence)
-        return plans
+        return plans[:, :, None]
 
 
 class Narrator(Model):
@@ -65,9 +66,9 @@ class Narrator(Model):
     Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
     `reader`, (u (B, T, U), lengths) -> a summary (B, E); `climb`, summary -> {level name: feature}; `start`, n -> first
     state of the levels; `levels`, top first, (state, feature or None, visit) -> state; `conduct`, (state (B, S), steps,
-    visit, evidence) -> plans (B, K, P); `bar`, steps of each (0: one of all steps); `first`, n -> u_0; `carry`, plan ->
-    what the decoder carries into the first step of a bar; `decoder`, (B, T, U + P) and a carry -> ((B, T, H), carry);
-    `leave`, h_t -> raw likelihood parameters of a step; `head`, raw -> law of a step.
+    visit, evidence) -> plans (B, K, S, P); `bar`, steps of each (0: one of all steps); `first`, n -> u_0; `carry`,
+    plan -> what the decoder carries into the first step of a bar; `decoder`, (B, T, U + P) and a carry -> ((B, T, H),
+    carry); `leave`, h_t -> raw likelihood parameters of a step; `head`, raw -> law of a step.
     """
 
     timed = True
@@ -129,10 +130,10 @@ class Narrator(Model):
 
     def _taught(self, past: Tensor, plans: Tensor) -> Tensor:
         """Raw parameters (B, T, R) after a past (B, T, U) that is known: all bars at once, as rows of their own."""
-        steps, plan = past.shape[1], plans.flatten(0, 1)  # (B K, P)
+        steps, plan = past.shape[1], plans.flatten(0, 1)  # (B K, S, P)
         bar = self.bar or steps
         bars = F.pad(past, (0, 0, 0, -steps % bar)).unflatten(1, (-1, bar)).flatten(0, 1)  # (B K, bar, U)
-        h: Tensor = self.decoder(torch.cat([bars, plan[:, None].expand(-1, bar, -1)], 2), self.carry(plan))[0]
+        h: Tensor = self.decoder(torch.cat([bars, plan.expand(-1, bar, -1)], 2), self.carry(plan[:, 0]))[0]
         h = h.unflatten(0, plans.shape[:2]).flatten(1, 2)[:, :steps]
         raw: Tensor = self.leave(h.flatten(0, 1)).unflatten(0, h.shape[:2])
         return raw
@@ -140,7 +141,7 @@ class Narrator(Model):
     def _hear(self, u: Tensor, plans: Tensor, t: int, carry: Any) -> tuple[Tensor, Any]:
         """The state of step t, which hears u (B, U), (B, H), and what it leaves to the next."""
         bar, place = divmod(t, self.bar or t + 1)
-        plan = plans[:, bar]
+        plan = plans[:, bar, min(place, plans.shape[2] - 1)]
         h, carry = self.decoder(torch.cat([u, plan], 1)[:, None], carry if place else self.carry(plan))
         return h[:, 0], carry
 

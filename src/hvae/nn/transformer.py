@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.errors import HvaeError
+from hvae.nn.fading import Fading
 from hvae.nn.kit import Shape
 from hvae.nn.product import Linear
 
@@ -39,19 +40,36 @@ def earlier(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, key, value, is_causal=query.shape[2] > 1)
 
 
-class CausalBlock(nn.Module):
+class AttentionBlock(nn.Module):
+    """The weights of attention and of an MLP, each around an identity; who hears whom is for those that extend it."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.ask, self.answer = Linear(width, 3 * width), Linear(width, width)
+        self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def _asked(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        split = self.ask(self.first(h)).unflatten(2, (3, self.heads, -1))  # (B, T, 3, H, W / H)
+        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, value
+
+    def _after(self, h: Tensor, values: Tensor) -> Tensor:
+        h = h + self.dropout(self.answer(values.transpose(1, 2).flatten(2)))
+        return h + self.dropout(self.mlp(self.second(h)))
+
+
+class CausalBlock(AttentionBlock):
     """Attention to earlier positions and an MLP, each around an identity: (B, T, W) -> (B, T, W).
 
     `attend`, (query, key, value) of the last positions and of all, says which of them count how much.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, attend: Attend = earlier) -> None:
-        super().__init__()
-        self.heads, self.attend = heads, attend
-        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.answer = Linear(width, 3 * width), Linear(width, width)
-        self.mlp = nn.Sequential(Linear(width, 4 * width), nn.GELU(), Linear(4 * width, width))
-        self.dropout = nn.Dropout(dropout)
+        super().__init__(width, heads, dropout)
+        self.attend = attend
 
     def forward(self, h: Tensor) -> Tensor:
         return self._after(h, self.attend(*self._asked(h)))
@@ -63,14 +81,12 @@ class CausalBlock(nn.Module):
         keys[:, :, t : t + 1], values[:, :, t : t + 1] = key, value
         return self._after(h, self.attend(query, keys[:, :, : t + 1], values[:, :, : t + 1]))
 
-    def _asked(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        split = self.ask(self.first(h)).unflatten(2, (3, self.heads, -1))  # (B, T, 3, H, W / H)
-        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-        return query, key, value
 
-    def _after(self, h: Tensor, values: Tensor) -> Tensor:
-        h = h + self.dropout(self.answer(values.transpose(1, 2).flatten(2)))
-        return h + self.dropout(self.mlp(self.second(h)))
+class MutualBlock(AttentionBlock):
+    """Attention to positions on both sides and an MLP: (B, T, W), and `attend` of this batch -> (B, T, W)."""
+
+    def forward(self, h: Tensor, attend: Attend) -> Tensor:
+        return self._after(h, attend(*self._asked(h)))
 
 
 class Causal(nn.Module):
@@ -149,38 +165,6 @@ class CausalTransformer(Causal):
         """What a position knows beside the codes before it, (1 or B, T, W): where it is, and the context there."""
         where = (self.row + self.column).flatten(0, 1)[None]
         return where if context is None else where + context.flatten(2).transpose(1, 2)
-
-
-class Fading:
-    r"""Attention to earlier positions that fades with their distance: the order of a sequence of any length.
-
-    $$a_{ij} = q_i^T k_j / \sqrt d - m_h (i - j), \qquad m_h = 2^{-8 h / H}, \quad 0 \le i - j < \text{reach}$$
-
-    Press, Smith and Lewis 2021 (ALiBi), arXiv 2108.12409, sec. 3: what is trained on short sequences takes longer ones.
-    Beyond `reach` nothing is heard, so that time and memory are linear in the length.
-
-    >>> Fading(4).slopes
-    (0.25, 0.0625, 0.015625, 0.00390625)
-    """
-
-    def __init__(self, heads: int, reach: int = 1024) -> None:
-        self.slopes, self.reach = tuple(2.0 ** (-8 * (h + 1) / heads) for h in range(heads)), reach
-
-    def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        before, parts = key.shape[2] - query.shape[2], list[Tensor]()
-        for part in query.split(self.reach, 2):
-            here = before + part.shape[2]
-            begin = max(0, before + 1 - self.reach)
-            bias = self._bias(torch.arange(before, here), torch.arange(begin, here)).to(query)
-            parts.append(F.scaled_dot_product_attention(part, key[:, :, begin:here], value[:, :, begin:here], bias))
-            before = here
-        return torch.cat(parts, 2)
-
-    def _bias(self, now: Tensor, then: Tensor) -> Tensor:
-        """Of each head at some positions towards some positions, (H, t, T)."""
-        distance = now[:, None] - then
-        bias = -torch.tensor(self.slopes, dtype=torch.float64)[:, None, None] * distance
-        return bias.masked_fill((distance < 0) | (distance >= self.reach), -torch.inf)
 
 
 class CausalAlong(Causal):
