@@ -17,6 +17,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
+from hvae.config.seqladder import SeqLadderConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
@@ -203,6 +204,7 @@ BARE: dict[str, ModelConfig] = {
 
 SEQUENCE = (4, 5)
 RECURRENT = {"latent": 3, "state": 6, "width": 5}
+TIERS = {"latents": (3, 2), "strides": (2, 4), "width": 8, "heads": 2}
 CHAIN = {"latent": 6, "transition": 8, "state": 6, "width": 5}
 
 TIMED: dict[str, ModelConfig] = {
@@ -253,6 +255,14 @@ TIMED: dict[str, ModelConfig] = {
     },
     "stcn": STCNConfig(latents=(3, 2, 2), width=5, dilations=(1, 2)),
     "stcn-plain": STCNConfig(latents=(3, 2), width=5, dilations=(2,), kernel=3, layers=2, dense=False),
+    **{
+        f"seqladder-{merge}": SeqLadderConfig(**TIERS, posterior=merge)
+        for merge in ("concat", "residual-mean", "precision", "linear")
+    },
+    "seqladder": SeqLadderConfig(**TIERS, dropout=0.3),
+    "seqladder-steps": SeqLadderConfig(latents=(2, 3), strides=(1, 3), width=8, heads=2, layers=2),
+    "seqladder-recurrent": SeqLadderConfig(**TIERS, decoder="recurrent", cell="lstm", state=6),
+    "seqladder-transformer": SeqLadderConfig(**TIERS, decoder="transformer", state=8, memory=2, chunk=3),
     "cwvae-frames": CWVAEConfig(latents=(3,), strides=(2,), state=6, width=5, posterior="concat"),
 }
 """Families of sequences."""

@@ -14,6 +14,7 @@ from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.presets import PRESETS, Preset, preset
 from hvae.config.qresvae import QResVAEConfig
 from hvae.config.run import RunConfig
+from hvae.config.seqladder import SeqLadderConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vdvae import VDVAEConfig
@@ -44,6 +45,7 @@ __all__ = [
     "RunConfig",
     "SRNNConfig",
     "STCNConfig",
+    "SeqLadderConfig",
     "TrainConfig",
     "VAEConfig",
     "VDMConfig",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 from hvae.config.bounds import Repeats, RepeatsOrNone, Size, Sizes
 from hvae.config.model import Merge
 from hvae.config.sequences import Cell, TruncatedConfig
+from hvae.config.ticks import check_strides
 from hvae.errors import HvaeError
 
 
@@ -55,15 +55,7 @@ class CWVAEConfig(TruncatedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        got = ",".join(map(str, self.strides))
-        if any(b % a or b == a for a, b in pairwise(self.strides)):
-            raise HvaeError(
-                f"model.strides: expected each a multiple of the one before, and more, got {got}; e.g. 1,4,16"
-            )
-        if len(self.strides) != len(self.latents):
-            raise HvaeError(
-                f"model.strides: expected one for each of the {len(self.latents)} levels of model.latents, got {got}"
-            )
+        check_strides(self.strides, self.latents)
         if self.sprites and self.dense:
             raise HvaeError("model.dense: with model.sprites the data see z1 and the top alone; set one of both")
         if self.truncate % self.strides[-1]:

@@ -16,6 +16,7 @@ from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfi
 from hvae.config.nvae import NVAEConfig
 from hvae.config.pixels import PixelCNNConfig, PixelVAEConfig
 from hvae.config.qresvae import QResVAEConfig
+from hvae.config.seqladder import SeqLadderConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.vdvae import VDVAEConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
@@ -69,6 +70,7 @@ FAMILIES: dict[str, Family] = {
         VRAEConfig,
         CWVAEConfig,
         STCNConfig,
+        SeqLadderConfig,
     )
 }
 """The families by name: those of this library, and those that `family` has registered."""

@@ -156,11 +156,11 @@ class ObjectiveConfig(Section):
     beta: NonNegative | dict[str, NonNegative] = 1.0
     """Weight of the rates: above 1 compresses (beta-VAE).  One number, or one for each level, as in z1=1,z2=0.5."""
     keep: Fraction = 1.0
-    """Share of its own past that a decoder of sequences is shown in training (word dropout; vrae): with less it has to
-    rely on its latents."""
+    """Share of its own past that a decoder of sequences is shown in training (word dropout; vrae, seqladder): with
+    less it has to rely on its latents."""
     own: Fraction = 0.0
     """Share of the steps in which a decoder of sequences is fed its own draws in training, not the data (scheduled
-    sampling; vrae): it then runs step by step, and what is minimised is no bound."""
+    sampling; vrae, seqladder): it then runs step by step, and what is minimised is no bound."""
     own_length: StepsOrShare = 0.5
     """Steps over which that share grows from 0, linearly, or a share of train.steps; 0: at once."""
     layerwise: StepsOrShare = 0

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from hvae.config.bounds import Bound, Repeats, Size, Sizes
 from hvae.config.model import FlowingConfig, Merge, ModelConfig, Variance
+from hvae.config.ticks import check_heads
 from hvae.errors import HvaeError
 
 Cell = Literal["gru", "lstm"]
@@ -180,11 +181,8 @@ class VRAEConfig(SequenceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if "transformer" in (self.encoder, self.decoder) and self.state % (2 * self.heads):
-            raise HvaeError(
-                f"model.state: expected a multiple of twice the {self.heads} heads of a transformer, got {self.state}; "
-                f"e.g. {2 * self.heads * max(1, round(self.state / (2 * self.heads)))}"
-            )
+        if "transformer" in (self.encoder, self.decoder):
+            check_heads("state", self.state, self.heads)
         if self.bar and len(self.latents) == 1:
             raise HvaeError(
                 f"model.bar: bars of {self.bar} steps have a latent each below those of the whole, expected at least 2 "

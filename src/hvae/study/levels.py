@@ -85,8 +85,8 @@ def _check_decoder(objective: ObjectiveConfig, model: Model) -> None:
     for key, value, rest in (("keep", objective.keep, 1), ("own", objective.own, 0)):
         if value != rest and not isinstance(model, Narrator):
             raise HvaeError(
-                f"objective.{key}: expected {rest}, since no decoder of this family hears the sequence that it tells, "
-                f"got {value}; leave it out, or choose model.family vrae"
+                f"objective.{key}: expected {rest}, since no decoder of this model hears the sequence that it tells, "
+                f"got {value}; leave it out, or choose model.family vrae, or seqladder with model.decoder recurrent"
             )
 
 

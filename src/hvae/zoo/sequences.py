@@ -10,15 +10,17 @@ import math
 from torch import nn
 
 from hvae.config.clockwork import CWVAEConfig
-from hvae.config.sequences import LaggedConfig, SequenceConfig, VRAEConfig
+from hvae.config.seqladder import SeqLadderConfig
+from hvae.config.sequences import LaggedConfig, SequenceConfig, STCNConfig, VRAEConfig
 from hvae.errors import HvaeError
 from hvae.levels import Join, LearnedPrior, Level, merge, variance
 from hvae.levels.heads import Head
 from hvae.levels.predictive import PredictiveHead
 from hvae.levels.steps import REAL, TokenHead
 from hvae.nn import Shape
+from hvae.nn.memory import FirstMemory, MemoryTransformer
 from hvae.nn.mlp import FromMarginal, dense, near_one
-from hvae.nn.recurrence import Lags, memory_size, skip
+from hvae.nn.recurrence import FirstCarry, Lags, memory_size, over_time, skip
 from hvae.nn.steps import Centred, Heard, Token
 from hvae.range import ANY, UNIT, Limits
 from hvae.zoo.parts import head_for
@@ -104,6 +106,43 @@ def ticking(config: CWVAEConfig | VRAEConfig, name: str, dims: int) -> Level:
         posterior=merge(config.posterior, positive, networks),
         absorb=Join(nn.Identity(), nn.Identity()),
     )
+
+
+def latent(
+    config: STCNConfig | SeqLadderConfig, l: int, *, state: int, evidence: int, absorb: nn.Module, layers: int
+) -> Level:
+    """Level l, counted from 0, the lowest, at one step: of its state (N, S) and its evidence (N, E).
+
+    p(z | s),   q(z | s, e) merged as `posterior` says,   s <- absorb(s, z)
+    """
+    positive, width, dims = variance(config.variance), config.width, config.latents[l]
+    networks = {
+        "message": lambda: to_gaussian(evidence, width, layers, dims),
+        "joint": lambda: to_gaussian(state + evidence, width, layers, dims),
+        "linear": lambda: to_gaussian(state + evidence, width, 0, dims),
+    }
+    return Level(
+        f"z{l + 1}",
+        prior=LearnedPrior(to_gaussian(state, width, layers, dims), positive),
+        posterior=merge(config.posterior, positive, networks),
+        absorb=absorb,
+    )
+
+
+def series_over(config: VRAEConfig | SeqLadderConfig, network: str, inputs: int) -> nn.Module:
+    """What goes through the steps of a sequence, (u (B, T, U), carry or None) -> (h (B, T, `state`), carry): a
+    "recurrent" network, or else a causal Transformer with a memory."""
+    if network == "recurrent":
+        return over_time(config.cell, inputs, config.state)
+    more = {"blocks": config.blocks, "heads": config.heads, "memory": config.memory, "chunk": config.chunk}
+    return MemoryTransformer(inputs, config.state, **more)
+
+
+def first_carry(config: VRAEConfig | SeqLadderConfig, plan: int) -> nn.Module:
+    """The plan (B, P) to what the decoder carries into its first step."""
+    if config.decoder == "recurrent":
+        return FirstCarry(config.cell, plan, config.state)
+    return FirstMemory(plan, config.state, config.blocks)
 
 
 def leaving(inputs: int, width: int, layers: int, head: Head) -> nn.Sequential:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from hvae.config.sequences import STCNConfig
-from hvae.levels import LearnedPrior, Level, Replace, merge, variance
+from hvae.levels import Level, Replace
 from hvae.models.causal import CausalLadder
 from hvae.nn import Shape
 from hvae.nn.dilated import CausalGroups
-from hvae.zoo.sequences import embedding, leaving, limits_of, step_head, step_of, to_gaussian
+from hvae.zoo.sequences import embedding, latent, leaving, limits_of, step_head, step_of
 
 
 class Nearest(nn.Module):
@@ -58,16 +58,5 @@ def build(config: STCNConfig, shape: Shape, bits: int) -> CausalLadder:
 
 def _level(config: STCNConfig, l: int) -> Level:
     """Level l, counted from 0, the lowest."""
-    positive, width, dims = variance(config.variance), config.width, config.latents[l]
-    inputs = width + (config.latents[l + 1] if l + 1 < len(config.latents) else 0)
-    networks = {
-        "message": lambda: to_gaussian(inputs, width, config.layers, dims),
-        "joint": lambda: to_gaussian(2 * inputs, width, config.layers, dims),
-        "linear": lambda: to_gaussian(2 * inputs, width, 0, dims),
-    }
-    return Level(
-        f"z{l + 1}",
-        prior=LearnedPrior(to_gaussian(inputs, width, config.layers, dims), positive),
-        posterior=merge(config.posterior, positive, networks),
-        absorb=Replace(nn.Identity()),
-    )
+    inputs = config.width + (config.latents[l + 1] if l + 1 < len(config.latents) else 0)
+    return latent(config, l, state=inputs, evidence=inputs, absorb=Replace(nn.Identity()), layers=config.layers)

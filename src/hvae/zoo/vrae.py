@@ -31,15 +31,25 @@ from itertools import pairwise
 
 from torch import nn
 
-from hvae.config.sequences import Network, VRAEConfig
+from hvae.config.sequences import VRAEConfig
 from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, merge, variance
 from hvae.models.clockwork import Rung
 from hvae.models.narrator import Conductor, Narrator, OnePlan
 from hvae.nn import BottomUp, Constant, Shape, Start
-from hvae.nn.memory import FirstMemory, MemoryTransformer
 from hvae.nn.readers import ReadBars, Summary, WithBars
-from hvae.nn.recurrence import After, FirstCarry, memory_size, over_time, step_cell
-from hvae.zoo.sequences import embedding, hidden, leaving, limits_of, step_head, step_of, ticking, to_gaussian
+from hvae.nn.recurrence import After, memory_size, step_cell
+from hvae.zoo.sequences import (
+    embedding,
+    first_carry,
+    hidden,
+    leaving,
+    limits_of,
+    series_over,
+    step_head,
+    step_of,
+    ticking,
+    to_gaussian,
+)
 
 
 def build(config: VRAEConfig, shape: Shape, bits: int) -> Narrator:
@@ -64,29 +74,15 @@ def build(config: VRAEConfig, shape: Shape, bits: int) -> Narrator:
         conduct=Conductor(_conductor(config, names[0])) if config.bar else OnePlan(),
         bar=config.bar,
         first=Start((width,)),
-        carry=_carry(config, plan),
-        decoder=_over_time(config, config.decoder, width + plan),
+        carry=first_carry(config, plan),
+        decoder=series_over(config, config.decoder, width + plan),
         leave=leaving(config.state, width, config.layers, head),
         head=head,
     )
 
 
 def _summary(config: VRAEConfig, inputs: int) -> Summary:
-    return Summary(*(_over_time(config, config.encoder, inputs) for _ in range(2)))
-
-
-def _over_time(config: VRAEConfig, network: Network, inputs: int) -> nn.Module:
-    if network == "recurrent":
-        return over_time(config.cell, inputs, config.state)
-    more = {"blocks": config.blocks, "heads": config.heads, "memory": config.memory, "chunk": config.chunk}
-    return MemoryTransformer(inputs, config.state, **more)
-
-
-def _carry(config: VRAEConfig, plan: int) -> nn.Module:
-    """The plan to what the decoder carries into its first step."""
-    if config.decoder == "recurrent":
-        return FirstCarry(config.cell, plan, config.state)
-    return FirstMemory(plan, config.state, config.blocks)
+    return Summary(*(series_over(config, config.encoder, inputs) for _ in range(2)))
 
 
 def _climb(config: VRAEConfig, names: Sequence[str]) -> BottomUp:

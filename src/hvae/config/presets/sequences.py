@@ -14,6 +14,7 @@ from hvae.config.model import ModelConfig
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig, WarmUpConfig
 from hvae.config.presets.preset import Preset
 from hvae.config.run import RunConfig
+from hvae.config.seqladder import SeqLadderConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.config.train import TrainConfig
 from hvae.config.vqvae import RQVAEConfig
@@ -87,6 +88,36 @@ def text_vrae() -> RunConfig:
         train=_long(4_000, batch=64),
         evaluate=EvaluateConfig(samples=64, limit=500),
     )
+
+
+def text_ladder() -> RunConfig:
+    """The same lines by latents at every 4th, 16th and 64th character above a decoder that hears its past.
+
+    The levels say what is where in a line, not of all of it alone; the free bits of each keep them awake.
+    """
+    model = SeqLadderConfig(
+        likelihood="categorical",
+        latents=(4, 8, 16),
+        strides=(4, 16, 64),
+        width=64,
+        decoder="recurrent",
+        state=192,
+        vocabulary=66,
+    )
+    return replace(
+        text_vrae(),
+        model=model,
+        objective=ObjectiveConfig(
+            warmup=WarmUpConfig(length=0.3), free_bits=FreeBitsConfig(nats={"z3": 3.0, "z2": 1.0, "z1": 1.0})
+        ),
+    )
+
+
+def text_ladder_factorised() -> RunConfig:
+    """The same, all characters at once: whatever one has to do with another is in the latents, of which each character
+    has some of its own."""
+    model = SeqLadderConfig(likelihood="categorical", latents=(16, 16, 32), strides=(1, 4, 16), width=96, vocabulary=66)
+    return replace(text_vrae(), model=model, objective=ObjectiveConfig(warmup=WarmUpConfig(length=0.3)))
 
 
 def mocap_srnn() -> RunConfig:
@@ -183,6 +214,10 @@ SEQUENCES: dict[str, Preset] = {
     "jsb-dmm": Preset("deep Markov model on the JSB chorales, piano rolls", "not timed; 1 core", jsb_dmm),
     "jsb-stcn": Preset("ladders above causal convolutions on the JSB chorales", "10 min, a shared core", jsb_stcn),
     "text-vrae": Preset("VRAE on lines of Shakespeare, by character", "not timed; 1 core", text_vrae),
+    "text-ladder": Preset("latents at ever coarser characters of the same lines", "not timed; 1 core", text_ladder),
+    "text-ladder-factorised": Preset(
+        "the same with all characters at once", "not timed; 1 core", text_ladder_factorised
+    ),
     "mocap-srnn": Preset("SRNN on motion capture, joint angles", "6 min, a shared core", mocap_srnn),
     "speech-cwvae": Preset("clockwork ladder on spoken digits, 16 bits", "10 min, a busy core", speech_cwvae),
     "speech-vrnn": Preset("VRNN on spoken digits, 16 bits", "not timed; 1 core", speech_vrnn),

@@ -77,6 +77,8 @@ SIZES: dict[str, Size] = {
     "jsb-stcn": Size(3, 261_688),
     "nottingham-vrnn": Size(1, 102_552),
     "text-vrae": Size(1, 600_418),
+    "text-ladder": Size(3, 769_714),
+    "text-ladder-factorised": Size(3, 1_209_442),
     "mocap-srnn": Size(1, 95_380),
     "speech-cwvae": Size(2, 217_506),
     "speech-vrnn": Size(1, 219_858),

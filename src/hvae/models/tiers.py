@@ -1,0 +1,162 @@
+r"""A ladder above a whole sequence: features at ever coarser steps on the way up, latents at the same steps down.
+
+Shapes: `n`, `B` rows; `T` steps; `K` ticks of a level; `W` width; `...` one step of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from hvae.datum import Datum
+from hvae.distributions import OverTime
+from hvae.levels.heads import Head
+from hvae.levels.level import Level
+from hvae.models.causal import at_each_step
+from hvae.models.timed import existing, mean_over_time
+from hvae.nn.fading import Fading
+from hvae.nn.mlp import begin
+from hvae.nn.steps import begin_centred
+from hvae.nn.ticks import existing_ticks, only_existing, ticks
+from hvae.range import Limits
+from hvae.site import Visit
+from hvae.walk import Evidence, Model, Trace
+
+
+class Mutual(nn.Module):
+    """Blocks in which every tick that exists hears all others that do: (h (B, K, W), within (B, K) or None) -> h."""
+
+    def __init__(self, width: int, heads: int, blocks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.heads, self.blocks, self.norm = heads, nn.ModuleList(blocks), nn.LayerNorm(width)
+
+    def forward(self, h: Tensor, within: Tensor | None) -> Tensor:
+        attend = Fading(self.heads, ahead=REACH, within=within)
+        for block in self.blocks:
+            h = block(h, attend)
+        normalised: Tensor = self.norm(h)
+        return normalised
+
+
+REACH = 1024
+"""Ticks on either side beyond which none is heard."""
+
+
+class Climb(nn.Module):
+    """A feature of each level on the way up: (u (B, T, W), lengths) -> {name: (B, K, W)}.
+
+    `strides`, {name of a level: steps from tick to tick}, the lowest first; `steps`, (u, within) -> h; `merges`, of
+    each level, ticks of the one below (of the lowest: steps) -> its own; `blocks`, of each level, (h, within) -> h.
+    """
+
+    def __init__(
+        self, strides: Mapping[str, int], *, steps: nn.Module, merges: Iterable[nn.Module], blocks: Iterable[nn.Module]
+    ) -> None:
+        super().__init__()
+        self.strides, self.steps = dict(strides), steps
+        self.merges, self.blocks = nn.ModuleList(merges), nn.ModuleList(blocks)
+
+    def forward(self, u: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
+        h, below, features = self.steps(u, existing_ticks(u.shape[1], lengths, 1)), 1, {}
+        for (name, stride), merge, blocks in zip(self.strides.items(), self.merges, self.blocks, strict=True):
+            merged = merge(only_existing(h, lengths, below))
+            h = blocks(merged, existing_ticks(merged.shape[1], lengths, stride))
+            features[name], below = h, stride
+        return features
+
+
+class Tier(nn.Module):
+    """One level of the way down: all its ticks at once, given the level above.
+
+    `stride`, steps from tick to tick; `enter`, (B, K, W) -> (B, K, W), where a tick hears none after it; `level`,
+    (state of a tick, its feature or None, visit) -> state.
+    """
+
+    def __init__(self, *, stride: int, split: nn.Module, enter: nn.Module, level: Level) -> None:
+        super().__init__()
+        self.stride, self.split, self.enter, self.level = stride, split, enter, level
+
+    def forward(self, above: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+        """(B, K above, W) -> (B, K, W)."""
+        count = ticks(steps, self.stride)
+        h, e = self.enter(self.split(above)[:, :count]), evidence.feature(self.level.name)
+        each = at_each_step(visit, evidence, count, self.stride)
+        state: Tensor = self.level(h.flatten(0, 1), None if e is None else e.flatten(0, 1), each)
+        return state.unflatten(0, (-1, count))
+
+
+class Descent(nn.Module):
+    r"""Latents from the top down, and what they say of each step: (state (B, W), steps, visit, evidence) ->
+    (B, 1, T, W).
+
+    $$p(z) = \prod_l \prod_k p\big(z^l_k \mid z^{>l} \text{ of windows that began by } k s_l\big)$$
+
+    No tick hears of one that begins later: a sequence among longer ones, or the beginning of one, has the law that it
+    has by itself, and the number of steps is no secret that latents would be told.
+
+    Arguments: `number`, (state, K) -> (B, K, W), the state of each tick of the top level; `tiers`, top first; `split`,
+    ticks of the lowest -> steps; `leave`, (B, T, W) -> (B, T, W), where a step hears none after it.
+    """
+
+    def __init__(self, *, number: nn.Module, tiers: Sequence[Tier], split: nn.Module, leave: nn.Module) -> None:
+        super().__init__()
+        self.number, self.tiers = number, nn.ModuleDict({tier.level.name: tier for tier in tiers})
+        self.top, self.split, self.leave = tiers[0].stride, split, leave
+
+    def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+        h = self.number(state, ticks(steps, self.top))
+        for tier in self.tiers.values():
+            h = tier(h, steps, visit, evidence)
+        whole: Tensor = self.leave(self.split(h)[:, :steps])
+        return whole[:, None]
+
+
+class Chorus(Model):
+    r"""A ladder above a sequence whose steps are independent given the latents: all of them at once.
+
+    $$p(x \mid z) = \prod_t p\big(x_t \mid c_t(z)\big)$$
+
+    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
+    `reader`, (u (B, T, W), lengths) -> {level name: (B, K, W)}; `start`, n -> first state; `conduct`, (state, steps,
+    visit, evidence) -> c (B, 1, T, W); `leave`, c_t -> raw likelihood parameters of a step; `head`, raw -> its law.
+    """
+
+    timed = True
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        *,
+        limits: Limits | None,
+        embed: nn.Module,
+        reader: nn.Module,
+        start: nn.Module,
+        conduct: nn.Module,
+        leave: nn.Module,
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.shape, self.limits = tuple(shape), limits
+        self.embed, self.reader = embed, reader
+        self.start, self.conduct = start, conduct
+        self.leave, self.head = leave, head
+
+    def prepare(self, datum: Datum) -> None:
+        steps = existing(datum)
+        begin(self.leave, self.head.marginal(steps))
+        begin_centred(self.embed, steps)
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])
+        features: dict[str, Tensor] = self.reader(u, datum.lengths)
+        return features
+
+    def picture(self, trace: Trace) -> Tensor:
+        return mean_over_time(trace)
+
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        steps = evidence.steps or self.shape[0]
+        plans = self.conduct(self.start(evidence.n), steps, visit, evidence)[:, 0]  # (n, T, W)
+        law = OverTime(self.head(self.leave(plans.flatten(0, 1))), steps)
+        return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))
