@@ -55,12 +55,12 @@ def elbo(model: Model) -> Tensor:
 def test_a_family_takes_a_key_or_says_why_not(family: str, key: str) -> None:
     kind = REGISTRY[family].config
     if key in {field.name for field in fields(kind)}:
-        assert key not in kind.without
+        assert key not in kind.refusals
         return
     with pytest.raises(HvaeError) as refusal:
         RunConfig.from_dict({"model": {"family": family, key: "group"}})
     line = str(refusal.value)
-    assert line.startswith(f"model.{key}: ") and kind.without[key] in line and "\n" not in line
+    assert line.startswith(f"model.{key}: ") and kind.refusals[key] in line and "\n" not in line
 
 
 @pytest.mark.parametrize(

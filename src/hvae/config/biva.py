@@ -21,7 +21,7 @@ class BIVAConfig(ModelConfig, AttendingConfig, SharedConfig):
     """
 
     family: ClassVar[str] = "biva"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "norm": "every layer is weight-normalised and starts from data, which is its normalisation",
         "skip": "its latents are the state of the stage below, and its skips are those of its blocks, by definition",
         "widths": "blocks of neighbouring stages hear one another, so that all have model.width channels",

@@ -27,7 +27,7 @@ class VDMConfig(ModelConfig):
     """
 
     family: ClassVar[str] = "vdm"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "share": "one denoiser serves every level: all weights are shared",
         "up": "its U-Net repeats each place and convolves, so that one set of weights serves images of every size",
         "skip": "its U-Net lays the two ways side by side, and its levels have no state beside their values",

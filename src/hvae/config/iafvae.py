@@ -32,7 +32,7 @@ class IAFVAEConfig(ModelConfig, AttendingConfig, SharedConfig, SizedConfig):
     """
 
     family: ClassVar[str] = "iafvae"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "norm": "every layer is weight-normalised and starts from data, which is its normalisation",
         "widths": "what skips a block is added to what passes it from the first block to the last, so that all have "
         "model.width channels",

@@ -16,7 +16,7 @@ EachNorm = Literal["none", "group"]
 Share = Literal["none", "levels", "ways", "both"]
 Skip = Literal["add", "concat", "gated"]
 KEYS = ("norm", "attention", "share", "up", "skip", "widths", "latents")
-"""What a convolutional family may take; one that does not says why (`Section.without`)."""
+"""What a convolutional family may take; one that does not says why (`Section.refusals`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ class VAEConfig(FlowingConfig, EnlargingConfig):
     """Flat variational autoencoder: one level.  With objective.beta above 1 it is the beta-VAE."""
 
     family: ClassVar[str] = "vae"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "share": "it has one level, and one network of each kind",
         "skip": "it has one level, whose latent is all that its decoder reads",
         "latents": "it has one level: set model.latent",
@@ -149,7 +149,7 @@ class MarkovConfig(ModelConfig, EnlargingConfig):
     """Bottom-up hierarchical VAE: p and q are both Markov chains, z1 nearest the data."""
 
     family: ClassVar[str] = "markov"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "share": "it has one level a scale, and one network of each kind there",
         "skip": "its levels form a Markov chain: nothing skips a latent",
     }
@@ -174,7 +174,7 @@ class LVAEConfig(GrowingConfig, EnlargingConfig):
     """Ladder VAE: deterministic features up, levels down, posterior and prior merged at each level."""
 
     family: ClassVar[str] = "lvae"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "share": "it has one level a scale, and one network of each kind there",
         "skip": "its p is a Markov chain: nothing skips a latent; choose model.family ladder",
     }
@@ -201,7 +201,7 @@ class VLAEConfig(GrowingConfig, EnlargingConfig):
     """Variational ladder autoencoder: independent latents that enter the decoder at different depths."""
 
     family: ClassVar[str] = "vlae"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "share": "it has one level a scale, and one network of each kind there",
         "skip": "its latents enter beside the state, as published (concat); choose model.family ladder for other ways",
     }

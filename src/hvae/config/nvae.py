@@ -33,7 +33,7 @@ class NVAEConfig(ModelConfig, AttendingConfig, SharedConfig, SizedConfig):
     """
 
     family: ClassVar[str] = "nvae"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "up": "its cells double a map by repetition beside a linear interpolation, which is what makes them NVAE's",
         "widths": "its channels double as the resolution halves; set model.encoder_width and model.decoder_width",
     }

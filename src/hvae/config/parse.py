@@ -26,7 +26,7 @@ class Section:
 
     at: ClassVar[str]
     """Its dotted place in a whole run, for the errors."""
-    without: ClassVar[Mapping[str, str]] = {}
+    refusals: ClassVar[Mapping[str, str]] = {}
     """Keys of its neighbours that it does not take, and why."""
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ def read(kind: type[T], content: Any, at: str = "") -> T:
 
 def _untaken(kind: type, key: str, prefix: str) -> HvaeError | None:
     """What to say of a key that neighbours of a section take and it does not; None for a key that nobody takes."""
-    why = kind.without.get(key) if issubclass(kind, Section) else None
+    why = kind.refusals.get(key) if issubclass(kind, Section) else None
     name = kind.__name__.removesuffix("Config").lower()
     return HvaeError(f"{prefix}{key}: not a key of {name}: {why}") if why else None
 

@@ -29,7 +29,7 @@ class VDVAEConfig(ModelConfig, NormedConfig, SharedConfig, SkippedConfig, Contex
     """
 
     family: ClassVar[str] = "vdvae"
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "widths": "its sizes are by resolution: model.custom_widths, as in 16:64,8:64",
         "latents": "its sizes are by resolution: model.custom_latents, as in 16:4,8:8",
     }

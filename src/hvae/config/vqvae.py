@@ -35,7 +35,7 @@ Stride = Literal[1, 2, 4, 8, 16]
 class CodedConfig(ModelConfig):
     """What the families of codes share."""
 
-    without: ClassVar[Mapping[str, str]] = {
+    refusals: ClassVar[Mapping[str, str]] = {
         "norm": "its convolutions are those of the released code, without normalisation",
         "attention": "networks that attend are model.network transformer (vqvae, rqvae) and model.prior transformer",
         "share": "each map of codes has one encoder and one decoder of its own",
