@@ -20,6 +20,7 @@ from hvae.coding.lossless.chain import chained
 from hvae.coding.lossless.seriescodec import SeriesCodec
 from hvae.config.clockwork import CWVAEConfig
 from hvae.config.model import ModelConfig
+from hvae.config.seqladder import SeqLadderConfig
 from hvae.config.sequences import DMMConfig, SRNNConfig, STCNConfig, VRAEConfig, VRNNConfig
 from hvae.distributions import NormalMixture, OverTime, Tokens
 from hvae.errors import HvaeError
@@ -37,6 +38,8 @@ FAMILIES = [
     VRAEConfig(latents=(2, 2), bar=3, **SMALL),
     VRAEConfig(latents=(3,), width=6, state=8, heads=2, decoder="transformer", memory=4, chunk=3),
     STCNConfig(latents=(2, 2), dilations=(1, 2), width=6),
+    SeqLadderConfig(latents=(2, 2), strides=(2, 4), width=8, heads=2),
+    SeqLadderConfig(latents=(2, 2), strides=(2, 4), width=8, heads=2, decoder="recurrent", state=6),
 ]
 LENGTHS = (7, 7, 4, 9, 2, 7)
 

@@ -23,6 +23,9 @@ from hvae.range import Limits
 from hvae.site import Visit
 from hvae.walk import Evidence, Model, Trace
 
+REACH = 1024
+"""Ticks on either side from which on none is heard."""
+
 
 class Mutual(nn.Module):
     """Blocks in which every tick that exists hears all others that do: (h (B, K, W), within (B, K) or None) -> h."""
@@ -32,15 +35,11 @@ class Mutual(nn.Module):
         self.heads, self.blocks, self.norm = heads, nn.ModuleList(blocks), nn.LayerNorm(width)
 
     def forward(self, h: Tensor, within: Tensor | None) -> Tensor:
-        attend = Fading(self.heads, ahead=REACH, within=within)
+        attend = Fading(self.heads, REACH, ahead=REACH - 1, within=within)
         for block in self.blocks:
             h = block(h, attend)
         normalised: Tensor = self.norm(h)
         return normalised
-
-
-REACH = 1024
-"""Ticks on either side beyond which none is heard."""
 
 
 class Climb(nn.Module):
