@@ -1,11 +1,11 @@
-r"""A ladder above a whole sequence: features at ever coarser steps on the way up, latents at the same steps down.
+"""A ladder above a whole sequence: latents at ever coarser steps, a level at once.
 
 Shapes: `n`, `B` rows; `T` steps; `K` ticks of a level; `W` width; `...` one step of the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -15,54 +15,12 @@ from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.causal import at_each_step
 from hvae.models.timed import existing, mean_over_time
-from hvae.nn.fading import Fading
 from hvae.nn.mlp import begin
 from hvae.nn.steps import begin_centred
-from hvae.nn.ticks import existing_ticks, only_existing, ticks
+from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Visit
 from hvae.walk import Evidence, Model, Trace
-
-REACH = 1024
-"""Ticks on either side from which on none is heard."""
-
-
-class Mutual(nn.Module):
-    """Blocks in which every tick that exists hears all others that do: (h (B, K, W), within (B, K) or None) -> h."""
-
-    def __init__(self, width: int, heads: int, blocks: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.heads, self.blocks, self.norm = heads, nn.ModuleList(blocks), nn.LayerNorm(width)
-
-    def forward(self, h: Tensor, within: Tensor | None) -> Tensor:
-        attend = Fading(self.heads, REACH, ahead=REACH - 1, within=within)
-        for block in self.blocks:
-            h = block(h, attend)
-        normalised: Tensor = self.norm(h)
-        return normalised
-
-
-class Climb(nn.Module):
-    """A feature of each level on the way up: (u (B, T, W), lengths) -> {name: (B, K, W)}.
-
-    `strides`, {name of a level: steps from tick to tick}, the lowest first; `steps`, (u, within) -> h; `merges`, of
-    each level, ticks of the one below (of the lowest: steps) -> its own; `blocks`, of each level, (h, within) -> h.
-    """
-
-    def __init__(
-        self, strides: Mapping[str, int], *, steps: nn.Module, merges: Iterable[nn.Module], blocks: Iterable[nn.Module]
-    ) -> None:
-        super().__init__()
-        self.strides, self.steps = dict(strides), steps
-        self.merges, self.blocks = nn.ModuleList(merges), nn.ModuleList(blocks)
-
-    def forward(self, u: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
-        h, below, features = self.steps(u, existing_ticks(u.shape[1], lengths, 1)), 1, {}
-        for (name, stride), merge, blocks in zip(self.strides.items(), self.merges, self.blocks, strict=True):
-            merged = merge(only_existing(h, lengths, below))
-            h = blocks(merged, existing_ticks(merged.shape[1], lengths, stride))
-            features[name], below = h, stride
-        return features
 
 
 class Tier(nn.Module):

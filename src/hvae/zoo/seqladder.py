@@ -30,8 +30,9 @@ from torch import nn
 from hvae.config.seqladder import SeqLadderConfig
 from hvae.levels import Add
 from hvae.models.narrator import Narrator
-from hvae.models.tiers import Chorus, Climb, Descent, Mutual, Tier
+from hvae.models.tiers import Chorus, Descent, Tier
 from hvae.nn import Shape, Start
+from hvae.nn.climb import Climb, Mutual
 from hvae.nn.fading import Fading
 from hvae.nn.ticks import Merge, Numbered, Split
 from hvae.nn.transformer import CausalBlock, MutualBlock
