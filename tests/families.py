@@ -97,7 +97,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "vlae-grown": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8), grown=(2, 1), fade=0),
     "biva": BIVAConfig(latents=(3, 2, 2), strides=(2, 1, 2), kernels=(5, 3, 3), width=4, blocks=2),
     "biva-keys": BIVAConfig(
-        latents=(2, 2, 2, 1),
+        latents=(2, 2, 2, 2),
         strides=(1, 2, 1, 1),
         kernels=(3, 3, 3, 3),
         width=4,
@@ -124,7 +124,7 @@ FAMILIES: dict[str, ModelConfig] = {
         share="levels",
     ),
     "iafvae-added": IAFVAEConfig(blocks=(1, 1), width=6, latent=2, likelihood="bernoulli", up="nearest", skip="add"),
-    "nvae-keys": NVAEConfig(**NVAE, groups=(2, 3), latents=(1, 3), norm="group", skip="gated", share="levels"),
+    "nvae-keys": NVAEConfig(**NVAE, groups=(2, 3), latents=(3, 2), norm="group", skip="gated", share="levels"),
     "nvae-added": NVAEConfig(**NVAE, groups=(1, 2), norm="group", skip="add", attention=(0, 1), checkpoint=True),
     "nvae": NVAEConfig(**NVAE, groups=(1, 1)),
     "nvae-flow": NVAEConfig(**NVAE, groups=(2,), flows=1, residual=False, gates=False, checkpoint=True),
@@ -285,6 +285,7 @@ KINDS = (
     "vrae",
     "cwvae",
     "stcn",
+    "seqladder",
 )
 EACH_KIND = [name if name in KINDS else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 

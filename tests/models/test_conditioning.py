@@ -238,8 +238,8 @@ def test_the_swap_of_a_diffusion_keeps_every_level_and_so_the_picture() -> None:
     """The likelihood hears the last level alone: nothing is left for another class to say."""
     model = conditional(FAMILIES["vdm-many"], CLASS)
     own, other = swap(model, 4, {"label": 0}, {"label": 2}, seed=1)
-    fresh = swap(model, 4, {"label": 2}, {"label": 2}, seed=1).own
-    assert (own == other).double().mean() > (own == fresh).double().mean()
+    fresh = swap(model, 4, {"label": 0}, {"label": 2}, seed=2).own
+    assert (own == other).double().mean() > 0.9 > (own == fresh).double().mean()
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0, 2.5])

@@ -29,7 +29,8 @@ class Fading:
         self.ahead, self.within = ahead, within
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        before, parts = key.shape[2] - query.shape[2], list[Tensor]()
+        before = key.shape[2] - query.shape[2]
+        parts: list[Tensor] = []
         for part in query.split(self.reach, 2):
             here = before + part.shape[2]
             begin, end = max(0, before + 1 - self.reach), min(key.shape[2], here + self.ahead)
