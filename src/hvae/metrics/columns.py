@@ -73,7 +73,7 @@ def oddest(nats: Tensor, usual: Tensor) -> Odd:
     >>> odd.column.tolist(), odd.share.tolist()
     ([0], [0.25])
     """
-    counts = torch.stack([_above(column, known) for column, known in zip(nats.T, usual.T, strict=True)], 1)
+    counts = torch.stack([_above(*pair) for pair in zip(nats.T, usual.T, strict=True)], 1)
     shares = counts.where(nats == nats, torch.inf)
     excess = (nats - usual.nanmedian(0).values).where(nats == nats, -torch.inf)
     tied = shares <= shares.amin(1, keepdim=True)
@@ -84,9 +84,9 @@ def oddest(nats: Tensor, usual: Tensor) -> Odd:
 
 def _above(column: Tensor, usual: Tensor) -> Tensor:
     """The share of usual cells at least as surprising, the cell itself counted among them, (N,)."""
-    known = usual[usual == usual].sort().values
-    below = torch.searchsorted(known, column.contiguous())
-    return (1 + len(known) - below) / (1 + len(known))
+    rising = usual[usual == usual].sort().values
+    below = torch.searchsorted(rising, column.contiguous())
+    return (1 + len(rising) - below) / (1 + len(rising))
 
 
 def _rows(model: Model, datum: Datum, draws: int) -> Tensor:
@@ -95,11 +95,11 @@ def _rows(model: Model, datum: Datum, draws: int) -> Tensor:
 
 def _column(model: Model, datum: Datum, column: int, draws: int) -> Tensor:
     """Of one column, (B,)."""
-    seen = torch.ones_like(datum.x, dtype=torch.bool) if datum.observed is None else datum.observed
-    others = seen.clone()
+    is_known = torch.ones_like(datum.x, dtype=torch.bool) if datum.observed is None else datum.observed
+    others = is_known.clone()
     others[:, column] = False
     trace = run(model, posterior, model.evidence(replace(datum, observed=others), check=False).repeat(draws))
     log_w = trace.log_weight().view(-1, draws)
     cells = trace["x"].law.log_prob(datum.x.repeat_interleave(draws, 0))[:, column].view(-1, draws)
     nats = log_w.logsumexp(1) - (log_w + cells).logsumexp(1)
-    return nats.where(seen[:, column], torch.nan)
+    return nats.where(is_known[:, column], torch.nan)
