@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.nn.begin import FromData
-from hvae.nn.circle import Circle, spectrum
+from hvae.nn.circle import Circle, correlate, spectrum
 from hvae.nn.conv import Resize, Spread
 from hvae.nn.kernels import WeightCache
 from hvae.nn.kit import Shape
 from hvae.nn.product import pointwise
-from hvae.nn.wide import pays, wide
+from hvae.nn.wide import direct, few, pays
 
 # Outputs that vary less over a batch count as constant.  The published floor: dividing by less than this would blow up
 # channels that are silent by construction, such as those of a masked layer that see nothing but padding.
@@ -133,7 +133,10 @@ class NormedConv(Normed):
             return pointwise(x, self.weight(), self.bias)
         if self.stride == 1 and pays(x, self.direction):
             at = Circle((x.shape[2], x.shape[3]), self.kernel, (top, left))
-            return wide(x, self.weight, self._spectrum, self.bias, at)
+            if not few(x):
+                return correlate(x, self._spectrum(at), self.bias, at)
+            self.spectra.clear()  # those of the last evaluation are three times the weights
+            return direct(x, self.weight(), self.bias, at)
         if (top, left) != (bottom, right):
             # The odd zero alone is written: a kernel of 16 on a map of 16 x 16 has three times as many as the map is.
             x = F.pad(x, (0, right - left, 0, bottom - top))

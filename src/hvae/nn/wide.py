@@ -15,7 +15,6 @@ Shapes: `B` batch; `A` input and `C` output channels; `k` kernel; `h w` space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.grad import conv2d_input
 
-from hvae.nn.circle import Circle, correlate
+from hvae.nn.circle import Circle
 from hvae.nn.product import linear
 
 LEAST = 12
@@ -45,24 +44,21 @@ def pays(x: Tensor, weight: Tensor) -> bool:
     return single and LEAST <= max(x.shape[2:]) <= weight.shape[-1]
 
 
-Kernel = Callable[[], Tensor]
-"""The weights, (C, A, k, k)."""
-Spectrum = Callable[[Circle], Tensor]
-"""Their frequencies on a circle."""
+def few(x: Tensor) -> bool:
+    """Whether these are too few data of a step of training for frequencies of the kernel to pay."""
+    return torch.is_grad_enabled() and x.shape[0] < SEVERAL
 
 
-def wide(x: Tensor, kernel: Kernel, spectrum: Spectrum, bias: Tensor, at: Circle) -> Tensor:
-    """The convolution with a kernel of which one of both is asked for, (B, A, h, w) -> (B, C, h, w)."""
-    if torch.is_grad_enabled() and x.shape[0] < SEVERAL:
-        y: Tensor = _Direct.apply(x, kernel(), bias, at)
-        return y
-    return correlate(x, spectrum(at), bias, at)
+def direct(x: Tensor, weight: Tensor, bias: Tensor, at: Circle) -> Tensor:
+    """The convolution as the library has it, with the gradient of the weights by rows: (B, A, h, w) -> (B, C, h, w)."""
+    y: Tensor = _Direct.apply(x, weight, bias, at)
+    return y
 
 
 class _Direct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, at: Circle) -> Tensor:
-        ctx.at, ctx.size = at, x.shape
+        ctx.at = at
         padded = _padded(x, at)
         ctx.save_for_backward(padded, weight)
         return F.conv2d(padded, weight, bias, padding=at.before)
