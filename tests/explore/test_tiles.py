@@ -9,7 +9,7 @@ from PIL import Image
 from toys import GREY, RGB, images
 
 from hvae.errors import HvaeError
-from hvae.explore.tiles import GAP, PLATE, gallery, grid, pixels, png, tiled
+from hvae.explore.tiles import GAP, PLATE, faces, gallery, grid, pixels, png, tiled
 
 
 def decoded(data: bytes) -> np.ndarray:
@@ -43,6 +43,16 @@ def test_other_numbers_of_channels_lie_side_by_side() -> None:
     assert face.shape == (3, 6, 3)
     assert (face[:, :3] == 0).all() and (face[:, 3:] == 255).all()
     assert decoded(grid(x[None, None])).shape[1] > decoded(grid(x[None, None])).shape[0]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_many_images_at_once_are_each_by_itself(channels: int) -> None:
+    """Against the channels of each image put together one by one."""
+    x = torch.rand(5, channels, 2, 3)
+    levels = (x * 255).round().byte().numpy()
+    each = [np.concatenate([np.stack([c] * 3, -1) for c in one], 1) for one in levels]
+    expected = levels.transpose(0, 2, 3, 1) if channels == 3 else np.stack(each)
+    assert (faces(x) == expected).all() and (pixels(x[2]) == expected[2]).all()
 
 
 def test_values_outside_are_cut() -> None:

@@ -42,14 +42,23 @@ def pixels(image: Tensor) -> np.ndarray:
     """
     if image.ndim != 3:
         raise HvaeError(f"expected an image (C, H, W), got shape {tuple(image.shape)}; reshape the data to draw them")
-    if not bool(image.isfinite().all()):
+    return faces(image[None])[0]
+
+
+def faces(images: Tensor) -> np.ndarray:
+    """Images (n, C, H, W) in [0, 1] as (n, H, W', 3) uint8, each as `pixels` has it, all of them at once.
+
+    Raises HvaeError for a value that is not finite.
+    """
+    if not bool(images.isfinite().all()):
         raise HvaeError(
             "the picture holds values that are not finite: the weights have diverged; use an earlier checkpoint"
         )
-    values = (image.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()  # (C, H, W)
-    if len(values) == 3:
-        return values.transpose(1, 2, 0)
-    return np.repeat(np.concatenate(list(values), 1)[..., None], 3, 2)
+    values = (images.detach().cpu().float().clamp(0, 1) * 255).round().byte().numpy()
+    n, channels, height, width = values.shape
+    if channels == 3:
+        return values.transpose(0, 2, 3, 1)
+    return np.repeat(values.transpose(0, 2, 1, 3).reshape(n, height, channels * width, 1), 3, 3)
 
 
 def magnification(height: int, tile: int = TILE) -> int:
