@@ -6,6 +6,7 @@
         --train.steps 5000 --evaluate.measures likelihood,condition --out RUN
     hvae sample RUN --context text="a small red heart"
     python benchmarks/captions.py judge RUN [--guidance 1]         # colour and size of samples, told from their pixels
+    python benchmarks/captions.py why RUN                          # where a word for a size is lost: code, bound, draws
 
 A picture is one square, ellipse or heart, small or large, red, green, blue or yellow, somewhere on grey; its folder is
 its colour and shape.  Its caption is one of five sentences, which name the size or leave it out.
@@ -20,11 +21,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 import hvae
+from hvae.data.captions import tokens
 from hvae.data.shapes import SHAPES, shapes
+from hvae.draw import posterior
 from hvae.runs.subject import open_run
+from hvae.walk import run as run_walk
+from hvae.walk import still
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 230), "yellow": (230, 210, 50)}
 SCALES = ("small", "large")
@@ -39,6 +45,10 @@ SIDE, GREY, NOISE = 24, 90, 4
 """Pixels a side, brightness of the ground, deviation of the noise."""
 PIXELS, COLOURED = 6, 0.15
 """How many pixels tell the colour, and how far apart the channels of a coloured one are."""
+
+
+DRAWS, QUANTILES = 4, (0.1, 0.25, 0.5, 0.75, 0.9)
+OTHER = {"small": "large", "large": "small"}
 
 
 def make(folder: Path, number: int, seed: int) -> None:
@@ -92,9 +102,39 @@ def judge(run: Path, guidance: float) -> None:
         print(f"{what}: colour {right.mean():.1%} of {len(right)}, size {fits.mean():.1%} of {len(fits)}")
 
 
+def why(run: Path) -> None:
+    """Whether the code of a caption, the bound and the samples tell its size, each by itself."""
+    subject = open_run(run, {}, print)
+    model, train, test = subject.run.model, subject.images.train, subject.images.test
+    form = subject.images.provenance.captions
+    assert train.captions and test.captions and form
+    sizes, sizes_train = words(test.captions.texts, SCALES), words(train.captions.texts, SCALES)
+    places, places_train = (sizes >= 0).nonzero()[:, 0], (sizes_train >= 0).nonzero()[:, 0]
+    with torch.no_grad():
+        code = model.get_submodule("condition.code")
+        codes, codes_train = code(test.captions.tokens[places]), code(train.captions.tokens[places_train])
+    probe = LogisticRegression(max_iter=2000).fit(codes_train.numpy(), sizes_train[places_train].numpy())
+    print(f"size from the code of the caption, linear: {probe.score(codes.numpy(), sizes[places].numpy()):.1%}")
+    other = [" ".join(OTHER.get(word, word) for word in text.split()) for text in test.captions.texts]
+    x, nats = test.pictures(places), []
+    for text in (test.captions.tokens[places], tokens(other, form)[places]):
+        with still(model, 0):
+            evidence = model.evidence(x, {"text": text})
+            nats.append(torch.stack([run_walk(model, posterior, evidence).elbo() for _ in range(DRAWS)]).mean(0))
+    gain = nats[0] - nats[1]
+    error = 1.96 * gain.std() / len(gain) ** 0.5
+    share = (gain > 0).float().mean()
+    print(f"ELBO, right size word less the other: {gain.mean():.1f} +- {error:.1f} nats, above 0 for {share:.0%}")
+    samples = hvae.sample(model, len(test), context={"text": test.captions.tokens}, seed=0)
+    for what, pictures in (("test data", test.pictures(range(len(test)))), ("samples", samples)):
+        for k, name in enumerate(SCALES):
+            counts = areas(pictures[sizes == k]).float().quantile(torch.tensor(QUANTILES))
+            print(f"{what}, {name}: coloured pixels at {QUANTILES}: {', '.join(f'{count:.0f}' for count in counts)}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("make", "judge"))
+    parser.add_argument("what", choices=("make", "judge", "why"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--number", type=int, default=3600)
@@ -102,5 +142,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if args.what == "make":
         make(args.folder, args.number, args.seed)
+    elif args.what == "why":
+        why(args.folder)
     else:
         judge(args.folder, args.guidance)

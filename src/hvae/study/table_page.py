@@ -39,14 +39,14 @@ def exhibits(subject: Subject, data: ImageData, columns: Columns, tick: Tick) ->
     from hvae.explore.theme import DARK, LIGHT
 
     top, batch = top_of(subject.run.bits), data.train.batch(range(min(ROWS, len(data.train))))
-    known = np.ones(batch.x.shape, bool) if batch.observed is None else batch.observed.numpy()
+    is_known = np.ones(batch.x.shape, bool) if batch.observed is None else batch.observed.numpy()
     rows = Sampling(seed=subject.config.seed).draw(subject.run.model, len(batch), drawn_picture)
     x, samples = batch.x.double().numpy(), rows.cpu().double().numpy()
     tick(1, 2)
     panels = [
-        _marginal(name, column, x[known[:, c], c], samples[:, c], top)
+        _marginal(name, column, x[is_known[:, c], c], samples[:, c], top)
         for c, (name, column) in enumerate(list(columns.items())[:COLUMNS])
-        if known[:, c].any()
+        if is_known[:, c].any()
     ]
     tick(2, 2)
     caption = CAPTION.format(data=len(batch), samples=len(samples), laws=_laws(columns))

@@ -150,10 +150,9 @@ def own_gaps(run: LoadedRun, x: Tensor, observed: Tensor | None) -> Gaps | None:
     is_known = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
     values, top = x.where(is_known, torch.nan).double().numpy(), top_of(run.bits)
     cells = [column.words(x[:, c].double().numpy(), top) for c, column in enumerate(columns.values())]
-    shown = [
-        [w if k else "" for w, k in zip(*pair, strict=True)] for pair in zip(cells, is_known.T.tolist(), strict=True)
-    ]
-    return Gaps(Table(tuple(columns), list(zip(*shown, strict=True))), Coded(values, columns, {}), run.bits, ".csv")
+    pairs = zip(cells, is_known.T.tolist(), strict=True)
+    words = [[word if is_one else "" for word, is_one in zip(*pair, strict=True)] for pair in pairs]
+    return Gaps(Table(tuple(columns), list(zip(*words, strict=True))), Coded(values, columns, {}), run.bits, ".csv")
 
 
 def is_mixed(run: LoadedRun) -> bool:
