@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 import torch
 
 import hvae
+from hvae.runs.subject import open_run
 from hvae.study.measures.condition import Condition
+from hvae.study.progress import bars
+from hvae.study.work import Work
 
 SMALL: dict[str, Any] = {
     **{"model.family": "vae", "model.latent": 8, "model.widths": "64", "model.likelihood": "dmol"},
@@ -61,3 +65,14 @@ def test_it_needs_a_class(tmp_path: Path) -> None:
     before = (folder / "evaluation.json").stat().st_mtime_ns
     hvae.report(folder)  # from the numbers that are there
     assert (folder / "evaluation.json").stat().st_mtime_ns == before
+
+
+def test_a_class_of_too_few_pictures_for_a_judge_is_named(told: Path) -> None:
+    subject = open_run(told, {}, str)
+    train = subject.images.train
+    assert train.labels is not None
+    few = train.some(torch.cat([(train.labels != 4).nonzero()[:, 0], (train.labels == 4).nonzero()[:2, 0]]))
+    poor = replace(subject, data=replace(subject.images, train=few))
+    assert Condition().obstacle(Work(subject, bars(None))) == ""
+    line = Condition().obstacle(Work(poor, bars(None)))
+    assert line == "a judge needs 5 pictures of each class to learn from, got 2 of 4"

@@ -131,7 +131,8 @@ def _splits(raw: Raw, config: DataConfig) -> tuple[dict[str, Split], dict[str, l
     """Every split, held out of training where the set has none, and a note on each that was."""
     levels = raw.parts["train"].levels
     pool, kind = torch.arange(len(levels)), kind_of(levels.shape[1:])
-    what = kind if kind in ("signals", "volumes") else "images"  # vectors too: what is recorded of them stays the same
+    noun = kind if kind in ("signals", "volumes") else "images"  # vectors too: what is recorded of them stays the same
+    what = "rows" if raw.columns else noun
     splits: dict[str, Split] = {}
     notes: dict[str, list[str]] = {name: [] for name in SPLITS}
     for name, share in (("test", config.test), ("valid", config.valid)):

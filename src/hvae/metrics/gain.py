@@ -24,6 +24,7 @@ from hvae.metrics.convnet import STEPS, ConvNet
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import Estimate, plain
 from hvae.records import JSON
+from hvae.screen.text import for_screen
 
 FEWEST = 5
 """Pictures of a class that a judge needs, to learn from and to be tested on."""
@@ -88,13 +89,17 @@ def gain(
 
 def check_counts(labels: Tensor, test_labels: Tensor, titles: Sequence[str]) -> None:
     """Raises HvaeError, naming the class, where a judge has too few pictures of one."""
-    for what, some in (("to learn from", labels), ("to be tested on", test_labels)):
-        counts = torch.bincount(some, minlength=len(titles))
-        least = int(counts.argmin())
-        if counts[least] < FEWEST:
-            raise HvaeError(
-                f"a judge needs {FEWEST} pictures of each class {what}, got {counts[least]} of {titles[least]}"
-            )
+    check_enough(labels, titles, "to learn from")
+    check_enough(test_labels, titles, "to be tested on")
+
+
+def check_enough(labels: Tensor, titles: Sequence[str], what: str) -> None:
+    """Raises HvaeError, naming the class of fewest pictures, where these labels are too few of it."""
+    counts = torch.bincount(labels, minlength=len(titles))
+    least = int(counts.argmin())
+    if counts[least] < FEWEST:
+        name = for_screen(titles[least])
+        raise HvaeError(f"a judge needs {FEWEST} pictures of each class {what}, got {counts[least]} of {name}")
 
 
 def _recalls(some: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int, steps: int, classes: int) -> Any:

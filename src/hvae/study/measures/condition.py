@@ -11,6 +11,7 @@ from hvae.reporting.data import Sheet
 from hvae.screen.numbers import number, share
 from hvae.study.conditions import LABEL
 from hvae.study.measure import Headline, Measure, Ranked
+from hvae.study.work import fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ class Condition(Measure[ConditionResult]):
         others = [name for name, one in work.model.conditions.items() if name != LABEL and not one.optional]
         if others and condition is not None:
             return f"a model that need not be told more than its class is needed, and this one is told {others[0]}"
-        return work.no_images() or work.no_classifier() or _of_one_class(work)
+        return work.no_images() or work.no_classifier() or _of_one_class(work) or _too_few(work)
 
     def conclusion(self, result: ConditionResult) -> str:
         """Whether the condition is followed, weak, or ignored."""
@@ -104,6 +105,15 @@ class Condition(Measure[ConditionResult]):
     def ranked(self, result: ConditionResult, evaluation: Evaluation) -> Iterator[Ranked]:
         """With its judge."""
         yield Ranked(f"class shown by {result.samples:,} samples ({result.judge})", result.right)
+
+
+def _too_few(work: Work) -> str:
+    """Which class has too few training pictures for a judge to learn it from; empty where none has."""
+    from hvae.metrics.gain import check_enough
+
+    labels = work.subject.data.train.labels
+    assert labels is not None
+    return fault(check_enough, labels[labels >= 0], titles(work), "to learn from")
 
 
 def _of_one_class(work: Work) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hvae.metrics.contribution import ReconstructionResult, reconstruction
 from hvae.screen.numbers import counted
 from hvae.study.measure import Headline, Measure, Ranked, spread
+from hvae.study.tables import is_mixed
 
 if TYPE_CHECKING:
     from hvae.study.evaluation import Evaluation
@@ -33,8 +34,9 @@ class Reconstruction(Measure[ReconstructionResult]):
             return reconstruction(work.model, work.batches(DATA), seed=work.config.seed, progress=tick)
 
     def obstacle(self, work: Work) -> str:
-        """Padding is no noise."""
-        return work.no_rectangle()
+        """Padding is no noise, and names have no distance."""
+        mixed = "values of one kind are needed, and these data are rows of a table" * is_mixed(work.subject.run)
+        return mixed or work.no_rectangle()
 
     def headlines(self, result: ReconstructionResult, evaluation: Evaluation) -> Iterator[Headline]:
         """Both in a line."""
