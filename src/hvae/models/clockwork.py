@@ -18,6 +18,7 @@ from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.timed import existing, mean_over_time
 from hvae.nn.mlp import begin
+from hvae.nn.sprites import Sprites
 from hvae.nn.steps import begin_centred
 from hvae.nn.ticks import only_existing, stretched, ticks, windows
 from hvae.range import Limits
@@ -128,6 +129,9 @@ class Clockwork(Model):
         steps = existing(datum)
         raw = self.head.marginal(steps)
         begin(self.leave, None if raw is None else torch.cat([raw] * self._lowest.stride))
+        for part in self.leave.modules():
+            if isinstance(part, Sprites):
+                part.begin(even(self.head, steps))
         begin_centred(self.embed, steps)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
@@ -162,3 +166,25 @@ class Clockwork(Model):
             return each
         raw = each.unflatten(1, (stride, -1)).unflatten(0, series.shape[:2]).flatten(1, 2)  # (B, K s_1, P, ...)
         return raw[:, :steps].flatten(0, 1)
+
+
+def even(head: Head, x: Tensor) -> Tensor:
+    """The raw numbers (P,) with which data (N, *shape) are likeliest if every pixel has the same.
+
+    >>> from hvae.levels.heads import BernoulliHead
+    >>> even(BernoulliHead((1, 2, 2)), torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])).sigmoid()
+    tensor([0.2500])
+    """
+    raw = x.new_zeros(head.width, requires_grad=True)
+    search = torch.optim.LBFGS([raw], max_iter=50, line_search_fn="strong_wolfe")
+
+    def cost() -> Tensor:
+        search.zero_grad()
+        law = head(raw[:, None, None].expand(len(x), -1, *x.shape[2:]))
+        nats = -law.log_prob(x).sum() / x.numel()
+        (raw.grad,) = torch.autograd.grad(nats, raw)
+        return nats
+
+    with torch.enable_grad():
+        search.step(cost)
+    return raw.detach()

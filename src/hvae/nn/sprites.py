@@ -21,13 +21,19 @@ import torch
 from torch import Tensor, nn
 
 from hvae.modules import Spatial
+from hvae.nn.conv import pointwise
 from hvae.nn.mlp import dense
 from hvae.nn.product import Linear
 
-WIDTH = 2.0
+WIDTH = 1.0
 """Of G at the start, pixels: wide, so that a picture has a gradient from beside it; training sharpens it."""
 NARROWEST = 0.5
 """Pixels: by Poisson's sum an even picture stays even but for 2 exp(-2 pi^2 / 4), 1.4 %, wherever it is put."""
+SLOWNESS, QUICKNESS = 0.1, 1.0
+SPOT = 0.2
+"""Of the light that a picture starts as: its standard deviation, in sides of the picture."""
+SHARPNESS = 4.0
+"""Of the maps of `Whereabouts` at the start: a dark ground then has less weight than what stands on it."""
 
 
 class Sprites(Spatial):
@@ -46,11 +52,21 @@ class Sprites(Spatial):
         self.picture = nn.Sequential(dense(still, width), dense(width, width), Linear(width, math.prod(self.shape)))
         self.ground = Linear(still, parameters)
         self.log_width = nn.Parameter(torch.tensor(math.log(WIDTH)))
+        with torch.no_grad():
+            self.picture[-1].bias.copy_(spot(side).expand(self.shape).flatten() / SLOWNESS)
+
+    @torch.no_grad()
+    def begin(self, raw: Tensor) -> None:
+        """Start on the ground of raw parameters (P,): on a grey one pictures would first learn to be out of the way."""
+        self.ground.weight.mul_(SLOWNESS)
+        self.ground.bias.copy_(raw)
 
     def forward(self, states: Tensor) -> Tensor:
         quick, still = states.split(self.inputs, 1)
-        pictures = self.picture(still).unflatten(1, self.shape)  # (N, K, P, s, s)
-        where = self.place(quick).sigmoid().unflatten(1, (-1, 1, 2))  # (N, K, 1, 2), in units of the frame
+        pictures = (SLOWNESS * self.picture(still)).unflatten(1, self.shape)  # (N, K, P, s, s)
+        where = (
+            (QUICKNESS * self.place(quick)).sigmoid().unflatten(1, (-1, 1, 2))
+        )  # (N, K, 1, 2), in units of the frame
         down, across = (self._along(where[..., axis], pixels) for axis, pixels in enumerate(self.size))
         put = down @ pictures @ across.transpose(3, 4)  # (N, K, P, H, W)
         return put.sum(1) + self.ground(still)[:, :, None, None]
@@ -60,5 +76,45 @@ class Sprites(Spatial):
         width, side = NARROWEST + self.log_width.exp(), self.shape[-1]
         frame = torch.arange(pixels, device=where.device) + 0.5
         rows = torch.arange(side, device=where.device) - (side - 1) / 2
-        distance = frame[:, None] - rows - where[..., None, None] * pixels  # (N, K, 1, pixels, s)
+        centre = side / 2 + (pixels - side) * where[..., None, None]
+        distance = frame[:, None] - rows - centre  # (N, K, 1, pixels, s)
         return torch.exp(-0.5 * (distance / width) ** 2) / (width * math.sqrt(2 * math.pi))
+
+
+def spot(side: int) -> Tensor:
+    """A round light in a square (side, side), which every picture starts as: it has to stand somewhere.
+
+    A picture of nothing has no place to learn, and at no place there is a picture to learn.
+    """
+    rows = (torch.arange(side) - (side - 1) / 2) / (SPOT * side)
+    return torch.exp(-0.5 * (rows[:, None] ** 2 + rows**2))
+
+
+class Whereabouts(nn.Module):
+    r"""Maps (N, C, h, w) to where each of `count` maps of them is largest: (N, 2 count), in [-1, 1].
+
+    $$\sum_{y, x} \operatorname{softmax}(m)_{yx}\; (y, x)$$
+
+    Levine et al. 2016, arXiv 1504.00702, sec. 4.2: a place is a mean of places from the first step on, where dense
+    layers would have to learn the order of all pixels.
+    """
+
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        self.maps = pointwise(channels, count, SHARPNESS)
+
+    def forward(self, h: Tensor) -> Tensor:
+        weight = self.maps(h).flatten(2).softmax(2).unflatten(2, h.shape[2:])  # (N, K, h, w)
+        along = (weight.sum(3), weight.sum(2))  # (N, K, h), (N, K, w)
+        return torch.cat([w @ torch.linspace(-1, 1, w.shape[2], device=h.device).to(w) for w in along], 1)
+
+
+class Sum(nn.Module):
+    """What several networks say of one input, added up."""
+
+    def __init__(self, *networks: nn.Module) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.stack([network(h) for network in self.networks]).sum(0)

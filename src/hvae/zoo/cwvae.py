@@ -30,7 +30,7 @@ from hvae.models.clockwork import All, Clockwork, Ends, Lowest, Rung
 from hvae.nn import Constant, Shape, from_vector
 from hvae.nn.mlp import SLOPE, FromMarginal
 from hvae.nn.recurrence import After, memory_size, skip, step_cell
-from hvae.nn.sprites import Sprites
+from hvae.nn.sprites import Sprites, Sum, Whereabouts
 from hvae.zoo.parts import climb, descend, kit_for
 from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, ticking
 
@@ -97,7 +97,13 @@ def _reading(config: CWVAEConfig, step: Shape) -> nn.Sequential:
     maps = kit.shapes(folded, config.channels)
     vector = nn.Linear(math.prod(maps[-1]), config.width)
     fold = [nn.PixelUnshuffle(config.patch)] if config.patch > 1 else []
-    return nn.Sequential(*fold, climb(kit, folded, maps), nn.Flatten(), vector, nn.LeakyReLU(SLOPE))
+    whole = climb(kit, folded, maps)
+    if not config.sprites:
+        return nn.Sequential(*fold, whole, nn.Flatten(), vector, nn.LeakyReLU(SLOPE))
+    channels = maps[0][0]
+    places = nn.Sequential(Whereabouts(channels, channels), nn.Linear(2 * channels, config.width))
+    both = Sum(nn.Sequential(*whole[1:], nn.Flatten(), vector), places)
+    return nn.Sequential(*fold, whole[0], both, nn.LeakyReLU(SLOPE))
 
 
 def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
