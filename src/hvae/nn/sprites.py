@@ -29,7 +29,7 @@ WIDTH = 1.0
 """Of G at the start, pixels: wide, so that a picture has a gradient from beside it; training sharpens it."""
 NARROWEST = 0.5
 """Pixels: by Poisson's sum an even picture stays even but for 2 exp(-2 pi^2 / 4), 1.4 %, wherever it is put."""
-SLOWNESS, QUICKNESS = 0.1, 1.0
+SLOWNESS = 0.1
 SPOT = 0.2
 """Of the light that a picture starts as: its standard deviation, in sides of the picture."""
 SHARPNESS = 4.0
@@ -64,9 +64,7 @@ class Sprites(Spatial):
     def forward(self, states: Tensor) -> Tensor:
         quick, still = states.split(self.inputs, 1)
         pictures = (SLOWNESS * self.picture(still)).unflatten(1, self.shape)  # (N, K, P, s, s)
-        where = (
-            (QUICKNESS * self.place(quick)).sigmoid().unflatten(1, (-1, 1, 2))
-        )  # (N, K, 1, 2), in units of the frame
+        where = self.place(quick).sigmoid().unflatten(1, (-1, 1, 2))  # (N, K, 1, 2), in units of the room
         down, across = (self._along(where[..., axis], pixels) for axis, pixels in enumerate(self.size))
         put = down @ pictures @ across.transpose(3, 4)  # (N, K, P, H, W)
         return put.sum(1) + self.ground(still)[:, :, None, None]
@@ -93,7 +91,7 @@ def spot(side: int) -> Tensor:
 class Whereabouts(nn.Module):
     r"""Maps (N, C, h, w) to where each of `count` maps of them is largest: (N, 2 count), in [-1, 1].
 
-    $$\sum_{y, x} \operatorname{softmax}(m)_{yx}\; (y, x)$$
+    $$\sum_{y, x} \operatorname{softmax}(m + a y + b x)_{yx}\; (y, x)$$
 
     Levine et al. 2016, arXiv 1504.00702, sec. 4.2: a place is a mean of places from the first step on, where dense
     layers would have to learn the order of all pixels.
@@ -102,11 +100,13 @@ class Whereabouts(nn.Module):
     def __init__(self, channels: int, count: int) -> None:
         super().__init__()
         self.maps = pointwise(channels, count, SHARPNESS)
+        self.lean = nn.Parameter(SHARPNESS * torch.randn(count, 2))  # which of several things is meant: the leftmost ..
 
     def forward(self, h: Tensor) -> Tensor:
-        weight = self.maps(h).flatten(2).softmax(2).unflatten(2, h.shape[2:])  # (N, K, h, w)
-        along = (weight.sum(3), weight.sum(2))  # (N, K, h), (N, K, w)
-        return torch.cat([w @ torch.linspace(-1, 1, w.shape[2], device=h.device).to(w) for w in along], 1)
+        rows, columns = (torch.linspace(-1, 1, size, device=h.device) for size in h.shape[2:])
+        lean = self.lean[:, :1, None] * rows[:, None] + self.lean[:, 1:, None] * columns  # (K, h, w)
+        weight = (self.maps(h) + lean).flatten(2).softmax(2).unflatten(2, h.shape[2:])  # (N, K, h, w)
+        return torch.cat([weight.sum(3) @ rows.to(weight), weight.sum(2) @ columns.to(weight)], 1)
 
 
 class Sum(nn.Module):
