@@ -1,4 +1,4 @@
-"""Pictures that are put into frames."""
+"""Pictures that are put into frames, and where things are in them."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hvae.nn.sprites import NARROWEST, Sprites
+from hvae.nn.sprites import NARROWEST, SLOWNESS, Sprites, Sum, Whereabouts, spot
 
 SIZE = (11, 14)
 
@@ -23,8 +23,9 @@ def put(network: Sprites, centre: tuple[float, float], picture: Tensor) -> Tenso
         for layer in (last, what, network.ground):
             layer.weight.zero_()
             layer.bias.zero_()
-        last.bias.copy_(torch.logit(torch.tensor(centre, dtype=torch.float64) / torch.tensor(SIZE)))
-        what.bias.copy_(picture.flatten())
+        room = torch.tensor(SIZE, dtype=torch.float64) - len(picture)
+        last.bias.copy_(torch.logit((torch.tensor(centre, dtype=torch.float64) - len(picture) / 2) / room))
+        what.bias.copy_(picture.flatten() / SLOWNESS)
         return network(torch.zeros(1, 5, dtype=torch.float64))[0, 0]
 
 
@@ -68,3 +69,37 @@ def test_each_state_has_its_part() -> None:
     again = network(torch.cat([quick.flip(0), still], 1))
     assert not torch.allclose(again, frame)
     assert torch.equal(network.place(quick), network.place(torch.cat([quick, still], 1)[:, :2]))
+
+
+def test_the_start() -> None:
+    """Every picture is one round light, on the ground that the data have, and never outside of the frame."""
+    network = sprites(count=2, side=9, parameters=2)
+    ground = torch.tensor([-2.0, 0.5], dtype=torch.float64)
+    network.begin(ground)
+    assert torch.equal(network.ground.bias.data, ground)
+    light = network.picture[-1].bias.data.mul(SLOWNESS).unflatten(0, (2, 2, 9, 9))
+    assert torch.allclose(light, spot(9).double().expand_as(light)) and spot(9).argmax() == 40
+    states = 100 * torch.randn(50, 5, dtype=torch.float64)
+    states[:, 2:] = 0
+    brightest = (network(states) - ground[:, None, None])[:, 0].flatten(1).argmax(1)
+    rows, columns = brightest // SIZE[1], brightest % SIZE[1]
+    assert (rows >= 4).all() and (rows <= SIZE[0] - 5).all() and (columns >= 4).all() and (columns <= SIZE[1] - 5).all()
+
+
+def test_where_the_light_of_a_map_is() -> None:
+    network = Whereabouts(1, 1).double()
+    with torch.no_grad():
+        network.maps.weight.fill_(50)
+        network.lean.zero_()
+    x = torch.zeros(2, 1, 5, 9, dtype=torch.float64)
+    x[0, 0, 1, 6] = x[1, 0, 4, 0] = 1
+    assert torch.allclose(network(x), torch.tensor([[-0.5, 0.5], [1.0, -1.0]], dtype=torch.float64))
+    x[0, 0, 1, 2] = 1  # of two things the mean, or the left one
+    assert torch.allclose(network(x)[0], torch.tensor([-0.5, 0.0], dtype=torch.float64))
+    with torch.no_grad():
+        network.lean[0, 1] = -50
+    assert torch.allclose(network(x)[0], torch.tensor([-0.5, -0.5], dtype=torch.float64))
+
+
+def test_a_sum_of_networks() -> None:
+    assert Sum(torch.nn.Identity(), torch.nn.Flatten())(torch.ones(2, 3)).tolist() == [[2.0] * 3] * 2

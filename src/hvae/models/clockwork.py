@@ -172,8 +172,8 @@ def even(head: Head, x: Tensor) -> Tensor:
     """The raw numbers (P,) with which data (N, *shape) are likeliest if every pixel has the same.
 
     >>> from hvae.levels.heads import BernoulliHead
-    >>> even(BernoulliHead((1, 2, 2)), torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])).sigmoid()
-    tensor([0.2500])
+    >>> even(BernoulliHead((1, 2, 2)), torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])).sigmoid()
+    tensor([0.5000])
     """
     raw = x.new_zeros(head.width, requires_grad=True)
     search = torch.optim.LBFGS([raw], max_iter=50, line_search_fn="strong_wolfe")

@@ -81,6 +81,7 @@ SIZES: dict[str, Size] = {
     "text-ladder-factorised": Size(3, 1_209_442),
     "mocap-srnn": Size(1, 95_380),
     "speech-cwvae": Size(2, 217_506),
+    "voice-cwvae": Size(2, 217_506),
     "speech-vrnn": Size(1, 219_858),
     "speech-rqvae": Size(8, 201_576),
     "moving-mnist-cwvae": Size(3, 1_234_369),
