@@ -62,6 +62,17 @@ def test_samples_by_a_solver(run: Path, tmp_path: Path, command: Command, solver
         (("sample", "RUN", "--solver", "heun:5"), "no solver named 'heun'"),
         (("evaluate", "RUN", "--evaluate.measures", "quality", "--evaluate.solver", "ddim:13"), "1 to 12 levels"),
         (("train", "digits-vdm", "--model.steps", "-1", "--out", "OUT"), "model.steps: expected at least 0, got -1"),
+        (("train", "digits-vdm", "--evaluate.solver", "ddim:0", "--out", "OUT"), "evaluate.solver: expected a solver"),
+        (
+            ("train", "digits-vdm", "--model.steps=10", "--evaluate.measures=quality", "--out", "OUT"),
+            "quality cannot be measured: expected 1 to 10 levels, as many as this model has, got 50; take fewer",
+        ),
+        (("train", "digits-vdm", "--model.gamma_min=5", "--model.gamma_max=5", "--out", "OUT"), "expected more than"),
+        (
+            ("train", "digits-vdm", "--model.condition.kind=class", "--model.condition.levels=z3", "--out", "OUT"),
+            "model.condition.levels: expected all for vdm",
+        ),
+        (("train", "digits", "--model.context.size=9", "--out", "OUT"), "model.context.size: expected at most 8"),
         (("train", "digits-vdm", "--model.gamma_max", "-9", "--out", "OUT"), "noise grows with time"),
         (
             ("train", "digits-vdm", "--objective.kind", "iwae", "--objective.samples=2", "--out", "OUT"),

@@ -142,7 +142,7 @@ class Depth(Choice):
     def levels(self, count: int) -> Depth:
         """The law of so many levels.  Raises HvaeError for more than there are."""
         if not 1 <= count <= self.most:
-            raise HvaeError(f"expected 1 to {self.most:,} levels, as many as this model has, got {count:,}")
+            raise HvaeError(f"expected 1 to {self.most:,} levels, as many as this model has, got {count:,}; take fewer")
         return Depth(self.like, total=count, most=self.most, least=self.least)
 
     def sample(self) -> Tensor:

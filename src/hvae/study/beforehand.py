@@ -38,6 +38,7 @@ def check_parts(config: RunConfig) -> None:
     train = config.train
     _check_prior(config)
     _check_told(config)
+    _check_solver(config.evaluate)
     check_taught(config)
     if (
         not (train.only or train.init or isinstance(config.model, CodedConfig))
@@ -64,6 +65,17 @@ def _check_prior(config: RunConfig) -> None:
             f"train.only: {','.join(parts)} trains a prior over codes, and model.prior is uniform, which has no "
             "weights; name one: --model.prior transformer (or pixelsnail, parallel)"
         )
+
+
+def _check_solver(config: EvaluateConfig) -> None:
+    """Raises HvaeError for a solver of samples that there is none of, by its name or its number of steps."""
+    from hvae.draw.solvers import read_solver
+
+    if config.solver:
+        try:
+            read_solver(config.solver)
+        except HvaeError as fault:
+            raise HvaeError(f"evaluate.solver: {fault}") from None
 
 
 def _check_told(config: RunConfig) -> None:
