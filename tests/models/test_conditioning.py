@@ -17,7 +17,7 @@ from hvae.config.model import LadderConfig, ModelConfig, VAEConfig
 from hvae.datum import Datum
 from hvae.distributions import Denoising, Keep, Normal
 from hvae.distributions.denoising import alpha, sigma
-from hvae.draw import dropping, given, guided, mode, posterior, prior, replay, solver
+from hvae.draw import Draw, dropping, given, guided, mode, posterior, prior, replay, solver
 from hvae.draw.choices import trained
 from hvae.errors import HvaeError
 from hvae.explore.swap import swap
@@ -234,11 +234,12 @@ def test_a_step_of_training_drops_the_condition_of_a_diffusion(name: str) -> Non
     torch.testing.assert_close(dropped.log_weight(), hidden.log_weight(), rtol=1e-12, atol=1e-12)
 
 
-def test_the_swap_of_a_diffusion_keeps_every_level_and_so_the_picture() -> None:
+@pytest.mark.parametrize("draw", [prior(), solver("second-order:11")], ids=["ancestral", "solver"])
+def test_the_swap_of_a_diffusion_keeps_every_level_and_so_the_picture(draw: Draw) -> None:
     """The likelihood hears the last level alone: nothing is left for another class to say."""
     model = conditional(FAMILIES["vdm-many"], CLASS)
-    own, other = swap(model, 4, {"label": 0}, {"label": 2}, seed=1)
-    fresh = swap(model, 4, {"label": 0}, {"label": 2}, seed=2).own
+    own, other = swap(model, 4, {"label": 0}, {"label": 2}, draw=draw, seed=1)
+    fresh = swap(model, 4, {"label": 0}, {"label": 2}, draw=draw, seed=2).own
     assert (own == other).double().mean() > 0.9 > (own == fresh).double().mean()
 
 

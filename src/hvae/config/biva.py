@@ -58,7 +58,7 @@ class BIVAConfig(ModelConfig, AttendingConfig, SharedConfig):
                     f"model.{name}: expected one number for each of the {self.depth} stages of model.latents, "
                     f"got {short(getattr(self, name))}"
                 )
-        check_attention(self.attention, [self.width] * self.depth, self.latents)
+        check_attention(self.attention, [self.width] * self.depth, self.latents, of="stage")
         check_share(self.share, "the stages of biva read different things on the way up and on the way down")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise HvaeError(f"model.kernels: expected odd sizes such as 3 or 5, got {short(self.kernels)}")

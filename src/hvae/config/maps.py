@@ -87,18 +87,18 @@ def check_share(share: Share, why: str) -> None:
         raise HvaeError(f"model.share: expected none or levels, got {share}; {why}")
 
 
-def check_attention(heads: Sequence[int], widths: Sequence[int], levels: Sequence[int]) -> None:
-    """Raises HvaeError unless `heads` are none, or one number for each scale that divides its width, 0 where there are
-    no `levels`."""
+def check_attention(heads: Sequence[int], widths: Sequence[int], levels: Sequence[int], of: str = "scale") -> None:
+    """Raises HvaeError unless `heads` are none, or one number for each scale (or what `of` calls it) that divides its
+    width, 0 where there are no `levels`."""
     if heads and len(heads) != len(widths):
         raise HvaeError(
-            f"model.attention: expected one number of heads for each of the {len(widths)} scales, or none, got "
+            f"model.attention: expected one number of heads for each of the {len(widths)} {of}s, or none, got "
             f"{short(tuple(heads))}"
         )
     for count, width, here in zip(heads, widths, levels, strict=False):
         if count and (width % count or not here):
             raise HvaeError(
-                f"model.attention: expected heads that divide the {width} channels of their scale, which has "
+                f"model.attention: expected heads that divide the {width} channels of their {of}, which has "
                 f"{'levels' if here else 'no level, so 0'}, got {count}"
             )
 

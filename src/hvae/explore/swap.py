@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Context
-from hvae.draw import given, prior
+from hvae.draw import Draw, given, prior
 from hvae.explore.frame import CHUNK, drawn_picture
 from hvae.site import pin
 from hvae.walk import Evidence, Model, run, still
@@ -37,6 +37,7 @@ def swap(
     context: Context,
     other: Context,
     *,
+    draw: Draw = prior(),
     seed: int | None = None,
     chunk: int = CHUNK,
     progress: Progress = _silent,
@@ -46,8 +47,9 @@ def swap(
     $$z \sim p(z \mid y), \quad x \sim p(x \mid z, y), \quad x' \sim p(x \mid z, y')$$
 
     Where x' shows y', the condition acts through the decoder; where it still shows y, through the latents.  Arguments:
-    `context` and `other`, y and y', (n, ...) by name or one value for all; `seed` of all draws; `chunk`, rows walked at
-    once.  Raises HvaeError for a context that does not fit.
+    `context` and `other`, y and y', (n, ...) by name or one value for all; `draw`, that of what is not held (a `solver`
+    of a diffusion); `seed` of all draws; `chunk`, rows walked at once.  Raises HvaeError for a context that does not
+    fit.
     """
     own, strange = model.nothing(n, context).context, model.nothing(n, other).context
     pairs: list[tuple[Tensor, Tensor]] = []
@@ -55,9 +57,9 @@ def swap(
         for start in range(0, n, chunk):
             progress(start, n)
             rows, some = min(chunk, n - start), slice(start, start + chunk)
-            first = run(model, prior(), Evidence(rows, context={name: y[some] for name, y in own.items()}))
+            first = run(model, draw, Evidence(rows, context={name: y[some] for name, y in own.items()}))
             latents = {pin(record.key): record.value for record in first.latents}
             again = Evidence(rows, context={name: y[some] for name, y in strange.items()})
-            second = run(model, given(latents, prior()), again)
+            second = run(model, given(latents, draw), again)
             pairs.append((drawn_picture(model, first), drawn_picture(model, second)))
     return Swapped(*(torch.cat(parts) for parts in zip(*pairs, strict=True)))

@@ -44,8 +44,10 @@ class Condition(Measure[ConditionResult]):
 
     def take(self, work: Work) -> ConditionResult:
         """Samples of each class, and once more from their latents under another class."""
+        from hvae.draw import prior, solver
         from hvae.explore.swap import swap
 
+        by = work.config.solver
         judge, names = work.judge, titles(work)
         ask = (_by_class if LABEL in work.model.conditions else _by_data)(work)
         with work.bar("samples of each class") as tick:
@@ -54,13 +56,14 @@ class Condition(Measure[ConditionResult]):
                 len(ask.labels),
                 ask.context,
                 ask.new,
+                draw=solver(by) if by else prior(),
                 seed=work.config.seed,
                 chunk=min(work.rows, CHUNK),
                 progress=tick,
             )
         first, second = (judge(pictures.cpu()).clamp(0, len(names) - 1) for pictures in samples)
-        context = ", ".join(work.model.conditions)
-        return condition_result(ask.labels, first, ask.other, second, names, judge.describe(), context)
+        context, ways = ", ".join(work.model.conditions), judge.describe() + (f"; samples by {by}" if by else "")
+        return condition_result(ask.labels, first, ask.other, second, names, ways, context)
 
     def concerns(self, work: Work) -> bool:
         """Models with a condition."""
@@ -68,13 +71,16 @@ class Condition(Measure[ConditionResult]):
 
     def obstacle(self, work: Work) -> str:
         """A class that the model is told, or that the data have beside what it is told, and a judge of it."""
+        from hvae.explore.sample import check_solver
+
         condition = work.model.conditions.get(LABEL)
         if not work.model.conditions or (condition is not None and condition.classes < 2):
             return "a model that is told one of 2 classes or more is needed"
         others = [name for name, one in work.model.conditions.items() if name != LABEL and not one.optional]
         if others and condition is not None:
             return f"a model that need not be told more than its class is needed, and this one is told {others[0]}"
-        return work.no_images() or work.no_classifier() or _of_one_class(work) or _too_few(work)
+        unsolved = fault(check_solver, work.model, work.config.solver)
+        return work.no_images() or work.no_classifier() or _of_one_class(work) or _too_few(work) or unsolved
 
     def conclusion(self, result: ConditionResult) -> str:
         """Whether the condition is followed, weak, or ignored."""
