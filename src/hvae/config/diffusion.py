@@ -62,9 +62,9 @@ class VDMConfig(ModelConfig):
     fourier: Exponents = (6, 7)
     """n of the features sin, cos(2 pi 2^n z) that the network sees beside z; none of it: leave it empty."""
     norm: Literal["published", "group"] = "published"
-    """Normalisation in the network: published, 32 groups of channels where that divides, which are single channels of
-    32 or fewer, and blocks of these hear neither the noise level nor a condition; or group (16 channels or more
-    together), whose blocks hear both at every width."""
+    """Normalisation in the network: published, 32 groups of channels where that divides, which are single channels
+    where the width divides 32, and blocks of these hear neither the noise level nor a condition; or group (16 channels
+    or more together), whose blocks hear both at every width."""
     dropout: Probability = 0.0
     """Probability that a number inside a block is silenced, in training."""
 
