@@ -26,10 +26,11 @@ from hvae.nn.mlp import dense
 from hvae.nn.product import Linear
 
 WIDTH = 1.0
-"""Of G at the start, pixels: wide, so that a picture has a gradient from beside it; training sharpens it."""
+"""Of G at the start, pixels; training may sharpen it."""
 NARROWEST = 0.5
 """Pixels: by Poisson's sum an even picture stays even but for 2 exp(-2 pi^2 / 4), 1.4 %, wherever it is put."""
 SLOWNESS = 0.1
+"""Of pictures and ground: a factor on what draws them, so that a light is not put out before it has learned its place."""
 SPOT = 0.2
 """Of the light that a picture starts as: its standard deviation, in sides of the picture."""
 SHARPNESS = 4.0
