@@ -32,13 +32,15 @@ from hvae.cli.words import split_dotted
 from hvae.config.data import DataConfig
 from hvae.data.catalogue import MNIST
 from hvae.data.lookup import found_set
-from hvae.data.sequences.video import FIELD, SEED, film_counts
+from hvae.data.sequences.video import FIELD, SEED, film_counts, paths
 from hvae.distributions import Normal
 from hvae.draw import each, posterior, prior
+from hvae.nn.sprites import Sprites
 from hvae.runs.subject import open_run
 from hvae.walk import Evidence, Model, names, run, still
 
 CLASSES = 10
+SIDE, TEST_DIGITS = 28, 10_000
 
 
 def digits(root: str, split: str) -> tuple[Tensor, Tensor]:
@@ -121,6 +123,28 @@ def redrawn(model: Model, evidence: Evidence, levels: Sequence[str]) -> Tensor:
     return model.picture(trace)
 
 
+def companions(model: Model, part: Sprites, evidence: Sequence[Evidence], config: DataConfig, split: str) -> str:
+    """How far two pictures are from two digits, in pixels, and whether each stays with one of them."""
+    counts, states = film_counts(config), []
+    random, room = np.random.default_rng((SEED, list(counts).index(split))), FIELD - SIDE
+    random.integers(0, TEST_DIGITS, (counts[split], 2))  # which digits they are comes first
+    truth = torch.from_numpy(paths(room, counts[split], 2, random)).transpose(1, 2).float() + SIDE / 2  # (N, T, 2, 2)
+    hook = part.place.register_forward_hook(lambda module, inputs, raw: states.append(raw.sigmoid()))
+    for one in evidence:
+        run(model, posterior, one)
+    hook.remove()
+    own = torch.cat(states).view(-1, truth.shape[1], 2, 2) * (FIELD - part.shape[-1]) + part.shape[-1] / 2
+    far = torch.cdist(own, truth[: len(own)])  # (N, T, picture, digit)
+    straight, crossed = far[..., 0, 0] + far[..., 1, 1], far[..., 0, 1] + far[..., 1, 0]
+    first = (straight < crossed).float()
+    stays = torch.maximum(first.mean(1), 1 - first.mean(1)).mean()
+    return (
+        f"two pictures: {torch.minimum(straight, crossed).mean() / 2:.1f} pixels from the digits, with the same one in "
+        f"{stays:.3f} of the frames, {(first.diff(dim=1) != 0).sum(1).float().mean():.2f} changes a film; the first is "
+        f"the left one in {(own[:, :, 0, 1] < own[:, :, 1, 1]).float().mean():.3f}"
+    )
+
+
 def paces(model: Model, evidence: Sequence[Evidence], steps: int) -> dict[str, tuple[float, float]]:
     """The lag-1 correlation of each level's posterior means, by ticks and by frames."""
     means: dict[str, list[Tensor]] = {}
@@ -166,6 +190,9 @@ def report(network: nn.Module, folder: str, root: str, split: str, count: int) -
             print(f"{title:24} digits {same}   motion {interval(alike(centres(films), centres(again)))}", flush=True)
         for name, (ticks, steps) in paces(model, evidence, films.shape[1]).items():
             print(f"{name:24} lag-1 correlation of the means: {ticks:6.3f} by ticks, {steps:6.3f} by frames")
+        for part in model.modules():
+            if isinstance(part, Sprites) and subject.run.config.data.digits == 2:
+                print(companions(model, part, evidence, subject.run.config.data, split))
         return -torch.cat([run(model, posterior, chunk).elbo() for chunk in evidence])
 
 

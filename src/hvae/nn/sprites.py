@@ -30,7 +30,7 @@ WIDTH = 1.0
 NARROWEST = 0.5
 """Pixels: by Poisson's sum an even picture stays even but for 2 exp(-2 pi^2 / 4), 1.4 %, wherever it is put."""
 SLOWNESS = 0.1
-"""Of pictures and ground: a factor on what draws them, so that a light is not put out before it has learned its place."""
+"""Of pictures and ground: a factor on what draws them, so that no light is put out before it finds its place."""
 SPOT = 0.2
 """Of the light that a picture starts as: its standard deviation, in sides of the picture."""
 SHARPNESS = 4.0

@@ -129,17 +129,22 @@ def drawn(digits: Array, count: int, each: int, random: np.random.Generator) -> 
     side = digits.shape[1]
     room = FIELD - side
     indices = random.integers(0, len(digits), (count, each))
-    start = random.uniform(0, room, (count, each, 1, 2))
-    angle = random.uniform(0, 2 * np.pi, (count, each, 1))
-    velocity = SPEED * FIELD * np.stack([np.sin(angle), np.cos(angle)], -1)  # (count, digits, 1, 2)
-    line = start + velocity * np.arange(FRAMES)[:, None]
-    place = np.rint(room - np.abs(line % (2 * room) - room)).astype(int)  # (count, digits, T, 2)
+    place = paths(room, count, each, random)
     films = np.zeros((count, FRAMES, 1, FIELD, FIELD), np.uint8)
     for film, digit, t in np.ndindex(count, each, FRAMES):
         y, x = place[film, digit, t]
         spot = films[film, t, 0, y : y + side, x : x + side]
         np.maximum(spot, digits[indices[film, digit]], out=spot)
     return films
+
+
+def paths(room: int, count: int, each: int, random: np.random.Generator) -> Array:
+    """The corners (count, each, T, 2) of digits that have so many pixels of room."""
+    start = random.uniform(0, room, (count, each, 1, 2))
+    angle = random.uniform(0, 2 * np.pi, (count, each, 1))
+    velocity = SPEED * FIELD * np.stack([np.sin(angle), np.cos(angle)], -1)  # (count, digits, 1, 2)
+    line = start + velocity * np.arange(FRAMES)[:, None]
+    return np.rint(room - np.abs(line % (2 * room) - room)).astype(int)
 
 
 def gif(frames: Sequence[Array], seconds: float) -> bytes:
