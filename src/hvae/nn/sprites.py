@@ -50,11 +50,12 @@ class Sprites(Spatial):
         quick, still = inputs
         self.inputs, self.shape = list(inputs), (count, parameters, side, side)
         self.place = nn.Sequential(dense(quick, width), Linear(width, 2 * count))
-        self.picture = nn.Sequential(dense(still, width), dense(width, width), Linear(width, math.prod(self.shape)))
+        last = Linear(width, math.prod(self.shape))
+        self.picture = nn.Sequential(dense(still, width), dense(width, width), last)
         self.ground = Linear(still, parameters)
         self.log_width = nn.Parameter(torch.tensor(math.log(WIDTH)))
         with torch.no_grad():
-            self.picture[-1].bias.copy_(spot(side).expand(self.shape).flatten() / SLOWNESS)
+            last.bias.copy_(spot(side).expand(self.shape).flatten() / SLOWNESS)
 
     @torch.no_grad()
     def begin(self, raw: Tensor) -> None:

@@ -102,8 +102,9 @@ def _reading(config: CWVAEConfig, step: Shape) -> nn.Sequential:
         return nn.Sequential(*fold, whole, nn.Flatten(), vector, nn.LeakyReLU(SLOPE))
     channels = maps[0][0]
     places = nn.Sequential(Whereabouts(channels, channels), nn.Linear(2 * channels, config.width))
-    both = Sum(nn.Sequential(*whole[1:], nn.Flatten(), vector), places)
-    return nn.Sequential(*fold, whole[0], both, nn.LeakyReLU(SLOPE))
+    enter, *rest = whole
+    both = Sum(nn.Sequential(*rest, nn.Flatten(), vector), places)
+    return nn.Sequential(*fold, enter, both, nn.LeakyReLU(SLOPE))
 
 
 def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
