@@ -242,6 +242,17 @@ def test_bounds_are_those_of_torch_for_every_draw(graph: Backend, build_model: C
             torch.testing.assert_close(got[name], value, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize(("beside", "name"), [(3e-5, "onnxruntime"), (3e-4, "torch")])
+def test_a_level_that_says_nothing_is_held_to_nats_not_to_its_rounding(
+    graph: Backend, beside: float, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, right = ladder(), torch.tensor([1e-5, 2e-5, 0.0])
+    question = Question(name="rate", model=model, of=lambda known, _: {"rate/z2": right + 0 * known.data.sum()})
+    monkeypatch.setattr(Converted, "answer", lambda *_: {"rate/z2": right + beside})
+    graph.answer(question, model.evidence(torch.rand(3, *model.shape)))
+    assert graph.use.name == name
+
+
 def test_scores_are_those_of_torch_at_every_cut(graph: Backend) -> None:
     right, got = (measure(ladder(), images().split(3), bits=4, engine=engine) for engine in (TORCH, graph))
     assert graph.use.name == "onnxruntime" and len(graphs()) == 3, "features, terms, terms above any cut"

@@ -218,9 +218,12 @@ def _difference(program: Function, runner: Runner, n: int) -> float:
     return largest(float(apart(right.detach(), got.detach())) for right, got in pairs)
 
 
-def apart(right: Tensor, got: Tensor) -> Tensor:
-    """The largest difference, relative to the largest value of what is right; NaN where one of them is no number."""
-    return ((right - got).abs().max() / right.abs().max().clamp_min(1e-6)).double()
+def apart(right: Tensor, got: Tensor, least: float = 1e-6) -> Tensor:
+    """The largest difference, relative to the largest value of what is right, or to `least` where that is more.
+
+    NaN where one of them is no number.
+    """
+    return ((right - got).abs().max() / right.abs().max().clamp_min(least)).double()
 
 
 def described(program: Program, part: str, facts: JSON) -> str:
