@@ -93,7 +93,7 @@ def text_vrae() -> RunConfig:
 def text_ladder() -> RunConfig:
     """The same lines by latents at every 4th, 16th and 64th character above a decoder that hears its past.
 
-    The levels say what is where in a line, not of all of it alone; the free bits of each keep them awake.
+    The levels say what is where in a line, not of all of it alone; each spends its free bits, and no more.
     """
     model = SeqLadderConfig(
         likelihood="categorical",
@@ -115,7 +115,10 @@ def text_ladder() -> RunConfig:
 
 def text_ladder_factorised() -> RunConfig:
     """The same, all characters at once: whatever one has to do with another is in the latents, of which each character
-    has some of its own."""
+    has some of its own.
+
+    After 2,000 steps these had taken all of the rate, and bigrams were better: the levels above ask for free bits.
+    """
     model = SeqLadderConfig(likelihood="categorical", latents=(16, 16, 32), strides=(1, 4, 16), width=96, vocabulary=66)
     return replace(text_vrae(), model=model, objective=ObjectiveConfig(warmup=WarmUpConfig(length=0.3)))
 
