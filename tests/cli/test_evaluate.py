@@ -160,8 +160,8 @@ def test_labels_of_one_class_or_none(copy: Path, command: Command, monkeypatch: 
     from hvae.data import load
 
     def relabelled(labels: Callable[[torch.Tensor], torch.Tensor | None]) -> Callable[[Any], Any]:
-        def changed(config: Any) -> Any:
-            data = load(config)
+        def changed(config: Any, *others: Any) -> Any:
+            data = load(config, *others)
             splits = {name: getattr(data, name) for name in ("train", "valid", "test")}
             return replace(data, **{n: replace(s, labels=labels(s.labels)) for n, s in splits.items()})
 

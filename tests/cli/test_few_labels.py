@@ -67,7 +67,7 @@ def test_it_is_a_conditional_model_like_any_other(few: Path, tmp_path: Path, com
         (("--objective.kind", "elbo"), "learns by objective.kind m2"),
         (("--model.condition.classifier", ""), "set model.condition.kind class and model.condition.classifier"),
         (("--model.condition.drop", "0.1"), "drop to 0"),
-        (("--model.family", "biva"), "condition"),
+        (("--model.condition.kind", "vector"), "condition"),
         (("--data.labels", "33"), "multiple of 10"),
         (("--objective.beta", "2"), "set objective.beta 1"),
         (("--objective.alpha", "-1"), "objective.alpha"),

@@ -167,7 +167,7 @@ def test_rows_keep_what_is_not_finite_readable() -> None:
         **{"files": (), "threshold": 1.0, "quantile": 0.95, "ranges": {}, "bound": "ELBO", "regret_steps": 0},
         comparison=None,  # type: ignore[arg-type]
     )
-    text = as_csv(scores.rows(), None)
+    text = as_csv(scores.rows(), [])
     assert text.splitlines() == ["index,decision,reason,nll", "0,foreign,nll above 1,inf", "1,normal,,0.5"]
 
 

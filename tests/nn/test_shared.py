@@ -10,7 +10,8 @@ from families import FAMILIES, data, family
 from torch import nn
 
 from hvae.config.counts import least_tensors
-from hvae.config.model import LadderConfig, Share
+from hvae.config.maps import Share
+from hvae.config.model import LadderConfig
 from hvae.nn import Recomputed
 from hvae.nn.shared import Borrowed, Pool
 from hvae.zoo import build

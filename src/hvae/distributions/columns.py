@@ -126,7 +126,7 @@ class Columns(Distribution):
     column where all are joined.
 
     >>> from hvae.distributions.normal import standard_normal
-    >>> laws = [standard_normal(torch.zeros(5, 2)), standard_normal(torch.zeros(5, 1))]
+    >>> laws = [standard_normal(torch.zeros(5), (width,)) for width in (2, 1)]
     >>> both = Columns(laws, [torch.tensor([0, 2]), torch.tensor([1])], torch.tensor([0, 2, 1]))
     >>> both.log_prob(torch.zeros(5, 3)).shape, both.density
     (torch.Size([5, 3]), True)

@@ -54,7 +54,8 @@ class ReadColumns(nn.Module):
         is_known = (numbers != 0).to(x.dtype)
         codes = (x.index_select(1, self.get_buffer("names")) * self.get_buffer("counts")).round().long()
         ones = x.new_zeros(x.shape[0], self.width).scatter(1, codes + self.get_buffer("starts"), 1.0)
-        return torch.cat([(2 * numbers - 1) * is_known, is_known, ones], 1)
+        values = torch.where(numbers != 0, 2 * numbers - 1, 0.0)
+        return torch.cat([values, is_known, ones], 1)
 
 
 class ColumnsKit(MLPKit):
