@@ -240,6 +240,7 @@ def test_widths() -> None:
         "bernoulli": 3,
         "gaussian": 3,
         "gaussian-pixel": 6,
+        "gaussian-full": 9,
         "gaussian-global": 3,
         "logistic": 3,
         "logistic-pixel": 6,

@@ -38,6 +38,7 @@ Likelihood = Literal[
     "bernoulli",
     "gaussian",
     "gaussian-pixel",
+    "gaussian-full",
     "gaussian-global",
     "logistic",
     "logistic-pixel",
@@ -72,7 +73,8 @@ class ModelConfig(Section):
     family: ClassVar[str]
 
     likelihood: AnyLikelihood = "bernoulli"
-    """Distribution of the data given the latents; dmol is the discretised mixture of logistics; noise is
+    """Distribution of the data given the latents; dmol is the discretised mixture of logistics; gaussian-full, of
+    vectors, has a covariance between their coordinates, gaussian-pixel a deviation for each value; noise is
     camera noise of a known size on the clean picture, for training on noisy pictures alone, noise-global learns it;
     columns gives each column of a table its own: Gaussian, discretised logistic, or categorical."""
     columns: Columns = ()

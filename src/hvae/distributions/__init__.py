@@ -2,6 +2,7 @@
 
 from hvae.distributions.base import Distribution, LocationScale, full, sum_rest
 from hvae.distributions.camera import Camera
+from hvae.distributions.correlated import Correlated
 from hvae.distributions.denoising import Denoising, GridGaussian
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
 from hvae.distributions.divergence import divergence, estimator, log_ratio, normal_kl, register_kl
@@ -21,6 +22,7 @@ __all__ = [
     "Bernoulli",
     "Camera",
     "Categorical",
+    "Correlated",
     "Denoising",
     "Depth",
     "DiscretizedLogistic",

@@ -10,6 +10,7 @@ Shapes: `B` batch; `C` channels, `H W` space; `D` coordinates of a vector; `L` l
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -17,12 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.distributions import Bernoulli, Categorical, Distribution, Normal, full
+from hvae.distributions import Bernoulli, Categorical, Correlated, Distribution, Normal, full
 from hvae.errors import HvaeError
-from hvae.levels.scale import Positive, clamped_gaussian, gaussian, softplus
+from hvae.levels.scale import Positive, clamped_gaussian, gaussian, softplus, softplus_raw
 from hvae.modules import Spatial
 
 Shape = Sequence[int]
+MOST_CORRELATED = 256
+"""Channels whose covariance a network may say: 33,152 raw numbers."""
+LEAST_VARIANCE = 1e-4
+"""Of data on [-1, 1], where a batch shows none."""
 
 
 def at_least(name: str, value: int, least: int, advice: str) -> int:
@@ -122,6 +127,48 @@ class GaussianPixelHead(Head):
     def read(self, raw: Tensor) -> Normal:
         centred = gaussian(raw, self.positive)
         return Normal((centred.loc + 1) / 2, centred.scale / 2)
+
+
+class GaussianFullHead(Head):
+    """A Gaussian of full covariance over the coordinates of a vector, or over the channels at each place of a map.
+
+    C locations, C precisions 1 / sigma, which grow linearly, so that one large raw number cannot make a density
+    explode, and C (C - 1) / 2 slopes of each channel on those before it: raw numbers over sqrt(C), so that the sum of C
+    of them is of order one at the start.  Raises HvaeError for more than 256 channels: the raw numbers grow with their
+    square.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        channels = shape[0]
+        if channels > MOST_CORRELATED:
+            raise HvaeError(
+                f"expected at most {MOST_CORRELATED} coordinates for the gaussian-full likelihood, got {channels}; "
+                "choose gaussian-pixel"
+            )
+        super().__init__(shape, channels * (channels + 3) // 2)
+
+    def read(self, raw: Tensor) -> Correlated:
+        channels = self.shape[0]
+        loc, precision, slope = raw.split([channels, channels, channels * (channels - 1) // 2], 1)
+        slopes = raw.new_zeros(raw.shape[0], channels, channels, *self.size)  # (B, C, C, S)
+        row, column = torch.tril_indices(channels, channels, -1, device=raw.device)
+        slopes[:, row, column] = slope / math.sqrt(channels)
+        return Correlated((loc + 1) / 2, 0.5 / softplus(precision), slopes)
+
+    def marginal(self, x: Tensor) -> Tensor:
+        """Mean and covariance over the batch, shrunk by C / (B + C): few data show correlations that are none."""
+        channels, rows = self.shape[0], (2 * x - 1).movedim(0, -1).movedim(0, -2)  # (S, C, B)
+        mean = rows.mean(-1)
+        apart = rows - mean[..., None]
+        plain = apart @ apart.mT / len(x)
+        own = torch.diag_embed(plain.diagonal(dim1=-2, dim2=-1) + LEAST_VARIANCE)
+        factor = torch.linalg.cholesky(torch.lerp(plain, own, channels / (len(x) + channels)))
+        scale = factor.diagonal(dim1=-2, dim2=-1)  # (S, C)
+        row, column = torch.tril_indices(channels, channels, -1, device=x.device)
+        # The rows of diag(sigma) L^-1 are those of I - S.
+        slopes = -(scale[..., None] * torch.linalg.inv(factor))[..., row, column]
+        raw = torch.cat([mean, softplus_raw(1 / scale), math.sqrt(channels) * slopes], -1)
+        return raw.movedim(-1, 0)
 
 
 class GaussianClampedHead(Head):

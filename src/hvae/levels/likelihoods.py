@@ -10,6 +10,7 @@ from hvae.levels.columns import ColumnsHead
 from hvae.levels.heads import (
     BernoulliHead,
     CategoricalHead,
+    GaussianFullHead,
     GaussianGlobalHead,
     GaussianHead,
     GaussianPixelHead,
@@ -33,6 +34,7 @@ HEADS: dict[str, _Row] = {
     "bernoulli": _Row(BernoulliHead, ("levels",)),
     "gaussian": _Row(GaussianHead, ("sigma",)),
     "gaussian-pixel": _Row(GaussianPixelHead),
+    "gaussian-full": _Row(GaussianFullHead),
     "gaussian-global": _Row(GaussianGlobalHead),
     "logistic": _Row(LogisticHead, ("levels",)),
     "logistic-pixel": _Row(LogisticPixelHead, ("levels",)),

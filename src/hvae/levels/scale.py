@@ -47,6 +47,16 @@ def softplus(raw: Tensor) -> Tensor:
     return FLOOR + F.softplus(raw + _AT_ZERO)
 
 
+def softplus_raw(value: Tensor) -> Tensor:
+    """The raw number whose `softplus` is a value, which must be above the floor.
+
+    >>> float(softplus_raw(torch.tensor(1.0)).abs()) < 1e-6
+    True
+    """
+    above = value - FLOOR
+    return above + (-torch.expm1(-above)).log() - _AT_ZERO
+
+
 def exp(raw: Tensor) -> Tensor:
     """exp(r) as the first papers have it, cut at r = -40 and 40 only to keep squares of it within float32."""
     return raw.clamp(-40, 40).exp()
