@@ -65,6 +65,9 @@ def test_gaps_are_filled_in_words(run: Path, tmp_path: Path, command: Command) -
         ("2", "married"),
     ]
     assert 0 < float(doubts[0]["share"]) <= 1 and not doubts[0]["deviation"] and float(doubts[1]["deviation"]) > 0
+    assert "-n takes more" not in said.err
+    said = command("restore", run, new, "--task", "impute", "--draws", 2, "-n", 2, "--out", tmp_path / "two")
+    assert "the first 2 of 3 rows; -n takes more" in said.err and "2 rows, 2 draws each" in said.out
 
 
 def test_gaps_of_the_runs_own_rows_are_filled_too(run: Path, tmp_path: Path, command: Command) -> None:

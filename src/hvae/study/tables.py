@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Gaps:
-    """Rows of a table whose cells are to be filled that are not known, and its cells as the model has them."""
+    """Rows of a table whose cells are to be filled that are not known, and its cells as the model has them.
+
+    `beyond`, how many more rows its file has.
+    """
 
     table: Table
     coded: Coded
     bits: int
     suffix: str
+    beyond: int = 0
 
     def values(self) -> Tensor:
         """The cells as levels of the model in [0, 1], (N, D), NaN where one is not known."""
@@ -42,8 +46,10 @@ class Gaps:
         return torch.from_numpy(self.coded.values).float()
 
     def notes(self) -> tuple[str, ...]:
-        """What of the cells is not as the training data have it."""
-        return self.coded.notes()
+        """What of the cells is not as the training data have it, and that there are more rows."""
+        count = len(self.table.cells)
+        rest = (f"the first {count:,} of {count + self.beyond:,} rows; -n takes more",) if self.beyond else ()
+        return (*rest, *self.coded.notes())
 
     def content(self, draws: Tensor) -> bytes:
         """The table with its gaps filled by `draws` (N, K, D), in the form of its file.
@@ -170,5 +176,7 @@ def gaps(run: LoadedRun, data: str | Path | Source, number: int) -> Gaps | None:
     if not path.is_file():
         raise HvaeError(f"no such table: {path}")
     columns = learnt_columns(run, str(path))
-    table = read_cells(path, table_keys(run, str(path)).missing).first(number)
-    return Gaps(table, table.codes(columns, str(path), top_of(run.bits)), run.bits, path.suffix.lower())
+    whole = read_cells(path, table_keys(run, str(path)).missing)
+    table = whole.first(number)
+    coded, beyond = table.codes(columns, str(path), top_of(run.bits)), len(whole.cells) - len(table.cells)
+    return Gaps(table, coded, run.bits, path.suffix.lower(), beyond)
