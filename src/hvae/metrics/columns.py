@@ -21,7 +21,7 @@ from hvae.datum import Datum, as_datum
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, silent
-from hvae.seeds import noise_seed
+from hvae.seeds import noise_seed, reseed
 from hvae.walk import Model, device_of, run, still
 
 
@@ -49,7 +49,7 @@ def surprises(
     parts, meter, size = [], Meter(progress, batches, 1), max(1, chunk_rows // draws)
     with still(model, seed):
         for number, batch in enumerate(batches):
-            torch.manual_seed(noise_seed(seed, number))
+            reseed(noise_seed(seed, number))
             datum = as_datum(batch).to(device_of(model))
             parts += [double(_rows(model, some, draws)) for some in datum.split(size)]
             meter.add(1)
