@@ -16,10 +16,8 @@ from hvae.datum import Datum
 from hvae.distributions import Distribution, Normal, OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
-from hvae.models.timed import existing, mean_over_time
-from hvae.nn.mlp import begin
+from hvae.models.timed import begin_steps, embedded, mean_over_time
 from hvae.nn.recurrence import delayed
-from hvae.nn.steps import begin_centred
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
 from hvae.walk import Evidence, Model, Trace
@@ -63,12 +61,10 @@ class CausalLadder(Model):
         self.gather, self.leave, self.head = gather, leave, head
 
     def prepare(self, datum: Datum) -> None:
-        steps = existing(datum)
-        begin(self.leave, self.head.marginal(steps))
-        begin_centred(self.embed, steps)
+        begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
+        u = embedded(self.embed, datum.x)  # (B, T, U)
         d = self.past(u)[0]
         return {"now": d, "past": delayed(d.flatten(2)).unflatten(2, d.shape[2:])}
 

@@ -16,7 +16,7 @@ from hvae.datum import Datum
 from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
-from hvae.models.timed import existing, mean_over_time
+from hvae.models.timed import embedded, existing, mean_over_time
 from hvae.nn.mlp import begin
 from hvae.nn.sprites import Sprites
 from hvae.nn.steps import begin_centred
@@ -135,7 +135,7 @@ class Clockwork(Model):
         begin_centred(self.embed, steps)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        series = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
+        series = embedded(self.embed, datum.x)  # (B, T, U)
         below, features = 1, {}
         for rung in reversed(self.rungs.values()):
             together = windows(only_existing(series, datum.lengths, below), rung.stride // below)

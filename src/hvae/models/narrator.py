@@ -18,10 +18,8 @@ from hvae.distributions import Keep, OverTime
 from hvae.draw.choices import HEARD, TAUGHT
 from hvae.levels.heads import Head
 from hvae.models.clockwork import Rung
-from hvae.models.timed import existing, mean_over_time
+from hvae.models.timed import begin_steps, embedded, mean_over_time
 from hvae.modules import every
-from hvae.nn.mlp import begin
-from hvae.nn.steps import begin_centred
 from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
@@ -100,12 +98,10 @@ class Narrator(Model):
         self.leave, self.head = leave, head
 
     def prepare(self, datum: Datum) -> None:
-        steps = existing(datum)
-        begin(self.leave, self.head.marginal(steps))
-        begin_centred(self.embed, steps)
+        begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])
+        u = embedded(self.embed, datum.x)
         return {"told": u, **self.climb(self.reader(u, datum.lengths))}
 
     def picture(self, trace: Trace) -> Tensor:

@@ -16,11 +16,9 @@ from hvae.distributions import Distribution, Normal, OverTime, Student
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.flows import Flows
-from hvae.models.timed import existing, mean_over_time
-from hvae.nn.mlp import begin
+from hvae.models.timed import begin_steps, embedded, mean_over_time
 from hvae.nn.pieces import over_pieces
 from hvae.nn.recurrence import Lags, delayed
-from hvae.nn.steps import begin_centred
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
 from hvae.walk import Evidence, Stepwise, Trace
@@ -75,12 +73,10 @@ class Recurrent(Stepwise):
     def prepare(self, datum: Datum) -> None:
         if self.lags is not None:
             self.lags.begin(datum.x, datum.lengths)
-        steps = existing(datum)
-        begin(self.leave, self.head.marginal(steps))
-        begin_centred(self.embed, steps)
+        begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])  # (B, T, U)
+        u = embedded(self.embed, datum.x)  # (B, T, U)
         after = 1 + torch.arange(u.shape[1], device=u.device)
         c = delayed(over_pieces(self.past, u, after, self.truncate))
         features = {"past": c, self.level.name: self.reader(u, c, datum.lengths)}

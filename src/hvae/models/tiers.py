@@ -14,9 +14,7 @@ from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.causal import at_each_step
-from hvae.models.timed import existing, mean_over_time
-from hvae.nn.mlp import begin
-from hvae.nn.steps import begin_centred
+from hvae.models.timed import begin_steps, embedded, mean_over_time
 from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Visit
@@ -100,12 +98,10 @@ class Chorus(Model):
         self.leave, self.head = leave, head
 
     def prepare(self, datum: Datum) -> None:
-        steps = existing(datum)
-        begin(self.leave, self.head.marginal(steps))
-        begin_centred(self.embed, steps)
+        begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        u = self.embed(datum.x.flatten(0, 1)).unflatten(0, datum.x.shape[:2])
+        u = embedded(self.embed, datum.x)
         features: dict[str, Tensor] = self.reader(u, datum.lengths)
         return features
 

@@ -6,9 +6,12 @@ Shapes: `B` batch; `T` steps; `N` steps of all sequences together; `...` one ste
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hvae.datum import Datum
+from hvae.levels.heads import Head
+from hvae.nn.mlp import begin
+from hvae.nn.steps import begin_centred
 from hvae.trace import Trace
 
 
@@ -27,3 +30,15 @@ def mean_over_time(trace: Trace) -> Tensor:
     if records[0].step is None:
         return records[0].law.mean()
     return torch.stack([record.law.mean() for record in records], 1)
+
+
+def begin_steps(datum: Datum, embed: nn.Module, leave: nn.Module, head: Head) -> None:
+    """Start a likelihood from the marginal of all steps, and what reads a step from data around their mean."""
+    steps = existing(datum)
+    begin(leave, head.marginal(steps))
+    begin_centred(embed, steps)
+
+
+def embedded(embed: nn.Module, x: Tensor) -> Tensor:
+    """Every step by itself, (B, T, ...) -> (B, T, W)."""
+    return embed(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[no-any-return]
