@@ -6,8 +6,9 @@ budget; the steps lie in OUT/steps.json, and a run that is finished is skipped, 
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -39,6 +40,17 @@ class Contender:
 
     def config(self, **more: object) -> RunConfig:
         return preset(self.source, {**self.keys, **more})
+
+
+def words(about: str | None, seconds: float) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """`run OUT` with its budget and `table OUT`; and the first by itself, for options of its own."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="what", required=True)
+    runs = commands.add_parser("run")
+    runs.add_argument("out", type=Path)
+    runs.add_argument("--seconds", type=float, default=seconds, help="of processor time, for the steps of each run")
+    commands.add_parser("table").add_argument("out", type=Path)
+    return parser, runs
 
 
 def fit(contender: Contender, folder: Path, name: str, seconds: float, more: Mapping[str, object]) -> None:
@@ -108,3 +120,18 @@ def over_seeds(values: Sequence[float], digits: int = 2) -> str:
         return f"{fmean(values):.{digits}f}"
     half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
     return f"{fmean(values):.{digits}f} ± {half:.{digits}f}"
+
+
+def lines(heads: Sequence[str], first: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    """A table of columns of one width: its heads, what all are held against, and a row for each contender."""
+    for cells in (heads, first, *rows):
+        yield " ".join(f"{cell:>16}" for cell in cells)
+
+
+def by_contender(
+    out: Path, file: str, names: Sequence[str], cells: Callable[[str, list[Path]], Iterator[str]]
+) -> Iterator[list[str]]:
+    """The cells of every contender that has a finished run, whose `file` is there."""
+    for name in names:
+        if folders := [path.parent for path in sorted(out.glob(f"{name}-*/{file}"))]:
+            yield list(cells(name, folders))

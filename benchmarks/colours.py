@@ -10,13 +10,12 @@ The presets of this set sized for one core, and a flat VAE and a Ladder VAE of c
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from budget import Contender, fit
+from budget import Contender, fit, words
 
 SHALLOW: Mapping[str, object] = {"model.network": "conv", "model.widths": "40,40,40"}
 CONTENDERS: Mapping[str, Contender] = {
@@ -32,15 +31,9 @@ TEST = {"evaluate.measures": "likelihood,activity", "evaluate.samples": 1, "eval
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="what", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("out", type=Path)
-    runs.add_argument("--seconds", type=float, default=480.0, help="of processor time, for the steps of each run")
+    parser, runs = words(__doc__, 480.0)
     runs.add_argument("--families", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     runs.add_argument("--root", default="", help="where the data sets lie")
-    table = commands.add_parser("table")
-    table.add_argument("out", type=Path)
     args = parser.parse_args()
     if args.what == "run":
         torch.set_num_threads(1)

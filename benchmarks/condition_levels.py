@@ -11,13 +11,12 @@ training images; and the same latents decoded under the next class: the share th
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from budget import Contender, fit
+from budget import Contender, fit, words
 from torch import Tensor
 
 import hvae
@@ -35,15 +34,9 @@ TEST = {"evaluate.measures": "likelihood,activity", "evaluate.samples": 1, "eval
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="what", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("out", type=Path)
-    runs.add_argument("--seconds", type=float, default=30.0, help="of processor time, for the steps of each run")
+    parser, runs = words(__doc__, 30.0)
     runs.add_argument("--seeds", type=int, nargs="+", default=[0])
     runs.add_argument("--root", default="", help="where the data sets lie")
-    table = commands.add_parser("table")
-    table.add_argument("out", type=Path)
     args = parser.parse_args()
     if args.what == "run":
         torch.set_num_threads(1)

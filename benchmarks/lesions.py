@@ -17,7 +17,6 @@ Laplacian of a Gaussian of 0.6 pixels.  PSNR of the ill pictures; -ELBO of one d
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from budget import Contender, fit, over_seeds
+from budget import Contender, by_contender, fit, lines, over_seeds, words
 from scipy.ndimage import gaussian_laplace, label
 from sklearn.metrics import roc_auc_score
 
@@ -58,14 +57,8 @@ Pictures = np.ndarray[Any, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="what", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("out", type=Path)
-    runs.add_argument("--seconds", type=float, default=100.0, help="of processor time, for the steps of each run")
+    parser, runs = words(__doc__, 100.0)
     runs.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    table = commands.add_parser("table")
-    table.add_argument("out", type=Path)
     args = parser.parse_args()
     if args.what == "run":
         torch.set_num_threads(1)
@@ -127,11 +120,9 @@ def rows(out: Path) -> Iterator[str]:
     """A row for each model, and the pictures themselves."""
     pair = twins(NUMBER, seed=TEST_SEED)
     itself = lesions(pair.ill / 255, pair.healthy / 255, pair.spots)
-    yield " ".join(f"{head:>16}" for head in ("", *COLUMNS, "-ELBO, bits/dim", "rate, nats", "steps", "seeds"))
-    yield " ".join(f"{cell:>16}" for cell in ("the pictures", "", *(f"{value:.3f}" for value in itself.values())))
-    for name in CONTENDERS:
-        if folders := [path.parent for path in sorted(out.glob(f"{name}-*/lesions.json"))]:
-            yield " ".join(f"{cell:>16}" for cell in cells(name, folders))
+    heads = ["", *COLUMNS, "-ELBO, bits/dim", "rate, nats", "steps", "seeds"]
+    first = ["the pictures", "", *(f"{value:.3f}" for value in itself.values())]
+    yield from lines(heads, first, by_contender(out, "lesions.json", list(CONTENDERS), cells))
 
 
 def cells(name: str, folders: list[Path]) -> Iterator[str]:

@@ -13,13 +13,12 @@ images: precision and recall (k = 3), density and coverage (k = 5), Frechet and 
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from budget import Contender, fit, over_seeds
+from budget import Contender, by_contender, fit, lines, over_seeds, words
 from diffusion_sampling import judge
 from torch import Tensor
 
@@ -42,15 +41,9 @@ FLOOR = "floor.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="what", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("out", type=Path)
-    runs.add_argument("--seconds", type=float, default=100.0, help="of processor time, for the steps of each run")
+    parser, runs = words(__doc__, 100.0)
     runs.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     runs.add_argument("--root", default="", help="where the data sets lie")
-    table = commands.add_parser("table")
-    table.add_argument("out", type=Path)
     args = parser.parse_args()
     if args.what == "run":
         torch.set_num_threads(1)
@@ -90,11 +83,9 @@ def rows(out: Path) -> Iterator[str]:
     """A row for each family, and the floor."""
     floor = json.loads((out / FLOOR).read_text())
     yield f"{NUMBER:,} pictures, {floor['extractor']}"
-    yield " ".join(f"{head:>16}" for head in ("", "-ELBO, nats", *MEASURES, "steps", "seeds"))
-    yield " ".join(f"{cell:>16}" for cell in ("test images", "", *(f"{floor[n]:.{d}f}" for n, d in MEASURES.items())))
-    for name in CONTENDERS:
-        if folders := [path.parent for path in sorted(out.glob(f"{name}-*/samples.json"))]:
-            yield " ".join(f"{cell:>16}" for cell in cells(name, folders))
+    heads = ["", "-ELBO, nats", *MEASURES, "steps", "seeds"]
+    first = ["test images", "", *(f"{floor[name]:.{digits}f}" for name, digits in MEASURES.items())]
+    yield from lines(heads, first, by_contender(out, "samples.json", list(CONTENDERS), cells))
 
 
 def cells(name: str, folders: list[Path]) -> Iterator[str]:
