@@ -22,6 +22,7 @@ from hvae.coding.entropy.stack import Stack
 from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Code
 from hvae.coding.lossless.book import Book
+from hvae.coding.lossless.recall import Memory
 from hvae.datum import Context
 from hvae.distributions import Distribution
 from hvae.distributions.pixels import AutoregressivePixels
@@ -119,10 +120,12 @@ def encode(model: Model, stack: Stack, x: Tensor, book: Book, context: Context |
 
 def decode(model: Model, stack: Stack, n: int, book: Book, context: Context | None = None) -> Tensor:
     """Decode n rows from the stack, (n, *shape) in [0, 1], and return the borrowed bits."""
-    receiver = Receiver(stack, book)
-    first = run(model, receiver, n=n, context=context)
+    receiver, memory = Receiver(stack, book), Memory(model)
+    with memory.noting():
+        first = run(model, receiver, n=n, context=context)
     assert first.x is not None
-    again = run(model, replay(first.values()), model.evidence(first.x, context))
+    with memory.recalling():
+        again = run(model, replay(first.values()), model.evidence(first.x, context))
     for record in reversed(in_order(again, "q")):
         if not record.data:
             code_of(record, proposal(record), book).push(stack, receiver.symbols[record.key])
