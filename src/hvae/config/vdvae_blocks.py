@@ -101,6 +101,8 @@ def _by_resolution(text: str, key: str, what: str) -> dict[int, int]:
     numbers = [(int(pair[1]), int(pair[2])) for pair in pairs if pair]
     if len(numbers) < len(pairs) or any(min(pair) < 1 for pair in numbers):
         raise HvaeError(f"model.{key}: expected resolution:{what} as in 16:32,8:64, got '{text}'")
+    if len(dict(numbers)) < len(numbers):
+        raise HvaeError(f"model.{key}: expected each resolution once, got '{text}'; leave out what it does not mean")
     return dict(numbers)
 
 
