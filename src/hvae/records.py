@@ -26,7 +26,7 @@ MOST_BYTES = 16 * 2**20
 """The largest record: a thousand times what one of hundreds of levels takes."""
 MOST_TABLE = 2**28
 """The largest table: a million rows of 30 columns."""
-_LARGEST, _DEEPEST = 1e300, 50
+LARGEST, _DEEPEST = 1e300, 50
 
 Form = Any
 JSON = dict[str, Any]
@@ -144,7 +144,7 @@ def _row(cells: Mapping[str | None, Any], line: int) -> dict[str, float]:
     except (TypeError, ValueError):
         row = {}
     # Cells beyond the last column stand under no name, and missing ones are None.
-    if None in cells or None in cells.values() or not 0 <= row.get("step", -1) <= _LARGEST:
+    if None in cells or None in cells.values() or not 0 <= row.get("step", -1) <= LARGEST:
         raise ValueError(f"line {line} is no row of numbers with a step")
     return row
 
@@ -199,7 +199,7 @@ def _check_scalar(value: object, form: Form, at: str) -> None:
             raise _wrong(value, "null", at)
     elif form in (int, float):
         kinds = int if form is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not -_LARGEST <= value <= _LARGEST:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not -LARGEST <= value <= LARGEST:
             raise _wrong(value, form.__name__, at)
     else:
         _typed(value, form, at)

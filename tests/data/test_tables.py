@@ -125,6 +125,27 @@ def test_a_column_of_one_value_is_one_name_and_one_of_none_is_refused(tmp_path: 
     assert data.shape == (1,)
 
 
+def test_one_number_may_be_written_in_many_ways(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,b\n3,1\n3.0,2\n3.00,3\n")
+    data = load(config_of(path))
+    assert data.train.batch(range(3)).observed is None
+    assert not [line for line in data.provenance.transforms if "has not seen" in line]
+    names = columns_of(path, categories=("b",))
+    coded = read_cells(written(tmp_path, "a,b\n3,1.0\n4,+2\nx,2.5\n")).codes(names, "new", TOP)
+    assert coded.each["b"].values[:2].tolist() == [1 / 3, 2 / 3]
+    assert dict(coded.each["b"].strange) == {"2.5": 1} and dict(coded.each["a"].strange) == {"4": 1, "x": 1}
+    apart = columns_of(written(tmp_path, "a\n1\n1.0\n"), categories=("a",))["a"]
+    assert apart == Name(("1", "1.0")) and apart.codes(["1", "1.0", "1.00"], TOP, "new").strange == {"1.00": 1}
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.7e9, 1.7e9 + 1000), (-1e12, -1e12 + 1e5), (0.0, 1e-12), (-3e250, 1e10)])
+def test_a_real_number_is_written_to_the_digits_of_its_range(low: float, high: float) -> None:
+    column, shares = Real(low, high), np.linspace(0, 1, 9)
+    values = np.rint(1 + shares * (TOP - 1)) / TOP
+    back = np.array([float(word) for word in column.words(values, TOP)])
+    assert (np.abs(back - column.numbers(values, TOP)) <= 5e-5 * (high - low)).all() and len(set(back)) == 9
+
+
 def test_a_table_before_a_run_is_read_by_the_columns_of_the_run(tmp_path: Path) -> None:
     columns = columns_of(written(tmp_path, GOOD))
     path = written(tmp_path, 'job,age,other,"size, cm"\nnurs,50,x,100\nclerk,30.4,y,\n')
@@ -178,6 +199,13 @@ def test_an_identifier_is_refused(tmp_path: Path) -> None:
         ("a,b\n1,inf\n2,3\n", "got 'inf'"),
         ("a,b\n,\n,\n", "column 'a': expected a cell that is known"),
         ("a\n" + "x" * 201 + "\ny\n", "names of up to 200 letters"),
+        ('a\n"1,5"\n"2,5"\n', "column 'a': expected numbers, got '1,5'; write decimal points"),
+        ('a\n"1.500,5"\n', "expected numbers, got '1.500,5'"),
+        ("a\n1e308\n-1e308\n", r"numbers of up to 1e\+300, got 1e\+308"),
+        ("a\n1e301\n", "numbers of up to"),
+        (f"a\n{10**20}\n{10**20 + 1}\n", "numbers that differ in their first 10 digits, got '1000"),
+        (f"a\n{2**53}\n{2**53 + 2}\n", "differ in their first 10 digits"),
+        ("a\n0.3\n0.30000000000000004\n", "differ in their first 10 digits"),
     ],
 )
 def test_what_is_no_table_is_one_line(text: str, line: str, tmp_path: Path) -> None:

@@ -14,20 +14,22 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from hvae.config.columns import MOST_NAMES, MOST_WHOLES, NAME, REAL, WHOLE
+from hvae.config.columns import NAME, REAL, WHOLE
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError, short
 from hvae.records import JSON
 from hvae.screen.numbers import counted
 
-FEW = 20
-"""Rows, and names, up to which each row may have one of its own."""
-MOST_LETTERS = 200
-_WHOLE, _COMMA = re.compile(r"[+-]?\d{1,15}"), re.compile(r"[+-]?[\d.]*\d,\d+")
+DIGITS = 6
+"""Of a real number that is written, at the least."""
+COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
+"""A number with a decimal comma, or with commas between thousands."""
 
 
 class Codes(NamedTuple):
@@ -88,7 +90,13 @@ class Real(Column):
         return self.low + np.clip((values * top - 1) / (top - 1), 0, 1) * (self.high - self.low)
 
     def words(self, values: Array, top: int) -> list[str]:
-        return [f"{number:.6g}" for number in self.numbers(values, top)]
+        return [f"{number:.{self._digits}g}" for number in self.numbers(values, top)]
+
+    @property
+    def _digits(self) -> int:
+        """As many as say five of the range: times in seconds since 1970 differ from the seventh digit on."""
+        largest, extent = max(abs(self.low), abs(self.high)), self.high - self.low
+        return DIGITS + int(max(0.0, math.log10(largest / extent))) if extent and largest else DIGITS
 
     def to_record(self) -> list[float]:
         return [self.low, self.high]
@@ -147,12 +155,29 @@ class Name(Column):
         return f"{counted(len(self.names), 'name')}, a categorical mass"
 
     def codes(self, cells: Sequence[str], top: int, where: str) -> Codes:
-        places = {name: (k + 1) / len(self.names) for k, name in enumerate(self.names)}
+        places = self._places
         strange: dict[str, int] = {}
-        for cell in cells:
-            if cell and cell not in places:
+        meant = [self._meant(cell) for cell in cells]
+        for cell, name in zip(cells, meant, strict=True):
+            if cell and name not in places:
                 strange[cell] = strange.get(cell, 0) + 1
-        return Codes(np.array([places.get(cell, math.nan) for cell in cells]), strange=strange)
+        return Codes(np.array([places.get(name, math.nan) for name in meant]), strange=strange)
+
+    @cached_property
+    def _places(self) -> dict[str, float]:
+        return {name: (k + 1) / len(self.names) for k, name in enumerate(self.names)}
+
+    @cached_property
+    def _numbers(self) -> dict[Decimal, str]:
+        """The names by the numbers that they are, if all are numbers and no two the same."""
+        numbers = {Decimal(name): name for name in self.names} if all(map(is_number, self.names)) else {}
+        return numbers if len(numbers) == len(self.names) else {}
+
+    def _meant(self, cell: str) -> str:
+        """The name of a cell: of names that are numbers `3.0` is `3`."""
+        if cell in self._places or not self._numbers or not is_number(cell):
+            return cell
+        return self._numbers.get(Decimal(cell), cell)
 
     def places(self, values: Array) -> Array:
         """Which name each cell (N,) in [0, 1] has, (N,) from 0."""
@@ -182,46 +207,6 @@ def from_record(record: JSON | Sequence[float]) -> Column:
     return Whole(*map(int, record["whole"]))
 
 
-def column_of(cells: Sequence[str], where: str, top: int, *, is_name: bool) -> Column:
-    """What a column holds, by its cells, "" where one is not known.
-
-    Raises HvaeError for one without any, for numbers beside words, and for names that nothing can be learnt of.
-    """
-    some = [cell for cell in cells if cell]
-    if not some:
-        raise HvaeError(f"{where}: expected a cell that is known, got none; leave it out with --data.without")
-    odd = [cell for cell in some if not is_number(cell)]
-    if is_name or len(odd) == len(some):
-        return _names(some, where, top)
-    if odd:
-        raise HvaeError(
-            f"{where}: expected numbers, as {len(some) - len(odd):,} of {len(some):,} known cells are, got "
-            f"{short(odd[0])}{_advice(odd[0])}"
-        )
-    numbers = [float(cell) for cell in some]
-    low, high = min(numbers), max(numbers)
-    if low == high:
-        return _names(sorted(set(some), key=some.index)[:1], where, top)
-    count = int(high - low) + 1 if high - low < MOST_WHOLES else MOST_WHOLES + 1
-    is_whole = count <= min(MOST_WHOLES, top // 4) and all(_WHOLE.fullmatch(cell) for cell in some)
-    if is_whole and len(cells) > FEW and count == len(cells) == len(set(numbers)):
-        raise HvaeError(
-            f"{where}: counts the rows, each of its own number, and says nothing of them; leave it out with "
-            "--data.without"
-        )
-    return Whole(int(low), int(high)) if is_whole else Real(low, high)
-
-
-def _names(cells: Sequence[str], where: str, top: int) -> Name:
-    names = sorted(set(cells))
-    advice = "nothing is learnt of names of their own; leave it out with --data.without"
-    if len(names) > min(MOST_NAMES, top // 2) or (len(names) > FEW and 2 * len(names) > len(cells)):
-        raise HvaeError(f"{where}: got {len(names):,} names in {len(cells):,} cells, as an identifier has; {advice}")
-    if long := next((name for name in names if len(name) > MOST_LETTERS), ""):
-        raise HvaeError(f"{where}: expected names of up to {MOST_LETTERS} letters, got {short(long)}; {advice}")
-    return Name(tuple(names))
-
-
 def is_number(cell: str) -> bool:
     """Whether a cell holds a finite number, with a decimal point if any.
 
@@ -237,14 +222,13 @@ def is_number(cell: str) -> bool:
 def _numbers(cells: Sequence[str], where: str) -> Array:
     for row, cell in enumerate(cells, 1):
         if cell and not is_number(cell):
-            raise HvaeError(
-                f"{where}, row {row}: expected a number, or an empty cell, got {short(cell)}{_advice(cell)}"
-            )
+            raise HvaeError(f"{where}, row {row}: expected a number, or an empty cell, got {short(cell)}{advice(cell)}")
     return np.array([float(cell) if cell else math.nan for cell in cells])
 
 
-def _advice(cell: str) -> str:
-    if _COMMA.fullmatch(cell):
+def advice(cell: str) -> str:
+    """What to do about a cell that is no number."""
+    if COMMA.fullmatch(cell):
         return "; write decimal points, and no commas within numbers"
     return (
         "; leave cells empty that are not known (--data.missing WORD), or say that they are names (--data.categories)"

@@ -20,8 +20,9 @@ import numpy as np
 
 from hvae.config.columns import PARQUET
 from hvae.config.data import MAX_BITS, DataConfig
-from hvae.data.columns import Codes, Columns, Name, column_of, is_number
+from hvae.data.columns import Codes, Columns, Name, is_number
 from hvae.data.formats import check_cells, read_bytes
+from hvae.data.guess import column_of
 from hvae.data.parquet import read_parquet
 from hvae.data.raw import Part, Raw, as_levels, without_gaps
 from hvae.data.transforms import Array
