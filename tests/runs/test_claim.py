@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -224,6 +225,18 @@ def test_without_locks_the_later_of_two_stays(folder: Path, monkeypatch: pytest.
         claiming(folder, TRAINING).__enter__()
     holder = read_holder(claim_file(folder, TRAINING))
     assert holder is not None and holder.token == "later"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "loop", "file"])
+def test_what_lies_in_the_place_of_pictures_is_named(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    monkeypatch.chdir(folder)  # names of sockets are short
+    make = {"pipe": os.mkfifo, "loop": lambda name: os.symlink(name, name), "file": lambda name: Path(name).touch()}
+    with socket.socket(socket.AF_UNIX) as server:
+        make.get(kind, server.bind)("pictures")
+        with pytest.raises(HvaeError, match="pictures: expected a folder"), claiming(folder, TRAINING):
+            pass
+    assert [path.name for path in folder.iterdir()] == ["pictures"]
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe"])

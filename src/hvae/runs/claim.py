@@ -112,9 +112,12 @@ def claiming(
 
 def _check_name(folder: Path) -> None:
     """Raises OSError or ValueError for a place whose later files could not be written, or not be read again."""
+    pictures = folder / "pictures"
+    if os.path.lexists(pictures) and not pictures.is_dir():
+        raise HvaeError(f"{pictures}: expected a folder for what a run draws, got something else; move it away")
     str(folder).encode()  # libraries read weights by names in UTF-8 alone
     with suppress(FileNotFoundError):
-        os.lstat(folder / "pictures" / ("x" * LONGEST))
+        os.lstat(pictures / ("x" * LONGEST))
 
 
 def _taken(path: Path, what: str, holder: Holder, until: float, tell: Callable[[str], None]) -> int:
