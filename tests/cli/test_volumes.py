@@ -42,7 +42,7 @@ def trained(kind: str, tmp_path_factory: pytest.TempPathFactory, command: Comman
         "train", "arrays", "--data.path", folder / "x.npy", "--data.kind", kind, "--out", folder / "run", *TINY
     )
     assert said.code == 0, said.err
-    assert (folder / "run" / "report.html").is_file()
+    assert f"nats per {kind.removesuffix('s')}" in (folder / "run" / "report.html").read_text()
     return folder
 
 
@@ -68,7 +68,8 @@ def test_score_reads_the_same_axes(trained: Path, kind: str, tmp_path: Path, com
 def test_samples_are_numbers_or_what_can_be_seen_of_them(
     trained: Path, kind: str, tmp_path: Path, command: Command
 ) -> None:
-    assert command("sample", trained / "run", "-n", 3, "--seed", 1, "--out", tmp_path / "x.npy").code == 0
+    said = command("sample", trained / "run", "-n", 3, "--seed", 1, "--out", tmp_path / "x.npy")
+    assert said.code == 0 and said.out.startswith(f"3 {kind} in "), said
     assert np.load(tmp_path / "x.npy").shape == (3, *SHAPES[kind])
     assert command("sample", trained / "run", "-n", 3, "--enlarge", 1, "--out", tmp_path / "x.png").code == 0
     side = {"volumes": (3 * (8 + 4) + 4, 6 + 8), "signals": (3 * (2 * 12 + 4) + 4, 48 + 8)}[kind]
@@ -76,7 +77,8 @@ def test_samples_are_numbers_or_what_can_be_seen_of_them(
 
 
 def test_latents_come_back_as_numbers(trained: Path, kind: str, tmp_path: Path, command: Command) -> None:
-    assert command("encode", trained / "run", "--data", "test", "-n", 2, "--out", tmp_path / "z.npz").code == 0
+    said = command("encode", trained / "run", "--data", "test", "-n", 2, "--out", tmp_path / "z.npz")
+    assert said.code == 0 and said.out.startswith(f"2 {kind} at "), said
     said = command("decode", trained / "run", tmp_path / "z.npz", "--out", tmp_path / "folder")
     assert said.code == 2 and f"are {kind}, expected a file name that ends in .npy" in said.err
     assert not (tmp_path / "folder").exists()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hvae.cli.backends import add_backend
 from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
 from hvae.config.bounds import Seed
-from hvae.config.columns import TABLES
 from hvae.config.parse import typed
 from hvae.errors import unknown
 from hvae.screen.numbers import counted
@@ -110,7 +107,7 @@ def main(argv: list[str]) -> None:
     summary = samples.to_dict()
     voice.answer(summary)
     if not args.json:
-        many = counted(summary["number"], _noun(samples.file, "steps" in summary))
+        many = counted(summary["number"], _noun(samples.noun))
         long = f" of {counted(summary['steps'], 'step')}" if "steps" in summary else ""
         seeds = "each level with its own seeds" if cells else f"seed {samples.seed}"
         voice.show(f"{many}{long} in {samples.file} ({seeds})")
@@ -122,8 +119,8 @@ def main(argv: list[str]) -> None:
         )
 
 
-def _noun(file: Path, in_time: bool) -> str:
-    return "sequence" if in_time else "row" if file.suffix.lower() in TABLES else "picture"
+def _noun(many: str) -> str:
+    return "picture" if many == "images" else many.removesuffix("s")
 
 
 def cell_seeds(plain: str | None, dotted: dict[str, str]) -> dict[str, tuple[int, ...]] | None:

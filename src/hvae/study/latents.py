@@ -15,7 +15,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
 from hvae.files import making
 from hvae.records import JSON
-from hvae.runs.columns import pictures_of
+from hvae.runs.columns import noun_of, pictures_of
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
 from hvae.runs.images import InputImages
 from hvae.study import sequence_latents
@@ -51,7 +51,7 @@ class Encoded:
     values: Mapping[Pin, Tensor]
     change: Change | None
     notes: tuple[str, ...]
-    noun: str = "images"
+    noun: str
 
     def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae encode --json` gives."""
@@ -72,7 +72,7 @@ class Decoded:
     out: Path
     pictures: Tensor | Sequence[Any]
     given: tuple[Pin, ...]
-    noun: str = "images"
+    noun: str
 
     def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae decode --json` gives."""
@@ -121,7 +121,7 @@ def encode_images(
     weights = digest(model.state_dict())
     content = LatentFile(values=values, context=inputs.context, weights=weights, images=source, mode=mode, seed=seed)
     write_latents(path, content)
-    return Encoded(file=path, values=values, change=inputs.change, notes=tuple(inputs.notes()))
+    return Encoded(file=path, values=values, change=inputs.change, notes=tuple(inputs.notes()), noun=noun_of(where.run))
 
 
 def _encoded_sequences(
@@ -178,7 +178,7 @@ def decode_file(
     model = where.model()
     pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)
-    return Decoded(out=path, pictures=pictures, given=tuple(content.values))
+    return Decoded(out=path, pictures=pictures, given=tuple(content.values), noun=noun_of(where.run))
 
 
 def _check_form(path: Path, shape: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
 from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, ReportData, Verdict, read_history
-from hvae.runs.columns import columns_of
+from hvae.runs.columns import columns_of, noun_of
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
 from hvae.screen.numbers import counted
@@ -57,9 +57,7 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
 
 def _noun(subject: Subject) -> str:
     """What one datum is called."""
-    if subject.run.model.timed:
-        return "sequence"
-    return "image" if columns_of(subject.run) is None else "row"
+    return noun_of(subject.run).removesuffix("s")
 
 
 def _environment(provenance: Mapping[str, object]) -> dict[str, object]:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Samples:
-    """Pictures (N, C, H, W) in [0, 1] and how they were drawn; `rows`, how many at once."""
+    """Pictures (N, C, H, W) in [0, 1], or what else `noun` says, and how they were drawn; `rows`, how many at once."""
 
     file: Path
     pictures: Tensor
+    noun: str
     temperature: Mapping[str, float]
     guidance: Mapping[str, float]
     among: Mapping[str, Mapping[str, float]]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class SequenceSamples:
     seed: int
     begun: int
     notes: tuple[str, ...] = ()
+    noun: ClassVar[str] = "sequences"
 
     def to_dict(self) -> JSON:
         """Plain values for JSON: what `hvae sample --json` gives for a run of sequences."""
