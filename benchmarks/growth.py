@@ -1,15 +1,18 @@
-"""What a model forgets of digits 0 to 4 when it learns 5 to 9, by four ways to go on.
+"""What a model forgets of digits 0 to 4 when it learns 5 to 9, by several ways to go on.
 
     python benchmarks/growth.py make MNIST FOLDER                    # old.npz, new.npz, both.npz: bits, drawn once
-    python benchmarks/growth.py train FOLDER [--seed 0]              # old, grown, frozen, fine-tuned, joint
-    python benchmarks/growth.py table FOLDER [--seed 0]
+    python benchmarks/growth.py train FOLDER [--size small] [--ways NAMES] [--seed 0]    # old, the ways to go on, joint
+    python benchmarks/growth.py table FOLDER [--size small] [--ways NAMES] [--seed 0] [--split test]
 
-Every number is the mean ELBO of 2,000 test pictures of each half in nats; one thread unless OMP_NUM_THREADS says more.
+Every number is the mean ELBO of 2,000 pictures of each half in nats, of the test set or of those held out for choices;
+one thread unless OMP_NUM_THREADS says more.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,10 @@ from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.study.forgetting import forgetting
 
-OLD, NEW = 2000, 800
-"""Steps of the old run, and of each way to go on."""
 KEYS = {
     **{"train.batch": 64, "train.lr": 1e-3, "train.valid_every": 0, "train.accelerator": "cpu"},
     **{"evaluate.measures": "activity", "evaluate.limit": 200, "model.fade": 200},
 }
-MODEL = {"model.family": "lvae", "model.latents": (16, 8), "model.widths": (128, 64), "model.norm": "none"}
 HALVES = {"old": range(5), "new": range(5, 10)}
 
 
@@ -34,12 +34,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("make", "train", "table"))
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--size", choices=SIZES, default="small", help="of the model, and how long it is trained")
+    parser.add_argument("--ways", default="all", help="names by commas: old, those of the size, joint")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--split", choices=("valid", "test"), default="test", help="what the table is of")
     args = parser.parse_args()
     if args.what == "make":
         make(*args.folders)
+        return
+    size, folder = SIZES[args.size], args.folders[0]
+    ways = ["old", *size.ways, "joint"] if args.ways == "all" else args.ways.split(",")
+    old, *runs = [folder / f"{args.size}-{name}-{args.seed}" for name in ("old", *ways)]
+    if args.what == "train":
+        train(folder, size, old, dict(zip(ways, runs, strict=True)), args.seed)
     else:
-        {"train": train, "table": table}[args.what](args.folders[0], args.seed)
+        table(folder, old, runs, args.split)
 
 
 def make(mnist: Path, folder: Path) -> None:
@@ -57,36 +66,78 @@ def make(mnist: Path, folder: Path) -> None:
         rows = {name: np.isin(arrays[f"{name}_labels"], list(digits)) for name in ("train", "valid", "test")}
         parts = {name: array[rows[name.removesuffix("_labels")]] for name, array in arrays.items()}
         np.savez_compressed(folder / f"{half}.npz", **parts)
+        # For choices: the same, with the pictures held out for them in the place of the test set.
+        choices = {**parts, "test": parts["valid"], "test_labels": parts["valid_labels"]}
+        np.savez_compressed(folder / f"{half}-valid.npz", **choices)
 
 
-def train(folder: Path, seed: int) -> None:
+def train(folder: Path, size: Size, old: Path, runs: dict[str, Path], seed: int) -> None:
     """What is there already stays; joint training has the steps of the old run and of what came after it."""
     keys = {**KEYS, "train.seed": seed}
-    own, old = {**keys, **MODEL, "data.name": "npy"}, folder / f"old-{seed}"
-    if not old.exists():
-        hvae.train(out=old, overrides={**own, "data.path": str(folder / "old.npz"), "train.steps": OLD})
-    for name, (how, more) in WAYS.items():
-        if not (out := folder / f"{name}-{seed}").exists():
-            hvae.grow(old, folder / "new.npz", out, seed=seed, overrides={**keys, "train.steps": NEW, **more}, **how)
-    if not (out := folder / f"joint-{seed}").exists():
-        hvae.train(out=out, overrides={**own, "data.path": str(folder / "both.npz"), "train.steps": OLD + NEW})
+    own, new = {**keys, **size.model, "data.name": "npy"}, folder / "new.npz"
+    for name, out in runs.items():
+        start = time.process_time()
+        if out.exists():
+            continue
+        if name in size.alone:
+            file, steps = size.alone[name]
+            hvae.train(out=out, overrides={**own, "data.path": str(folder / file), "train.steps": steps})
+        else:
+            how, more = size.ways[name]
+            hvae.grow(old, new, out, seed=seed, overrides={**keys, **more}, **how)
+        print(f"{name}: {time.process_time() - start:.0f} s of the processor", flush=True)
 
 
-WAYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "grown": ({}, {}),
-    "grown-long": ({"replays": 60_000}, {"train.steps": 3000, "model.fade": 500}),
-    "tuned": ({"levels": 0, "replays": 0}, {}),
-    "replayed": ({"levels": 0}, {}),
-    "frozen": ({"freeze": True}, {}),
+def table(folder: Path, old: Path, runs: list[Path], split: str) -> None:
+    halves = [folder / (f"{half}.npz" if split == "test" else f"{half}-valid.npz") for half in HALVES]
+    for run in runs:
+        print(run.name)
+        print(forgetting(run, halves, before=old), flush=True)
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model and its training: the steps of the old run, of joint training, and the ways to go on by name, each of
+    arguments of `grow` and keys of its own."""
+
+    model: dict[str, Any]
+    old: int
+    joint: int
+    ways: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+
+    @property
+    def alone(self) -> dict[str, tuple[str, int]]:
+        """The runs that start from nothing: their data and steps."""
+        return {"old": ("old.npz", self.old), "joint": ("both.npz", self.joint)}
+
+
+LVAE = {"model.family": "lvae", "model.norm": "none"}
+SHORT = {"train.steps": 800}
+LONG = {"train.steps": 4000, "model.fade": 500}
+SIZES = {
+    "small": Size(
+        {**LVAE, "model.latents": (16, 8), "model.widths": (128, 64)},
+        old=2000,
+        joint=2800,
+        ways={
+            "grown": ({}, SHORT),
+            "grown-long": ({"replays": 60_000}, {"train.steps": 3000, "model.fade": 500}),
+            "tuned": ({"levels": 0, "replays": 0}, SHORT),
+            "replayed": ({"levels": 0}, SHORT),
+            "frozen": ({"freeze": True}, SHORT),
+        },
+    ),
+    "large": Size(
+        {**LVAE, "model.latents": (32, 16), "model.widths": (512, 256)},
+        old=2000,
+        joint=6000,
+        ways={
+            "grown": ({"replays": 50_000}, LONG),
+            "replayed": ({"levels": 0, "replays": 50_000}, LONG),
+            "tuned": ({"levels": 0, "replays": 0}, LONG),
+        },
+    ),
 }
-"""By name: how a run goes on, and keys of its own."""
-
-
-def table(folder: Path, seed: int) -> None:
-    before = folder / f"old-{seed}"
-    for name in ("old", *WAYS, "joint"):
-        print(name)
-        print(forgetting(folder / f"{name}-{seed}", [folder / "old.npz", folder / "new.npz"], before=before))
 
 
 if __name__ == "__main__":
