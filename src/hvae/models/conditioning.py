@@ -29,7 +29,7 @@ from hvae.distributions import Keep
 from hvae.distributions.discrete import Tokens
 from hvae.draw.choices import GUESSED
 from hvae.nn.caption import CaptionCode
-from hvae.nn.film import ClassCode, VectorCode
+from hvae.nn.film import ClassCode, Entering, VectorCode, messages
 from hvae.site import Site, Visit
 from hvae.walk import Evidence
 
@@ -86,6 +86,9 @@ class Heard(Entry):
     def __init__(self, visit: Visit, code: Tensor, networks: Mapping[str, nn.ModuleDict]) -> None:
         super().__init__(visit)
         self.code, self.networks = code, networks
+        places = [(what, name) for what, some in networks.items() for name in some]
+        parts = messages([networks[what][name] for what, name in places], code) if places else ()  # type: ignore[misc]
+        self.messages = dict(zip(places, parts, strict=True))
 
     def state(self, name: str, h: Tensor) -> Tensor:
         return self._under("state", name, h)
@@ -101,7 +104,7 @@ class Heard(Entry):
 
     def _under(self, what: str, name: str, feature: Tensor) -> Tensor:
         networks = self.networks[what]
-        return networks[name](feature, self.code) if name in networks else feature
+        return networks[name](feature, self.messages[what, name], self.code) if name in networks else feature
 
 
 class Conditioning(nn.Module, ABC):
@@ -153,7 +156,7 @@ class Conditioned(Conditioning):
         condition: Condition,
         *,
         code: Code,
-        networks: Mapping[str, Mapping[str, nn.Module]],
+        networks: Mapping[str, Mapping[str, Entering]],
         drop: float,
     ) -> None:
         super().__init__()

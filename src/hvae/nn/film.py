@@ -9,6 +9,8 @@ Shapes: `B` batch; `K` classes; `A` numbers of a vector; `W` width of a code; `C
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -84,19 +86,46 @@ def _over_space(c: Tensor, h: Tensor) -> Tensor:
     return c.to(h.dtype).view(*c.shape, *[1] * (h.ndim - 2))
 
 
-class Shift(nn.Module):
-    """h + b(c): one number a channel, the same at every place.  (B, C, ...), (B, W) -> (B, C, ...)."""
+class Entering(nn.Module, ABC):
+    """A layer by which a code enters: (B, C, ...), its message (B, N), the code (B, W) -> (B, C, ...)."""
+
+    @property
+    @abstractmethod
+    def heard(self) -> Tensor:
+        """The map of the code alone, (N, W)."""
+
+    @abstractmethod
+    def forward(self, h: Tensor, message: Tensor, c: Tensor) -> Tensor:
+        """The feature once it has been told."""
+
+
+def messages(layers: Sequence[Entering], c: Tensor) -> tuple[Tensor, ...]:
+    """What each layer hears of a code (B, W), each (B, N): one product for all layers.
+
+    >>> [numbers.shape for numbers in messages([Shift(2, 4, 1.0), FiLM(3, 4, 1.0)], torch.zeros(5, 4))]
+    [torch.Size([5, 2]), torch.Size([5, 6])]
+    """
+    maps = [layer.heard for layer in layers]
+    return F.linear(c, torch.cat(maps)).split([len(one) for one in maps], 1)
+
+
+class Shift(Entering):
+    """h + b(c): one number a channel, the same at every place."""
 
     def __init__(self, channels: int, width: int, gain: float) -> None:
         super().__init__()
         self.shift = linear(width, channels, gain)
 
-    def forward(self, h: Tensor, c: Tensor) -> Tensor:
-        return h + _over_space(self.shift(c), h)
+    @property
+    def heard(self) -> Tensor:
+        return self.shift.weight
+
+    def forward(self, h: Tensor, message: Tensor, c: Tensor) -> Tensor:
+        return h + _over_space(message, h)
 
 
-class FiLM(nn.Module):
-    r"""$h \odot (1 + s(c)) + b(c)$: a scale and a shift of each channel.  (B, C, ...), (B, W) -> (B, C, ...).
+class FiLM(Entering):
+    r"""$h \odot (1 + s(c)) + b(c)$: a scale and a shift of each channel.
 
     Perez et al. 2018, arXiv 1709.07871, eq. (2); with 1 + s, so that it starts near the identity (sec. 7.2).
     """
@@ -105,28 +134,36 @@ class FiLM(nn.Module):
         super().__init__()
         self.both = linear(width, 2 * channels, gain)
 
-    def forward(self, h: Tensor, c: Tensor) -> Tensor:
-        shift, scale = _over_space(self.both(c), h).chunk(2, 1)
+    @property
+    def heard(self) -> Tensor:
+        return self.both.weight
+
+    def forward(self, h: Tensor, message: Tensor, c: Tensor) -> Tensor:
+        shift, scale = _over_space(message, h).chunk(2, 1)
         # One pass over the feature: b + h (1 + s).
         return torch.addcmul(shift, h, 1 + scale)
 
 
-class Join(nn.Module):
-    """h + f([h, c]): a linear map of both side by side.  (B, C, ...), (B, W) -> (B, C, ...).
+class Join(Entering):
+    """h + f([h, c]): a linear map of both side by side.
 
     The map reads h only where something is known: of nothing, c = 0, it must leave h as it is.
     """
 
     def __init__(self, channels: int, width: int, gain: float) -> None:
         super().__init__()
-        self.joined = linear(channels + width, channels, gain)
+        self.channels, self.joined = channels, linear(channels + width, channels, gain)
 
-    def forward(self, h: Tensor, c: Tensor) -> Tensor:
+    @property
+    def heard(self) -> Tensor:
+        return self.joined.weight[:, self.channels :]
+
+    def forward(self, h: Tensor, message: Tensor, c: Tensor) -> Tensor:
         is_known = (c != 0).any(1, keepdim=True).to(h)
-        channels = h.shape[1]
-        own, others = self.joined.weight.split([channels, c.shape[1]], 1)
-        mixed = torch.einsum("bc...,dc->bd...", h, own) + _over_space(F.linear(c, others), h)
-        return h + _over_space(is_known, h) * mixed
+        # Channels last, as they are where a map is to be quick: a product without a copy.
+        mixed = F.linear(h.movedim(1, -1), self.joined.weight[:, : self.channels]).movedim(-1, 1)
+        # What is heard of c = 0 is 0, and needs no mask.
+        return torch.addcmul(h + _over_space(message, h), _over_space(is_known, h), mixed)
 
 
 ENTRIES: dict[str, type[Shift] | type[FiLM] | type[Join]] = {"add": Shift, "film": FiLM, "concat": Join}

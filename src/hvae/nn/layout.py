@@ -30,4 +30,6 @@ class ChannelsLast(nn.Module):
 def _moved(h: Tensor) -> Tensor:
     # Not `contiguous(memory_format=channels_last)`: of a single channel that changes no stride, and a convolution
     # takes the map for one in plain order.
+    if h.stride(1) == 1 and h.movedim(1, -1).is_contiguous():
+        return h
     return h.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1)

@@ -21,16 +21,17 @@ from hvae.nn.product import Linear
 
 
 class Start(nn.Module):
-    """A learned first state, the same for every datum: n -> (n, *shape)."""
+    """A learned first state, the same for every datum: n -> (n, *shape); `layout`, its order in memory if not plain."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, layout: nn.Module | None = None) -> None:
         super().__init__()
+        self.layout = nn.Identity() if layout is None else layout
         # Not zeros: from them the first layer of the top level would learn nothing in the first step.
         self.state = nn.Parameter(torch.randn(shape))
 
     def forward(self, n: int) -> Tensor:
         # Whole in memory: sums with it must be of the same order, to the last bit, whether or not something was added.
-        return self.state.expand(n, *self.state.shape).contiguous()  # (n, *shape)
+        return self.layout(self.state.expand(n, *self.state.shape).contiguous())  # type: ignore[no-any-return]
 
 
 class Constant(nn.Module):

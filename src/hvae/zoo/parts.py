@@ -24,7 +24,7 @@ from hvae.nn.attention import attention
 from hvae.nn.caption import CaptionCode
 from hvae.nn.columns import ColumnsKit, Kinds
 from hvae.nn.conv import Then, nothing_more
-from hvae.nn.film import ENTRIES, ClassCode, VectorCode
+from hvae.nn.film import ENTRIES, ClassCode, Entering, VectorCode
 from hvae.nn.kit import Norm, grouped, unnormalised
 from hvae.nn.larger import LARGER, Larger
 from hvae.nn.mlp import Centre, dense
@@ -187,7 +187,7 @@ _ENTERED: dict[str, tuple[str, ...]] = {
 """Fields of a `Place`."""
 
 
-def _entries(config: ConditionConfig, channels: Mapping[str, int]) -> dict[str, nn.Module]:
+def _entries(config: ConditionConfig, channels: Mapping[str, int]) -> dict[str, Entering]:
     """A network for each level that has something to enter.
 
     They start at sqrt(1/N) of their size, so that what N of them add to one state stays of order one.
