@@ -83,6 +83,16 @@ def test_what_is_spent_for_nothing_is_no_life(free: FreeBitsConfig, nats: float,
     assert "free bits" not in found.levels["z1"].advice
 
 
+@pytest.mark.parametrize(("gain", "state"), [((15.0, 21.0), "alive"), ((-1.0, 2.0), "weak"), (None, "weak")])
+def test_a_level_at_its_free_nats_that_improves_the_bound_is_of_use(
+    gain: tuple[float, float] | None, state: str
+) -> None:
+    rows = row(0, 274, None), row(1, 100, (160, 190)), row(2, 82, gain)
+    found = judge(*rows, z2=level(12.0), z1=level(3.26), objective=ObjectiveConfig(free_bits=FreeBitsConfig(nats=3.0)))
+    assert found.levels["z1"].state == state
+    assert ("All levels" in found.text) == (state == "alive")
+
+
 def test_advice_is_nothing_that_was_done() -> None:
     gone = {"z2": level(0.0, used=0, state="collapsed"), "z1": level(9.0)}
     free = ObjectiveConfig(free_bits=FreeBitsConfig(nats=0.1))

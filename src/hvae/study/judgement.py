@@ -94,7 +94,10 @@ def judged(
     `low`, the weights of rates that were still below 1 when training ended.
     """
     levels = activity.levels
-    doubts = {**_harm(contribution.top if contribution else (), list(levels)), **_held_up(levels, objective)}
+    rows = contribution.top if contribution else ()
+    proven = _proven(rows, list(levels))
+    held = {name: doubt for name, doubt in _held_up(levels, objective).items() if name not in proven}
+    doubts = {**_harm(rows, list(levels)), **held}
     text = verdict(levels, doubts, objective, is_early=bool(low))
     return Judgement(
         text=f"{_unfinished(low)} {text}" if low else text,
@@ -150,6 +153,15 @@ def _free(name: str, level: LevelActivity, objective: ObjectiveConfig) -> float:
     nats = objective.free_bits.nats
     each = nats.get(name, 0.0) if isinstance(nats, Mapping) else nats
     return each * {"level": 1, "channel": level.channels, "dimension": level.dims}[objective.free_bits.per]
+
+
+def _proven(rows: Sequence[TopLevels], names: list[str]) -> set[str]:
+    """Levels that alone improve the bound when they are inferred too, their rate paid: no decoder ignores them."""
+    return {
+        names[before.levels]
+        for before, row in pairwise(rows)
+        if row.levels == before.levels + 1 and row.gain_nats and row.gain_nats.low95 > 0
+    }
 
 
 def _harm(rows: Sequence[TopLevels], names: list[str]) -> dict[str, str]:
