@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
+from hvae.records import JSON
 from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, ReportData, Verdict, read_history
 from hvae.runs.columns import columns_of, noun_of
 from hvae.runs.provenance import read_provenance, retyped
@@ -23,7 +24,7 @@ from hvae.study.progress import Bars
 from hvae.walk import glimpse, names
 
 if TYPE_CHECKING:
-    from hvae.data import Split
+    from hvae.data import Provenance, Split
 
 IMAGES = 256
 PNG, MOST_PICTURE = b"\x89PNG\r\n\x1a\n", 2**25
@@ -48,11 +49,17 @@ def page_of(subject: Subject, evaluation: Evaluation, watched: Bars) -> ReportDa
         pictures=[*exhibits, *_figures(folder, evaluation)],
         passages=passages,
         noun=_noun(subject),
-        data=evaluation.data.to_dict(),
+        data=_data(evaluation.data),
         configuration=loaded.config.to_dict(),
         environment=_environment(provenance),
         commands=retyped([*provenance.get("commands", []), shlex.join(["hvae", "report", str(folder)])]),
     )
+
+
+def _data(provenance: Provenance) -> JSON:
+    """What is known of the data; of what was counted while they were read, what there was."""
+    record = provenance.to_dict()
+    return {**record, "tally": {name: count for name, count in record["tally"].items() if count}}
 
 
 def _noun(subject: Subject) -> str:
