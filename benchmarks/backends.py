@@ -1,14 +1,15 @@
 """Other runtimes in place of torch: sampling, the terms of the bounds and features, family by family.
 
     python benchmarks/backends.py [NAME ...] [--rows 16] [--rounds 15] [--threads 1] [--tasks sampling ...]
-                                     [--backends onnxruntime openvino]
+                                     [--backends onnxruntime openvino compile]
 
 What is measured is what `--backend` uses: batches of random numbers drawn as torch draws them, the graph, and the
 answers handed back, against torch's own walk.  Sampling is a batch of pictures; evaluation the features of a batch and
-one draw of every term of its bounds; features the features and the means of q.  Sides alternate in one process that is
-held to as many cores as threads; times are processor time of all threads, medians of the rounds, the first three left
-out, with the quartiles of the ratio round by round; the load of the machine stands in every line.  Weights are those
-of a run where NAME is one, and as a preset begins where it is a preset.
+one draw of every term of its bounds; features the features and the means of q; score what `hvae score` asks of a
+batch, its features, its bounds and rates, and its bounds with the lowest 1, 2, ... levels redrawn.  Sides alternate in
+one process that is held to as many cores as threads; times are processor time of all threads, medians of the rounds,
+the first three left out, with the quartiles of the ratio round by round; the load of the machine stands in every line.
+Weights are those of a run where NAME is one, and as a preset begins where it is a preset.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ from hvae.explore.features import features
 from hvae.explore.frame import mean_picture
 from hvae.explore.sample import Sampling
 from hvae.metrics.draws import posterior_terms
+from hvae.metrics.outliers import measure
 from hvae.modules import still
 from hvae.runs.source import expected_shape
 from hvae.walk import Model
 from hvae.zoo import build
 
 NAMES = ("mnist-ladder", "vdvae-cifar10", "nvae-cifar10")
-TASKS = ("sampling", "evaluation", "features")
+TASKS = ("sampling", "evaluation", "features", "score")
 WARM = 3
 
 
@@ -47,7 +49,7 @@ def main() -> None:
     words.add_argument("--rows", type=int, default=16)
     words.add_argument("--rounds", type=int, default=15)
     words.add_argument("--threads", type=int, default=1)
-    words.add_argument("--backends", nargs="*", default=("onnxruntime", "openvino"))
+    words.add_argument("--backends", nargs="*", default=("onnxruntime", "openvino", "compile"))
     words.add_argument("--tasks", nargs="*", default=TASKS)
     args = words.parse_args()
     torch.set_num_threads(args.threads)
@@ -86,6 +88,7 @@ def tasks(model: Model, rows: int) -> dict[str, Callable[[Engine], object]]:
         "sampling": sampling,
         "evaluation": evaluation,
         "features": lambda engine: list(features(model, [x], engine=engine)),
+        "score": lambda engine: measure(model, [x], bits=1, engine=engine),
     }
 
 
