@@ -96,8 +96,8 @@ def judged(
     levels = activity.levels
     rows = contribution.top if contribution else ()
     proven = _proven(rows, list(levels))
-    held = {name: doubt for name, doubt in _held_up(levels, objective).items() if name not in proven}
-    doubts = {**_harm(rows, list(levels)), **held}
+    idle = {name: doubt for name, doubt in _held_up(levels, objective).items() if name not in proven}
+    doubts = {**_harm(rows, list(levels)), **idle}
     text = verdict(levels, doubts, objective, is_early=bool(low))
     return Judgement(
         text=f"{_unfinished(low)} {text}" if low else text,
