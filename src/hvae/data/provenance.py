@@ -15,6 +15,7 @@ from hvae.data.tally import Tally
 from hvae.descriptions import DataRecord
 from hvae.errors import HvaeError
 from hvae.records import JSON
+from hvae.screen.numbers import counted
 
 Binarisation = Literal["none", "static", "dynamic", "threshold"]
 SPLITS = ("train", "valid", "test")
@@ -96,9 +97,12 @@ class Provenance:
         note = f"; {self.version}" if self.version else ""
         counts = f"\n{self.tally}" if str(self.tally) else ""
         if self.sequences:
-            steps = f"{self.sequences.counted()} of {'x'.join(map(str, self.shape[1:])) or '1'}"
+            size = f" of {'x'.join(map(str, self.shape[1:]))}" if self.shape[1:] else ""
+            steps = f"{self.sequences.counted()}{size}"
             depth = f"{self.bits} bit" if self.bits else "real numbers"
             return f"{self.name}: {sizes} sequences ({steps}, {depth}){note}{counts}"
+        if self.columns:
+            return f"{self.name}: {sizes} rows of {counted(len(self.columns), 'column')}{note}{counts}"
         return (
             f"{self.name}: {sizes} images of {shape}, {self.bits} bit, binarisation {self.binarisation}{note}{counts}"
         )

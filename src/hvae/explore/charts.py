@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hvae.explore.theme import LIGHT, Theme
 from hvae.screen.numbers import number, short
@@ -67,7 +68,7 @@ def rate_curves(
         _stack(stacked, steps, values, theme)
         (_lines if len(rates) <= MANY else _map)(alone, steps, values.clip(COLLAPSED), list(rates), theme)
         for axes in (stacked, alone):
-            axes.set(xlabel="step", xlim=_span(steps))
+            _over(axes, steps)
         stacked.set(ylabel=f"nats per {noun}")
         return as_png(figure)
 
@@ -76,7 +77,8 @@ def _rate_curve(steps: Sequence[float], name: str, rates: Sequence[float], theme
     with matplotlib.rc_context(theme.style()):
         figure, (axes,) = _figure(1, CURVES, 3.9)
         _stack(axes, steps, np.asarray([rates], float), theme)
-        axes.set(title=f"The only level, {name}", xlabel="step", xlim=_span(steps), ylabel=f"nats per {noun}")
+        _over(axes, steps)
+        axes.set(title=f"The only level, {name}", ylabel=f"nats per {noun}")
         return as_png(figure)
 
 
@@ -101,7 +103,8 @@ def use_curves(
         for axes, (title, unit, curves) in zip(places, panels, strict=True):
             values = np.asarray(list(curves.values()), float)  # (L, steps)
             (_few if len(curves) <= MANY else _many)(axes, steps, values, list(curves), theme, unit)
-            axes.set(title=title, xlabel="step", xlim=_span(steps))
+            _over(axes, steps)
+            axes.set(title=title)
         # Beside the panels: inside one it would lie on a curve, since shares come to rest at the top.
         if len(used) <= MANY:
             figure.legend(*places[0].get_legend_handles_labels(), loc="outside right upper")
@@ -133,6 +136,12 @@ def loss_curves(
         axes[0].yaxis.set_major_formatter(lambda value, _: short(value))
         axes[0].legend()
         return as_png(figure)
+
+
+def _over(axes: Axes, steps: Sequence[float]) -> None:
+    """Give a panel its axis of steps, which are whole."""
+    axes.set(xlabel="step", xlim=_span(steps))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def _span(steps: Sequence[float]) -> tuple[float, float]:

@@ -103,7 +103,8 @@ class TopLevels:
     """-L>(L-k): an upper bound on -log p(x) in expectation."""
     bits_per_dim: Estimate | None
     """The same in bits per dimension; None for a density."""
-    psnr_db: Estimate
+    psnr_db: Estimate | None
+    """None for rows of a table, whose names have no distance."""
     gain_nats: Estimate | None = None
     """Improvement of the bound over the previous row, paired by datum; None for the first row."""
 

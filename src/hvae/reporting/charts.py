@@ -78,11 +78,15 @@ def _rate_history(rates: Mapping[str, Curve], steps: list[float], noun: str) -> 
     ends = ", ".join(f"{name} {number(values[-1])}" for name, values in common.items())
     many = len(rates) > MANY
     collapse = "A row that turns dark" if many else "A curve that falls to the dashed floor (0.01 nats)"
+    one = "A curve that falls to zero has collapsed, at the step where it got there."
+    sides = (
+        "Left, all levels stacked, top level uppermost (early peaks are cut off); right, each level alone on a "
+        f"logarithmic scale. {collapse} has collapsed, at the step where it got there."
+    )
     return _chart(
         lambda theme: rate_curves(steps, common, theme, noun),
         title="Rate of each level over training",
-        caption="Left, all levels stacked, top level uppermost (early peaks are cut off); right, each level alone on a "
-        f"logarithmic scale. {collapse} has collapsed, at the step where it got there.",
+        caption=sides if len(rates) > 1 else one,
         filename="rates-over-training.png",
         section="training",
         alt=f"Rates over {steps[-1]:,.0f} steps; at the end, in nats per {noun}: {ends}.",

@@ -10,7 +10,7 @@ from hvae import metrics
 from hvae.engine import TORCH
 from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
-from hvae.screen.numbers import number, share
+from hvae.screen.numbers import counted, number, share
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread
 
 if TYPE_CHECKING:
@@ -101,10 +101,14 @@ class Likelihood(Measure[LikelihoodResult]):
 def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
     """The data of a number: how many of which, in which version, depth and binarisation."""
     binarisation = f"{data.binarisation} binarisation" if data.binarisation != "none" else "not binarised"
-    form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {binarisation}, {data.version or 'as published'}"
+    # Names of a user's own data have a colon: nobody has published these.
+    version = data.version or ("as they are" if ":" in data.name else "as published")
+    form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {binarisation}, {version}"
     if data.sequences and result.steps:
-        size = "x".join(map(str, data.shape[1:])) or "1"
-        form = f"{result.steps.steps:,} {data.sequences.step}s of {size}, all scored, {data.version or 'as published'}"
+        size = f" of {'x'.join(map(str, data.shape[1:]))}" if data.shape[1:] else ""
+        form = f"{result.steps.steps:,} {data.sequences.step}s{size}, all scored, {version}"
+    if data.columns:
+        form = f"{counted(len(data.columns), 'column')}, {version}"
     density = "; a density, not comparable with bits" if result.likelihood == "density" else ""
     return f"{result.data:,} {split} data of {data.name} ({form}){density}"
 

@@ -90,4 +90,5 @@ def _saturated(values: JSON) -> JSON:
 
 
 def _text(information: Information, is_saturated: bool) -> str:
-    return number(information.stratified.mean) + " saturated" * is_saturated
+    # Of a difference of two estimates no more than its thousandths says anything.
+    return number(round(information.stratified.mean, 3) + 0.0) + " saturated" * is_saturated
