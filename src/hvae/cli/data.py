@@ -51,6 +51,9 @@ def _own() -> Table:
     result.add_row(".npy, .npz", "hvae train arrays --data.path FILE")
     result.add_row("IDX, also .gz", "hvae train arrays --data.name idx --data.path FILE")
     result.add_row("Hugging Face hub", "hvae train arrays --data.name hub --data.path NAME")
+    result.add_row("a table, CSV", "hvae train table --data.path FILE")
+    result.add_row("texts", "hvae train text-ladder --data.name sequences --data.path PLACE --model.vocabulary 0")
+    result.add_row("sounds", "hvae train speech-cwvae --data.name sequences --data.path PLACE")
     result.add_row("piano rolls, MIDI", "hvae train jsb-vrnn --data.name sequences --data.path PLACE")
     result.add_row("motion, BVH or CSV", "hvae train mocap-srnn --data.name sequences --data.path PLACE")
     return result

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
+from textwrap import fill
 
 from hvae import __version__, heap
 from hvae.cli import streams
 from hvae.cli.faults import of_the_machine, show_fault, spoken_warnings
 from hvae.cli.trusting import said
+from hvae.cli.words import screen_width
 from hvae.errors import HvaeError, unknown
 from hvae.screen.text import for_screen
 from hvae.trust import trusting
@@ -52,7 +54,7 @@ usage: hvae COMMAND ...          hvae COMMAND --help explains a command
 
 {commands}
 
-example: train a small model in three minutes, then look at runs/digits/report.html
+example: three minutes of training, then look at runs/digits/report.html
   hvae train digits
 
 options:
@@ -130,4 +132,9 @@ def module_of(command: str) -> str:
 
 def usage() -> str:
     """What `hvae --help` prints."""
-    return _USAGE.format(commands="\n".join(f"  {name:<12} {about}" for name, about in COMMANDS.items()))
+    width, margin = screen_width(), " " * 15
+    commands = (
+        fill(about, width, initial_indent=f"  {name:<12} ", subsequent_indent=margin)
+        for name, about in COMMANDS.items()
+    )
+    return _USAGE.format(commands="\n".join(commands))

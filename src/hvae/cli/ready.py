@@ -20,7 +20,8 @@ def show_pretrained(voice: Voice) -> None:
     voice.answer({"pretrained": cards})
     if voice.machine:
         return
-    rows = table("name", "family", "data", "licence", "size", "measured", "what it is", title="Packaged models")
+    heads = ("name", "family", "data", "licence", "size", "measured", "what it is")
+    rows = table(*heads, title="Packaged models", first_to_go=("size", "measured"))
     for card in cards:
         data = card["data"]
         texts = (data["name"], data["licence"], size(card["bytes"]), card["headline"], card["about"])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.console import Group
+
 from hvae.cli.voice import Voice
 from hvae.config.run import RunConfig
 from hvae.runs.source import expected_shape
 from hvae.screen.numbers import counted
+from hvae.screen.table import table
 from hvae.study.beforehand import check_parts
 from hvae.study.building import checked, parameters
 from hvae.study.levels import check_first_batch, check_held, check_levels
@@ -48,4 +51,7 @@ def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> Non
     }
     voice.answer({"dry_run": True, "config": config.to_dict(), "parameters": parameters(model), "levels": levels})
     if not voice.machine:
-        voice.show("\n".join([*(f"{name:<11} {text}" for name, text in lines.items()), "nothing was written"]))
+        plan = table("", "")
+        for name, text in lines.items():
+            plan.add_row(name, text)
+        voice.show(Group(plan, "nothing was written"))

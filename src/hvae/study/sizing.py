@@ -74,7 +74,7 @@ def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:
     if vocabulary and vocabulary < len(symbols):
         raise HvaeError(
             f"model.{VOCABULARY}: expected the {len(symbols):,} symbols of these data or more, got {vocabulary:,}; "
-            "leave it at 0 to take theirs"
+            "0 takes theirs"
         )
     return config.override({f"model.{VOCABULARY}": len(symbols)}) if symbols and vocabulary == 0 else config
 
