@@ -212,6 +212,35 @@ def test_a_brush_hides_and_the_model_fills(page: Chromium, address: str) -> None
     )
     page.until("document.body.dataset.restored > 0")
     assert page.run("document.querySelectorAll('.strip figure').length") == 8
+    # Whatever the page does not show as hidden comes back as it was, in every draw; the rest does not stay hidden.
+    hidden, changed, painted = page.run(
+        """(() => { const bytes = (one) => new Uint32Array(
+          one.getContext('2d').getImageData(0, 0, one.width, one.height).data.buffer);
+        const whole = bytes(document.querySelector('.two > .card:first-child canvas'));
+        const pad = bytes(document.querySelector('.two > .card:last-child .pad canvas'));
+        const draws = Array.from(document.querySelectorAll('.strip figure')).filter((one) =>
+          one.textContent.startsWith('draw')).map((one) => bytes(one.querySelector('canvas')));
+        const at = Array.from(whole.keys()), dark = at.filter((i) => pad[i] !== whole[i]);
+        const seen = at.filter((i) => pad[i] === whole[i]);
+        return [dark.length, draws.flatMap((draw) => seen.filter((i) => draw[i] !== whole[i])).length,
+          draws.flatMap((draw) => dark.filter((i) => draw[i] === pad[i])).length]; })()"""
+    )
+    assert hidden == page.run("Number(document.querySelector('h3').textContent.match(/\\d+/)[0])")
+    assert hidden > 0 and changed == 0 and painted == 0
+
+
+def test_a_class_that_is_chosen_changes_the_pictures_and_the_command(page: Chromium, address: str) -> None:
+    visit(page, address, "v=draw&run=1&c.label=3", "drawn")
+    three, drawn = pixels(page), page.run("Number(document.body.dataset.drawn)")
+    page.run(
+        """(() => { const select = Array.from(document.querySelectorAll('label')).find((one) =>
+          one.textContent.startsWith('label')).querySelector('select');
+        select.value = '7'; select.dispatchEvent(new Event('change', {bubbles: true})); })()"""
+    )
+    settled(page, drawn)
+    assert pixels(page) != three
+    page.until("location.hash.includes('c.label=7')")
+    page.until("Array.from(document.querySelectorAll('pre'), (one) => one.textContent).join().includes('label=7')")
 
 
 def test_a_training_is_drawn_and_only_new_rows_are_fetched(page: Chromium, address: str) -> None:
