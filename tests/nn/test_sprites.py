@@ -6,14 +6,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from hvae.nn.sprites import NARROWEST, SLOWNESS, Sprites, Sum, Whereabouts, spot
+from hvae.nn.sprites import (
+    NARROWEST,
+    SLOWNESS,
+    Dealt,
+    Parts,
+    Slice,
+    Sprites,
+    Sum,
+    Whereabouts,
+    pictures,
+    places,
+    spot,
+)
 
 SIZE = (11, 14)
 
 
 def sprites(count: int = 1, side: int = 5, parameters: int = 1) -> Sprites:
     torch.manual_seed(0)
-    return Sprites((2, 3), count=count, side=side, parameters=parameters, width=6, size=SIZE).double()
+    shape = (count, parameters, side, side)
+    place, picture = places(2, 6, count), pictures(3, 6, shape)
+    return Sprites((2, 3), shape=shape, place=place, picture=picture, size=SIZE).double()
 
 
 def put(network: Sprites, centre: tuple[float, float], picture: Tensor) -> Tensor:
@@ -99,6 +113,29 @@ def test_where_the_light_of_a_map_is() -> None:
     with torch.no_grad():
         network.lean[0, 1] = -50
     assert torch.allclose(network(x)[0], torch.tensor([-0.5, -0.5], dtype=torch.float64))
+
+
+def test_each_picture_is_drawn_from_its_own_part() -> None:
+    """Parts that change places exchange the pictures, and each is a round light at the start."""
+    torch.manual_seed(0)
+    picture = Dealt(pictures(3, 6, (3, 5, 5)), 2, 4)
+    network = Sprites((2, 5), shape=(2, 3, 5, 5), place=places(2, 6, 2), picture=picture, size=SIZE).double()
+    states = torch.randn(3, 5, dtype=torch.float64)
+    drawn = network.picture(states).unflatten(1, network.shape)
+    assert drawn.shape == (3, 2, 3, 5, 5)
+    swapped = network.picture(states[:, [0, 3, 4, 1, 2]]).unflatten(1, network.shape)
+    assert torch.allclose(swapped, drawn.flip(1)) and not torch.allclose(drawn, drawn.flip(1))
+    start = network.picture.network[-1].bias.mul(SLOWNESS).unflatten(0, (3, 5, 5))
+    assert torch.allclose(start, spot(5).double().expand(3, 5, 5))
+    network(torch.randn(4, 7, dtype=torch.float64)).square().sum().backward()
+    assert all(w.grad is not None and (w.grad != 0).any() for w in network.parameters())
+
+
+def test_networks_of_what_all_hear_and_of_a_part() -> None:
+    h = torch.tensor([[1.0, 2, 3, 4, 5]])
+    assert Dealt(torch.nn.Identity(), 2, 4)(h).tolist() == [[1, 2, 3, 1, 4, 5]]
+    assert Parts((2, 3), torch.nn.Flatten(), torch.nn.AvgPool1d(2, 1))(h).tolist() == [[1, 2, 3.5, 4.5]]
+    assert Slice(1, 3)(h).tolist() == [[2, 3]]
 
 
 def test_a_sum_of_networks() -> None:

@@ -144,6 +144,29 @@ def test_films_of_pictures_in_their_places() -> None:
         CWVAEConfig(sprites=1, dense=True)
 
 
+def test_films_whose_things_are_followed() -> None:
+    """Inference sees places and looks of one thing each, padding never; a picture has its own latents."""
+    config = CWVAEConfig(latents=(5, 4), strides=(1, 4), sprites=2, side=4, follow=True, **SMALL)
+    model, x = (
+        build(config, (4, 1, 12, 10), bits=1).double(),
+        torch.bernoulli(torch.full((2, 4, 1, 12, 10), 0.1)).double(),
+    )
+    lengths = torch.tensor([4, 2])
+    model(Datum(x, lengths=lengths)).elbo().mean().backward()
+    assert all(w.grad is not None for w in model.parameters())
+    other = x.clone()
+    other[1, 2:] = 1 - other[1, 2:]
+    torch.manual_seed(0)
+    a = model(Datum(x, lengths=lengths)).elbo()
+    torch.manual_seed(0)
+    assert torch.equal(model(Datum(other, lengths=lengths)).elbo(), a)
+    assert run(model, prior(), n=2).x.shape == (2, 4, 1, 12, 10)
+    assert build(CWVAEConfig(latents=(3,), strides=(1,), sprites=1, follow=True, **SMALL), (4, 3, 30, 30), bits=1)
+    for wrong in ({"sprites": 0}, {"sprites": 3}, {"sprites": 2}, {"posterior": "residual", "sprites": 1}):
+        with pytest.raises(HvaeError, match="model.follow: expected"):
+            CWVAEConfig(latents=(3, 4), strides=(1, 4), follow=True, **wrong)
+
+
 def silenced(layer: torch.nn.Module) -> None:
     if isinstance(layer, torch.nn.Linear):
         torch.nn.init.zeros_(layer.weight)

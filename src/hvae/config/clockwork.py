@@ -52,12 +52,26 @@ class CWVAEConfig(TruncatedConfig):
     look like and where they are have a level each (0: convolutions draw each frame from z1)."""
     side: Size = 28
     """Of sprites: pixels a side."""
+    follow: bool = False
+    """Of sprites: whether inference follows each thing through the film and reads what it looks like where it is, and
+    each picture has an equal part of the top's latents; it wants an even ground, `posterior` precision and two latents
+    of z1 for each picture (no: inference reads whole frames)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_strides(self.strides, self.latents)
         if self.sprites and self.dense:
             raise HvaeError("model.dense: with model.sprites the data see z1 and the top alone; set one of both")
+        if self.follow and (self.posterior != "precision" or self.latents[0] < 2 * self.sprites):
+            raise HvaeError(
+                f"model.follow: expected posterior precision and 2 latents of z1 for each of {self.sprites} pictures, "
+                f"got {self.posterior} and {self.latents[0]}"
+            )
+        if self.follow and (not self.sprites or self.latents[-1] % self.sprites):
+            raise HvaeError(
+                f"model.follow: expected model.sprites, each with an equal part of the {self.latents[-1]} latents of "
+                f"the top, got {self.sprites}"
+            )
         if self.truncate % self.strides[-1]:
             raise HvaeError(
                 f"model.truncate: expected a multiple of the slowest stride {self.strides[-1]}, so that a piece begins "

@@ -35,7 +35,14 @@ class Rung(nn.Module):
     """
 
     def __init__(
-        self, *, stride: int, read: nn.Module, first: nn.Module, enter: nn.Module, level: Level, truncate: int = 0
+        self,
+        *,
+        stride: int,
+        read: nn.Module,
+        first: nn.Module,
+        enter: nn.Module,
+        level: Level,
+        truncate: int = 0,
     ) -> None:
         super().__init__()
         self.stride, self.read, self.truncate = stride, read, truncate
@@ -51,6 +58,13 @@ class Rung(nn.Module):
             m = self.level(self.enter(before, c), e, at(visit, t, evidence.exists(t)))
             states.append(m)
         return torch.stack(states, 1)
+
+
+class Seen(nn.Module):
+    """Each step as it is: (x (B, T, ...), lengths) -> x."""
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        return x
 
 
 class Lowest(nn.Module):
@@ -96,7 +110,8 @@ class Clockwork(Model):
     Saxena, Ba and Hafner 2021, arXiv 2102.09532.  No datum enters a state, so that a whole level is drawn before the
     next one below it, and the data of all steps at once, when they are known and when they are generated.
 
-    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
+    Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `watch`, (x (B, T,
+    ...), lengths) -> what inference reads of each step, which may depend on all of them; `embed`, of that -> u_t;
     `rungs`, top first; `gather`, the states of all levels at the ticks of z1, top first -> what the data see of them;
     `leave`, that of a tick of z1 -> raw likelihood parameters (s_1 P, ...) of its s_1 steps;
     `head`, raw -> law of a step.
@@ -109,6 +124,7 @@ class Clockwork(Model):
         shape: Sequence[int],
         *,
         limits: Limits | None,
+        watch: nn.Module,
         embed: nn.Module,
         rungs: Sequence[Rung],
         gather: nn.Module,
@@ -117,7 +133,8 @@ class Clockwork(Model):
     ) -> None:
         super().__init__()
         self.shape, self.limits = tuple(shape), limits
-        self.embed, self.gather, self.leave, self.head = embed, gather, leave, head
+        self.watch, self.embed = watch, embed
+        self.gather, self.leave, self.head = gather, leave, head
         # Any, since torch's types forget what its containers hold.
         self.rungs: Any = nn.ModuleDict({rung.level.name: rung for rung in rungs})
 
@@ -135,7 +152,7 @@ class Clockwork(Model):
         begin_centred(self.embed, steps)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        series = embedded(self.embed, datum.x)  # (B, T, U)
+        series = embedded(self.embed, self.watch(datum.x, datum.lengths))  # (B, T, U)
         below, features = 1, {}
         for rung in reversed(self.rungs.values()):
             together = windows(only_existing(series, datum.lengths, below), rung.stride // below)

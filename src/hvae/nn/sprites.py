@@ -40,22 +40,24 @@ SHARPNESS = 4.0
 class Sprites(Spatial):
     """[quick, still] (N, A + B) -> raw numbers (N, P, H, W): `quick` says where, `still` what, and on which ground.
 
-    Arguments: `inputs`, (A, B); `count`, K; `side`, s; `parameters`, P; `width` of hidden layers; `size`, (H, W).
+    Arguments: `inputs`, (A, B); `shape` of the pictures, (K, P, s, s); `place`, quick -> (N, 2 K), rows before columns
+    of each, of which a sigmoid is where in its room; `picture`, still -> (N, K P s s); `size`, (H, W).
     """
 
     def __init__(
-        self, inputs: tuple[int, int], *, count: int, side: int, parameters: int, width: int, size: Sequence[int]
+        self,
+        inputs: tuple[int, int],
+        *,
+        shape: Sequence[int],
+        place: nn.Module,
+        picture: nn.Module,
+        size: Sequence[int],
     ) -> None:
         super().__init__(size)
-        quick, still = inputs
-        self.inputs, self.shape = list(inputs), (count, parameters, side, side)
-        self.place = nn.Sequential(dense(quick, width), Linear(width, 2 * count))
-        last = Linear(width, math.prod(self.shape))
-        self.picture = nn.Sequential(dense(still, width), dense(width, width), last)
-        self.ground = Linear(still, parameters)
+        self.inputs, self.shape = list(inputs), tuple(shape)
+        self.place, self.picture = place, picture
+        self.ground = Linear(inputs[1], self.shape[1])
         self.log_width = nn.Parameter(torch.tensor(math.log(WIDTH)))
-        with torch.no_grad():
-            last.bias.copy_(spot(side).expand(self.shape).flatten() / SLOWNESS)
 
     @torch.no_grad()
     def begin(self, raw: Tensor) -> None:
@@ -67,18 +69,34 @@ class Sprites(Spatial):
         quick, still = states.split(self.inputs, 1)
         pictures = (SLOWNESS * self.picture(still)).unflatten(1, self.shape)  # (N, K, P, s, s)
         where = self.place(quick).sigmoid().unflatten(1, (-1, 1, 2))  # (N, K, 1, 2), in units of the room
-        down, across = (self._along(where[..., axis], pixels) for axis, pixels in enumerate(self.size))
+        width, side = NARROWEST + self.log_width.exp(), self.shape[-1]
+        down, across = (
+            along(side / 2 + (pixels - side) * where[..., axis], pixels, side, width)
+            for axis, pixels in enumerate(self.size)
+        )
         put = down @ pictures @ across.transpose(3, 4)  # (N, K, P, H, W)
         return put.sum(1) + self.ground(still)[:, :, None, None]
 
-    def _along(self, where: Tensor, pixels: int) -> Tensor:
-        """How much of each row of a picture falls on each of a frame, (N, K, 1) -> (N, K, 1, pixels, s)."""
-        width, side = NARROWEST + self.log_width.exp(), self.shape[-1]
-        frame = torch.arange(pixels, device=where.device) + 0.5
-        rows = torch.arange(side, device=where.device) - (side - 1) / 2
-        centre = side / 2 + (pixels - side) * where[..., None, None]
-        distance = frame[:, None] - rows - centre  # (N, K, 1, pixels, s)
-        return torch.exp(-0.5 * (distance / width) ** 2) / (width * math.sqrt(2 * math.pi))
+
+def places(quick: int, width: int, count: int) -> nn.Sequential:
+    """Where so many pictures are, from all of `quick`: (N, A) -> (N, 2 K)."""
+    return nn.Sequential(dense(quick, width), Linear(width, 2 * count))
+
+
+def pictures(still: int, width: int, shape: Sequence[int]) -> nn.Sequential:
+    """Pictures (.., s, s) of all that is heard, each a round light at the start: (N, B) -> (N, prod(shape))."""
+    last = Linear(width, math.prod(shape))
+    with torch.no_grad():
+        last.bias.copy_(spot(shape[-1]).expand(*shape).flatten() / SLOWNESS)
+    return nn.Sequential(dense(still, width), dense(width, width), last)
+
+
+def along(centre: Tensor, pixels: int, side: int, width: Tensor | float) -> Tensor:
+    """How much of each row of a picture at a centre falls on each of a frame, (..., 1) -> (..., 1, pixels, s)."""
+    frame = torch.arange(pixels, device=centre.device) + 0.5
+    rows = torch.arange(side, device=centre.device) - (side - 1) / 2
+    distance = frame[:, None] - rows - centre[..., None, None]
+    return torch.exp(-0.5 * (distance / width) ** 2) / (width * math.sqrt(2 * math.pi))
 
 
 def spot(side: int) -> Tensor:
@@ -88,6 +106,23 @@ def spot(side: int) -> Tensor:
     """
     rows = (torch.arange(side) - (side - 1) / 2) / (SPOT * side)
     return torch.exp(-0.5 * (rows[:, None] ** 2 + rows**2))
+
+
+class Dealt(nn.Module):
+    """One network for each of K things, of what all hear and of its own part: (N, A + D) -> (N, K ..).
+
+    The last D numbers are the parts, one after the other.
+    """
+
+    def __init__(self, network: nn.Module, count: int, dealt: int) -> None:
+        super().__init__()
+        self.network, self.count, self.dealt = network, count, dealt
+
+    def forward(self, h: Tensor) -> Tensor:
+        common, parts = h.split([h.shape[1] - self.dealt, self.dealt], 1)
+        own = parts.unflatten(1, (self.count, -1))
+        inputs = torch.cat([common[:, None].expand(-1, self.count, -1), own], 2)
+        return self.network(inputs.flatten(0, 1)).view(len(h), -1)  # type: ignore[no-any-return]
 
 
 class Whereabouts(nn.Module):
@@ -120,3 +155,26 @@ class Sum(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         return torch.stack([network(h) for network in self.networks]).sum(0)
+
+
+class Parts(nn.Module):
+    """What several networks say of a part each of one input, the first `sizes[0]` numbers and so on, side by side."""
+
+    def __init__(self, sizes: Sequence[int], *networks: nn.Module) -> None:
+        super().__init__()
+        self.sizes, self.networks = list(sizes), nn.ModuleList(networks)
+
+    def forward(self, h: Tensor) -> Tensor:
+        parts = zip(self.networks, h.split(self.sizes, 1), strict=True)
+        return torch.cat([network(part) for network, part in parts], 1)
+
+
+class Slice(nn.Module):
+    """Some neighbouring numbers of an input, (.., W) -> (.., stop - start)."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h[..., self.start : self.stop]

@@ -13,6 +13,11 @@ above 1 at z1 makes each tick of it emit s_1 steps: samples of sound in frames.
 `sprites`: p(x_t | s^1_t, s^L_t), pictures that the top draws and z1 puts in their places (Hsieh et al. 2018, arXiv
 1806.04166).
 
+`follow`: q(z^l_k | h^l_k, a_{1..T}, m), where a_t are the places of the things in frame t, each followed through the
+film, and m what they look like there in the mean over frames (nn/following.py; Kosiorek et al. 2018, arXiv 1806.01794);
+picture k is drawn from the k-th part of z^L.  In SQAIR what is where is drawn first, and what it looks like given that;
+here a and m are functions of x, so that the order of the latents stays the generative one.
+
 Differences from the paper: the strides are free (there: powers of one number); frames of images are read by the
 convolutions of this library.
 """
@@ -26,13 +31,14 @@ from torch import nn
 from hvae.config.clockwork import CWVAEConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head
-from hvae.models.clockwork import All, Clockwork, Ends, Lowest, Rung
+from hvae.models.clockwork import All, Clockwork, Ends, Lowest, Rung, Seen
 from hvae.nn import Constant, Shape, from_vector
-from hvae.nn.mlp import SLOPE, FromMarginal
+from hvae.nn.following import Following, Sure, at_once
+from hvae.nn.mlp import SLOPE, FromMarginal, dense
 from hvae.nn.recurrence import After, memory_size, skip, step_cell
-from hvae.nn.sprites import Sprites, Sum, Whereabouts
+from hvae.nn.sprites import Dealt, Parts, Slice, Sprites, Sum, Whereabouts, pictures, places
 from hvae.zoo.parts import climb, descend, kit_for
-from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, ticking
+from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, ticking, to_gaussian
 
 
 def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
@@ -48,7 +54,8 @@ def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
     return Clockwork(
         shape,
         limits=limits_of(config, step, bits),
-        embed=_reading(config, step) if frames else embedding(config, step, config.width, config.layers),
+        watch=Following(config.sprites, config.side) if config.follow else Seen(),
+        embed=_embedding(config, step),
         rungs=[_rung(config, l) for l in reversed(range(count))],
         gather=_gathering(config),
         leave=_drawing(config, step, head) if frames else _leaving(config, head),
@@ -62,14 +69,24 @@ def _rung(config: CWVAEConfig, l: int) -> Rung:
     memory, dims = memory_size(config.cell, config.state), config.latents[l]
     size = memory + config.state
     above = 0 if l + 1 == len(config.latents) else size + config.latents[l + 1]
+    windows = nn.Sequential(*hidden(config.strides[l] // below * config.width, config.width, config.layers))
+    where = 4 * config.sprites  # of what is followed, places and moves come first
     return Rung(
         stride=config.strides[l],
-        read=nn.Sequential(*hidden(config.strides[l] // below * config.width, config.width, config.layers)),
+        read=Slice(0, where + config.width) if config.follow else windows,  # the first tick's
         first=Constant((size + dims,)),
         enter=After(step_cell(config.cell, above + dims, config.state), size),
-        level=ticking(config, f"z{l + 1}", dims),
+        level=ticking(config, f"z{l + 1}", dims, _message(config, l) if config.follow else None),
         truncate=config.truncate,
     )
+
+
+def _message(config: CWVAEConfig, l: int) -> nn.Module:
+    """What the data say of level l where things are followed: z1 hears where they are, all others the looks too."""
+    where, width, dims = 4 * config.sprites, config.width, config.latents[l]
+    if l:
+        return to_gaussian(where + width, width, 1, dims)
+    return nn.Sequential(Slice(0, where), Sure(where, width, where // 2, dims))
 
 
 def _gathering(config: CWVAEConfig) -> nn.Module:
@@ -89,6 +106,22 @@ def _leaving(config: CWVAEConfig, head: Head) -> nn.Sequential:
     memory, inputs = memory_size(config.cell, config.state), _seen(config)
     last = FromMarginal(config.width, config.strides[0] * head.width, head.shape[1:])
     return nn.Sequential(skip(memory), *hidden(inputs, config.width, config.layers), last)
+
+
+def _embedding(config: CWVAEConfig, step: Shape) -> nn.Sequential:
+    """What inference reads of a step to a vector."""
+    if config.follow:
+        return _followed(config, step)
+    if len(step) == 3:
+        return _reading(config, step)
+    return embedding(config, step, config.width, config.layers)
+
+
+def _followed(config: CWVAEConfig, step: Shape) -> nn.Sequential:
+    """The places of the things in a frame as they are, and what they look like as a vector; one network reads all."""
+    count, width, look = config.sprites, config.width, step[0] * config.side**2
+    looks = nn.Sequential(nn.Unflatten(1, (count, look)), dense(look, width), nn.Flatten(), dense(count * width, width))
+    return nn.Sequential(Parts((4 * count, count * look), nn.Identity(), looks))
 
 
 def _reading(config: CWVAEConfig, step: Shape) -> nn.Sequential:
@@ -121,14 +154,14 @@ def _drawing(config: CWVAEConfig, step: Shape, head: Head) -> nn.Sequential:
 
 def _sprites(config: CWVAEConfig, step: Shape, head: Head) -> Sprites:
     """The states of z1 and of the top to the raw parameters of a frame."""
-    return Sprites(
-        (config.state + config.latents[0], config.state + config.latents[-1]),
-        count=config.sprites,
-        side=config.side,
-        parameters=head.width,
-        width=2 * config.width,
-        size=step[1:],
-    )
+    count, width, (quick, still) = config.sprites, 2 * config.width, (config.latents[0], config.latents[-1])
+    state, one = config.state, (head.width, config.side, config.side)
+    if config.follow:
+        place: nn.Module = nn.Sequential(Slice(state, state + quick), at_once(quick, 2 * count))
+        picture: nn.Module = Dealt(pictures(state + still // count, width, one), count, still)
+    else:
+        place, picture = places(state + quick, width, count), pictures(state + still, width, (count, *one))
+    return Sprites((state + quick, state + still), shape=(count, *one), place=place, picture=picture, size=step[1:])
 
 
 def _folded(config: CWVAEConfig, step: Shape) -> Shape:

@@ -6,6 +6,7 @@ Shapes: one step of the data is (), a token, or (D,) or (C, h, w); the data are 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import nn
 
@@ -88,15 +89,15 @@ def to_gaussian(inputs: int, width: int, layers: int, dims: int) -> nn.Sequentia
     return nn.Sequential(*hidden(inputs, width, layers), near_one(nn.Linear(width if layers else inputs, 2 * dims)))
 
 
-def ticking(config: CWVAEConfig | VRAEConfig, name: str, dims: int) -> Level:
-    """A level on the state s of its recurrence, with e (B, `width`): m = [s, z].
+def ticking(config: CWVAEConfig | VRAEConfig, name: str, dims: int, message: nn.Module | None = None) -> Level:
+    """A level on the state s of its recurrence, with e (B, `width`), or what `message` reads: m = [s, z].
 
     p(z | s),   q(z | s, e) merged as `posterior` says
     """
     positive, width, state = variance(config.variance), config.width, config.state
     memory = memory_size(config.cell, state)
-    networks = {
-        "message": lambda: to_gaussian(width, width, 1, dims),
+    networks: dict[str, Callable[[], nn.Module]] = {
+        "message": lambda: message or to_gaussian(width, width, 1, dims),
         "joint": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 1, dims)),
         "linear": lambda: nn.Sequential(skip(memory), *to_gaussian(state + width, width, 0, dims)),
     }
