@@ -86,6 +86,25 @@ def test_latents_come_back_as_numbers(trained: Path, kind: str, tmp_path: Path, 
     assert np.load(tmp_path / "x.npy").shape == (2, *SHAPES[kind])
 
 
+def test_files_without_loss(trained: Path, kind: str, tmp_path: Path, command: Command) -> None:
+    """The run's own data and an array of the same axes, to the bit, with gzip beside them."""
+    said = command("compress", trained / "run", "test", tmp_path / "x.hvz", "-n", 4, "--json")
+    assert said.code == 0, said.err
+    assert said.json["bytes_out"] == (tmp_path / "x.hvz").stat().st_size and said.json["rivals"]["gzip"] > 0
+    said = command("decompress", tmp_path / "x.hvz", tmp_path / "x.npy", "--run", trained / "run")
+    assert said.code == 0, said.err
+    back, whole = np.load(tmp_path / "x.npy"), array(kind)
+    assert back.shape == (4, *SHAPES[kind]) and all(any(np.array_equal(a, b) for b in whole) for a in back)
+    mine = whole[:2, 0] if kind == "volumes" else whole[:2]  # one channel needs no axis
+    np.save(tmp_path / "mine.npy", mine)
+    said = command("compress", trained / "run", tmp_path / "mine.npy", tmp_path / "mine.hvz")
+    assert said.code == 0 and "gzip, all at once" in said.out
+    assert command("decompress", tmp_path / "mine.hvz", tmp_path / "again.npy", "--run", trained / "run").code == 0
+    assert np.array_equal(np.load(tmp_path / "again.npy"), whole[:2])
+    said = command("compress", trained / "run", "test", tmp_path / "no.hvz", "--tile", 8)
+    assert said.code == 2 and "tiles are of pictures" in said.err
+
+
 def test_the_report_has_pictures_and_says_of_what(trained: Path, kind: str, command: Command) -> None:
     page = (trained / "run" / "report.html").read_text()
     assert {"volumes": "the middle slice is shown", "signals": "its curve is shown"}[kind] in page
@@ -95,7 +114,6 @@ def test_the_report_has_pictures_and_says_of_what(trained: Path, kind: str, comm
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("compress RUN test OUT.hvz", "signals and volumes are not coded yet"),
         ("restore RUN test --task superres --factor 2 --out OUT", "needs a run of pictures"),
         ("score RUN --data FOLDER --out OUT", "expected an .npy or .npz file of KIND, as the run has learned"),
         ("score RUN --data FLAT --out OUT", "expected KIND, (N, "),

@@ -17,6 +17,7 @@ from hvae.coding.files.container import write
 from hvae.coding.lossless import block as blocks
 from hvae.coding.lossless.coder import Coder
 from hvae.config.model import LadderConfig, LVAEConfig, VAEConfig
+from hvae.config.sequences import VRNNConfig
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, standard_normal
 from hvae.errors import HvaeError
@@ -39,6 +40,34 @@ def test_pictures_of_many_sizes_come_back(kind: str) -> None:
     assert made.order != "classic" or kind == "colour"
     assert same(codec.decompress(read(made.content)), pictures)
     assert made.kept == 0 and made.dims == sum(p.levels.size for p in pictures)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6, 8), (2, 60)])
+def test_volumes_and_signals_come_back(shape: tuple[int, ...]) -> None:
+    """Whole, one to each tile, by the model and without it; and no other shape is taken."""
+    torch.manual_seed(0)
+    model = build(LadderConfig(groups=(1, 1), width=8, latent=1), shape, bits=1)
+    with torch.no_grad():
+        [*model.get_submodule("leave").parameters()][-1].sub_(3.0)  # mostly 0, as the data are
+    codec, random = Codec(model, bits=1), np.random.default_rng(0)
+    some = [Picture("head", (random.random(shape) < 0.03).astype(np.uint8), 0) for _ in range(60)]
+    made = codec.compress(some, Settings(block=40))
+    assert made.order != "classic" and made.chained and not made.kept and made.dims == 60 * some[0].levels.size
+    assert same(codec.decompress(read(made.content)), some)
+    assert same(codec.decompress(read(made.content), only=43), some[43:44])
+    flat = [Picture("flat", np.zeros(shape, np.uint8), 0)]
+    kept = codec.compress(flat)
+    assert kept.order == "classic" and same(without_model(read(kept.content)), flat)
+    with pytest.raises(HvaeError, match="expected levels of a shape like"):
+        codec.compress([Picture("other", np.zeros((*shape[:-1], 9), np.uint8), 0)])
+    with pytest.raises(HvaeError, match="tiles are of pictures"):
+        codec.sized((1, 8, 8))
+
+
+def test_sequences_have_a_codec_of_their_own() -> None:
+    model = build(VRNNConfig(latent=2, state=4, width=4), (5, 3), bits=1)
+    with pytest.raises(HvaeError, match="use SeriesCodec"):
+        Codec(model, bits=1)
 
 
 def anywhere() -> Codec:

@@ -35,12 +35,12 @@ RGB, GREY, PLAIN = Item("a", MODES.index("RGB"), 4, 4), Item("a", MODES.index("L
 @pytest.mark.parametrize(
     ("shape", "item", "message"),
     [
-        ((3, 0, 0), RGB, "expected images"),
-        ((3, 32), RGB, "expected images"),
-        ((), RGB, "expected images"),
+        ((3, 0, 0), RGB, "expected data of 1 to 4 axes"),
+        ((3, 32), RGB, "mode RGB for a model of"),
+        ((), RGB, "expected data of 1 to 4 axes"),
         ((48,), RGB, "mode RGB for a model of"),
         ((1, 4, 4), RGB, "mode RGB for a model of"),
-        ((2**20, 2**20, 2**20), RGB, "expected images"),
+        ((2**20, 2**20, 2**20), RGB, "expected data of 1 to 4 axes"),
         ((3, 32, 32), replace(RGB, mode=99), "expected a mode below"),
         ((3, 32, 32), replace(RGB, count=0), "do not fit its blocks"),
         ((3, 32, 32), replace(RGB, height=0), "expected a picture of"),

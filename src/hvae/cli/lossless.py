@@ -25,8 +25,8 @@ def show(voice: Voice, coded: Compressed, result: Compression, title: str) -> No
         rows.add_row(name, f"{bits / coded.chained:.4f}", f"{bits / 8:,.0f}")
     rows.add_row("the file", f"{total / dims:.4f}", f"{total / 8:,.0f}")
     for name, size in result.rivals.items():
-        form = {"png": "PNG", "webp": "WebP lossless"}[name]
-        rows.add_row(f"{form}, one by one", f"{8 * size / dims:.4f}", f"{size:,}")
+        form = {"png": "PNG, one by one", "webp": "WebP lossless, one by one", "gzip": "gzip, all at once"}[name]
+        rows.add_row(form, f"{8 * size / dims:.4f}", f"{size:,}")
     voice.show(rows)
     voice.show(_notes(coded))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import Compressed, CompressedSeries, Lossy, LossySeries, Picture, Settings, quantised, sizes
-from hvae.coding.files.pictures import check_name
+from hvae.coding.files.pictures import check_name, is_cut
 from hvae.errors import HvaeError, entries, short
 from hvae.files import replacing
 from hvae.heap import enough_memory
@@ -50,7 +51,8 @@ class Compression:
     """What these bytes are of, in words."""
     result: Compressed | Lossy | CompressedSeries | LossySeries
     rivals: Mapping[str, int] = field(default_factory=dict)
-    """Bytes that other lossless formats take, by name, picture by picture; empty for a lossy file."""
+    """Bytes that other lossless formats take, by name: picture by picture, or all arrays that are no pictures at once;
+    empty for a lossy file."""
 
     @property
     def noun(self) -> str:
@@ -244,5 +246,8 @@ def _lossy(
 
 
 def _rivals(pictures: Sequence[Picture], bits: int) -> dict[str, int]:
+    """Picture by picture in formats of pictures; of signals and volumes all at once, a byte a value."""
+    if not is_cut(pictures[0].levels.shape):
+        return {"gzip": len(gzip.compress(b"".join(p.levels.tobytes() for p in pictures), 9))}
     each = [{} if p.rest is not None else sizes(p.levels[: p.kind.colours or None], bits) for p in pictures]
     return {name: sum(one[name] for one in each) for name in _RIVALS if all(name in one for one in each)}

@@ -202,12 +202,19 @@ def _archive(path: Path, name: str, run: LoadedRun, data: Mapping[str, str]) -> 
     return Input(tuple(one for part in parts for one in part))
 
 
+def _axes(levels: Levels, shape: tuple[int, ...], place: str) -> Levels:
+    """Levels with the axes of the model's data, of which that of channels may be left out where there is one."""
+    if levels.shape[1:] == shape:
+        return levels
+    return levels[:, None] if (1, *levels.shape[1:]) == shape else as_images(levels, place)
+
+
 def _levels(array: Levels, name: str, run: LoadedRun, data: Mapping[str, str], place: str) -> tuple[Picture, ...]:
     """Images of whole numbers, (N, *shape) or in any order of axes that training takes: (N, H, W), (N, H, W, C)."""
     if array.dtype.kind not in "bui":
         raise HvaeError(f"expected whole numbers in {place}, which come back as they are, got {array.dtype}")
     levels, depth = as_levels(array, 0, place)
-    images = levels if levels.shape[1:] == tuple(run.model.shape) else as_images(levels, place)
+    images = _axes(levels, tuple(run.model.shape), place)
     bits, change = int(images.max()).bit_length(), ""
     if images.ndim != len(run.model.shape) + 1 or (images.ndim != 4 and bits > run.bits):
         run.check_form(images.shape[1:], max(bits, run.bits), place)

@@ -117,8 +117,8 @@ def parse(content: bytes, version: int) -> Header:
 
 
 def _check_shape(shape: tuple[int, ...], bits: int) -> None:
-    if len(shape) not in (1, 3) or min(shape) < 1 or math.prod(shape) > MOST_PIXELS:
-        raise HvaeError(f"expected images (D,) or (C, H, W) of 1 to {MOST_PIXELS} values, got {shape}; it is damaged")
+    if not 1 <= len(shape) <= 4 or min(shape) < 1 or math.prod(shape) > MOST_PIXELS:
+        raise HvaeError(f"expected data of 1 to 4 axes and 1 to {MOST_PIXELS} values, got {shape}; it is damaged")
     if not 1 <= bits <= 8:
         raise HvaeError(f"expected images of 1 to 8 bits, the file says {bits}; it is damaged, or of a newer version")
 

@@ -1,7 +1,8 @@
 """Pictures as integer arrays, and their tiles of the model's size.
 
 A picture larger than the model's images is cut into tiles of their size, row by row from the upper left corner; the
-last column and row are padded by repeating the edge, which costs little, and cropped on decoding.
+last column and row are padded by repeating the edge, which costs little, and cropped on decoding.  Vectors (D,),
+signals (C, T) and volumes (C, D, H, W) are what the model takes, and not cut.
 
 Shapes: `C` channels; `H W` a picture; `h w` the model's images; `N` tiles.
 """
@@ -18,6 +19,8 @@ from hvae.coding.files.classic import Levels
 from hvae.errors import HvaeError
 
 MOST_PIXELS = 1 << 28
+MOST_SIDE = 1024
+"""The longest side of a tile: activations must fit into memory."""
 
 
 class Kind(NamedTuple):
@@ -106,11 +109,24 @@ def check_levels(picture: Picture, shape: Sequence[int], bits: int) -> Levels:
     (1, 5, 7)
     """
     levels = picture.levels
-    if levels.ndim != len(shape) or levels.shape[0] != shape[0]:
+    if levels.shape != tuple(shape) if not is_cut(shape) else levels.ndim != 3 or levels.shape[0] != shape[0]:
         raise HvaeError(f"expected levels of a shape like {tuple(shape)}, got {levels.shape} for {picture.name}")
     if levels.dtype != np.uint8 or int(levels.max(initial=0)) >> bits:
         raise HvaeError(f"expected levels 0 to {2**bits - 1} as uint8, got others in {picture.name}")
     return levels
+
+
+def is_cut(shape: Sequence[int]) -> bool:
+    """Whether data of this shape, one datum's, are pictures (C, H, W), which may be larger and are cut into tiles."""
+    return len(shape) == 3
+
+
+def check_tile(shape: Sequence[int], own: Sequence[int]) -> None:
+    """Raises HvaeError for tiles that a model of data of shape `own` cannot have."""
+    if not is_cut(own):
+        raise HvaeError(f"tiles are of pictures (C, H, W), and this model takes {own} whole; leave the size out")
+    if len(shape) != 3 or shape[0] != own[0] or not all(1 <= side <= MOST_SIDE for side in shape[1:]):
+        raise HvaeError(f"expected tiles of {own[0]} channels and 1 to {MOST_SIDE} pixels a side, got {shape}")
 
 
 class Layout(NamedTuple):
@@ -130,7 +146,7 @@ def layout(height: int, width: int, shape: Sequence[int]) -> Layout:
     >>> layout(33, 64, (3, 32, 32))
     Layout(rows=2, columns=2)
     """
-    if len(shape) == 1:
+    if not is_cut(shape):
         return Layout(1, 1)
     if min(height, width) < 1 or height * width > MOST_PIXELS:
         raise HvaeError(f"expected a picture of 1 to {MOST_PIXELS} pixels, got {height} x {width}")
@@ -138,8 +154,8 @@ def layout(height: int, width: int, shape: Sequence[int]) -> Layout:
 
 
 def split(levels: Levels, shape: Sequence[int]) -> Levels:
-    """A picture (C, H, W) as tiles, (N, C, h, w); a vector (D,) as one row."""
-    if len(shape) == 1:
+    """A picture (C, H, W) as tiles, (N, C, h, w); a vector, signal or volume as the only one."""
+    if not is_cut(shape):
         return levels[None]
     c, h, w = shape
     rows, columns = layout(levels.shape[1], levels.shape[2], shape)
@@ -149,8 +165,8 @@ def split(levels: Levels, shape: Sequence[int]) -> Levels:
 
 
 def join(tiles: Levels, height: int, width: int) -> Levels:
-    """Tiles (N, C, h, w) as the picture (C, H, W) that they were cut from; one row as a vector (D,)."""
-    if tiles.ndim == 2:
+    """Tiles (N, C, h, w) as the picture (C, H, W) that they were cut from; a vector, signal or volume as it is."""
+    if not is_cut(tiles.shape[1:]):
         return tiles[0]
     _, c, h, w = tiles.shape
     rows, columns = layout(height, width, (c, h, w))

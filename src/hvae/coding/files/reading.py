@@ -12,7 +12,7 @@ import numpy as np
 
 from hvae.coding.files.classic import Levels, restore
 from hvae.coding.files.container import Block, File, Header, Item
-from hvae.coding.files.pictures import KINDS, MODES, Kind, Picture, layout
+from hvae.coding.files.pictures import KINDS, MODES, Kind, Picture, is_cut, layout
 from hvae.errors import HvaeError, short
 
 Tick = Callable[[int, int], None]
@@ -53,8 +53,9 @@ def without_model(file: File, only: int | None = None) -> list[Picture]:
     places, pictures = chosen(only, len(items)), []
     planes = rests(file, items, places)
     for i in places:
-        item, vector = items[i], len(header.shape) == 1
-        shape = header.shape if vector else (header.shape[0], item.height, item.width)
+        item, shape = items[i], header.shape
+        if is_cut(shape):
+            shape = (shape[0], item.height, item.width)
         levels = restore(file.payload(i), (1, *shape), header.bits)[0]
         check_content(levels, header.blocks[i], i)
         pictures.append(shown(item, levels, planes.get(i)))

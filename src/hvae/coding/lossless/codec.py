@@ -1,4 +1,4 @@
-"""A trained model as a lossless codec: pictures to the bytes of one file, and back.
+"""A trained model as a lossless codec: pictures, signals or volumes to the bytes of one file, and back.
 
 Shapes: `C H W` a picture; `N` all tiles of all pictures, of the model's shape.
 """
@@ -17,7 +17,7 @@ import torch
 from hvae.coding.entropy.numerics import Build, calm, identity, resized, settled, still
 from hvae.coding.files.classic import Levels, squeeze
 from hvae.coding.files.container import Block, File, Header, Item, write
-from hvae.coding.files.pictures import Picture, check_levels, check_names, join, layout, split
+from hvae.coding.files.pictures import Picture, check_levels, check_names, check_tile, join, layout, split
 from hvae.coding.files.reading import (
     Tick,
     check_model,
@@ -45,13 +45,12 @@ CLASSIC = len(ORDERS)
 _CALIBRATION = 16
 _SOME = 64
 _AT_ONCE = 1 << 18
-MOST_SIDE = 1024
-"""Pixels per run, and the longest side of a tile: activations must fit into memory."""
+"""Pixels per run: activations must fit into memory."""
 _NOTHING = bytes(8)
 
 
 class Codec:
-    """Compresses pictures with a model, and decompresses them with the same one.
+    """Compresses pictures, signals or volumes with a model, and decompresses them with the same one.
 
     Arguments: `model`, which is copied; `bits` of its data, at most 8; `description`, anything JSON can hold that
     belongs to the model's identity; `run`, where a reader may look for the model first; `build`, a shape (C, H, W) to
@@ -79,10 +78,9 @@ class Codec:
     ) -> None:
         if bits > 8:
             raise HvaeError(f"expected a model of 1 to 8 bits, got {bits}; more than 8 bits are not coded yet")
-        if len(model.shape) not in (1, 3):
+        if model.timed:
             raise HvaeError(
-                f"expected a model of images (C, H, W) or vectors (D,) to code with, got one of data of shape "
-                f"{tuple(model.shape)}: signals and volumes are not coded yet"
+                f"expected a model of data of one shape, got one of sequences {model.shape}; use SeriesCodec"
             )
         self.identity, self.model = identity(model, description or {}), still(model)
         self.bits, self.shape, self.run, self.build = bits, tuple(model.shape), run, build
@@ -95,9 +93,7 @@ class Codec:
         """
         if shape == self.shape:
             return self
-        if len(shape) != 3 or shape[0] != self.shape[0] or not all(1 <= side <= MOST_SIDE for side in shape[1:]):
-            channels = self.shape[0]
-            raise HvaeError(f"expected tiles of {channels} channels and 1 to {MOST_SIDE} pixels a side, got {shape}")
+        check_tile(shape, self.shape)
         codec = copy.copy(self)
         codec.shape, codec.model = shape, resized(self.model, self.build, shape)
         return codec
