@@ -31,7 +31,7 @@ import hvae
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.data.fundus import fundus
-from hvae.metrics.convnet import ConvNet
+from hvae.metrics.convnet import LOOKS, ConvNet
 
 SEEDS = 5
 Labelled = tuple[Tensor, Tensor]
@@ -48,18 +48,19 @@ LEVELS = {"flat": 1, "two levels": 2}
 
 @dataclass(frozen=True)
 class Study:
-    """A set, its rare class, and what time allows: steps of a model and of a classifier."""
+    """A set, its rare class, what time allows (steps of a model and of a classifier), what the classifier looks at."""
 
     data: str
     rare: int
     scales: int
     steps: int
     judge_steps: int
+    look: str
 
 
 STUDIES = {
-    "pneumonia": Study("npy", rare=0, scales=3, steps=400, judge_steps=300),
-    "fundus": Study("fundus", rare=1, scales=4, steps=200, judge_steps=400),
+    "pneumonia": Study("npy", rare=0, scales=3, steps=400, judge_steps=300, look="places"),
+    "fundus": Study("fundus", rare=1, scales=4, steps=200, judge_steps=600, look="anywhere"),
 }
 
 
@@ -133,7 +134,8 @@ def recall(bench: Bench, name: str, seed: int, draw: Draw, own: Labelled, test: 
     if not path.exists():
         more, start = draw(bench, seed, own), time.process_time()
         x, y = (torch.cat(pair) for pair in zip(own, more, strict=True))
-        judge = ConvNet(seed, tuple(x.shape[1:]), bench.study.judge_steps).fit(x.flatten(1).numpy(), y.numpy())
+        judge = ConvNet(seed, tuple(x.shape[1:]), bench.study.judge_steps, LOOKS[bench.study.look])
+        judge.fit(x.flatten(1).numpy(), y.numpy())
         right = torch.as_tensor(judge.predict(test[0].flatten(1).numpy())) == test[1]
         path.write_text(json.dumps([float(right[test[1] == k].float().mean()) for k in range(2)]))
         print(f"{path.stem}: {path.read_text()}, {time.process_time() - start:.0f} s of processor time", flush=True)

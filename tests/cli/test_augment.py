@@ -67,6 +67,12 @@ def test_a_judge_compares_with_and_without(run: Path, command: Command) -> None:
     assert "difference, paired" in said.out and "both" in said.out and "2 seeds" in said.out
 
 
+def test_a_judge_may_look_for_a_finding_in_any_place(run: Path, command: Command) -> None:
+    said = command("augment", run, "--per-class", 5, "--judge", "--look", "anywhere", "--seeds", 2, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["gain"]["look"] == "anywhere"
+
+
 def test_near_copies_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatch, command: Command, tmp_path: Path) -> None:
     monkeypatch.setattr("hvae.metrics.copies.CopyDetector.__call__", lambda self, x: x.new_ones(len(x)).bool())
     said = command("augment", run, "--per-class", 2, "--out", tmp_path / "none")
@@ -78,6 +84,8 @@ def test_near_copies_are_left_out(run: Path, monkeypatch: pytest.MonkeyPatch, co
     ("words", "line"),
     [
         ((), "nothing to do"),
+        (("--judge", "--look", "anywere"), "did you mean 'anywhere'?"),
+        (("--out", "more", "--look", "anywhere"), "ask for one with --judge"),
         (("--per-class", "0", "--judge"), "--per-class: expected at least 1"),
         (("--per-class", "balanc", "--judge"), "--per-class: expected a whole number or balance, got balanc"),
         (("--per-class", "1000000", "--judge"), "ask for fewer with --per-class"),

@@ -26,7 +26,7 @@ EXAMPLES = (
     "hvae augment runs/flowers --per-class 200 --levels z4,z3 --judge",
 )
 USAGE = "RUN [--per-class N] [--levels L] [-t T] [--temperature.LEVEL T] [--pixels] [--out FOLDER] "
-USAGE += "[--judge] [--seeds S] [--seed S]"
+USAGE += "[--judge] [--look places|anywhere] [--seeds S] [--seed S]"
 
 
 HEAT = "temperature."
@@ -43,6 +43,8 @@ def parser() -> Parser:
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")
     command.add_argument("-o", "--out", metavar="FOLDER", help="a new folder, one sub-folder a class")
     command.add_argument("--judge", action="store_true", help="train a classifier with and without the pictures")
+    look = "what it looks at: places, for what lies where; anywhere, for a small finding in any place [places]"
+    command.add_argument("--look", default="places", metavar="places|anywhere", help=look)
     command.add_argument("--seeds", type=whole(2, 100), default=5, metavar="S", help="seeds of the classifier")
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the pictures")
     return command
@@ -70,6 +72,7 @@ def main(argv: list[str]) -> None:
             temperature=temperatures(args.temperature, heat),
             pixels=args.pixels,
             judge=args.judge,
+            look=args.look,
             seeds=args.seeds,
             seed=args.seed,
             overrides={key: value for key, value in dotted.items() if key not in heat},

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvae.errors import HvaeError
-from hvae.metrics.convnet import STEPS, ConvNet
+from hvae.errors import HvaeError, unknown
+from hvae.metrics.convnet import LOOKS, STEPS, ConvNet
 from hvae.metrics.evaluating import Progress, silent
 from hvae.metrics.results import Estimate, plain
 from hvae.records import JSON
@@ -44,6 +44,8 @@ class GainResult:
     tested_on: int
     seeds: int
     steps: int
+    look: str
+    """What the classifier looks at, by its word in `hvae.metrics.convnet.LOOKS`."""
 
     def to_dict(self) -> JSON:
         """Plain values for JSON."""
@@ -58,20 +60,28 @@ def gain(
     *,
     seeds: int = 5,
     steps: int = STEPS,
+    look: str = "places",
     progress: Progress = silent,
 ) -> GainResult:
     """What synthetic pictures add; each pair is (N, C, H, W) in [0, 1] and labels (N,), `titles` names the K classes.
 
-    Raises HvaeError for fewer than 2 seeds, and for a class with fewer than 5 pictures to learn from or be tested on.
+    `look` is "places" where a class depends on what lies where, "anywhere" where it is a finding in any place.
+
+    Raises HvaeError for fewer than 2 seeds, for an unknown look, and for a class with fewer than 5 pictures to learn
+    from or to be tested on.
     """
     if seeds < 2:
         raise HvaeError(f"expected 2 seeds or more for an interval, got {seeds}")
+    if look not in LOOKS:
+        raise HvaeError(unknown("look", look, LOOKS))
     check_counts(data[1], test[1], titles)
     both = torch.cat([data[0], synthetic[0]]), torch.cat([data[1], synthetic[1]])
+    shape = tuple(data[0].shape[1:])
+    judge = lambda seed: ConvNet(seed, shape, steps, LOOKS[look])  # noqa: E731
     recalls = np.zeros((seeds, 2, len(titles)))
     for seed in range(seeds):
         for side, some in enumerate((data, both)):
-            recalls[seed, side] = _recalls(some, test, seed, steps, len(titles))
+            recalls[seed, side] = _recalls(judge(seed), some, test, len(titles))
             progress(2 * seed + side + 1, 2 * seeds)
     balanced = recalls.mean(2)  # (S, 2)
     return GainResult(
@@ -84,6 +94,7 @@ def gain(
         tested_on=len(test[1]),
         seeds=seeds,
         steps=steps,
+        look=look,
     )
 
 
@@ -102,10 +113,9 @@ def check_enough(labels: Tensor, titles: Sequence[str], what: str) -> None:
         raise HvaeError(f"a judge needs {FEWEST} pictures of each class {what}, got {counts[least]} of {name}")
 
 
-def _recalls(some: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int, steps: int, classes: int) -> Any:
+def _recalls(judge: ConvNet, some: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], classes: int) -> Any:
     """The share of each class that is judged right, (K,)."""
-    pictures, labels = some
-    judge = ConvNet(seed, tuple(pictures.shape[1:]), steps).fit(pictures.flatten(1).numpy(), labels.numpy())
+    judge.fit(some[0].flatten(1).numpy(), some[1].numpy())
     right, y = judge.predict(test[0].flatten(1).numpy()) == test[1].numpy(), test[1].numpy()
     return np.bincount(y, weights=right, minlength=classes) / np.bincount(y, minlength=classes)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, unknown
 from hvae.files import free
 from hvae.study.augmented import Augmentation, Wish
 from hvae.study.conditions import LABEL
@@ -46,6 +46,7 @@ def augment(
     temperature: Temperature = 1.0,
     pixels: bool = False,
     judge: bool = False,
+    look: str = "places",
     seeds: int = 5,
     seed: int = 0,
     overrides: Overrides | None = None,
@@ -62,6 +63,7 @@ def augment(
     class (none: all from the prior), so that what they hold is that of data;
     `temperature` of the others, one or by level; `pixels`, draw the pixels too, instead of their means; `judge`, train
     a small classifier with and without them for `seeds` seeds and measure its balanced accuracy on the run's test data;
+    `look`, "places" for classes that depend on what lies where, "anywhere" for a small finding in any place;
     `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
     Raises HvaeError before any work for a run without classes, and for what cannot be written or judged.
     """
@@ -70,6 +72,7 @@ def augment(
         free(Path(out))
     elif not judge:
         raise HvaeError("nothing to do: name a folder with --out, or ask for the classifier with --judge")
+    _check_look(look, judge)
     where = place(run, overrides, trust)
     count = _classes(where.run)
     _check_levels(where.run, levels)
@@ -86,10 +89,19 @@ def augment(
         augmentation = _drawn(where.model(), without_chance(train), titles, wish, tick)
     if test is not None:
         with watched.bar("classifier with and without") as tick:
-            augmentation = _judged(augmentation, without_chance(train), test, seeds, tick)
+            augmentation = _judged(augmentation, without_chance(train), test, seeds, look, tick)
     if out is not None:
         augmentation.write(Path(out))
     return augmentation
+
+
+def _check_look(look: str, judge: bool) -> None:
+    from hvae.metrics.convnet import LOOKS
+
+    if look not in LOOKS:
+        raise HvaeError(unknown("look", look, LOOKS))
+    if look != "places" and not judge:
+        raise HvaeError(f"--look {look} says what the classifier looks at: ask for one with --judge")
 
 
 def _classes(run: LoadedRun) -> int:
@@ -208,13 +220,13 @@ def _held(model: Model, train: Images, k: int, n: int, wish: Wish, seed: int) ->
     return of_levels(wish.levels, encode(model, train.batch(rows), seed=seed))
 
 
-def _judged(augmentation: Augmentation, train: Images, test: Images, seeds: int, tick: Tick) -> Augmentation:
+def _judged(augmentation: Augmentation, train: Images, test: Images, seeds: int, look: str, tick: Tick) -> Augmentation:
     from dataclasses import replace
 
     from hvae.metrics.gain import gain
 
     synthetic = augmentation.pictures, augmentation.labels
-    result = gain(_pair(train), synthetic, _pair(test), augmentation.titles, seeds=seeds, progress=tick)
+    result = gain(_pair(train), synthetic, _pair(test), augmentation.titles, seeds=seeds, look=look, progress=tick)
     return replace(augmentation, gain=result)
 
 
