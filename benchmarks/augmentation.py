@@ -71,6 +71,7 @@ class Bench:
     study: Study
     folder: Path
     path: str
+    seeds: int = SEEDS
 
     def run(self, name: str, seed: int) -> Path:
         return self.folder / f"{name.replace(' ', '-')}-{seed}"
@@ -94,15 +95,16 @@ def main() -> None:
     parser.add_argument("name", choices=tuple(STUDIES))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", default="", help="pneumoniamnist.npz")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    {"train": train, "table": table}[args.what](Bench(STUDIES[args.name], args.folder, args.data))
+    {"train": train, "table": table}[args.what](Bench(STUDIES[args.name], args.folder, args.data, args.seeds))
 
 
 def train(bench: Bench) -> None:
     """Both models of every seed."""
     data = {"data.name": bench.study.data, **({"data.path": bench.path} if bench.path else {})}
-    for seed in range(SEEDS):
+    for seed in range(bench.seeds):
         for name, levels in LEVELS.items():
             if (out := bench.run(name, seed)).exists():
                 continue
@@ -117,8 +119,8 @@ def table(bench: Bench) -> None:
     """Balanced accuracy, recall of the rare class and the difference to the first row, with intervals over seeds."""
     own, test = bench.split("train"), bench.split("test")
     rows = {name: draw for name, draw in ROWS.items() if name != TRUE or bench.study.data == "fundus"}
-    recalls = {name: np.zeros((SEEDS, 2)) for name in rows}
-    for seed in range(SEEDS):
+    recalls = {name: np.zeros((bench.seeds, 2)) for name in rows}
+    for seed in range(bench.seeds):
         for name, draw in rows.items():
             recalls[name][seed] = recall(bench, name, seed, draw, own, test)
     first = recalls["none"].mean(1)
