@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -73,11 +74,10 @@ def gain(
     if seeds < 2:
         raise HvaeError(f"expected 2 seeds or more for an interval, got {seeds}")
     if look not in LOOKS:
-        raise HvaeError(unknown("look", look, LOOKS))
+        raise unknown("look", look, LOOKS)
     check_counts(data[1], test[1], titles)
     both = torch.cat([data[0], synthetic[0]]), torch.cat([data[1], synthetic[1]])
-    shape = tuple(data[0].shape[1:])
-    judge = lambda seed: ConvNet(seed, shape, steps, LOOKS[look])  # noqa: E731
+    judge = partial(ConvNet, shape=tuple(data[0].shape[1:]), steps=steps, network=LOOKS[look])
     recalls = np.zeros((seeds, 2, len(titles)))
     for seed in range(seeds):
         for side, some in enumerate((data, both)):

@@ -99,7 +99,7 @@ def _check_look(look: str, judge: bool) -> None:
     from hvae.metrics.convnet import LOOKS
 
     if look not in LOOKS:
-        raise HvaeError(unknown("look", look, LOOKS))
+        raise unknown("look", look, LOOKS)
     if look != "places" and not judge:
         raise HvaeError(f"--look {look} says what the classifier looks at: ask for one with --judge")
 
