@@ -109,7 +109,8 @@ def check_levels(picture: Picture, shape: Sequence[int], bits: int) -> Levels:
     (1, 5, 7)
     """
     levels = picture.levels
-    if levels.shape != tuple(shape) if not is_cut(shape) else levels.ndim != 3 or levels.shape[0] != shape[0]:
+    alike = levels.ndim == 3 and levels.shape[0] == shape[0] if is_cut(shape) else levels.shape == tuple(shape)
+    if not alike:
         raise HvaeError(f"expected levels of a shape like {tuple(shape)}, got {levels.shape} for {picture.name}")
     if levels.dtype != np.uint8 or int(levels.max(initial=0)) >> bits:
         raise HvaeError(f"expected levels 0 to {2**bits - 1} as uint8, got others in {picture.name}")
