@@ -132,16 +132,23 @@ def loss_curves(
         hues = zip((theme.first, theme.second), ("-", "--"), strict=True)
         for (name, (steps, values)), (hue, dash) in zip(curves.items(), hues, strict=False):
             axes[0].plot(steps, values, dash + _mark(steps), color=hue, label=name)
-        axes[0].set(xlabel="step", ylabel=f"nats per {noun}", ylim=_usual([v for _, v in curves.values()]))
+        _by_step(axes[0])
+        axes[0].set(ylabel=f"nats per {noun}", ylim=_usual([v for _, v in curves.values()]))
         axes[0].yaxis.set_major_formatter(lambda value, _: short(value))
         axes[0].legend()
         return as_png(figure)
 
 
 def _over(axes: Axes, steps: Sequence[float]) -> None:
-    """Give a panel its axis of steps, which are whole."""
-    axes.set(xlabel="step", xlim=_span(steps))
-    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
+    """Give a panel its axis of these steps."""
+    _by_step(axes)
+    axes.set(xlim=_span(steps))
+
+
+def _by_step(axes: Axes) -> None:
+    """Name an axis of steps: they are whole, and half a page has room for six of them."""
+    axes.set(xlabel="step")
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def _span(steps: Sequence[float]) -> tuple[float, float]:
