@@ -1,11 +1,13 @@
 """Pack the models that come with the library: does float16 move their bounds?
 
     python benchmarks/pretrained.py RUNS [NAME ...] [--data.root FOLDER] [--write]
+    python benchmarks/pretrained.py --judge [--write]
 
 RUNS holds the run folders below, each trained by the command that stands in its card.  A scrubbed copy of each with
 weights in float16 is evaluated as the run was (same data, draws and settings), and the bounds are compared: float16
 stays where both move by less than 0.1 %.  `--write` puts what was compared, with the numbers of its own weights, into
-the package.
+the package.  `--judge` measures nothing: it renews the verdicts of the packaged models, by today's rules, from the
+numbers that they came with, and needs no run folders.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import hvae
+from hvae import pretrained
 from hvae.files import making
+from hvae.study.evaluate import judged
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
-from hvae.study.gifts.gift import Gift, gift, pack
+from hvae.study.gifts.gift import Gift, gift, pack, packaged
 from hvae.study.measures.likelihood import Likelihood
 
 MOST = 1e-3
@@ -46,11 +50,17 @@ MODELS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", type=Path)
+    parser.add_argument("runs", type=Path, nargs="?")
     parser.add_argument("names", nargs="*", default=[*MODELS])
     parser.add_argument("--data.root", dest="root", default="")
+    parser.add_argument("--judge", action="store_true")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
+    if args.judge:
+        rejudge(write=args.write)
+        return
+    if args.runs is None:
+        parser.error("expected the folder that holds the runs, or --judge")
     print("model               bytes, float32  float16   -ELBO, float32  float16    moves    -IW moves  kept as")
     for name in args.names or MODELS:
         half, line = halved(name, MODELS[name], args.runs, args.root)
@@ -58,6 +68,17 @@ def main() -> None:
         if args.write:
             whole = gift(hvae.load(args.runs / MODELS[name].run), name=name, licence=MODELS[name].licence)
             pack(half or whole, name)
+
+
+def rejudge(*, write: bool) -> None:
+    """Print the verdict of each packaged model by today's rules, and, with `write`, keep it."""
+    for name in pretrained.names():
+        bundle = packaged(name)
+        before = Evaluation.from_dict(bundle.evaluation)
+        after = judged(hvae.load(name), before)
+        print(f"{name}: {'as before' if after.verdict == before.verdict else 'changed'}: {after.conclusion}")
+        if write and after != before:
+            pack(bundle.with_evaluation(after), name)
 
 
 def halved(name: str, packed: Packed, runs: Path, root: str) -> tuple[Gift | None, str]:

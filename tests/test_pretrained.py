@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ import hvae
 from hvae import pretrained
 from hvae.cli.main import main
 from hvae.errors import HvaeError, HvaeWarning
+from hvae.study.evaluate import judged
+from hvae.study.evaluation import Evaluation
+from hvae.study.gifts.gift import packaged
 
 NAMES = pretrained.names()
 
@@ -45,6 +49,24 @@ def test_each_is_small_loads_and_says_what_it_is(name: str) -> None:
     assert card["commands"] and card["seconds"] > 0 and card["numbers"] and card["limits"]
     assert known["evaluation"]["step"] == run.step
     assert not any("float16" in limit for limit in card["limits"]), "its numbers are those of the weights that are here"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_verdict_is_that_of_todays_rules(name: str) -> None:
+    evaluation = Evaluation.from_dict(pretrained.record(name)["evaluation"])
+    again = judged(hvae.load(name), evaluation)
+    assert again.verdict == evaluation.verdict, "renew it: python benchmarks/pretrained.py --judge --write"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_renewed_record_is_sealed_anew(name: str) -> None:
+    bundle = packaged(name)
+    again = bundle.with_evaluation(Evaluation.from_dict(bundle.evaluation))
+    assert again == bundle
+    other = bundle.with_evaluation(replace(Evaluation.from_dict(bundle.evaluation), seconds=1.0))
+    seal = other.card["files"]["evaluation.json"]
+    assert seal != bundle.card["files"]["evaluation.json"]
+    assert seal["sha256"] == hashlib.sha256(other.files()["evaluation.json"]).hexdigest()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -154,10 +154,10 @@ def with_measures(subject: Subject, names: Iterable[str]) -> Subject:
     return replace(subject, run=replace(subject.run, config=config.override({"evaluate.measures": measures})))
 
 
-def judged(subject: Subject, evaluation: Evaluation) -> Evaluation:
+def judged(run: LoadedRun, evaluation: Evaluation) -> Evaluation:
     """The same numbers with the verdict on them by all that is known now; without one where activity is unknown."""
     activity = evaluation.of(Activity)
-    verdict = verdict_of(subject.run, activity, evaluation.of(Contribution)) if activity else None
+    verdict = verdict_of(run, activity, evaluation.of(Contribution)) if activity else None
     condition = evaluation.of(Condition)
     if verdict:
         verdict = against_counting(verdict, evaluation.of(Likelihood), evaluation.of(Baselines))
@@ -185,7 +185,7 @@ def _evaluation(
         seconds=round(seconds, 2),
         device=next(run.model.parameters()).device.type,
     )
-    return judged(subject, numbers)
+    return judged(subject.run, numbers)
 
 
 def _earlier(path: Path, settings: str, tell: Tell) -> Mapping[str, Result]:

@@ -79,6 +79,6 @@ def write(subject: Subject, evaluation: Evaluation, watched: Bars, measuring: Cl
     from hvae.reporting import write_report
 
     # Judged anew: records of earlier versions lack what is said today.
-    page = page_of(subject, judged(subject, evaluation), watched)
+    page = page_of(subject, judged(subject.run, evaluation), watched)
     measuring.check()
     return write_report(subject.run.folder, page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -47,6 +47,12 @@ class Gift:
         """Every file of it by name; those of the card's `files` with the digest that stands there."""
         records = {CARD: self.card, PROVENANCE: self.provenance, EVALUATION: self.evaluation}
         return {WEIGHTS: self.weights, **_written(records), README: readme(self.card).encode()}
+
+    def with_evaluation(self, evaluation: Evaluation) -> Gift:
+        """The same with another record of its numbers, sealed anew."""
+        record = evaluation.to_dict()
+        files = {**self.card["files"], **{n: _seal(c) for n, c in _written({EVALUATION: record}).items()}}
+        return replace(self, card=cast(Card, {**self.card, "files": files}), evaluation=record)
 
     def write(self, folder: Path, pulled: Pulled | None = None) -> None:
         """Fill a new run folder: weights, their configuration, records, card; `pulled`, where they come from.
