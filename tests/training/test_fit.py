@@ -187,6 +187,25 @@ def test_steps_of_huge_gradients_are_skipped_and_move_nothing(tmp_path: Path) ->
     assert not same(skipped, whole)
 
 
+@pytest.mark.parametrize("size", [1e4, 1e22, 1e30])
+def test_a_step_whose_gradient_is_longer_than_float32_is_clipped(tmp_path: Path, size: float) -> None:
+    huge = Watched(lambda total, step: total * (size if step == 39 else 1.0))
+    clipped, still = toy(), toy()
+    result = fit(clipped, huge, Data(), settings(clip=0.01, skip_factor=0.0), tmp_path / "clipped")
+    assert (result.dropped, result.rollbacks) == (0, 0)
+    assert all(bool(w.isfinite().all()) for w in clipped.parameters())
+    fit(still, ELBO(), Data(), settings(clip=0.01, skip_factor=0.0), tmp_path / "still")
+    for w, v in zip(clipped.parameters(), still.parameters(), strict=True):
+        assert torch.allclose(w, v, rtol=1e-4, atol=1e-6), "a clipped gradient says the direction alone"
+
+
+def test_a_step_whose_gradient_is_longer_than_float32_is_dropped_where_it_is_not_clipped(tmp_path: Path) -> None:
+    huge = Watched(lambda total, step: total * (1e30 if step == 39 else 1.0))
+    result = fit(toy(), huge, Data(), settings(clip=0.0), tmp_path)
+    assert result.dropped == 1
+    assert any("not finite: the length of the gradient" in note and "train.clip" in note for note in result.notes)
+
+
 def test_resuming_where_nothing_is_starts(tmp_path: Path) -> None:
     assert train(tmp_path, resume=True).step == 40
 

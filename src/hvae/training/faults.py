@@ -14,6 +14,11 @@ from hvae.objectives import first_nonfinite
 from hvae.training.feed import feed
 from hvae.training.learner import Learner
 
+_LENGTH = (
+    "the length of the gradient, although its numbers and the terms of the loss are finite: some datum is an extreme "
+    "outlier, which train.clip would shorten"
+)
+
 
 def culprit(learner: Learner, split: Batches, sampler: StepSampler) -> str:
     """What was not finite in the sampler's first step, in words: the first finding of any process.
@@ -24,7 +29,7 @@ def culprit(learner: Learner, split: Batches, sampler: StepSampler) -> str:
     fabric = learner.fabric
     mine = _in_traces(learner, split, sampler) or _in_gradients(learner)
     findings = [fabric.broadcast(mine, src=rank) for rank in range(fabric.world_size)]
-    return next((text for text in findings if text), "the loss itself, although each of its terms is finite")
+    return next((text for text in findings if text), _LENGTH)
 
 
 def _in_traces(learner: Learner, split: Batches, sampler: StepSampler) -> str | None:

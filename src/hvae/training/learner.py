@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from math import isfinite
+from math import hypot, isfinite
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,6 +59,20 @@ class Outcome:
     is_interrupted: bool
 
 
+def long_norm(gradients: list[Tensor]) -> float:
+    """The norm of gradients whose squares may lie beyond float32; infinite or NaN if one of their numbers is.
+
+    A loss of 1e20 nats, which one outlier makes in a deep hierarchy, has such a gradient: finite, and as good as any
+    other once it is clipped.
+
+    >>> gradients = [torch.tensor([3e30]), torch.tensor([0.0, -4e30])]
+    >>> torch.nn.utils.get_total_norm(gradients).item(), f"{long_norm(gradients):.3g}"
+    (inf, '5e+30')
+    """
+    largest = torch.stack(torch._foreach_norm(gradients, float("inf"))).max()
+    return float(largest) * hypot(*(float(n) for n in torch._foreach_norm(torch._foreach_div(gradients, largest))))
+
+
 class Learner:
     """One optimiser step after another, the same whatever number of processes share it."""
 
@@ -84,6 +98,9 @@ class Learner:
         # The one wait for the device in a step.  To decide there instead would mean a select over every weight and
         # moment, since a zero gradient still moves Adam; this waits for two numbers that are ready anyway.
         loss, *flags, length = torch.stack([values[names.index("loss")], *values[-2:], norm]).tolist()
+        if self.config.clip and isfinite(loss) and not isfinite(length):
+            length = long_norm(gradients)
+            norm = norm.new_tensor(length)
         fate = self._fate(loss, length)
         if fate is Fate.TAKEN:
             self._update(gradients, norm, lr)
