@@ -58,6 +58,9 @@ def test_each_bound_is_the_one_it_is_named_for() -> None:
     assert variance("clamp-sigma")(row(-100.0)).item() == pytest.approx(math.exp(-7))
     assert variance("clamp-sigma")(row(5.0)).item() == pytest.approx(math.exp(5))
     assert variance("softplus")(row(-1e3)).item() == pytest.approx(1e-3)
+    assert variance("below-two")(row(1e6)).item() == 2.0
+    assert variance("below-two")(row(-1e6)).item() == pytest.approx(math.exp(-5))
+    assert variance("below-two")(row(-1.0)).item() == variance("softclamp")(row(-1.0)).item()
     assert variance("above-one")(row(-1e3)).item() == 1.0
     assert variance("above-one")(row(2.0)).item() ** 2 == pytest.approx(1 + math.exp(2))
     with pytest.raises(HvaeError, match="did you mean 'clamp'"):

@@ -58,7 +58,7 @@ Sound = Literal["predictive"]
 # Of tables of numbers and names.
 Mixed = Literal["columns"]
 AnyLikelihood = Literal[Likelihood, Compatible, Real, Sound, Mixed]
-Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one"]
+Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one", "below-two"]
 Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]
 Norm = Literal["none", "batch", "group"]
@@ -89,7 +89,8 @@ class ModelConfig(Section):
     """Variance of noise for each unit of signal, beside sigma^2 (Poisson-Gaussian): 1 / (photons of a value 1)."""
     variance: Variance = "softclamp"
     """How latent scales stay positive and finite: softclamp (5 tanh(x/5)), clamp (log-variance within 7),
-    clamp-sigma (log sigma within 7), softplus, exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
+    clamp-sigma (log sigma within 7), softplus, exp (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's),
+    below-two (softclamp where x < 0, 2 - e^-x above)."""
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     """What the model is told of each datum beside its values, in generation too."""
 

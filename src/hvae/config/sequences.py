@@ -26,7 +26,8 @@ class SequenceConfig(ModelConfig):
 
     variance: Variance = "softplus"
     """How latent scales stay positive and finite: softplus, softclamp (5 tanh(x/5)), clamp (log-variance within 7), exp
-    (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's)."""
+    (nothing but the exponential), above-one (sqrt(1 + e^x), BIVA's), below-two (softclamp where
+    x < 0, 2 - e^-x above)."""
     vocabulary: Vocabulary = 0
     """How many tokens text has (0: as many as the data say)."""
     order: Annotated[int, Bound(least=1, most=256)] = 8

@@ -72,6 +72,16 @@ def above_one(raw: Tensor) -> Tensor:
     return (0.5 * F.softplus(raw.clamp(max=80))).exp()
 
 
+def below_two(raw: Tensor) -> Tensor:
+    r"""`softclamp` below raw 0 and $2 - e^{-r}$ above: never above two, smooth at 0.
+
+    The scale of a prior is free where a level says nothing (q = p whatever it is): a `softclamp` then lets a level that
+    has no rate put noise 148 times as large into a few data, which the levels below multiply.  That a scale has an
+    upper end costs nothing, since only the ratio of q's to p's counts.
+    """
+    return torch.where(raw < 0, softclamp(raw), 2 - (-raw.clamp(min=0)).exp())
+
+
 VARIANCES: dict[str, Positive] = {
     "softclamp": softclamp,
     "clamp": clamp,
@@ -79,6 +89,7 @@ VARIANCES: dict[str, Positive] = {
     "softplus": softplus,
     "exp": exp,
     "above-one": above_one,
+    "below-two": below_two,
 }
 
 
