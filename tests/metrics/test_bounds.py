@@ -15,6 +15,9 @@ from hvae.distributions import Distribution, Normal
 from hvae.errors import HvaeError
 from hvae.metrics import bounds, estimate
 from hvae.metrics.draws import Stream
+from hvae.metrics.likelihood import extremes
+from hvae.metrics.likelihood_result import LikelihoodResult
+from hvae.metrics.results import read_result
 
 
 @pytest.fixture(params=[TopDownGaussian, BottomUpGaussian])
@@ -143,6 +146,23 @@ def test_nonfinite_data_are_counted() -> None:
     x = data(4)
     x[2] = 1e200
     assert bounds(TopDownGaussian(1), [x]).nonfinite_data == 1
+
+
+def test_a_datum_that_makes_the_mean_is_counted_and_the_others_have_theirs(model: LinearGaussian) -> None:
+    x = data()
+    usual = bounds(model, x.split(20))
+    far = bounds(model, torch.cat([x, x[:1] + 1e14]).split(20))
+    assert usual.extremes is None and "extremes" not in usual.to_dict()
+    assert far.extremes and far.extremes.count == 1 and far.negative_elbo_nats.mean > 1e20
+    assert far.extremes.rest_nats.mean == pytest.approx(usual.negative_elbo_nats.mean, abs=2.0)
+    assert read_result(LikelihoodResult, far.to_dict()).extremes == far.extremes
+
+
+@pytest.mark.parametrize(
+    "values", [[1.0], [2.0, 2.0], [2.0, 2.0, 3.0], [0.0, 0.0, 1.0], [math.nan, math.inf], [1.0, 2.0, 3.0, 900.0]]
+)
+def test_what_is_no_extreme(values: list[float]) -> None:
+    assert extremes(torch.tensor(values)) is None
 
 
 def test_sampled_rates_are_called_so() -> None:

@@ -20,12 +20,14 @@ from hvae.engine import TORCH, Engine
 from hvae.evidence import whole
 from hvae.metrics.draws import Scores, Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
-from hvae.metrics.likelihood_result import STEPS, Averages, LevelRate, LikelihoodResult, StepBounds
+from hvae.metrics.likelihood_result import STEPS, Averages, Extremes, LevelRate, LikelihoodResult, StepBounds
 from hvae.metrics.results import estimate, ratio
 from hvae.seeds import noise_seed, reseed
 from hvae.walk import Evidence, Model, Record, Trace, run, still
 
 _VALUES = "values"
+_FAR = 1e3
+"""Median absolute deviations above the median, beyond which a bound is that of an extreme."""
 
 
 def forget(*scores: object) -> None:
@@ -142,9 +144,29 @@ def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples
         effective_samples=float(scores["effective"].mean()),
         levels={name: _level(name, scores, trace) for name in levels_of(trace)},
         nonfinite_data=int((~negative_iw.isfinite() | ~negative_elbo.isfinite()).sum()),
+        extremes=extremes(negative_elbo),
         missing=1 - float(dims.sum() / whole.sum()),
         steps=None if count is None else _steps(negative_elbo, negative_iw, sum(spent, 0 * count), count, step),
     )
+
+
+def extremes(nats: Tensor) -> Extremes | None:
+    """Which of the finite nats (N,) lie so far above the others that a mean is theirs alone; None where none does.
+
+    >>> some = extremes(torch.tensor([84.0, 86.0, 85.0, 3e28]))
+    >>> some.count, some.median_nats, some.rest_nats.mean
+    (1, 85.0, 85.0)
+    """
+    nats = nats[nats.isfinite()].double()
+    if not len(nats):
+        return None
+    median = nats.median()
+    # Where most data cost the same, by rounding or by design, their deviation says nothing.
+    deviation = (nats - median).abs().median().clamp_min(1e-3 * float(median.abs()))
+    is_far = nats - median > _FAR * deviation
+    if deviation == 0 or not is_far.any():
+        return None
+    return Extremes(count=int(is_far.sum()), median_nats=float(median), rest_nats=estimate(nats[~is_far]))
 
 
 def _steps(negative_elbo: Tensor, negative_iw: Tensor, spent: Tensor, count: Tensor, dims: int) -> StepBounds:

@@ -10,6 +10,7 @@ from hvae.records import JSON
 
 STEPS = "steps"
 """The name of a count of steps beside other scores."""
+_RARE = (STEPS, "given", "missing", "extremes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,21 @@ class StepBounds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extremes:
+    """Data that decide on a mean by themselves: their -ELBO is far above that of all others.
+
+    One such datum in ten thousand, whose latents ran away from level to level, makes a mean of 1e28 nats of one of 85.
+    """
+
+    count: int
+    """Data whose -ELBO exceeds the median by more than a thousand times the median absolute deviation."""
+    median_nats: float
+    """Of -ELBO, over all data."""
+    rest_nats: Estimate
+    """-ELBO of all others: how the model does on most data, and no bound for these data."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LikelihoodResult:
     """Likelihood bounds of a model on N data.
 
@@ -88,14 +104,16 @@ class LikelihoodResult:
     """The same for each step of sequences; None for data that are none."""
     given: tuple[str, ...] = ()
     """What the model is told of each datum: the bounds are then on log p(x given these)."""
+    extremes: Extremes | None = None
+    """None where no datum is one."""
     missing: float = 0.0
     """Share of values that are not observed: the bounds are then on log p(observed values), the IW one that of MIWAE
     (Mattei and Frellsen 2019, arXiv 1812.02633), and so are all numbers by dimension."""
 
     def to_dict(self) -> JSON:
-        """Plain values for JSON; steps are of sequences alone, and what is given of conditional models, and what is
-        missing of incomplete data."""
-        return {key: value for key, value in plain(self).items() if key not in (STEPS, "given", "missing") or value}
+        """Plain values for JSON; steps are of sequences alone, what is given of conditional models, what is missing of
+        incomplete data, and extremes of data that have some."""
+        return {key: value for key, value in plain(self).items() if key not in _RARE or value}
 
     @property
     def of(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hvae import metrics
 from hvae.engine import TORCH
-from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
+from hvae.metrics.likelihood_result import Averages, Extremes, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
 from hvae.screen.numbers import counted, number, share
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread
@@ -36,6 +36,8 @@ class Likelihood(Measure[LikelihoodResult]):
         "frame_average": "nats a step; the sum over all steps of all sequences, divided by their number",
         "sequence_mean": "nats a step; mean over sequences of what each has for a step of its own",
         "rate_nats": "nats a datum; KL(q || p) of a level",
+        "median_nats": "nats a datum; the median of -ELBO, where a few data make the mean",
+        "rest_nats": "nats a datum; mean -ELBO without these few: no bound of the data",
     }
 
     def take(self, work: Work) -> LikelihoodResult:
@@ -59,6 +61,8 @@ class Likelihood(Measure[LikelihoodResult]):
         k, of = result.samples, task(result, evaluation.split, evaluation.data)
         about = f"upper bound on -log {result.of}, K = {k}, {of}"
         yield Headline("-ELBO", f"{spread(result.negative_elbo_nats)} nats", about)
+        if result.extremes:
+            yield _extremes(result.extremes, result.data)
         draws = f"effective samples {number(result.effective_samples)} of {k}"
         bound = f"-IW-{k}"
         kind = f"tighter bound, K = {k}{_incomplete(result)}"
@@ -130,6 +134,16 @@ def _units(data: Provenance) -> str:
 
 def _step(data: Provenance) -> str:
     return data.sequences.step if data.sequences else "step"
+
+
+def _extremes(extremes: Extremes, data: int) -> Headline:
+    """That a mean is that of a few data."""
+    note = f"data whose -ELBO lies a thousand deviations above the median, {number(extremes.median_nats)} nats: the "
+    note += f"mean is theirs. The others have {spread(extremes.rest_nats)} nats, which bounds nothing of these data. "
+    note += (
+        "Latents that run away from level to level: train with model.variance below-two, a lower train.lr, train.clip"
+    )
+    return Headline("extremes", f"{extremes.count:,} of {data:,}", note)
 
 
 def _per_step(result: LikelihoodResult, steps: StepBounds, data: Provenance) -> Iterator[Headline]:
