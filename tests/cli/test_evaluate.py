@@ -69,6 +69,25 @@ def test_each_bound_is_told_with_its_interval_samples_and_data(copy: Path, comma
     assert "effective samples" in lines[1] and "K = 2" in lines[0] and "from -IW-2" in lines[2]
 
 
+def test_what_more_draws_gain_is_measured_on_the_same_ones(copy: Path, command: Command) -> None:
+    more = (*FEW[:2], "--evaluate.samples", 6, "--evaluate.batch", 10)
+    plain = command("evaluate", copy, *more, *only("likelihood", "activity"), "--json").json
+    said = command("evaluate", copy, *more, "--evaluate.block", 3, *only("likelihood"))
+    record = json.loads((copy / "evaluation.json").read_text())
+    blocks = record["likelihood"].pop("blocks")
+    assert record["likelihood"] == plain["likelihood"], "nothing else changes"
+    assert record["activity"] == plain["activity"], "and other measures stay"
+    assert blocks["samples"] == 3 and blocks["gain_nats"]["mean"] > 0
+    (line,) = (line for line in said.out.splitlines() if line.startswith("-IW-3 "))
+    assert "mean over blocks of 3 of the same draws; -IW-6 is" in line
+
+
+def test_blocks_that_do_not_divide_the_draws_are_one_line(copy: Path, command: Command) -> None:
+    said = command("evaluate", copy, *FEW, "--evaluate.block", 2, *only("likelihood"))
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert "evaluate.block: expected a divisor of evaluate.samples (2) below it, or 0, got 2" in said.err
+
+
 def test_one_table_has_every_number_of_a_level(copy: Path, command: Command) -> None:
     said = command("evaluate", copy, "--evaluate.limit", 0, *only("quick", "classes"), "--evaluate.samples", 1)
     assert said.code == 0, said.err

@@ -73,6 +73,51 @@ def test_the_stream_does_not_depend_on_its_chunks(chunks: list[int], offset: flo
     torch.testing.assert_close(found["rate/z1"], 2 * log_weight.mean(1))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 7))
+def test_blocks_end_where_they_end_whatever_the_chunks(chunks: list[int], block: int) -> None:
+    torch.manual_seed(0)
+    chunks = [*chunks, block - sum(chunks) % block]  # all draws together are blocks
+    log_weight = 5 * torch.randn(3, sum(chunks), dtype=torch.float64) - 900
+    stream, begun = Stream(block=block), Stream(block=block)
+    for number, part in enumerate(log_weight.split(chunks, 1)):
+        stream.add({"log_weight": part})
+        begun = Stream(begun.sums_so_far(), block) if number else begun
+        begun.add({"log_weight": part})
+    expected = (log_weight.unflatten(1, (-1, block)).logsumexp(2) - math.log(block)).mean(1)
+    torch.testing.assert_close(stream.per_datum()["iw_block"], expected)
+    assert torch.equal(begun.per_datum()["iw_block"], stream.per_datum()["iw_block"])
+
+
+def test_fewer_draws_are_of_the_same_draws(model: LinearGaussian) -> None:
+    x = data(40)
+    model.loosened()
+    result = bounds(model, x.split(15), samples=60, chunk_rows=100, seed=3, block=12)
+    alone = bounds(model, x.split(15), samples=60, chunk_rows=100, seed=3)
+    first = bounds(model, x.split(15), samples=12, chunk_rows=100, seed=3)
+    assert result.blocks and alone.blocks is None and "blocks" not in alone.to_dict()
+    assert result.negative_iw_nats == alone.negative_iw_nats and result.blocks.samples == 12
+    gain, fewer = result.blocks.gain_nats, result.blocks.negative_iw_nats
+    assert fewer.mean - result.negative_iw_nats.mean == pytest.approx(gain.mean)
+    assert gain.mean > 0 and gain.standard_error < 0.2 * fewer.standard_error
+    assert abs(fewer.mean - first.negative_iw_nats.mean) < 6 * gain.standard_error + 0.1
+    assert read_result(LikelihoodResult, result.to_dict(), "likelihood") == result
+
+
+def test_an_exact_posterior_leaves_more_draws_nothing_to_gain(model: LinearGaussian) -> None:
+    x = data(10)
+    exact = bounds(model, [x], samples=8, block=2).blocks
+    loose = bounds(model.loosened(), [x], samples=8, block=1).blocks
+    assert exact and exact.gain_nats.mean == pytest.approx(0, abs=1e-12)
+    assert loose and loose.gain_nats.mean > 0.1
+
+
+@pytest.mark.parametrize("block", [-1, 3, 8, 16])
+def test_blocks_that_do_not_divide_the_draws_are_refused(block: int) -> None:
+    with pytest.raises(HvaeError, match=rf"evaluate.block: expected a divisor of evaluate.samples \(8\).* got {block}"):
+        bounds(TopDownGaussian(1), [data()], samples=8, block=block)
+
+
 def test_evidence_is_computed_once_for_each_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     features = TopDownGaussian.features

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from hvae.config.bounds import Bound, Count, Data, DataOrAll, Fraction, Length, Place, Repeats
+from hvae.config.bounds import Bound, Count, CountOrNone, Data, DataOrAll, Fraction, Length, Place, Repeats
 from hvae.config.measures import Measures, groups, measures
 from hvae.config.parse import Section
+from hvae.errors import HvaeError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,9 @@ class EvaluateConfig(Section):
     """The data scored: test, or valid while settings are still being chosen."""
     samples: Count | None = None
     """Importance samples K a datum: the bound IW-K; 1 leaves the ELBO alone; none: as many as the protocol says."""
+    block: CountOrNone = 0
+    """Of likelihood: beside IW-K the bound IW-M by blocks of so many of the same draws, and what K gain on it, by the
+    same data (0: no blocks)."""
     measures: Measures = ("quick",)
     """What is measured, by group (what is not possible is left out) or by name (what is named must be possible)."""
     batch: Count = 100
@@ -132,6 +136,10 @@ class EvaluateConfig(Section):
     seed: Annotated[int, Bound(least=0, most=10**12)] = 0
     """Seed of every draw of an evaluation and a report."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_block(self.block, self.draws)
+
     @property
     def draws(self) -> int:
         """Importance samples K a datum."""
@@ -147,3 +155,17 @@ class EvaluateConfig(Section):
         members = groups()
         names = {name for measure in self.measures for name in members.get(measure, (measure,))}
         return tuple(name for name in measures() if name in names)
+
+
+def check_block(block: int, samples: int) -> None:
+    """Raises HvaeError unless blocks of so many draws divide the samples into two or more, or there are none (0).
+
+    >>> check_block(30, 100)
+    Traceback (most recent call last):
+    ...
+    hvae.errors.HvaeError: evaluate.block: expected a divisor of evaluate.samples (100) below it, or 0, got 30
+    """
+    if block and (block < 0 or block >= samples or samples % block):
+        raise HvaeError(
+            f"evaluate.block: expected a divisor of evaluate.samples ({samples}) below it, or 0, got {block}"
+        )

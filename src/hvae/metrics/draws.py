@@ -72,7 +72,7 @@ def _check_unweighted(trace: Trace) -> None:
             )
 
 
-_LOGS = ("log_sum", "log_squares")
+_LOGS = ("log_sum", "log_squares", "log_open")
 
 
 class Stream:
@@ -85,24 +85,45 @@ class Stream:
     tensor([1000.])
     """
 
-    def __init__(self, begun: Scores | None = None) -> None:
-        """Continue from the `sums_so_far` of another stream, if given."""
+    def __init__(self, begun: Scores | None = None, block: int = 0) -> None:
+        """Continue from the `sums_so_far` of another stream, if given.
+
+        `block`, draws of one after which a bound of these alone is taken, "iw_block"; the draws must be a multiple of
+        it in the end (0: none).
+        """
         rest = dict(begun or {"draws": torch.tensor(0), **dict.fromkeys(_LOGS, torch.tensor(-math.inf))})
         self.draws = int(rest.pop("draws"))
-        self.log_sum, self.log_squares = (rest.pop(name) for name in _LOGS)
-        self.sums: dict[str, Tensor] = rest
+        self.log_sum, self.log_squares, self.log_open = (rest.pop(name) for name in _LOGS)
+        self.block, self.sums = block, rest
 
     def add(self, scores: dict[str, Tensor]) -> None:
         """Take in a chunk: scores (B, k) by name, "log_weight" among them."""
         log_weight = scores["log_weight"]
+        scores = {**scores, **self._blocks(log_weight)}
         self.draws += log_weight.shape[1]
         self.log_sum = torch.logaddexp(self.log_sum, log_weight.logsumexp(1))  # (B,)
         self.log_squares = torch.logaddexp(self.log_squares, (2 * log_weight).logsumexp(1))  # (B,)
         self.sums = {name: self.sums.get(name, 0.0) + s.sum(1) for name, s in scores.items()}
 
+    def _blocks(self, log_weight: Tensor) -> Scores:
+        """M times the bounds of the blocks that end within a chunk, (B, k); their mean is that over the draws."""
+        if not self.block:
+            return {}
+        ends = range(self.block - self.draws % self.block, log_weight.shape[1] + 1, self.block)
+        *whole, rest = log_weight.tensor_split(list(ends), 1)
+        bounds = [self._ended(part) for part in whole]
+        self.log_open = torch.logaddexp(self.log_open, rest.logsumexp(1))
+        return {"iw_block": self.block * torch.stack([log_weight.new_zeros(len(log_weight)), *bounds], 1)}
+
+    def _ended(self, log_weight: Tensor) -> Tensor:
+        """The bound of a block, (B,), whose last draws these are, (B, k)."""
+        log_sum = torch.logaddexp(self.log_open, log_weight.logsumexp(1))
+        self.log_open = torch.full_like(log_sum, -math.inf)
+        return log_sum - math.log(self.block)
+
     def sums_so_far(self) -> Scores:
         """The state of the stream, from which another can continue."""
-        logs = dict(zip(_LOGS, (self.log_sum, self.log_squares), strict=True))
+        logs = dict(zip(_LOGS, (self.log_sum, self.log_squares, self.log_open), strict=True))
         return {"draws": torch.tensor(self.draws), **logs, **self.sums}
 
     def per_datum(self) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hvae.config.evaluate import check_block
 from hvae.datum import Datum, as_datum
 from hvae.distributions.codebook import Codes
 from hvae.draw import posterior
@@ -20,7 +21,15 @@ from hvae.engine import TORCH, Engine
 from hvae.evidence import whole
 from hvae.metrics.draws import Scores, Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
-from hvae.metrics.likelihood_result import STEPS, Averages, Extremes, LevelRate, LikelihoodResult, StepBounds
+from hvae.metrics.likelihood_result import (
+    STEPS,
+    Averages,
+    BlockBounds,
+    Extremes,
+    LevelRate,
+    LikelihoodResult,
+    StepBounds,
+)
 from hvae.metrics.results import estimate, ratio
 from hvae.seeds import noise_seed, reseed
 from hvae.walk import Evidence, Model, Record, Trace, run, still
@@ -41,6 +50,7 @@ def bounds(
     *,
     chunk_rows: int = 1024,
     seed: int = 0,
+    block: int = 0,
     progress: Progress = silent,
     done: Sequence[Scores] = (),
     keep: Callable[[int, Scores], object] = forget,
@@ -56,10 +66,11 @@ def bounds(
     grow with K; deterministic features of the data are computed once.
 
     Arguments: `batches`, tensors (B, *model.shape); `samples`, K; `seed` of the draws, from which each chunk's own is
-    derived; `progress`, in draws over all batches; `keep`, called after each chunk with the batch number and the sums
+    derived; `block`, draws M that divide K and are fewer: the bound by so many is taken from the same draws (0: not);
+    `progress`, in draws over all batches; `keep`, called after each chunk with the batch number and the sums
     over its draws so far; `done`, the last of these sums for each batch from an interrupted call with the same
     arguments: they are not computed again, and the result is bit-identical; `engine`, who computes.
-    Raises HvaeError when there are no data.
+    Raises HvaeError when there are no data, and for blocks that do not divide the draws.
 
     >>> from hvae.config.model import VAEConfig
     >>> from hvae.zoo import build
@@ -70,13 +81,14 @@ def bounds(
     """
     whole(samples, "samples", 1)
     whole(chunk_rows, "rows at once", 1)
+    check_block(block, samples)
     parts: list[Scores] = []
     meter = Meter(progress, batches, samples)
     first: Tensor | Datum = torch.empty(0)
     with still(model, seed):
         for number, x in enumerate(batches):
             first = x if number == 0 else first
-            stream = Stream(done[number] if number < len(done) else None)
+            stream = Stream(done[number] if number < len(done) else None, block)
             if stream.draws:
                 meter.add(stream.draws)
             if stream.draws < samples:
@@ -85,7 +97,8 @@ def bounds(
         (evidence,) = seen(model, [first[:1]] if len(first) else [])
         trace = run(model, posterior, evidence)
     scores = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    return replace(_result(scores, trace, evidence, samples, seed), given=tuple(model.conditions))
+    result = _result(scores, trace, evidence, samples, seed)
+    return replace(result, given=tuple(model.conditions), blocks=_blocks(scores, block))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +180,13 @@ def extremes(nats: Tensor) -> Extremes | None:
     if deviation == 0 or not is_far.any():
         return None
     return Extremes(count=int(is_far.sum()), median_nats=float(median), rest_nats=estimate(nats[~is_far]))
+
+
+def _blocks(scores: dict[str, Tensor], block: int) -> BlockBounds | None:
+    if not block:
+        return None
+    bound = scores["iw_block"]
+    return BlockBounds(samples=block, negative_iw_nats=estimate(-bound), gain_nats=estimate(scores["iw"] - bound))
 
 
 def _steps(negative_elbo: Tensor, negative_iw: Tensor, spent: Tensor, count: Tensor, dims: int) -> StepBounds:

@@ -10,7 +10,8 @@ from hvae.records import JSON
 
 STEPS = "steps"
 """The name of a count of steps beside other scores."""
-_RARE = (STEPS, "given", "missing", "extremes")
+SOMETIMES = (STEPS, "blocks", "extremes", "given", "missing")
+"""What a record has only where there is something to say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,18 @@ class Extremes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlockBounds:
+    """The bound by fewer draws, M, from the same ones: the mean over the K / M blocks, and what K draws gain on it."""
+
+    samples: int
+    """Draws M of a block."""
+    negative_iw_nats: Estimate
+    """-IW-M per datum."""
+    gain_nats: Estimate
+    """IW-K - IW-M, the mean over the data of their own differences: never below 0, since a logarithm is concave."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LikelihoodResult:
     """Likelihood bounds of a model on N data.
 
@@ -102,6 +115,8 @@ class LikelihoodResult:
     """Data whose bound is not finite: their presence makes the means useless."""
     steps: StepBounds | None = None
     """The same for each step of sequences; None for data that are none."""
+    blocks: BlockBounds | None = None
+    """The bound by fewer of the draws, where it was asked for."""
     given: tuple[str, ...] = ()
     """What the model is told of each datum: the bounds are then on log p(x given these)."""
     extremes: Extremes | None = None
@@ -111,9 +126,9 @@ class LikelihoodResult:
     (Mattei and Frellsen 2019, arXiv 1812.02633), and so are all numbers by dimension."""
 
     def to_dict(self) -> JSON:
-        """Plain values for JSON; steps are of sequences alone, what is given of conditional models, what is missing of
-        incomplete data, and extremes of data that have some."""
-        return {key: value for key, value in plain(self).items() if key not in _RARE or value}
+        """Plain values for JSON; steps are of sequences alone, blocks of bounds by fewer draws, extremes of data that
+        have some, what is given of conditional models, and what is missing of incomplete data."""
+        return {key: value for key, value in plain(self).items() if key not in SOMETIMES or value}
 
     @property
     def of(self) -> str:

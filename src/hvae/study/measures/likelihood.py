@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hvae import metrics
 from hvae.engine import TORCH
-from hvae.metrics.likelihood_result import Averages, Extremes, LikelihoodResult, StepBounds
+from hvae.metrics.likelihood_result import Averages, BlockBounds, Extremes, LikelihoodResult, StepBounds
 from hvae.metrics.results import Estimate
 from hvae.screen.numbers import counted, number, share
 from hvae.study.measure import Column, Headline, Measure, Ranked, spread
@@ -26,11 +26,13 @@ class Likelihood(Measure[LikelihoodResult]):
     about = "-ELBO and IW-K with their intervals, effective samples, and the rate of each level"
     cost = "quick"
     place = 10
+    settings = ("block",)
     is_for_page = True
     result = LikelihoodResult
     units: ClassVar[Mapping[str, str]] = {
         "negative_elbo_nats": "nats a datum; above -log p(x) in expectation, -log p(x given y) where `given` names y",
         "negative_iw_nats": "nats a datum; the importance-weighted bound with K = samples, between -log p(x) and -ELBO",
+        "blocks": "the bound with M of the same draws, the mean over K / M blocks; gain_nats, IW-K - IW-M by datum",
         "reconstruction_nats": "nats a datum; -E_q[log p(x given z)]",
         "bits_per_dim": "bits a value of a datum; none for densities; of sequences over all values that exist",
         "frame_average": "nats a step; the sum over all steps of all sequences, divided by their number",
@@ -50,6 +52,7 @@ class Likelihood(Measure[LikelihoodResult]):
                 config.draws,
                 chunk_rows=work.rows,
                 seed=config.seed,
+                block=config.block,
                 progress=tick,
                 done=work.earlier_draws,
                 keep=work.keep_draws,
@@ -67,6 +70,8 @@ class Likelihood(Measure[LikelihoodResult]):
         bound = f"-IW-{k}"
         kind = f"tighter bound, K = {k}{_incomplete(result)}"
         yield Headline(bound, f"{spread(result.negative_iw_nats)} nats", f"{kind}, {draws}, {of}")
+        if result.blocks:
+            yield _blocks(result.blocks, bound)
         if result.iw_bits_per_dim and result.elbo_bits_per_dim and evaluation.data.bits > 1:
             # With one sample the bound is the ELBO, whose rates are closed forms.
             whose, bits = (bound, result.iw_bits_per_dim) if k > 1 else ("-ELBO", result.elbo_bits_per_dim)
@@ -100,6 +105,12 @@ class Likelihood(Measure[LikelihoodResult]):
             yield from _bound("-ELBO", result.elbo_bits_per_dim, "bits/dim")
         if evaluation.data.bits > 1 and result.samples > 1:
             yield from _bound(f"-IW-{result.samples}", result.iw_bits_per_dim, "bits/dim")
+
+
+def _blocks(blocks: BlockBounds, bound: str) -> Headline:
+    gain = f"{bound} is {spread(blocks.gain_nats)} nats below, datum by datum"
+    note = f"mean over blocks of {blocks.samples:,} of the same draws; {gain}"
+    return Headline(f"-IW-{blocks.samples}", f"{spread(blocks.negative_iw_nats)} nats", note)
 
 
 def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
