@@ -1,15 +1,19 @@
-"""What each key of the convolutional ladder is worth alone: -ELBO on validation data, against the plain ladder.
+"""What each key of a family is worth alone: -ELBO on validation data, against the plain model of that family.
 
     python benchmarks/ablation.py run OUT --steps 1800 --seeds 0 --root DATA    # all keys; finished runs are skipped
     python benchmarks/ablation.py run OUT --steps 1800 --seeds 0 --keys plain attention
     python benchmarks/ablation.py table OUT
+    python benchmarks/ablation.py run OUT --of vdvae --steps 300                # a small VDVAE of the 8x8 digits
+    python benchmarks/ablation.py table OUT --of vdvae
 
-The plain ladder is the preset mnist-static-ladder with so many steps (6,000 are ten minutes of an idle core); a key
-that costs time has fewer, by the processor time of its step, measured beside that of the plain one just before: all
-runs cost the same, whatever else the machine does.  The warm-up takes a fifth of the steps.  A difference is that of
-two runs of one seed; its interval, 95 % by Student's t, is over seeds, and of a single seed there is none: it says what
-happened once, and below half a nat it is noise.  Beside it stand the nats of all latents, and how steady training is:
-the 90 % quantile of the gradient's length by its median, over the second half of the steps.
+The plain ladder is the preset mnist-static-ladder with so many steps (6,000 are ten minutes of an idle core), the
+others are small models of the digits (`ablation_plans.py`); a key that costs time has fewer steps, by the processor
+time of its step, measured beside that of the plain one just before: all runs cost the same, whatever else the machine
+does.  The warm-up takes a fifth of the steps.  A difference is that of two runs of one seed; its interval, 95 % by
+Student's t, is over seeds, and of a single seed there is none: it says what happened once, and below half a nat it is
+noise.  Beside it stand the nats of all latents and of each, the top first, with the dimensions that spend more than
+0.01, and how steady training is: the 90 % quantile of the gradient's length by its median, over the second half of the
+steps.
 """
 
 from __future__ import annotations
@@ -24,75 +28,55 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 
 import torch
+from ablation_plans import PLANS, Plan
 from budget import seconds_of, step_of
 from scipy.stats import t
 
-from hvae.config import preset
 from hvae.study.train import train
 
-KEYS: Mapping[str, Mapping[str, str]] = {
-    "plain": {},
-    "norm": {"model.norm": "group"},
-    "scale-softplus": {"model.variance": "softplus"},
-    "scale-clamp-sigma": {"model.variance": "clamp-sigma"},
-    "attention": {"model.attention": "0,0,4"},
-    "narrow-fine": {"model.widths": "8,32,32"},
-    "orthogonal": {"objective.regulariser.orthogonal": "0.001"},
-    "spectral": {"objective.regulariser.spectral": "0.01"},
-    "share-levels": {"model.share": "levels"},
-    "share-ways": {"model.share": "ways"},
-    "context": {"model.context.size": "4"},
-    "context-coarse": {"model.context.size": "3", "model.context.bits": "2"},
-    "aggregate": {"model.aggregate": "true"},
-    "context-aggregate": {"model.context.size": "3", "model.context.bits": "2", "model.aggregate": "true"},
-    "up-transposed": {"model.up": "transposed"},
-    "skip-concat": {"model.skip": "concat"},
-    "skip-gated": {"model.skip": "gated"},
-    "latents": {"model.latents": "8,4,16"},
-}
-"""By name: what a run has beside the preset."""
 ROUNDS = 15
-"""Steps of each ladder that are timed."""
+"""Steps of each model that are timed."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="what", required=True)
-    runs = commands.add_parser("run")
-    runs.add_argument("out", type=Path)
-    runs.add_argument("--steps", type=int, default=6000, help="of the plain ladder")
+    runs, table = commands.add_parser("run"), commands.add_parser("table")
+    for command in (runs, table):
+        command.add_argument("out", type=Path)
+        command.add_argument("--of", choices=PLANS, default="ladder", help="the plain model and its keys")
+    runs.add_argument("--steps", type=int, default=6000, help="of the plain model")
     runs.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    runs.add_argument("--keys", nargs="+", choices=KEYS, default=list(KEYS))
+    runs.add_argument("--keys", nargs="+", help="of all keys of the plan")
     runs.add_argument("--root", default="", help="where the data sets lie")
-    table = commands.add_parser("table")
-    table.add_argument("out", type=Path)
     args = parser.parse_args()
-    if args.what == "table":
-        print("\n".join(rows(args.out)))
-        return
-    torch.set_num_threads(1)
-    for seed in args.seeds:
-        for key in args.keys:
-            measure(args.out, key, seed, args.steps, args.root)
+    plan = PLANS[args.of]
+    if args.what == "run":
+        torch.set_num_threads(1)
+        for seed in args.seeds:
+            for key in args.keys or plan.rows:
+                measure(args.out, plan, key, args.steps, seeded(seed, args.root))
+                print("\n".join(rows(args.out, plan)), flush=True)
+    else:
+        print("\n".join(rows(args.out, plan)))
 
 
-def measure(out: Path, key: str, seed: int, steps: int, root: str) -> None:
+def measure(out: Path, plan: Plan, key: str, steps: int, seed: Mapping[str, object]) -> None:
     """One run, unless it is finished; one that was interrupted goes on."""
-    folder = out / f"{key}-{seed}"
+    folder = out / f"{key}-{seed['train.seed']}"
     if (folder / "evaluation.json").exists():
         return
     if (folder / "last.ckpt").exists():
         train(str(folder), out=folder, resume=True)
     else:
-        train("mnist-static-ladder", out=folder, overrides={**KEYS[key], **course(steps, key), **seeded(seed, root)})
-    print("\n".join(rows(out)), flush=True)
+        train(plan.config(key, **course(plan, key, steps), **seed), out=folder)
 
 
-def course(steps: int, key: str) -> dict[str, object]:
-    """The steps that cost as much as so many of the plain ladder, their warm-up, and what is measured at the end."""
-    own = max(20, round(steps / cost(key)))
+def course(plan: Plan, key: str, steps: int) -> dict[str, object]:
+    """The steps that cost as much as so many of the plain model, their warm-up, and what is measured at the end."""
+    own = max(20, round(steps / cost(plan, key)))
     times = {"train.steps": own, "train.valid_every": own, "objective.warmup.length": 0.2}
-    return {**times, "evaluate.split": "valid", "evaluate.limit": 2000, "evaluate.measures": "likelihood"}
+    return {**times, "evaluate.split": "valid", "evaluate.limit": 2000, "evaluate.measures": "likelihood,activity"}
 
 
 def seeded(seed: int, root: str) -> dict[str, object]:
@@ -100,11 +84,11 @@ def seeded(seed: int, root: str) -> dict[str, object]:
 
 
 @cache
-def cost(key: str) -> float:
-    """The processor time of a training step by that of the plain ladder: median of ratios, one after the other."""
-    if key == "plain":
+def cost(plan: Plan, key: str) -> float:
+    """The processor time of a training step by that of the plain model: median of ratios, one after the other."""
+    if plan.is_as_dear(key):
         return 1.0
-    works = [step_of(preset("mnist-static-ladder", dict(KEYS[name]))) for name in (key, "plain")]
+    works = [step_of(plan.config(name)) for name in (key, "plain")]
     return median(seconds_of(works[0]) / seconds_of(works[1]) for _ in range(ROUNDS))
 
 
@@ -116,24 +100,33 @@ class Finished:
     nats: float
     swing: float
     steps: int
+    levels: Mapping[str, float]
+    used: Mapping[str, float]
+    """Nats and used dimensions of each level, top first."""
 
 
-def rows(out: Path) -> Iterator[str]:
+def rows(out: Path, plan: Plan) -> Iterator[str]:
     """The table: -ELBO of one draw, nats a datum, mean over seeds; the difference to plain; steps of the first run."""
     heads = f"{'':18} {'-ELBO':>8} {'less plain':>11} {'95 % over seeds':>18} {'seeds':>6} {'steps':>7}"
-    yield f"{heads} {'nats':>6} {'swing':>6}"
-    records = {key: read(out, key) for key in KEYS}
+    yield f"{heads} {'nats':>6} {'swing':>6}  nats (used) of each level, top first"
+    records = {key: read(out, key) for key in plan.rows}
     for key, runs in records.items():
         plain = records["plain"] if key != "plain" else {}
         pairs = [run.bound - plain[seed].bound for seed, run in runs.items() if seed in plain]
         if runs:
             bound, nats, swing = (fmean(getattr(run, name) for run in runs.values()) for name in MEANS)
             difference = f"{fmean(pairs):+11.2f} {interval(pairs):>18}" if pairs else f"{'':30}"
-            steps = next(iter(runs.values())).steps
-            yield f"{key:18} {bound:8.2f} {difference} {len(runs):6} {steps:7,} {nats:6.1f} {swing:6.2f}"
+            steps, levels = next(iter(runs.values())).steps, ", ".join(by_level(list(runs.values())))
+            yield f"{key:18} {bound:8.2f} {difference} {len(runs):6} {steps:7,} {nats:6.1f} {swing:6.2f}  {levels}"
 
 
 MEANS = ("bound", "nats", "swing")
+
+
+def by_level(runs: Sequence[Finished]) -> Iterator[str]:
+    """Means over seeds of what each level spends, and of how many of its dimensions are used."""
+    for name in runs[0].levels:
+        yield f"{fmean(run.levels[name] for run in runs):.1f} ({fmean(run.used[name] for run in runs):.0f})"
 
 
 def read(out: Path, key: str) -> dict[int, Finished]:
@@ -146,8 +139,10 @@ def read(out: Path, key: str) -> dict[int, Finished]:
 def finished(folder: Path) -> Finished:
     result = json.loads((folder / "evaluation.json").read_text())
     likelihood, steps = result["likelihood"], result["step"]
-    nats = sum(level["rate_nats"] for level in likelihood["levels"].values())
-    return Finished(likelihood["negative_elbo_nats"]["mean"], nats, swing(folder / "metrics.csv", steps), steps)
+    levels = {name: level["rate_nats"] for name, level in likelihood["levels"].items()}
+    used = {name: level["used_dims"] for name, level in result["activity"]["levels"].items()}
+    bound = likelihood["negative_elbo_nats"]["mean"]
+    return Finished(bound, sum(levels.values()), swing(folder / "metrics.csv", steps), steps, levels, used)
 
 
 def swing(path: Path, steps: int) -> float:
