@@ -36,6 +36,7 @@ from hvae.study.train import train
 
 ROUNDS = 15
 """Steps of each model that are timed."""
+RECORD = "evaluation.json"
 
 
 def main() -> None:
@@ -64,7 +65,7 @@ def main() -> None:
 def measure(out: Path, plan: Plan, key: str, steps: int, seed: Mapping[str, object]) -> None:
     """One run, unless it is finished; one that was interrupted goes on."""
     folder = out / f"{key}-{seed['train.seed']}"
-    if (folder / "evaluation.json").exists():
+    if (folder / RECORD).exists():
         return
     if (folder / "last.ckpt").exists():
         train(str(folder), out=folder, resume=True)
@@ -131,13 +132,12 @@ def by_level(runs: Sequence[Finished]) -> Iterator[str]:
 
 def read(out: Path, key: str) -> dict[int, Finished]:
     """The finished runs of a key, by seed."""
-    folders = [path.parent for path in sorted(out.glob(f"{key}-*/evaluation.json"))]
-    seeds = {int(folder.name.rpartition("-")[2]): folder for folder in folders}
-    return {seed: finished(folder) for seed, folder in seeds.items() if folder.name == f"{key}-{seed}"}
+    folders = {int(path.parent.name.rpartition("-")[2]): path.parent for path in out.glob(f"{key}-[0-9]*/{RECORD}")}
+    return {seed: finished(folder) for seed, folder in sorted(folders.items())}
 
 
 def finished(folder: Path) -> Finished:
-    result = json.loads((folder / "evaluation.json").read_text())
+    result = json.loads((folder / RECORD).read_text())
     likelihood, steps = result["likelihood"], result["step"]
     levels = {name: level["rate_nats"] for name, level in likelihood["levels"].items()}
     used = {name: level["used_dims"] for name, level in result["activity"]["levels"].items()}
