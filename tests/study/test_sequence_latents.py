@@ -17,6 +17,8 @@ from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.sequences import VRAEConfig
 from hvae.config.train import TrainConfig
+from hvae.explore.latents import encode
+from hvae.explore.sequences import decode
 from hvae.study.latents import decode_file, encode_images
 from hvae.study.train import train
 
@@ -118,3 +120,32 @@ def test_a_latent_of_the_whole_is_a_row_a_sequence() -> None:
 
     model = build(VRAEConfig(latents=(3,), state=4, width=4), shape=(6, 2), bits=1)
     assert decode(model, {"z": torch.zeros(2, 3)}, 5, seed=0).shape == (2, 5, 2)
+
+
+def test_a_way_begins_and_ends_with_what_the_latents_of_both_keep(clock: Path, tmp_path: Path) -> None:
+    words = ["interpolate", str(clock), "--data", "test", "--out", str(tmp_path / "way.npz")]
+    assert main([*words, "--pairs", "1", "--steps", "3", "--seed", "4"]) == 0
+    steps = np.load(clock.parent / "rolls.npz")["test_len"]
+    way, model = np.load(tmp_path / "way.npz"), load(clock).model
+    assert way["samples_len"].tolist() == [steps[0], round((steps[0] + steps[1]) / 2), steps[1]]
+    rolls = np.split(np.load(clock.parent / "rolls.npz")["test"], steps.cumsum()[:-1])
+    one, _, other = np.split(way["samples"], way["samples_len"].cumsum()[:-1])
+    for x, end in ((rolls[0], one), (rolls[1], other)):
+        values = encode(model, torch.from_numpy(x[None]).float(), seed=4)
+        assert (decode(model, values, len(x), seed=4)[0].numpy() == end).all()
+
+
+def test_levels_that_do_not_go_the_way_follow(clock: Path, tmp_path: Path) -> None:
+    def ways(*words: str) -> np.ndarray:
+        rest = ["--data", "test", "--out", str(tmp_path / "way.npz"), "--pairs", "1", "--steps", "3", *words]
+        assert main(["interpolate", str(clock), *rest]) == 0
+        return np.load(tmp_path / "way.npz")["samples"]
+
+    assert (ways("--levels", "z2", "--mode") == ways("--levels", "z2", "--mode")).all()
+    assert not np.array_equal(ways("--levels", "z2"), ways("--levels", "z1"))
+
+
+def test_more_pairs_than_there_are(clock: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["interpolate", str(clock), "--data", "test", "--out", str(tmp_path / "way.npz")]
+    assert main([*words, "--pairs", "2"]) == 2 and not (tmp_path / "way.npz").exists()
+    assert "expected at least 4 sequences for --pairs 2, got 3" in capsys.readouterr().err

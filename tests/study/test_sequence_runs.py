@@ -150,7 +150,7 @@ Refusal = tuple[str, ...]
         (("sample", "RUN", "--continue", "nowhere.npz"), "nothing at nowhere.npz"),
         (("encode", "RUN", "--data", "nowhere", "--out", "x.npz"), "nothing at nowhere"),
         (("encode", "RUN", "--data", "test", "--out", "x.png"), "expected a file name that ends in .npz"),
-        (("interpolate", "RUN", "--data", "test", "--out", "x.png"), "is a model of sequences"),
+        (("interpolate", "RUN", "--data", "test", "--out", "x.png"), "expected a file name that ends in .npz"),
         (("score", "RUN", "--data", "test", "--maps", "2"), "--maps is for images"),
         (("compress", "RUN", "test", "x.hvz", "--tile", "8"), "--tile is for pictures"),
     ],

@@ -1,4 +1,4 @@
-"""hvae interpolate: pictures on the way from one image to another."""
+"""hvae interpolate: what lies on the way from one image, or sequence, to another."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from hvae.cli.words import split_dotted
 from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
+    from hvae.study.sequence_ways import SequenceWays
     from hvae.study.ways import Ways
 
 ABOUT = (
     "Draw the path from one image to another through the latents of a model: a PNG sheet with one row a pair (the "
     "first image and the second, the third and the fourth, ...) and the images themselves at both ends; or, with a "
     "name that ends in .npy, the points as numbers. Levels that are not interpolated follow from those above them at "
-    "each point."
+    "each point. From a run of sequences: those on the way, pair after pair, in a file of their kind; their lengths go "
+    "the way too."
 )
 EXAMPLES = (
     "hvae interpolate runs/digits --data test --out way.png",
     "hvae interpolate runs/photos --data ~/faces --out way.png --pairs 2 --steps 12 --levels z3,z2 --path spherical",
+    "hvae interpolate runs/text-vrae --data test --out way.txt --pairs 2",
 )
 USAGE = "RUN --data X --out FILE.png [--pairs N] [--steps T] [--levels L] [--path P] [-t T] [--mode] [--seed S]"
 HEAT = "temperature."
@@ -36,7 +39,9 @@ def parser() -> Parser:
     source = "test, valid or train for the run's own data; a folder of images; an .npy, .npz or IDX file; "
     source += "hub:OWNER/NAME, a data set of the Hugging Face hub"
     command.add_argument("--data", required=True, metavar="X", help=source)
-    command.add_argument("-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy")
+    command.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy; sequences: .npz, .wav ..."
+    )
     pairs = "pairs of images: evenly over a split, or the first of your own"
     command.add_argument("--pairs", type=whole(1, 10**6), default=4, metavar="N", help=pairs)
     command.add_argument(
@@ -72,7 +77,7 @@ def main(argv: list[str]) -> None:
         voice.show(f"{counted(args.pairs, 'pair')}, {counted(args.steps, 'point')} each ({way}), in {args.out}")
 
 
-def _drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Ways:
+def _drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Ways | SequenceWays:
     from hvae.study.ways import draw_ways
 
     heat = {key: value for key, value in dotted.items() if key.startswith(HEAT)}

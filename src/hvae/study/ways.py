@@ -22,6 +22,7 @@ from hvae.study.latents import images
 from hvae.study.places import check_place
 from hvae.study.placing import REST, at_once, every, place
 from hvae.study.progress import Bars, Progress, bars
+from hvae.study.sequence_ways import SequenceWays, draw_sequence_ways
 from hvae.study.sheets import check_picture, write
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ def draw_ways(
     overrides: Overrides | None = None,
     trust: Sequence[str] = (),
     progress: Progress | Bars | None = None,
-) -> Ways:
-    """Draw the way from one image to another: a .png sheet, one row a pair, or an .npy array of the stations.
+) -> Ways | SequenceWays:
+    """Draw the way from one image to another: a .png sheet, one row a pair, or an .npy array of the stations; from one
+    sequence to another a file of their kind, pair after pair.
 
     Arguments: `data`, as in `hvae.study.latents.encode_images`, evenly over a split or the first of a user's own;
     `pairs` of images, `steps` stations a way with its two ends; `levels` that go the way (all by default) along `path`,
@@ -100,14 +102,27 @@ def draw_ways(
     from hvae.explore.views import view_shape
 
     file = Path(out)
-    _check(path, PATHS, file)
+    if path not in PATHS:
+        raise unknown("path", path, PATHS)
     where = place(run, overrides, trust)
+    moved, heat = division(where.run.model, levels, temperature)
     if where.run.model.timed:
-        raise HvaeError(f"{where.run.folder} is a model of sequences, and images are expected; name one of those")
+        return draw_sequence_ways(
+            *(where, data, file),
+            pairs=pairs,
+            points=steps,
+            levels=moved,
+            path=path,
+            temperature=heat,
+            mode=mode,
+            seed=seed,
+            context=entries(context),
+            progress=progress,
+        )
+    _check(file)
     shape = view_shape(where.run.model.shape)
     # The two images themselves stand at the ends.
     check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
-    moved, heat = division(where.run.model, levels, temperature)
     course = _Course(tuple(moved), at_temperature(heat, [*moved, *heat]), path, mode, seed, steps)
     inputs = _ends(where.run, data, where.overrides, pairs, entries(context))
     some, count = without_chance(inputs), pairs * steps
@@ -157,9 +172,7 @@ class _Course:
             ).cpu()
 
 
-def _check(path: str, paths: Mapping[str, object], file: Path) -> None:
-    if path not in paths:
-        raise unknown("path", path, paths)
+def _check(file: Path) -> None:
     if file.suffix not in (".png", ".npy"):
         raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {file}")
     check_place(file)
