@@ -50,6 +50,12 @@ class RunConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     """How the result is measured."""
 
+    def __post_init__(self) -> None:
+        if self.train.lr_length and not self.data.is_sequential:
+            raise HvaeError(
+                f"train.lr_length speaks of the steps of sequences, and data.name is {self.data.name}; leave it out"
+            )
+
     def to_dict(self) -> JSON:
         """Plain dicts, lists, numbers and texts, complete."""
         sections = plain(self)

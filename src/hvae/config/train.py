@@ -71,6 +71,9 @@ class TrainConfig(Section):
     """Learning rate after the warm-up: half a cosine down to the floor at the last step, or constant."""
     warmup: StepsOrNone = 100
     """Steps over which the learning rate rises linearly from nearly zero."""
+    lr_length: Annotated[float, Bound(least=0, most=10)] = 0.0
+    """Sequences: the power of (mean steps of a batch / mean steps of all) by which the learning rate of its step is
+    multiplied (0: never; 1: in proportion)."""
     floor: Fraction = 0.01
     """Learning rate at the end of the cosine, as a fraction of lr."""
     ema: Fraction = 0.999

@@ -144,6 +144,10 @@ class StepSampler:
         indices = self._line(start, start + width)  # (B / S,)
         return MicroBatch(step, shard, indices, mixed_seed(_BATCH, self.seed, step, shard))
 
+    def whole(self, step: int) -> Tensor:
+        """The indices of all data of a step, over all processes and micro-batches, (B,)."""
+        return self._line(step * self.batch, (step + 1) * self.batch)
+
     def epoch(self, step: int) -> float:
         """Epochs finished when `step` begins."""
         return step * self.batch / self.n

@@ -20,7 +20,6 @@ from hvae.training.job import FitResult, History, Job
 from hvae.training.journal import Journal
 from hvae.training.keeper import Best
 from hvae.training.learner import Fate, Learner, Outcome
-from hvae.training.learning_rate import learning_rate
 from hvae.training.memory import MemoryMeter
 from hvae.training.parts import Parts
 from hvae.training.rows import Meter, Row
@@ -34,7 +33,7 @@ from hvae.training.saving import (
     write_checkpoint,
 )
 from hvae.training.settings import changes, check_only, course_settings, falls_due
-from hvae.training.start import prepare, step_sampler
+from hvae.training.start import prepare, rate, step_sampler
 from hvae.training.validation import validate
 from hvae.weights import save_weights
 
@@ -49,6 +48,7 @@ class Course:
         self.fabric, self.job, self.config = fabric, job, job.config
         self.memory = MemoryMeter(fabric.device)
         self.sampler = step_sampler(fabric, job)
+        self.rate = rate(job, self.sampler)
         # Asked once, since the first process soon writes what the others would find.
         self.has_checkpoint: bool = fabric.broadcast((job.folder / LAST).is_file())
         start = "" if self.has_checkpoint else prepare(fabric, job, self.sampler)
@@ -81,7 +81,7 @@ class Course:
         return restored_on_failure(self.job.folder, lambda: self.has_saved)
 
     def _advance(self, sign: StopSign) -> None:
-        lr = self.history.scale * learning_rate(self.config, self.history.step)
+        lr = self.history.scale * self.rate(self.history.step)
         with self.clock.step():
             outcome = self.learner.step(self.batches, lr, late=self._late(), is_interrupted=sign.is_interrupted)
         self.history.step += 1

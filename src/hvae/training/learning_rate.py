@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
 from hvae.config.train import TrainConfig
 
 
@@ -25,3 +27,18 @@ def learning_rate(config: TrainConfig, step: int) -> float:
         return config.lr
     done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
     return config.lr * (config.floor + (1 - config.floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def by_length(power: float, batch: Tensor, every: Tensor) -> float:
+    r"""The factor of the learning rate of a `batch` of sequences among `every`, of so many steps each, (B,) and (N,).
+
+    $$\Big(\frac{\overline T_B}{\overline T_N}\Big)^p$$
+
+    With p = 1 Merity et al. 2018, arXiv 1708.02182, sec. 4.1: at one rate short sequences weigh too much, since the
+    steps of Adam are as long as those of long ones.
+
+    >>> import torch
+    >>> by_length(1.0, torch.tensor([20, 40]), torch.tensor([20, 40, 120]))
+    0.5
+    """
+    return float(batch.double().mean() / every.double().mean()) ** power

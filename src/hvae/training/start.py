@@ -5,13 +5,17 @@ Shapes: `B` data of one micro-batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hvae.data.order import StepSampler
 from hvae.data.sequences.split import SequenceSplit
 from hvae.datum import as_datum
+from hvae.errors import HvaeError
 from hvae.training.job import Job
+from hvae.training.learning_rate import by_length, learning_rate
 from hvae.training.parts import begin_from
 from hvae.training.seeds import seed_posterior
 
@@ -32,6 +36,21 @@ def step_sampler(fabric: Fabric, job: Job) -> StepSampler:
         accumulate=config.accumulate,
         order=order,
     )
+
+
+def rate(job: Job, sampler: StepSampler) -> Callable[[int], float]:
+    """The learning rate of each step.  Raises HvaeError where it should follow the lengths of what has none."""
+    config, split = job.config, job.split
+    if not config.lr_length:
+        return partial(learning_rate, config)
+    if not isinstance(split, SequenceSplit):
+        raise HvaeError("train.lr_length speaks of the steps of sequences, and these data are none; leave it out")
+    every = split.lengths
+
+    def follows(step: int) -> float:
+        return learning_rate(config, step) * by_length(config.lr_length, every[sampler.whole(step)], every)
+
+    return follows
 
 
 def prepare(fabric: Fabric, job: Job, sampler: StepSampler) -> str:
