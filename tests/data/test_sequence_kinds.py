@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hvae.config.data import DataConfig
 from hvae.data import SequenceData, load_sequences
@@ -314,6 +315,56 @@ def test_films_are_read_from_arrays_and_gifs(tmp_path: Path) -> None:
     (tmp_path / "gifs").mkdir()
     (tmp_path / "gifs" / "a.gif").write_bytes(gif(list(film), 0.1))
     assert np.array_equal(read(tmp_path / "gifs").train.levels(0).numpy(), film)
+
+
+def frames(folder: Path, film: np.ndarray, suffix: str = ".png") -> None:
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(film, 1):
+        Image.fromarray(frame[0] if len(frame) == 1 else frame.transpose(1, 2, 0)).save(folder / f"f{number}{suffix}")
+
+
+def test_films_are_folders_of_frames_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    long, short = (random.integers(0, 256, (count, 1, 8, 6), np.uint8) for count in (12, 3))
+    frames(tmp_path / "films" / "long", long)
+    frames(tmp_path / "films" / "short", short, ".bmp")
+    (tmp_path / "films" / "short" / "notes.txt").write_text("not a frame")
+    data = read(tmp_path / "films")
+    assert data.train.names() == ["long", "short"] and data.form.kind == "video"
+    assert all(np.array_equal(data.train.levels(n).numpy(), film) for n, film in enumerate((long, short)))
+    assert np.array_equal(read(tmp_path / "films" / "short").train.levels(0).numpy(), short)
+
+
+def test_a_grey_film_among_coloured_ones_is_one_of_theirs(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    grey, colours = (random.integers(0, 256, (3, channels, 8, 6), np.uint8) for channels in (1, 3))
+    frames(tmp_path / "a", grey)
+    frames(tmp_path / "b", colours)
+    data = read(tmp_path)
+    assert np.array_equal(data.train.levels(0).numpy(), grey.repeat(3, 1))
+    assert np.array_equal(data.train.levels(1).numpy(), colours)
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        (np.zeros((9, 6), np.uint8), "f3.png: expected frames of 8 x 6, got 9 x 6"),
+        (np.zeros((8, 6), np.uint16), "f3.png: expected frames of 8 bits"),
+        (None, "f3.png.*none of PNG"),
+    ],
+)
+def test_frames_that_are_none_of_the_film(tmp_path: Path, odd: np.ndarray | None, message: str) -> None:
+    random = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        frames(tmp_path / name, random.integers(0, 256, (3, 1, 8, 6), np.uint8))
+    if odd is None:
+        (tmp_path / "b" / "f3.png").write_bytes(b"no picture")
+    else:
+        Image.fromarray(odd).save(tmp_path / "b" / "f3.png")
+    with pytest.raises(HvaeError, match=f"b: .*{message}.*set data.bad=skip") as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert read(tmp_path, bad="skip").train.names() == ["a", "c"]
 
 
 def test_a_gif_that_is_none(tmp_path: Path) -> None:

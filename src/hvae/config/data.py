@@ -158,8 +158,8 @@ class DataConfig(Section):
 
     kind: Kind = "auto"
     """Own sequences: rolls (.mat, .npz, .npy), audio (.wav), text (.txt), motion (.bvh, .csv, .npz) or video (.gif,
-    .npz); auto goes by the files.  Arrays (npy): images, signals (N, T) or (N, C, T), volumes (N, D, H, W) or
-    (N, C, D, H, W); auto takes two axes for vectors, three or four for images, five for volumes."""
+    folders of frames, .npz); auto goes by the files.  Arrays (npy): images, signals (N, T) or (N, C, T), volumes
+    (N, D, H, W) or (N, C, D, H, W); auto takes two axes for vectors, three or four for images, five for volumes."""
     chunk: StepsOrNone = 0
     """Sequences: training sequences of more steps are cut into pieces of so many, which do not know of one another
     (0: whole); validation and test sequences stay whole."""

@@ -42,7 +42,14 @@ def read_each(
     files = [f for f in sorted(path.rglob("*")) if f.suffix.lower() in suffixes] if path.is_dir() else [path]
     if not files:
         raise HvaeError(f"{path}: expected files that end in {', '.join(suffixes)}, got none")
-    contents, faults = _read(path, files, read)
+    return read_places(path, files, read, bad, shared)
+
+
+def read_places(
+    path: Path, places: Sequence[Path], read: Callable[[Path], T], bad: str, shared: Callable[[T], object]
+) -> Readable[T]:
+    """Some places at or below a path, each of which holds one sequence, as `read_each` reads files."""
+    contents, faults = _read(path, places, read)
     if bad == SKIP:
         contents, odd = _alike(contents, shared)
         faults += odd
@@ -50,7 +57,7 @@ def read_each(
         reasons = "; ".join(f"{name}: {why}" for name, why in faults[:SHOWN]) + "; and others" * (len(faults) > SHOWN)
         raise HvaeError(f"{path}: {reasons}; repair or remove them, or set data.bad=skip")
     unused = {UNREADABLE: len(faults)} if faults else {}
-    tally = Tally(files=len(files), used=len(contents), unused=unused, bad=faults[:NAMED], noun="sequence")
+    tally = Tally(files=len(places), used=len(contents), unused=unused, bad=faults[:NAMED], noun="sequence")
     return Readable([one for _, one in contents], [name for name, _ in contents], tally)
 
 
@@ -58,7 +65,7 @@ def _read(path: Path, files: Sequence[Path], read: Callable[[Path], T]) -> tuple
     contents: list[tuple[str, T]] = []
     faults: list[Fault] = []
     for file in files:
-        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        name = file.relative_to(path).as_posix() if file != path else file.name
         try:
             contents.append((name, read(file)))
         except HvaeError as fault:

@@ -10,6 +10,7 @@ from hvae.config.data import DataConfig, check_kind
 from hvae.data.formats import read_archive
 from hvae.data.sequences.audio import SUFFIXES as AUDIO
 from hvae.data.sequences.audio import read_audio
+from hvae.data.sequences.frames import FRAMES, GIF
 from hvae.data.sequences.midi import SUFFIXES as MIDI
 from hvae.data.sequences.midi import midi_part
 from hvae.data.sequences.motion import read_motion
@@ -44,7 +45,7 @@ KINDS: Mapping[str, str] = {
     **dict.fromkeys(AUDIO, "audio"),
     ".txt": "text",
     **dict.fromkeys((".csv", ".bvh"), "motion"),
-    ".gif": "video",
+    **dict.fromkeys((GIF, *FRAMES), "video"),
 }
 """What a file is by its ending, unless data.kind says it."""
 

@@ -1,4 +1,4 @@
-r"""Video: films of one size as .npz arrays or GIFs, and digits that move, drawn here.
+r"""Video: films of one size as .npz arrays, GIFs or folders of frames, and digits that move, drawn here.
 
 The position of a digit of side s on a field of side S goes along a line and is mirrored at the edges, by the field
 of Srivastava et al. 2015, arXiv 1502.04681, sec. 4.1:
@@ -19,13 +19,13 @@ import numpy as np
 from hvae.capacity import check_memory
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_archive
-from hvae.data.sequences.folder import read_each
+from hvae.data.sequences.folder import read_places
 from hvae.data.sequences.form import SequenceForm
+from hvae.data.sequences.frames import film_of, films_at, in_colours_of_all
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.sequences.rolls import by_split, listed
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
-from hvae.picturefiles import opened, pages
 
 FIELD, FRAMES, SPEED = 64, 20, 0.1
 """Pixels a side, frames, and what of the field a digit crosses from one frame to the next."""
@@ -43,14 +43,15 @@ def films(parts: dict[str, SequencePart], seconds: float, version: str = "", sou
 
 
 def read_video(path: Path, config: DataConfig) -> RawSequences:
-    """A user's own: an .npz of films (T, H, W) or (T, C, H, W) of bytes, named as piano rolls are, or GIFs."""
+    """A user's own: an .npz of films (T, H, W) or (T, C, H, W) of bytes, named as piano rolls are, or GIFs, or folders
+    whose pictures are the frames of one film each."""
     if path.suffix == ".npz":
         arrays = read_archive(path)
         arrays_of = by_split(listed(arrays, str(path)))
         parts = arrays_of if "train" in arrays_of else {"train": _loose(arrays, path)}
         return films({s: joined([_film(one, str(path)) for one in some], str(path)) for s, some in parts.items()}, 0.0)
-    readable = read_each(path, (".gif",), _gif, config.bad, lambda film: f"frames {film.shape[1:]}")
-    part = joined(readable.content, str(path), names=readable.names)
+    readable = read_places(path, films_at(path), film_of, config.bad, lambda film: f"frames {film.shape[1:]}")
+    part = joined(in_colours_of_all(readable.content), str(path), names=readable.names)
     return replace(films({"train": part}, GIF_SECONDS), tally=readable.tally)
 
 
@@ -85,16 +86,6 @@ def _film(array: Array, where: str) -> Array:
     if film.shape[1] not in CHANNELS:
         raise HvaeError(f"{where}: expected 1 or 3 channels, got films of shape {array.shape}")
     return film
-
-
-def _gif(file: Path) -> Array:
-    with opened(file) as image:
-        width, height = image.size
-        check_memory(getattr(image, "n_frames", 1) * 3 * width * height, str(file))
-        frames = [np.asarray(image.convert("RGB")).transpose(2, 0, 1) for _ in pages(image)]
-    film = np.stack(frames)
-    is_grey = (film == film[:, :1]).all()
-    return film[:, :1] if is_grey else film
 
 
 def film_counts(config: DataConfig) -> dict[str, int]:
