@@ -1,22 +1,30 @@
 """A training step of the variational recurrent network over the same arithmetic in a hand-written loop.
 
-    python benchmarks/sequence_step.py [--steps 100,400,1600] [--batch 16] [--state 32] [--rounds 10]
+    python benchmarks/sequence_step.py [--steps 100,400,1600] [--batch 16] [--state 32] [--layers 1] [--rounds 10]
+    python benchmarks/sequence_step.py --layers 2 --official FOLDER
 
 Both sides use the same weights, the same data and the same noise, and their losses are checked to be equal first; a
 step is the forward and the backward pass and one of Adam.  Both run whatever does not depend on the recurrence for all
 steps at once.  Rounds alternate; what is printed are medians of CPU time, which another program on the machine changes
 little, their ratio (1.15 or less is the aim), and the time per step of a sequence, which should not grow with it.
+
+With --official the class VRNN of FOLDER/model.py is timed as a third side, which is read from there and not part of
+this package (git clone https://github.com/emited/VariationalRecurrentNeuralNetwork FOLDER).  With --layers 2 its
+networks have the depths of ours; it runs all of them step by step, and one more for a scale that no loss reads.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hvae.config import VRNNConfig
 from hvae.draw import posterior
@@ -25,7 +33,8 @@ from hvae.walk import run
 from hvae.zoo import build
 
 NOTES = 88
-Loss = Callable[[Recurrent, Tensor], Tensor]
+Loss = Callable[[Any, Tensor], Tensor]
+Side = tuple[Loss, nn.Module]
 
 
 def by_walk(model: Recurrent, x: Tensor) -> Tensor:
@@ -58,7 +67,24 @@ def by_hand(model: Recurrent, x: Tensor) -> Tensor:
     return (kl.flatten(1).sum(1) + nll.flatten(1).sum(1)).mean()
 
 
-def seconds(loss: Loss, model: Recurrent, x: Tensor, optimiser: torch.optim.Optimizer) -> float:
+def official(folder: Path, width: int) -> nn.Module:
+    """The published class, without what else its file imports."""
+    tree = ast.parse((folder / "model.py").read_text())
+    tree.body = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "VRNN"]
+    eps = torch.finfo(torch.float).eps
+    names: dict[str, Any] = {"torch": torch, "nn": nn, "device": torch.device("cpu"), "EPS": eps}
+    exec(compile(tree, "model.py", "exec"), names)
+    model: nn.Module = names["VRNN"](NOTES, width, width, 1)
+    return model
+
+
+def by_others(model: nn.Module, x: Tensor) -> Tensor:
+    kl, nll, *_ = model(x.transpose(0, 1))
+    loss: Tensor = (kl + nll) / len(x)
+    return loss
+
+
+def seconds(loss: Loss, model: nn.Module, x: Tensor, optimiser: torch.optim.Optimizer) -> float:
     torch.manual_seed(0)
     start = time.process_time()
     optimiser.zero_grad(set_to_none=True)
@@ -82,23 +108,32 @@ def main() -> None:
     parser.add_argument("--steps", default="100,400,1600", help="lengths of the sequences")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--state", type=int, default=32, help="width of the state and of every layer")
+    parser.add_argument("--layers", type=int, default=1, help="hidden layers of the networks of data and posterior")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--official", type=Path, help="a folder with the published code")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = VRNNConfig(latent=args.state, state=args.state, width=args.state)
-    print(f"{'steps':>6} {'walk':>10} {'by hand':>10} {'ratio':>6} {'walk, a step':>14}")
+    config = VRNNConfig(latent=args.state, state=args.state, width=args.state, layers=args.layers)
+    print(f"{'steps':>6} {'walk':>10} {'by hand':>10} {'ratio':>6} {'public':>10} {'ratio':>6} {'walk, a step':>14}")
     for steps in map(int, args.steps.split(",")):
         model = build(config, (steps, NOTES), bits=1)
         x = torch.bernoulli(torch.full((args.batch, steps, NOTES), 0.05))
         check(model, x)
-        adam = torch.optim.Adam(model.parameters(), lr=1e-5)
-        times: dict[Loss, list[float]] = {by_walk: [], by_hand: []}
-        for _ in range(args.rounds + 1):
-            for loss, result in times.items():
-                result.append(seconds(loss, model, x, adam))
-        walk, hand = (statistics.median(result[1:]) for result in times.values())
-        print(f"{steps:>6} {walk:>8.3f} s {hand:>8.3f} s {walk / hand:>6.3f} {1e6 * walk / steps:>11.0f} us")
+        others: list[Side] = [(by_others, official(args.official, args.state))] if args.official else []
+        walk, hand, *public = times([(by_walk, model), (by_hand, model), *others], x, args.rounds)
+        beside = "".join(f"{other:>8.3f} s {walk / other:>6.3f}" for other in public) or f"{'-':>10} {'-':>6}"
+        print(f"{steps:>6} {walk:>8.3f} s {hand:>8.3f} s {walk / hand:>6.3f} {beside} {1e6 * walk / steps:>11.0f} us")
+
+
+def times(sides: list[Side], x: Tensor, rounds: int) -> list[float]:
+    """Medians of the seconds of a step of each side, in turns; the first round is left out."""
+    optimisers = [torch.optim.Adam(model.parameters(), lr=1e-5) for _, model in sides]
+    taken = [
+        [seconds(loss, model, x, adam) for (loss, model), adam in zip(sides, optimisers, strict=True)]
+        for _ in range(rounds + 1)
+    ]
+    return [statistics.median(side[1:]) for side in zip(*taken, strict=True)]
 
 
 if __name__ == "__main__":
