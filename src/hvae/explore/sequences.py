@@ -51,7 +51,7 @@ def generate(
     """
     at_least(1, n, "sequences")
     if beginning is not None:
-        _check(model, beginning, steps)
+        check_beginning(model, beginning, steps)
     otherwise = at_temperature(temperature, levels(model))
     with still(model, seed):
         parts = []
@@ -118,7 +118,8 @@ def _walked(model: Model, n: int, steps: int, draw: Draw, context: Context | Non
     return trace.x
 
 
-def _check(model: Model, beginning: Tensor, steps: int) -> None:
+def check_beginning(model: Model, beginning: Tensor, steps: int) -> None:
+    """Raises HvaeError for a beginning (T0, ...) of other steps than the model's, or not shorter than the whole."""
     shape = tuple(model.shape[1:])
     if tuple(beginning.shape[1:]) != shape or not len(beginning):
         raise HvaeError(f"expected a beginning of steps {shape}, got data of shape {tuple(beginning.shape)}")

@@ -98,7 +98,7 @@ def _of_runs(
     trust: Sequence[str],
     bars: Bars,
 ) -> tuple[Items, int]:
-    from hvae.study.listening.runs import of_runs
+    from hvae.study.listening.runs import check_run, of_runs
     from hvae.study.placing import place
 
     if not 1 <= number <= MOST_NUMBER:
@@ -106,6 +106,8 @@ def _of_runs(
     for system in systems.values():
         _check_run(system)
     places = {name: place(system, None, trust) for name, system in systems.items()}
+    for name, where in places.items():
+        check_run(name, where)
     with bars.bar("sounds") as tick:
         return of_runs(places, data, number, top, seed, tick)
 

@@ -80,7 +80,7 @@ def draw_sequences(
     import torch
 
     from hvae.data.sequences.natural import read_like
-    from hvae.explore.sequences import generate
+    from hvae.explore.sequences import check_beginning, generate
 
     run, model = where.run, where.run.model
     form = form_of(run)
@@ -90,6 +90,8 @@ def draw_sequences(
     start = None if beginning is None else torch.from_numpy(read_like(Path(beginning), form, run.bits))
     begun = 0 if start is None else len(start)
     length = steps or model.shape[0] + begun
+    if start is not None:
+        check_beginning(model, start, length)
     check_memory(4 * number * length * prod(model.shape[1:]), f"{number:,} sequences of {length:,} steps", "draw fewer")
     values = numbers(model, entries(context), meanings(run))
     complete(model, values)

@@ -40,7 +40,6 @@ def of_runs(
     items: Items = {}
     rates: list[int] = []
     for done, (name, where) in enumerate(places.items()):
-        check_system(name)
         sounds, form = _sounds(where, data, number)
         rates.append(form.rate)
         _join(items, _conditions(name, where, sounds, form, tops, seed), name)
@@ -50,15 +49,21 @@ def of_runs(
     return items, rates[0]
 
 
+def check_run(name: str, where: Place) -> None:
+    """Raises HvaeError for a run of something else, and a name that no page should get."""
+    from hvae.runs.sequences import form_of
+
+    check_system(name)
+    kind = form_of(where.run).kind if where.run.model.timed else "images"
+    if kind != "audio":
+        raise HvaeError(f"{where.run.folder}: expected a run of sound, got one of {kind}; name a run of sound")
+
+
 def _sounds(where: Place, data: str, number: int) -> tuple[InputSequences, SequenceForm]:
     from hvae.runs.sequences import form_of
     from hvae.study.sequence_latents import read
 
-    if not where.run.model.timed:
-        raise HvaeError(f"{where.run.folder}: expected a run of sound, got one of images; name a run of sound")
     form = form_of(where.run)
-    if form.kind != "audio":
-        raise HvaeError(f"{where.run.folder}: expected a run of sound, got one of {form.kind}; name a run of sound")
     sequences = read(where, data, 1 << 40, {})
     count = min(number, len(sequences.split))
     return sequences.some([round(i * len(sequences.split) / count) for i in range(count)]), form
