@@ -107,7 +107,7 @@ def test_latents_of_another_model_are_told(run: Path, tmp_path: Path, command: C
         ("encode RUN --data text.txt --out z.npz", "expected a folder of images, or an .npy, .npz or IDX file"),
         ("encode RUN --data test --out z.npz -n 0", "--number: expected at least 1, got 0"),
         ("encode RUN --data test --out z.npz --train.lr 3", "--train.lr is not for encode"),
-        ("encode RUN --data flat.npy --out z.npz", "flat vectors have no height"),
+        ("encode RUN --data flat.npy --out z.npz", "expected images, got flat vectors of "),
         ("encode RUN --out z.npz", "the following arguments are required: --data"),
         ("decode RUN nowhere.npz --out x", "nowhere.npz: expected an .npz file of latents"),
         ("decode RUN text.txt --out x", "text.txt: expected an .npz file of latents"),

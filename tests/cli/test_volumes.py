@@ -141,7 +141,7 @@ def test_what_only_images_have(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("--data.kind", "signals", "--data.flip", "true"), "signals have no height, mirror or colour"),
+        (("--data.kind", "signals", "--data.flip", "true"), "which have no height, mirror or colour"),
         (("--data.kind", "volumes"), "expected volumes, (N, D, H, W) or (N, C, D, H, W), got shape (72, 2, 12)"),
         (("--data.kind", "rolls"), "data.kind says nothing of pictures"),
         (("--data.kind", "signals", "--model.family", "nvae"), "images"),

@@ -199,6 +199,11 @@ def test_keys_of_the_other_kind(wish: dict[str, object], message: str) -> None:
         DataConfig(**wish)
 
 
+def test_pieces_of_one_step_are_none() -> None:
+    with pytest.raises(HvaeError, match="expected pieces of 2 steps or more"):
+        DataConfig(name="jsb", chunk=1)
+
+
 def test_sequences_are_no_pictures() -> None:
     with pytest.raises(HvaeError, match="a set of sequences"):
         load(DataConfig(name="jsb"))

@@ -15,6 +15,7 @@ from hvae.config import RunConfig
 from hvae.config.clockwork import CWVAEConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
+from hvae.config.model import LVAEConfig
 from hvae.config.sequences import VRAEConfig
 from hvae.config.train import TrainConfig
 from hvae.explore.latents import encode
@@ -149,3 +150,24 @@ def test_more_pairs_than_there_are(clock: Path, tmp_path: Path, capsys: pytest.C
     words = ["interpolate", str(clock), "--data", "test", "--out", str(tmp_path / "way.npz")]
     assert main([*words, "--pairs", "2"]) == 2 and not (tmp_path / "way.npz").exists()
     assert "expected at least 4 sequences for --pairs 2, got 3" in capsys.readouterr().err
+
+
+def test_latents_of_the_other_kind_are_one_line(
+    clock: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of images to a run of sequences, and the reverse, whose levels have the same names."""
+    config = RunConfig(
+        model=LVAEConfig(latents=(3, 2), widths=(8, 8), likelihood="dmol"),
+        train=TrainConfig(steps=2, batch=4, valid_every=0, accelerator="cpu"),
+        evaluate=EvaluateConfig(samples=1, measures=("likelihood",), limit=4),
+    )
+    runs = {"images": train(config, out=tmp_path / "run").folder, "sequences": clock}
+    for name, run in runs.items():
+        encode_images(run, "test", tmp_path / f"{name}.npz", number=3)
+    capsys.readouterr()
+    lines = {"images": "holds latents of sequences", "sequences": "expected the steps of each sequence"}
+    for name, other in (("images", "sequences"), ("sequences", "images")):
+        out = tmp_path / f"{name}-back.npz"
+        assert main(["decode", str(runs[name]), str(tmp_path / f"{other}.npz"), "--out", str(out)]) == 2
+        said = capsys.readouterr().err
+        assert lines[name] in said and said.count("\n") == 1 and not out.exists()

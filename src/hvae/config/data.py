@@ -192,6 +192,8 @@ class DataConfig(Section):
         _check_source(self)
         _check_keys(self)
         _check_moving(self)
+        if self.chunk == 1:
+            raise HvaeError("data.chunk: expected pieces of 2 steps or more, for of one nothing follows, or 0; got 1")
         check_kind(self, KIND_OF.get(self.name, self.kind))
         if self.size is None and self.crop != "none":
             raise HvaeError(f"data.crop={self.crop} needs a size to reach; set data.size, for example [32, 32]")

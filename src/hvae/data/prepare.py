@@ -96,7 +96,8 @@ def _shaped(raw: Raw, config: DataConfig, bits: int) -> Raw:
     others = kind_of(shape) != "images"
     if others and (config.size or config.flip or config.channels):
         what = kind_of(shape).replace("vectors", "flat vectors")
-        raise HvaeError(f"{what} have no height, mirror or colour: leave data.size, flip and channels alone")
+        has = f"expected images, got {what} of {shape}, which have no height, mirror or colour"
+        raise HvaeError(f"{has}; leave data.size, flip and channels alone, or name images")
     parts = {name: _part(part, raw, config, bits, others) for name, part in raw.parts.items()}
     shapes = {name: part.levels.shape[1:] for name, part in parts.items()}
     odd = next((name for name in shapes if shapes[name] != shapes["train"]), None)

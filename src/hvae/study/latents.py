@@ -174,6 +174,9 @@ def decode_file(
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)
     _check_form(path, where.run.model.shape)
     content = read_features(Path(latents), levels, where.run.model)
+    if sequence_latents.STEPS in content.values:
+        has = f"{latents} holds latents of sequences, and {where.run.folder} is a model of images"
+        raise HvaeError(f"{has}; decode them with the run that they are of")
     values = _context(where, content, latents, entries(context), tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)
@@ -214,6 +217,7 @@ def _decoded_sequences(
     tell: Tell | None,
 ) -> Decoded:
     arrays, about = read_arrays_of(latents)
+    sequence_latents.check_steps(arrays, latents)
     values = _context(where, about, latents, context, tell)
     sequences, pins = sequence_latents.decoded(where, arrays, latents, out, levels, temperature, seed, values)
     return Decoded(out=out, pictures=sequences, given=pins, noun="sequences")

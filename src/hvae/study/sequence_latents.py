@@ -94,6 +94,14 @@ def _of_level(name: str, ticks: list[int], values: Mapping[Pin, Tensor], steps: 
     return series * exists.view(*exists.shape, *[1] * (series.ndim - 2)), packed
 
 
+def check_steps(arrays: Arrays, path: Path) -> np.ndarray:
+    """The steps of each sequence of a file (N,).  Raises HvaeError where it does not say them."""
+    steps = arrays.get(STEPS)
+    if steps is None or steps.ndim != 1 or steps.dtype.kind not in "iu" or not len(steps) or steps.min() < 1:
+        raise HvaeError(f"{path}: expected the steps of each sequence in the array {STEPS}, as hvae encode writes them")
+    return steps
+
+
 def latents_of(arrays: Arrays, model: Model, path: Path) -> tuple[dict[Pin, Tensor], np.ndarray]:
     """The latents of a file by level and step, (N, D) each, and the steps of each sequence (N,).
 
@@ -101,9 +109,7 @@ def latents_of(arrays: Arrays, model: Model, path: Path) -> tuple[dict[Pin, Tens
     """
     import torch
 
-    steps = arrays.get(STEPS)
-    if steps is None or steps.ndim != 1 or steps.dtype.kind not in "iu" or not len(steps) or steps.min() < 1:
-        raise HvaeError(f"{path}: expected the steps of each sequence in the array {STEPS}, as hvae encode writes them")
+    steps = check_steps(arrays, path)
     longest = int(steps.max())
     check_memory(8 * len(steps) * longest * int(np.prod(model.shape[1:])), str(path), "decode fewer sequences")
     ticks = _visited(model, longest)
