@@ -38,4 +38,5 @@ def test_a_page_shows_figures_where_a_skeleton_is_known() -> None:
     x = np.random.default_rng(0).normal(size=(20, 2))
     for body, alt in ((None, "Curves of 2 numbers"), (skeleton, "Stick figures of 2 joints over 20 steps")):
         shown = SequenceForm.from_dict({**form.to_dict(), "skeleton": body.to_dict() if body else None})
-        assert alt in DRAWERS["motion"](x, shown, 0)("Sample 1", "", "sample-1.png", "samples").alt
+        picture = DRAWERS["motion"](x, shown, 0)("Sample 1", "", "sample-1.png", "samples")
+        assert alt in picture.alt and ("no skeleton came" in picture.caption) == (body is None)

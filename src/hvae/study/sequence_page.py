@@ -119,7 +119,8 @@ def _motion(x: Array, form: SequenceForm, bits: int) -> Made:
     if form.skeleton is not None:
         return _body(form.skeleton, values)
     alt = f"Curves of {values.shape[1]} numbers over {len(values)} steps."
-    return _chart(lambda theme: motion_picture(values, theme), alt, " The numbers that vary most, in their own units.")
+    note = " The numbers that vary most, in their own units; no skeleton came with the data."
+    return _chart(lambda theme: motion_picture(values, theme), alt, note)
 
 
 def _body(skeleton: Skeleton, values: Array) -> Made:
