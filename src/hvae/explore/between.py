@@ -12,11 +12,11 @@ from torch import Tensor
 from hvae.datum import Context, Datum
 from hvae.draw import Draw, posterior
 from hvae.explore.frame import at_least, check_levels, levels, of_levels
-from hvae.explore.latents import Path, encode, linear
+from hvae.explore.latents import Path, linear
 from hvae.explore.sample import Temperature
 from hvae.explore.sequences import decode
-from hvae.site import Pin, as_key
-from hvae.walk import Model
+from hvae.site import Pin, as_key, pin
+from hvae.walk import Model, device_of, run, still
 
 
 def between(
@@ -53,13 +53,20 @@ def between(
     at_least(2, points, "points, the two ends")
     names = list(moved or levels(model))
     check_levels(names, levels(model))
-    start, end = (of_levels(names, encode(model, Datum(x[None], context or {}), draw=draw, seed=seed)) for x in (a, b))
+    start, end = (of_levels(names, _latents(model, x, draw, context, seed)) for x in (a, b))
     way = []
     for share in (i / (points - 1) for i in range(points)):
         steps = round((1 - share) * len(a) + share * len(b))
         values = _within(_mixed(start, end, path, share), steps)
         way.append(decode(model, values, steps, context=context, temperature=temperature, seed=seed)[0])
     return way
+
+
+def _latents(model: Model, x: Tensor, draw: Draw, context: Context | None, seed: int | None) -> dict[Pin, Tensor]:
+    """Of one sequence (T, ...), {variable: (1, ...)}."""
+    with still(model, seed):
+        trace = run(model, draw, model.evidence(Datum(x[None].to(device_of(model))), context))
+    return {pin(record.key): record.value for record in trace.latents}
 
 
 def _mixed(start: Mapping[Pin, Tensor], end: Mapping[Pin, Tensor], path: Path, share: float) -> dict[Pin, Tensor]:

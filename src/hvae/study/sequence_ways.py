@@ -65,7 +65,7 @@ class SequenceWays:
 
 def draw_sequence_ways(
     where: Place,
-    data: str | Path,
+    data: object,
     file: Path,
     *,
     pairs: int,
@@ -124,7 +124,7 @@ def draw_sequence_ways(
     )
 
 
-def _ends(where: Place, source: str | Path, pairs: int, context: Named) -> InputSequences:
+def _ends(where: Place, source: object, pairs: int, context: Named) -> InputSequences:
     """The sequences of so many pairs: evenly over a split, the first of a user's own.  HvaeError if there are fewer."""
     inputs, count = read(where, source, sys.maxsize, context), 2 * pairs
     have = len(inputs.split)
