@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("what", choices=("make", "train", "table"))
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--size", choices=SIZES, default="small", help="of the model, and how long it is trained")
-    parser.add_argument("--ways", default="all", help="names by commas: old, those of the size, joint")
+    parser.add_argument("--ways", default="all", help="names by commas, of those of the size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", choices=("valid", "test"), default="test", help="what the table is of")
     args = parser.parse_args()
@@ -43,7 +43,7 @@ def main() -> None:
         make(*args.folders)
         return
     size, folder = SIZES[args.size], args.folders[0]
-    ways = ["old", *size.ways, "joint"] if args.ways == "all" else args.ways.split(",")
+    ways = [*size.alone, *size.ways] if args.ways == "all" else args.ways.split(",")
     old, *runs = [folder / f"{args.size}-{name}-{args.seed}" for name in ("old", *ways)]
     if args.what == "train":
         train(folder, size, old, dict(zip(ways, runs, strict=True)), args.seed)
@@ -97,28 +97,22 @@ def table(folder: Path, old: Path, runs: list[Path], split: str) -> None:
 
 @dataclass(frozen=True)
 class Size:
-    """A model and its training: the steps of the old run, of joint training, and the ways to go on by name, each of
-    arguments of `grow` and keys of its own."""
+    """A model and its training: the runs that start from nothing, each of data and steps, and the ways to go on, each
+    of arguments of `grow` and keys of its own; all by name."""
 
     model: dict[str, Any]
-    old: int
-    joint: int
+    alone: dict[str, tuple[str, int]]
     ways: dict[str, tuple[dict[str, Any], dict[str, Any]]]
-
-    @property
-    def alone(self) -> dict[str, tuple[str, int]]:
-        """The runs that start from nothing: their data and steps."""
-        return {"old": ("old.npz", self.old), "joint": ("both.npz", self.joint)}
 
 
 LVAE = {"model.family": "lvae", "model.norm": "none"}
 SHORT = {"train.steps": 800}
 LONG = {"train.steps": 4000, "model.fade": 500}
+LONGER = {"train.steps": 8000, "model.fade": 500}
 SIZES = {
     "small": Size(
         {**LVAE, "model.latents": (16, 8), "model.widths": (128, 64)},
-        old=2000,
-        joint=2800,
+        alone={"old": ("old.npz", 2000), "joint": ("both.npz", 2800)},
         ways={
             "grown": ({}, SHORT),
             "grown-long": ({"replays": 60_000}, {"train.steps": 3000, "model.fade": 500}),
@@ -129,10 +123,10 @@ SIZES = {
     ),
     "large": Size(
         {**LVAE, "model.latents": (32, 16), "model.widths": (512, 256)},
-        old=2000,
-        joint=6000,
+        alone={"old": ("old.npz", 2000), "joint": ("both.npz", 6000), "joint-long": ("both.npz", 10_000)},
         ways={
             "grown": ({"replays": 50_000}, LONG),
+            "grown-long": ({"replays": 50_000}, LONGER),
             "replayed": ({"levels": 0, "replays": 50_000}, LONG),
             "tuned": ({"levels": 0, "replays": 0}, LONG),
         },
