@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from awake import awake
 from conditional_gaussian import DIMS, S, T, W, linear_gaussian, log_evidence, means
 from families import FAMILIES, SHAPE
 from torch import Tensor, nn
@@ -43,21 +44,21 @@ KNOWN = {
 
 def conditional(config: ModelConfig, condition: ConditionConfig) -> Model:
     torch.manual_seed(1)
-    return awake(build(replace(config, condition=condition), shape=SHAPE, bits=1)).double().eval()
+    return speaking(build(replace(config, condition=condition), shape=SHAPE, bits=1)).double().eval()
 
 
 def plain(config: ModelConfig) -> Model:
     torch.manual_seed(1)
-    return awake(build(config, shape=SHAPE, bits=1)).double().eval()
+    return speaking(build(config, shape=SHAPE, bits=1)).double().eval()
 
 
-def awake(model: Model) -> Model:
-    """A denoiser that starts at zero, as published, hears nothing: here every layer of it says something."""
+def speaking(model: Model) -> Model:
+    """A condition starts silent, and a denoiser at zero, as published: here every layer says something."""
     if isinstance(model, Diffusion):
         torch.manual_seed(2)
         for weight in model.network.parameters():
             nn.init.normal_(weight, std=0.1)
-    return model
+    return awake(model)
 
 
 def data(n: int, **context: Tensor) -> Datum:
@@ -94,6 +95,18 @@ def test_nothing_known_is_the_model_without_a_condition(name: str, how: str) -> 
         assert at.startswith(("spectral.", "flows.")) or torch.equal(weight, shared[at]), at
     other.load_state_dict({at: weight for at, weight in shared.items() if at.startswith("flows.")}, strict=False)
     torch.testing.assert_close(elbo(model, data(3)), elbo(other, data(3)), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("how", ENTRIES)
+@pytest.mark.parametrize("name", TAKERS)
+def test_before_training_no_class_changes_the_bound(name: str, how: str) -> None:
+    torch.manual_seed(1)
+    condition = replace(CLASS, how=how, drop=0.0)
+    model = build(replace(FAMILIES[name], condition=condition), shape=SHAPE, bits=1).double().eval()
+    other = build(FAMILIES[name], shape=SHAPE, bits=1).double().eval()
+    shared = model.state_dict()
+    other.load_state_dict({at: shared[at] for at in other.state_dict()})
+    torch.testing.assert_close(elbo(model, data(3, label=torch.arange(3))), elbo(other, data(3)), rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from awake import awake
 from torch import nn
 from zoo.test_vqvae import fitted, shades
 
@@ -35,7 +36,7 @@ PRIORS = ("transformer", "pixelsnail")
 def tiny(strides: tuple[int, ...] = (4, 2), shape: tuple[int, ...] = (1, 8, 8), **changed: object) -> Coded:
     torch.manual_seed(0)
     config = VQVAE2Config(strides=strides, **{**TINY, "prior": "transformer", **changed})
-    model = build(config, shape, bits=1)
+    model = awake(build(config, shape, bits=1))
     for level in model.levels.values():
         for weight in level.prior.parameters():  # away from the uniform prior that it starts as
             nn.init.normal_(weight, std=0.5)
