@@ -103,7 +103,7 @@ def test_a_run_that_never_dropped_its_condition_is_not_guided(tmp_path: Path, co
         ),
         ("model.condition.levels: no level named 'z9'", ("--model.condition.levels", "z9")),
         ("vector needs numbers beside each image, and digits has none", ("--model.condition.kind", "vector")),
-        ("biva takes no condition", ("--model.family", "biva", "--model.latents", "4", "--model.strides", "2")),
+        ("pixelcnn takes no condition", ("--model.family", "pixelcnn", "--model.width", "4")),
         ("model.condition.how: no choice named 'gate'", ("--model.condition.how", "gate")),
         ("model.condition.drop: expected at most 1, got 1.2", ("--model.condition.drop", "1.2")),
     ],
@@ -111,10 +111,9 @@ def test_a_run_that_never_dropped_its_condition_is_not_guided(tmp_path: Path, co
 def test_what_cannot_be_trained_is_one_line(
     line: str, words: tuple[object, ...], tmp_path: Path, tiny: tuple[str, ...], command: Command
 ) -> None:
-    own = () if "biva" in words else tiny
+    own = () if "pixelcnn" in words else tiny
     own = (*own, "--objective.free_bits.nats", "0", "--objective.warmup.length", "0")
-    given = ("--model.kernels", "3") if "biva" in words else ()
-    refused(command, line, "train", "digits", "--out", tmp_path / "none", *own, *CLASS, *words, *given)
+    refused(command, line, "train", "digits", "--out", tmp_path / "none", *own, *CLASS, *words)
     assert not (tmp_path / "none").exists()
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hvae.distributions import Normal
 from hvae.draw import each, posterior, prior
 from hvae.models.bidirectional import Bidirectional, Latent, Stage
+from hvae.models.conditioning import Unconditional
 from hvae.walk import Trace, names, run
 
 D, X, S, T = 2, 6, 0.5, 0.6
@@ -131,6 +132,7 @@ def model(depth: int) -> Bidirectional:
         top=(1, D),
         leave=Emit(basis()),
         head=Noisy(),
+        condition=Unconditional(),
     ).double()
     built.limits = None  # Gaussian data
     return built

@@ -12,9 +12,9 @@ from conditional_gaussian import DIMS, S, T, W, linear_gaussian, log_evidence, m
 from families import FAMILIES, SHAPE
 from torch import Tensor, nn
 
-from hvae.config.biva import BIVAConfig
 from hvae.config.condition import ConditionConfig
 from hvae.config.model import LadderConfig, ModelConfig, VAEConfig
+from hvae.config.pixels import PixelCNNConfig
 from hvae.datum import Datum
 from hvae.distributions import Denoising, Keep, Normal
 from hvae.distributions.denoising import alpha, sigma
@@ -31,7 +31,7 @@ from hvae.training.loss import Batch, LossStep
 from hvae.walk import Evidence, Model, names, run
 from hvae.zoo import build
 
-TAKERS = [name for name in FAMILIES if not name.startswith("biva")]
+TAKERS = list(FAMILIES)
 CLASS = ConditionConfig(kind="class", classes=3, drop=0.2)
 VECTOR = ConditionConfig(kind="vector", numbers=2, drop=0.2)
 TEXT = ConditionConfig(kind="text", classes=5, numbers=4, width=8, layers=1, heads=2, drop=0.2)
@@ -356,7 +356,7 @@ def test_a_text_must_be_one_of_its_tokens_and_length() -> None:
 @pytest.mark.parametrize(
     ("config", "condition", "line"),
     [
-        (BIVAConfig(latents=(4,), strides=(2,), kernels=(3,), width=6), CLASS, "biva takes no condition"),
+        (PixelCNNConfig(width=4), CLASS, "pixelcnn takes no condition"),
         (VAEConfig(), ConditionConfig(kind="class"), "model.condition.classes: expected how many classes"),
         (VAEConfig(), ConditionConfig(kind="vector"), "model.condition.numbers: expected how many numbers"),
         (VAEConfig(), ConditionConfig(kind="text"), "model.condition.classes: expected how many classes"),

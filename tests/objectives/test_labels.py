@@ -32,7 +32,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "vlae": VLAEConfig(latents=(3, 2), widths=(8, 8), condition=GUESS),
     "markov": MarkovConfig(latents=(3, 2), widths=(8, 8), condition=GUESS),
     "ladder": LadderConfig(groups=(1, 1), width=6, latent=2, condition=GUESS),
-    **{name: replace(DEEP[name], condition=GUESS) for name in ("iafvae", "qresvae")},
+    **{name: replace(DEEP[name], condition=GUESS) for name in ("iafvae", "qresvae", "biva")},
     "vdvae": VDVAEConfig(**STRINGS, width=8, latent=2, likelihood="bernoulli", condition=GUESS),
 }
 

@@ -37,7 +37,7 @@ class ConditionConfig(Section):
     data.captions names."""
     levels: Levels = (ALL,)
     """Levels that it enters: prior, posterior and what lies below of each, by name (z4,z3); all for every one.  Where
-    the decoder reads its latents alone (vae, lvae, vlae), x names its last hidden layer too: z1,x."""
+    y may enter the last hidden layer of the decoder too (vae, lvae, vlae, biva), x names it: z1,x."""
     enters: Enters = "levels"
     """levels: their features, so that codes and pictures are those of the condition; priors: trained priors over codes
     alone, p(z given y) of the codes of pictures, as in a second stage; both."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hvae.datum import Datum
 from hvae.distributions import Normal, standard_normal
+from hvae.models.conditioning import LAST, Conditioning, Entry
 from hvae.nn.begin import initialise
 from hvae.range import UNIT
 from hvae.site import Site, Visit
@@ -67,7 +68,9 @@ class Bidirectional(Model):
     what it saw of stage l waits there for the way down.
     Arguments: `shape` of one datum; `enter`, x -> first input of both paths; `stages`, lowest first; `latents` by
     name, "z1-up", "z1-down", ..., "zL"; `top`, shape of zL; `leave`, last d -> raw likelihood parameters; `head`,
-    raw -> distribution of x.
+    raw -> distribution of x; `condition`, how a condition y enters: the features that q of an up latent and of the top
+    reads (evidence), the feature that all other conditionals of a latent read (state), the last d ("x"), and values on
+    their way down (value).
     """
 
     limits = UNIT
@@ -82,6 +85,7 @@ class Bidirectional(Model):
         top: Sequence[int],
         leave: nn.Module,
         head: nn.Module,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape, self.top = tuple(shape), tuple(top)
@@ -89,43 +93,48 @@ class Bidirectional(Model):
         # Any, since torch's types forget what its containers hold.
         self.stages: Any = nn.ModuleList(stages)
         self.latents: Any = nn.ModuleDict(latents)
+        self.condition, self.conditions = condition, condition.conditions
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         initialise(self, lambda: self(datum))
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         # The first stage's climb is deterministic, so it is evidence: K samples share one pass of it.
         h = self.enter(datum.x)
         up, across = self.stages[0].climb(h, h, None)
-        return {"up": up, "across": across}
+        return {"up": up, "across": across, **self.condition.features(datum)}
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        climbed = None if evidence.x is None else self._climb(visit, evidence)
+        entry = self.condition(visit, evidence)
+        climbed = None if evidence.x is None else self._climb(entry, evidence)
         name = f"z{len(self.stages)}"
         prior = standard_normal(next(self.parameters()).new_zeros(evidence.n, 1), self.top)
-        start = self.latents[name].inject(visit(Site(name, prior, None if climbed is None else climbed.top)))
+        start = self.latents[name].inject(entry(Site(name, prior, None if climbed is None else climbed.top)))
         d, context = self.stages[-1].descend(start, None)
         for l in reversed(range(1, len(self.stages))):
-            stage = self.stages[l - 1]
-            z = self._pair(visit, l, d, None if climbed is None else stage.merge(climbed.across[l - 1], d))
-            d, context = stage.descend(stage.join(z), context)
-        return visit(evidence.site(self.head(self.leave(d))))
+            z = self._pair(entry, l, d, None if climbed is None else climbed.across[l - 1])
+            d, context = self.stages[l - 1].descend(self.stages[l - 1].join(z), context)
+        return visit(evidence.site(self.head(self.leave(entry.state(LAST, d)))))
 
-    def _climb(self, visit: Visit, evidence: Evidence) -> Climbed:
+    def _climb(self, entry: Entry, evidence: Evidence) -> Climbed:
         """Draw every up latent from its q."""
         up, across = evidence.features["up"], evidence.features["across"]
         features: list[Tensor] = []
         for l, (_, above) in enumerate(pairwise(self.stages), start=1):
-            latent = self.latents[f"z{l}-up"]
-            z = visit(Site(f"z{l}-up", q=latent.q(up)))
+            latent, name = self.latents[f"z{l}-up"], f"z{l}-up"
+            z = entry.ask(Site(name, q=latent.q(entry.evidence(name, up))))
             features.append(across)
             up, across = above.climb(latent.inject(z), across, torch.cat([up, across], 1))
-        q = self.latents[f"z{len(self.stages)}"].q
-        return Climbed(features, q(self.stages[-1].merge(torch.cat([up, across], 1))))
+        name = f"z{len(self.stages)}"
+        merged = self.stages[-1].merge(torch.cat([up, across], 1))
+        return Climbed(features, self.latents[name].q(entry.evidence(name, merged)))
 
-    def _pair(self, visit: Visit, l: int, d: Tensor, merged: Tensor | None) -> Tensor:
-        """Draw the down latent of stage l and meet its up latent again; both values side by side."""
-        up, down = self.latents[f"z{l}-up"], self.latents[f"z{l}-down"]
-        z_down = visit(Site(f"z{l}-down", down.p(d), None if merged is None else down.q(merged)))
-        z_up = visit(Site(f"z{l}-up", up.p(d)))
+    def _pair(self, entry: Entry, l: int, d: Tensor, across: Tensor | None) -> Tensor:
+        """Draw the down latent of stage l and meet its up latent again; both values side by side, on their way down."""
+        up, down = f"z{l}-up", f"z{l}-down"
+        d = entry.state(down, d)
+        q = None if across is None else self.latents[down].q(self.stages[l - 1].merge(across, d))
+        z_down = entry(Site(down, self.latents[down].p(d), q))
+        z_up = entry(Site(up, self.latents[up].p(entry.state(up, d))))
         return torch.cat([z_down, z_up], 1)  # (B, 2 D, ...)

@@ -31,7 +31,7 @@ def build(config: ModelConfig, shape: Sequence[int], bits: int = 8) -> Model:
     if config.condition.kind != "none" and not model.conditions:
         raise HvaeError(
             f"model.condition: {family.name} takes no condition; set model.condition.kind none, or choose one of "
-            f"{', '.join(CONDITIONAL)}"
+            f"{CONDITIONAL}"
         )
     return model
 
@@ -50,5 +50,5 @@ def _whole(value: object, expected: str, least: int, among: object = None) -> in
     return int(value)
 
 
-CONDITIONAL = ("vae", "lvae", "vlae", "markov", "ladder", "pixelvae", "vdvae", "nvae", "iafvae", "qresvae", "vdm")
+CONDITIONAL = "vae, lvae, vlae, markov, ladder, pixelvae, vdvae, nvae, iafvae, qresvae, biva, vdm"
 """The families of this library that take a condition."""

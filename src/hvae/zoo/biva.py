@@ -31,12 +31,13 @@ from hvae.errors import HvaeError
 from hvae.levels import variance
 from hvae.levels.conditional import Conditional
 from hvae.models.bidirectional import Bidirectional, Latent, Stage
+from hvae.models.conditioning import LAST, Place
 from hvae.nn import Shape
 from hvae.nn.conv import halved
 from hvae.nn.gated import First, GatedBlock, Halve, Row, SkipRow, TwoPaths
 from hvae.nn.mlp import Centre
 from hvae.nn.weightnorm import LARGER, NormedConv, NormedLinear, between
-from hvae.zoo.parts import head_for
+from hvae.zoo.parts import conditioning, head_for
 from hvae.zoo.pyramid import attending
 from hvae.zoo.sharing import Sharing, Use
 
@@ -62,7 +63,18 @@ def build(config: BIVAConfig, shape: Shape, bits: int) -> Bidirectional:
         top=top,
         leave=nn.Sequential(nn.ELU(), NormedConv(config.width, head.width, 1, std=STD)),
         head=head,
+        condition=conditioning(config.condition, _places(config), shape),
     )
+
+
+def _places(config: BIVAConfig) -> dict[str, Place]:
+    """What each latent's laws read, and its value on its way down; "zl-down" tells its state to "zl-up" too."""
+    w, (*below, top) = config.width, config.latents
+    places = {f"z{config.depth}": Place(evidence=w, value=top)}
+    for l in range(config.depth - 1, 0, -1):
+        dims = below[l - 1]
+        places |= {f"z{l}-down": Place(state=w, value=dims), f"z{l}-up": Place(state=w, evidence=w, value=dims)}
+    return places | {LAST: Place(state=w)}
 
 
 def _features(config: BIVAConfig, shape: Shape) -> list[Shape]:

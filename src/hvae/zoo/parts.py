@@ -171,7 +171,7 @@ def _classifier(config: ConditionConfig, shape: Shape) -> nn.Module:
     if not shape:
         raise HvaeError(
             "model.condition.classifier: this family guesses no class; choose one of vae, lvae, vlae, markov, ladder, "
-            "iafvae, vdvae, qresvae"
+            "iafvae, biva, vdvae, qresvae"
         )
     sizes = [math.prod(shape), *config.classifier]
     hidden = [layer for a, b in pairwise(sizes) for layer in dense(a, b)]
