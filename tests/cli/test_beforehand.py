@@ -157,3 +157,23 @@ def test_images_that_changed_are_refused_or_every_number_says_so(
     assert "train of 48 images now has 49" in (folder / "report.html").read_text()
     assert command("train", folder, "--resume", "--train.steps=12").code == 0
     assert "train of 48 images now has 49" in evaluation(folder)["data_changes"]
+
+
+@pytest.mark.usefixtures("never")
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("digits", "--model.family=markov", "--objective.layerwise=2"), "objective.layerwise: expected 0"),
+        (("digits", "--model.family=biva", "--objective.layerwise=0.5"), "objective.layerwise: expected 0"),
+        (("digits-vdm", "--objective.layerwise=2"), "objective.layerwise: expected 0"),
+        (("digits", "--train.batch=7", "--train.accumulate=3"), "expected a multiple of train.accumulate (3), got 7"),
+        (("digits", "--train.batch=2", "--train.accumulate=3"), "got 2; the nearest is 3"),
+    ],
+)
+def test_what_no_step_could_do_is_said_before_one(
+    words: tuple[str, ...], message: str, dry: tuple[str, ...], tmp_path: Path, command: Command
+) -> None:
+    said = command("train", *words, "--train.steps=5", *dry, "--out", tmp_path / "run")
+    assert said.code == 2 and message in said.err.splitlines()[-1] and not (tmp_path / "run").exists()
+    assert "run folder" not in said.out + said.err

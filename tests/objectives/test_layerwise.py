@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from families import FAMILIES, SHAPE
+from families import FAMILIES, SHAPE, family
 from linear_gaussian import BottomUpGaussian, TopDownGaussian
 from torch import Tensor
 
 from hvae.config.objective import ObjectiveConfig
+from hvae.datum import Datum
 from hvae.distributions import normal_kl
 from hvae.draw import dropping, each, posterior, prior, trained, upper
 from hvae.errors import HvaeError
@@ -51,6 +52,22 @@ def test_the_levels_below_are_drawn_from_their_priors(name: str) -> None:
     model = toy(name).eval()
     levels, evidence = names(model), model.evidence(data())
     for count in range(1, len(levels) + 2):
+        torch.manual_seed(2)
+        ours = run(model, upper(count), evidence)
+        torch.manual_seed(2)
+        theirs = run(model, each(dict.fromkeys(levels[count:], prior()), posterior), evidence)
+        assert torch.equal(ours.elbo(), theirs.elbo())
+        assert all(ours.rates()[level].abs().max() == 0 for level in levels[count:])
+
+
+@pytest.mark.parametrize("name", ["stcn", "cwvae", "seqladder", "srnn", "vrae-ladder"])
+def test_the_levels_of_sequences_below_are_too_whatever_their_lengths(name: str) -> None:
+    model = family(name)
+    torch.manual_seed(1)
+    x = (torch.rand(3, *model.shape) < 0.4).double()
+    evidence = model.evidence(Datum(x, lengths=torch.tensor([len(x[0]), 3, 1])))
+    levels = names(model)
+    for count in range(1, len(levels) + 1):
         torch.manual_seed(2)
         ours = run(model, upper(count), evidence)
         torch.manual_seed(2)

@@ -22,6 +22,7 @@ from hvae.config.bounds import (
     StepsOrNone,
 )
 from hvae.config.parse import Section
+from hvae.errors import HvaeError
 
 Optimiser = Literal["adamw", "adam", "adamax", "lamb"]
 Precision = Literal["32", "bf16", "16", "auto"]
@@ -119,3 +120,12 @@ class TrainConfig(Section):
     """Data used for a validation during training (0: all of the split)."""
     loggers: tuple[Logger, ...] = ()
     """Loggers beside metrics.csv: tensorboard, wandb."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch % self.accumulate:
+            near = max(1, round(self.batch / self.accumulate)) * self.accumulate
+            raise HvaeError(
+                f"train.batch: expected a multiple of train.accumulate ({self.accumulate}), got {self.batch}; the "
+                f"nearest is {near}"
+            )

@@ -23,7 +23,8 @@ class _Upper(Wrapper):
     def __call__(self, site: Site) -> Drawn:
         if site.data or site.auxiliary or site.value is not None:
             return self.otherwise(site)
-        if site.p is None or site.mask is not None:
+        # Weighed, it stands for levels that are not visited; a mask alone says where a sequence ends.
+        if site.p is None or site.weight != 1.0:
             raise HvaeError(
                 f"levels can be inferred from the top down where each is visited once, with its prior; {site.name} is "
                 "not (models markov, biva and vdm): infer all of them"

@@ -33,6 +33,7 @@ def check_levels(objective: ObjectiveConfig, model: Model) -> None:
     _check_decoder(objective, model)
     _check_sound(objective, model)
     _check_commitment(objective, model)
+    _check_layerwise(objective, model)
     by_level = {
         "beta": objective.beta,
         "warmup.start": objective.warmup.start,
@@ -108,4 +109,17 @@ def _check_commitment(objective: ObjectiveConfig, model: Model) -> None:
         raise HvaeError(
             "objective.commitment: this model has no commitment that could grow; leave it out, or train vqvae, vqvae2 "
             "or rqvae with model.commitment above 0 and a codebook of nearest codes"
+        )
+
+
+def _check_layerwise(objective: ObjectiveConfig, model: Model) -> None:
+    """Raises HvaeError for training from the top of a walk that infers its levels in another order, or few of them."""
+    from hvae.models.bidirectional import Bidirectional
+    from hvae.models.diffusion import Diffusion
+    from hvae.walk import Chain
+
+    if objective.layerwise and isinstance(model, Chain | Bidirectional | Diffusion):
+        raise HvaeError(
+            f"objective.layerwise: expected 0, since this family does not infer its levels from the top down, got "
+            f"{objective.layerwise}; leave it out, or choose model.family ladder, lvae or vlae"
         )
