@@ -16,6 +16,10 @@ from PIL import Image
 Command = Callable[..., Any]
 
 
+FLAT = ("--model.groups=1,1,1,1", "--objective.warmup.length=0", "--objective.free_bits.nats=0")
+"""Four scales of 8 x 8 pictures: the last is one place."""
+
+
 def pictures(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -167,6 +171,8 @@ def test_images_that_changed_are_refused_or_every_number_says_so(
         (("digits", "--model.family=markov", "--objective.layerwise=2"), "objective.layerwise: expected 0"),
         (("digits", "--model.family=biva", "--objective.layerwise=0.5"), "objective.layerwise: expected 0"),
         (("digits-vdm", "--objective.layerwise=2"), "objective.layerwise: expected 0"),
+        (("digits-vdm", "--model.widths=32,32,32,32"), "got 32 channels in 32 groups at the only place of a map"),
+        (("digits", *FLAT, "--model.norm=group", "--model.width=1"), "got 1 channel in 1 group at the only place"),
         (("digits", "--train.batch=7", "--train.accumulate=3"), "expected a multiple of train.accumulate (3), got 7"),
         (("digits", "--train.batch=2", "--train.accumulate=3"), "got 2; the nearest is 3"),
     ],

@@ -9,7 +9,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-from torch import nn
+from torch import Tensor, nn
+
+from hvae.errors import HvaeError
+from hvae.screen.numbers import counted
 
 Shape = tuple[int, ...]
 
@@ -23,6 +26,21 @@ def unnormalised(channels: int) -> nn.Module:
     return nn.Identity()
 
 
+class Groups(nn.GroupNorm):
+    """Group normalisation, (B, C, ...) -> (B, C, ...).  Raises HvaeError for a group of one value, which would always
+    become 0 (torch refuses it for a single datum, and takes it for several)."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        places = math.prod(h.shape[2:])
+        if self.num_channels == self.num_groups and places == 1:
+            raise HvaeError(
+                "expected at least 2 values in a group of channels that is normalised, got "
+                f"{counted(self.num_channels, 'channel')} in {counted(self.num_groups, 'group')} at the only place of "
+                "a map; set fewer scales, other widths, or another model.norm"
+            )
+        return super().forward(h)
+
+
 def grouped(channels: int) -> nn.Module:
     """Group normalisation (Wu and He 2018, arXiv 1803.08494) of at least 16 channels a group, or of all there are.
 
@@ -32,7 +50,7 @@ def grouped(channels: int) -> nn.Module:
     >>> [grouped(channels).num_groups for channels in (8, 40, 64)]
     [1, 2, 4]
     """
-    return nn.GroupNorm(math.gcd(channels, max(1, channels // 16)), channels)
+    return Groups(math.gcd(channels, max(1, channels // 16)), channels)
 
 
 class Kit(ABC):

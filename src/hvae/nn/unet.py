@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hvae.nn.attention import Attention
 from hvae.nn.conv import conv, pointwise, scaled
-from hvae.nn.kit import Norm
+from hvae.nn.kit import Groups, Norm
 
 HEARD = 1000.0
 """What a noise level in [0, 1] is multiplied by before its sines are taken (as published)."""
@@ -33,7 +33,7 @@ def normed(channels: int) -> nn.Module:
 
     A group of one channel loses what is the same at all places, which is how a noise level is heard.
     """
-    return nn.GroupNorm(math.gcd(32, channels), channels, eps=1e-6)
+    return Groups(math.gcd(32, channels), channels, eps=1e-6)
 
 
 class Level(nn.Module):
