@@ -60,7 +60,7 @@ def test_what_listeners_think(command: Command, tmp_path: Path) -> None:
         ("mine --reference nowhere", "nowhere: expected a folder of sounds"),
         ("mine a=original a=mine --reference original", "got 'a' twice"),
         ("mine --reference original --top 1", "--top takes levels of runs"),
-        ("mine --reference original -n 3", "--data and --number are of runs"),
+        ("mine --reference original -n 3", "which is all of --reference; leave them out"),
         ("mine --reference original --out l.txt", "a page that ends in .html"),
         ("<b>=mine --reference original", "expected a name of a system"),
         ("mine --top 0", "--top"),

@@ -157,8 +157,43 @@ def test_runs_of_sound_are_systems_by_their_levels(family: str, tmp_path: Path) 
         assert np.abs(trial.sounds[REFERENCE].astype(int) - whole[: len(whole) // 8 * 8]).max() <= 1
     with pytest.raises(HvaeError, match="--top: expected 1 to"):
         hvae.listen({"a": run}, out=tmp_path / "b.html", top=(9,))
-    with pytest.raises(HvaeError, match="with a reference all systems are folders"):
-        hvae.listen({"a": hvae.load(run)}, out=tmp_path / "b.html", reference=tmp_path)
+    with pytest.raises(HvaeError, match="expected 16,000 samples a second, got 8,000"):
+        hvae.listen({"a": run}, out=tmp_path / "b.html", reference=folder(tmp_path / "slow", tones(), rate=8000))
+
+
+@pytest.fixture
+def coder(tmp_path: Path) -> Path:
+    """A run of sound in frames of 8 samples."""
+    config = RunConfig(
+        model=RQVAEConfig(codes=4, dims=4, width=8, hidden=4, blocks=1, stride=4, depth=2, likelihood="gaussian"),
+        data=DataConfig(name="sequences", path=str(folder(tmp_path / "data", SOUNDS)), frame=8, valid=0.25, test=0.25),
+        train=TrainConfig(steps=1, batch=4, accelerator="cpu", valid_every=1, save_every=1),
+        evaluate=EvaluateConfig(samples=1, measures=("likelihood",)),
+    )
+    return train(config, out=tmp_path / "run").folder
+
+
+def test_runs_and_folders_are_heard_on_one_page(coder: Path, tmp_path: Path) -> None:
+    original = folder(tmp_path / "original", tones(4003))
+    systems = {"theirs": folder(tmp_path / "theirs", tones(4003, loud=0.3)), "run": coder, "again": hvae.load(coder)}
+    test = hvae.listen(systems, reference=original, out=tmp_path / "a.html", top=(1,))
+    runs = ("run top 1 of 2", "again top 1 of 2")
+    assert test.trials.conditions == (REFERENCE, *ANCHORS, "theirs", *runs)
+    for trial in test.trials.trials:
+        assert np.array_equal(trial.sounds[REFERENCE], as_samples(tones(4003)[trial.item])[:4000]), "whole frames"
+        assert np.array_equal(trial.sounds["theirs"], as_samples(tones(4003, loud=0.3)[trial.item])[:4000])
+        assert np.array_equal(trial.sounds[runs[0]], trial.sounds[runs[1]])
+    alone = hvae.listen({"run": coder}, reference=original, out=tmp_path / "b.html")
+    assert alone.trials.conditions == (REFERENCE, *ANCHORS, "run")
+    short = folder(tmp_path / "short", tones(4002))
+    with pytest.raises(HvaeError, match="expected 4,003 samples, as the reference has, got 4,002 of short"):
+        hvae.listen({"short": short, "run": coder}, reference=original, out=tmp_path / "c.html")
+    with pytest.raises(HvaeError, match="holds no run; for folders of sounds add --reference"):
+        hvae.listen({"short": short, "run": coder}, out=tmp_path / "c.html")
+    tiny = folder(tmp_path / "tiny", {"low": np.zeros(4)})
+    with pytest.raises(HvaeError):
+        hvae.listen({"run": coder}, reference=tiny, out=tmp_path / "c.html")
+    assert not (tmp_path / "c.html").exists()
 
 
 def table(place: Path, rows: Sequence[Sequence[object]]) -> Path:

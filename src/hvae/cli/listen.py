@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 ABOUT = (
     "Make a page on which people judge sounds beside a reference by the MUSHRA method (ITU-R BS.1534-3): one HTML file "
     "that asks no network, with a hidden reference, anchors low-passed at 3.5 and 7 kHz, and orders of each listener's "
-    "own. Systems are runs of sound, or folders of sounds with equal names. Each listener saves a table; --evaluate "
-    "reads them: means and medians, without those who do not hear the reference."
+    "own. Systems are runs of sound, and beside a reference folders of sounds with equal names, whose sounds the runs "
+    "hear then. Each listener saves a table; --evaluate reads them: means and medians, without those who do not hear "
+    "the reference."
 )
 EXAMPLES = (
     "hvae listen runs/speech-rqvae --top 2,4,8 -n 10 --out listen.html",
     "hvae listen mine=sounds/mine opus=sounds/opus --reference sounds/original",
+    "hvae listen runs/speech-rqvae opus=sounds/opus --reference sounds/original",
     "hvae listen --evaluate listening-*.csv",
 )
 USAGE = "[NAME=]SYSTEM ... [--reference FOLDER] [--top K,K] [-n N] [--out FILE] | --evaluate CSV CSV ..."
@@ -35,7 +37,9 @@ def parser() -> Parser:
     result = Parser("listen", ABOUT, EXAMPLES, USAGE)
     system = "a run of sound, or with --reference a folder of sounds; its last part is the name unless one is given"
     result.add_argument("systems", nargs="*", metavar="[NAME=]SYSTEM", help=system)
-    reference = "a folder of the sounds as they should be; those of each system have the same names and lengths"
+    reference = (
+        "a folder of the sounds as they should be, which runs hear; those of folders have the same names and lengths"
+    )
     result.add_argument("--reference", metavar="FOLDER", help=reference)
     data = "sounds that runs hear: test, valid, train, or a file or folder [test]"
     result.add_argument("--data", default="", metavar="X", help=data)
@@ -68,7 +72,7 @@ def _write(args: Namespace, voice: Voice) -> None:
     from hvae.study.listen import listen
 
     if args.reference is not None and (args.data or args.number):
-        raise HvaeError("--data and --number are of runs, and with --reference all systems are folders; leave them out")
+        raise HvaeError("--data and --number say what runs hear, which is all of --reference; leave them out")
     with voice.working():
         test = listen(
             _named(args.systems),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hvae.study.listening.opinions import Opinions
     from hvae.study.listening.trials import Items, Trials
 
-MOST_NUMBER, WEIGHTS = 1000, "model.safetensors"
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,14 +56,13 @@ def listen(
 ) -> ListeningTest:
     """Write one page on which people compare systems with a reference, ITU-R BS.1534-3 (MUSHRA).
 
-    Arguments: `systems` by name: folders of sounds with the names of those in `reference`, or, where there is no
-    reference, runs of sound, which hear `number` sounds of their `data` (test, valid, train, or a place); `top`,
-    numbers of levels that are kept of a run, each a system of its own (none: all); `seed` of draws, and of the orders
-    in which each listener hears trials and sounds; `trust` as `hvae.load` has it.  Raises HvaeError before any is
-    written for sounds that cannot be compared.
+    Arguments: `systems` by name: runs of sound and, beside a `reference`, folders of sounds with the names of those in
+    it, which its runs hear then; without one, runs hear `number` sounds of their `data` (test, valid, train, or a
+    place); `top`, numbers of levels that are kept of a run, each a system of its own (none: all); `seed` of draws, and
+    of the orders in which each listener hears trials and sounds; `trust` as `hvae.load` has it.  Raises HvaeError
+    before any is written for sounds that cannot be compared.
     """
     from hvae.reporting.listening import write_listening
-    from hvae.study.listening.folders import of_folders
     from hvae.study.listening.trials import trials_of
 
     page = Path(out)
@@ -75,18 +74,40 @@ def listen(
     if reference is None:
         items, rate = _of_runs(systems, data, number, top, seed, trust, bars(progress))
     else:
-        if top:
-            raise HvaeError("--top takes levels of runs, and with --reference all systems are folders; leave it out")
-        items, rate = of_folders(expanded(reference), {name: _folder(name, one) for name, one in systems.items()})
+        items, rate = _beside(expanded(reference), systems, top, seed, trust, bars(progress))
     trials = trials_of(items, rate, seed)
     write_listening(page, trials.fingerprint, rate, seed, {t.item: t.sounds for t in trials.trials})
     return ListeningTest(page=page, trials=trials, notes=tuple(trials.notes()))
 
 
-def _folder(name: str, system: str | Path | LoadedRun) -> Path:
-    if not isinstance(system, str | Path):
-        raise HvaeError(f"{name}: with a reference all systems are folders of sounds, got a run; leave one of them out")
-    return expanded(system)
+def _beside(
+    reference: Path,
+    systems: Mapping[str, str | Path | LoadedRun],
+    top: Sequence[int],
+    seed: int,
+    trust: Sequence[str],
+    bars: Bars,
+) -> tuple[Items, int]:
+    """Folders, and runs that hear the references."""
+    from hvae.study.listening.folders import of_folders
+    from hvae.study.listening.runs import check_run, heard
+    from hvae.study.placing import place
+
+    folders = {name: expanded(one) for name, one in systems.items() if isinstance(one, str | Path) and not _is_run(one)}
+    if top and len(folders) == len(systems):
+        raise HvaeError("--top takes levels of runs, and all of these systems are folders; leave it out")
+    items, rate = of_folders(reference, folders)
+    places = {name: place(one, None, trust) for name, one in systems.items() if name not in folders}
+    for name, where in places.items():
+        check_run(name, where)
+    with bars.bar("sounds") as tick:
+        return heard(items, rate, reference, places, top, seed, tick), rate
+
+
+def _is_run(system: str | Path) -> bool:
+    """Whether a place holds weights; what is not there at all is taken for a folder."""
+    where = expanded(system)
+    return where.is_file() or (where / WEIGHTS).exists()
 
 
 def _of_runs(
@@ -99,6 +120,7 @@ def _of_runs(
     bars: Bars,
 ) -> tuple[Items, int]:
     from hvae.study.listening.runs import check_run, of_runs
+    from hvae.study.listening.trials import MOST_NUMBER
     from hvae.study.placing import place
 
     if not 1 <= number <= MOST_NUMBER:
@@ -114,7 +136,7 @@ def _of_runs(
 
 def _check_run(system: str | Path | LoadedRun) -> None:
     """Raises HvaeError for a folder of something else; what is no folder at all `hvae.load` speaks of."""
-    if isinstance(system, str | Path) and Path(system).is_dir() and not (Path(system) / WEIGHTS).exists():
+    if isinstance(system, str | Path) and expanded(system).is_dir() and not _is_run(system):
         raise HvaeError(f"{system} holds no run; for folders of sounds add --reference FOLDER")
 
 

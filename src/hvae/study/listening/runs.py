@@ -9,14 +9,24 @@ Shapes: `T` steps; `S` samples a step; `N` samples.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hvae.errors import HvaeError
-from hvae.study.listening.trials import LONG, REFERENCE, Items, as_samples, check_size, check_system
+from hvae.study.listening.trials import (
+    LONG,
+    MOST_NUMBER,
+    REFERENCE,
+    Items,
+    as_samples,
+    check_lengths,
+    check_size,
+    check_system,
+)
 from hvae.study.placing import Place
-from hvae.study.progress import Tick
+from hvae.study.progress import Tick, silent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +67,34 @@ def check_run(name: str, where: Place) -> None:
     kind = form_of(where.run).kind if where.run.model.timed else "images"
     if kind != "audio":
         raise HvaeError(f"{where.run.folder}: expected a run of sound, got one of {kind}; name a run of sound")
+
+
+def heard(
+    items: Items, rate: int, reference: Path, places: Mapping[str, Place], tops: Sequence[int], seed: int, tick: Tick
+) -> Items:
+    """Items of folders with what each run makes of the sounds in `reference` beside them, all of an item cut to the
+    stretch that every run has heard of it: whole frames of its first 12 seconds.
+
+    Raises HvaeError for more sounds than a run is asked to hear, and as `of_runs` does.
+    """
+    if len(items) > MOST_NUMBER:
+        raise HvaeError(f"{reference}: expected at most {MOST_NUMBER:,} sounds, got {len(items):,}; take fewer")
+    for item, sounds in items.items():
+        check_lengths(item, sounds)
+    for done, (name, where) in enumerate(places.items()):
+        again, own = of_runs({name: where}, str(reference), len(items), tops, seed, silent)
+        if own != rate or again.keys() != items.keys():
+            raise HvaeError(f"{name}: expected the sounds in {reference}, got others; name each in its own way")
+        for item, sounds in again.items():
+            items[item] |= {system: sound for system, sound in sounds.items() if system != REFERENCE}
+        tick(done + 1, len(places))
+    return {item: _cut(sounds) for item, sounds in items.items()}
+
+
+def _cut(sounds: Mapping[str, Array]) -> dict[str, Array]:
+    """The same, as long as the shortest of the runs."""
+    shortest = min(map(len, sounds.values()))
+    return {name: sound[:shortest] for name, sound in sounds.items()}
 
 
 def _sounds(where: Place, data: str, number: int) -> tuple[InputSequences, SequenceForm]:

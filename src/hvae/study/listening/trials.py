@@ -33,6 +33,8 @@ RATES = (8_000, 96_000)
 """Samples a second that every browser plays as they are."""
 MOST_BYTES = 1 << 26
 """Of the sounds that a page is made of, which holds them all, and a third more as text."""
+MOST_NUMBER = 1000
+"""Sounds that a run is asked to hear."""
 FULL = 32_767
 _NAME = re.compile(r"\w[\w .()+/-]{0,99}")
 
@@ -106,13 +108,9 @@ def trials_of(items: Items, rate: int, seed: int) -> Trials:
 def _trial(item: str, sounds: Mapping[str, Array], rate: int, edges: Mapping[str, float]) -> Trial:
     reference, systems = sounds[REFERENCE], {name: one for name, one in sounds.items() if name != REFERENCE}
     check_name(item, "a sound")
-    for name, sound in systems.items():
+    for name in systems:
         check_system(name)
-        if len(sound) != len(reference):
-            raise HvaeError(
-                f"{item}: expected {len(reference):,} samples, as the reference has, got {len(sound):,} of {name}; "
-                "cut or pad it"
-            )
+    check_lengths(item, sounds)
     if not len(reference):
         raise HvaeError(f"{item}: expected a sound, got one of no samples")
     anchors = {name: _anchor(reference, rate, edge) for name, edge in edges.items()}
@@ -126,6 +124,17 @@ def _trial(item: str, sounds: Mapping[str, Array], rate: int, edges: Mapping[str
 
 def _anchor(sound: Array, rate: int, edge: float) -> Array:
     return as_samples(low_passed(sound / FULL, rate, edge))
+
+
+def check_lengths(item: str, sounds: Mapping[str, Array]) -> None:
+    """Raises HvaeError for a system (N,) of another length than the reference."""
+    expected = len(sounds[REFERENCE])
+    for name, sound in sounds.items():
+        if len(sound) != expected:
+            raise HvaeError(
+                f"{item}: expected {expected:,} samples, as the reference has, got {len(sound):,} of {name}; "
+                "cut or pad it"
+            )
 
 
 def check_size(size: int) -> None:
