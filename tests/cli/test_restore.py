@@ -201,7 +201,13 @@ REFUSED = {
     "sizes --task denoise --noise 0.1": "expected pictures of one size, got",
     "text.png --task denoise --noise 0.1": "text.png",
     "black.png --task denoise --noise -0.1": "--noise: expected a standard deviation above 0",
-    "nan.npy --task impute": "--mask hides everything",
+    "nan.npy --task impute": "what is missing hides everything: nothing is seen",
+    "one.npy --task impute": "what is missing hides everything of picture 2 of 2",
+    "test --task inpaint --mask inf,0,1,1": "expected a box x,y,w,h of whole pixels within 8 x 8, got inf,0,1,1",
+    "test --task inpaint --mask 0,nan,1,1": "expected a box x,y,w,h of whole pixels within 8 x 8, got 0,nan,1,1",
+    "test --task inpaint --mask 0,0,0.5,1": "expected a box x,y,w,h of whole pixels within 8 x 8, got 0,0,0.5,1",
+    "test --task inpaint --mask floats.tif": "it holds floats; save it with 8 bits a pixel",
+    "test --task inpaint --mask dark.png": "--mask hides nothing",
     "test --task inpaint --mask 0.5 --train.lr 1": "--train.lr is not for restore",
     "test --task inpaint --mask 0.5 --draws 1e6": "draws of 16 pictures takes at least",
 }
@@ -216,6 +222,9 @@ def test_what_cannot_be_is_one_line(
     Image.fromarray(np.full((6, 4), 255, np.uint8)).save("small.png")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save("black.png")
     np.save("nan.npy", np.full((2, 1, 8, 8), np.nan, np.float32))
+    Image.fromarray(np.full((8, 8), 0.9, np.float32)).save("floats.tif")
+    Image.fromarray(np.full((8, 8), 300, np.uint16)).save("dark.png")
+    np.save("one.npy", np.stack([np.zeros((1, 8, 8), np.float32), np.full((1, 8, 8), np.nan, np.float32)]))
     np.save("wide.npy", np.zeros((2, 1, 8, 9), np.float32))
     np.save("two.npy", np.zeros((2, 2, 8, 8), np.float32))
     Path("sizes").mkdir()
@@ -237,7 +246,7 @@ def test_from_python_a_mask_is_an_array(run: Path) -> None:
     assert json.loads(json.dumps(found.to_dict()))["way"] == "refine"
     with pytest.raises(HvaeError, match="expected bool that broadcasts"):
         hvae.restore(run, "test", task="inpaint", mask=torch.ones(3, 3).bool(), number=2)
-    with pytest.raises(HvaeError, match="everything of picture 1"):
+    with pytest.raises(HvaeError, match="everything of picture 2 of 2"):
         hidden = torch.stack([mask, torch.ones_like(mask)])
         hvae.restore(run, "test", task="inpaint", mask=hidden, number=2)
 

@@ -13,6 +13,7 @@ from typing import cast
 from warnings import warn
 
 from hvae.checkpoints.description import check_description, check_weights
+from hvae.config.data import kind_of
 from hvae.config.run import RunConfig
 from hvae.descriptions import DataRecord, Description
 from hvae.errors import HvaeError, HvaeWarning
@@ -58,14 +59,21 @@ class LoadedRun:
         """Bits a value of the data."""
         return int(self.description["bits"])
 
+    @property
+    def noun(self) -> str:
+        """What its data are called: sequences, rows, signals, volumes, images, or vectors."""
+        if self.model.timed:
+            return "sequences"
+        is_table = bool((self.description.get("data") or {}).get("columns"))
+        return "rows" if is_table else kind_of(self.model.shape)
+
     def check_form(self, shape: Sequence[int], bits: int, source: str) -> None:
         """Raises HvaeError for data from `source` of another shape (sequences: of a step) or other bits."""
         shared = 1 if self.model.timed else 0  # sequences may have any length
         own = tuple(self.model.shape)
         if len(shape) != len(own) or tuple(shape)[shared:] != own[shared:] or bits != self.bits:
-            what = "sequences" if self.model.timed else "images"
             raise HvaeError(
-                f"{self.folder} takes {what} of {self.model.shape} with {counted(self.bits, 'bit')}, got "
+                f"{self.folder} takes {self.noun} of {self.model.shape} with {counted(self.bits, 'bit')}, got "
                 f"{tuple(shape)} with {counted(bits, 'bit')} from {source}; give the data it was trained on, or "
                 "others of that form"
             )

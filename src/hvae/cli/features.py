@@ -68,4 +68,4 @@ def main(argv: list[str]) -> None:
     voice.answer(written.to_dict())
     if not args.json:
         each = f"{counted(written.width, 'feature')} each ({', '.join(written.widths)})"
-        voice.show(f"{counted(written.number, 'image')}, {each}, in {args.out}")
+        voice.show(f"{counted(written.number, written.noun.removesuffix('s'))}, {each}, in {args.out}")

@@ -80,8 +80,8 @@ def main(argv: list[str]) -> None:
     summary = restoration.to_dict()
     voice.answer({**summary, "out": args.out})
     if not args.json:
-        pictures = counted(summary["number"], "row" if restoration.target.table else "picture")
-        voice.show(f"{pictures}, {counted(args.draws, 'draw')} each ({args.way}), in {args.out}")
+        many = counted(summary["number"], restoration.noun)
+        voice.show(f"{many}, {counted(args.draws, 'draw')} each ({args.way}), in {args.out}")
         if psnr := restoration.errors():
             names = {"before": "before", "one": "one draw", "mean": "mean of draws", "best": "best draw"}
             voice.show("PSNR in dB: " + ", ".join(f"{names[name]} {value:.2f}" for name, value in psnr.items()))

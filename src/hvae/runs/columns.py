@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hvae.config.data import TABLE, DataConfig, kind_of
+from hvae.config.data import TABLE, DataConfig
 from hvae.errors import HvaeError
 from hvae.runs.images import InputImages, Origin
 
@@ -20,13 +20,6 @@ def columns_of(run: LoadedRun) -> Columns | None:
 
     record = (run.description.get("data") or {}).get("columns") or {}
     return {name: from_record(column) for name, column in record.items()} or None
-
-
-def noun_of(run: LoadedRun) -> str:
-    """What its data are called: sequences, rows, signals, volumes or images."""
-    if run.model.timed:
-        return "sequences"
-    return kind_of(run.model.shape) if columns_of(run) is None else "rows"
 
 
 def learnt_columns(run: LoadedRun, source: str) -> Columns:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from hvae.config.columns import TABLES
 from hvae.config.data import BESIDE, TABLE, DataConfig
 from hvae.errors import HvaeError
 from hvae.files import expanded
@@ -33,6 +34,13 @@ PICTURES = ("data.pages", "data.bad")
 """Options that say which of the user's pictures are read."""
 AXES: dict[int, Literal["signals", "volumes"]] = {2: "signals", 4: "volumes"}
 """What a datum of so many axes is, its channels among them."""
+FILES = {
+    "images": "a folder of images, or an .npy, .npz or IDX file, or one picture",
+    "signals": "an .npy or .npz file of signals",
+    "volumes": "an .npy or .npz file of volumes",
+    "rows": f"a table ({' or '.join(TABLES)}) with the columns of the run",
+}
+"""Files of the user's own for a run, by the noun of its data."""
 DYNAMIC = "-dynamic"
 HUB = "hub:"
 EIGHT = 8
@@ -56,16 +64,12 @@ def files(run: LoadedRun, source: str) -> DataConfig:
     path, config = expanded(source), run.config.data
     name, place = (reader_of(path), str(path)) if path.exists() else ("hub", on_hub(source))
     if not name:
-        raise HvaeError(
-            f"--data: expected a folder of images, or an .npy, .npz or IDX file, or one picture, got {source}"
-        )
+        raise HvaeError(f"--data: expected {FILES.get(run.noun, FILES['images'])}, got {source}")
     if name == TABLE:
         return table_keys(run, place)
     wish = picture(run)
     if "kind" in wish and name != "npy":
-        raise HvaeError(
-            f"--data: expected an .npy or .npz file of {wish['kind']}, as the run has learned, got {source}"
-        )
+        raise HvaeError(f"--data: expected {FILES[wish['kind']]}, as the run has learned, got {source}")
     return DataConfig(
         name=name,
         path=place,

@@ -95,7 +95,8 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
     split = (data.test if len(data.test) else data.train).fixed(0)
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
     taken = min(request.number, len(split))
-    rest = (f"the first {taken:,} of {len(split):,} pictures; -n takes more",) if taken < len(split) else ()
+    many = "pictures" if run.noun == "images" else run.noun
+    rest = (f"the first {taken:,} of {len(split):,} {many}; -n takes more",) if taken < len(split) else ()
     return _formed(split.pictures(range(taken)), form), counts + rest
 
 
@@ -114,7 +115,7 @@ def _formed(y: Tensor, form: Form) -> Tensor:
     fits = len(shape) == len(form) and all(expected in (None, got) for expected, got in zip(form, shape, strict=True))
     if not fits or not y.numel():
         expected = ", ".join("any" if side is None else str(side) for side in form)
-        raise HvaeError(f"expected what is seen of shape (N, {expected}), got {tuple(y.shape)}")
+        raise HvaeError(f"expected what is seen of shape (N, {expected}), got {tuple(y.shape)}; bring it to that shape")
     if not bool(y.isfinite().all()):
         raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
     return y

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureFile:
-    """Where the features of `number` images are, of which levels, with how many numbers a level."""
+    """Where the features of `number` images are, of which levels, with how many numbers a level; `noun`, of them."""
 
     file: Path
     number: int
@@ -45,6 +45,7 @@ class FeatureFile:
     change: Change | None
     notes: tuple[str, ...]
     use: Use
+    noun: str = "images"
 
     @property
     def width(self) -> int:
@@ -121,7 +122,7 @@ def write_features(
     rows = features(model, batches, levels=levels, pool=pool, draws=draws, seed=seed, engine=engine)
     with writing(path, len(some), about) as sink, bars(progress).bar("features") as tick:
         _take(sink, rows, batches, tick)
-    return _summary(path, inputs, about, engine.use)
+    return _summary(path, inputs, about, engine.use, where.run.noun)
 
 
 def _take(sink: Sink, rows: Iterable[Mapping[Pin, Tensor]], batches: ImageBatches, tick: Tick) -> None:
@@ -133,7 +134,7 @@ def _take(sink: Sink, rows: Iterable[Mapping[Pin, Tensor]], batches: ImageBatche
         tick(done, len(batches))
 
 
-def _summary(path: Path, inputs: InputImages, about: About, use: Use) -> FeatureFile:
+def _summary(path: Path, inputs: InputImages, about: About, use: Use, noun: str) -> FeatureFile:
     widths = {name: shape[0] if about.pool == "mean" and shape else prod(shape) for name, shape in about.levels.items()}
     return FeatureFile(
         file=path,
@@ -143,4 +144,5 @@ def _summary(path: Path, inputs: InputImages, about: About, use: Use) -> Feature
         change=inputs.change,
         notes=tuple(inputs.notes()),
         use=use,
+        noun=noun,
     )

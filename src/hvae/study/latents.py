@@ -15,7 +15,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
 from hvae.files import making
 from hvae.records import JSON
-from hvae.runs.columns import noun_of, pictures_of
+from hvae.runs.columns import pictures_of
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
 from hvae.runs.images import InputImages
 from hvae.study import sequence_latents
@@ -121,7 +121,7 @@ def encode_images(
     weights = digest(model.state_dict())
     content = LatentFile(values=values, context=inputs.context, weights=weights, images=source, mode=mode, seed=seed)
     write_latents(path, content)
-    return Encoded(file=path, values=values, change=inputs.change, notes=tuple(inputs.notes()), noun=noun_of(where.run))
+    return Encoded(file=path, values=values, change=inputs.change, notes=tuple(inputs.notes()), noun=where.run.noun)
 
 
 def _encoded_sequences(
@@ -181,7 +181,7 @@ def decode_file(
     model = where.model()
     pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)
     write_pictures(path, pictures)
-    return Decoded(out=path, pictures=pictures, given=tuple(content.values), noun=noun_of(where.run))
+    return Decoded(out=path, pictures=pictures, given=tuple(content.values), noun=where.run.noun)
 
 
 def _check_form(path: Path, shape: tuple[int, ...]) -> None:

@@ -12,7 +12,7 @@ from hvae.descriptions import RunRecord
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, ReportData, Verdict, read_history
-from hvae.runs.columns import columns_of, noun_of
+from hvae.runs.columns import columns_of
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
 from hvae.screen.numbers import counted
@@ -64,7 +64,7 @@ def _data(provenance: Provenance) -> JSON:
 
 def _noun(subject: Subject) -> str:
     """What one datum is called."""
-    return noun_of(subject.run).removesuffix("s")
+    return subject.run.noun.removesuffix("s")
 
 
 def _environment(provenance: Mapping[str, object]) -> dict[str, object]:

@@ -23,7 +23,7 @@ from hvae.study.progress import Bars, Progress, bars
 from hvae.study.restored import Restoration
 from hvae.study.restoring import Effort, rows_of, walked
 from hvae.study.tables import is_mixed
-from hvae.study.tasks import CHAINS, OWN, TASKS, Task, own_noise, task
+from hvae.study.tasks import CHAINS, OWN, TASKS, Task, noun_of, own_noise, task
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -100,7 +100,9 @@ def restore(
     )
     target = _task(where.run, request, draws)
     restored, passes = walked(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
-    restoration = Restoration(task=task, way=way, seed=seed, passes=passes, target=target, restored=restored)
+    restoration = Restoration(
+        task=task, way=way, seed=seed, passes=passes, target=target, restored=restored, noun=noun_of(where.run)
+    )
     if out is not None:
         restoration.write(Path(out))
     return restoration
@@ -168,6 +170,6 @@ def _task(run: LoadedRun, request: Asked, draws: int) -> Task:
         raise HvaeError(f"--number: expected at least 1, got {request.number}")
     target = task(run, request)
     needed = 8 * draws * rows_of(target) * prod(run.model.shape)
-    what = f"{counted(draws, 'draw')} of {counted(len(target.observation), 'picture')}"
+    what = f"{counted(draws, 'draw')} of {counted(len(target.observation), noun_of(run))}"
     check_memory(needed, what, "take fewer --draws, or fewer with -n")
     return target

@@ -34,7 +34,7 @@ ROWS, DRAWS = 8, 4
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Restoration:
-    """Draws of N pictures given what is seen of them; `passes`, walks of the model that each picture took."""
+    """Draws of N pictures given what is seen of them; `passes`, walks of the model that each took; `noun`, of one."""
 
     task: str
     way: str
@@ -42,6 +42,7 @@ class Restoration:
     passes: int
     target: Task
     restored: Restored
+    noun: str = "picture"
 
     @property
     def draws(self) -> Tensor:

@@ -18,7 +18,7 @@ from hvae.capacity import check_memory
 from hvae.config.columns import PARQUET, TABLES
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
-from hvae.runs.columns import columns_of, noun_of
+from hvae.runs.columns import columns_of
 from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
@@ -184,7 +184,7 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
     return Samples(
         file=file,
         pictures=pictures,
-        noun=noun_of(run),
+        noun=run.noun,
         temperature=by_rest(wish.temperature),
         guidance={name: weight for name, weight in weights.items() if weight != 1},
         among={name: some._asdict() for name, some in among.items()},

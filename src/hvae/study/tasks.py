@@ -14,7 +14,7 @@ from hvae.errors import HvaeError, short, unknown
 from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
-from hvae.study.masks import checked, hidden
+from hvae.study.masks import advice, checked, hidden
 from hvae.study.tables import Gaps, gaps, is_mixed, own_gaps
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
 
     from hvae.restoration import Cells, Seen
 
+    noun = noun_of(run)
     table = None if is_split(request.data) else gaps(run, request.data, request.number)
     floats = None if is_split(request.data) else array(request.data, request.number)
     floats = table.values() if table else floats
@@ -71,16 +72,13 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
     datum = without_chance(inputs).batch(range(len(inputs.split)))
     missing = missing if datum.observed is None else ~datum.observed
     if request.mask is None and missing is None:
-        raise HvaeError(
-            f"--task {request.task} needs what is hidden: give --mask x,y,w,h (a box), a share such as 0.3, or a "
-            "picture that is white where it is hidden; or an array with NaN where numbers are missing"
-        )
+        raise HvaeError(f"--task {request.task} needs what is hidden: {advice(noun)}")
     lost = torch.zeros_like(datum.x, dtype=torch.bool) if missing is None else missing[: len(datum)]
     if request.mask is not None:
-        lost = lost | hidden(request.mask, len(datum), run.model.shape, request.seed)
+        lost = lost | hidden(request.mask, len(datum), run.model.shape, request.seed, noun)
     kind, truth = (Cells, None) if is_mixed(run) else (Seen, datum.x if missing is None else None)
     return Task(
-        observation=kind(datum.x, ~checked(lost)),
+        observation=kind(datum.x, ~checked(lost, "--mask" if missing is None else "what is missing", noun)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
         truth=truth,
         notes=(*inputs.notes(), *(table.notes() if table else ())),
@@ -91,6 +89,11 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
 def _noisy(run: LoadedRun, request: Asked) -> Task:
     from hvae.restoration import Noisy, OwnNoise
 
+    if run.noun == "rows":
+        raise HvaeError(
+            f"--task denoise: the cells of {run.folder} are those of a table, to which no noise is added; fill what is "
+            "missing with --task impute"
+        )
     sigma = _sigma(request.noise, "--task denoise needs the standard deviation of the noise: --noise 25/255, or own")
     if sigma is None:
         if request.degrade:
@@ -112,6 +115,11 @@ def _of_any_size(run: LoadedRun, request: Asked, kind: Callable[[Tensor], Observ
     same = tuple(y.shape[1:]) == shape
     tiling = None if same else Tiling((y.shape[2], y.shape[3]), (shape[1], shape[2]))
     return Task(observation=kind(y), context=values, notes=notes, tiling=tiling)
+
+
+def noun_of(run: LoadedRun) -> str:
+    """What one datum of a run is called where it is restored: a picture, a signal, a volume or a row."""
+    return "picture" if run.noun == "images" else run.noun.removesuffix("s")
 
 
 def own_noise(run: LoadedRun, name: str) -> str | None:
@@ -171,7 +179,7 @@ def _grey(run: LoadedRun, request: Asked) -> Task:
 def _pictures(run: LoadedRun, name: str) -> tuple[int, ...]:
     shape = tuple(run.model.shape)
     if len(shape) != 3:
-        raise HvaeError(f"--task {name} needs a run of pictures (C, H, W), got data of shape {shape}")
+        raise HvaeError(f"--task {name} needs a run of pictures (C, H, W), got one of {run.noun} {shape}")
     return shape
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hvae.config.data import kind_of
 from hvae.config.evaluate import EvaluateConfig
 from hvae.errors import HvaeError
 from hvae.metrics.likelihood import forget
@@ -95,7 +94,7 @@ class Work:
 
     def no_images(self) -> str:
         """Why the data are no pictures; empty when they are."""
-        what = "sequences" if self.model.timed else kind_of(self.subject.data.shape)
+        what = self.subject.run.noun
         return "" if what == "images" else f"images are needed, and these data are {what}"
 
     def no_places(self) -> str:

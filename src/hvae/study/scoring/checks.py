@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvae.config.data import kind_of
 from hvae.errors import HvaeError, short, unknown
 from hvae.runs.subject import Subject
 from hvae.study.images import is_split
@@ -52,8 +51,9 @@ def pictured(maps: int, subject: Subject) -> None:
     """Raises HvaeError for heat maps of what has no places."""
     shape = subject.run.model.shape
     if maps and (len(shape) != 3 or subject.run.model.timed):
-        what = "sequences" if subject.run.model.timed else kind_of(shape)
-        raise HvaeError(f"--maps: expected a model of images, got one of {what} of shape {shape}; leave --maps out")
+        raise HvaeError(
+            f"--maps: expected a model of images, got one of {subject.run.noun} of shape {shape}; leave --maps out"
+        )
 
 
 def enough(subject: Subject, request: Request) -> None:
