@@ -29,6 +29,7 @@ GROUND = {
     "records",
     "screen",
     "seeds",
+    "threads",
     "trust",
     "weights",
 }
@@ -54,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "range": set(),
     "processor": set(),
     "seeds": set(),
+    "threads": set(),
     "picturefiles": set(),
     "picturefolders": set(),
     "pretrained": set(),

@@ -11,7 +11,7 @@ from importlib import import_module
 from keyword import iskeyword
 from textwrap import fill
 
-from hvae import __version__, heap
+from hvae import __version__, heap, threads
 from hvae.cli import streams
 from hvae.cli.faults import of_the_machine, show_fault, spoken_warnings
 from hvae.cli.trusting import said
@@ -71,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.excepthook = show_fault
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
+    threads.sleep_while_waiting()
     try:
         with spoken_warnings(), trusting(*said(words)):
             code = _dispatch(words)

@@ -1,0 +1,55 @@
+"""Threads that wait sleep: what the OpenMP library under torch says of itself after a command has begun."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import pytest
+import torch
+from processes import finished
+
+from hvae import threads
+
+# Whatever runs these tests may have chosen, so the program first chooses for itself.
+COMMAND = """
+import os
+for choice in {choices}:
+    os.environ.pop(choice, None)
+os.environ.update({own})
+from hvae.cli.main import main
+main(["--version"])
+import torch
+"""
+SETTING = re.compile(r"\b(OMP_WAIT_POLICY|GOMP_SPINCOUNT)\s*=\s*'(\w+)'")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
+
+
+def settings(own: dict[str, str]) -> dict[str, str]:
+    """How the library was set when a command loaded it, by its own account; `own` is what the user chose."""
+    script = COMMAND.format(choices=threads.CHOICES, own=own)
+    done = finished("-c", script, environment={"OMP_DISPLAY_ENV": "VERBOSE"})
+    assert done.returncode == 0, done.stderr
+    return dict(SETTING.findall(done.stderr))
+
+
+@linux
+def test_threads_of_a_command_sleep_while_they_wait() -> None:
+    account = settings({})
+    assert account["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert account.get("GOMP_SPINCOUNT", "0") == "0"
+
+
+@linux
+@pytest.mark.parametrize(("choice", "value"), [("OMP_WAIT_POLICY", "active"), ("GOMP_SPINCOUNT", "77")])
+def test_what_a_user_chose_stays(choice: str, value: str) -> None:
+    assert settings({choice: value})[choice] == value.upper()
+
+
+def test_nothing_is_set_where_threads_are_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert torch.get_num_threads() >= 1
+    for choice in threads.CHOICES:
+        monkeypatch.delenv(choice, raising=False)
+    assert not threads.sleep_while_waiting()
+    assert threads.POLICY not in os.environ
