@@ -86,9 +86,9 @@ def free_run(
             taught.add(draws, draws[:, 1:] - x[:, :-1], exists)
             data += len(x)
             meter.add(1)
-        made = run(model, prior(), model.nothing(runs, steps=count)).x
-    assert made is not None
-    free, truth = double(made).flatten(2), recorded.movement()
+        played = run(model, prior(), model.nothing(runs, steps=count)).x
+    assert played is not None
+    free, truth = double(played).flatten(2), recorded.movement()
     changes = free[:, 1:] - free[:, :-1]
     values_of, changes_of = _about_the_mean(free), _about_the_mean(changes)  # (R,) each
     return FreeRunResult(
