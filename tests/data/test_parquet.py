@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from hvae.config.data import DataConfig
 from hvae.data import load, parquet
 from hvae.data.columns import Name, Real, Whole
+from hvae.data.tables import read_cells
 from hvae.errors import HvaeError
 
 
@@ -53,6 +59,59 @@ def test_what_is_no_table_of_numbers_and_words_is_one_line(tmp_path: Path, monke
     path.write_bytes(whole)
     with pytest.raises(HvaeError, match="at most 2 cells, got 3"):
         load(config_of(path))
+
+
+def kept() -> dict[str, Any]:
+    """Columns that no model reads, of types that are neither numbers nor words."""
+    day = datetime.datetime(2026, 1, 2, 3, 4, 5)
+    return {
+        "day": [day.date(), None, day.date()],
+        "time": [day, day, None],
+        "parts": [{"a": 1, "b": [1, 2]}, {"a": 2, "b": []}, None],
+        "list": [[1.5], [], [2.0, 3.0]],
+        "bytes": [b"x", b"'y'", None],
+    }
+
+
+def test_columns_that_nobody_reads_may_be_of_any_type_and_come_back_as_they_were(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    path = tmp_path / "t.parquet"
+    cells = {
+        "price": pyarrow.array([Decimal("1.25"), None, Decimal("3.50")], pyarrow.decimal128(8, 2)),
+        "job": pyarrow.array(["a", "b", "a"], pyarrow.string_view()),
+        "count": pyarrow.array([2**64 - 1, None, 5], pyarrow.uint64()),
+        "small": pyarrow.array([1.5, 2.5, None], pyarrow.float32()),
+        "yes": pyarrow.array([True, None, False]),
+        **{name: pyarrow.array(values) for name, values in kept().items()},
+    }
+    pyarrow.parquet.write_table(pyarrow.table(cells), path)
+    config = replace(config_of(path), without=tuple(kept()))
+    columns = load(config).provenance.columns
+    assert {name: type(column) for name, column in columns.items()} == {
+        **{"price": Real, "job": Name, "count": Real, "small": Real, "yes": Name}
+    }
+    table = read_cells(path)
+    words = [column.words(np.full(3, 0.5), 65535) for column in columns.values()]
+    rows = table.filled(list(zip(*words, strict=True)), columns)
+    (tmp_path / "out.parquet").write_bytes(table.types.content(table.names, list(zip(*rows, strict=True))))
+    before, after = (pyarrow.parquet.read_table(one).to_pydict() for one in (path, tmp_path / "out.parquet"))
+    assert {name: after[name] for name in kept()} == kept()
+    assert after["price"][::2] == before["price"][::2] and after["price"][1] is not None
+    assert after["yes"][::2] == [True, False] and after["small"][:2] == [1.5, 2.5] and after["job"] == ["a", "b", "a"]
+    # A number that fills a gap may have no room in the type of its column, here an unsigned one.
+    assert [float(number) for number in after["count"][::2]] == [float(2**64), 5.0]
+    first = read_cells(path).first(2)
+    content = first.types.content(first.names, list(zip(*first.cells, strict=True)))
+    (tmp_path / "first.parquet").write_bytes(content)
+    assert pyarrow.parquet.read_table(tmp_path / "first.parquet").num_rows == 2
+
+
+@pytest.mark.parametrize("name", kept())
+def test_a_column_of_another_type_is_refused_once_it_is_to_be_read(name: str, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1, 2, 3], name: kept()[name]}), tmp_path / "t.parquet")
+    with pytest.raises(HvaeError, match=f"t.parquet, column '{name}': expected numbers or words, got '.*; convert it"):
+        load(config_of(tmp_path / "t.parquet"))
 
 
 def test_the_package_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

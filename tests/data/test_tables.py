@@ -158,6 +158,10 @@ def test_a_table_before_a_run_is_read_by_the_columns_of_the_run(tmp_path: Path) 
         read_cells(written(tmp_path, 'age,"size, cm"\n1,2\n')).codes(columns, "new", TOP)
     with pytest.raises(HvaeError, match="row 1: expected a number, or an empty cell, got 'red'"):
         read_cells(written(tmp_path, 'age,job,"size, cm"\nred,nurse,2\n')).codes(columns, "new", TOP)
+    for cell, todo in (("True", "write a number, as the training data have"), ('"1,5"', "write decimal points")):
+        with pytest.raises(HvaeError, match=todo) as fault:
+            read_cells(written(tmp_path, f'age,job,"size, cm"\n{cell},nurse,2\n')).codes(columns, "new", TOP)
+        assert "--data.categories" not in str(fault.value)  # no option of a run that has learnt its columns
 
 
 def test_what_is_said_of_columns_is_heard(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ DIGITS = 6
 """Of a real number that is written, at the least."""
 COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
 """A number with a decimal comma, or with commas between thousands."""
+COMMAS = "; write decimal points, and no commas within numbers"
 
 
 class Codes(NamedTuple):
@@ -222,14 +223,15 @@ def is_number(cell: str) -> bool:
 def _numbers(cells: Sequence[str], where: str) -> Array:
     for row, cell in enumerate(cells, 1):
         if cell and not is_number(cell):
-            raise HvaeError(f"{where}, row {row}: expected a number, or an empty cell, got {short(cell)}{advice(cell)}")
+            what = COMMAS if COMMA.fullmatch(cell) else "; write a number, as the training data have, or leave it empty"
+            raise HvaeError(f"{where}, row {row}: expected a number, or an empty cell, got {short(cell)}{what}")
     return np.array([float(cell) if cell else math.nan for cell in cells])
 
 
 def advice(cell: str) -> str:
-    """What to do about a cell that is no number."""
+    """What to do about a cell that is no number, before anything is learnt."""
     if COMMA.fullmatch(cell):
-        return "; write decimal points, and no commas within numbers"
+        return COMMAS
     return (
         "; leave cells empty that are not known (--data.missing WORD), or say that they are names (--data.categories)"
     )

@@ -23,7 +23,7 @@ from hvae.config.data import MAX_BITS, DataConfig
 from hvae.data.columns import Codes, Columns, Name, is_number
 from hvae.data.formats import check_cells, read_bytes
 from hvae.data.guess import column_of
-from hvae.data.parquet import read_parquet
+from hvae.data.parquet import Types, read_parquet
 from hvae.data.raw import Part, Raw, as_levels, without_gaps
 from hvae.data.transforms import Array
 from hvae.data.where import there
@@ -40,20 +40,23 @@ LEAST_BITS = 8
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Cells by rows, as they were written, under a heading each; `missing`, words for what is not known."""
+    """Cells by rows, as they were written, under a heading each; `missing`, words for what is not known; `types`, how
+    a Parquet file stores them."""
 
     names: tuple[str, ...]
     cells: Sequence[Sequence[str]]
     missing: frozenset[str] = field(default_factory=frozenset)
+    types: Types = field(default_factory=Types)
 
     def column(self, name: str) -> list[str]:
         """Its cells, "" where one is not known, and words as they are meant."""
+        self.types.check(name)
         at = self.names.index(name)
         return ["" if row[at] in self.missing else _heading(row[at]) for row in self.cells]
 
     def first(self, number: int) -> Table:
         """The first rows."""
-        return replace(self, cells=self.cells[:number])
+        return replace(self, cells=self.cells[:number], types=self.types.first(number))
 
     def columns(self, config: DataConfig, where: str, top: int) -> Columns:
         """What each column holds that is not left out.  Raises HvaeError, naming it, for what cannot be learnt."""
@@ -72,7 +75,10 @@ class Table:
         """Every cell of the columns in [0, 1].  Raises HvaeError for cells of another kind than their column's."""
         for name in columns:
             if name not in self.names:
-                raise HvaeError(f"{where}: expected a column {short(name)}, got none{suggestion(name, self.names)}")
+                raise HvaeError(
+                    f"{where}: expected a column {short(name)}, got none{suggestion(name, self.names)}; add it, "
+                    "its cells empty where they are not known"
+                )
         each = {
             name: column.codes(self.column(name), top, f"{where}, column {short(name)}")
             for name, column in columns.items()
@@ -133,7 +139,7 @@ def read_cells(path: Path, missing: Sequence[str] = ()) -> Table:
 
     Headings and words are read as `hvae.screen.text.for_cell` writes them.
     """
-    names, cells = read_parquet(path) if path.suffix.lower() == PARQUET else _csv(path)
+    names, cells, types = read_parquet(path) if path.suffix.lower() == PARQUET else (*_csv(path), Types())
     _check_names(names, path)
     odd = next((at for at, row in enumerate(cells) if len(row) != len(names)), None)
     if odd is not None:
@@ -143,7 +149,7 @@ def read_cells(path: Path, missing: Sequence[str] = ()) -> Table:
         )
     if not cells:
         raise HvaeError(f"{path}: expected rows below the headings, got none")
-    return Table(tuple(names), cells, frozenset(missing))
+    return Table(tuple(names), cells, frozenset(missing), types)
 
 
 def _csv(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -56,7 +56,6 @@ class Gaps:
 
         A number is the mean of the draws, a whole one that mean rounded, and a name the commonest among them.
         """
-        from hvae.data.parquet import as_parquet
         from hvae.data.tables import as_csv, top_of
 
         values, columns, top = draws.double().numpy(), self.coded.columns, top_of(self.bits)
@@ -64,8 +63,7 @@ class Gaps:
         rows = self.table.filled(list(zip(*words, strict=True)), columns)
         if self.suffix != PARQUET:
             return as_csv(self.table.names, rows).encode()
-        cells = dict(zip(self.table.names, zip(*rows, strict=True), strict=True))
-        return as_parquet(self.table.names, [_typed(cells[name], columns.get(name)) for name in self.table.names])
+        return self.table.types.content(self.table.names, list(zip(*rows, strict=True)))
 
     def certainties(self, draws: Tensor) -> str:
         """Each cell that was filled, a line of CSV: row, column, value, deviation of a number, share of a name."""
@@ -120,8 +118,8 @@ def _doubts(column: Column, draws: Array, top: int) -> list[tuple[str, str]]:
     return [("", f"{share:.3g}") for share in _counts(column, draws).max(1) / draws.shape[1]]
 
 
-def _typed(cells: tuple[str, ...], column: Column | None) -> list[str] | list[float] | list[int]:
-    """Cells of one column as a Parquet table keeps them; what is left out of learning stays in words."""
+def _typed(cells: tuple[str, ...], column: Column) -> list[str] | list[float] | list[int]:
+    """Cells of one column as a Parquet table keeps them."""
     from hvae.data.columns import Real, Whole, is_number
 
     if isinstance(column, Whole) and all(cell.lstrip("+-").isdecimal() for cell in cells):
