@@ -81,7 +81,7 @@ def test_a_run_without_a_form_and_one_of_pictures_are_a_line(rolls: Opened, ask:
     with pytest.raises(HvaeError, match="does not say what its sequences are of"):
         sequences(rolls, SequencesAsked(seeds={name: (1,)}))
     reply = ask("sequences", seeds={"z2": [1], "z1": [1]})
-    assert reply.status == 400 and "model of pictures" in reply.info["error"]
+    assert reply.status == 400 and "a run of images; choose one of sequences" in reply.info["error"]
 
 
 def test_their_latents_are_those_of_a_file_of_sequences(rolls: Opened, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def encoded(run: LoadedRun, content: bytes) -> InputImages:
     from hvae.data.raw import Part, Raw
 
     if len(run.model.shape) != 3 or run.model.timed:
-        raise HvaeError(f"{run.folder} is no model of pictures; name a run of pictures")
+        raise HvaeError(f"{run.folder} is a run of {run.noun}; name one of pictures")
     draw = drawn(run.config.data)
     bits = EIGHT if draw else run.bits
     wish = DataConfig(name="folder", path=NAME, bits=bits, valid=0, test=0, **picture(run))

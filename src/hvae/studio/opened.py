@@ -124,6 +124,7 @@ class Opened:
             "movable": bool(latents) and self.grid.movable,
             "conditions": [self._condition(name) for name in self.model.conditions],
             "pictured": self.is_pictured,
+            "noun": self.run.noun,
             "lossy": bool(quantised(self.model)),
         }
 
@@ -188,7 +189,7 @@ class Opened:
 
     def _form(self) -> tuple[tuple[int, ...], np.dtype[Any]]:
         if not self.is_pictured:
-            raise HvaeError(f"{self.name} is no model of pictures; choose another run")
+            raise HvaeError(f"{self.name} is a run of {self.run.noun}; choose one of pictures")
         return tuple(self.model.shape), np.dtype("u1" if self.run.bits <= EIGHT else "<u2")
 
 

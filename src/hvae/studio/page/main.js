@@ -58,6 +58,9 @@ async function start() {
     main.replaceChildren();
     main.setAttribute("aria-labelledby", current ? `tab-${current.name}` : "");
     if (!current) return main.append(el("p", { class: "card" }, `${run.name} is a run of data that no view shows yet.`));
+    if (run.trained && !run.pictured && !run.timed) {
+      main.append(el("p", { class: "card" }, `${run.name} is a run of ${run.noun}: the studio draws pictures and sequences, and of others it shows the training; hvae sample, restore and score take them.`));
+    }
     current.view.mount(main, { run, beside: beside && beside.place !== run.place ? beside : null, reload: () => location.reload() });
   }
 

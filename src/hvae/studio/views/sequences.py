@@ -40,7 +40,7 @@ class Shown(NamedTuple):
 def sequences(opened: Opened, query: SequencesAsked) -> Answer:
     """The sequences as pictures, sounds or texts, by their kind."""
     if not opened.model.timed:
-        raise HvaeError(f"{opened.name} is a model of pictures; choose a run of sequences")
+        raise HvaeError(f"{opened.name} is a run of {opened.run.noun}; choose one of sequences")
     form, steps = form_of(opened.run), steps_of(opened, query)
     series = opened.grid.series(
         query.seeds,
