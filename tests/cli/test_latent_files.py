@@ -116,6 +116,10 @@ def test_latents_of_another_model_are_told(run: Path, tmp_path: Path, command: C
         ("decode RUN code.npz --out x", "code.npz: expected an .npz file of latents"),
         ("decode RUN odd.npz --out x", "no level named 'z7'"),
         ("decode RUN nan.npz --out x", "expected finite arrays (N, ...) by level"),
+        (
+            "decode RUN complex.npz --out x",
+            "complex.npz, 'z2': expected real numbers, got complex64",
+        ),
         ("decode RUN none.npz --out x", "expected the values of at least one level"),
         ("decode RUN top.npz --out x -t hot", "--temperature: expected float"),
     ],
@@ -127,6 +131,7 @@ def test_faults_are_one_line_and_leave_nothing(
     Path("text.txt").write_text("x")
     np.save("flat.npy", np.zeros((2, 5), np.uint8))
     np.savez("words.npz", z2=np.array(["a"]))
+    np.savez("complex.npz", z2=np.zeros((2, 4), np.complex64))
     np.savez("code.npz", z2=np.array([{}], dtype=object))
     np.savez("odd.npz", z7=np.zeros((2, 2)))
     np.savez("nan.npz", z2=np.full((2, 2), np.nan))

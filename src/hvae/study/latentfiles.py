@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.files import replacing
 from hvae.records import JSON
 
@@ -110,6 +110,10 @@ def content_of(members: Mapping[str, np.ndarray], path: Path) -> LatentFile:
         for name in list(arrays)
         if name.startswith(CONTEXT)
     }
+    if odd := next((name for name, array in arrays.items() if array.dtype.kind not in "fiub"), ""):
+        raise HvaeError(
+            f"{path}, {short(odd)}: expected real numbers, got {arrays[odd].dtype}; save the level as float32"
+        )
     values = {read_pin(name): torch.from_numpy(array).float() for name, array in arrays.items()}
     if not all(value.ndim and bool(value.isfinite().all()) for value in values.values()):
         raise HvaeError(f"{path}: expected finite arrays (N, ...) by level; it holds something else")
