@@ -148,6 +148,17 @@ def _bytes(tensors: Any) -> int:
     return sum(t.untyped_storage().nbytes() for t in tensors)
 
 
+def peak_of(work: Callable[[], object]) -> int:
+    """The most bytes that the tensors which some work makes hold at once.
+
+    >>> peak_of(lambda: torch.zeros(10) + torch.ones(10))
+    120
+    """
+    with _Ledger({}) as ledger:
+        work()
+    return ledger.peak
+
+
 class _Ledger(TorchDispatchMode):
     """Bytes of the tensors that operations make, now and at the peak; known ones do not count."""
 

@@ -21,6 +21,7 @@ from hvae.study.conditions import meanings, numbers, under
 from hvae.study.images import without_chance
 from hvae.study.placing import Place
 from hvae.study.sequence_files import check_suffix, write
+from hvae.study.sequence_sizes import check_walk
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,6 +113,7 @@ def latents_of(arrays: Arrays, model: Model, path: Path) -> tuple[dict[Pin, Tens
     steps = check_steps(arrays, path)
     longest = int(steps.max())
     check_memory(8 * len(steps) * longest * int(np.prod(model.shape[1:])), str(path), "decode fewer sequences")
+    check_walk(model, 1, longest, advice=f"decode shorter sequences than those of {path}")
     ticks = _visited(model, longest)
     values: dict[Pin, Tensor] = {}
     for name, array in arrays.items():

@@ -22,6 +22,7 @@ from hvae.study.places import check_place
 from hvae.study.placing import Place, at_once, by_rest, every, uniform_levels
 from hvae.study.progress import Tell, silent
 from hvae.study.sequence_files import check_suffix, usual_suffix, write
+from hvae.study.sequence_sizes import check_walk
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,6 +96,8 @@ def draw_sequences(
     check_memory(4 * number * length * prod(model.shape[1:]), f"{number:,} sequences of {length:,} steps", "draw fewer")
     values = numbers(model, entries(context), meanings(run))
     complete(model, values)
+    rows = at_once(model)
+    check_walk(where.model(), min(number, rows), length, values, "ask for fewer --steps")
     notes = (*_longer(run, length), *_unrelated(model))
     for note in notes:
         tell(note)
@@ -106,7 +109,7 @@ def draw_sequences(
         context=values,
         temperature=by_level,
         seed=seed,
-        chunk=at_once(model),
+        chunk=rows,
     )
     write(file, [np.asarray(one) for one in sequences.numpy()], form, run.bits)
     return SequenceSamples(
