@@ -36,7 +36,7 @@ PRIORS = ("transformer", "pixelsnail")
 def tiny(strides: tuple[int, ...] = (4, 2), shape: tuple[int, ...] = (1, 8, 8), **changed: object) -> Coded:
     torch.manual_seed(0)
     config = VQVAE2Config(strides=strides, **{**TINY, "prior": "transformer", **changed})
-    model = awake(build(config, shape, bits=1))
+    model = build(config, shape, bits=1)
     for level in model.levels.values():
         for weight in level.prior.parameters():  # away from the uniform prior that it starts as
             nn.init.normal_(weight, std=0.5)
@@ -158,7 +158,7 @@ HEARD = ConditionConfig(kind="class", classes=3, drop=0.2, enters="priors")
 
 @pytest.mark.parametrize("kind", [*PRIORS, "parallel"])
 def test_a_class_that_enters_the_priors_changes_nothing_but_what_codes_cost(kind: str) -> None:
-    model, x = tiny(prior=kind, condition=HEARD), torch.rand(4, 1, 8, 8, dtype=torch.float64)
+    model, x = awake(tiny(prior=kind, condition=HEARD)), torch.rand(4, 1, 8, 8, dtype=torch.float64)
     with torch.no_grad():
         under, free = model(Datum(x, {"label": torch.tensor([0, 1, 2, -1])})), model(x)
         torch.testing.assert_close(under["x"].log_likelihood(), free["x"].log_likelihood(), rtol=0, atol=0)
@@ -170,7 +170,7 @@ def test_a_class_that_enters_the_priors_changes_nothing_but_what_codes_cost(kind
 
 @pytest.mark.parametrize("kind", [*PRIORS, "parallel"])
 def test_all_maps_sum_to_one_under_every_class(kind: str) -> None:
-    model = tiny((1,), shape=(1, 2, 2), codes=3, prior=kind, condition=HEARD)
+    model = awake(tiny((1,), shape=(1, 2, 2), codes=3, prior=kind, condition=HEARD))
     maps = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, 2, 2)
     value = codes_at(model.levels["z1"].book.codes, maps)
     masses = []
@@ -185,7 +185,7 @@ def test_all_maps_sum_to_one_under_every_class(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", PRIORS)
 def test_codes_of_a_class_are_drawn_with_the_probability_that_they_are_scored_with(kind: str) -> None:
-    model = tiny((1,), shape=(1, 1, 2), codes=3, prior=kind, condition=HEARD)
+    model = awake(tiny((1,), shape=(1, 1, 2), codes=3, prior=kind, condition=HEARD))
     evidence = Evidence(20_000, context={"label": torch.full((20_000,), 1)})
     with torch.no_grad():
         record = run(model, prior(), evidence)["z1"]
