@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import torch
-from awake import awake
 from torch import Tensor, nn
 
 from hvae.datum import Condition
@@ -57,7 +56,7 @@ def linear_gaussian(shift: float = 0.0) -> TopDown:
     torch.manual_seed(0)
     code = ClassCode(CLASSES, 4)
     level = Level("z1", prior=GivenClass(), posterior=Exact(shift), absorb=Replace(Raw()))
-    model = TopDown(
+    return TopDown(
         (DIMS,),
         bottom_up=BottomUp({"z1": nn.Identity()}),
         start=Constant((DIMS,)),
@@ -68,11 +67,10 @@ def linear_gaussian(shift: float = 0.0) -> TopDown:
             "label",
             Condition(classes=CLASSES, optional=True),
             code=code,
-            networks={"state": {"z1": Shift(DIMS, 4)}, "evidence": {}, "value": {}},
+            networks={"state": {"z1": Shift(DIMS, 4, 1.0)}, "evidence": {}, "value": {}},
             drop=0.1,
         ),
-    )
-    return awake(model).double()
+    ).double()
 
 
 def means(model: TopDown, label: Tensor) -> Tensor:

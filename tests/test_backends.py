@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from awake import awake
 from families import SEQUENCE, SHAPE, data, family
 from torch import Tensor
 
@@ -55,7 +54,7 @@ def graph(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> Backend:
 def ladder(**keys: object) -> Model:
     torch.manual_seed(0)
     config = LadderConfig(groups=(1, 1), width=4, latent=2, likelihood="dmol", mixtures=2, **keys)
-    return awake(build(config, shape=(1, 6, 6), bits=4)).eval()
+    return build(config, shape=(1, 6, 6), bits=4).eval()
 
 
 SLOW = pytest.param("compile", marks=pytest.mark.slow)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from awake import awake
 from families import EACH_KIND, family
 
 from hvae import Model, mode, names, prior, run, sample
@@ -46,7 +45,7 @@ def program(request: pytest.FixtureRequest) -> Decoder:
 def small(**keys: object) -> Model:
     torch.manual_seed(0)
     config = LadderConfig(groups=(1, 1), width=4, latent=2, likelihood="dmol", mixtures=2, **keys)
-    return awake(build(config, shape=(1, 6, 6), bits=4)).eval()
+    return build(config, shape=(1, 6, 6), bits=4).eval()
 
 
 def loaded(model: Model, config: ModelConfig, folder: Path) -> LoadedRun:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from awake import awake
 from forgery import mutation, mutations
 from tiny_lossy import waves
 
@@ -40,7 +39,7 @@ KINDS = {"uniform": UNIFORM, "transformer": CAUSAL, "pixelsnail": SNAIL, "parall
 def model_of(config: VQVAE2Config, seed: int = 0) -> Model:
     """Codes at vectors of a batch, and a prior that is not uniform where it has weights."""
     torch.manual_seed(seed)
-    model = awake(build(config, SHAPE, 8))
+    model = build(config, SHAPE, 8)
     model(torch.from_numpy(np.stack([p.levels for p in waves(8, SHAPE[1:], seed=9)])) / 255)
     for book in model.books.values():
         vectors, _ = book.pending[-1]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from awake import awake
 from torch import Tensor, nn
 
 from hvae.coding import Codec, LossyCodec, Picture, Uncodable, quantised, read
@@ -201,7 +200,7 @@ def told(config: ModelConfig) -> Model:
     """A family of the library that may be told one of three classes, or none."""
     torch.manual_seed(0)
     condition = ConditionConfig(kind="class", classes=3, drop=0.5)
-    return awake(build(replace(config, condition=condition), shape=(1, 4, 4), bits=1))
+    return build(replace(config, condition=condition), shape=(1, 4, 4), bits=1)
 
 
 MARKOV = MarkovConfig(latents=(3, 2), widths=(8, 8), norm="none")

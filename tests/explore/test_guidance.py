@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from awake import awake
 from conditional_gaussian import DIMS, T, linear_gaussian, means
 from families import FAMILIES, SHAPE
 
@@ -27,7 +26,7 @@ N = 20_000
 def model(name: str = "ladder-residual", **keys: Any) -> Model:
     torch.manual_seed(1)
     condition = ConditionConfig(**{"kind": "class", "classes": 3, "drop": 0.2, **keys})
-    return awake(build(replace(FAMILIES[name], condition=condition), shape=SHAPE, bits=1)).double().eval()
+    return build(replace(FAMILIES[name], condition=condition), shape=SHAPE, bits=1).double().eval()
 
 
 def both(n: int, label: int) -> Evidence:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from awake import awake
 from conditional_gaussian import DIMS, S, T, W, linear_gaussian, log_evidence, means
 from families import FAMILIES, SHAPE
 from torch import Tensor, nn
@@ -44,21 +43,21 @@ KNOWN = {
 
 def conditional(config: ModelConfig, condition: ConditionConfig) -> Model:
     torch.manual_seed(1)
-    return speaking(build(replace(config, condition=condition), shape=SHAPE, bits=1)).double().eval()
+    return awake(build(replace(config, condition=condition), shape=SHAPE, bits=1)).double().eval()
 
 
 def plain(config: ModelConfig) -> Model:
     torch.manual_seed(1)
-    return speaking(build(config, shape=SHAPE, bits=1)).double().eval()
+    return awake(build(config, shape=SHAPE, bits=1)).double().eval()
 
 
-def speaking(model: Model) -> Model:
-    """A condition starts silent, and a denoiser at zero, as published: here every layer says something."""
+def awake(model: Model) -> Model:
+    """A denoiser that starts at zero, as published, hears nothing: here every layer of it says something."""
     if isinstance(model, Diffusion):
         torch.manual_seed(2)
         for weight in model.network.parameters():
             nn.init.normal_(weight, std=0.1)
-    return awake(model)
+    return model
 
 
 def data(n: int, **context: Tensor) -> Datum:
@@ -99,9 +98,9 @@ def test_nothing_known_is_the_model_without_a_condition(name: str, how: str) -> 
 
 @pytest.mark.parametrize("how", ENTRIES)
 @pytest.mark.parametrize("name", TAKERS)
-def test_before_training_no_class_changes_the_bound(name: str, how: str) -> None:
+def test_before_training_a_silent_start_says_nothing(name: str, how: str) -> None:
     torch.manual_seed(1)
-    condition = replace(CLASS, how=how, drop=0.0)
+    condition = replace(CLASS, how=how, drop=0.0, start=0.0)
     model = build(replace(FAMILIES[name], condition=condition), shape=SHAPE, bits=1).double().eval()
     other = build(FAMILIES[name], shape=SHAPE, bits=1).double().eval()
     shared = model.state_dict()

@@ -6,7 +6,6 @@ import itertools
 
 import pytest
 import torch
-from awake import awake
 from torch import Tensor
 
 from hvae import Datum, build, given, names, posterior, prior, run
@@ -40,7 +39,7 @@ def data(shape: tuple[int, ...]) -> Tensor:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_family_takes_maps_of_any_axes(name: str, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    model, x = awake(build(MODELS[name], shape, bits=1)).double(), data(shape)
+    model, x = build(MODELS[name], shape, bits=1).double(), data(shape)
     context = {"label": torch.tensor([0, 1, 2])} if "class" in name else {}
     evidence = model.evidence(Datum(x, context))
     trace = run(model, posterior, evidence)

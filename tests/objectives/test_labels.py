@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from awake import awake
 from families import FAMILIES as DEEP
 from torch import Tensor
 
@@ -39,7 +38,7 @@ FAMILIES: dict[str, ModelConfig] = {
 
 def guessing(name: str) -> Model:
     torch.manual_seed(1)
-    model = awake(build(FAMILIES[name], shape=SHAPE, bits=1)).double()
+    model = build(FAMILIES[name], shape=SHAPE, bits=1).double()
     model.prepare(Datum(pictures(8), {"label": torch.arange(8) % CLASSES}))
     return model
 

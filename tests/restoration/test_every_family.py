@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from awake import awake
 from families import FAMILIES, IN_TIME, data, family
 
 from hvae.config.condition import ConditionConfig
@@ -101,8 +100,7 @@ def test_boxes_and_greys_are_what_they_say() -> None:
 def test_what_a_walk_may_hide_is_no_latent_to_be_moved(way: str) -> None:
     """A model whose condition was dropped in training visits that choice too."""
     told = ConditionConfig(kind="class", classes=3, drop=0.5)
-    config = LVAEConfig(latents=(4, 3), widths=(12, 10), condition=told)
-    model = awake(build(config, shape=(1, 6, 5), bits=1)).double().eval()
+    model = build(LVAEConfig(latents=(4, 3), widths=(12, 10), condition=told), shape=(1, 6, 5), bits=1).double().eval()
     x, context = data(2), {"label": torch.tensor([0, 2])}
     restored = restore(model, Seen(x, torch.rand_like(x) < 0.5), WAYS[way], draws=2, context=context, seed=3)
     assert bool(restored.draws.isfinite().all())

@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from awake import awake
 from torch import nn
 from zoo.test_vqvae import fitted, shades
 
@@ -158,7 +157,7 @@ HEARD = ConditionConfig(kind="class", classes=3, drop=0.2, enters="priors")
 
 @pytest.mark.parametrize("kind", [*PRIORS, "parallel"])
 def test_a_class_that_enters_the_priors_changes_nothing_but_what_codes_cost(kind: str) -> None:
-    model, x = awake(tiny(prior=kind, condition=HEARD)), torch.rand(4, 1, 8, 8, dtype=torch.float64)
+    model, x = tiny(prior=kind, condition=HEARD), torch.rand(4, 1, 8, 8, dtype=torch.float64)
     with torch.no_grad():
         under, free = model(Datum(x, {"label": torch.tensor([0, 1, 2, -1])})), model(x)
         torch.testing.assert_close(under["x"].log_likelihood(), free["x"].log_likelihood(), rtol=0, atol=0)
@@ -170,7 +169,7 @@ def test_a_class_that_enters_the_priors_changes_nothing_but_what_codes_cost(kind
 
 @pytest.mark.parametrize("kind", [*PRIORS, "parallel"])
 def test_all_maps_sum_to_one_under_every_class(kind: str) -> None:
-    model = awake(tiny((1,), shape=(1, 2, 2), codes=3, prior=kind, condition=HEARD))
+    model = tiny((1,), shape=(1, 2, 2), codes=3, prior=kind, condition=HEARD)
     maps = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, 2, 2)
     value = codes_at(model.levels["z1"].book.codes, maps)
     masses = []
@@ -185,7 +184,7 @@ def test_all_maps_sum_to_one_under_every_class(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", PRIORS)
 def test_codes_of_a_class_are_drawn_with_the_probability_that_they_are_scored_with(kind: str) -> None:
-    model = awake(tiny((1,), shape=(1, 1, 2), codes=3, prior=kind, condition=HEARD))
+    model = tiny((1,), shape=(1, 1, 2), codes=3, prior=kind, condition=HEARD)
     evidence = Evidence(20_000, context={"label": torch.full((20_000,), 1)})
     with torch.no_grad():
         record = run(model, prior(), evidence)["z1"]

@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from awake import awake
 from torch import Tensor, nn
 
 from hvae import build
@@ -37,7 +36,7 @@ def tiny(kind: str, strides: tuple[int, ...] = (1,), shape: tuple[int, ...] = (1
         prior_layers=1,
         condition=ConditionConfig(kind="class", classes=3, drop=0.2, enters="priors"),
     )
-    model = awake(build(config, shape, bits=1))
+    model = build(config, shape, bits=1)
     for level in model.levels.values():
         for weight in level.prior.parameters():
             nn.init.normal_(weight, std=0.5)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from awake import awake
 from torch import Tensor
 from zoo.test_vqvae import fitted
 
@@ -32,7 +31,7 @@ def sound(rows: int = 4, steps: int = STEPS) -> Tensor:
 
 def tiny(**changes: object) -> Model:
     torch.manual_seed(0)
-    model = awake(build(RQVAEConfig(**{**CONFIG, **changes}), (STEPS, 2), bits=16)).double().eval()
+    model = build(RQVAEConfig(**{**CONFIG, **changes}), (STEPS, 2), bits=16).double().eval()
     model.prepare(Datum(sound()))
     return model
 

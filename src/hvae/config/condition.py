@@ -14,6 +14,7 @@ How = Literal["add", "film", "concat"]
 Enters = Literal["levels", "priors", "both"]
 ALL = "all"
 OF_THE_DATA = 0
+Share = Annotated[float, Bound(least=0, most=10)]
 CONTEXT = {"class": "label", "vector": "attributes", "text": "text"}
 """The name in a datum's context that each kind reads."""
 
@@ -43,6 +44,9 @@ class ConditionConfig(Section):
     alone, p(z given y) of the codes of pictures, as in a second stage; both."""
     how: How = "film"
     """How it enters a feature: add, film (scale and shift of each channel), concat (a linear map of both)."""
+    start: Share = 1.0
+    """How loud it is before training: its layers are drawn N(0, start^2 / (levels * inputs)); with 0 a model starts at
+    the bound of one without a condition."""
     drop: Fraction = 0.0
     """Probability that a datum's condition is hidden in training; above 0 the condition is optional: it may be unknown,
     the model generates without it, and guidance is possible (0.1 is usual)."""

@@ -1,15 +1,14 @@
 """How a condition enters a feature: codes of what is known, and layers that add, modulate or join.
 
 A code of zeros stands for "nothing known": it is the origin of every embedding here, no layer has a bias, and so it
-changes no feature.  A walk without its condition is that of the same model without one, to the last bit.  Every layer
-starts at zero: before training a known code changes no feature either, so that the walk under a condition starts as
-that without one, and what is told is learnt, not first of all unlearnt.
+changes no feature.  A walk without its condition is that of the same model without one, to the last bit.
 
 Shapes: `B` batch; `K` classes; `A` numbers of a vector; `W` width of a code; `C` channels; `...` space, if any.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -75,10 +74,10 @@ class VectorCode(nn.Module):
         self.deviation.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
 
 
-def silent(a: int, b: int) -> nn.Linear:
-    """A map without bias that starts at zero."""
+def linear(a: int, b: int, gain: float) -> nn.Linear:
+    """A map without bias whose outputs have `gain` times the standard deviation of its inputs."""
     layer = nn.Linear(a, b, bias=False)
-    nn.init.zeros_(layer.weight)
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(a))
     return layer
 
 
@@ -103,7 +102,7 @@ class Entering(nn.Module, ABC):
 def messages(layers: Sequence[Entering], c: Tensor) -> tuple[Tensor, ...]:
     """What each layer hears of a code (B, W), each (B, N): one product for all layers.
 
-    >>> [numbers.shape for numbers in messages([Shift(2, 4), FiLM(3, 4)], torch.zeros(5, 4))]
+    >>> [numbers.shape for numbers in messages([Shift(2, 4, 1.0), FiLM(3, 4, 1.0)], torch.zeros(5, 4))]
     [torch.Size([5, 2]), torch.Size([5, 6])]
     """
     maps = [layer.heard for layer in layers]
@@ -113,9 +112,9 @@ def messages(layers: Sequence[Entering], c: Tensor) -> tuple[Tensor, ...]:
 class Shift(Entering):
     """h + b(c): one number a channel, the same at every place."""
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, gain: float) -> None:
         super().__init__()
-        self.shift = silent(width, channels)
+        self.shift = linear(width, channels, gain)
 
     @property
     def heard(self) -> Tensor:
@@ -128,12 +127,12 @@ class Shift(Entering):
 class FiLM(Entering):
     r"""$h \odot (1 + s(c)) + b(c)$: a scale and a shift of each channel.
 
-    Perez et al. 2018, arXiv 1709.07871, eq. (2); with 1 + s, so that it starts as the identity (sec. 7.2).
+    Perez et al. 2018, arXiv 1709.07871, eq. (2); with 1 + s, so that it starts near the identity (sec. 7.2).
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, gain: float) -> None:
         super().__init__()
-        self.both = silent(width, 2 * channels)
+        self.both = linear(width, 2 * channels, gain)
 
     @property
     def heard(self) -> Tensor:
@@ -151,9 +150,9 @@ class Join(Entering):
     The map reads h only where something is known: of nothing, c = 0, it must leave h as it is.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, gain: float) -> None:
         super().__init__()
-        self.channels, self.joined = channels, silent(channels + width, channels)
+        self.channels, self.joined = channels, linear(channels + width, channels, gain)
 
     @property
     def heard(self) -> Tensor:

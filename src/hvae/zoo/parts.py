@@ -188,9 +188,13 @@ _ENTERED: dict[str, tuple[str, ...]] = {
 
 
 def _entries(config: ConditionConfig, channels: Mapping[str, int]) -> dict[str, Entering]:
-    """A network for each level that has something to enter."""
-    entry = ENTRIES[config.how]
-    return {name: entry(count, config.width) for name, count in channels.items() if count}
+    """A network for each level that has something to enter.
+
+    They start at sqrt(1/N) of their size, so that what N of them add to one state stays of order one, and at the share
+    `start` of that.
+    """
+    entry, gain = ENTRIES[config.how], config.start * math.sqrt(1 / len(channels))
+    return {name: entry(count, config.width, gain) for name, count in channels.items() if count}
 
 
 def _known(levels: Sequence[str], places: Mapping[str, Place]) -> Sequence[str]:

@@ -6,6 +6,8 @@ In training the class is hidden from one image in ten, so that the same model ge
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hvae.config.condition import ConditionConfig
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
@@ -22,7 +24,7 @@ def mnist_ladder_class() -> RunConfig:
     """Binary digits, drawn anew from their grey values: a small ladder at a quarter of the resolution."""
     steps = 3_000
     return RunConfig(
-        model=LadderConfig(groups=(0, 0, 3), width=32, latent=8, condition=CLASS),
+        model=LadderConfig(groups=(0, 0, 3), width=32, latent=8, condition=replace(CLASS, start=0.0)),
         data=DataConfig(name="mnist-dynamic"),
         objective=ObjectiveConfig(warmup=WarmUpConfig(length=0.2)),
         train=TrainConfig(
@@ -36,7 +38,9 @@ def cifar10_ladder_class() -> RunConfig:
     """The `cifar10-small` ladder, told the class; its time is that preset's.  Not run to the end."""
     steps = 9_000
     return RunConfig(
-        model=LadderConfig(likelihood="dmol", mixtures=5, groups=(0, 2, 2, 1), width=40, latent=8, condition=CLASS),
+        model=LadderConfig(
+            likelihood="dmol", mixtures=5, groups=(0, 2, 2, 1), width=40, latent=8, condition=replace(CLASS, start=0.0)
+        ),
         data=DataConfig(name="cifar10"),
         objective=ObjectiveConfig(warmup=WarmUpConfig(length=0.1)),
         train=TrainConfig(steps=steps, batch=16, lr=1e-3, clip=200.0, save_every=1000, valid_every=900),
