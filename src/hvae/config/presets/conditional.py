@@ -24,7 +24,7 @@ def mnist_ladder_class() -> RunConfig:
     """Binary digits, drawn anew from their grey values: a small ladder at a quarter of the resolution."""
     steps = 3_000
     return RunConfig(
-        model=LadderConfig(groups=(0, 0, 3), width=32, latent=8, condition=replace(CLASS, start=0.0)),
+        model=LadderConfig(groups=(0, 0, 3), width=32, latent=8, condition=CLASS),
         data=DataConfig(name="mnist-dynamic"),
         objective=ObjectiveConfig(warmup=WarmUpConfig(length=0.2)),
         train=TrainConfig(
