@@ -110,7 +110,7 @@ def test_a_network_trains_on_arrays_with_labels(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_maps_are_drawn_where_there_are_places_alone(model: hvae.Model, data: ImageData) -> None:
-    subject: Any = SimpleNamespace(run=SimpleNamespace(model=model.eval()), data=data)
+    subject: Any = SimpleNamespace(run=SimpleNamespace(model=model.eval(), noun="images"), data=data)
     batches = list(data.test.some(range(6)).batches(3))
     if Work(subject, bars(None)).no_places():
         with pytest.raises(HvaeError, match="maps are of images"):

@@ -45,7 +45,7 @@ def test_the_number_of_classes_is_that_of_the_data_and_is_kept(told: Path) -> No
     config = yaml.safe_load((told / "config.yaml").read_text())
     assert config["model"]["condition"] == {
         **{"kind": "class", "levels": ["all"], "how": "film", "drop": 0.2, "classes": 10, "numbers": 0, "width": 64},
-        **{"enters": "levels", "classifier": [], "layers": 2, "heads": 4},
+        **{"start": 1.0, "enters": "levels", "classifier": [], "layers": 2, "heads": 4},
     }
     model = hvae.load(told).model
     assert str(model.conditions["label"]) == "a class from 0 to 9" and model.conditions["label"].optional
@@ -103,7 +103,7 @@ def test_a_run_that_never_dropped_its_condition_is_not_guided(tmp_path: Path, co
         ),
         ("model.condition.levels: no level named 'z9'", ("--model.condition.levels", "z9")),
         ("vector needs numbers beside each image, and digits has none", ("--model.condition.kind", "vector")),
-        ("pixelcnn takes no condition", ("--model.family", "pixelcnn", "--model.width", "4")),
+        ("pixelcnn takes no condition", ("--model.family", "pixelcnn", "--model.likelihood", "logistic-pixel")),
         ("model.condition.how: no choice named 'gate'", ("--model.condition.how", "gate")),
         ("model.condition.drop: expected at most 1, got 1.2", ("--model.condition.drop", "1.2")),
     ],
