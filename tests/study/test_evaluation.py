@@ -110,6 +110,18 @@ def test_all_that_speaks_of_such_models_is_measured_or_skipped_with_a_reason(
     assert {*evaluation.results, *evaluation.skipped} == concerned
 
 
+def test_data_that_make_the_mean_are_named_beside_it(record: dict[str, Any]) -> None:
+    rest = {"mean": 84.7, "standard_error": 0.1, "low95": 84.5, "high95": 84.9}
+    record["likelihood"]["extremes"] = {"count": 3, "median_nats": 85.5, "rest_nats": rest}
+    evaluation = Evaluation.from_dict(record)
+    headlines = {headline.name: headline for headline in evaluation.headlines()}
+    assert headlines["extremes"].value.startswith("3 of ")
+    assert "85.50 nats" in headlines["extremes"].note and "84.70" in headlines["extremes"].note
+    assert evaluation.to_dict()["likelihood"]["extremes"]["count"] == 3
+    del record["likelihood"]["extremes"]
+    assert "extremes" not in {headline.name for headline in Evaluation.from_dict(record).headlines()}
+
+
 def test_what_is_no_number_is_null_and_comes_back_as_nan(record: dict[str, Any]) -> None:
     record["likelihood"]["negative_elbo_nats"] = {"mean": None, "standard_error": None, "low95": None, "high95": None}
     evaluation = Evaluation.from_dict(record)
