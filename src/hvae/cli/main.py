@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.excepthook = show_fault
     words = list(sys.argv[1:] if argv is None else argv)
     heap.keep()
-    threads.sleep_while_waiting()
+    threads.soon_asleep()
     try:
         with spoken_warnings(), trusting(*said(words)):
             code = _dispatch(words)
