@@ -14,7 +14,7 @@ from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
 from hvae.config.bounds import Bound
 from hvae.errors import HvaeError, short
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, singular
 from hvae.screen.text import for_screen
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _show(voice: Voice, result: Compression) -> None:
     """Where the bytes went, and how many there were before."""
     from hvae.coding import CompressedSeries, Lossy, LossySeries
 
-    title = f"{counted(result.pictures, result.noun.removesuffix('s'))} in {for_screen(result.file)}"
+    title = f"{counted(result.pictures, singular(result.noun))} in {for_screen(result.file)}"
     if isinstance(result.result, Lossy | LossySeries):
         lossy.show(voice, result.result, title)
     elif isinstance(result.result, CompressedSeries):

@@ -7,7 +7,7 @@ from hvae.cli.parser import SEED, Parser, add_levels
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
 from hvae.cli.words import level_words, split_dotted
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, singular
 
 ABOUT = (
     "Turn latents back into images or sequences: an .npz file with one array a level, as hvae encode writes it. "
@@ -58,4 +58,4 @@ def main(argv: list[str]) -> None:
         )
     voice.answer(decoded.to_dict())
     if not args.json:
-        voice.show(f"{counted(len(decoded.pictures), decoded.noun.removesuffix('s'))} in {decoded.out}")
+        voice.show(f"{counted(len(decoded.pictures), singular(decoded.noun))} in {decoded.out}")

@@ -8,7 +8,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.late import late_bar
 from hvae.cli.parser import Parser, whole
 from hvae.cli.voice import Voice
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, singular
 from hvae.screen.text import for_screen
 
 ABOUT = (
@@ -62,5 +62,5 @@ def main(argv: list[str]) -> None:
         )
     voice.answer(result.to_dict())
     if not args.json:
-        count = counted(result.pictures, result.noun.removesuffix("s"))
+        count = counted(result.pictures, singular(result.noun))
         voice.show(f"{count} in {for_screen(result.out)} ({result.seconds:.1f} s)")

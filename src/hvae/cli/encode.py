@@ -6,7 +6,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import split_dotted
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, singular
 
 ABOUT = (
     "Write the latents of images or sequences into an .npz file, one array a level, which hvae decode turns back. The"
@@ -55,7 +55,5 @@ def main(argv: list[str]) -> None:
     summary = encoded.to_dict()
     voice.answer(summary)
     if not args.json:
-        count = (
-            f"{counted(summary['number'], encoded.noun.removesuffix('s'))} at {counted(len(encoded.values), 'level')}"
-        )
+        count = f"{counted(summary['number'], singular(encoded.noun))} at {counted(len(encoded.values), 'level')}"
         voice.show(f"{count} in {encoded.file}; back with: hvae decode {args.run} {encoded.file} --out PLACE")

@@ -7,7 +7,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, add_levels, whole
 from hvae.cli.voice import Voice
 from hvae.cli.words import level_words, split_dotted
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, singular
 
 ABOUT = (
     "Write the latents of images as features for other models: one row an image, in an .npz file or a "
@@ -68,4 +68,4 @@ def main(argv: list[str]) -> None:
     voice.answer(written.to_dict())
     if not args.json:
         each = f"{counted(written.width, 'feature')} each ({', '.join(written.widths)})"
-        voice.show(f"{counted(written.number, written.noun.removesuffix('s'))}, {each}, in {args.out}")
+        voice.show(f"{counted(written.number, singular(written.noun))}, {each}, in {args.out}")

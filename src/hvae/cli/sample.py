@@ -10,7 +10,7 @@ from hvae.cli.words import split_dotted
 from hvae.config.bounds import Seed
 from hvae.config.parse import typed
 from hvae.errors import unknown
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, output_noun
 from hvae.study.placing import ACCELERATOR
 from hvae.study.sheets import ENLARGE
 
@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
     summary = samples.to_dict()
     voice.answer(summary)
     if not args.json:
-        many = counted(summary["number"], _noun(samples.noun))
+        many = counted(summary["number"], output_noun(samples.noun))
         long = f" of {counted(summary['steps'], 'step')}" if "steps" in summary else ""
         seeds = "each level with its own seeds" if cells else f"seed {samples.seed}"
         voice.show(f"{many}{long} in {samples.file} ({seeds})")
@@ -117,10 +117,6 @@ def main(argv: list[str]) -> None:
             f"unrelated codes; train one: hvae train {args.run} --model.prior transformer --train.init {args.run} "
             "--train.only prior --out NEW"
         )
-
-
-def _noun(many: str) -> str:
-    return "picture" if many == "images" else many.removesuffix("s")
 
 
 def cell_seeds(plain: str | None, dotted: dict[str, str]) -> dict[str, tuple[int, ...]] | None:

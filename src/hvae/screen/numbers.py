@@ -90,6 +90,24 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
+def singular(nouns: str) -> str:
+    """The word for one of some data.
+
+    >>> singular("rows"), singular("images")
+    ('row', 'image')
+    """
+    return nouns.removesuffix("s")
+
+
+def output_noun(nouns: str) -> str:
+    """What one datum is called that a model has drawn or restored: of images, a picture.
+
+    >>> output_noun("rows"), output_noun("images")
+    ('row', 'picture')
+    """
+    return "picture" if nouns == "images" else singular(nouns)
+
+
 def size(count: float) -> str:
     """Bytes in words of three digits or more.
 

@@ -15,6 +15,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.form import EIGHT, PictureKeys, files
+from hvae.screen.numbers import counted, output_noun
 from hvae.study.images import is_split
 from hvae.study.latents import images
 
@@ -95,8 +96,8 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
     split = (data.test if len(data.test) else data.train).fixed(0)
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
     taken = min(request.number, len(split))
-    many = "pictures" if run.noun == "images" else run.noun
-    rest = (f"the first {taken:,} of {len(split):,} {many}; -n takes more",) if taken < len(split) else ()
+    all_data = counted(len(split), output_noun(run.noun))
+    rest = (f"the first {taken:,} of {all_data}; -n takes more",) if taken < len(split) else ()
     return _formed(split.pictures(range(taken)), form), counts + rest
 
 

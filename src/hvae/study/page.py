@@ -15,7 +15,7 @@ from hvae.reporting.data import Headline, LevelNumbers, Passage, Picture, Report
 from hvae.runs.columns import columns_of
 from hvae.runs.provenance import read_provenance, retyped
 from hvae.runs.subject import Subject
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, singular
 from hvae.study import table_page
 from hvae.study.conditions import TEXT
 from hvae.study.evaluation import Evaluation
@@ -64,7 +64,7 @@ def _data(provenance: Provenance) -> JSON:
 
 def _noun(subject: Subject) -> str:
     """What one datum is called."""
-    return subject.run.noun.removesuffix("s")
+    return singular(subject.run.noun)
 
 
 def _environment(provenance: Mapping[str, object]) -> dict[str, object]:

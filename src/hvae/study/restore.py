@@ -14,7 +14,7 @@ from hvae.capacity import check_memory
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries, unknown
 from hvae.files import free
-from hvae.screen.numbers import counted
+from hvae.screen.numbers import counted, output_noun
 from hvae.study.asked import Asked
 from hvae.study.matching import MATCHING
 from hvae.study.places import check_place
@@ -23,7 +23,7 @@ from hvae.study.progress import Bars, Progress, bars
 from hvae.study.restored import Restoration
 from hvae.study.restoring import Effort, rows_of, walked
 from hvae.study.tables import is_mixed
-from hvae.study.tasks import CHAINS, OWN, TASKS, Task, noun_of, own_noise, task
+from hvae.study.tasks import CHAINS, OWN, TASKS, Task, own_noise, task
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
@@ -101,7 +101,7 @@ def restore(
     target = _task(where.run, request, draws)
     restored, passes = walked(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
     restoration = Restoration(
-        task=task, way=way, seed=seed, passes=passes, target=target, restored=restored, noun=noun_of(where.run)
+        task=task, way=way, seed=seed, passes=passes, target=target, restored=restored, noun=output_noun(where.run.noun)
     )
     if out is not None:
         restoration.write(Path(out))
@@ -170,6 +170,6 @@ def _task(run: LoadedRun, request: Asked, draws: int) -> Task:
         raise HvaeError(f"--number: expected at least 1, got {request.number}")
     target = task(run, request)
     needed = 8 * draws * rows_of(target) * prod(run.model.shape)
-    what = f"{counted(draws, 'draw')} of {counted(len(target.observation), noun_of(run))}"
+    what = f"{counted(draws, 'draw')} of {counted(len(target.observation), output_noun(run.noun))}"
     check_memory(needed, what, "take fewer --draws, or fewer with -n")
     return target

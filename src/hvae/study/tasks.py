@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
+from hvae.screen.numbers import output_noun
 from hvae.study.asked import Asked, array, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
@@ -62,7 +63,7 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
 
     from hvae.restoration import Cells, Seen
 
-    noun = noun_of(run)
+    noun = output_noun(run.noun)
     table = None if is_split(request.data) else gaps(run, request.data, request.number)
     floats = None if is_split(request.data) else array(request.data, request.number)
     floats = table.values() if table else floats
@@ -115,11 +116,6 @@ def _of_any_size(run: LoadedRun, request: Asked, kind: Callable[[Tensor], Observ
     same = tuple(y.shape[1:]) == shape
     tiling = None if same else Tiling((y.shape[2], y.shape[3]), (shape[1], shape[2]))
     return Task(observation=kind(y), context=values, notes=notes, tiling=tiling)
-
-
-def noun_of(run: LoadedRun) -> str:
-    """What one datum of a run is called where it is restored: a picture, a signal, a volume or a row."""
-    return "picture" if run.noun == "images" else run.noun.removesuffix("s")
 
 
 def own_noise(run: LoadedRun, name: str) -> str | None:
