@@ -151,7 +151,8 @@ def _extremes(extremes: Extremes, data: int) -> Headline:
     """That a mean is that of a few data."""
     note = f"data whose -ELBO lies a thousand deviations above the median, {number(extremes.median_nats)} nats: the "
     note += f"mean is theirs. The others have {spread(extremes.rest_nats)} nats, which bounds nothing of these data. "
-    note += "Latents ran away from level to level: train with model.variance below-two, a lower train.lr, train.clip"
+    note += "Look at them with hvae score; where they are as others are, latents grow from level to level: train with "
+    note += "train.clip, a lower train.lr, or another model.variance (below-two)"
     return Headline("extremes", f"{extremes.count:,} of {data:,}", note)
 
 
