@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
-from hvae.config.columns import PARQUET, TABLES
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
 from hvae.runs.columns import columns_of
@@ -27,21 +26,21 @@ from hvae.study.progress import Tell, silent
 from hvae.study.sampled import Samples
 from hvae.study.sequence_samples import SequenceSamples, draw_sequences
 from hvae.study.sheets import check_picture, check_suffix, times, write
-from hvae.study.tables import write_rows
+from hvae.study.tables import check_rows, write_rows
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hvae.checkpoints import LoadedRun
     from hvae.datum import Context
     from hvae.distributions.ranked import Among
     from hvae.engine import Engine
     from hvae.explore.guide import Guidance
     from hvae.explore.narrow import TopK, TopP
-    from hvae.explore.sample import Temperature
+    from hvae.explore.sample import Sampling, Temperature
     from hvae.study.conditions import Named
     from hvae.walk import Model
 
-ROW = 64
-"""Bytes of a cell as a number and as text, at the least."""
 PICTURES, SEQUENCES = 16, 4
 """How many are drawn where nobody says it."""
 
@@ -146,37 +145,30 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
     """Draw pictures and write them.  Raises HvaeError before anything is recalibrated or drawn."""
     import torch
 
-    from hvae import explore
-    from hvae.explore.frame import drawn_picture, mean_picture
     from hvae.explore.sample import Sampling
 
     run, columns = where.run, columns_of(where.run)
     if columns is None:
         _check_sheet(file, number, run.model.shape, wish.enlarge)
     else:
-        _check_rows(file, number, len(columns))
+        check_rows(file, number, len(columns))
     context = numbers(run.model, wish.context, meanings(run))
     complete(run.model, context)
     seed = torch.seed() % 2**32 if wish.seed is None else wish.seed
-    model, temperatures, rows = where.model(), every(wish.temperature, run.model), at_once(run.model)
+    model, rows = where.model(), at_once(run.model)
     among, weights = _among(model, wish), _weights(model, wish, context)
-    if wish.recalibrate:
-        model = explore.recalibrate(model, temperature=temperatures, iterations=wish.recalibrate, seed=seed)
-    if wish.cells is not None:
-        pictures = explore.cells(model, wish.cells, temperature=temperatures, context=context, chunk=rows)
-    else:
-        how = Sampling(
-            context=context,
-            temperature=temperatures,
-            guidance=weights,
-            top_k={name: some.k for name, some in among.items() if some.k is not None},
-            top_p={name: some.p for name, some in among.items()},
-            solver=wish.solver,
-            seed=seed,
-            chunk=rows,
-            engine=wish.engine,
-        )
-        pictures = how.draw(model, number, drawn_picture if wish.pixels else mean_picture)
+    how = Sampling(
+        context=context,
+        temperature=every(wish.temperature, run.model),
+        guidance=weights,
+        top_k={name: some.k for name, some in among.items() if some.k is not None},
+        top_p={name: some.p for name, some in among.items()},
+        solver=wish.solver,
+        seed=seed,
+        chunk=rows,
+        engine=wish.engine,
+    )
+    pictures = _drawn(model, number, how, wish)
     if columns is None or file.suffix.lower() == ".npy":
         write(file, pictures, wish.enlarge)
     else:
@@ -196,6 +188,18 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
         cells=wish.cells or {},
         use=wish.engine.use,
     )
+
+
+def _drawn(model: Model, number: int, how: Sampling, wish: _Wish) -> Tensor:
+    """Pictures (N, ...) by a model whose statistics of batch norm are fitted first, where that is wished."""
+    from hvae import explore
+    from hvae.explore.frame import drawn_picture, mean_picture
+
+    if wish.recalibrate:
+        model = explore.recalibrate(model, temperature=how.temperature, iterations=wish.recalibrate, seed=how.seed)
+    if wish.cells is not None:
+        return explore.cells(model, wish.cells, temperature=how.temperature, context=how.context, chunk=how.chunk)
+    return how.draw(model, number, drawn_picture if wish.pixels else mean_picture)
 
 
 def _among(model: Model, wish: _Wish) -> dict[str, Among]:
@@ -224,18 +228,6 @@ def _check_sheet(file: Path, number: int, shape: tuple[int, ...], enlarge: str) 
     check_picture(number, shape, file)
     check_memory(4 * number * prod(shape), f"drawing {number:,} pictures", "draw fewer with -n")
     times(enlarge, number, shape)
-
-
-def _check_rows(file: Path, number: int, columns: int) -> None:
-    """Raises HvaeError, before anything is drawn, for a file that cannot hold a table, and for too many rows."""
-    from hvae.data.parquet import arrow
-
-    if file.suffix.lower() not in (*TABLES, ".npy"):
-        raise HvaeError(f"--out: expected a table, a file name that ends in {', '.join(TABLES)} or .npy, got {file}")
-    if file.suffix.lower() == PARQUET:
-        arrow()
-    check_place(file)
-    check_memory(ROW * number * columns, f"drawing {number:,} rows", "draw fewer with -n")
 
 
 def _check_cells(cells: Mapping[str, Sequence[int]], model: Model, number: int | None, wish: _Wish) -> int:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.capacity import check_memory
 from hvae.config.columns import COLUMNS, PARQUET, TABLES
 from hvae.errors import HvaeError
 from hvae.files import expanded, replacing
 from hvae.runs.columns import columns_of, learnt_columns, table_keys
+from hvae.study.places import check_place
+
+ROW = 64
+"""Bytes of a cell as a number and as text, at the least."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,3 +183,15 @@ def gaps(run: LoadedRun, data: str | Path | Source, number: int) -> Gaps | None:
     table = whole.first(number)
     coded, beyond = table.codes(columns, str(path), top_of(run.bits)), len(whole.cells) - len(table.cells)
     return Gaps(table, coded, run.bits, path.suffix.lower(), beyond)
+
+
+def check_rows(file: Path, number: int, columns: int) -> None:
+    """Raises HvaeError, before anything is drawn, for a file that cannot hold a table, and for too many rows."""
+    from hvae.data.parquet import arrow
+
+    if file.suffix.lower() not in (*TABLES, ".npy"):
+        raise HvaeError(f"--out: expected a table, a file name that ends in {', '.join(TABLES)} or .npy, got {file}")
+    if file.suffix.lower() == PARQUET:
+        arrow()
+    check_place(file)
+    check_memory(ROW * number * columns, f"drawing {number:,} rows", "draw fewer with -n")
