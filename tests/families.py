@@ -62,7 +62,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "vlae-conv": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8)),
     **{
         f"ladder-{merge}": LadderConfig(groups=(1, 2), width=8, latent=2, posterior=merge)
-        for merge in ("residual", "concat", "precision", "linear")
+        for merge in ("residual", "residual-bounded", "concat", "precision", "linear")
     },
     "ladder-recomputed": LadderConfig(groups=(0, 2, 1), width=8, latent=2, checkpoint=True, dropout=0.3),
     "ladder-everywhere": LadderConfig(groups=(0, 1, 1), width=8, latent=2, start="everywhere"),

@@ -19,7 +19,7 @@ from hvae.levels.logisticheads import START, LogisticHead, LogisticPixelHead, Mi
 from hvae.levels.scale import VARIANCES
 
 SHAPES = [(3, 4, 5), (1, 4, 5), (2, 4, 5), (7,)]
-LEVELS = {"bernoulli": 2}
+LEVELS = {"bernoulli": 2, "bernoulli-bounded": 2}
 PLAIN = sorted(HEADS.keys() - {COLUMNS})
 """Those of data whose every number has a law of one kind; tables are tested by themselves."""
 DISCRETE = [k for k in PLAIN if not k.startswith(("gaussian", "noise"))]
@@ -238,6 +238,7 @@ def test_widths() -> None:
     widths = {k: head(k, (3, 4, 5), LEVELS.get(k, 256)).width for k in PLAIN}
     assert widths == {
         "bernoulli": 3,
+        "bernoulli-bounded": 3,
         "gaussian": 3,
         "gaussian-pixel": 6,
         "gaussian-full": 9,
@@ -310,3 +311,11 @@ def test_the_bernoulli_marginal_is_finite_and_says_the_mean() -> None:
     marginal = head.marginal(x)
     assert torch.allclose(marginal.sigmoid(), torch.tensor([[[0.5 / 3, 2.5 / 3, 0.5]]]))
     assert GaussianHead((1, 1, 3)).marginal(x) is None
+
+
+def test_a_bounded_logit_costs_at_most_thirty_nats_and_is_the_free_one_near_zero() -> None:
+    free, bounded = (head(kind, (3,), 2) for kind in ("bernoulli", "bernoulli-bounded"))
+    x, far = torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[1e30, -1e30, 40.0]])
+    assert bounded(far).log_prob(x).tolist()[0][:2] == pytest.approx([-30.0, -30.0])
+    near = torch.linspace(-5, 5, 3)[None]
+    torch.testing.assert_close(bounded(near).log_prob(x), free(near).log_prob(x), rtol=0.01, atol=1e-3)

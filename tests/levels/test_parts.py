@@ -16,6 +16,7 @@ from hvae.levels import (
     MERGES,
     VARIANCES,
     Add,
+    BoundedResidual,
     Concat,
     DataOnly,
     Join,
@@ -97,6 +98,21 @@ def test_residual_is_relative_to_the_prior_and_silence_costs_nothing() -> None:
     assert normal_kl(silent, p).item() == 0.0
 
 
+@given(move=st.floats(-1e12, 1e12), log_ratio=st.floats(-50, 50), loc=st.floats(-100, 100), log_scale=st.floats(-7, 7))
+def test_a_bounded_residual_has_a_bounded_rate(move: float, log_ratio: float, loc: float, log_scale: float) -> None:
+    p = Normal(row(loc), row(log_scale).exp())
+    q = BoundedResidual(nn.Identity(), variance("below-two"))(row(move), row(log_ratio), p)
+    # Mean: 5^2 / 2.  Scale r within [e^-5, 2]: r^2 / 2 - 1/2 - log r is greatest at e^-5.
+    assert normal_kl(q, p).item() <= (12.5 + 4.5 + math.exp(-10) / 2) * (1 + 1e-6)
+
+
+def test_a_bounded_residual_is_a_residual_near_the_prior() -> None:
+    p = Normal(row(2.0), row(0.3))
+    near, free = (kind(nn.Identity(), unit)(row(1e-4), row(0.2), p) for kind in (BoundedResidual, Residual))
+    torch.testing.assert_close(near.loc, free.loc, atol=1e-10, rtol=0)
+    assert torch.equal(near.scale, free.scale)
+
+
 def test_concat_reads_the_state_first_then_the_evidence() -> None:
     assert Concat(nn.Identity(), unit)(row(1.5), row(0.0), Normal(row(0.0), row(1.0))).loc.item() == 1.5
     assert DataOnly(nn.Identity(), unit)(row(9.0), row(1.0, 0.0), Normal(row(0.0), row(1.0))).loc.item() == 1.0
@@ -106,12 +122,13 @@ def test_merge_makes_only_the_network_it_needs() -> None:
     made: list[str] = []
     networks = {name: lambda name=name: made.append(name) or nn.Identity() for name in ("message", "joint", "linear")}
     kinds = {kind: type(merge(kind, unit, networks)) for kind in MERGES}
-    assert made == ["message", "joint", "linear", "joint", "joint"]
+    assert made == ["message", "joint", "linear", "joint", "joint", "joint"]
     assert kinds == {
         "precision": PrecisionWeighted,
         "concat": Concat,
         "linear": Concat,
         "residual": Residual,
+        "residual-bounded": BoundedResidual,
         "residual-mean": ResidualMean,
     }
     with pytest.raises(HvaeError, match="no posterior named 'residul'; did you mean 'residual'"):

@@ -182,3 +182,16 @@ def test_a_gate_that_is_shut_silences_its_latent() -> None:
         traces.append(run(gated, posterior, evidence))
     assert not torch.equal(traces[0]["z1"].value, traces[1]["z1"].value)
     assert torch.equal(traces[0].log_likelihood(), traces[1].log_likelihood())
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_bounded_parts_bound_the_elbo_whatever_the_weights(bounded: bool) -> None:
+    parts = {"posterior": "residual-bounded", "variance": "below-two", "likelihood": "bernoulli-bounded"}
+    model = ladder(LadderConfig(groups=(1, 2), width=8, latent=2, **(parts if bounded else {})))
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(30)  # a state as large as no training has seen
+    trace = run(model, posterior, model.evidence(pictures()))
+    dims = 2 * (9 * 7 + 2 * 5 * 4)  # z1; z2 and z3 at half the size
+    # A dimension: 5^2 / 2 for its mean, 4.5 and a little for its scale (at e^-5); a pixel: 30 for its logit.
+    assert bool(-trace.elbo().min() <= 17.01 * dims + 30.01 * 9 * 7) == bounded

@@ -36,6 +36,7 @@ from hvae.config.parse import Section
 
 Likelihood = Literal[
     "bernoulli",
+    "bernoulli-bounded",
     "gaussian",
     "gaussian-pixel",
     "gaussian-full",
@@ -59,7 +60,7 @@ Sound = Literal["predictive"]
 Mixed = Literal["columns"]
 AnyLikelihood = Literal[Likelihood, Compatible, Real, Sound, Mixed]
 Variance = Literal["softclamp", "clamp", "clamp-sigma", "softplus", "exp", "above-one", "below-two"]
-Merge = Literal["precision", "concat", "linear", "residual", "residual-mean"]
+Merge = Literal["precision", "concat", "linear", "residual", "residual-bounded", "residual-mean"]
 Network = Literal["mlp", "mlp-tanh", "conv"]
 Norm = Literal["none", "batch", "group"]
 First = Literal["placed", "everywhere"]
@@ -73,10 +74,10 @@ class ModelConfig(Section):
     family: ClassVar[str]
 
     likelihood: AnyLikelihood = "bernoulli"
-    """Distribution of the data given the latents; dmol is the discretised mixture of logistics; gaussian-full, of
-    vectors, has a covariance between their coordinates, gaussian-pixel a deviation for each value; noise is
-    camera noise of a known size on the clean picture, for training on noisy pictures alone, noise-global learns it;
-    columns gives each column of a table its own: Gaussian, discretised logistic, or categorical."""
+    """Distribution of the data given the latents; bernoulli-bounded has logits within 30; dmol is the discretised
+    mixture of logistics; gaussian-full, of vectors, has a covariance between their coordinates, gaussian-pixel a
+    deviation for each value; noise is camera noise of a known size on the clean picture, for training on noisy ones
+    alone, noise-global learns it; columns: each column of a table its own, Gaussian, discretised logistic or names."""
     columns: Columns = ()
     """Likelihood columns: what each column holds, real, whole:L (L whole numbers) or name:K (K names); none: as the
     data have, training fills it in."""
@@ -242,7 +243,7 @@ class LadderConfig(
     blocks: Repeats = 1
     """Residual blocks after each level, and before each feature on the way up."""
     posterior: Merge = "residual"
-    """How the bottom-up and the top-down side merge: residual, concat, precision, linear."""
+    """How both sides merge: residual, residual-bounded (within 5 sigma of the prior), concat, precision, linear."""
     start: First = "placed"
     """What the top level starts from: a learned number for each place (placed), or the same at every place
     (everywhere), which makes the weights those of images of any size."""

@@ -12,7 +12,16 @@ from hvae.errors import HvaeError
 MOST_SEEN = 256
 Receptive = Annotated[int, Bound(least=2, most=MOST_SEEN)]
 Scales = Annotated[int, Bound(least=1, most=8)]
-FACTORISES = ("bernoulli", "categorical", "logistic", "logistic-pixel", "gaussian", "gaussian-pixel", "gaussian-global")
+FACTORISES = (
+    "bernoulli",
+    "bernoulli-bounded",
+    "categorical",
+    "logistic",
+    "logistic-pixel",
+    "gaussian",
+    "gaussian-pixel",
+    "gaussian-global",
+)
 """Likelihoods whose law of one colour depends on its own parameters alone."""
 DECODERS = {"gated": FACTORISES, "plusplus": (*FACTORISES, "dmol")}
 """Likelihoods of each network: one that has all parameters of a pixel at once may have a joint one of its colours."""

@@ -3,7 +3,16 @@
 from hvae.levels.absorb import Add, Gate, Join, Raise, Replace
 from hvae.levels.grown import GrownLevel, LiftedPrior
 from hvae.levels.level import Level
-from hvae.levels.posterior import MERGES, Concat, DataOnly, PrecisionWeighted, Residual, ResidualMean, merge
+from hvae.levels.posterior import (
+    MERGES,
+    BoundedResidual,
+    Concat,
+    DataOnly,
+    PrecisionWeighted,
+    Residual,
+    ResidualMean,
+    merge,
+)
 from hvae.levels.prior import LearnedPrior, SplitPrior, StandardPrior
 from hvae.levels.scale import VARIANCES, Positive, gaussian, variance
 from hvae.levels.twin import TwinLevel
@@ -12,6 +21,7 @@ __all__ = [
     "MERGES",
     "VARIANCES",
     "Add",
+    "BoundedResidual",
     "Concat",
     "DataOnly",
     "Gate",

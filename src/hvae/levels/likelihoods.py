@@ -9,6 +9,7 @@ from hvae.errors import unknown
 from hvae.levels.columns import ColumnsHead
 from hvae.levels.heads import (
     BernoulliHead,
+    BoundedBernoulliHead,
     CategoricalHead,
     GaussianFullHead,
     GaussianGlobalHead,
@@ -32,6 +33,7 @@ class _Row:
 
 HEADS: dict[str, _Row] = {
     "bernoulli": _Row(BernoulliHead, ("levels",)),
+    "bernoulli-bounded": _Row(BoundedBernoulliHead, ("levels",)),
     "gaussian": _Row(GaussianHead, ("sigma",)),
     "gaussian-pixel": _Row(GaussianPixelHead),
     "gaussian-full": _Row(GaussianFullHead),

@@ -73,6 +73,20 @@ class Residual(nn.Module):
         return Normal(p.loc + delta.loc, p.scale * delta.scale)
 
 
+class BoundedResidual(Residual):
+    r"""`Residual` whose mean stays within five standard deviations of the prior's.
+
+    $$\mu = \mu_p + 5\sigma_p\tanh\frac{\Delta\mu}{5\sigma_p}, \qquad \sigma = \sigma_p\, e^{\Delta\log\sigma}$$
+
+    Near the prior it is `Residual`; far from it the mean costs at most $5^2/2$ nats a dimension, whatever the state
+    above and however narrow the prior: no datum can have a rate that is out of all proportion.
+    """
+
+    def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
+        delta = gaussian(self.network(torch.cat([h, e], 1)), self.positive)
+        return Normal(p.loc + 5 * p.scale * torch.tanh(delta.loc / (5 * p.scale)), p.scale * delta.scale)
+
+
 class ResidualMean(nn.Module):
     r"""q whose mean alone is relative to p: $\mu = \mu_p + \Delta\mu$, $\sigma = \sigma(h, e)$.
 
@@ -94,6 +108,7 @@ MERGES: dict[str, tuple[type[nn.Module], str]] = {
     "concat": (Concat, "joint"),
     "linear": (Concat, "linear"),
     "residual": (Residual, "joint"),
+    "residual-bounded": (BoundedResidual, "joint"),
     "residual-mean": (ResidualMean, "joint"),
 }
 
