@@ -12,11 +12,14 @@ import pytest
 from hub_server import Hub, serving
 
 import hvae
+from hvae.checkpoints import describe
 from hvae.cli.main import main
+from hvae.config.run import RunConfig
 from hvae.data import fetch as fetching
 from hvae.errors import HvaeError
+from hvae.study.gifts.card import marked
 from hvae.study.gifts.pull import MOST_WEIGHTS
-from hvae.weights import digest
+from hvae.weights import digest, save_weights
 
 pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 
@@ -64,6 +67,32 @@ def test_files_are_listed_before_they_are_sent(hub: Hub) -> None:
     hvae.push("digits", "me/digits", tell=lambda line: heard.append(f"{len(hub.posts)} {line}"))
     assert [line for line in heard if line.startswith("0 model.safetensors: ")]
     assert all(line.startswith("0 ") for line in heard)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"data.name": "cifar10"}, "none stated; free for research with citation"),
+        ({"data.name": "folder", "data.path": "FOLDER"}, "not known: data of their own"),
+    ],
+    ids=["cifar10", "folder"],
+)
+def test_what_is_known_of_the_licence_of_data_goes_along(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str], data: dict[str, str], said: str
+) -> None:
+    """A model of data that nobody has licensed is not in the package: it is pushed and pulled, and both say so."""
+    small = {"model.family": "vae", "model.latent": 2, "model.widths": [4], "model.likelihood": "logistic-pixel"}
+    config = RunConfig().override({**small, **data})
+    description = {**describe(config, (3, 32, 32), 8, {}), "step": 1}
+    model = hvae.build(config.model, shape=(3, 32, 32), bits=8)
+    save_weights(tmp_path / "model.safetensors", model.state_dict(), description)
+    assert main(["push", str(tmp_path / "model.safetensors"), "me/colours"]) == 0
+    pushing = capsys.readouterr().err
+    assert f"whose licence is: {said}" in pushing and "no licence is given" in pushing
+    assert f"licence: {marked(said)}".encode() in hub.repositories["me/colours"]["README.md"]
+    assert b"license:" not in hub.repositories["me/colours"]["README.md"], "none is made up"
+    assert main(["pull", "me/colours", "--out", str(tmp_path / "run")]) == 0
+    assert f"licence: none said; data: {said}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "card.json", "provenance.json", "evaluation.json"])

@@ -64,6 +64,8 @@ def push(
     hear = tell or silent
     for name, size in ready.sizes.items():
         hear(f"{name}: {size:,} bytes")
+    data = bundle.card["data"]
+    hear(f"trained on {data['name']}, whose licence is: {data['licence']}")
     if not licence:
         hear("no licence is given: without --licence nobody may use it")
     if dry_run:
