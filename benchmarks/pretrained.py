@@ -1,13 +1,14 @@
 """Pack the models that come with the library: does float16 move their bounds?
 
     python benchmarks/pretrained.py RUNS [NAME ...] [--data.root FOLDER] [--write]
+    python benchmarks/pretrained.py --packaged NAME [NAME ...] [--data.root FOLDER] [--write]
     python benchmarks/pretrained.py --judge [--write]
 
 RUNS holds the run folders below, each trained by the command that stands in its card.  A scrubbed copy of each with
 weights in float16 is evaluated as the run was (same data, draws and settings), and the bounds are compared: float16
 stays where both move by less than 0.1 %.  `--write` puts what was compared, with the numbers of its own weights, into
-the package.  `--judge` measures nothing: it renews the verdicts of the packaged models, by today's rules, from the
-numbers that they came with, and needs no run folders.
+the package.  `--packaged` takes models of the package for runs.  `--judge` measures nothing: it renews the verdicts of
+the packaged models, by today's rules, from the numbers that they came with, and needs no run folders.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from tempfile import TemporaryDirectory
 
 import hvae
 from hvae import pretrained
+from hvae.checkpoints import LoadedRun
 from hvae.files import making
 from hvae.study.evaluate import judged
-from hvae.study.evaluation import FILE, Evaluation, read_evaluation
+from hvae.study.evaluation import FILE, Evaluation
 from hvae.study.gifts.gift import Gift, gift, pack, packaged
 from hvae.study.measures.likelihood import Likelihood
 
@@ -44,6 +46,8 @@ MODELS = {
     "digits-vdm": Packed("pre-digits-vdm", "cc-by-4.0"),
     "mnist-lossy": Packed("pre-mnist-lossy", "cc-by-sa-3.0"),
     "mnist-vqvae": Packed("pre-mnist-vqvae", "cc-by-sa-3.0"),
+    "fashion-ladder": Packed("pre-fashion", "mit"),
+    "sprites-ladder": Packed("pre-sprites", "cc-by-sa-3.0"),
     "shakespeare-vrae": Packed("text-vrae", "cc0-1.0"),
 }
 
@@ -52,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("runs", type=Path, nargs="?")
     parser.add_argument("names", nargs="*", default=[*MODELS])
+    parser.add_argument("--packaged", nargs="+", choices=[*MODELS], default=[])
     parser.add_argument("--data.root", dest="root", default="")
     parser.add_argument("--judge", action="store_true")
     parser.add_argument("--write", action="store_true")
@@ -59,14 +64,15 @@ def main() -> None:
     if args.judge:
         rejudge(write=args.write)
         return
-    if args.runs is None:
-        parser.error("expected the folder that holds the runs, or --judge")
+    if args.runs is None and not args.packaged:
+        parser.error("expected the folder that holds the runs, --packaged, or --judge")
     print("model               bytes, float32  float16   -ELBO, float32  float16    moves    -IW moves  kept as")
-    for name in args.names or MODELS:
-        half, line = halved(name, MODELS[name], args.runs, args.root)
+    for name in args.packaged or args.names or MODELS:
+        run = hvae.load(name if args.packaged else args.runs / MODELS[name].run)
+        whole = gift(run, name=name, licence=MODELS[name].licence)
+        half, line = halved(name, whole, run, args.root)
         print(line, flush=True)
         if args.write:
-            whole = gift(hvae.load(args.runs / MODELS[name].run), name=name, licence=MODELS[name].licence)
             pack(half or whole, name)
 
 
@@ -81,21 +87,19 @@ def rejudge(*, write: bool) -> None:
             pack(bundle.with_evaluation(after), name)
 
 
-def halved(name: str, packed: Packed, runs: Path, root: str) -> tuple[Gift | None, str]:
+def halved(name: str, whole: Gift, run: LoadedRun, root: str) -> tuple[Gift | None, str]:
     """The run in float16 with numbers of its own, None where they differ too much; and a line of the table."""
-    run = hvae.load(runs / packed.run)
-    whole = read_evaluation(run.folder / FILE)
     with TemporaryDirectory() as place:
         folder = Path(place) / name
         with making(folder) as temporary:
-            gift(run, name=name, licence=packed.licence, half=True).write(temporary)
+            gift(run, name=name, licence=whole.card["licence"], half=True).write(temporary)
         (folder / FILE).unlink()
         half = hvae.evaluate(folder, overrides={"data.root": root} if root else {})
-        bundle = gift(hvae.load(folder), name=name, licence=packed.licence)
-    size = (runs / packed.run / "model.safetensors").stat().st_size
-    moves = [abs(b - a) / abs(a) for a, b in zip(bounds(whole), bounds(half), strict=True)]
+        bundle = gift(hvae.load(folder), name=name, licence=whole.card["licence"])
+    before, after = bounds(Evaluation.from_dict(whole.evaluation)), bounds(half)
+    moves = [abs(b - a) / abs(a) for a, b in zip(before, after, strict=True)]
     stays = max(moves) < MOST
-    line = f"{name:<20} {size:>13,} {len(bundle.weights):>8,} {bounds(whole)[0]:>16.4f} {bounds(half)[0]:>8.4f} "
+    line = f"{name:<20} {len(whole.weights):>13,} {len(bundle.weights):>8,} {before[0]:>16.4f} {after[0]:>8.4f} "
     line += f"{moves[0]:>8.4%} {moves[1]:>11.4%}  {'float16' if stays else 'float32'}"
     return bundle if stays else None, line
 
