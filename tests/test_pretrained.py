@@ -43,7 +43,9 @@ FREE = {
 
 
 def test_some_are_there() -> None:
-    assert {"digits", "mnist-ladder-class"} <= {*NAMES}
+    assert {"digits", "fashion-ladder", "mnist-ladder-class", "mnist-lossy", "mnist-vqvae", "sprites-ladder"} <= {
+        *NAMES
+    }
 
 
 def test_their_data_may_be_given_on() -> None:
@@ -156,7 +158,7 @@ def test_a_folder_without_a_model_does_not_win() -> None:
         hvae.load("./digits")
 
 
-@pytest.mark.parametrize("name", ["digitz", "mnist-ladder-clas"])
+@pytest.mark.parametrize("name", ["digitz", "mnist-ladder-clas", "fashon-ladder"])
 def test_an_unknown_name_names_the_nearest(name: str) -> None:
     with pytest.raises(HvaeError, match=rf"no run at {name}: neither a folder .* nor a packaged model; did you mean"):
         hvae.load(name)
