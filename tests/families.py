@@ -93,6 +93,7 @@ FAMILIES: dict[str, ModelConfig] = {
     "ladder-aggregate": LadderConfig(groups=(1, 0, 2), width=8, latents=(1, 7, 3), aggregate=True),
     "vdvae-context": VDVAEConfig(**VDVAE, context=CONTEXT, aggregate=True),
     "ladder-grown": LadderConfig(groups=(0, 1, 1), width=8, latent=2, grown=(2, 1), fade=0),
+    "ladder-finer": LadderConfig(groups=(0, 0, 1), width=8, latent=2, finer=(1, 2), fade=0),
     "lvae-grown": LVAEConfig(latents=(4, 3), widths=(12, 10), grown=(2,), fade=0),
     "vlae-grown": VLAEConfig(network="conv", latents=(3, 2), widths=(6, 8), grown=(2, 1), fade=0),
     "biva": BIVAConfig(latents=(3, 2, 2), strides=(2, 1, 2), kernels=(5, 3, 3), width=4, blocks=2),

@@ -31,7 +31,8 @@ def least_tensors(config: ModelConfig) -> int:
 
 @least_tensors.register
 def _ladder(config: LadderConfig) -> int:
-    return _levels(config.groups, config.share) * (8 + _blocks(config.share, config.blocks))
+    own = _levels(config.groups, config.share) * (8 + _blocks(config.share, config.blocks))
+    return own + sum(config.finer) * (8 + _blocks("none", config.blocks))
 
 
 @least_tensors.register

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hvae.config.bounds import Heads, SizesOrNone
+from hvae.config.bounds import Heads, LevelsOrNone, SizesOrNone
 from hvae.config.parse import Section
 from hvae.errors import HvaeError, short
 
@@ -70,6 +70,15 @@ class SizedConfig(Section):
     latents: SizesOrNone = ()
     """Channels of each latent by scale, the finest first, in place of one number for all; empty: `latent`
     everywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinerConfig(SizedConfig):
+    """What convolutional families share that grow levels at finer scales than they were trained with."""
+
+    finer: LevelsOrNone = ()
+    """Levels that hvae grow --below added at each scale that is finer than those of `groups`, the data's resolution
+    first; empty: none."""
 
 
 def check_scales(key: str, sizes: Sequence[int], scales: int, of: str) -> None:

@@ -24,9 +24,9 @@ from hvae.config.context import ContextualConfig
 from hvae.config.flow import FlowConfig
 from hvae.config.maps import (
     EnlargingConfig,
+    FinerConfig,
     NormedConfig,
     SharedConfig,
-    SizedConfig,
     SkippedConfig,
     check_attention,
     check_maps,
@@ -118,7 +118,7 @@ class GrowingConfig(FlowingConfig):
     """What families share to which levels can be added once they are trained."""
 
     grown: SizesOrNone = ()
-    """Latent dimensions (mlp) or channels (conv) of each level that was added on top by hvae grow, the lowest first."""
+    """Latent dimensions (mlp) or channels (conv) of each level that hvae grow added on top, the lowest first."""
     fade: StepsOrNone = 1000
     """Steps of training over which an added level fades in (0: it is there at once)."""
 
@@ -226,7 +226,7 @@ class VLAEConfig(GrowingConfig, EnlargingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LadderConfig(
-    GrowingConfig, EnlargingConfig, NormedConfig, SharedConfig, SkippedConfig, SizedConfig, ContextualConfig
+    GrowingConfig, EnlargingConfig, NormedConfig, SharedConfig, SkippedConfig, FinerConfig, ContextualConfig
 ):
     """Deep convolutional top-down ladder: several levels a scale, skip connections.  The default for images."""
 

@@ -1,6 +1,8 @@
 """The exchangeable parts of one latent level."""
 
 from hvae.levels.absorb import Add, Gate, Join, Raise, Replace
+from hvae.levels.fading import Fading
+from hvae.levels.finer import FinerLevel
 from hvae.levels.grown import GrownLevel, LiftedPrior
 from hvae.levels.level import Level
 from hvae.levels.posterior import (
@@ -24,6 +26,8 @@ __all__ = [
     "BoundedResidual",
     "Concat",
     "DataOnly",
+    "Fading",
+    "FinerLevel",
     "Gate",
     "GrownLevel",
     "Join",

@@ -13,10 +13,10 @@ Shapes: `B` batch; `H` state; `E` evidence; `D` latent channels; `...` space, if
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from hvae.distributions import Normal
+from hvae.levels.fading import Fading
 from hvae.levels.scale import gaussian, softclamp
 from hvae.nn.begin import silent
 from hvae.site import Site, Visit
@@ -36,39 +36,18 @@ class LiftedPrior(nn.Module):
         return gaussian(self.network(h), softclamp), h
 
 
-class GrownLevel(nn.Module):
-    """One visit of a latent that was added to a trained model.
+class GrownLevel(Fading):
+    """One visit of a latent that was added on top of a trained model.
 
     Arguments: `name`, the identity of the variable; `prior`, h -> (p, h); `infer`, e -> 2 D raw numbers; `inject`,
     z -> the step v(z) of the state; `steps`, over how many steps of training it fades in (0: it is there at once).
     """
 
-    age: Tensor
-
     def __init__(self, name: str, *, prior: nn.Module, infer: nn.Module, inject: nn.Module, steps: int) -> None:
-        super().__init__()
-        self.name, self.steps = name, steps
+        super().__init__(name, steps)
         self.prior, self.infer, self.inject = prior, infer, inject
-        # A whole number, which the running average of the weights copies instead of averaging.
-        self.register_buffer("age", torch.zeros((), dtype=torch.int64))
 
     def forward(self, h: Tensor, e: Tensor | None, visit: Visit) -> Tensor:
         p, h = self.prior(h)
-        q = None if e is None else self._posterior(e, p)
+        q = None if e is None else self.near(p, self.infer(e))
         return h + self.fade * self.inject(visit(Site(self.name, p, q)))
-
-    def _posterior(self, e: Tensor, p: Normal) -> Normal:
-        delta = gaussian(self.fade * self.infer(e), softclamp)
-        return Normal(p.loc + delta.loc, p.scale * delta.scale)
-
-    @property
-    def fade(self) -> Tensor:
-        """a, in [0, 1]: how much of the level there is."""
-        return (self.age / self.steps).clamp(max=1.0) if self.steps else torch.ones_like(self.age, dtype=torch.float32)
-
-    def grow_older(self) -> None:
-        """One more step of training was taken."""
-        self.age += 1
-
-    def extra_repr(self) -> str:
-        return f"{self.name}, fades in over {self.steps:,} steps"

@@ -13,6 +13,7 @@ from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.models.conditioning import LAST, Conditioning
 from hvae.models.fewer import Fewer
+from hvae.models.finer import Finer
 from hvae.models.flows import Flows
 from hvae.nn.begin import initialise
 from hvae.nn.gather import Gather
@@ -32,7 +33,7 @@ class TopDown(Model):
     likelihood parameters; `head`, raw -> distribution of x; `condition`, how a condition y enters the levels,
     which makes all of the above given y; `flows`, what becomes of its visits: laws
     pushed through maps (`Flows`), or levels that training leaves out (`Fewer`); `gather`, (last state, values by level)
-    -> what is left.
+    -> what is left; `finer`, levels that were added below these (`Finer`).
     """
 
     limits = UNIT
@@ -49,6 +50,7 @@ class TopDown(Model):
         condition: Conditioning,
         flows: Flows | Fewer | None = None,
         gather: Gather | None = None,
+        finer: Finer | None = None,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
@@ -59,6 +61,7 @@ class TopDown(Model):
         self.condition, self.conditions = condition, condition.conditions
         self.flows = Flows() if flows is None else flows
         self.gather = Gather({}, 0) if gather is None else gather
+        self.finer = Finer({}, ()) if finer is None else finer
 
     def prepare(self, datum: Datum) -> None:
         self.condition.prepare(datum)
@@ -66,7 +69,7 @@ class TopDown(Model):
         initialise(self, lambda: self(datum))
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        return {**self.bottom_up(datum.x), **self.condition.features(datum)}
+        return {**self.bottom_up(datum.x), **self.finer.features(datum.x), **self.condition.features(datum)}
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry = self.condition(self.flows(visit, evidence), evidence)
@@ -74,4 +77,4 @@ class TopDown(Model):
         for name, level in self.levels.items():
             h = level(entry.state(name, h), entry.evidence(name, evidence.feature(name)), entry)
         last = entry.state(LAST, self.gather(h, entry.values))
-        return visit(evidence.site(self.head(self.leave(last))))
+        return visit(evidence.site(self.head(self.finer(last, self.leave(last), entry, evidence))))

@@ -19,24 +19,24 @@ from functools import partial
 
 from torch import nn
 
-from hvae.config.maps import Up
 from hvae.config.model import First, LadderConfig
 from hvae.errors import HvaeError
 from hvae.levels import Level, SplitPrior, merge, variance
 from hvae.levels.heads import Head
-from hvae.models import TopDown
+from hvae.models import Grown, TopDown
 from hvae.models.conditioning import Place
-from hvae.nn import BottomUp, ConvKit, Recomputed, Shape, Start
-from hvae.nn.conv import CONVOLUTIONS, Larger, Resize, conv, pointwise
-from hvae.nn.larger import LARGER, enlarged, sub_pixel
+from hvae.nn import BottomUp, ConvKit, Shape, Start
+from hvae.nn.conv import CONVOLUTIONS, conv, pointwise
 from hvae.nn.layout import ChannelsLast
 from hvae.nn.mlp import Centre
 from hvae.nn.patch import Everywhere
 from hvae.zoo.context import context, gather
+from hvae.zoo.finer import finer
 from hvae.zoo.flows import Channels, flows
 from hvae.zoo.grown import Crown, crown
 from hvae.zoo.parts import conditioning, head_for
-from hvae.zoo.pyramid import NORMS, attending, network, residual, rising, scales
+from hvae.zoo.pyramid import rising, scales
+from hvae.zoo.rungs import blocks, entering, leaving, lowest, network
 from hvae.zoo.sharing import Sharing, Use
 from hvae.zoo.skips import SKIPS, Skipping
 
@@ -45,10 +45,6 @@ _STARTS: dict[First, Callable[[int, Shape], nn.Module]] = {
     "placed": lambda width, size: Start((width, *size), ChannelsLast()),
     "everywhere": Everywhere,
 }
-
-
-_LAST: dict[str, Larger] = {**LARGER, "nearest": sub_pixel}
-"""Below the finest level the network is the likelihood's alone: nothing is repeated there."""
 
 
 def build(config: LadderConfig, shape: Shape, bits: int) -> TopDown:
@@ -69,21 +65,22 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
     shared, numbers = Sharing(config.share), itertools.count(1)
 
     def climb(scale: int) -> list[nn.Module]:
-        return shared(Use("up", scale, next(numbers)), lambda: _blocks(config, scale, axes))
+        return shared(Use("up", scale, next(numbers)), lambda: blocks(config, scale, axes))
 
     up = rising(config.groups, first, widths, climb, axes)
-    return added.walk(
+    return (Grown if config.finer else added.walk)(
         shape,
         bottom_up=BottomUp({**dict(up.blocks.items()), **added.features}),
         start=_STARTS[config.start](widths[-1], sizes[-1]),
         levels=[*added.levels, *_levels(config, sizes, shared)],
-        leave=_leave(config, sizes, head.width),
+        leave=leaving(config, lowest(config), sizes, head.width),
         head=head,
         flows=flows(config.flow, channels),
         gather=gather(
             config.aggregate, {name: c.latent for name, c in channels.items()}, channels["z1"].evidence, axes
         ),
         condition=context(config.context, places, shape)(conditioning(config.condition, places, shape)),
+        finer=finer(config, shape, sizes, head.width),
     )
 
 
@@ -107,24 +104,13 @@ def _channels(config: LadderConfig) -> dict[str, Channels]:
     return {f"z{l}": channels for l, channels in enumerate(each, start=1)}
 
 
-def _blocks(config: LadderConfig, scale: int, axes: int) -> list[nn.Module]:
-    width = config.scale_widths[scale]
-    blocks = residual(config.groups, width, config.blocks, config.dropout, NORMS[config.norm], axes)
-    blocks += attending(config, scale, width, axes)
-    return [_kept(config, block) for block in blocks]
-
-
-def _kept(config: LadderConfig, part: nn.Module) -> nn.Module:
-    return Recomputed(part) if config.checkpoint else part
-
-
 def _levels(config: LadderConfig, sizes: list[Shape], shared: Sharing) -> Iterator[Level]:
     shapes = [(width, *size) for width, size in zip(config.scale_widths, sizes, strict=True)]
     number, here, layout = sum(config.groups), shapes[-1], [ChannelsLast()]
     for scale, shape in reversed(list(enumerate(shapes))):
         for _ in range(config.groups[scale]):
             yield _level(
-                config, shared, scale, number, len(shape) - 1, nn.Sequential(*layout, *_finer(config.up, here, shape))
+                config, shared, scale, number, len(shape) - 1, nn.Sequential(*layout, *entering(config.up, here, shape))
             )
             number, here, layout = number - 1, shape, []
 
@@ -137,14 +123,6 @@ def _places(config: LadderConfig) -> dict[str, Place]:
     return {f"z{l}": Place(state=above[l - 1], evidence=evidence[l - 1]) for l in range(len(widths), 0, -1)}
 
 
-def _finer(up: Up, here: Shape, there: Shape) -> list[nn.Module]:
-    """From one scale to the next that has levels: the channels change where positions are still few."""
-    if here[1:] == there[1:] or up == "nearest":
-        channels = [] if here[0] == there[0] else [pointwise(here[0], there[0], axes=len(there) - 1)]
-        return channels + ([] if here[1:] == there[1:] else [Resize(there[1:])])
-    return enlarged(LARGER[up], here, there)
-
-
 def _level(config: LadderConfig, shared: Sharing, scale: int, number: int, axes: int, enter: nn.Module) -> Level:
     w, d, positive = config.scale_widths[scale], config.scale_latents[scale], variance(config.variance)
 
@@ -152,33 +130,17 @@ def _level(config: LadderConfig, shared: Sharing, scale: int, number: int, axes:
         return shared.one(Use(what, scale, number), make)
 
     networks: dict[str, Callable[[], nn.Module]] = {
-        "message": lambda: _network(config, w, w, 2 * d, axes),
-        "joint": lambda: _network(config, 2 * w, w, 2 * d, axes),
+        "message": lambda: network(config, w, w, 2 * d, axes),
+        "joint": lambda: network(config, 2 * w, w, 2 * d, axes),
         "linear": lambda: pointwise(2 * w, 2 * d, axes=axes),
     }
     join = SKIPS[config.skip](own, Skipping(w, d, math.sqrt(1 / sum(config.groups)), axes))
     return Level(
         f"z{number}",
         enter=enter,
-        prior=SplitPrior(own("prior", lambda: _network(config, w, w, 2 * d + w, axes)), positive, d),
+        prior=SplitPrior(own("prior", lambda: network(config, w, w, 2 * d + w, axes)), positive, d),
         posterior=merge(
             config.posterior, positive, {kind: partial(own, "posterior", make) for kind, make in networks.items()}
         ),
-        absorb=join(nn.Sequential(*shared(Use("down", scale, number), lambda: _blocks(config, scale, axes)))),
+        absorb=join(nn.Sequential(*shared(Use("down", scale, number), lambda: blocks(config, scale, axes)))),
     )
-
-
-def _network(config: LadderConfig, channels: int, width: int, out: int, axes: int) -> nn.Module:
-    return _kept(config, network(channels, width, out, axes=axes))
-
-
-def _leave(config: LadderConfig, sizes: list[Shape], parameters: int) -> nn.Module:
-    """The last state to raw likelihood parameters; scales without a level have their `widths`, or half the last one."""
-    layers: list[nn.Module] = []
-    lowest, widths = next(scale for scale, count in enumerate(config.groups) if count), config.scale_widths
-    w = widths[lowest]
-    for scale in reversed(range(lowest)):
-        fine = config.widths[scale] if config.widths else max(w // 2, 8)
-        layers += [nn.SiLU(), *_LAST[config.up](w, fine, sizes[scale])]
-        w = fine
-    return nn.Sequential(*layers, nn.SiLU(), CONVOLUTIONS[len(sizes[0])](w, parameters, 3, padding=1))
