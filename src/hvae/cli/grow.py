@@ -11,8 +11,9 @@ from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
 
 ABOUT = (
-    "Add levels on top of a trained ladder, lvae or vlae, and train it on new data into a new run folder. An added "
-    "level has no effect at first: the old data keep their bound to the last bit until it fades in. Beside the new "
+    "Add levels on top of a trained ladder, lvae or vlae, or below a ladder at the next finer scale, and train it on "
+    "new data into a new run folder. An added level has no effect at first: the old data keep their bound to the last "
+    "bit until it fades in. Beside the new "
     "data it is trained on as many samples of the old run, so that it does not forget. hvae evaluate OUT --on OLD NEW "
     "measures what was forgotten."
 )
@@ -20,8 +21,12 @@ EXAMPLES = (
     "hvae grow runs/digits-0-4 --data digits-5-9.npz --out runs/digits-0-9",
     "hvae grow runs/photos --data NEW --levels 2 --freeze --out runs/more --train.steps 2000",
     "hvae grow runs/photos --data NEW --if-novel --out runs/more",
+    "hvae grow runs/coarse --data SAME --below 2 --out runs/finer",
 )
-USAGE = "RUN --data NEW --out FOLDER [--levels L] [--latent D] [--freeze] [--replays N] [--if-novel] [--KEY VALUE ...]"
+USAGE = (
+    "RUN --data NEW --out FOLDER [--levels L] [--below N] [--latent D] [--freeze] [--replays N] [--if-novel] "
+    "[--KEY VALUE ...]"
+)
 
 
 def parser() -> Parser:
@@ -29,8 +34,10 @@ def parser() -> Parser:
     command.add_argument("run", metavar="RUN", help="a run folder")
     command.add_argument("--data", required=True, metavar="NEW", help="a known set, a folder, or an array file")
     command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="the new run folder")
-    levels = "levels to add on top; 0: none, which is fine-tuning [1]"
-    command.add_argument("--levels", type=whole(0, 100), default=1, metavar="L", help=levels)
+    levels = "levels to add on top; 0: none, which is fine-tuning [1, or 0 with --below]"
+    command.add_argument("--levels", type=whole(0, 100), metavar="L", help=levels)
+    below = "levels to add below the lowest one, at the next finer scale (ladder and pixelvae) [0]"
+    command.add_argument("--below", type=whole(0, 100), default=0, metavar="N", help=below)
     latent = "latent dimensions, or channels, of each [8]"
     command.add_argument("--latent", type=whole(1, 10**4), default=8, metavar="D", help=latent)
     command.add_argument("--freeze", action="store_true", help="train the added levels alone")
@@ -60,6 +67,7 @@ def main(argv: list[str]) -> None:
         growth = grow(
             *(args.run, args.data, args.out),
             levels=args.levels,
+            below=args.below,
             latent=args.latent,
             freeze=args.freeze,
             replays=args.replays,
