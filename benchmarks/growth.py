@@ -1,8 +1,8 @@
 """What a model forgets of digits 0 to 4 when it learns 5 to 9, by several ways to go on.
 
     python benchmarks/growth.py make MNIST FOLDER                    # old.npz, new.npz, both.npz: bits, drawn once
-    python benchmarks/growth.py train FOLDER [--size small] [--ways NAMES] [--seed 0]    # old, the ways to go on, joint
-    python benchmarks/growth.py table FOLDER [--size small] [--ways NAMES] [--seed 0] [--split test]
+    python benchmarks/growth.py train FOLDER [--size SIZE] [--ways NAMES] [--seed 0]    # old, the ways to go on, joint
+    python benchmarks/growth.py table FOLDER [--size SIZE] [--ways NAMES] [--seed 0] [--split test]
 
 Every number is the mean ELBO of 2,000 pictures of each half in nats, of the test set or of those held out for choices;
 one thread unless OMP_NUM_THREADS says more.
@@ -106,9 +106,14 @@ class Size:
 
 
 LVAE = {"model.family": "lvae", "model.norm": "none"}
-SHORT = {"train.steps": 800}
-LONG = {"train.steps": 4000, "model.fade": 500}
-LONGER = {"train.steps": 8000, "model.fade": 500}
+# Of the preset that the first two sizes go by: the weight of every rate begins near 0 again when they go on.
+AGAIN = {"objective.warmup.length": 800}
+SHORT = {"train.steps": 800, **AGAIN}
+LONG = {"train.steps": 4000, "model.fade": 500, **AGAIN}
+LONGER = {"train.steps": 8000, "model.fade": 500, **AGAIN}
+PLAIN = {"model.likelihood": "bernoulli", "objective.free_bits.nats": 0, "objective.warmup.length": 500}
+FURTHER = {"train.steps": 4000, "model.fade": 500}
+FURTHEST = {"train.steps": 12_000, "model.fade": 500}
 SIZES = {
     "small": Size(
         {**LVAE, "model.latents": (16, 8), "model.widths": (128, 64)},
@@ -129,6 +134,17 @@ SIZES = {
             "grown-long": ({"replays": 50_000}, LONGER),
             "replayed": ({"levels": 0, "replays": 50_000}, LONG),
             "tuned": ({"levels": 0, "replays": 0}, LONG),
+        },
+    ),
+    "plain": Size(
+        {**LVAE, **PLAIN, "model.latents": (32, 16), "model.widths": (512, 256)},
+        alone={"old": ("old.npz", 3000), "joint": ("both.npz", 7000), "joint-long": ("both.npz", 15_000)},
+        ways={
+            "grown": ({"replays": 50_000}, FURTHER),
+            "grown-more": ({"replays": 100_000}, FURTHER),
+            "grown-long": ({"replays": 50_000}, FURTHEST),
+            "replayed-long": ({"levels": 0, "replays": 50_000}, FURTHEST),
+            "tuned": ({"levels": 0, "replays": 0}, FURTHER),
         },
     ),
 }
