@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from hvae.distributions.independent import IndependentCodes
 from hvae.distributions.quantised import BlurredNormal
 from hvae.draw import each, given, masked, mode, posterior, prior, replay
 from hvae.errors import HvaeError
+from hvae.models import TopDown
 from hvae.models.narrator import Narrator
 from hvae.site import pin
 from hvae.trace import Record
@@ -55,11 +57,15 @@ def test_gradients_reach_each_parameter(model: Model) -> None:
 @pytest.mark.parametrize("model", list(FAMILIES), indirect=True)
 def test_top_level_comes_first(model: Model) -> None:
     walk = names(model)
-    # A stage of bidirectional inference has two latents, "z2-down" and "z2-up"; every other level is "z2".
-    stages = list(dict.fromkeys(name.partition("-")[0] for name in walk))
+    # A stage of bidirectional inference has two latents, "z2-down" and "z2-up"; every other level is "z2", and below z1
+    # comes what was grown there, z0, z-1 and so on.
+    parts = [re.fullmatch(r"([uz]-?\d*)(?:-(down|up))?", name).groups("") for name in walk]
+    stages = list(dict.fromkeys(stage for stage, _ in parts))
     levels = [name for name in stages if not name.startswith("u")]  # a context and its diffusion are above all levels
-    assert levels == [f"z{l}" for l in range(len(levels), 0, -1)] and stages[len(stages) - len(levels) :] == levels
-    assert {name.partition("-")[2] for name in walk} in ({""}, {"", "down", "up"})
+    below = len(model.finer.levels) if isinstance(model, TopDown) else 0
+    numbers = range(len(levels) - below, -below, -1)
+    assert levels == [f"z{l}" for l in numbers] and stages[len(stages) - len(levels) :] == levels
+    assert {part for _, part in parts} in ({""}, {"", "down", "up"})
 
 
 def test_samples_have_the_shape_of_the_data(model: Model) -> None:
