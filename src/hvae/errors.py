@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from importlib import metadata
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -118,6 +117,8 @@ def missing_extra(package: str, extra: str) -> HvaeError:
 
 def _requirement(package: str) -> str:
     """A package with the versions that an extra asks for; without them where hvae runs uninstalled."""
+    from importlib import metadata  # a third of the time that every command would begin with
+
     try:
         requirements = metadata.requires("hvae") or []
     except metadata.PackageNotFoundError:

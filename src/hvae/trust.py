@@ -8,7 +8,7 @@ can never say it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ from hvae.errors import HvaeError
 FLAG = "--trust"
 PROGRAMS = (".pt2", ".pt", ".ts")
 """Endings of files that can hold a program which torch runs."""
+CODE = ("evaluate.features", "model.family")
+"""The keys of a configuration whose values may name code."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,16 @@ class Trust:
 
 NOBODY = Trust()
 """No word was given: nothing that a file names runs."""
+
+
+def vouched(words: Iterable[str], overrides: Mapping[str, object]) -> Trust:
+    """The modules a user trusts: the given ones, and those named by their own keys, never those named by a file.
+
+    >>> vouched(["mypackage"], {"evaluate.features": "./net.pt2"}).words
+    ('mypackage', './net.pt2')
+    """
+    return Trust((*words, *(str(overrides[key]) for key in CODE if overrides.get(key))))
+
 
 _CURRENT: ContextVar[Trust] = ContextVar("trust", default=NOBODY)
 

@@ -90,6 +90,22 @@ def test_who_is_asked_to_end_leaves_nothing_half_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_little_is_loaded_before_an_interrupt_is_one_line() -> None:
+    program = "import sys, hvae.cli.main; print(sorted({name for name in sys.modules if name.startswith('hvae.')}))"
+    with started("-c", program) as process:
+        loaded = process.communicate(timeout=LIMIT)[0]
+    assert "hvae.cli.main" in loaded and "hvae.config" not in loaded and "hvae.runs" not in loaded
+
+
+def test_an_interrupt_while_a_command_prepares_is_one_line() -> None:
+    program = "from hvae import threads; import os, signal; from hvae.cli.main import main; import sys; "
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler); sys.argv = ['hvae', 'models']; "
+    program += "threads.soon_asleep = lambda: os.kill(os.getpid(), signal.SIGINT); sys.exit(main())"
+    with started("-c", program) as process:
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130 and err == "hvae: stopped\n"
+
+
 def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
     program = "import signal; from hvae.cli import streams; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
     program += "streams.listen(); print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"

@@ -318,6 +318,22 @@ def test_an_interrupted_run_saves_and_resumes_exactly(tmp_path: Path) -> None:
     assert untimed(tmp_path / "whole") == untimed(tmp_path / "parts")
 
 
+def test_a_closed_terminal_stops_after_a_step_and_one_that_is_ignored_never() -> None:
+    if not hasattr(signal, "SIGHUP"):
+        pytest.skip("this system has no SIGHUP")
+    usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with engine_module.stop_sign() as sign:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert sign.is_interrupted and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with engine_module.stop_sign() as sign:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not sign.is_interrupted and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+
+
 def test_tensorboard_by_name(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     train(tmp_path, loggers=("tensorboard",))

@@ -65,14 +65,14 @@ options:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code.  A fault of ours is raised, so that its traceback is seen."""
-    if argv is None:
-        streams.prepare()
-        streams.listen()
-        sys.excepthook = show_fault
     words = list(sys.argv[1:] if argv is None else argv)
-    heap.keep()
-    threads.soon_asleep()
     try:
+        if argv is None:
+            streams.prepare()
+            streams.listen()
+            sys.excepthook = show_fault
+        heap.keep()
+        threads.soon_asleep()
         with spoken_warnings(), trusting(*said(words)):
             code = _dispatch(words)
         # Here rather than when the process ends, where nobody could answer a full disk.

@@ -6,8 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from hvae.runs.subject import CODE, vouched
-from hvae.trust import FLAG, Trust
+from hvae.trust import CODE, FLAG, Trust, vouched
 
 
 def trusted(args: Namespace, dotted: Mapping[str, str]) -> Trust:

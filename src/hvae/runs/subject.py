@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 """Hears a line on how it is going."""
-CODE = ("evaluate.features", "model.family")
-"""The keys whose values may name code."""
 FREE = (
     "data.root",
     "data.path",
@@ -167,15 +165,6 @@ def device_of(config: RunConfig) -> str:
 
     choice = config.train.accelerator
     return choice if choice != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def vouched(words: Iterable[str], overrides: Overrides) -> Trust:
-    """The modules a user trusts: the given ones, and those named by their own keys, never those named by a file.
-
-    >>> vouched(["mypackage"], {"evaluate.features": "./net.pt2"}).words
-    ('mypackage', './net.pt2')
-    """
-    return Trust((*words, *(str(overrides[key]) for key in CODE if overrides.get(key))))
 
 
 def safe_rows(model: Model, one: Tensor | Datum) -> int:

@@ -26,11 +26,12 @@ from hvae.explore.cells import Grid
 from hvae.explore.traverse import Axes
 from hvae.files import resolved
 from hvae.records import JSON
-from hvae.runs.subject import Subject, open_run, vouched
+from hvae.runs.subject import Subject, open_run
 from hvae.studio.normal import Normal
 from hvae.study.conditions import LABEL, Meanings, complete, meanings, numbers
 from hvae.study.placing import ACCELERATOR, at_once, place
 from hvae.study.progress import silent
+from hvae.trust import vouched
 from hvae.walk import glimpse
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from hvae.files import write_text
 from hvae.runs import MEASURING, Claim, claiming
 from hvae.runs.protocol import convention
 from hvae.runs.provenance import write_json
-from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
+from hvae.runs.subject import Subject, Tell, check_own, open_run
 from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.evaluation import FILE, Evaluation
 from hvae.study.judgement import against_counting, verdict_of
@@ -31,7 +31,7 @@ from hvae.study.partial import Partial, fingerprint
 from hvae.study.places import check_run_places
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.work import Work
-from hvae.trust import Trust, trusting
+from hvae.trust import Trust, trusting, vouched
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun

@@ -25,7 +25,7 @@ from hvae.errors import HvaeError
 from hvae.files import expanded, free, resolved
 from hvae.records import JSON
 from hvae.runs.form import files
-from hvae.runs.subject import Tell, vouched
+from hvae.runs.subject import Tell
 from hvae.study.beforehand import check_files, check_parts
 from hvae.study.evaluate import check_wanted
 from hvae.study.growing import More, added, bigger, check_growth, parts
@@ -34,6 +34,7 @@ from hvae.study.places import check_place
 from hvae.study.placing import at_once, place
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.train import TrainedRun, train
+from hvae.trust import vouched
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
 from hvae.runs import MEASURING, Claim, claiming
-from hvae.runs.subject import Subject, Tell, check_own, open_run, vouched
+from hvae.runs.subject import Subject, Tell, check_own, open_run
 from hvae.study.evaluate import able, judged, measure_all, with_measures
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
 from hvae.study.measures import MEASURES
 from hvae.study.page import page_of
 from hvae.study.places import PAGE_FILES, check_run_places
 from hvae.study.progress import Bars, Progress, bars, silent
-from hvae.trust import trusting
+from hvae.trust import trusting, vouched
 from hvae.walk import names
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
 from hvae.errors import entries
-from hvae.runs.subject import Tell, open_run, vouched
+from hvae.runs.subject import Tell, open_run
 from hvae.study.backends import PLAIN, check_backend, engine_of
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.scoring import checks, sequences
@@ -18,7 +18,7 @@ from hvae.study.scoring.pair import Pair, pair_of, reverse_of
 from hvae.study.scoring.request import Request
 from hvae.study.scoring.rows import odd_cells
 from hvae.study.scoring.scores import Scores, counted
-from hvae.trust import trusting
+from hvae.trust import trusting, vouched
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun

@@ -13,7 +13,7 @@ from hvae.records import JSON
 from hvae.runs import MEASURING, TRAINING, claiming
 from hvae.runs.claim import check_claim, claim_file
 from hvae.runs.provenance import course
-from hvae.runs.subject import Tell, open_run, vouched
+from hvae.runs.subject import Tell, open_run
 from hvae.study.beforehand import check_files
 from hvae.study.evaluate import check_wanted, measure_all
 from hvae.study.fitting import fitted
@@ -22,7 +22,7 @@ from hvae.study.planning import Job, Source, plan, refuse_used
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.report import measured_for, write
 from hvae.training import first_process
-from hvae.trust import Trust, trusting
+from hvae.trust import Trust, trusting, vouched
 
 if TYPE_CHECKING:
     from hvae.study.evaluation import Evaluation

@@ -34,6 +34,7 @@ _PROCESSES = 16
 """Devices of one machine that are always accepted, whatever the number of its cores."""
 _ENGINE_PRECISION: dict[str, Literal["bf16-mixed", "32-true"]] = {"bf16": "bf16-mixed", "32": "32-true"}
 _EXTRAS = {"tensorboard": "log", "wandb": "wandb"}
+_REQUESTS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NUMBERS = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT"),
     *("SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_NTASKS", "JSM_NAMESPACE_RANK"),
@@ -178,9 +179,10 @@ class StopSign:
 
 @contextmanager
 def stop_sign() -> Iterator[StopSign]:
-    """The first Ctrl-C or SIGTERM requests a stop after the current step; the second has its usual effect.
+    """The first Ctrl-C, SIGTERM or SIGHUP requests a stop after the current step; the second has its usual effect.
 
-    Only a program's main thread may listen for signals; elsewhere nothing changes.
+    What is ignored, as SIGHUP is under nohup, stays ignored.  Only a program's main thread may listen for signals;
+    elsewhere nothing changes.
     """
     sign = StopSign()
     if threading.current_thread() is not threading.main_thread():
@@ -191,7 +193,8 @@ def stop_sign() -> Iterator[StopSign]:
         sign.is_interrupted = True
         signal.signal(number, before[number])
 
-    before: dict[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    requests = [number for number in _REQUESTS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before: dict[int, Any] = {number: signal.signal(number, ask) for number in requests}
     try:
         yield sign
     finally:

@@ -16,7 +16,7 @@ from hvae.errors import HvaeError, short
 from hvae.files import free, making, write_text
 from hvae.records import JSON
 from hvae.runs.form import drawn
-from hvae.runs.subject import Subject, Tell, open_run, vouched
+from hvae.runs.subject import Subject, Tell, open_run
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
 from hvae.study.progress import Bars, Progress, Tick, bars, silent
@@ -27,7 +27,7 @@ from hvae.study.scoring.scores import NORMAL, POSITIVE, as_csv
 from hvae.study.slides.maps import MapFile, bytes_of
 from hvae.study.slides.slide import Slide, Stored, stored
 from hvae.study.slides.tiles import Tiles
-from hvae.trust import trusting
+from hvae.trust import trusting, vouched
 
 if TYPE_CHECKING:
     from torch import Tensor
