@@ -115,6 +115,26 @@ def test_the_other_commands_read_it_too(run: Path, tmp_path: Path, command: Comm
     assert said.code == 0, said.err
 
 
+def test_latents_and_ways_come_back_as_rows(run: Path, tmp_path: Path, command: Command) -> None:
+    new = written(tmp_path / "new.csv", rows(6, 2))
+    assert command("encode", run, "--data", new, "--out", tmp_path / "latents.npz", "--mode").code == 0
+    for words, count, name in (
+        (("decode", run, tmp_path / "latents.npz"), 6, "decoded"),
+        (("interpolate", run, "--data", new, "--pairs", 2, "--steps", 3), 6, "ways"),
+    ):
+        said = command(*words, "--out", tmp_path / f"{name}.csv")
+        assert said.code == 0, said.err
+        head, *lines = csv.reader((tmp_path / f"{name}.csv").open())
+        assert head == ["age", "job", "income", "married"] and len(lines) == count
+        assert all(line[0].isdecimal() and line[1] in JOBS and line[3] in ("no", "yes") for line in lines)
+        assert command(*words, "--out", tmp_path / f"{name}.npy").code == 0
+        said = command(*words, "--out", tmp_path / "some.png")
+        assert said.code == 2 and "expected a table" in said.err and not (tmp_path / "some.png").exists()
+    way = np.load(tmp_path / "ways.npy")  # (T, P, D), and the table has one way after the other
+    ages = [int(line[0]) for line in csv.reader((tmp_path / "ways.csv").read_text().splitlines()[1:])]
+    assert way.shape == (3, 2, 4) and np.diff(np.array(ages)[way[..., 0].T.ravel().argsort()]).min() >= 0
+
+
 def test_a_run_of_other_columns_says_so(run: Path, tmp_path: Path, command: Command) -> None:
     (tmp_path / "new.csv").write_text("age,jobs\n30,nurse\n")
     for words in (

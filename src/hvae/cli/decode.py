@@ -13,8 +13,8 @@ ABOUT = (
     "Turn latents back into images or sequences: an .npz file with one array a level, as hvae encode writes it. "
     "Levels that are not in the file are drawn from their priors. Features that hold the numbers of levels side by "
     "side are latents too: a file of hvae features --pool flatten, or a table of predicted ones. Writes a folder of "
-    "PNG files, or one .png sheet, or an .npy array; of sequences a file of their kind, as hvae sample does, with "
-    "data that are drawn."
+    "PNG files, or one .png sheet, or an .npy array; of a table its rows, .csv or .parquet; of sequences a file of "
+    "their kind, as hvae sample does, with data that are drawn."
 )
 EXAMPLES = (
     "hvae decode runs/digits latents.npz --out decoded",
@@ -31,7 +31,9 @@ def parser() -> Parser:
         "latents", metavar="LATENTS", help="an .npz file: z1, z2, ... each (N, ...), any of the levels; or features"
     )
     add_levels(command, "what the table of an .npy file holds side by side; of other files, the levels that are taken")
-    command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="a new folder, or a .png or .npy file")
+    command.add_argument(
+        "-o", "--out", required=True, metavar="FOLDER", help="a new folder, or a .png, .npy or .csv file"
+    )
     temperature = "of the levels that the file does not hold; by level: --temperature.z3 0.7, or z3=0.7,z1=0.9"
     command.add_argument("-t", "--temperature", default="1.0", metavar="T", help=temperature)
     command.add_argument("--seed", type=SEED, default=0, metavar="S", help="seed of the levels that are drawn")

@@ -21,8 +21,8 @@ ABOUT = (
     "Draw the path from one image to another through the latents of a model: a PNG sheet with one row a pair (the "
     "first image and the second, the third and the fourth, ...) and the images themselves at both ends; or, with a "
     "name that ends in .npy, the points as numbers. Levels that are not interpolated follow from those above them at "
-    "each point. From a run of sequences: those on the way, pair after pair, in a file of their kind; their lengths go "
-    "the way too."
+    "each point. From a run of a table or of sequences: those on the way, pair after pair, in a file of their kind; "
+    "the lengths of sequences go the way too."
 )
 EXAMPLES = (
     "hvae interpolate runs/digits --data test --out way.png",
@@ -40,7 +40,11 @@ def parser() -> Parser:
     source += "hub:OWNER/NAME, a data set of the Hugging Face hub"
     command.add_argument("--data", required=True, metavar="X", help=source)
     command.add_argument(
-        "-o", "--out", required=True, metavar="FILE", help="where to write; .png or .npy; sequences: .npz, .wav ..."
+        "-o",
+        "--out",
+        required=True,
+        metavar="FILE",
+        help=".png or .npy; tables: .csv, .parquet; sequences: .npz, .wav ...",
     )
     pairs = "pairs of images: evenly over a split, or the first of your own"
     command.add_argument("--pairs", type=whole(1, 10**6), default=4, metavar="N", help=pairs)

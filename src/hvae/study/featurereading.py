@@ -31,6 +31,12 @@ def read_features(path: Path, levels: Sequence[str], model: Model) -> LatentFile
     Of a file that says which levels it holds, `levels` are those that are taken; all by default.  Raises HvaeError for
     a file of another form, and for levels that it or the model does not have.
     """
+    content = _read(path, levels, model)
+    _check_shapes(content.values, path, model)
+    return content
+
+
+def _read(path: Path, levels: Sequence[str], model: Model) -> LatentFile:
     content = _READERS.get(path.suffix, read_latents)(path)
     table = content.values.get(TABLE)
     if table is None:
@@ -40,6 +46,28 @@ def read_features(path: Path, levels: Sequence[str], model: Model) -> LatentFile
     shapes = content.shapes or shapes_of(levels, model)
     values = apart(table, shapes, str(path))
     return replace(content, values=_some(values, levels if content.shapes else ()))
+
+
+def _check_shapes(values: Mapping[Pin, Tensor], path: Path, model: Model) -> None:
+    """Raises HvaeError for latents of another shape than the levels of the model have, and for unlike numbers of them.
+
+    Levels that it does not have are the business of who asks for them.
+    """
+    from hvae.site import pin, spelled
+    from hvae.walk import glimpse
+
+    for record in glimpse(model).latents:
+        value, shape = values.get(pin(record.key)), tuple(record.value.shape[1:])
+        if value is not None and tuple(value.shape[1:]) != shape:
+            expected = ", ".join(map(str, ("N", *shape)))
+            raise HvaeError(
+                f"{path}, {spelled(pin(record.key))}: expected ({expected}) as this run has it, got "
+                f"{tuple(value.shape)}; decode it with the run that it is of"
+            )
+    counts = {spelled(key): len(value) for key, value in values.items()}
+    if len({*counts.values()} - {1}) > 1 or 0 in counts.values():
+        each = ", ".join(f"{count:,} at {name}" for name, count in counts.items())
+        raise HvaeError(f"{path}: expected as many latents of every level, one or more, got {each[:200]}")
 
 
 def _some(values: Mapping[Pin, Tensor], levels: Sequence[str]) -> Mapping[Pin, Tensor]:

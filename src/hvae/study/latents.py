@@ -10,22 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hvae.config.data import kind_of
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries
-from hvae.files import making
 from hvae.records import JSON
 from hvae.runs.columns import pictures_of
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
 from hvae.runs.images import InputImages
 from hvae.study import sequence_latents
 from hvae.study.conditions import by_name, complete, meanings, numbers, under
+from hvae.study.decodedfiles import check_form, write_decoded
 from hvae.study.featurereading import read_features
 from hvae.study.images import is_split, without_chance
 from hvae.study.latentfiles import LatentFile, read_arrays_of, write_latents
 from hvae.study.places import check_place
 from hvae.study.placing import ACCELERATOR, Place, every, place
-from hvae.study.sheets import SUFFIXES, check_picture, write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -156,8 +154,9 @@ def decode_file(
     trust: Sequence[str] = (),
     tell: Tell | None = None,
 ) -> Decoded:
-    """Turn a file of latents back into images: a new folder of PNG files, a .png sheet or an .npy array; of sequences
-    into a file of their kind, whose data are drawn, for what a step is decides what follows it.
+    """Turn a file of latents back into images: a new folder of PNG files, a .png sheet or an .npy array; of a table
+    into its rows, a .csv, .parquet or .npy file; of sequences into a file of their kind, whose data are drawn, for what
+    a step is decides what follows it.
 
     Arguments: `latents`, a file of `encode_images` or `write_features`, or an .npy table (N, D) of features that hold
     `levels` side by side, such as predicted ones; `levels`, of other files those that are taken; `temperature` of the
@@ -172,7 +171,7 @@ def decode_file(
     where = place(run, {}, trust)
     if where.run.model.timed:
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)
-    _check_form(path, where.run.model.shape)
+    check_form(path, where.run)
     content = read_features(Path(latents), levels, where.run.model)
     if sequence_latents.STEPS in content.values:
         has = f"{latents} holds latents of sequences, and {where.run.folder} is a model of images"
@@ -180,17 +179,8 @@ def decode_file(
     values = _context(where, content, latents, entries(context), tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)
-    write_pictures(path, pictures)
+    write_decoded(path, pictures, where.run)
     return Decoded(out=path, pictures=pictures, given=tuple(content.values), noun=where.run.noun)
-
-
-def _check_form(path: Path, shape: tuple[int, ...]) -> None:
-    """Raises HvaeError, before any work, for a folder of pictures of what are none."""
-    check_picture(1, shape, path)
-    if len(shape) != 3 and path.suffix.lower() not in SUFFIXES:
-        raise HvaeError(
-            f"--out: the data of this run are {kind_of(shape)}, expected a file name that ends in .npy, got {path}"
-        )
 
 
 def _context(where: Place, content: LatentFile, latents: str | Path, values: Named, tell: Tell | None) -> Context:
@@ -254,17 +244,3 @@ def _read(run: LoadedRun, source: str | Path | Source, overrides: Overrides) -> 
     config = run.config.override({key: value for key, value in overrides.items() if key in PICTURES})
     changed = replace(run, config=config)
     return by_name(bring(changed, files(changed, str(source))), run.model, meanings(run))
-
-
-def write_pictures(path: Path, pictures: Tensor) -> None:
-    """One PNG a picture in a new folder, or all of them in one file."""
-    if path.suffix.lower() in SUFFIXES:
-        return write(path, pictures, "auto" if len(pictures) > 1 else "1")  # one alone comes back as it went
-    from PIL import Image
-
-    from hvae.explore.tiles import pixels
-
-    digits = max(4, len(str(len(pictures) - 1)))
-    with making(path) as temporary:
-        for i, picture in enumerate(pictures):
-            Image.fromarray(pixels(picture)).save(temporary / f"{i:0{digits}d}.png")

@@ -26,7 +26,7 @@ from hvae.study.progress import Tell, silent
 from hvae.study.sampled import Samples
 from hvae.study.sequence_samples import SequenceSamples, draw_sequences
 from hvae.study.sheets import check_picture, check_suffix, times, write
-from hvae.study.tables import check_rows, write_rows
+from hvae.study.tables import check_rows, write_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,10 +169,10 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
         engine=wish.engine,
     )
     pictures = _drawn(model, number, how, wish)
-    if columns is None or file.suffix.lower() == ".npy":
+    if columns is None:
         write(file, pictures, wish.enlarge)
     else:
-        write_rows(file, pictures, columns, run.bits)
+        write_table(file, pictures, run)
     return Samples(
         file=file,
         pictures=pictures,

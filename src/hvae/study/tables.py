@@ -15,6 +15,7 @@ from hvae.errors import HvaeError
 from hvae.files import expanded, replacing
 from hvae.runs.columns import columns_of, learnt_columns, table_keys
 from hvae.study.places import check_place
+from hvae.study.sheets import write
 
 ROW = 64
 """Bytes of a cell as a number and as text, at the least."""
@@ -147,6 +148,14 @@ def write_rows(path: Path, values: Tensor, columns: Columns, bits: int) -> None:
             temporary.write_text(as_csv(list(columns), list(zip(*cells, strict=True))), encoding="utf-8")
 
 
+def write_table(path: Path, values: Tensor, run: LoadedRun) -> None:
+    """Rows (N, D) in [0, 1] of a run of a table as the end of the name says: in its words, or as numbers."""
+    columns = columns_of(run)
+    if columns is None or path.suffix.lower() == ".npy":
+        return write(path, values)
+    write_rows(path, values, columns, run.bits)
+
+
 def own_gaps(run: LoadedRun, x: Tensor, observed: Tensor | None) -> Gaps | None:
     """Rows (N, D) of the run's own table, of which some cells are not observed; None of other data."""
     import torch
@@ -194,4 +203,4 @@ def check_rows(file: Path, number: int, columns: int) -> None:
     if file.suffix.lower() == PARQUET:
         arrow()
     check_place(file)
-    check_memory(ROW * number * columns, f"drawing {number:,} rows", "draw fewer with -n")
+    check_memory(ROW * number * columns, f"drawing {number:,} rows", "ask for fewer")

@@ -17,6 +17,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError, entries, unknown
 from hvae.files import replacing
 from hvae.records import JSON
+from hvae.runs.columns import columns_of
 from hvae.study.images import is_split, without_chance
 from hvae.study.latents import images
 from hvae.study.places import check_place
@@ -24,6 +25,7 @@ from hvae.study.placing import REST, at_once, every, place
 from hvae.study.progress import Bars, Progress, bars
 from hvae.study.sequence_ways import SequenceWays, draw_sequence_ways
 from hvae.study.sheets import check_picture, write
+from hvae.study.tables import check_rows, write_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,7 +90,7 @@ def draw_ways(
     progress: Progress | Bars | None = None,
 ) -> Ways | SequenceWays:
     """Draw the way from one image to another: a .png sheet, one row a pair, or an .npy array of the stations; from one
-    sequence to another a file of their kind, pair after pair.
+    row of a table to another, or from one sequence to another, a file of their kind, pair after pair.
 
     Arguments: `data`, as in `hvae.study.latents.encode_images`, evenly over a split or the first of a user's own;
     `pairs` of images, `steps` stations a way with its two ends; `levels` that go the way (all by default) along `path`,
@@ -98,8 +100,6 @@ def draw_ways(
     """
     from hvae.explore.latents import PATHS
     from hvae.explore.sample import at_temperature
-    from hvae.explore.tiles import magnification
-    from hvae.explore.views import view_shape
 
     file = Path(out)
     if path not in PATHS:
@@ -119,17 +119,17 @@ def draw_ways(
             context=entries(context),
             progress=progress,
         )
-    _check(file)
-    shape = view_shape(where.run.model.shape)
-    # The two images themselves stand at the ends.
-    check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
+    _check(file, where.run, pairs, steps)
     course = _Course(tuple(moved), at_temperature(heat, [*moved, *heat]), path, mode, seed, steps)
     inputs = _ends(where.run, data, where.overrides, pairs, entries(context))
     some, count = without_chance(inputs), pairs * steps
     first, second = (some.batch(range(end, 2 * pairs, 2)) for end in (0, 1))  # (P, C, H, W) each
     check_memory(4 * count * prod(where.run.model.shape), f"{count:,} points", "ask for fewer --steps or --pairs")
     stations = course.between(where.model(), first, second, bars(progress))
-    save(file, stations, (first.x, second.x))
+    if columns_of(where.run) is not None and file.suffix.lower() != ".npy":
+        write_table(file, stations.transpose(0, 1).flatten(0, 1), where.run)
+    else:
+        save(file, stations, (first.x, second.x))
     return Ways(
         file=file,
         stations=stations,
@@ -172,10 +172,19 @@ class _Course:
             ).cpu()
 
 
-def _check(file: Path) -> None:
+def _check(file: Path, run: LoadedRun, pairs: int, steps: int) -> None:
+    """Raises HvaeError, before any work, for a file that cannot hold the ways."""
+    from hvae.explore.tiles import magnification
+    from hvae.explore.views import view_shape
+
+    columns, shape = columns_of(run), view_shape(run.model.shape)
+    if columns is not None:
+        return check_rows(file, pairs * steps, len(columns))
     if file.suffix not in (".png", ".npy"):
         raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {file}")
     check_place(file)
+    # The two images themselves stand at the ends.
+    check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
 
 
 def _ends(run: LoadedRun, source: str | Path | Source, overrides: Overrides, count: int, context: Named) -> InputImages:
