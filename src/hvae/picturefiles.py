@@ -28,8 +28,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 89_478_485
 """Pixels of the largest picture: a quarter of a gigabyte in colour."""
 FURTHER, TURNED = "with further pages, of which the first is used", "turned as their EXIF orientation says"
-FLOATS = "it holds floats; save them as .npy"
-REPLACE = "replace it or take it out"
+NARROWED = "of 16-bit colour, read at 8 bits"
+FLOATS, REPLACE = "it holds floats; save them as .npy", "replace it or take it out"
 MOST_PAGES = 10_000
 MOST_WORK, MOST_FOLD = 1 << 32, 400
 """Pixels of all pages, or of all scans, of a file: so many, or so many times its bytes."""

@@ -95,6 +95,21 @@ def test_a_spot_is_where_the_maps_are_highest(tissue: Path, slide: Path, tmp_pat
     assert 64 - SIDE < int(worst["y"]) < 76 and 34 - SIDE < int(worst["x"]) < 46
 
 
+def test_what_is_done_to_a_picture_is_said(tissue: Path, slide: Path, tmp_path: Path, command: Command) -> None:
+    large = Image.open(slide)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large.convert("RGB").save(tmp_path / "x.jpg", exif=exif)
+    large.save(tmp_path / "x.tif", save_all=True, append_images=[large])
+    changes = {"x.jpg": ("turned as their EXIF", "brought to grey"), "x.tif": ("with further pages",), slide.name: ()}
+    for name, parts in changes.items():
+        words = ("--tile", "--normal", 20, "--out", tmp_path / f"of-{name}")
+        said = command("score", tissue, "--data", tmp_path / name, *words)
+        lines = [line for line in said.err.splitlines() if "the picture: " in line]
+        assert said.code == 0 and len(lines) == bool(parts), said.err
+        assert all(part in lines[0] for part in parts)
+
+
 def test_a_picture_of_one_tile_has_the_maps_of_the_image(tissue: Path, tmp_path: Path) -> None:
     picture = texture(SIDE, SIDE, 3)
     found = hvae.score_slide(tissue, picture, out=tmp_path / "maps", normal=100)

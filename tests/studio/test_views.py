@@ -119,6 +119,13 @@ def test_a_file_comes_in_the_form_of_the_model(client: Any, ask: Ask) -> None:
         assert client.post(f"/api/upload?run={run}", content=noise_png(9, 9), headers=headers).status_code == 400
 
 
+def test_what_of_a_file_is_not_used_is_said(client: Any) -> None:
+    out = io.BytesIO()
+    Image.new("L", (8, 8), 9).save(out, "GIF", save_all=True, append_images=[Image.new("L", (8, 8), 99)])
+    answer = client.post("/api/upload", content=out.getvalue(), headers={"content-type": "application/octet-stream"})
+    assert any("with further pages" in line for line in unpacked(answer.content)[0]["notes"])
+
+
 def test_a_bomb_of_pixels_is_refused_before_it_is_decoded(client: Any) -> None:
     out = io.BytesIO()
     Image.new("1", (40_000, 40_000)).save(out, "PNG")

@@ -115,8 +115,8 @@ def _check_bad(bad: Sequence[tuple[str, str]], config: DataConfig) -> None:
         raise HvaeError(f"{named_at_once(bad)}; replace or remove, or set data.bad=skip")
 
 
-def decode_one(picture: Picture, config: DataConfig) -> tuple[Array, int, Header]:
-    """The first page of one picture in the form a config asks for, (C, H, W), its bits, and what it says of itself.
+def decode_one(picture: Picture, config: DataConfig) -> tuple[Array, int, Looked]:
+    """The first page of one picture in the form a config asks for, (C, H, W), its bits, and what its file says.
 
     Nothing is kept in the cache.  Raises HvaeError for a file that is not a picture,
     and for a picture that cannot have the form.
@@ -126,7 +126,7 @@ def decode_one(picture: Picture, config: DataConfig) -> tuple[Array, int, Header
         raise HvaeError(named_at_once([(picture.name, looked.fault)]))
     plan = settle([(picture.name, looked.headers[0])], config)
     with opened(picture.source(), picture.name) as image:
-        return _levels(image, plan, picture.name), plan.bits, looked.headers[0]
+        return _levels(image, plan, picture.name), plan.bits, looked
 
 
 def _levels(image: Image.Image, plan: Plan, where: str) -> Array:

@@ -18,6 +18,9 @@ from hvae.data.progress import progress
 from hvae.errors import HvaeError
 from hvae.picturefiles import (
     FLOATS,
+    FURTHER,
+    NARROWED,
+    TURNED,
     has_more_pages,
     is_narrowed,
     is_turned,
@@ -57,6 +60,12 @@ class Looked(NamedTuple):
     headers: tuple[Header, ...] = ()
     further: bool = False
     fault: str = ""
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What of the file is not read as it is, a few words each, where its first page alone is wanted."""
+        first = self.headers[0]
+        return (FURTHER,) * self.further + (TURNED,) * first.turned + (NARROWED,) * first.narrowed
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
-from hvae.picturefiles import FURTHER, TURNED
+from hvae.picturefiles import FURTHER, NARROWED, TURNED
 from hvae.records import JSON
 from hvae.screen.numbers import counted
 
@@ -81,7 +81,7 @@ class Tally:
         further = f"{counted(self.further, 'file')} {FURTHER} (data.pages=all takes each)"
         turned = f"{counted(self.turned, 'picture')} {TURNED}"
         pages = f"{self.pages:,} of the images are further pages of their file"
-        narrowed = f"{counted(self.narrowed, 'picture')} of 16-bit colour, read at 8 bits"
+        narrowed = f"{counted(self.narrowed, 'picture')} {NARROWED}"
         merged = f"the folders of splits below {self.merged} are read as one (data.path may name it, or another)"
         counts = {further: self.further, pages: self.pages, turned: self.turned, narrowed: self.narrowed}
         return [text for text, count in counts.items() if count] + [merged] * bool(self.merged)

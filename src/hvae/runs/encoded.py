@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ def encoded(run: LoadedRun, content: bytes) -> InputImages:
     draw = drawn(run.config.data)
     bits = EIGHT if draw else run.bits
     wish = DataConfig(name="folder", path=NAME, bits=bits, valid=0, test=0, **picture(run))
-    levels, depth, header = decode_one(Picture(NAME, lambda: BytesIO(content)), wish)
+    levels, depth, looked = decode_one(Picture(NAME, lambda: BytesIO(content)), wish)
     data = prepare(Raw(parts={"train": Part(levels[None])}, bits=depth, source=NAME), wish)
+    header = looked.headers[0]
     before = Form((3 if header.colour else 1, *header.size), header.depth)
-    return fitted(run, data, [before], wish, draw=draw)
+    return replace(fitted(run, data, [before], wish, draw=draw), remark="; ".join(looked.changes))

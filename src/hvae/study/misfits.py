@@ -22,7 +22,6 @@ from hvae.data.pictures import Picture as Encoded
 from hvae.data.pictures import colourful
 from hvae.data.transforms import quantise, recolour
 from hvae.errors import HvaeError
-from hvae.picturefiles import TURNED
 from hvae.runs.images import steps_between
 from hvae.screen.numbers import counted
 from hvae.screen.text import for_screen
@@ -49,11 +48,11 @@ def fitting(file: Path, run: LoadedRun, data: Mapping[str, str]) -> Picture:
     except MisfitError as fault:
         _check(run, data, colourful(file), str(fault))
     wish = DataConfig(name="folder", path=str(file), channels=run.model.shape[0], bits=run.bits)
-    levels, _, header = decode_one(Encoded(for_screen(file), lambda: file), wish)
+    levels, _, looked = decode_one(Encoded(for_screen(file), lambda: file), wish)
+    header = looked.headers[0]
     before = Form((3 if header.colour else 1, *header.size), header.depth)
-    changes = (TURNED,) * header.turned
     mode = MODES.index("L" if len(levels) == 1 else "RGB")
-    return Picture(file.name, levels, mode, None, (*changes, _step(before, levels, run.bits)))
+    return Picture(file.name, levels, mode, None, (*looked.changes, _step(before, levels, run.bits)))
 
 
 def fitting_array(

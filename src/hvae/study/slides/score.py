@@ -25,7 +25,7 @@ from hvae.study.scoring.judge import Judge
 from hvae.study.scoring.request import Request
 from hvae.study.scoring.scores import NORMAL, POSITIVE, as_csv
 from hvae.study.slides.maps import MapFile, bytes_of
-from hvae.study.slides.slide import Slide, Stored, stored
+from hvae.study.slides.slide import Slide, Stored, brought, stored
 from hvae.study.slides.tiles import Tiles
 from hvae.trust import trusting, vouched
 
@@ -165,6 +165,8 @@ def _scored(
     subject = open_run(run, request.overrides, tell, request.trust)
     context = _context(subject, request)
     tiles = {k: _tiles(subject, source, k, context) for k in sorted(magnifications)}
+    if line := brought(source, subject.run.model.shape[0], subject.run.bits):
+        tell(line)
     judge = Judge(request, subject, progress)
     with making(out) as folder:
         _check_disk(folder, tiles, subject)

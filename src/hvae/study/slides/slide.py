@@ -32,13 +32,15 @@ KINDS = {np.dtype(np.uint8): EIGHT, np.dtype(np.uint16): SIXTEEN}
 class Stored:
     """Levels (C, H, W) of some depth: in a file that is mapped when rows are wanted, or in memory.
 
-    `last`, the channels stand last in the file; `flat`, there is no axis of channels.
+    `last`, the channels stand last in the file; `flat`, there is no axis of channels; `changes`, what of a picture file
+    is not read as it is.
     """
 
     array: Array | Path
     depth: int
     last: bool = False
     flat: bool = False
+    changes: tuple[str, ...] = ()
 
     def _mapped(self) -> Array:
         whole = _opened(self.array) if isinstance(self.array, Path) else self.array
@@ -82,6 +84,16 @@ class Slide:
         boxes = levels.reshape(self.channels, -1, k, wide, k)
         means = levels if k == 1 else np.rint(boxes.mean((2, 4), dtype=np.float32)).astype(levels.dtype)
         return torch.from_numpy(quantise(means, depth, self.bits, "the picture"))[:, at - first]
+
+
+def brought(source: Stored, channels: int, bits: int) -> str:
+    """What is done to a picture before a model of so many channels and bits sees it, in one line; "" for nothing."""
+    steps = [*source.changes]
+    if source.shape[0] != channels:
+        steps.append("brought to grey" if channels == 1 else "grey repeated in each colour")
+    if source.depth != bits:
+        steps.append(f"cut from {source.depth} to {bits} bits")
+    return f"the picture: {'; '.join(steps)}" if steps else ""
 
 
 def stored(source: str | Path | Array) -> Stored:
@@ -128,5 +140,5 @@ def _picture(path: Path) -> Stored:
     from hvae.data.decoding import decode_one
     from hvae.data.pictures import Picture
 
-    levels, depth, _ = decode_one(Picture(str(path), lambda: path), DataConfig(name="folder", path=str(path)))
-    return Stored(levels, depth)
+    levels, depth, looked = decode_one(Picture(str(path), lambda: path), DataConfig(name="folder", path=str(path)))
+    return Stored(levels, depth, changes=looked.changes)
