@@ -13,9 +13,9 @@ from hvae import build
 from hvae.draw import prior
 from hvae.errors import HvaeError
 from hvae.inspection.costs import peak_of
-from hvae.study import sequence_sizes
+from hvae.study import sequence_samples, sequence_sizes
 from hvae.study.sequence_latents import STEPS, latents_of
-from hvae.study.sequence_sizes import bytes_per_step, check_walk
+from hvae.study.sequence_sizes import bytes_per_step, check_walk, time_of
 from hvae.walk import Model, run, still
 
 NAMES = ("vrnn", "srnn", "stcn", "cwvae", "vrae", "vrae-transformer", "seqladder", "seqladder-recurrent")
@@ -58,3 +58,12 @@ def test_a_file_that_claims_long_sequences_is_not_walked(name: str, monkeypatch:
     monkeypatch.setattr("hvae.capacity.free_memory", lambda: data + 1)
     with pytest.raises(HvaeError, match=f"a walk of {steps:,} steps, 1 sequence at once, .*; decode shorter sequences"):
         latents_of({STEPS: np.array([steps])}, model, Path("z.npz"))
+
+
+@pytest.mark.parametrize("name", ["vrnn", "seqladder"])
+def test_the_time_of_a_long_walk_is_foretold_by_a_short_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((10.0, 11.5))
+    assert time_of(family(name), 2, 128_000, timer=lambda: next(times)) == 1.5 * 128_000 / sequence_sizes.FEW
+    monkeypatch.setattr(sequence_samples, "time_of", lambda *_: 75.0)
+    remarks = [sequence_samples.slowness(family(name), 5, 2, steps, None) for steps in (999, 5_000)]
+    assert remarks == [(), ("5,000 steps, one after the other: at least 3:45 here",)]

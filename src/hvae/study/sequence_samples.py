@@ -17,20 +17,25 @@ from hvae.capacity import check_memory
 from hvae.errors import entries
 from hvae.records import JSON
 from hvae.runs.sequences import form_of
+from hvae.screen.numbers import clock
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.places import check_place
 from hvae.study.placing import Place, at_once, by_rest, every, uniform_levels
 from hvae.study.progress import Tell, silent
 from hvae.study.sequence_files import check_suffix, usual_suffix, write
-from hvae.study.sequence_sizes import check_walk
+from hvae.study.sequence_sizes import MANY, check_walk, time_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.datum import Context
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
     from hvae.walk import Model
+
+LONG = 30.0
+"""Seconds of which it is said beforehand that they pass."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,7 +104,7 @@ def draw_sequences(
     rows = at_once(model)
     check_walk(where.model(), min(number, rows), length, values, "ask for fewer --steps")
     notes = (*_longer(run, length), *_unrelated(model))
-    for note in notes:
+    for note in (*notes, *slowness(where.model(), number, rows, length, values)):
         tell(note)
     seed = torch.seed() % 2**32 if seed is None else seed
     by_level = every(temperature, model)
@@ -115,6 +120,14 @@ def draw_sequences(
     return SequenceSamples(
         file=file, sequences=sequences, temperature=by_rest(temperature), seed=seed, begun=begun, notes=notes
     )
+
+
+def slowness(model: Model, number: int, rows: int, steps: int, context: Context | None) -> tuple[str, ...]:
+    """The remark how long it takes, where that is long."""
+    if steps < MANY:
+        return ()
+    seconds = -(-number // rows) * time_of(model, min(number, rows), steps, context)
+    return (f"{steps:,} steps, one after the other: at least {clock(seconds)} here",) if seconds > LONG else ()
 
 
 def _unrelated(model: Model) -> tuple[str, ...]:

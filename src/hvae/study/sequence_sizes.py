@@ -10,6 +10,8 @@ hundreds of numbers for one of text.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
@@ -34,6 +36,20 @@ def check_walk(model: Model, rows: int, steps: int, context: Context | None = No
         return
     what = f"a walk of {steps:,} steps, {counted(rows, 'sequence')} at once,"
     check_memory(steps * bytes_per_step(model, rows, context), what, advice or "take fewer steps")
+
+
+def time_of(
+    model: Model, rows: int, steps: int, context: Context | None = None, timer: Callable[[], float] = perf_counter
+) -> float:
+    """About how many seconds a walk of generation takes: those of a short one, once more for each of its steps."""
+    from hvae.draw import prior
+    from hvae.walk import run, still
+
+    with still(model, seed=0):
+        run(model, prior(), model.nothing(rows, context, steps=1))  # the first one also prepares what all others use
+        began = timer()
+        run(model, prior(), model.nothing(rows, context, steps=FEW))
+        return (timer() - began) * steps / FEW
 
 
 def bytes_per_step(model: Model, rows: int, context: Context | None = None) -> float:
