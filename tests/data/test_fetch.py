@@ -115,7 +115,7 @@ def slow(request: BaseHTTPRequestHandler, *, whole: bytes = b"", each: bytes = b
         time.sleep(0.02)
 
 
-HEAD = b"HTTP/1.0 200 OK\r\n"
+HEAD, BUSY = b"HTTP/1.0 200 OK\r\n", b"HTTP/1.0 429 Too Many Requests\r\n"
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,10 @@ HEAD = b"HTTP/1.0 200 OK\r\n"
         (partial(slow, whole=HEAD + b"Slow: "), "no answer within"),
         (lambda r: r.wfile.write(HEAD + b"Content-Length: 9\r\n\r\n123"), "3 of 9 bytes came"),
         (lambda r: r.wfile.write(HEAD + b"Content-Length: nine\r\n\r\n123"), "could not be fetched"),
+        (lambda r: r.wfile.write(BUSY + b"Retry-After: 7\r\n\r\n"), "Too Many Requests: try again later in 7 s"),
+        (lambda r: r.wfile.write(BUSY + b"Retry-After: soon\r\n\r\n"), r"Too Many Requests: try again later\)"),
     ],
-    ids=["endless", "declared", "slow", "slow head", "cut", "no number"],
+    ids=["endless", "declared", "slow", "slow head", "cut", "no number", "busy", "busy without a time"],
 )
 def test_servers_that_never_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: Callable[[BaseHTTPRequestHandler], None], message: str

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 from types import MappingProxyType
 from typing import Any
+from urllib.error import HTTPError
 
 from hvae.caches import cache_folder
 from hvae.data.progress import download_progress
@@ -22,6 +23,9 @@ from hvae.files import expanded, open_regular, replacing
 TIMEOUT = 30
 BLOCK = 1 << 20
 LARGEST_DOWNLOAD = 1 << 35
+LATER = "try again later"
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+"""Answers of a server that is well asked and cannot answer now."""
 PERIOD, SLOWEST = 30.0, 4096
 """Seconds over which a download must bring so many bytes a second, or it is given up."""
 
@@ -132,8 +136,15 @@ def blocks(address: str, name: str, limit: int, headers: Mapping[str, str] = Map
             if promised and arrived != promised:
                 raise HTTPException(f"{arrived:,} of {promised:,} bytes came")
     except (OSError, HTTPException, ValueError) as fault:
-        why = getattr(fault, "reason", None) or str(fault) or f"no answer within {2 * TIMEOUT} s"
-        raise HvaeError(f"{address} could not be fetched ({why})") from fault
+        raise HvaeError(f"{address} could not be fetched ({_why(fault)})") from fault
+
+
+def _why(fault: Exception) -> str:
+    """What is said of a fault of the network: of a server that is busy, that it passes."""
+    if isinstance(fault, HTTPError) and fault.code in _BUSY:
+        wait = fault.headers.get("Retry-After", "") if fault.headers else ""
+        return f"{fault.reason}: {LATER}{f' in {wait} s' if wait.isdecimal() and len(wait) < 6 else ''}"
+    return str(getattr(fault, "reason", None) or fault) or f"no answer within {2 * TIMEOUT} s"
 
 
 class Pace:
@@ -149,7 +160,7 @@ class Pace:
         if now - self.begun < PERIOD:
             return
         if arrived - self.before < SLOWEST * (now - self.begun):
-            raise HTTPException(f"only {arrived - self.before:,} bytes in {now - self.begun:.0f} s; try again later")
+            raise HTTPException(f"only {arrived - self.before:,} bytes in {now - self.begun:.0f} s; {LATER}")
         self.begun, self.before = now, arrived
 
 

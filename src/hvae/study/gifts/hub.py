@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
-from hvae.data.fetch import blocks, download
+from hvae.data.fetch import LATER, blocks, download
 from hvae.errors import HvaeError, missing_extra, short
 from hvae.records import MOST_BYTES, check, no_number, parsed
 
@@ -142,6 +142,5 @@ def _asking(repository: str) -> Iterator[None]:
         yield
     except Exception as fault:
         why = next(iter(str(fault).splitlines()), "") or type(fault).__name__
-        raise HvaeError(
-            f"{repository}: the hub did not do it ({why[:400]}); check the name and `hf auth whoami`"
-        ) from fault
+        advice = "" if LATER in why else "; check the name and `hf auth whoami`"
+        raise HvaeError(f"{repository}: the hub did not do it ({why[:400]}){advice}") from fault
