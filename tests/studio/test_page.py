@@ -181,6 +181,29 @@ def test_a_file_that_is_no_picture_is_one_line_on_the_page(page: Chromium, addre
     page.console[:] = [line for line in page.console if "400" not in line]  # the browser's own note of the refusal
 
 
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("Object.assign(new File(['x'], 'x'), {arrayBuffer: () => Promise.reject(new Error())})", "no folder"),
+        ("new File([new Uint8Array(2 ** 25 + 1)], 'x.png')", "at most 33,554,432 bytes"),
+        ("", "this is no file"),
+    ],
+)
+def test_what_is_dropped_and_is_no_file_is_one_line_and_leaves_the_picture(
+    page: Chromium, address: str, what: str, line: str
+) -> None:
+    visit(page, address, "v=own", "judged")
+    before = page.run("document.querySelector('figcaption').textContent")
+    page.run(
+        f"""(() => {{ const drop = new Event('drop', {{bubbles: true}});
+        drop.dataTransfer = {{files: [{what}], types: ['Files']}};
+        document.querySelector('.drop').dispatchEvent(drop); }})()"""
+    )
+    page.until("!document.getElementById('fault').hidden")
+    assert line in page.run("document.getElementById('fault').textContent")
+    assert page.run("document.querySelector('figcaption').textContent") == before
+
+
 def test_mixing_and_two_runs_side_by_side(page: Chromium, address: str) -> None:
     visit(page, address, "v=mix&m.z2=1&m.z1=new", "mixed")
     assert page.run("document.querySelectorAll('.mixrow').length") == 3

@@ -99,8 +99,18 @@ export async function ask(view, question, kind = view) {
   }
 }
 
+// As the guard of the server: a larger body it would not read to its end, and no browser hands out what it says then.
+const MOST_BYTES = 32 << 20;
+
 export async function upload(run, blob) {
+  if (blob.size > MOST_BYTES) throw new Error(`expected a picture of at most ${MOST_BYTES.toLocaleString("en")} bytes, got ${blob.size.toLocaleString("en")}`);
+  let body;
+  try {
+    body = await blob.arrayBuffer();
+  } catch {
+    throw new Error("this cannot be read as a file: choose the file of a picture, and no folder");
+  }
   const headers = { "content-type": "application/octet-stream" };
-  const answer = await fetched(`/api/upload?run=${run}`, { method: "POST", headers, body: blob });
+  const answer = await fetched(`/api/upload?run=${run}`, { method: "POST", headers, body });
   return unpack(await answer.arrayBuffer());
 }

@@ -33,9 +33,10 @@ export async function own(run, slot, split, place) {
 
 // A file goes to every run that is shown, each of which brings it to its own form.
 export async function sent(run, slot, blob) {
-  for (const name of [...kept.keys()]) if (name.endsWith(`/${slot}`)) kept.delete(name);
-  kept.set(`file/${slot}`, blob);
   const answer = await upload(run.place, blob);
+  // Only now: a file that is no picture leaves the one before where it is.
+  forget(slot);
+  kept.set(`file/${slot}`, blob);
   const text = `raw:${answer.info.picture}`;
   state.set(`p.${slot}`, text.length <= LONGEST ? text : "file");
   return keep(run, slot, { ...answer, source: "your picture" });
@@ -72,7 +73,9 @@ export function chooser(run, slot, otherwise, changed) {
   }, ondragleave: () => drop.classList.remove("over"), ondrop(event) {
     event.preventDefault();
     drop.classList.remove("over");
-    take(event.dataTransfer.files[0]);
+    const [first] = event.dataTransfer.files;
+    if (first) take(first);
+    else complain("this is no file: drop the file of a picture");
   } }, "Drop a picture here, paste one, or ", el("button", { class: "icon", type: "button", onclick: () => file.click() }, "choose a file"), file);
   const random = () => guarded(() => own(run, slot, "test", Math.floor(Math.random() * 1e6)));
   const node = el("div", {},
@@ -90,6 +93,11 @@ export function chooser(run, slot, otherwise, changed) {
   chooser.first ??= take;
   guarded(() => picture(run, slot, otherwise));
   return node;
+}
+
+// A picture that is dropped beside its place would open in the stead of this page.
+for (const kind of ["dragover", "drop"]) {
+  addEventListener(kind, (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
 }
 
 addEventListener("paste", (event) => {
