@@ -33,6 +33,8 @@ class Hub:
     """By file, or "" for the listing: bytes that follow its content for ever, with a pause of so many seconds."""
     elsewhere: dict[str, str] = field(default_factory=dict)
     """Addresses that files are served from instead."""
+    busy: set[str] = field(default_factory=set)
+    """Files that the server has no time for now."""
     tokens: list[str] = field(default_factory=list)
     """What those who asked for something said they were."""
 
@@ -97,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.hub.repositories.get(name, {}).get(file)
         if content is None:
             return self._answer(404, headers={"X-Error-Code": "EntryNotFound"})
+        if file in self.hub.busy:
+            return self._answer(503)
         if body:
             self.hub.served.append(file)
         if file in self.hub.elsewhere:

@@ -191,6 +191,13 @@ def test_a_server_that_never_ends_is_left(
     assert not [*tmp_path.iterdir()]
 
 
+def test_a_hub_that_is_busy_is_no_wrong_name(pushed: Hub, tmp_path: Path) -> None:
+    pushed.busy.add("card.json")
+    with pytest.raises(HvaeError, match="me/digits: .* try again later") as fault:
+        hvae.pull("me/digits", tmp_path / "run")
+    assert "check the name" not in str(fault.value) and not [*tmp_path.iterdir()]
+
+
 def test_the_token_is_for_the_hub_alone(pushed: Hub, tmp_path: Path) -> None:
     with serving() as other:
         other.repositories = pushed.repositories
