@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -183,3 +184,26 @@ def test_what_no_step_could_do_is_said_before_one(
     said = command("train", *words, "--train.steps=5", *dry, "--out", tmp_path / "run")
     assert said.code == 2 and message in said.err.splitlines()[-1] and not (tmp_path / "run").exists()
     assert "run folder" not in said.out + said.err
+
+
+def test_gaps_of_single_channels_under_a_likelihood_of_all_are_refused_before_a_step(
+    tmp_path: Path, command: Command, tiny: tuple[str, ...], never: None
+) -> None:
+    colours = np.random.default_rng(0).random((30, 3, 8, 8), np.float32)
+    colours[4, 1] = np.nan
+    np.save(tmp_path / "x.npy", colours)
+    said = command("train", "arrays", "--data.path", tmp_path / "x.npy", "--out", tmp_path / "run", *tiny)
+    assert said.code == 2 and "make them NaN in all" in said.err and not (tmp_path / "run").exists()
+    assert "run folder" not in said.err
+
+
+def test_a_cut_checkpoint_is_refused_before_data_are_read(
+    run: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    content = (copy / "last.ckpt").read_bytes()
+    (copy / "last.ckpt").write_bytes(content[: len(content) // 2])
+    monkeypatch.setattr("hvae.study.fitting.load_any", None)
+    said = command("train", copy, "--resume", "--train.steps", 10**6)
+    assert said.code == 2 and "last.ckpt is damaged" in said.err
+    assert (copy / "last.ckpt").stat().st_size == len(content) // 2

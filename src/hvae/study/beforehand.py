@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import RunConfig
 from hvae.config.vqvae import CodedConfig
+from hvae.data.sequences.split import SequenceData
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.source import expected_shape, is_stated
@@ -19,6 +20,9 @@ from hvae.study.matching import check_taught
 from hvae.study.progress import bars
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hvae.data import Data
     from hvae.walk import Model
 
 COPIES = 6
@@ -88,6 +92,24 @@ def _check_told(config: RunConfig) -> None:
                 f"data.{key}={place} is read by a model of model.condition.kind {reader} alone, and it is {kind}; set "
                 f"--model.condition.kind {reader}, or leave data.{key} out"
             )
+
+
+def check_gaps(model: Model, data: Data) -> None:
+    """Raises HvaeError for values that are missing in some channels of a place alone, where the likelihood of the data
+    is one number for all of them."""
+    from hvae.walk import glimpse
+
+    splits = [] if isinstance(data, SequenceData) else [data.train, data.valid, data.test]
+    partly = any(split.observed is not None and _differ(split.observed) for split in splits)
+    if partly and not all(one.law.log_prob(one.value).shape == one.value.shape for one in glimpse(model).observed):
+        raise HvaeError(
+            "values are missing (NaN) in some channels of a pixel and not in others, and this likelihood is one number "
+            "for all channels; make them NaN in all, or set another --model.likelihood"
+        )
+
+
+def _differ(observed: Tensor) -> bool:
+    return observed.ndim > 2 and not observed.all(1).equal(observed.any(1))
 
 
 def check_files(config: EvaluateConfig) -> None:

@@ -19,7 +19,7 @@ from hvae.runs.provenance import NAME as PROVENANCE
 from hvae.runs.provenance import begin, finish, read_provenance, write_json
 from hvae.runs.source import CONFIG
 from hvae.runs.subject import Subject, Tell
-from hvae.study.beforehand import check_measures, check_parts, check_space
+from hvae.study.beforehand import check_gaps, check_measures, check_parts, check_space
 from hvae.study.building import trainable
 from hvae.study.conditions import complete_data
 from hvae.study.levels import check_first_batch, check_held, check_levels
@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     """Load, build and fit; the folder holds the weights afterwards.  Only the process with the claim writes."""
-    if not job.resume:  # a run that goes on has begun: with its codes, and with batches of any size
+    from hvae.training.saving import LAST, check_whole
+
+    if job.resume:
+        check_whole(job.folder / LAST)
+    else:  # a run that goes on has begun: with its codes, and with batches of any size
         check_parts(job.config)
     data = load_any(job.config.data)
     config, line = _settled(sized(job.config, data))
@@ -51,6 +55,7 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     config = matched(config, model)
     job = replace(job, config=config)
     check_levels(config.objective, model)
+    check_gaps(model, data)
     check_held(config.evaluate, model)
     if not job.resume:
         check_first_batch(config.train, model)

@@ -101,8 +101,24 @@ def _refusals_as_they_are() -> Iterator[None]:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read what `write_checkpoint` wrote, onto the CPU.  Raises HvaeError if it is damaged or not ours."""
-    try:
+    with _damage_in_a_line(path):
         return _checked(path)
+
+
+def check_whole(path: Path) -> None:
+    """Raises HvaeError for a checkpoint that was cut or is something else, in no time; none at all is no fault.
+
+    What its parts hold is seen when they are read.
+    """
+    with _damage_in_a_line(path):
+        if path.exists():
+            _archive(path).close()
+
+
+@contextmanager
+def _damage_in_a_line(path: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as fault:  # A damaged file can make the reader fail in any way.
         why = " ".join(str(fault).split())[:200] if isinstance(fault, ValueError) else type(fault).__name__
         raise HvaeError(
@@ -126,15 +142,21 @@ _FORM: dict[str, Any] = {
 """What a run goes on with; whether the tensors fit the model is seen when they are taken up."""
 
 
-def _checked(path: Path) -> Checkpoint:
+def _archive(path: Path) -> zipfile.ZipFile:
     if not path.is_file():
         raise ValueError("expected a regular file")
+    archive = zipfile.ZipFile(path)
+    entries = archive.infolist()
+    # PyTorch never compresses: what does, or claims more than is there, would grow when it is read.
+    if any(e.compress_type for e in entries) or sum(e.file_size for e in entries) > path.stat().st_size:
+        archive.close()
+        raise ValueError("an archive that grows when it is read")
+    return archive
+
+
+def _checked(path: Path) -> Checkpoint:
     # torch.load hands out tensors without looking at the checksums that its own format keeps of them.
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        # PyTorch never compresses: what does, or claims more than is there, would grow when it is read.
-        if any(e.compress_type for e in entries) or sum(e.file_size for e in entries) > path.stat().st_size:
-            raise ValueError("an archive that grows when it is read")
+    with _archive(path) as archive:
         broken = archive.testzip()
     content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if broken or content["hvae"] != _FORMAT:
