@@ -64,7 +64,7 @@ class TrainConfig(Section):
     """Largest learning rate."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay of the running mean of the gradient and of its square."""
-    weight_decay: NonNegative = 0.0
+    weight_decay: Annotated[float, Bound(least=0, most=1e4)] = 0.0
     """Weight decay: decoupled for adamw and lamb, added to the gradient for adam and adamax."""
     eps: Annotated[float, Bound(least=1e-30, most=1)] = 1e-8
     """Added to the denominator of the update: without it a weight whose gradient is always 0 would become 0 / 0."""
@@ -128,4 +128,9 @@ class TrainConfig(Section):
             raise HvaeError(
                 f"train.batch: expected a multiple of train.accumulate ({self.accumulate}), got {self.batch}; the "
                 f"nearest is {near}"
+            )
+        if self.optimiser == "adamw" and self.lr * self.weight_decay > 1:
+            raise HvaeError(
+                f"train.weight_decay: a step multiplies the weights by 1 - lr * weight_decay, and that is below 0 for "
+                f"lr {self.lr:g} and {self.weight_decay:g}; expected at most {1 / self.lr:g}"
             )
