@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hvae.errors import HvaeError
-from hvae.files import making, open_regular, read_regular
+from hvae.files import free, making, open_regular, read_regular, write_text
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -91,3 +91,15 @@ def test_files_of_holes_are_refused(tmp_path: Path) -> None:
     if os.stat(tmp_path / "a").st_blocks < 1 << 20:
         with pytest.raises(HvaeError, match="expected a whole file"):
             open_regular(tmp_path / "a")
+
+
+def test_a_link_to_where_a_folder_is_made_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name, to in {"to-empty": "empty", "to-nothing": "new", "circle": "circle"}.items():
+        (tmp_path / name).symlink_to(to)
+    for name in ("to-empty", "to-nothing"):
+        with making(tmp_path / name) as temporary:
+            write_text(temporary / "a.txt", "whole")
+        assert (tmp_path / name).is_symlink() and (tmp_path / name / "a.txt").read_text() == "whole"
+    with pytest.raises(HvaeError, match="circle already exists"):
+        free(tmp_path / "circle")

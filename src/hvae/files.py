@@ -146,14 +146,14 @@ def making(folder: str | Path) -> Iterator[Path]:
     >>> [path.name for path in target.iterdir()]
     ['a.txt']
     """
-    folder = Path(folder)
-    free(folder)
-    temporary = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.part")
+    free(Path(folder))
+    place = resolved(folder)  # a link stays one: what it leads to is made, or filled
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         temporary.mkdir(parents=True)
         yield temporary
         # Onto a folder that has been filled meanwhile this fails, which is what is wanted.
-        os.rename(temporary, folder)
+        os.rename(temporary, place)
     except OSError as fault:
         raise HvaeError(f"could not write {folder}: {fault.strerror or fault}; choose another folder") from fault
     finally:
@@ -192,7 +192,8 @@ def beside(path: str | Path) -> Iterator[Path]:
 
 def free(folder: Path) -> None:
     """Raises HvaeError unless a folder can be made at this place: nothing is ever written over."""
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    place = resolved(folder)
+    if os.path.lexists(place) and not (place.is_dir() and not any(place.iterdir())):
         raise HvaeError(f"{folder} already exists; name another folder with --out")
 
 

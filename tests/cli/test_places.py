@@ -49,6 +49,10 @@ def test_places_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
     check_place(tmp_path / "new" / "newer" / "a.png")
     with pytest.raises(HvaeError, match="is no folder"):
         check_place(tmp_path / "file" / "a.png")
+    for name, to in {"loop": "loop", "lost": "nowhere"}.items():
+        (tmp_path / name).symlink_to(to)
+        with pytest.raises(HvaeError, match=f"{name} is no folder"):
+            check_place(tmp_path / name / "new" / "a.png")
     for place in ("/proc/a.png", "/proc/self/new/a.png"):
         if Path("/proc").is_dir():
             with pytest.raises(HvaeError, match="nothing may be written into /proc"):
@@ -57,7 +61,7 @@ def test_places_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
     for device in (tmp_path / "pipe.png", Path(os.devnull)):
         with pytest.raises(HvaeError, match="it is there, and no file"):
             check_place(device)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop", "lost", "pipe.png"]
 
 
 @pytest.mark.parametrize("name", [*RUN_FILES, "pictures", "pictures/samples.png", "pictures/sound.wav"])

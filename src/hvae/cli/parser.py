@@ -59,7 +59,10 @@ class Parser(argparse.ArgumentParser):
                 raise unknown("option", wrong, options, f"{self.prog} --help")
         # argparse says "argument -n/--number: ...".
         option = re.match(r"argument (?:-\w/)?(--[\w.-]+)(?:/--[\w.-]+)*: ", message)
-        raise HvaeError(f"{option[1]}: {message[option.end() :]}" if option else f"{message}; see {self.prog} --help")
+        if not option:
+            raise HvaeError(f"{message}; see {self.prog} --help")
+        hint = f"; one that begins with a dash: {option[1]}=VALUE" if message.endswith(" argument") else ""
+        raise HvaeError(f"{option[1]}: {message[option.end() :]}{hint}")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # That of argparse drops what cannot be written.

@@ -36,7 +36,8 @@ def check_place(place: Path) -> None:
     long = next((part for part in place.parts if len(os.fsencode(part)) > _LONGEST), None)
     if long is not None:
         raise HvaeError(f"could not write {short(long)}: expected a name of at most {_LONGEST} bytes; shorten it")
-    parent = next((folder for folder in place.absolute().parents if os.path.exists(folder)), place.absolute())
+    # A link that leads nowhere, or in a circle, is there too: no folder can be made in its place.
+    parent = next((folder for folder in place.absolute().parents if os.path.lexists(folder)), place.absolute())
     if not parent.is_dir():
         raise HvaeError(f"could not write {place}: {parent} is no folder; choose another one")
     if place.exists() and not place.is_file() and not place.is_dir():
