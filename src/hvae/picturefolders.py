@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 LINKED, LINKED_FOLDERS = "linked twice", "folders linked twice"
+GONE = "gone while their folder was read"
 MOST_FOLDERS_DEEP = 100
 
 
@@ -102,8 +103,11 @@ class _Walk:
         hidden = entry.name.startswith(".")
         try:
             state = entry.stat()
-        except OSError:  # a link to nothing: whoever opens it says so
-            state = entry.stat(follow_symlinks=False)
+        except OSError:
+            if not entry.is_symlink():  # it was there a moment ago
+                self.passed_over[GONE] += 1
+                return False
+            state = entry.stat(follow_symlinks=False)  # a link to nothing: whoever opens it says so
         if stat.S_ISDIR(state.st_mode):
             is_new = not hidden and self._is_new(state)
             if not is_new:

@@ -6,6 +6,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from hvae.config.data import DataConfig
 from hvae.data import ImageData, Provenance, decoding, load
 from hvae.data.transforms import fit_one
 from hvae.errors import HvaeError
-from hvae.picturefolders import listed
+from hvae.picturefolders import GONE, listed
 from hvae.screen.text import for_screen
 
 rng = np.random.default_rng(0)
@@ -486,3 +487,19 @@ def test_formats_are_told_by_content_and_few(tmp_path: Path) -> None:
     (tmp_path / "page.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     data = read(tmp_path, bad="skip")
     assert data.train.names() == ["jpeg.png"] and "none of PNG, JPEG" in data.provenance.tally.bad[0][1]
+
+
+def test_a_file_that_goes_while_its_folder_is_read_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png", "c.part"):
+        (tmp_path / name).touch()
+    actual = os.scandir
+
+    def going(folder: Path) -> nullcontext[list[os.DirEntry[str]]]:
+        entries = list(actual(folder))
+        for name in ("b.png", "c.part"):
+            (tmp_path / name).unlink()
+        return nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", going)
+    listing = listed(tmp_path)
+    assert [file.path.name for file in listing.files] == ["a.png"] and listing.passed_over == {GONE: 2}
