@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 Command = Callable[..., Any]
 
@@ -145,3 +146,22 @@ def test_a_run_of_other_columns_says_so(run: Path, tmp_path: Path, command: Comm
         said = command(*words, tmp_path / "new.csv", *(("--out", tmp_path / "l.npz") if words[0] == "encode" else ()))
         assert said.code == 2 and "expected a column 'job', got none; did you mean 'jobs'" in said.err, said.err
         assert said.err.count("\n") == 1
+
+
+def test_an_earlier_run_of_other_data_says_so(run: Path, command: Command) -> None:
+    said = command("evaluate", "digits", "--before", run, "--on", "digits")
+    assert said.code == 2 and "--before: expected a run of the same form of data" in said.err
+
+
+def test_pictures_before_a_run_of_a_table_say_so(run: Path, tmp_path: Path, command: Command) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "x.png")
+    for words in (
+        ("score", run, "--out", tmp_path / "s.csv", "--data"),
+        ("features", run, "--out", tmp_path / "f.npz", "--data"),
+        ("encode", run, "--out", tmp_path / "l.npz", "--data"),
+        ("evaluate", run, "--on"),
+    ):
+        for source in (tmp_path / "x.png", "digits"):
+            said = command(*words, source)
+            assert said.code == 2 and not (tmp_path / "s.csv").exists()
+            assert "was trained on a table" in said.err or (source == "digits" and words[0] in ("features", "encode"))

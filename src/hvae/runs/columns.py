@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hvae.config.columns import TABLES
 from hvae.config.data import TABLE, DataConfig
 from hvae.errors import HvaeError
 from hvae.runs.images import InputImages, Origin
@@ -28,6 +29,18 @@ def learnt_columns(run: LoadedRun, source: str) -> Columns:
     if columns is None:
         raise HvaeError(f"{run.folder} was not trained on a table, and {source} is one; train with --data.name table")
     return columns
+
+
+def check_table(run: LoadedRun, config: DataConfig) -> None:
+    """Raises HvaeError for data that are no rows of a table, in front of a run that was trained on one.
+
+    An array of numbers may hold such rows as the model has them, (N, D) in [0, 1].
+    """
+    if columns_of(run) is not None and config.name not in (TABLE, "npy"):
+        raise HvaeError(
+            f"{run.folder} was trained on a table, and {config.path or config.name} is none; give a "
+            f"{' or '.join(TABLES)} file with its columns"
+        )
 
 
 def data_of(run: LoadedRun, config: DataConfig) -> Data:

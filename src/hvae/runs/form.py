@@ -16,7 +16,7 @@ from hvae.config.data import BESIDE, TABLE, DataConfig
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.picturefolders import listed
-from hvae.runs.columns import brought_table, table_keys
+from hvae.runs.columns import brought_table, check_table, table_keys
 from hvae.runs.images import Change, InputImages, Origin, steps_between
 from hvae.runs.words import words_of
 from hvae.screen.numbers import counted
@@ -70,7 +70,7 @@ def files(run: LoadedRun, source: str) -> DataConfig:
     wish = picture(run)
     if "kind" in wish and name != "npy":
         raise HvaeError(f"--data: expected {FILES[wish['kind']]}, as the run has learned, got {source}")
-    return DataConfig(
+    data = DataConfig(
         name=name,
         path=place,
         bits=run.bits,
@@ -81,6 +81,8 @@ def files(run: LoadedRun, source: str) -> DataConfig:
         captions=BESIDE if name == "folder" and "text" in run.model.conditions and _has_captions(path) else "",
         **wish,
     )
+    check_table(run, data)
+    return data
 
 
 def _has_captions(path: Path) -> bool:
@@ -158,6 +160,7 @@ def bring(run: LoadedRun, config: DataConfig) -> InputImages:
     from hvae.data import load
     from hvae.data.look import look
 
+    check_table(run, config)
     if config.name == TABLE:
         return brought_table(run, config)
     before = look(config)

@@ -96,6 +96,8 @@ def forgetting(
         raise HvaeError(f"--on compares bounds of pictures, and {run} is a model of sequences; name a run of pictures")
     parent = str(before or _parent(subject))
     earlier = open_run(parent, overrides or {}, hear) if parent else None
+    if earlier is not None:
+        _check_same(subject, earlier)
     inputs = [_images(subject, source, count) for source in on]
     sets = []
     for source, some in zip(on, inputs, strict=True):
@@ -105,6 +107,16 @@ def forgetting(
         else:
             sets.append(_remembered(source, after, _bounds(earlier, some, f"{source}, before", seed, watched)))
     return Forgetting(str(run), parent, tuple(sets))
+
+
+def _check_same(subject: Subject, earlier: Subject) -> None:
+    """Raises HvaeError where the earlier run is of data of another form: there is no change to tell."""
+    (shape, bits), (before, depth) = ((tuple(one.run.model.shape), one.run.bits) for one in (subject, earlier))
+    if (shape, bits, False) != (before, depth, earlier.run.model.timed):
+        raise HvaeError(
+            f"--before: expected a run of the same form of data, {shape} of {bits} bits, got {earlier.run.folder} of "
+            f"{before} of {depth}; name the run that this one grew from"
+        )
 
 
 def _parent(subject: Subject) -> str:
