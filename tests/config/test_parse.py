@@ -117,3 +117,17 @@ def test_too_many_entries_are_refused_before_one_of_them_is_read(value: object) 
     kind = Annotated[dict[str, int] if isinstance(value, dict) else tuple[int, ...], Length(0, 3)]
     with pytest.raises(HvaeError, match="a: expected 0 to 3 entries"):
         typed(kind, value, "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("z1=4,z1=2", "objective.beta: 'z1' stands twice"),
+        ("z1=4,z2", "objective.beta: 'z2' has no value"),
+        ("0.5,z1=4", "objective.beta: '0.5' has no value"),
+    ],
+)
+def test_a_name_that_stands_twice_or_has_no_value_is_refused(text: str, line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        typed(float | dict[str, float], text, "objective.beta")
+    assert typed(dict[str, float], "z1=4,z2=1,", "") == {"z1": 4.0, "z2": 1.0}

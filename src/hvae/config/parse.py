@@ -193,11 +193,22 @@ def _dict(kind: Any, value: Any, at: str) -> dict[str, Any]:
 
 def _mapping(value: Any, at: str, what: str) -> Mapping[str, Any]:
     if isinstance(value, str):
-        pairs = [pair.partition("=") for pair in value.split(",")]
-        value = _loaded(value) if value.startswith("{") else {k: v for k, eq, v in pairs if eq} or value
+        value = _loaded(value) if value.startswith("{") else _pairs(value, at) if "=" in value else value
     if not isinstance(value, Mapping):
         raise HvaeError(f"{at or 'the configuration'}: expected {what} as keys and values, got {short(value)}")
     return value
+
+
+def _pairs(text: str, at: str) -> dict[str, str]:
+    """NAME=VALUE,NAME=VALUE: each name once."""
+    values: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        name, equals, value = pair.partition("=")
+        if not equals or name in values:
+            why = "stands twice" if equals else "has no value"
+            raise OutOfBounds(f"{at}: {short(name)} {why}; expected NAME=VALUE,NAME=VALUE with each name once")
+        values[name] = value
+    return values
 
 
 def _loaded(text: str) -> Any:
