@@ -5,7 +5,6 @@ Shapes: `n` samples; `...` a variable's own shape; `C H W` an image.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,8 @@ from hvae.site import Pin, as_key
 from hvae.walk import Model, glimpse, still
 
 Temperature = float | Mapping[str, float]
+HOTTEST = 1_000_000
+"""The highest temperature: far above, what is drawn is no finite number, and nothing is wrong with the weights."""
 
 
 def sample(
@@ -150,7 +151,7 @@ def by_level(temperature: Temperature, names: Sequence[str]) -> dict[str, float]
 def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
     """The prior of each level at one temperature, or at one by level name; 0 stands for the mode.
 
-    Raises HvaeError for an unknown level, or a temperature below 0.
+    Raises HvaeError for an unknown level, or a temperature below 0 or above a million.
     """
     by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(names, temperature)
     check_levels(list(by_name), names)
@@ -162,8 +163,11 @@ def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
 
 
 def _at(t: float, name: str) -> Draw:
-    if not (t >= 0 and math.isfinite(t)):
-        raise HvaeError(f"expected a temperature of 0 or above for {name}, got {t}; 1.0 leaves the prior as it is")
+    if not 0 <= t <= HOTTEST:
+        raise HvaeError(
+            f"expected a temperature of 0 or above for {name}, got {t}; at most {HOTTEST:,}, and 1.0 leaves the prior "
+            "as it is"
+        )
     return mode if t == 0 else prior(t)
 
 
