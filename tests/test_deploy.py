@@ -222,3 +222,13 @@ def test_a_full_disk_does_not_end_the_process() -> None:
     flat = torch.export.export(torch.nn.Flatten(), (torch.zeros(2, 3, 4),))
     with pytest.raises(OSError, match="No space left"):
         PT2().write(flat, Decoder(small()), "{}", full)
+
+
+def test_a_write_that_a_library_is_refused_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr("hvae.deploy.formats.PT2.write", refused)
+    with pytest.raises(HvaeError, match="could not write .*x.pt2: the disk does not take it; free some space"):
+        export("digits", to="pt2", out=tmp_path / "x.pt2")
+    assert not [*tmp_path.iterdir()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,21 @@ def _facts(run: LoadedRun, program: Program) -> JSON:
     return {"hvae": __version__, "family": run.config.model.family, "weights_sha256": weights, "data": data}
 
 
+_REFUSED = ("iostream error", "StreamWriter failed", "write failed")
+"""What the writers in C++ under OpenVINO and torch say where the system took less than they gave."""
+
+
+@contextmanager
+def _refusals_as_they_are() -> Iterator[None]:
+    """A refused write of a library is one of the system: of its error number nothing is left."""
+    try:
+        yield
+    except RuntimeError as fault:
+        if any(words in str(fault) for words in _REFUSED):
+            raise OSError("the disk does not take it") from fault
+        raise
+
+
 def _write(
     run: LoadedRun, program: Program, others: list[Program], kind: Format, path: Path, to: str, part: str, tick: Any
 ) -> Export:
@@ -131,7 +147,8 @@ def _write(
     tick(1, 3)
     with beside(path) as temporary:
         with quiet():
-            kind.write(graph, program, described(program, part, _facts(run, program)), temporary)
+            with _refusals_as_they_are():
+                kind.write(graph, program, described(program, part, _facts(run, program)), temporary)
             tick(2, 3)
             runner = kind.runner(program, temporary)
             apart = largest(difference(one, runner) for one in (program, *others))
