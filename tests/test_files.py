@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hvae.errors import HvaeError
-from hvae.files import free, making, open_regular, read_regular, write_text
+from hvae.files import beside, free, making, open_regular, read_regular, replacing, write_text
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -103,3 +104,10 @@ def test_a_link_to_where_a_folder_is_made_stays_a_link(tmp_path: Path) -> None:
         assert (tmp_path / name).is_symlink() and (tmp_path / name / "a.txt").read_text() == "whole"
     with pytest.raises(HvaeError, match="circle already exists"):
         free(tmp_path / "circle")
+
+
+@pytest.mark.parametrize("place", [replacing, making, beside])
+def test_a_write_that_is_cut_short_is_a_full_disk(place: Any, tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match="the disk is full"), place(tmp_path / "a.npy"):
+        raise OSError("92160 requested and 3040 written")  # as NumPy says it
+    assert not [*tmp_path.iterdir()]

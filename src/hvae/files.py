@@ -5,6 +5,7 @@ in which files are opened that others may have written.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
@@ -97,6 +98,9 @@ def resolved(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+_CUT = re.compile(r"\d+ requested and \d+ written")
+
+
 class TakenError(HvaeError):
     """A file that cannot be written whatever the room there is: a folder has its name."""
 
@@ -125,9 +129,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         _flush(temporary)
         os.replace(temporary, path)
     except OSError as fault:
-        raise HvaeError(
-            f"could not write {path}: {fault.strerror or fault}; free some space or choose another folder"
-        ) from fault
+        raise HvaeError(f"could not write {path}: {_why(fault)}; free some space or choose another folder") from fault
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -155,7 +157,7 @@ def making(folder: str | Path) -> Iterator[Path]:
         # Onto a folder that has been filled meanwhile this fails, which is what is wanted.
         os.rename(temporary, place)
     except OSError as fault:
-        raise HvaeError(f"could not write {folder}: {fault.strerror or fault}; choose another folder") from fault
+        raise HvaeError(f"could not write {folder}: {_why(fault)}; choose another folder") from fault
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -183,9 +185,7 @@ def beside(path: str | Path) -> Iterator[Path]:
             _flush(file)
             os.replace(file, path.with_name(file.name))
     except OSError as fault:
-        raise HvaeError(
-            f"could not write {path}: {fault.strerror or fault}; free some space or choose another folder"
-        ) from fault
+        raise HvaeError(f"could not write {path}: {_why(fault)}; free some space or choose another folder") from fault
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -195,6 +195,11 @@ def free(folder: Path) -> None:
     place = resolved(folder)
     if os.path.lexists(place) and not (place.is_dir() and not any(place.iterdir())):
         raise HvaeError(f"{folder} already exists; name another folder with --out")
+
+
+def _why(fault: OSError) -> str:
+    """What the system said; of what NumPy makes of a write that was cut short, the numbers of which nobody knows."""
+    return fault.strerror or ("the disk is full" if _CUT.fullmatch(str(fault)) else str(fault))
 
 
 def _flush(path: Path) -> None:
