@@ -85,6 +85,9 @@ def test_samples_are_rows_in_words(run: Path, tmp_path: Path, command: Command) 
     assert all(line[0].isdecimal() and line[1] in JOBS and line[3] in ("no", "yes") for line in lines)
     said = command("sample", run, "--out", tmp_path / "some.png")
     assert said.code == 2 and "expected a table" in said.err and not (tmp_path / "some.png").exists()
+    for name in ("more.csv", "more.npy"):
+        said = command("sample", run, "--enlarge", 3, "--out", tmp_path / name)
+        assert said.code == 2 and "--enlarge is about pictures" in said.err and not (tmp_path / name).exists()
 
 
 def test_an_odd_cell_is_named(run: Path, tmp_path: Path, command: Command) -> None:
@@ -114,6 +117,14 @@ def test_the_other_commands_read_it_too(run: Path, tmp_path: Path, command: Comm
     )
     said = command("encode", run, "--data", new, "--out", tmp_path / "latents.npz")
     assert said.code == 0, said.err
+
+
+def test_columns_that_training_has_not_seen_are_named(run: Path, tmp_path: Path, command: Command) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text("married,id,job,age,income,note\nno,1,,30,2600,x\nyes,2,teacher,40,3000,y\n")
+    for words in (("encode", run, "--data", new), ("restore", run, new, "--task", "impute", "--draws", 1)):
+        said = command(*words, "--out", tmp_path / f"{words[0]}.npz")
+        assert said.code == 0 and "2 columns that training has not seen, not read: 'id', 'note'" in said.err, said.err
 
 
 def test_latents_and_ways_come_back_as_rows(run: Path, tmp_path: Path, command: Command) -> None:

@@ -151,7 +151,8 @@ def test_a_table_before_a_run_is_read_by_the_columns_of_the_run(tmp_path: Path) 
     path = written(tmp_path, 'job,age,other,"size, cm"\nnurs,50,x,100\nclerk,30.4,y,\n')
     coded = read_cells(path).codes(columns, "new", TOP)
     assert np.isnan(coded.values).tolist() == [[False, False, True], [False, True, False]]
-    beyond, between, strange = coded.notes()
+    unread, beyond, between, strange = coded.notes()
+    assert unread == "1 column that training has not seen, not read: 'other'"
     assert "1 number beyond the range" in beyond and "1 number between the whole ones" in between
     assert "'nurs' in 1; did you mean 'nurse'?" in strange
     with pytest.raises(HvaeError, match="expected a column 'job', got none"):

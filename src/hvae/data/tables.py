@@ -71,12 +71,14 @@ class Table:
             for name in names
         }
 
-    def codes(self, columns: Columns, where: str, top: int) -> Coded:
-        """Every cell of the columns in [0, 1].  Raises HvaeError for cells of another kind than their column's."""
+    def codes(self, columns: Columns, where: str, top: int, without: Sequence[str] = ()) -> Coded:
+        """Every cell of the columns in [0, 1]; other ones are not read, and said so but for those `without` which
+        training was.  Raises HvaeError for cells of another kind than their column's."""
         for name in columns:
             if name not in self.names:
+                hint = suggestion(name, self.names)
                 raise HvaeError(
-                    f"{where}: expected a column {short(name)}, got none{suggestion(name, self.names)}; add it, "
+                    f"{where}: expected a column {short(name)}, got none{hint}{' Or' if hint else ';'} add it, "
                     "its cells empty where they are not known"
                 )
         each = {
@@ -84,7 +86,8 @@ class Table:
             for name, column in columns.items()
         }
         values = np.stack([some.values for some in each.values()], 1)
-        return Coded(np.rint(values * top) / top, columns, each)
+        unread = tuple(name for name in self.names if name not in columns and name not in without)
+        return Coded(np.rint(values * top) / top, columns, each, unread)
 
     def filled(self, words: Sequence[Sequence[str]], columns: Columns) -> list[list[str]]:
         """The rows with the cells that are not known as `words` say it, (N, D) in the order of the columns.
@@ -104,16 +107,20 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """Cells as a model reads them: `values` (N, D) in [0, 1], NaN where one is not known; `each` column's own."""
+    """Cells as a model reads them: `values` (N, D) in [0, 1], NaN where one is not known; `each` column's own; the
+    names of columns that are `unread`, since training has not seen them."""
 
     values: Array
     columns: Columns
     each: dict[str, Codes]
+    unread: tuple[str, ...] = ()
 
     def notes(self) -> tuple[str, ...]:
         """What of the cells is not as the columns have it, a line each."""
         beyond, between = (sum(getattr(one, key) for one in self.each.values()) for key in ("beyond", "between"))
+        some, more = ", ".join(map(short, self.unread[:3])), ", ..." * (len(self.unread) > 3)
         lines = [
+            f"{counted(len(self.unread), 'column')} that training has not seen, not read: {some}{more}" * bool(some),
             f"{counted(beyond, 'number')} beyond the range of the training data, read as its end" * bool(beyond),
             f"{counted(between, 'number')} between the whole ones of the training data, rounded" * bool(between),
         ]
@@ -214,7 +221,7 @@ def read_table(config: DataConfig, columns: Columns | None = None) -> Raw:
         raise HvaeError(f"data.bits: expected {LEAST_BITS} to {MAX_BITS} for the numbers of a table, got {bits}")
     table, top = read_cells(path, config.missing), top_of(bits)
     columns = table.columns(config, str(path), top) if columns is None else columns
-    coded = table.codes(columns, str(path), top)
+    coded = table.codes(columns, str(path), top, config.without)
     values, observed = without_gaps(coded.values, str(path))
     levels, _ = as_levels(values, bits, str(path))
     gaps = 0 if observed is None else int((~observed).sum())

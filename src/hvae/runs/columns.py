@@ -70,5 +70,5 @@ def brought_table(run: LoadedRun, config: DataConfig) -> InputImages:
 def table_keys(run: LoadedRun, path: str) -> DataConfig:
     """How a table of the user's is read before a run."""
     data = run.config.data
-    missing = data.missing if data.name == TABLE else DataConfig.missing
-    return DataConfig(name=TABLE, path=path, bits=run.bits, valid=0, test=0, missing=missing)
+    like = data if data.name == TABLE else DataConfig
+    return DataConfig(name=TABLE, path=path, bits=run.bits, valid=0, test=0, missing=like.missing, without=like.without)

@@ -148,6 +148,8 @@ def _pictures(where: Place, file: Path, number: int, wish: _Wish) -> Samples:
     from hvae.explore.sample import Sampling
 
     run, columns = where.run, columns_of(where.run)
+    if wish.enlarge != "auto" and (columns is not None or file.suffix.lower() == ".npy"):
+        raise HvaeError(f"--enlarge is about pictures, and {file} will hold none; leave it out")
     if columns is None:
         _check_sheet(file, number, run.model.shape, wish.enlarge)
     else:

@@ -188,10 +188,11 @@ def gaps(run: LoadedRun, data: str | Path | Source, number: int) -> Gaps | None:
     if not path.is_file():
         raise HvaeError(f"no such table: {path}")
     columns = learnt_columns(run, str(path))
-    whole = read_cells(path, table_keys(run, str(path)).missing)
+    keys = table_keys(run, str(path))
+    whole = read_cells(path, keys.missing)
     table = whole.first(number)
-    coded, beyond = table.codes(columns, str(path), top_of(run.bits)), len(whole.cells) - len(table.cells)
-    return Gaps(table, coded, run.bits, path.suffix.lower(), beyond)
+    coded = table.codes(columns, str(path), top_of(run.bits), keys.without)
+    return Gaps(table, coded, run.bits, path.suffix.lower(), len(whole.cells) - len(table.cells))
 
 
 def check_rows(file: Path, number: int, columns: int) -> None:
