@@ -18,7 +18,7 @@ from hvae.cli.compare import shown as compared
 from hvae.cli.data import _table as sets
 from hvae.cli.evaluation.shown import summary
 from hvae.cli.models import _families, _presets
-from hvae.cli.ready import _published
+from hvae.cli.ready import _pretrained, _published
 from hvae.cli.shown_scores import shown as scores
 from hvae.cli.voice import Voice
 from hvae.data import Provenance
@@ -36,6 +36,7 @@ from hvae.metrics import (
     TopLevels,
 )
 from hvae.metrics.detection import Detection
+from hvae.pretrained import names, record
 from hvae.reporting.comparison import Group as Task
 from hvae.reporting.comparison import Number, Row
 from hvae.screen.table import Table, table
@@ -168,6 +169,10 @@ def on_terminal(part: Any, width: int, monkeypatch: pytest.MonkeyPatch) -> str:
     return out.getvalue()
 
 
+def packaged() -> Table:
+    return _pretrained([record(name)["card"] for name in names()])
+
+
 @pytest.fixture(scope="module")
 def made() -> dict[str, list[Table]]:
     from hvae.checkpoints.published import PUBLISHED
@@ -195,6 +200,7 @@ def made() -> dict[str, list[Table]]:
             _families([{"family": n, "about": "a model of levels in words that wrap"} for n in FAMILIES]),
             _presets(presets),
             _published(PUBLISHED.values()),
+            packaged(),
         ],
     }
 
@@ -233,6 +239,11 @@ def test_headlines_and_measures_are_whole_at_every_width(width: int, monkeypatch
     text = on_terminal(compared(TASK), width, monkeypatch)
     assert all(row.run in text for row in TASK.rows), "names are whole"
     assert all(number in text for number in ("17,224.20 ± 31.25 best", "17,225.20", "17,226.20"))
+
+
+def test_a_narrow_list_of_packaged_models_says_what_they_are() -> None:
+    _, heads, *_ = packaged().lines(80)
+    assert heads.plain.split() == ["name", "data", "licence", "what", "it", "is"]
 
 
 @pytest.mark.parametrize("width", [20, 30, 40, 60])

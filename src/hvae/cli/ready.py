@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
 
 from hvae.cli.voice import Voice, table
 from hvae.pretrained import names, record
@@ -20,14 +22,24 @@ def show_pretrained(voice: Voice) -> None:
     voice.answer({"pretrained": cards})
     if voice.machine:
         return
+    voice.show(Group(_pretrained(cards), "", _advice()))
+
+
+def _pretrained(cards: Sequence[Mapping[str, Any]]) -> Table:
     heads = ("name", "family", "data", "licence", "size", "measured", "what it is")
-    rows = table(*heads, title="Packaged models", first_to_go=("size", "measured"))
+    result = table(*heads, title="Packaged models", first_to_go=("size", "family", "measured"))
     for card in cards:
         data = card["data"]
         texts = (data["name"], data["licence"], size(card["bytes"]), card["headline"], card["about"])
-        rows.add_row(card["name"], card["family"], *texts)
-    voice.show(rows)
-    voice.show("\nlook at one: hvae sample NAME; take its card and numbers: hvae pull NAME --out FOLDER")
+        result.add_row(card["name"], card["family"], *texts)
+    return result
+
+
+def _advice() -> Table:
+    result = table("with a model", "what to type")
+    result.add_row("look at it", "hvae sample NAME")
+    result.add_row("take its card and numbers", "hvae pull NAME --out FOLDER")
+    return result
 
 
 def show_published(voice: Voice) -> None:
