@@ -54,7 +54,7 @@ usage: hvae COMMAND ...          hvae COMMAND --help explains a command
 
 {commands}
 
-example: three minutes of training, then look at runs/digits/report.html
+example: two minutes on two cores, then look at runs/digits/report.html
   hvae train digits
 
 options:
