@@ -26,6 +26,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_writes_nothing(command: Command, tmp_path: Path) -> None:
     said = command("train", "digits", "--dry-run", "--train.steps", "7")
     assert said.code == 0 and "7 steps of 64 data" in said.out and "runs/digits (to be made)" in said.out
+    assert "measures quick; IW-50, test data" in said.out, "which of them this model has is not known yet"
     planned = command("train", "digits", "--dry-run", "--json").json
     assert planned["config"] == preset("digits").to_dict() and len(planned["levels"]) == 3
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def rehearse(config: RunConfig, folder: Path, resume: bool, voice: Voice) -> Non
         "data": f"{config.data.name} {config.data.path}".rstrip() + f", {shape} of {counted(bits, 'bit')}",
         "model": f"{config.model.family}, {counted(len(levels), 'level')}, {parameters(model):,} parameters",
         "training": f"{counted(train.steps, 'step')} of {train.batch:,} data, seed {train.seed}, {train.accelerator}",
-        "evaluation": f"{', '.join(evaluate.wanted)}; IW-{evaluate.draws}, {evaluate.split} data",
+        "evaluation": f"measures {', '.join(evaluate.measures)}; IW-{evaluate.draws}, {evaluate.split} data",
         "run folder": f"{folder} ({'goes on' if resume else 'to be made'})",
     }
     voice.answer({"dry_run": True, "config": config.to_dict(), "parameters": parameters(model), "levels": levels})
