@@ -21,6 +21,7 @@ from hvae.deploy import Decoder, Encoder, Noise
 from hvae.deploy.formats import FORMATS, METADATA, PT2, difference, exported
 from hvae.errors import HvaeError
 from hvae.study.export import export
+from hvae.study.gifts.pull import pull
 from hvae.walk import still
 from hvae.zoo import build
 
@@ -134,6 +135,21 @@ def test_an_onnx_file_explains_itself(tmp_path: Path) -> None:
     label = {"context_label": np.arange(7) % 3}
     (pictures,) = session.run(None, {**noise, "temperature": np.ones(2, np.float32), **label})
     assert pictures.shape == (7, 1, 6, 6) and np.abs(pictures[0] - pictures[1]).max() > 0
+
+
+@pytest.mark.parametrize("run", ["digits", "copy", "trained"])
+def test_a_file_says_the_licence_of_weights_that_have_a_card(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if run != "digits":
+        pull("digits", out=run)
+    if run == "trained":
+        (tmp_path / run / "card.json").unlink()
+    written = export(run, tmp_path / "a.pt2", to="pt2")
+    kept = {METADATA: ""}
+    torch.export.load(written.file, extra_files=kept)
+    assert json.loads(kept[METADATA]).get("licence") == (None if run == "trained" else "cc-by-4.0")
 
 
 def test_a_file_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

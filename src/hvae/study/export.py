@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hvae import __version__
 from hvae.errors import HvaeError, unknown
 from hvae.files import beside
-from hvae.records import JSON
+from hvae.records import JSON, read_json
 from hvae.study.places import check_place
 from hvae.study.placing import opened
 from hvae.study.progress import Bars, Progress, bars
@@ -120,7 +120,18 @@ def _facts(run: LoadedRun, program: Program) -> JSON:
 
     weights, shape = digest(run.model.state_dict()), list(program.model.shape)
     data = {"shape": shape, "bits": run.bits, "range": [0, 1]}
-    return {"hvae": __version__, "family": run.config.model.family, "weights_sha256": weights, "data": data}
+    facts = {"hvae": __version__, "family": run.config.model.family, "weights_sha256": weights, "data": data}
+    return {**facts, **_licence(run)}
+
+
+def _licence(run: LoadedRun) -> JSON:
+    """That of the weights, where the run has a card that says one."""
+    from hvae.pretrained import CARD, FACTS, record
+
+    path = run.folder / CARD
+    if run.is_packaged:
+        return {"licence": record(run.folder.name)["card"]["licence"]}
+    return {"licence": read_json(path, FACTS)["licence"]} if path.is_file() else {}
 
 
 _REFUSED = ("iostream error", "StreamWriter failed", "write failed")
