@@ -59,6 +59,7 @@ def test_a_dry_run_lists_the_files_and_sends_nothing(hub: Hub, capsys: pytest.Ca
     assert main(["push", "digits", "me/digits", "--dry-run"]) == 0
     said = capsys.readouterr()
     assert "model.safetensors: " in said.err and "## Limits" in said.out and "nothing was sent" in said.out
+    assert "75.17 [73.65, 76.69] nats" in said.out and "&#" not in said.out
     assert not hub.posts and not hub.repositories
 
 

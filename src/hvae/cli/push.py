@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 from hvae.cli.parser import Parser
 from hvae.cli.voice import Voice
 
@@ -47,6 +49,7 @@ def main(argv: list[str]) -> None:
     if args.json:
         return
     if args.dry_run:
-        voice.show(f"{pushed.given.files()[README].decode()}\nnothing was sent; leave --dry-run out to push")
+        # Marks that a page would obey are spelt out in the card; to a screen they are no more than marks.
+        voice.show(f"{unescape(pushed.given.files()[README].decode())}\nnothing was sent; leave --dry-run out to push")
     else:
         voice.show(f"pushed: {pushed.address}")
