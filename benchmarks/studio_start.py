@@ -61,8 +61,8 @@ def fetch(address: str) -> None:
     """What a page asks for when it is opened."""
     client, place = build_opener(HTTPCookieProcessor(CookieJar())), address.partition("/enter")[0]
     client.open(address).read()
-    (shown,) = json.loads(client.open(f"{place}/api/runs").read())["runs"]
-    draw(client, place, [level["name"] for level in shown["levels"]])
+    (run,) = json.loads(client.open(f"{place}/api/runs").read())["runs"]
+    draw(client, place, [level["name"] for level in run["levels"]])
 
 
 def draw(client: OpenerDirector, place: str, names: list[str]) -> bytes:

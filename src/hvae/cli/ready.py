@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 
 from hvae.cli.voice import Voice, table
 from hvae.pretrained import names, record
+from hvae.records import JSON
 from hvae.screen.numbers import size
 from hvae.screen.table import Table
 
@@ -25,7 +26,7 @@ def show_pretrained(voice: Voice) -> None:
     voice.show(Group(_pretrained(cards), "", _advice()))
 
 
-def _pretrained(cards: Sequence[Mapping[str, Any]]) -> Table:
+def _pretrained(cards: Sequence[JSON]) -> Table:
     heads = ("name", "family", "data", "licence", "size", "measured", "what it is")
     result = table(*heads, title="Packaged models", first_to_go=("size", "family", "measured"))
     for card in cards:
