@@ -15,6 +15,7 @@ from hvae.errors import HvaeError
 from hvae.levels import Level, Replace
 from hvae.levels.heads import Head
 from hvae.metrics import filter_bounds, filtered
+from hvae.models.conditioning import Unconditional
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant
 from hvae.nn.recurrence import NoInput
@@ -91,6 +92,7 @@ def state_space(shift: float = 0.0, widening: float = 1.0) -> Recurrent:
         level=level,
         leave=nn.Identity(),
         head=Emission((D,), D),
+        condition=Unconditional(),
     ).double()
 
 

@@ -24,8 +24,10 @@ class _Guided(Wrapper):
     weights: Mapping[Key, float]
 
     def __call__(self, site: Site) -> Drawn:
-        if site.data or site.auxiliary:
+        if site.auxiliary or (site.data and site.step is None):
             return self.otherwise(site)
+        if site.data:
+            return _shared(self.otherwise(site))
         weight = self.weights.get(site.key, self.weights.get((site.name, None), 1.0))
         inner = self.otherwise(replace(site, p=_steered(site, weight)))
         return Drawn(torch.cat([inner.value, inner.value]), _twice(inner.proposal))
@@ -43,13 +45,20 @@ def guided(weights: Mapping[Pin, float] | Mapping[str, float], otherwise: Draw =
     w = 1 is the conditional p, 0 the unconditional one, and beyond 1 the mean goes on while the scale stays.  The means
     are those of classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598, eq. (6), whose w is one less.
 
-    The evidence has 2 n rows: n under the condition, then the same n with it unknown; both halves get one value.  Only
+    The evidence has 2 n rows: n under the condition, then the same n with it unknown; both halves get one value, and
+    where data recur in time the data that the first half draws, for later steps hear of them.  Only
     the first half of what the walk returns is guided data.  `otherwise` draws from the guided p, given n rows
     (`prior()` by default).  Of codes it is their log probabilities that go on, by the same w (`Codes.guided`), and of a
     diffusion the guess at the datum (`Denoising.guided`), so that its solvers follow the condition too.  Raises
     HvaeError at a named level whose p has neither codes nor a location and scale.
     """
     return _Guided(as_draw(otherwise), keyed(weights))
+
+
+def _shared(data: Drawn) -> Drawn:
+    """Data of 2 n rows: those of the first n for both halves."""
+    first = data.value[: len(data.value) // 2]
+    return Drawn(torch.cat([first, first]), data.proposal)
 
 
 def _steered(site: Site, weight: float) -> LocationScale | Codes | Denoising:

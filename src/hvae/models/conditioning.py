@@ -11,6 +11,9 @@ may hear y by itself, in the context of its network: p(z | y) with q(z | x) and 
 Where the state below is a function of a value alone, a value of few dimensions is a narrow way for y: there it may
 enter the last state too, which the likelihood reads, under the name of the data ("x").
 
+In time a state is carried on from step to step, and what scales it would scale it again at each of them: there y enters
+what a step hears of the steps before it, on its way into the state, and no state of a recurrence.
+
 Shapes: `n` rows; `W` width of a code; `C` channels; `...` space, if any.
 """
 
@@ -48,6 +51,7 @@ class Place(NamedTuple):
     evidence: int = 0
     value: int = 0
     prior: int = 0
+    past: int = 0
 
 
 class Entry:
@@ -73,6 +77,10 @@ class Entry:
     def prior(self, name: str, context: Tensor) -> Tensor:
         """What the level's prior alone reads, (n, C, ...)."""
         return context
+
+    def past(self, name: str, c: Tensor) -> Tensor:
+        """What a step of a recurrence hears on its way into the state that the level reads, (n, C, ...)."""
+        return c
 
     def __call__(self, site: Site) -> Tensor:
         """Visit a level; its value on its way to the state below."""
@@ -102,6 +110,9 @@ class Heard(Entry):
     def prior(self, name: str, context: Tensor) -> Tensor:
         return self._under("prior", name, context)
 
+    def past(self, name: str, c: Tensor) -> Tensor:
+        return self._under("past", name, c)
+
     def _under(self, what: str, name: str, feature: Tensor) -> Tensor:
         networks = self.networks[what]
         return networks[name](feature, self.messages[what, name], self.code) if name in networks else feature
@@ -125,14 +136,36 @@ class Conditioning(nn.Module, ABC):
         """What it reads of the data themselves, by name, each (B, ...)."""
 
 
-class Unconditional(Conditioning):
+class RowCondition(Conditioning):
+    """One that a code of each row says, (n, `width`), which a walk in time may carry from step to step."""
+
+    width: int
+
+    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+        return self.entry(visit, self.codes(visit, evidence))
+
+    @abstractmethod
+    def codes(self, visit: Visit, evidence: Evidence) -> Tensor:
+        """What a walk hears of its rows, (n, W): whatever of it is a choice of the walk is drawn here, once."""
+
+    @abstractmethod
+    def entry(self, visit: Visit, codes: Tensor) -> Entry:
+        """A walk, or a step of one, under such codes."""
+
+
+class Unconditional(RowCondition):
     """No condition: no parameters, and every feature as it is."""
+
+    width = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.conditions = {}
 
-    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+    def codes(self, visit: Visit, evidence: Evidence) -> Tensor:
+        return torch.zeros(evidence.n, 0)
+
+    def entry(self, visit: Visit, codes: Tensor) -> Entry:
         return Entry(visit)
 
     def prepare(self, datum: Datum) -> None:
@@ -142,7 +175,7 @@ class Unconditional(Conditioning):
         return {}
 
 
-class Conditioned(Conditioning):
+class Conditioned(RowCondition):
     """One condition at some levels.
 
     Arguments: `name`, its entry of the context, and `condition`, what is asked of it; `code`, context -> (n, W), zeros
@@ -162,16 +195,19 @@ class Conditioned(Conditioning):
         super().__init__()
         self.name, self.drop = name, drop
         self.conditions = {name: condition}
-        self.code = code
+        self.code, self.width = code, code.width
         self.networks = nn.ModuleDict({what: nn.ModuleDict(dict(some)) for what, some in networks.items()})
 
-    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
-        c = self.code(evidence.context[self.name])  # (n, W)
+    def codes(self, visit: Visit, evidence: Evidence) -> Tensor:
+        c: Tensor = self.code(evidence.context[self.name])  # (n, W)
         if self.conditions[self.name].optional:
             # In the walk, not in the features that K draws of a datum share: each row is kept or dropped by itself.
             law = Keep(c[:, 0].detach(), self.drop)
             c = c * visit(Site(KEPT, law, law, auxiliary=True))[:, None]
-        return Heard(visit, c, self.networks)  # type: ignore[arg-type]  # torch's types forget what containers hold
+        return c
+
+    def entry(self, visit: Visit, codes: Tensor) -> Entry:
+        return Heard(visit, codes, self.networks)  # type: ignore[arg-type]  # torch's types forget what containers hold
 
     def prepare(self, datum: Datum) -> None:
         if self.name in datum.context:
@@ -184,7 +220,7 @@ class Conditioned(Conditioning):
         return self.name
 
 
-class Guessed(Conditioning):
+class Guessed(RowCondition):
     r"""A class that is a latent variable wherever it is not known: of uniform prior, guessed from the data.
 
     $$p(y) = 1 / K, \qquad q(y \mid x) = \mathrm{softmax}(f(x))$$
@@ -197,16 +233,20 @@ class Guessed(Conditioning):
     def __init__(self, conditioned: Conditioned, classifier: nn.Module) -> None:
         super().__init__()
         self.conditioned, self.classifier, self.name = conditioned, classifier, conditioned.name
+        self.width = conditioned.width
         self.conditions = {conditioned.name: replace(conditioned.conditions[conditioned.name], optional=True)}
 
-    def forward(self, visit: Visit, evidence: Evidence) -> Entry:
+    def codes(self, visit: Visit, evidence: Evidence) -> Tensor:
         label, logits = evidence.context[self.name], evidence.feature(GUESSED)
         classes = self.conditions[self.name].classes
         p = Tokens(next(self.parameters()).new_zeros(evidence.n, classes))
         q = None if logits is None else Tokens(logits)
         guess = visit(Site(GUESSED, p, q, mask=label < 0, auxiliary=True))
         classes_at = torch.where(label < 0, guess.long(), label)
-        return self.conditioned(visit, replace(evidence, context={**evidence.context, self.name: classes_at}))
+        return self.conditioned.codes(visit, replace(evidence, context={**evidence.context, self.name: classes_at}))
+
+    def entry(self, visit: Visit, codes: Tensor) -> Entry:
+        return self.conditioned.entry(visit, codes)
 
     def prepare(self, datum: Datum) -> None:
         self.conditioned.prepare(datum)

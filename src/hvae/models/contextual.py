@@ -50,6 +50,9 @@ class Told(Entry):
     def prior(self, name: str, context: Tensor) -> Tensor:
         return self.within.prior(name, context)
 
+    def past(self, name: str, c: Tensor) -> Tensor:
+        return self.within.past(name, c)
+
 
 class Contextual(Conditioning):
     """A context that is a latent variable of the walk, beside the condition `within`.

@@ -15,8 +15,9 @@ from hvae.datum import Datum
 from hvae.distributions import Distribution, Normal, OverTime, Student
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
+from hvae.models.conditioning import LAST, Entry, RowCondition
 from hvae.models.flows import Flows
-from hvae.models.timed import begin_steps, embedded, mean_over_time
+from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
 from hvae.nn.pieces import over_pieces
 from hvae.nn.recurrence import Lags, delayed
 from hvae.range import Limits
@@ -40,7 +41,8 @@ class Recurrent(Stepwise):
     parameters of a step; `head`, raw -> law of a step; `truncate`, how many steps a piece has from which gradients do
     not go back into the one before (0: no pieces), here and in the past: a state is carried on, so that no value
     changes; `flows`, what the
-    laws of z_t are pushed through.
+    laws of z_t are pushed through; `condition`, how a condition y enters: what f hears of the past or what it gives,
+    e_t, and what g makes of z_t or what the likelihood reads, where a family offers them.
     """
 
     timed = True
@@ -59,6 +61,7 @@ class Recurrent(Stepwise):
         level: Level,
         leave: nn.Module,
         head: Head,
+        condition: RowCondition,
         truncate: int = 0,
         flows: Flows | None = None,
         lags: Lags | None = None,
@@ -68,9 +71,11 @@ class Recurrent(Stepwise):
         self.embed, self.past, self.reader = embed, past, reader
         self.first, self.enter, self.level = first, enter, level
         self.leave, self.head = leave, head
+        self.condition, self.conditions = condition, condition.conditions
         self.flows, self.lags = Flows() if flows is None else flows, lags
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         if self.lags is not None:
             self.lags.begin(datum.x, datum.lengths)
         begin_steps(datum, self.embed, self.leave, self.head)
@@ -89,19 +94,27 @@ class Recurrent(Stepwise):
         return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        pushed = self.flows(visit, evidence)
-        return self._generated(pushed, evidence) if evidence.x is None else self._read(pushed, evidence)
+        entry = self.condition(self.flows(visit, evidence), evidence)
+        return self._generated(entry, evidence) if evidence.x is None else self._read(entry, evidence)
 
-    def _read(self, visit: Visit, evidence: Evidence) -> Tensor:
+    def _read(self, entry: Entry, evidence: Evidence) -> Tensor:
         """Every latent in the order of time, then all data at once."""
-        past, features = evidence.features["past"].unbind(1), evidence.features[self.level.name].unbind(1)
+        name = self.level.name
+        past = at_all_steps(entry.past, name, evidence.features["past"]).unbind(1)
+        features = at_all_steps(entry.evidence, name, evidence.features[name]).unbind(1)
         m, states = self.first(evidence.n), []
         for t, (c, e) in enumerate(zip(past, features, strict=True)):
-            m = self.level(self.enter(self._carried(m, t), c), e, at(visit, t, evidence.exists(t)))
+            m = self._after(self._carried(m, t), c, e, entry, at(entry, t, evidence.exists(t)))
             states.append(m)
         lags = evidence.features.get("lags")
-        law = self._law(torch.stack(states, 1).flatten(0, 1), None if lags is None else lags.flatten(0, 1))
-        return visit(evidence.sequence(OverTime(law, len(states))))
+        last = at_all_steps(entry.state, LAST, torch.stack(states, 1)).flatten(0, 1)
+        law = self._law(last, None if lags is None else lags.flatten(0, 1))
+        return entry.ask(evidence.sequence(OverTime(law, len(states))))
+
+    def _after(self, m: Tensor, c: Tensor, e: Tensor | None, entry: Entry, here: Visit) -> Tensor:
+        """The state after the latent of a step, (n, M), given that before it."""
+        after: Tensor = self.level(entry.state(self.level.name, self.enter(m, c)), e, here)
+        return after
 
     def _law(self, m: Tensor, lags: Tensor | None) -> Distribution:
         """The law of a step whose state is m, (n, M); `lags`, what the steps before say of it, (n, 2, D)."""
@@ -117,30 +130,35 @@ class Recurrent(Stepwise):
         return m.detach() if self.truncate and t % self.truncate == 0 and t else m
 
     def before(self, evidence: Evidence) -> Tensor:
+        """[m_0, a code that the first step hears], (n, M + W)."""
         m: Tensor = self.first(evidence.n)
-        return m
+        return torch.cat([m, m.new_zeros(evidence.n, self.condition.width)], 1)
 
     def step(self, visit: Visit, evidence: Evidence, state: Tensor, t: int) -> Tensor:
-        here, past, features = (
-            at(self.flows(visit, evidence), t, evidence.exists(t)),
-            evidence.features["past"],
-            evidence.features[self.level.name],
-        )
-        m = self.level(self.enter(self._carried(state, t), past[:, t]), features[:, t], here)
+        pushed, exists, name = self.flows(visit, evidence), evidence.exists(t), self.level.name
+        width = self.condition.width
+        m, codes = state.split([state.shape[1] - width, width], 1)
+        if t == 0:  # whether a row keeps its condition is drawn once, and goes on with the row
+            codes = self.condition.codes(pushed, evidence).to(m)
+        entry = self.condition.entry(pushed, codes)
+        c, e = entry.past(name, evidence.features["past"][:, t]), entry.evidence(name, evidence.features[name][:, t])
+        m = self._after(self._carried(m, t), c, e, entry, at(entry, t, exists))
         lags, observed = (
             None if series is None else series[:, t] for series in (evidence.features.get("lags"), evidence.observed)
         )
-        here(Site("x", self._law(m, lags), value=evidence.data[:, t], observed=observed, data=True))
-        return m
+        law = self._law(entry.state(LAST, m), lags)
+        at(pushed, t, exists)(Site("x", law, value=evidence.data[:, t], observed=observed, data=True))
+        return torch.cat([m, codes], 1)
 
-    def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
+    def _generated(self, entry: Entry, evidence: Evidence) -> Tensor:
         """Step by step: each latent, then the data it leads to, which the next step looks back on."""
         m, carry, steps = self.first(evidence.n), None, list[Tensor]()
         c = m.new_zeros(evidence.n, self.past_width)
         for t in range(evidence.steps or self.shape[0]):
-            here = at(visit, t, evidence.exists(t))
-            m = self.level(self.enter(m, c), None, here)
-            steps.append(here(Site("x", self._law(m, self._lags(steps, evidence.n)), data=True)))
+            exists, c = evidence.exists(t), entry.past(self.level.name, c)
+            m = self._after(m, c, None, entry, at(entry, t, exists))
+            law = self._law(entry.state(LAST, m), self._lags(steps, evidence.n))
+            steps.append(at(entry.ask, t, exists)(Site("x", law, data=True)))
             after, carry = self.past(self.embed(steps[-1])[:, None], carry)
             c = after[:, 0]
         return torch.stack(steps, 1)

@@ -5,6 +5,8 @@ Shapes: `B` batch; `T` steps; `N` steps of all sequences together; `...` one ste
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +39,13 @@ def begin_steps(datum: Datum, embed: nn.Module, leave: nn.Module, head: Head) ->
     steps = existing(datum)
     begin(leave, head.marginal(steps))
     begin_centred(embed, steps)
+
+
+def at_all_steps(enter: Callable[[str, Tensor], Tensor | None], name: str, series: Tensor) -> Tensor:
+    """What enters a feature of each row, at all its steps: (B, T, C) -> (B, T, C)."""
+    entered = enter(name, series.movedim(1, 2))
+    assert entered is not None, "a series is there"
+    return entered.movedim(1, 2)
 
 
 def embedded(embed: nn.Module, x: Tensor) -> Tensor:

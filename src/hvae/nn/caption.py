@@ -34,6 +34,7 @@ class CaptionCode(nn.Module):
             raise HvaeError(
                 f"model.condition.width: expected a multiple of model.condition.heads, {heads}, got {width}"
             )
+        self.width = width
         self.embed = nn.Embedding(tokens, width)
         self.place = nn.Parameter(0.02 * torch.randn(length, width))
         nn.init.normal_(self.embed.weight, std=0.02)

@@ -26,6 +26,7 @@ class ClassCode(nn.Module):
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
+        self.width = width
         self.table = nn.Parameter(torch.randn(classes, width))
 
     def forward(self, label: Tensor) -> Tensor:
@@ -52,6 +53,7 @@ class VectorCode(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("deviation", torch.ones(numbers))
+        self.width = width
         self.hidden = nn.Linear(2 * numbers, width, bias=False)
         self.last = nn.Linear(width, width, bias=False)
 

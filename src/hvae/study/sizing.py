@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hvae.config.columns import COLUMNS, NAME
 from hvae.config.condition import ConditionConfig
 from hvae.config.run import RunConfig
-from hvae.config.vqvae import RQVAEConfig
 from hvae.errors import HvaeError, short
 from hvae.screen.text import for_screen
 
@@ -57,16 +56,13 @@ def _check_guesses(config: RunConfig) -> None:
 
 
 def _check_of_sequences(config: RunConfig, data: SequenceData) -> None:
-    """Raises HvaeError for a condition of sequences that are no codes of sound, or that is no class."""
+    """Raises HvaeError for a condition of sequences that is no class."""
     kind = config.model.condition.kind
-    if kind == "none":
-        return
-    if not isinstance(config.model, RQVAEConfig):
+    if kind not in ("none", "class"):
         raise HvaeError(
-            f"model.condition.kind: {data.provenance.name} is a set of sequences, of whose models rqvae alone takes one"
+            f"model.condition.kind: expected class for {data.provenance.name}, a set of sequences, whose labels it "
+            f"reads, got {kind}"
         )
-    if kind != "class":
-        raise HvaeError(f"model.condition.kind: expected class for sequences, whose labels it reads, got {kind}")
 
 
 def _with_vocabulary(config: RunConfig, data: SequenceData) -> RunConfig:

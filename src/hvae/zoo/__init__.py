@@ -31,7 +31,7 @@ def build(config: ModelConfig, shape: Sequence[int], bits: int = 8) -> Model:
     if config.condition.kind != "none" and not model.conditions:
         raise HvaeError(
             f"model.condition: {family.name} takes no condition; set model.condition.kind none, or choose one of "
-            f"{CONDITIONAL}"
+            f"{CONDITIONAL}; of sequences {CONDITIONAL_IN_TIME}"
         )
     return model
 
@@ -52,3 +52,4 @@ def _whole(value: object, expected: str, least: int, among: object = None) -> in
 
 CONDITIONAL = "vae, lvae, vlae, markov, ladder, pixelvae, vdvae, nvae, iafvae, qresvae, biva, vdm"
 """The families of this library that take a condition."""
+CONDITIONAL_IN_TIME = "vrnn, srnn, dmm, rqvae"

@@ -14,6 +14,9 @@ on q and does not (posterior affine, context none).
 
 z_0 is learned, once for p and once for q (as in the code of Pyro's example).
 
+A condition y enters z_{t-1} on its way into the transition, h_t as q reads it, and z_t on its way to the likelihood and
+to the step after it.
+
 Differences from the paper: no L2 penalty, no dropout; sizes are those of small data.
 """
 
@@ -26,6 +29,7 @@ from torch import Tensor, nn
 
 from hvae.config.sequences import DMMConfig
 from hvae.levels import LearnedPrior, Level, merge, variance
+from hvae.models.conditioning import LAST, Place
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Shape, Start
 from hvae.nn.mlp import near_one
@@ -34,6 +38,7 @@ from hvae.nn.recurrence import NoInput, Without, over_time, skip
 from hvae.nn.steps import Centred
 from hvae.nn.transition import Average, GatedTransition
 from hvae.zoo.flows import Channels, flows
+from hvae.zoo.parts import conditioning
 from hvae.zoo.sequences import embedding, leaving, limits_of, step_head, step_of
 
 
@@ -82,6 +87,10 @@ def build(config: DMMConfig, shape: Shape, bits: int) -> Recurrent:
         head=head,
         truncate=config.truncate,
         flows=flows(config.flow, {"z": Channels(z, readers * config.state)}),
+        condition=conditioning(
+            config.condition,
+            {"z": Place(state=2 * z, evidence=readers * config.state, value=z), LAST: Place(state=2 * z)},
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head
 from hvae.levels.likelihoods import head
-from hvae.models.conditioning import LAST, Code, Conditioned, Conditioning, Guessed, Place, Unconditional
+from hvae.models.conditioning import LAST, Code, Conditioned, Guessed, Place, RowCondition, Unconditional
 from hvae.nn import ConvKit, Kit, MLPKit, Shape, TanhKit
 from hvae.nn.attention import attention
 from hvae.nn.caption import CaptionCode
@@ -127,7 +127,7 @@ def same_length(config: ModelConfig, latents: Sequence[int], widths: Sequence[in
         )
 
 
-def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Shape = ()) -> Conditioning:
+def conditioning(config: ConditionConfig, places: Mapping[str, Place], shape: Shape = ()) -> RowCondition:
     """How the configured condition enters the levels of a family, which offers it these `places` by level.
 
     It is made last, so that the other weights start as those of the model without it.  Raises HvaeError for levels that
@@ -178,7 +178,7 @@ def _classifier(config: ConditionConfig, shape: Shape) -> nn.Module:
     return nn.Sequential(Centre(), nn.Flatten(), *hidden, nn.Linear(sizes[-1], config.classes))
 
 
-_FEATURES = ("state", "evidence", "value")
+_FEATURES = ("state", "evidence", "value", "past")
 _ENTERED: dict[str, tuple[str, ...]] = {
     "levels": _FEATURES,
     "priors": ("prior",),

@@ -11,6 +11,8 @@ No latent enters d, so that d and a run over all steps at once; d_1 = 0.  `poste
 code, where the inputs are moved by one step twice: the prior of a step then knows nothing of the step right before it
 but through z_{t-1}, and the numbers are worse.
 
+A condition y enters d_t as p, q and the likelihood read it, and a_t; d and a themselves are functions of the data.
+
 Differences from the paper: no dropout and no clipped rectifiers; sizes are those of small data.
 """
 
@@ -21,10 +23,12 @@ from torch import Tensor, nn
 
 from hvae.config.sequences import SRNNConfig
 from hvae.levels import LearnedPrior, Level, merge, variance
+from hvae.models.conditioning import LAST, Place
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
 from hvae.nn.readers import ReadBackward
 from hvae.nn.recurrence import OneLater, over_time, skip
+from hvae.zoo.parts import conditioning
 from hvae.zoo.sequences import embedding, lags_of, leaving, limits_of, step_head, step_of, to_gaussian
 
 
@@ -71,6 +75,7 @@ def build(config: SRNNConfig, shape: Shape, bits: int) -> Recurrent:
         head=head,
         truncate=config.truncate,
         lags=lags_of(config, head),
+        condition=conditioning(config.condition, {"z": Place(past=d, evidence=d), LAST: Place(state=d + z)}),
     )
 
 

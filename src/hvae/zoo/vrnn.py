@@ -11,6 +11,8 @@ STORN (`recurrence` storn, `prior` standard):          Bayer and Osendorfer 2014
     p(z_t) = N(0, I),   h_t = f(phi_x(x_{t-1}), phi_z(z_t), h_{t-1}),   p(x_t | h_t)
     q(z_t | x_{1:t}) = N(mu, sigma^2) of r_t,   r_t = f'(phi_x(x_t), r_{t-1})
 
+A condition y enters phi_x(x_{t-1}) on its way into the state, and phi_x(x_t) (of STORN r_t) as q reads it.
+
 Differences from the papers: h_0 is what the cell makes of zeros; the mean of q is the prior's plus what the network
 says (`posterior` concat: the papers'), without which latents sleep for longer.
 """
@@ -22,10 +24,12 @@ from torch import Tensor, nn
 
 from hvae.config.sequences import VRNNConfig
 from hvae.levels import DataOnly, Join, LearnedPrior, Level, StandardPrior, merge, variance
+from hvae.models.conditioning import LAST, Place
 from hvae.models.recurrent import Recurrent
 from hvae.nn import Constant, Shape
 from hvae.nn.readers import ReadForward, ReadNow
 from hvae.nn.recurrence import After, LastInput, memory_size, over_time, skip, step_cell
+from hvae.zoo.parts import conditioning
 from hvae.zoo.sequences import embedding, hidden, lags_of, leaving, limits_of, step_head, step_of, to_gaussian
 
 
@@ -79,7 +83,14 @@ def build(config: VRNNConfig, shape: Shape, bits: int) -> Recurrent:
         head=head,
         truncate=config.truncate,
         lags=lags_of(config, head),
+        condition=conditioning(config.condition, _places(config, size, storn=storn)),
     )
+
+
+def _places(config: VRNNConfig, size: int, *, storn: bool) -> dict[str, Place]:
+    """What a step hears of the one before, what inference reads of it, and the state that its likelihood reads."""
+    evidence, state = (config.state, size) if storn else (config.width, size + config.width)
+    return {"z": Place(past=config.width, evidence=evidence), LAST: Place(state=state)}
 
 
 def _prior(config: VRNNConfig, memory: int, inputs: int) -> nn.Module:
