@@ -28,7 +28,7 @@ from hvae.zoo import build
 CLASS = ConditionConfig(kind="class", classes=3, drop=0.2)
 VECTOR = ConditionConfig(kind="vector", numbers=2, drop=0.2)
 STEPS = [name for name in TIMED if name.startswith(("vrnn", "storn", "srnn", "dmm"))]
-TAKERS = STEPS
+TAKERS = list(TIMED)
 
 
 def conditional(name: str, condition: ConditionConfig = CLASS) -> Model:

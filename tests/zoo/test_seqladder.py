@@ -15,6 +15,7 @@ from hvae.distributions import Normal
 from hvae.errors import HvaeError
 from hvae.levels import Level, Replace, StandardPrior
 from hvae.levels.heads import Head
+from hvae.models.conditioning import Unconditional
 from hvae.models.tiers import Chorus, Descent, Tier
 from hvae.nn import Constant
 from hvae.nn.ticks import Split, only_existing, windows
@@ -220,6 +221,7 @@ def linear() -> Chorus:
         conduct=Descent(number=Alike(), tiers=[tier], split=split, leave=nn.Identity()),
         leave=nn.Identity(),
         head=Emission((1,), 1),
+        condition=Unconditional(),
     ).double()
 
 

@@ -16,7 +16,8 @@ from hvae.datum import Datum
 from hvae.distributions import Distribution, Normal, OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
-from hvae.models.timed import begin_steps, embedded, mean_over_time
+from hvae.models.conditioning import LAST, Conditioning, Entry
+from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
 from hvae.nn.recurrence import delayed
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
@@ -36,7 +37,7 @@ class CausalLadder(Model):
     `past`, (u (B, T, U), carry) -> (d (B, T, L, W), carry), the lowest level first; `width` W; `levels`, top first,
     ([d^l_{t-1}, z^{l+1}_t], [d^l_t, z^{l+1}_t] or None, visit) -> z^l_t; `gather`, the latents of a step, top first,
     (N, D) each -> what the data see; `leave`, that -> raw likelihood parameters of a step; `head`, raw -> law of a
-    step.
+    step; `condition`, how a condition enters what a level reads, its latents, and what the data see.
     """
 
     timed = True
@@ -53,14 +54,17 @@ class CausalLadder(Model):
         gather: nn.Module,
         leave: nn.Module,
         head: Head,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape, self.limits, self.width = tuple(shape), limits, width
         self.embed, self.past = embed, past
         self.levels = nn.ModuleDict({level.name: level for level in levels})
         self.gather, self.leave, self.head = gather, leave, head
+        self.condition, self.conditions = condition, condition.conditions
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
@@ -72,34 +76,40 @@ class CausalLadder(Model):
         return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        return self._generated(visit, evidence) if evidence.x is None else self._read(visit, evidence)
+        entry = self.condition(visit, evidence)
+        return self._generated(entry, evidence) if evidence.x is None else self._read(entry, evidence)
 
-    def _read(self, visit: Visit, evidence: Evidence) -> Tensor:
+    def _read(self, entry: Entry, evidence: Evidence) -> Tensor:
         """Every level at all steps, the top first, then all data."""
         now, past = evidence.features["now"], evidence.features["past"]
-        law = self._law(past.flatten(0, 1), now.flatten(0, 1), at_each_step(visit, evidence, now.shape[1]))
-        return visit(evidence.sequence(OverTime(law, now.shape[1])))
+        law = self._law(past, now, entry, at_each_step(entry, evidence, now.shape[1]))
+        return entry.ask(evidence.sequence(OverTime(law, now.shape[1])))
 
-    def _generated(self, visit: Visit, evidence: Evidence) -> Tensor:
+    def _generated(self, entry: Entry, evidence: Evidence) -> Tensor:
         """Step by step: its latents, then the data they lead to, which the next step looks back on."""
         past = next(self.parameters()).new_zeros(evidence.n, len(self.levels), self.width)
         carry, steps = None, list[Tensor]()
         for t in range(evidence.steps or self.shape[0]):
-            here = at(visit, t, evidence.exists(t))
-            steps.append(here(Site("x", self._law(past, None, here), data=True)))
+            exists = evidence.exists(t)
+            law = self._law(past[:, None], None, entry, at(entry, t, exists))
+            steps.append(at(entry.ask, t, exists)(Site("x", law, data=True)))
             after, carry = self.past(self.embed(steps[-1])[:, None], carry)
             past = after[:, 0]
         return torch.stack(steps, 1)
 
-    def _law(self, past: Tensor, now: Tensor | None, visit: Visit) -> Distribution:
-        """The law of the data of N steps, after their latents have been visited: `past`, `now` (N, L, W)."""
-        z, latents = past.new_zeros(len(past), 0), []
-        for above, level in enumerate(self.levels.values(), 1):
+    def _law(self, past: Tensor, now: Tensor | None, entry: Entry, visit: Visit) -> Distribution:
+        """The law of the data of N = B T steps, after their latents have been visited: `past`, `now` (B, T, L, W)."""
+        z, latents = past.new_zeros(*past.shape[:2], 0), []
+        for above, (name, level) in enumerate(self.levels.items(), 1):
             l = len(self.levels) - above
-            feature = None if now is None else torch.cat([now[:, l], z], 1)
-            z = level(torch.cat([past[:, l], z], 1), feature, visit)
-            latents.append(z)
-        law: Distribution = self.head(self.leave(self.gather(latents)))
+            state = at_all_steps(entry.state, name, torch.cat([past[:, :, l], z], 2)).flatten(0, 1)
+            feature = None
+            if now is not None:
+                feature = at_all_steps(entry.evidence, name, torch.cat([now[:, :, l], z], 2)).flatten(0, 1)
+            latents.append(level(state, feature, visit))
+            z = latents[-1].unflatten(0, past.shape[:2])
+        last = at_all_steps(entry.state, LAST, self.gather(latents).unflatten(0, past.shape[:2]))
+        law: Distribution = self.head(self.leave(last.flatten(0, 1)))
         return law
 
 

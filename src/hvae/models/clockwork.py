@@ -16,7 +16,8 @@ from hvae.datum import Datum
 from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
-from hvae.models.timed import embedded, existing, mean_over_time
+from hvae.models.conditioning import LAST, Conditioning, Entry
+from hvae.models.timed import at_all_steps, embedded, existing, mean_over_time
 from hvae.nn.mlp import begin
 from hvae.nn.sprites import Sprites
 from hvae.nn.steps import begin_centred
@@ -31,7 +32,8 @@ class Rung(nn.Module):
 
     `stride`, steps from tick to tick; `truncate`, steps of a piece from which gradients do not go back into the one
     before, a multiple of the stride (0: no pieces); `read`, what R ticks below are together, (N, R E) -> e (N, E);
-    `first`, n -> m_0; `enter`, (m of the tick before, c) -> s; `level`, (s, e, visit) -> m.
+    `first`, n -> m_0; `enter`, (m of the tick before, c) -> s; `level`, (s, e, visit) -> m.  A condition enters m_0, c,
+    e and z, and not the recurrent s.
     """
 
     def __init__(
@@ -48,14 +50,16 @@ class Rung(nn.Module):
         self.stride, self.read, self.truncate = stride, read, truncate
         self.first, self.enter, self.level = first, enter, level
 
-    def forward(self, context: Tensor, features: Tensor | None, visit: Visit, evidence: Evidence) -> Tensor:
+    def forward(self, context: Tensor, features: Tensor | None, entry: Entry, evidence: Evidence) -> Tensor:
         """Every tick in its order: (B, K, C) and (B, K, E) -> (B, K, S)."""
-        m, states = self.first(evidence.n), []
-        for k, c in enumerate(context.unbind(1)):
+        name = self.level.name
+        features = None if features is None else at_all_steps(entry.evidence, name, features)
+        m, states = entry.state(name, self.first(evidence.n)), []
+        for k, c in enumerate(at_all_steps(entry.past, name, context).unbind(1)):
             t = k * self.stride
             e = None if features is None else features[:, k]
             before = m.detach() if self.truncate and t % self.truncate == 0 and t else m
-            m = self.level(self.enter(before, c), e, at(visit, t, evidence.exists(t)))
+            m = self.level(self.enter(before, c), e, at(entry, t, evidence.exists(t)))
             states.append(m)
         return torch.stack(states, 1)
 
@@ -114,7 +118,7 @@ class Clockwork(Model):
     ...), lengths) -> what inference reads of each step, which may depend on all of them; `embed`, of that -> u_t;
     `rungs`, top first; `gather`, the states of all levels at the ticks of z1, top first -> what the data see of them;
     `leave`, that of a tick of z1 -> raw likelihood parameters (s_1 P, ...) of its s_1 steps;
-    `head`, raw -> law of a step.
+    `head`, raw -> law of a step; `condition`, how a condition enters the levels and what the data see of them.
     """
 
     timed = True
@@ -130,11 +134,13 @@ class Clockwork(Model):
         gather: nn.Module,
         leave: nn.Module,
         head: Head,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape, self.limits = tuple(shape), limits
         self.watch, self.embed = watch, embed
         self.gather, self.leave, self.head = gather, leave, head
+        self.condition, self.conditions = condition, condition.conditions
         # Any, since torch's types forget what its containers hold.
         self.rungs: Any = nn.ModuleDict({rung.level.name: rung for rung in rungs})
 
@@ -143,6 +149,7 @@ class Clockwork(Model):
         return list(self.rungs.values())[-1]
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         steps = existing(datum)
         raw = self.head.marginal(steps)
         begin(self.leave, None if raw is None else torch.cat([raw] * self._lowest.stride))
@@ -164,16 +171,16 @@ class Clockwork(Model):
         return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        steps, above = evidence.steps or self.shape[0], 0
+        entry, steps, above = self.condition(visit, evidence), evidence.steps or self.shape[0], 0
         series, states = next(self.parameters()).new_zeros(evidence.n, 1, 0), []  # nothing is above the top
         for name, rung in self.rungs.items():
             count = ticks(steps, rung.stride)
             context = stretched(series, above // rung.stride or count, count)
-            series, above = rung(context, evidence.feature(name), visit, evidence), rung.stride
+            series, above = rung(context, evidence.feature(name), entry, evidence), rung.stride
             states.append((series, rung.stride))
         count = series.shape[1]
         gathered = self.gather([stretched(s, stride // above, count) for s, stride in states])
-        law = OverTime(self.head(self._raw(gathered, steps)), steps)
+        law = OverTime(self.head(self._raw(at_all_steps(entry.state, LAST, gathered), steps)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))
 
     def _raw(self, series: Tensor, steps: int) -> Tensor:

@@ -18,7 +18,8 @@ from hvae.distributions import Keep, OverTime
 from hvae.draw.choices import HEARD, TAUGHT
 from hvae.levels.heads import Head
 from hvae.models.clockwork import Rung
-from hvae.models.timed import begin_steps, embedded, mean_over_time
+from hvae.models.conditioning import LAST, Conditioning, Entry
+from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
 from hvae.modules import every
 from hvae.nn.ticks import ticks
 from hvae.range import Limits
@@ -29,7 +30,7 @@ from hvae.walk import Evidence, Model, Trace
 class OnePlan(nn.Module):
     """No conductor: the last state of the levels is the plan of all steps, (B, 1, 1, P)."""
 
-    def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+    def forward(self, state: Tensor, steps: int, entry: Entry, evidence: Evidence) -> Tensor:
         return state[:, None, None]
 
 
@@ -43,9 +44,9 @@ class Conductor(nn.Module):
         super().__init__()
         self.rung = rung
 
-    def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+    def forward(self, state: Tensor, steps: int, entry: Entry, evidence: Evidence) -> Tensor:
         context = state[:, None].expand(-1, ticks(steps, self.rung.stride), -1)
-        plans: Tensor = self.rung(context, evidence.feature(self.rung.level.name), visit, evidence)
+        plans: Tensor = self.rung(context, evidence.feature(self.rung.level.name), entry, evidence)
         return plans[:, :, None]
 
 
@@ -64,9 +65,10 @@ class Narrator(Model):
     Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
     `reader`, (u (B, T, U), lengths) -> a summary (B, E); `climb`, summary -> {level name: feature}; `start`, n -> first
     state of the levels; `levels`, top first, (state, feature or None, visit) -> state; `conduct`, (state (B, S), steps,
-    visit, evidence) -> plans (B, K, S, P); `bar`, steps of each (0: one of all steps); `first`, n -> u_0; `carry`,
+    entry, evidence) -> plans (B, K, S, P); `bar`, steps of each (0: one of all steps); `first`, n -> u_0; `carry`,
     plan -> what the decoder carries into the first step of a bar; `decoder`, (B, T, U + P) and a carry -> ((B, T, H),
-    carry); `leave`, h_t -> raw likelihood parameters of a step; `head`, raw -> law of a step.
+    carry); `leave`, h_t -> raw likelihood parameters of a step; `head`, raw -> law of a step; `condition`, how a
+    condition enters the levels, and under the name of the data the u that the decoder hears.
     """
 
     timed = True
@@ -88,6 +90,7 @@ class Narrator(Model):
         decoder: nn.Module,
         leave: nn.Module,
         head: Head,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape, self.limits = tuple(shape), limits
@@ -96,8 +99,10 @@ class Narrator(Model):
         self.conduct, self.bar = conduct, bar
         self.first, self.carry, self.decoder = first, carry, decoder
         self.leave, self.head = leave, head
+        self.condition, self.conditions = condition, condition.conditions
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
@@ -108,21 +113,24 @@ class Narrator(Model):
         return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        plan = self.start(evidence.n)
+        entry, plan = self.condition(visit, evidence), self.start(evidence.n)
         for name, level in self.levels.items():
-            plan = level(plan, evidence.feature(name), visit)
-        plans, u = self.conduct(plan, evidence.steps or self.shape[0], visit, evidence), evidence.feature("told")
-        return self._generated(visit, evidence, plans) if u is None else self._read(visit, evidence, plans, u)
+            plan = level(entry.state(name, plan), entry.evidence(name, evidence.feature(name)), entry)
+        plans, u = self.conduct(plan, evidence.steps or self.shape[0], entry, evidence), evidence.feature("told")
+        return self._generated(entry, evidence, plans) if u is None else self._read(entry, evidence, plans, u)
 
-    def _read(self, visit: Visit, evidence: Evidence, plans: Tensor, u: Tensor) -> Tensor:
+    def _read(self, entry: Entry, evidence: Evidence, plans: Tensor, u: Tensor) -> Tensor:
         past = torch.cat([self.first(evidence.n)[:, None], u[:, :-1]], 1)  # (B, T, U)
         keeps, taught = (
-            visit(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
+            entry.ask(Site(name, Keep(torch.zeros_like(past[:, :, 0])), auxiliary=True))[:, :, None]
             for name in (HEARD, TAUGHT)
         )
-        raw = self._taught(past * keeps, plans) if every(taught) else self._retold(past, keeps, taught, plans)
+        if every(taught):
+            raw = self._taught(at_all_steps(entry.past, LAST, past * keeps), plans)
+        else:
+            raw = self._retold(entry, past, keeps, taught, plans)
         law = OverTime(self.head(raw.flatten(0, 1)), past.shape[1])
-        return visit(evidence.sequence(law))
+        return entry.ask(evidence.sequence(law))
 
     def _taught(self, past: Tensor, plans: Tensor) -> Tensor:
         """Raw parameters (B, T, R) after a past (B, T, U) that is known: all bars at once, as rows of their own."""
@@ -141,23 +149,24 @@ class Narrator(Model):
         h, carry = self.decoder(torch.cat([u, plan], 1)[:, None], carry if place else self.carry(plan))
         return h[:, 0], carry
 
-    def _retold(self, past: Tensor, keeps: Tensor, taught: Tensor, plans: Tensor) -> Tensor:
+    def _retold(self, entry: Entry, past: Tensor, keeps: Tensor, taught: Tensor, plans: Tensor) -> Tensor:
         """The same where the step before is one of its own wherever `taught` (B, T, 1) is 0."""
         own, carry, steps = past[:, 0], None, list[Tensor]()
         series = zip(past.unbind(1), keeps.unbind(1), taught.unbind(1), strict=True)
         for t, (u, keep, is_taught) in enumerate(series):
-            h, carry = self._hear(keep * torch.where(is_taught > 0, u, own), plans, t, carry)
+            heard = entry.past(LAST, keep * torch.where(is_taught > 0, u, own))
+            h, carry = self._hear(heard, plans, t, carry)
             steps.append(self.leave(h))
             with torch.no_grad():
                 step = self.head(steps[-1]).sample()
             own = self.embed(step)
         return torch.stack(steps, 1)
 
-    def _generated(self, visit: Visit, evidence: Evidence, plans: Tensor) -> Tensor:
+    def _generated(self, entry: Entry, evidence: Evidence, plans: Tensor) -> Tensor:
         u, carry, steps = self.first(evidence.n), None, []
         for t in range(evidence.steps or self.shape[0]):
-            h, carry = self._hear(u, plans, t, carry)
+            h, carry = self._hear(entry.past(LAST, u), plans, t, carry)
             law = self.head(self.leave(h))
-            steps.append(at(visit, t, evidence.exists(t))(Site("x", law, data=True)))
+            steps.append(at(entry.ask, t, evidence.exists(t))(Site("x", law, data=True)))
             u = self.embed(steps[-1])
         return torch.stack(steps, 1)

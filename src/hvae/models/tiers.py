@@ -14,7 +14,8 @@ from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.causal import at_each_step
-from hvae.models.timed import begin_steps, embedded, mean_over_time
+from hvae.models.conditioning import LAST, Conditioning, Entry
+from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
 from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Visit
@@ -32,17 +33,18 @@ class Tier(nn.Module):
         super().__init__()
         self.stride, self.split, self.enter, self.level = stride, split, enter, level
 
-    def forward(self, above: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+    def forward(self, above: Tensor, steps: int, entry: Entry, evidence: Evidence) -> Tensor:
         """(B, K above, W) -> (B, K, W)."""
-        count = ticks(steps, self.stride)
-        h, e = self.enter(self.split(above)[:, :count]), evidence.feature(self.level.name)
-        each = at_each_step(visit, evidence, count, self.stride)
-        state: Tensor = self.level(h.flatten(0, 1), None if e is None else e.flatten(0, 1), each)
+        count, name = ticks(steps, self.stride), self.level.name
+        h, e = at_all_steps(entry.state, name, self.enter(self.split(above)[:, :count])), evidence.feature(name)
+        if e is not None:
+            e = at_all_steps(entry.evidence, name, e).flatten(0, 1)
+        state: Tensor = self.level(h.flatten(0, 1), e, at_each_step(entry, evidence, count, self.stride))
         return state.unflatten(0, (-1, count))
 
 
 class Descent(nn.Module):
-    r"""Latents from the top down, and what they say of each step: (state (B, W), steps, visit, evidence) ->
+    r"""Latents from the top down, and what they say of each step: (state (B, W), steps, entry, evidence) ->
     (B, 1, T, W).
 
     $$p(z) = \prod_l \prod_k p\big(z^l_k \mid z^{>l} \text{ of windows that began by } k s_l\big)$$
@@ -59,10 +61,10 @@ class Descent(nn.Module):
         self.number, self.tiers = number, nn.ModuleDict({tier.level.name: tier for tier in tiers})
         self.top, self.split, self.leave = tiers[0].stride, split, leave
 
-    def forward(self, state: Tensor, steps: int, visit: Visit, evidence: Evidence) -> Tensor:
+    def forward(self, state: Tensor, steps: int, entry: Entry, evidence: Evidence) -> Tensor:
         h = self.number(state, ticks(steps, self.top))
         for tier in self.tiers.values():
-            h = tier(h, steps, visit, evidence)
+            h = tier(h, steps, entry, evidence)
         whole: Tensor = self.leave(self.split(h)[:, :steps])
         return whole[:, None]
 
@@ -74,7 +76,8 @@ class Chorus(Model):
 
     Arguments: `shape`, (T, ...) with the usual number of steps; `limits`, the range of the data; `embed`, x_t -> u_t;
     `reader`, (u (B, T, W), lengths) -> {level name: (B, K, W)}; `start`, n -> first state; `conduct`, (state, steps,
-    visit, evidence) -> c (B, 1, T, W); `leave`, c_t -> raw likelihood parameters of a step; `head`, raw -> its law.
+    entry, evidence) -> c (B, 1, T, W); `leave`, c_t -> raw likelihood parameters of a step; `head`, raw -> its law;
+    `condition`, how a condition enters the levels and c.
     """
 
     timed = True
@@ -90,14 +93,17 @@ class Chorus(Model):
         conduct: nn.Module,
         leave: nn.Module,
         head: Head,
+        condition: Conditioning,
     ) -> None:
         super().__init__()
         self.shape, self.limits = tuple(shape), limits
         self.embed, self.reader = embed, reader
         self.start, self.conduct = start, conduct
         self.leave, self.head = leave, head
+        self.condition, self.conditions = condition, condition.conditions
 
     def prepare(self, datum: Datum) -> None:
+        self.condition.prepare(datum)
         begin_steps(datum, self.embed, self.leave, self.head)
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
@@ -109,7 +115,8 @@ class Chorus(Model):
         return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
-        steps = evidence.steps or self.shape[0]
-        plans = self.conduct(self.start(evidence.n), steps, visit, evidence)[:, 0]  # (n, T, W)
-        law = OverTime(self.head(self.leave(plans.flatten(0, 1))), steps)
+        entry, steps = self.condition(visit, evidence), evidence.steps or self.shape[0]
+        plans = self.conduct(self.start(evidence.n), steps, entry, evidence)[:, 0]  # (n, T, W)
+        last = at_all_steps(entry.state, LAST, plans).flatten(0, 1)
+        law = OverTime(self.head(self.leave(last)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))

@@ -52,4 +52,4 @@ def _whole(value: object, expected: str, least: int, among: object = None) -> in
 
 CONDITIONAL = "vae, lvae, vlae, markov, ladder, pixelvae, vdvae, nvae, iafvae, qresvae, biva, vdm"
 """The families of this library that take a condition."""
-CONDITIONAL_IN_TIME = "vrnn, srnn, dmm, rqvae"
+CONDITIONAL_IN_TIME = "vrnn, srnn, dmm, vrae, cwvae, stcn, seqladder, rqvae"

@@ -18,6 +18,8 @@ film, and m what they look like there in the mean over frames (nn/following.py; 
 picture k is drawn from the k-th part of z^L.  In SQAIR what is where is drawn first, and what it looks like given that;
 here a and m are functions of x, so that the order of the latents stays the generative one.
 
+A condition y enters h^l_0, s^{l+1} as level l hears it, e^l, and z^l on its way to the next tick and to all below.
+
 Differences from the paper: the strides are free (there: powers of one number); frames of images are read by the
 convolutions of this library.
 """
@@ -32,12 +34,13 @@ from hvae.config.clockwork import CWVAEConfig
 from hvae.errors import HvaeError
 from hvae.levels.heads import Head
 from hvae.models.clockwork import All, Clockwork, Ends, Lowest, Rung, Seen
+from hvae.models.conditioning import LAST, Place
 from hvae.nn import Constant, Shape, from_vector
 from hvae.nn.following import Following, Sure, at_once
 from hvae.nn.mlp import SLOPE, FromMarginal, dense
 from hvae.nn.recurrence import After, memory_size, skip, step_cell
 from hvae.nn.sprites import Dealt, Parts, Slice, Sprites, Sum, Whereabouts, pictures, places
-from hvae.zoo.parts import climb, descend, kit_for
+from hvae.zoo.parts import climb, conditioning, descend, kit_for
 from hvae.zoo.sequences import embedding, hidden, limits_of, step_head, step_of, ticking, to_gaussian
 
 
@@ -60,7 +63,22 @@ def build(config: CWVAEConfig, shape: Shape, bits: int) -> Clockwork:
         gather=_gathering(config),
         leave=_drawing(config, step, head) if frames else _leaving(config, head),
         head=head,
+        condition=conditioning(config.condition, _places(config)),
     )
+
+
+def _places(config: CWVAEConfig) -> dict[str, Place]:
+    """What a level begins with, what it hears from above, what inference reads of it, and its latents.
+
+    Of things that are followed inference reads places, which are no features; nor is what draws sprites.
+    """
+    memory, evidence = memory_size(config.cell, config.state), 0 if config.follow else config.width
+    carried = [memory + config.state + dims for dims in config.latents]
+    levels = {
+        f"z{l + 1}": Place(state=carried[l], evidence=evidence, value=config.latents[l], past=above)
+        for l, above in reversed(list(enumerate([*carried[1:], 0])))
+    }
+    return levels if config.sprites else {**levels, LAST: Place(state=memory + _seen(config))}
 
 
 def _rung(config: CWVAEConfig, l: int) -> Rung:

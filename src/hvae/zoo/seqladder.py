@@ -17,6 +17,9 @@ No state on the way down hears of a tick that begins later.  The law of a sequen
 longer one: how long it is must be told by its end token, and is charged, as in every other family of sequences here.
 Ticks of the top level are independent; one whose stride is as long as the sequences is a latent of the whole.
 
+A condition y enters h^l of each tick as p, q and all below read it, and e^l; under the name of the data c_t, or u_{t-1}
+as a decoder hears it.
+
 A decoder that hears its past (recurrent, or a causal Transformer: zoo/vrae.py) gets c_t at every step; `objective.keep`
 is its word dropout.
 """
@@ -29,6 +32,7 @@ from torch import nn
 
 from hvae.config.seqladder import SeqLadderConfig
 from hvae.levels import Add
+from hvae.models.conditioning import LAST, Place
 from hvae.models.narrator import Narrator
 from hvae.models.tiers import Chorus, Descent, Tier
 from hvae.nn import Shape, Start
@@ -37,6 +41,7 @@ from hvae.nn.fading import Fading
 from hvae.nn.ticks import Merge, Numbered, Split
 from hvae.nn.transformer import CausalBlock, MutualBlock
 from hvae.walk import Model
+from hvae.zoo.parts import conditioning
 from hvae.zoo.sequences import (
     embedding,
     first_carry,
@@ -63,6 +68,7 @@ def build(config: SeqLadderConfig, shape: Shape, bits: int) -> Model:
             conduct=_descent(config),
             leave=leaving(width, width, config.layers, head),
             head=head,
+            condition=conditioning(config.condition, _places(config, Place(state=width))),
         )
     return Narrator(
         shape,
@@ -78,7 +84,14 @@ def build(config: SeqLadderConfig, shape: Shape, bits: int) -> Model:
         decoder=series_over(config, config.decoder, 2 * width),
         leave=leaving(config.state, width, config.layers, head),
         head=head,
+        condition=conditioning(config.condition, _places(config, Place(past=width))),
     )
+
+
+def _places(config: SeqLadderConfig, last: Place) -> dict[str, Place]:
+    """The state of each tick and what inference reads of it; `last`, what the likelihood or a decoder reads."""
+    names = [f"z{l}" for l in range(len(config.latents), 0, -1)]
+    return {**{name: Place(state=config.width, evidence=config.width) for name in names}, LAST: last}
 
 
 def _ratios(config: SeqLadderConfig) -> list[int]:

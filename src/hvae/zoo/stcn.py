@@ -8,6 +8,8 @@
 Level l hears the further back the higher it is: its group stands on those below it.  No datum enters the likelihood but
 through latents, and no latent enters another step but through data.
 
+A condition y enters what p and q of a level read, and z^l on its way down and to the likelihood.
+
 Differences from the paper: the layers of all groups have one width, and h_t goes from group to group without skips.
 """
 
@@ -19,8 +21,10 @@ from torch import Tensor, nn
 from hvae.config.sequences import STCNConfig
 from hvae.levels import Level, Replace
 from hvae.models.causal import CausalLadder
+from hvae.models.conditioning import LAST, Place
 from hvae.nn import Shape
 from hvae.nn.dilated import CausalGroups
+from hvae.zoo.parts import conditioning
 from hvae.zoo.sequences import embedding, latent, leaving, limits_of, step_head, step_of
 
 
@@ -53,10 +57,25 @@ def build(config: STCNConfig, shape: Shape, bits: int) -> CausalLadder:
         gather=Every() if config.dense else Nearest(),
         leave=leaving(dims, width, config.layers, head),
         head=head,
+        condition=conditioning(config.condition, _places(config, dims)),
     )
+
+
+def _inputs(config: STCNConfig, l: int) -> int:
+    """How many numbers level l, counted from 0, the lowest, reads: its features, and the latent above."""
+    return config.width + (config.latents[l + 1] if l + 1 < len(config.latents) else 0)
+
+
+def _places(config: STCNConfig, seen: int) -> dict[str, Place]:
+    """What prior and posterior read, and each latent on its way down; `seen`, how many numbers the data see of them."""
+    levels = {
+        f"z{l + 1}": Place(state=_inputs(config, l), evidence=_inputs(config, l), value=config.latents[l])
+        for l in reversed(range(len(config.latents)))
+    }
+    return {**levels, LAST: Place(state=seen)}
 
 
 def _level(config: STCNConfig, l: int) -> Level:
     """Level l, counted from 0, the lowest."""
-    inputs = config.width + (config.latents[l + 1] if l + 1 < len(config.latents) else 0)
+    inputs = _inputs(config, l)
     return latent(config, l, state=inputs, evidence=inputs, absorb=Replace(nn.Identity()), layers=config.layers)

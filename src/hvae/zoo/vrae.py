@@ -20,6 +20,9 @@ where e_k summarises bar k from both sides, and the encoder of the whole reads e
 `decoder` (and `encoder`) transformer: attention in place of f, to the last `memory` steps, with no gradient through
 those of earlier chunks (nn/memory.py); W z is the first thing it remembers.
 
+A condition y enters each latent on its way to what lies below, and what inference reads of the sequence; under the name
+of the data, phi(x_{t-1}) as the decoder hears it.
+
 Differences from the papers: gated cells where the first has plain ones, both directions where both have one; the
 conductor's bars have latents of their own (there: functions of z alone), and the encoder is one of bars.
 """
@@ -34,10 +37,12 @@ from torch import nn
 from hvae.config.sequences import VRAEConfig
 from hvae.levels import DataOnly, LearnedPrior, Level, Replace, StandardPrior, merge, variance
 from hvae.models.clockwork import Rung
+from hvae.models.conditioning import LAST, Place
 from hvae.models.narrator import Conductor, Narrator, OnePlan
 from hvae.nn import BottomUp, Constant, Shape, Start
 from hvae.nn.readers import ReadBars, Summary, WithBars
 from hvae.nn.recurrence import After, memory_size, step_cell
+from hvae.zoo.parts import conditioning
 from hvae.zoo.sequences import (
     embedding,
     first_carry,
@@ -78,7 +83,18 @@ def build(config: VRAEConfig, shape: Shape, bits: int) -> Narrator:
         decoder=series_over(config, config.decoder, width + plan),
         leave=leaving(config.state, width, config.layers, head),
         head=head,
+        condition=conditioning(config.condition, _places(config, names)),
     )
+
+
+def _places(config: VRAEConfig, names: Sequence[str]) -> dict[str, Place]:
+    """Each latent on its way down and what inference reads of it; of bars, what the conductor hears and begins with."""
+    width = config.width
+    places = {name: Place(evidence=width, value=d) for name, d in zip(names, config.latents, strict=True)}
+    if config.bar:
+        carried = memory_size(config.cell, config.state) + config.state + config.latents[0]
+        places[names[0]] = places[names[0]]._replace(state=carried, past=config.latents[1])
+    return {**dict(reversed(places.items())), LAST: Place(past=width)}
 
 
 def _summary(config: VRAEConfig, inputs: int) -> Summary:
