@@ -102,7 +102,7 @@ def test_a_run_that_never_dropped_its_condition_is_not_guided(tmp_path: Path, co
             ("--model.condition.classes", 4),
         ),
         ("model.condition.levels: no level named 'z9'", ("--model.condition.levels", "z9")),
-        ("vector needs numbers beside each image, and digits has none", ("--model.condition.kind", "vector")),
+        ("vector needs numbers beside each datum, and digits has none", ("--model.condition.kind", "vector")),
         ("pixelcnn takes no condition", ("--model.family", "pixelcnn", "--model.likelihood", "logistic-pixel")),
         ("model.condition.how: no choice named 'gate'", ("--model.condition.how", "gate")),
         ("model.condition.drop: expected at most 1, got 1.2", ("--model.condition.drop", "1.2")),

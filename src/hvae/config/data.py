@@ -75,6 +75,8 @@ _OF_KINDS = {
     **dict.fromkeys(("tokens", "unit", "vocabulary"), "text"),
 }
 """The kind of sequences that a key speaks of, where it is not of all."""
+_DESCRIBED = {"attributes": ("folder", OWN_SEQUENCES), "captions": ("folder",)}
+"""Sources whose files a key describes."""
 _HELD = "a count, or a share from 0 to below 1"
 Kind = Literal["auto", "rolls", "audio", "text", "motion", "video", "images", "signals", "volumes"]
 OF_ARRAYS = ("images", "signals", "volumes")
@@ -109,8 +111,8 @@ class DataConfig(Section):
     path: Place = ""
     """Your own data: the folder or file for folder, npy and idx; the name on the Hugging Face hub for hub."""
     attributes: Place = ""
-    """A CSV file of numbers that describe the pictures of a folder: headings, then the name of a file and its numbers
-    in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
+    """A CSV file of numbers that describe the pictures or sequences of a folder: headings, then the name of a file and
+    its numbers in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
     captions: Place = ""
     """What the pictures of a folder show, in words: `beside`, a .txt of the same stem beside each; or a CSV file of the
     headings file,caption.  A model reads them with model.condition.kind text, in tokens as data.tokens says."""
@@ -216,10 +218,10 @@ def _check_source(config: DataConfig) -> None:
         raise HvaeError(f"data.name={config.name} expected {what} in data.path, got none; set data.path=...")
     for key in ("attributes", "captions"):
         place = getattr(config, key)
-        if place and config.name != "folder":
+        if place and config.name not in _DESCRIBED[key]:
             raise HvaeError(
-                f"data.{key}={place} speaks of the picture files of a folder, and data.name is {config.name}; set "
-                "data.name=folder and data.path"
+                f"data.{key}={place} speaks of the files of a folder, and data.name is {config.name}; set "
+                f"data.name={' or '.join(_DESCRIBED[key])} and data.path"
             )
     if config.name in KNOWN and config.path:
         near = "data.root names the folder to look for a known set"

@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from hvae.data.formats import check_cells, read_bytes
-from hvae.data.raw import Part, Raw
+from hvae.data.raw import Raw
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError, short
 
@@ -99,8 +99,9 @@ def described(raw: Raw, path: Path) -> Raw:
     """
     sheet = read_attributes(path)
     unknown = [math.nan] * len(sheet.names)
+    files = [part.files for part in raw.parts.values()]
     parts = {
-        split: part._replace(attributes=_numbered(of_files(sheet.rows, part, raw, unknown), len(sheet.names)))
+        split: part._replace(attributes=_numbered(of_files(sheet.rows, part.files, files, unknown), len(sheet.names)))
         for split, part in raw.parts.items()
     }
     count = sum(
@@ -118,11 +119,14 @@ def described(raw: Raw, path: Path) -> Raw:
     return replace(raw, parts=parts, attributes=sheet.names, transforms=(*raw.transforms, note))
 
 
-def of_files(rows: Mapping[str, Said], part: Part, raw: Raw, unknown: Said) -> tuple[Said, ...]:
-    """What rows say of each image of a part, `unknown` where none does: by its path, or by a bare name of its own."""
-    bare = Counter(PurePosixPath(name).name for some in raw.parts.values() for name in set(some.files))
+def of_files(
+    rows: Mapping[str, Said], files: Sequence[str], every: Sequence[Sequence[str]], unknown: Said
+) -> tuple[Said, ...]:
+    """What rows say of each file of a part, `unknown` where none does: by its path, or by a bare name that no
+    other file of any part has."""
+    bare = Counter(PurePosixPath(name).name for some in every for name in set(some))
     values = []
-    for name in part.files:
+    for name in files:
         own = PurePosixPath(name.replace("\\", "/"))
         alone = rows.get(own.name, unknown) if bare[own.name] == 1 else unknown
         values.append(rows.get(own.as_posix(), alone))

@@ -109,8 +109,11 @@ def captioned(raw: Raw, config: DataConfig) -> Raw:
     """
     is_beside = config.captions == BESIDE
     rows = {} if is_beside else read_captions(expanded(config.captions))
+    files = [part.files for part in raw.parts.values()]
     parts = {
-        split: part._replace(captions=_beside(part, Path(raw.source)) if is_beside else of_files(rows, part, raw, ""))
+        split: part._replace(
+            captions=_beside(part, Path(raw.source)) if is_beside else of_files(rows, part.files, files, "")
+        )
         for split, part in raw.parts.items()
     }
     every = [text for part in parts.values() for text in part.captions]

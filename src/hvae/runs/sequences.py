@@ -53,6 +53,18 @@ def form_of(run: LoadedRun) -> SequenceForm:
     return SequenceForm.from_dict(record)
 
 
+def _classed(split: SequenceSplit, own: Sequence[str], classes: Sequence[str]) -> SequenceSplit:
+    """Sequences whose labels are by their own names of classes with those of the run's; without any where they name
+    others.  Labels without names stay as they are."""
+    import torch
+
+    if split.labels is None or not own or list(own) == list(classes):
+        return split
+    if not set(own) <= set(classes):
+        return replace(split, labels=None)
+    return replace(split, labels=torch.tensor([classes.index(title) for title in own])[split.labels])
+
+
 def brought(run: LoadedRun, data: SequenceData, source: object) -> InputSequences:
     """A split of the run's own data, the test data of a known set, or those of a file or folder.
 
@@ -72,7 +84,8 @@ def brought(run: LoadedRun, data: SequenceData, source: object) -> InputSequence
     if source in SEQUENCES:
         split, part, tally = known_like(str(source), form, run.bits, config), "test", Tally()
     else:
-        split, part, tally = sequences_like(expanded(source), form, run.bits, config)
+        split, part, found = sequences_like(expanded(source), form, run.bits, config)
+        split, tally = _classed(split, found.classes, data.classes), found.tally
     if split.store.shape[1:] != run.model.shape[1:]:
         raise HvaeError(
             f"{source}: expected steps of shape {run.model.shape[1:]}, as the model takes them, got "

@@ -42,9 +42,9 @@ class Meanings:
 def meanings(run: LoadedRun, classes: Classes | None = None) -> Meanings:
     """What the numbers of a run's context mean; its classes are those of the data that its configuration names, where
     these are on this machine, unless `classes` knows them."""
-    from hvae.data import load
+    from hvae.data import load_any
 
-    titles = classes or (lambda: load(replace(run.config.data, download=False)).classes)
+    titles = classes or (lambda: load_any(replace(run.config.data, download=False)).classes)
     return Meanings(titles, words_of(run))
 
 

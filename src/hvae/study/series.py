@@ -122,7 +122,7 @@ def _files(source: object, run: LoadedRun, data: Mapping[str, str], tell: Tell) 
             f"{source}: expected {', '.join(ARCHIVES)} of piano rolls or films, or .wav of sound, which come back as "
             f"they are; other files of {form.kind} would not: compress the run's own test, valid or train"
         )
-    parts, _, _ = parts_like(path, form, run.bits, run.config.data)
+    parts = parts_like(path, form, run.bits, run.config.data).parts
     series = [Series(path.name, one) for part in parts.values() for one in _apart(part)]
     if series[0].levels.shape[1:] != tuple(run.model.shape[1:]):
         raise HvaeError(f"{path}: expected steps of {run.model.shape[1:]}, got {series[0].levels.shape[1:]}")

@@ -28,14 +28,10 @@ def sized(config: RunConfig, data: Data) -> RunConfig:
 
     condition = config.model.condition
     _check_guesses(config)
-    if isinstance(data, SequenceData):
-        _check_of_sequences(config, data)
-        config = _with_vocabulary(config, data)
-    else:
-        config = _with_columns(config, data)
+    config = _with_vocabulary(config, data) if isinstance(data, SequenceData) else _with_columns(config, data)
     if condition.kind == "none":
         return config
-    sizes = _classes(condition, data) if isinstance(data, SequenceData) else _SIZES[condition.kind](condition, data)
+    sizes = _sizes(condition, data)
     # A sum over classes walks a row for each.
     rows = {"objective.samples": sizes["classes"]} if condition.classifier else {}
     return config.override({**{f"model.condition.{key}": size for key, size in sizes.items()}, **rows})
@@ -52,16 +48,6 @@ def _check_guesses(config: RunConfig) -> None:
     if guesses and not sums:
         raise HvaeError(
             f"model.condition.classifier: learns by objective.kind m2, got {config.objective.kind}; set it to m2"
-        )
-
-
-def _check_of_sequences(config: RunConfig, data: SequenceData) -> None:
-    """Raises HvaeError for a condition of sequences that is no class."""
-    kind = config.model.condition.kind
-    if kind not in ("none", "class"):
-        raise HvaeError(
-            f"model.condition.kind: expected class for {data.provenance.name}, a set of sequences, whose labels it "
-            f"reads, got {kind}"
         )
 
 
@@ -119,13 +105,28 @@ def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
     return replace(config, model=replace(config.model, condition=same))
 
 
+def _sizes(condition: ConditionConfig, data: ImageData | SequenceData) -> dict[str, int]:
+    from hvae.data import SequenceData
+
+    if condition.kind == "class":
+        return _classes(condition, data)
+    if condition.kind == "vector":
+        return _numbers(condition, data)
+    if isinstance(data, SequenceData):
+        raise HvaeError(
+            f"model.condition.kind: text reads captions of pictures, and {data.provenance.name} is a set of sequences; "
+            "set it to class (labels, or a folder for each class) or vector (data.attributes)"
+        )
+    return _tokens(condition, data)
+
+
 def _classes(condition: ConditionConfig, data: ImageData | SequenceData) -> dict[str, int]:
     name = data.provenance.name
     labels = [split.labels for split in (data.train, data.valid, data.test) if len(split)]
     if any(some is None for some in labels):
         raise HvaeError(
-            f"model.condition.kind: class needs labels, and {name} has none; give images in a folder for each class, "
-            "or arrays with labels"
+            f"model.condition.kind: class needs labels, and {name} has none; give images or sequences in a folder for "
+            "each class, or arrays with labels"
         )
     every = [some for some in labels if some is not None]
     if not (condition.drop or condition.classifier) and any(bool((some < 0).any()) for some in every):
@@ -144,11 +145,11 @@ def _classes(condition: ConditionConfig, data: ImageData | SequenceData) -> dict
     return {"classes": condition.classes or count}
 
 
-def _numbers(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
+def _numbers(condition: ConditionConfig, data: ImageData | SequenceData) -> dict[str, int]:
     name, vectors = data.provenance.name, data.train.attributes
     if vectors is None:
         raise HvaeError(
-            f"model.condition.kind: vector needs numbers beside each image, and {name} has none; name a CSV file in "
+            f"model.condition.kind: vector needs numbers beside each datum, and {name} has none; name a CSV file in "
             "data.attributes"
         )
     count = vectors.shape[1]
@@ -200,7 +201,3 @@ def _check_said(data: ImageData) -> None:
             f"({', '.join(without[:3])}{', ...' * (len(without) > 3)}); write them, or set model.condition.drop above "
             "0, which lets a caption be unknown"
         )
-
-
-_SIZES = {"class": _classes, "vector": _numbers, "text": _tokens}
-"""By the kind of condition."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,22 +24,28 @@ from hvae.data.sequences.text import Vocabulary, cutter, texts_of
 from hvae.data.tally import Tally
 from hvae.errors import HvaeError
 
-Found = tuple[Mapping[str, SequencePart], float, Tally]
-"""Parts as found, what a level is divided by, and what was left out."""
+
+class Found(NamedTuple):
+    """Parts as found, what a level is divided by, what was left out, and the names of the classes, if any."""
+
+    parts: Mapping[str, SequencePart]
+    unit: float
+    tally: Tally
+    classes: tuple[str, ...] = ()
 
 
-def sequences_like(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> tuple[SequenceSplit, str, Tally]:
-    """The sequences of a user's file or folder as a model of this form takes them, the part that they are, and what was
-    left out: test data where there are any, else those to train on.
+def sequences_like(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> tuple[SequenceSplit, str, Found]:
+    """The sequences of a user's file or folder as a model of this form takes them, the part that they are, and all that
+    was found: test data where there are any, else those to train on.
 
     Arguments: `form` and `bits` of a value, those of the run's data; `config`, how they were read.  Raises HvaeError
     for files of another kind or form.
     """
     if not path.exists():
         raise HvaeError(f"nothing at {path}; expected {', '.join(SPLITS)}, a known set, or a file or folder")
-    parts, unit, tally = parts_like(path, form, bits, config)
-    name = "test" if "test" in parts else "train"
-    return split_of(parts[name], unit), name, tally
+    found = parts_like(path, form, bits, config)
+    name = "test" if "test" in found.parts else "train"
+    return split_of(found.parts[name], found.unit), name, found
 
 
 def parts_like(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
@@ -65,13 +72,14 @@ def _levels(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Fo
     raw = read_own(wish)
     if raw.form.rate != form.rate:
         raise HvaeError(f"{path}: expected {form.rate:,} samples a second, got {raw.form.rate:,}; convert it")
-    return raw.parts, raw.unit, raw.tally
+    return Found(raw.parts, raw.unit, raw.tally, raw.classes)
 
 
 def _text(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
     words = Vocabulary(form.symbols, cutter(form), form.joint, form.step)
     parts = texts_of(path, config)
-    return {s: joined([words.tokens(one) for one in some], f"{path} ({s})") for s, some in parts.items()}, 1.0, Tally()
+    done = {s: joined([words.tokens(one) for one in some], f"{path} ({s})") for s, some in parts.items()}
+    return Found(done, 1.0, Tally())
 
 
 def _motion(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
@@ -83,7 +91,7 @@ def _motion(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Fo
         if part.levels.shape[1] != len(mean):
             raise HvaeError(f"{path}: expected {len(mean)} numbers a step, got {part.levels.shape[1]}")
         parts[split] = replace(part, levels=standardised(part.levels, mean, scale))
-    return parts, 1.0, tally
+    return Found(parts, 1.0, tally)
 
 
 READERS: Mapping[str, Callable[[Path, SequenceForm, int, DataConfig], Found]] = {"text": _text, "motion": _motion}

@@ -11,6 +11,7 @@ from hvae.data.formats import read_archive
 from hvae.data.sequences.audio import SUFFIXES as AUDIO
 from hvae.data.sequences.audio import read_audio
 from hvae.data.sequences.frames import FRAMES, GIF
+from hvae.data.sequences.known import with_attributes, with_folders, with_labels
 from hvae.data.sequences.midi import SUFFIXES as MIDI
 from hvae.data.sequences.midi import midi_part
 from hvae.data.sequences.motion import read_motion
@@ -59,7 +60,12 @@ def read_own(config: DataConfig) -> RawSequences:
     if kind not in READERS:
         raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")
     check_kind(config, kind)
-    return READERS[kind](path, config)
+    raw = READERS[kind](path, config)
+    if path.suffix == ".npz" and kind in ("rolls", "motion"):
+        raw = with_labels(raw, path)
+    elif not raw.classes:  # texts, whose lines have no files, have theirs
+        raw = with_folders(raw)
+    return with_attributes(raw, expanded(config.attributes)) if config.attributes else raw
 
 
 def _holds(path: Path, suffixes: tuple[str, ...]) -> bool:

@@ -87,9 +87,15 @@ def split_of(part: SequencePart, unit: float) -> SequenceSplit:
     """A part as found as a split, whose levels are divided by `unit`."""
     lengths = torch.from_numpy(part.lengths.copy())
     store = torch.from_numpy(part.levels if part.levels.flags.writeable else part.levels.copy())
-    labels = None if part.labels is None else torch.from_numpy(part.labels.copy())
+    labels, attributes = (None if a is None else torch.from_numpy(a.copy()) for a in (part.labels, part.attributes))
     return SequenceSplit(
-        store=store, starts=_starts(lengths), lengths=lengths, unit=unit, labels=labels, files=part.files
+        store=store,
+        starts=_starts(lengths),
+        lengths=lengths,
+        unit=unit,
+        labels=labels,
+        attributes=attributes,
+        files=part.files,
     )
 
 

@@ -25,13 +25,15 @@ LEAST = 2
 class SequencePart:
     """One split as found: the steps of all sequences one after another, `levels` (F, ...), and `lengths` (N,).
 
-    `labels` (N,) or None; `files`, the name of each sequence, or none.
+    `labels` (N,) or None; `files`, the name of each sequence, or none; `attributes` (N, A) or None, NaN where one is
+    not known.
     """
 
     levels: Array
     lengths: Array
     labels: Array | None = None
     files: tuple[str, ...] = ()
+    attributes: Array | None = None
 
     @property
     def size(self) -> int:

@@ -27,9 +27,9 @@ class SequenceSplit:
     $$x_t = k_t / u$$
 
     Arguments: `store` (F, ...), levels or numbers; `starts` and `lengths` (N,) int64, where each sequence begins in the
-    store and how many steps it has; `unit` u, what a level is divided by; `labels` (N,) int64 or None; `files`, the
-    name of each sequence, or none; `bucket`, batches of the random order whose sequences are sorted by length before
-    they are dealt out (0: none).
+    store and how many steps it has; `unit` u, what a level is divided by; `labels` (N,) int64 or None; `attributes`
+    (N, A) float32 or None; `files`, the name of each sequence, or none; `bucket`, batches of the random order whose
+    sequences are sorted by length before they are dealt out (0: none).
 
     >>> split = SequenceSplit(
     ...     store=torch.tensor([[0], [1], [1], [3], [3]]), starts=torch.tensor([0, 3]), lengths=torch.tensor([3, 2]),
@@ -44,6 +44,7 @@ class SequenceSplit:
     lengths: Tensor
     unit: float
     labels: Tensor | None = None
+    attributes: Tensor | None = None
     files: tuple[str, ...] = ()
     bucket: int = 0
 
@@ -52,8 +53,9 @@ class SequenceSplit:
 
     @property
     def known(self) -> dict[str, Tensor]:
-        """What is known of the sequences beside their steps, by the name of its entry of the context, (N,)."""
-        return {} if self.labels is None else {"label": self.labels}
+        """What is known of the sequences beside their steps, by the name of its entry of the context, (N, ...)."""
+        every = {"label": self.labels, "attributes": self.attributes}
+        return {name: values for name, values in every.items() if values is not None}
 
     @property
     def steps(self) -> int:
@@ -94,6 +96,7 @@ class SequenceSplit:
             starts=self.starts[at],
             lengths=self.lengths[at],
             labels=None if self.labels is None else self.labels[at],
+            attributes=None if self.attributes is None else self.attributes[at],
             files=tuple(self.files[i] for i in at.tolist()) if self.files else (),
         )
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,25 @@ class Vocabulary:
 
 
 def read_text(path: Path, config: DataConfig) -> RawSequences:
-    """A user's own: a text file, or a folder with train.txt, optionally valid.txt and test.txt, or with any others."""
-    return of_parts(texts_of(path, config), config, str(path))
+    """A user's own: a text file, or a folder with train.txt, optionally valid.txt and test.txt, or with any others;
+    folders of texts in a folder are classes."""
+    raw = of_parts(texts_of(path, config), config, str(path))
+    counts = {title: len(some) for title, some in _in_classes(path, config).items()}
+    if len(counts) < 2:
+        return raw
+    labels = np.repeat(np.arange(len(counts)), list(counts.values()))
+    return replace(raw, parts={"train": replace(raw.parts["train"], labels=labels)}, classes=tuple(counts))
+
+
+def _in_classes(path: Path, config: DataConfig) -> dict[str, list[str]]:
+    """The sequences of each sub-folder of text files, where no text lies beside them."""
+    if not path.is_dir() or any(path.glob("*.txt")):
+        return {}
+    files = sorted(path.glob("*/*.txt"))
+    texts: dict[str, list[str]] = {}
+    for file in files:
+        texts.setdefault(file.parent.name, []).extend(sequences(text_of(file), config))
+    return texts
 
 
 def texts_of(path: Path, config: DataConfig) -> dict[str, list[str]]:
@@ -66,6 +83,9 @@ def texts_of(path: Path, config: DataConfig) -> dict[str, list[str]]:
 
     Raises HvaeError for a split without any text.
     """
+    classes = _in_classes(path, config)
+    if any(classes.values()):
+        return {"train": [text for some in classes.values() for text in some]}
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     if not files:
         raise HvaeError(f"{path}: expected a text file, or a folder of .txt files, got none")

@@ -1,0 +1,86 @@
+"""What is known of sequences beside their steps: a class for each folder, labels of arrays, numbers of a CSV file.
+
+Shapes: `N` sequences; `A` numbers of each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hvae.data.attributes import of_files, read_attributes
+from hvae.data.formats import read_archive
+from hvae.data.raw import as_labels
+from hvae.data.sequences.form import SPLITS
+from hvae.data.sequences.raw import RawSequences, SequencePart
+from hvae.data.sequences.rolls import TITLES
+from hvae.errors import HvaeError, short
+
+
+def with_folders(raw: RawSequences) -> RawSequences:
+    """The first sub-folder of each file names its class, where all files lie in one and there are two or more; folders
+    that are named by the splits are none."""
+    names = {split: [_class(name, split) for name in part.files] for split, part in raw.parts.items()}
+    titles = sorted({title for some in names.values() for title in some})
+    if len(titles) < 2 or "" in titles or set(titles) <= set(SPLITS):
+        return raw
+    parts = {split: _labelled(part, [titles.index(one) for one in names[split]]) for split, part in raw.parts.items()}
+    return replace(raw, parts=parts, classes=tuple(titles))
+
+
+def _class(name: str, split: str) -> str:
+    folder, slash, _ = name.removeprefix(f"{split}/").partition("/")
+    return folder if slash else ""
+
+
+def _labelled(part: SequencePart, labels: Sequence[int]) -> SequencePart:
+    return replace(part, labels=np.array(labels, np.int64))
+
+
+def with_labels(raw: RawSequences, path: Path) -> RawSequences:
+    """The labels NAME_labels (N,) of the splits of an .npz file, -1 where one is unknown.
+
+    Raises HvaeError for labels that are not one whole number for each sequence.
+    """
+    arrays = read_archive(path)
+    names = {
+        split: next((f"{one}_labels" for one in TITLES[split] if f"{one}_labels" in arrays), "") for split in TITLES
+    }
+    parts = {
+        split: replace(part, labels=as_labels(arrays.get(names[split]), part.size, f"{path} ({names[split]})"))
+        for split, part in raw.parts.items()
+    }
+    return replace(raw, parts=parts)
+
+
+def with_attributes(raw: RawSequences, path: Path) -> RawSequences:
+    """Sequences with the numbers that a CSV file has for their files; those that it does not name are of unknown ones.
+
+    Raises HvaeError for sequences without files of their own, and where no row names any.
+    """
+    files = [part.files for part in raw.parts.values()]
+    if not all(files):
+        raise HvaeError(
+            f"data.attributes={path} names the files of sequences, and these have none of their own; give a folder of "
+            "files, one a sequence"
+        )
+    sheet = read_attributes(path)
+    unknown = [math.nan] * len(sheet.names)
+    numbers = {
+        split: np.array(of_files(sheet.rows, part.files, files, unknown), np.float32)
+        for split, part in raw.parts.items()
+    }
+    count = sum(int((~np.isnan(some)).any(1).sum()) for some in numbers.values())
+    if not count:
+        raise HvaeError(
+            f"data.attributes: no row of {path} names a sequence; expected names such as {short(files[0][0])}, got "
+            f"{short(next(iter(sheet.rows), 'no row at all'))}"
+        )
+    parts = {split: replace(part, attributes=numbers[split]) for split, part in raw.parts.items()}
+    total = sum(part.size for part in parts.values())
+    note = f"{', '.join(sheet.names)} of {count:,} of {total:,} sequences from {path.name} ({sheet.digest[:12]})"
+    return replace(raw, parts=parts, transforms=(*raw.transforms, note))
