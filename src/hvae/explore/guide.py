@@ -78,17 +78,18 @@ def decode_guided(
     def part(some: slice) -> Tensor:
         count = some.stop - some.start
         draw = guided(steered, given({variable: value[some] for variable, value in values.items()}, otherwise))
-        both = _with_and_without(model, {name: value[some] for name, value in rows.items()}, count)
+        both = with_and_without(model, {name: value[some] for name, value in rows.items()}, count)
         return read(model, run(model, draw, both))[:count]
 
     return in_parts(n, chunk, part)
 
 
-def _with_and_without(model: Model, context: Mapping[str, Tensor], n: int) -> Evidence:
-    """2 n rows: n under the context, then as many of which only what must be known is known."""
+def with_and_without(model: Model, context: Mapping[str, Tensor], n: int, *, horizon: int | None = None) -> Evidence:
+    """2 n rows, of `horizon` steps: n under the context, then as many of which only what must be known is known."""
     device = device_of(model)
     free = {
         name: condition.unknown(n, device).to(context[name]) if condition.optional else context[name]
         for name, condition in model.conditions.items()
     }
-    return Evidence(2 * n, context={name: torch.cat([value, free[name]]) for name, value in context.items()})
+    both = {name: torch.cat([value, free[name]]) for name, value in context.items()}
+    return Evidence(2 * n, context=both, horizon=horizon)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from hvae.datum import Context, Datum
-from hvae.draw import Draw, each, given, posterior, prior
+from hvae.draw import Draw, each, given, guided, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, at_least, in_parts, levels
 from hvae.explore.frame import top as highest
+from hvae.explore.guide import Guidance, weights, with_and_without
 from hvae.explore.sample import Temperature, at_temperature
 from hvae.site import Pin, as_key, pin
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
@@ -30,6 +31,7 @@ def generate(
     beginning: Tensor | None = None,
     context: Context | None = None,
     temperature: Temperature = 1.0,
+    guidance: Guidance = 1.0,
     seed: int | None = None,
     chunk: int = CHUNK,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -39,8 +41,10 @@ def generate(
     $$z_t \sim p_\tau(z_t \mid z_{<t}, x_{<t}), \qquad x_t \sim p(x_t \mid z_{\le t}, x_{<t})$$
 
     With a `beginning` (T0, ...) the latents of its steps are drawn from q(z | x) and its data are as they are; all
-    that follows is generated.  Temperatures are those of the latents; data keep their own noise.  Returns (n, T, ...)
-    on the CPU.  Raises HvaeError for a beginning that is not shorter than the whole, or of other steps.
+    that follows is generated.  Temperatures are those of the latents; data keep their own noise.  `guidance`, how
+    closely levels follow the context (1: as the model does; `hvae.guided`).  Returns (n, T, ...)
+    on the CPU.  Raises HvaeError for a beginning that is not shorter than the whole, or of other steps, and as
+    `explore.guide.weights` does.
 
     >>> from hvae.config.sequences import VRNNConfig
     >>> from hvae.zoo import build
@@ -52,13 +56,17 @@ def generate(
     at_least(1, n, "sequences")
     if beginning is not None:
         check_beginning(model, beginning, steps)
-    otherwise = at_temperature(temperature, levels(model))
+    otherwise, rows = at_temperature(temperature, levels(model)), model.nothing(n, context).context
+    steered = weights(guidance, model, levels(model), context or {})
     with still(model, seed):
         parts = []
         for start in range(0, n, chunk):
-            count = min(chunk, n - start)
-            pins = {} if beginning is None else begun(model, beginning, count, context)
-            parts.append(_walked(model, count, steps, given(pins, otherwise), context))
+            count, some = min(chunk, n - start), {name: value[start : start + chunk] for name, value in rows.items()}
+            pins = {} if beginning is None else begun(model, beginning, count, some)
+            if steered:
+                parts.append(_guided(model, count, steps, guided(steered, given(_twice(pins), otherwise)), some))
+            else:
+                parts.append(_walked(model, count, steps, given(pins, otherwise), some))
             progress(start + count, n)
     sequences = torch.cat(parts).cpu()
     if beginning is not None:
@@ -118,6 +126,17 @@ def _walked(model: Model, n: int, steps: int, draw: Draw, context: Context | Non
     return trace.x
 
 
+def _guided(model: Model, n: int, steps: int, draw: Draw, context: Mapping[str, Tensor]) -> Tensor:
+    trace: Trace = run(model, draw, with_and_without(model, context, n, horizon=steps))
+    assert trace.x is not None
+    return trace.x[:n]
+
+
+def _twice(pins: Mapping[Pin, Tensor]) -> dict[Pin, Tensor]:
+    """Data for both walks of guidance; latents, which it draws for one, as they are."""
+    return {v: torch.cat([value, value]) if as_key(v)[0] == DATA else value for v, value in pins.items()}
+
+
 def check_beginning(model: Model, beginning: Tensor, steps: int) -> None:
     """Raises HvaeError for a beginning (T0, ...) of other steps than the model's, or not shorter than the whole."""
     shape = tuple(model.shape[1:])
@@ -144,11 +163,11 @@ def redrawn(
         return _walked(model, 1, len(x), given(latents, prior()), context)[0].cpu()
 
 
-def coded(model: Model, x: Tensor, *, top: int | None = None) -> Tensor:
+def coded(model: Model, x: Tensor, *, top: int | None = None, context: Context | None = None) -> Tensor:
     """The mean of p(x given codes) of a sequence (T, ...): its codes of so many levels from the top (none: all), those
     below at the mode of their prior, as in a file that was cut.  Raises HvaeError as `redrawn` does."""
     lower = [name for name in levels(model) if top is not None and name not in highest(model, top)]
     with still(model):
-        evidence = model.evidence(Datum(x[None].to(device_of(model))))
+        evidence = model.evidence(Datum(x[None].to(device_of(model))), context)
         trace = run(model, each(dict.fromkeys(lower, prior(0.0)), posterior), evidence)
         return model.picture(trace)[0].cpu()

@@ -5,7 +5,7 @@ Shapes: `B` sequences of one batch; `N` in all; `R` free runs; `T` steps; `D` va
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,8 +60,9 @@ def free_run(
       c = \frac1D \sum_d \mathrm{Var}_{nt}(x_{ntd} - x_{n,t-1,d})$$
 
     A taught draw is one of p(x_t | z, x_{<t}) with z of q and the recorded x_{<t}; its change is that from the last
-    recorded step.  Nothing is given to a free run.  Training hears the data, generation itself: where free runs move
-    less or more than taught draws, errors feed on themselves (Bengio et al. 2015, arXiv 1506.03099).
+    recorded step.  Nothing is given to a free run but the condition of a datum, where a model has one.  Training hears
+    the data, generation itself: where free runs move less or more than taught draws, errors feed on themselves (Bengio
+    et al. 2015, arXiv 1506.03099).
 
     Arguments: `batches`, of sequences with their lengths; `runs` of so many `steps` (those of the model's shape by
     default); `seed` of all draws; `progress`, in batches.  Raises HvaeError for tokens, which have no variance, and
@@ -77,6 +78,7 @@ def free_run(
     if len(model.shape) < 2:
         raise HvaeError("expected sequences of numbers, got tokens, which have no variance; measure another model")
     recorded, taught, meter, data = _Sums(), _Sums(), Meter(progress, batches, 1), 0
+    contexts: list[Mapping[str, Tensor]] = []
     count = steps or model.shape[0]
     with still(model, seed):
         for evidence in seen(model, batches):
@@ -84,9 +86,10 @@ def free_run(
             recorded.add(x, x[:, 1:] - x[:, :-1], exists)
             draws = double(_drawn(run(model, posterior, evidence))).flatten(2)
             taught.add(draws, draws[:, 1:] - x[:, :-1], exists)
+            contexts.append(evidence.context)
             data += len(x)
             meter.add(1)
-        played = run(model, prior(), model.nothing(runs, steps=count)).x
+        played = run(model, prior(), model.nothing(runs, _repeated(contexts, runs), steps=count)).x
     assert played is not None
     free, truth = double(played).flatten(2), recorded.movement()
     changes = free[:, 1:] - free[:, :-1]
@@ -102,6 +105,12 @@ def free_run(
         values_ratio=estimate(values_of, truth.values),
         changes_ratio=estimate(changes_of, truth.changes),
     )
+
+
+def _repeated(contexts: Sequence[Mapping[str, Tensor]], n: int) -> dict[str, Tensor]:
+    """What is known of the data, over and over, for n rows."""
+    whole = {name: torch.cat([context[name] for context in contexts]) for name in (contexts[0] if contexts else ())}
+    return {name: rows[torch.arange(n, device=rows.device) % len(rows)] for name, rows in whole.items()}
 
 
 class _Sums:

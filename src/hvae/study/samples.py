@@ -129,6 +129,7 @@ def draw_samples(
             steps=steps,
             beginning=beginning,
             temperature=temperature,
+            guidance=guidance,
             context=context,
             seed=seed,
             tell=tell,
@@ -248,7 +249,7 @@ def _check_cells(cells: Mapping[str, Sequence[int]], model: Model, number: int |
 
 
 def _check_unpictured(model: Model, wish: _Wish) -> None:
-    """Raises HvaeError for options that speak of pictures, of codes or of a condition, of a run that has none."""
+    """Raises HvaeError for options that speak of pictures, or of codes, of a run that has none."""
     from hvae.explore.narrow import narrowing
 
     narrowing(model, wish.top_k, wish.top_p)
@@ -261,4 +262,3 @@ def _check_unpictured(model: Model, wish: _Wish) -> None:
     for option, is_set in options.items():
         if is_set:
             raise HvaeError(f"{option} is about pictures, and this run is one of sequences; leave it out")
-    _weights(model, wish, {})

@@ -5,14 +5,17 @@ Shapes: `T` steps; `...` one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hvae.reporting.data import Passage, Picture, Section
+from hvae.study.conditions import LABEL
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hvae.data import SequenceData
     from hvae.data.sequences.form import SequenceForm
     from hvae.data.sequences.skeleton import Skeleton
@@ -38,32 +41,59 @@ def exhibits(subject: Subject, data: SequenceData, tick: Tick) -> tuple[list[Pic
     if form.kind not in DRAWERS and form.kind != "text":
         return [], []
     many = TEXTS if form.kind == "text" else SAMPLES
-    samples = _samples(model, many, subject.config.seed)
+    labels = _labels(model, many)
+    samples = _samples(model, subject, labels, many)
     tick(1, 2)
     pairs = [] if subject.no_data() else list(_pairs(model, subject, min(many, REDRAWN)))
     tick(2, 2)
     if form.kind == "text":
         return [], _passages(samples, pairs, form)
-    pictures = [_picture(f"Sample {n}", MADE, one, "samples", form, bits) for n, one in enumerate(samples, 1)]
+    words = [f"{MADE}  Its class: {_title(data, k)}." for k in labels] or [MADE] * len(samples)
+    pictures = [
+        _picture(f"Sample {n}", caption, one, "samples", form, bits)
+        for n, (caption, one) in enumerate(zip(words, samples, strict=True), 1)
+    ]
     for n, both in enumerate(pairs, 1):
-        titles = (f"Sequence {n}", f"Sequence {n}, drawn anew")
-        pictures += [_picture(t, KEPT, one, "reconstruction", form, bits) for t, one in zip(titles, both, strict=True)]
+        again = (f"Sequence {n}", f"Sequence {n}, drawn anew")
+        pictures += [_picture(t, KEPT, one, "reconstruction", form, bits) for t, one in zip(again, both, strict=True)]
     return pictures, []
 
 
-def _samples(model: Model, n: int, seed: int) -> list[Array]:
+def _labels(model: Model, most: int) -> list[int]:
+    """A class for each sample of a model that is told one: each of them, up to ten."""
+    condition = model.conditions.get(LABEL)
+    return [] if condition is None else [k % condition.classes for k in range(max(most, min(condition.classes, 10)))]
+
+
+def _title(data: SequenceData, k: int) -> str:
+    return data.classes[k] if k < len(data.classes) else str(k)
+
+
+def _samples(model: Model, subject: Subject, labels: Sequence[int], n: int) -> list[Array]:
+    """Samples of each class, and of other conditions those of the data."""
+    import torch
+
+    from hvae.explore.frame import context_of
     from hvae.explore.sequences import generate
 
-    return list(generate(model, n, min(model.shape[0], MOST_STEPS), seed=seed).numpy())
+    n = len(labels) or n
+    known: dict[str, Tensor] = {}
+    if model.conditions and not subject.no_data():
+        known = context_of(model, subject.split.batch([row % len(subject.split) for row in range(n)]))
+    context = {**known, **({LABEL: torch.tensor(labels)} if labels else {})}
+    return list(generate(model, n, min(model.shape[0], MOST_STEPS), context=context, seed=subject.config.seed).numpy())
 
 
 def _pairs(model: Model, subject: Subject, count: int) -> Iterator[tuple[Array, Array]]:
     """Sequences as they are, and drawn from their latents."""
+    from hvae.explore.frame import context_of
     from hvae.explore.sequences import redrawn
 
     for index in range(min(count, len(subject.split))):
-        x = subject.split.batch([index]).x[0, :MOST_STEPS]
-        yield x.numpy(), redrawn(model, x, seed=subject.config.seed).numpy()
+        datum = subject.split.batch([index])
+        x = datum.x[0, :MOST_STEPS]
+        context = context_of(model, datum)
+        yield x.numpy(), redrawn(model, x, context=context, seed=subject.config.seed).numpy()
 
 
 def _passages(sequences: list[Array], pairs: list[tuple[Array, Array]], form: SequenceForm) -> list[Passage]:

@@ -6,7 +6,7 @@ Shapes: `n` sequences; `T` steps; `...` one step.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.datum import Context
+    from hvae.explore.guide import Guidance
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named
     from hvae.walk import Model
@@ -47,6 +48,7 @@ class SequenceSamples:
     temperature: Mapping[str, float]
     seed: int
     begun: int
+    guidance: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     noun: ClassVar[str] = "sequences"
 
@@ -58,6 +60,7 @@ class SequenceSamples:
             "steps": self.sequences.shape[1],
             "begun": self.begun,
             "temperature": dict(self.temperature),
+            "guidance": dict(self.guidance),
             "seed": self.seed,
             "notes": list(self.notes),
         }
@@ -71,6 +74,7 @@ def draw_sequences(
     steps: int | None = None,
     beginning: str | Path | None = None,
     temperature: Temperature = 1.0,
+    guidance: Guidance = 1.0,
     context: Named | None = None,
     seed: int | None = None,
     tell: Tell = silent,
@@ -79,14 +83,17 @@ def draw_sequences(
 
     Arguments: `out`, the file (RUN/samples.npz, .wav or .txt by default); `steps` of each (none: those of the model's
     shape, and as many more as the beginning has); `beginning`, a file whose sequence all of them begin with;
-    `temperature` of all levels or by name, "" for the others; `context` of a conditional model; `seed`, for the same
-    sequences again; `tell` hears of a wish for more than was trained, before it is granted.  Raises HvaeError before
-    any work for what cannot be drawn or written.
+    `temperature` of all levels or by name, "" for the others; `guidance`, how closely they follow the context,
+    likewise; `context` of a conditional model; `seed`, for the same sequences again; `tell`
+    hears of a wish for more than was trained, before it is granted.  Raises HvaeError before any work for what cannot
+    be drawn or written.
     """
     import torch
 
     from hvae.data.sequences.natural import read_like
+    from hvae.explore.guide import weights
     from hvae.explore.sequences import check_beginning, generate
+    from hvae.walk import names
 
     run, model = where.run, where.run.model
     form = form_of(run)
@@ -101,8 +108,9 @@ def draw_sequences(
     check_memory(4 * number * length * prod(model.shape[1:]), f"{number:,} sequences of {length:,} steps", "draw fewer")
     values = numbers(model, entries(context), meanings(run))
     complete(model, values)
+    steered = weights(every(guidance, model), model, names(model), values)
     rows = at_once(model)
-    check_walk(where.model(), min(number, rows), length, values, "ask for fewer --steps")
+    check_walk(where.model(), min(number, rows) * (2 if steered else 1), length, values, "ask for fewer --steps")
     notes = (*_longer(run, length), *_unrelated(model))
     for note in (*notes, *slowness(where.model(), number, rows, length, values)):
         tell(note)
@@ -113,12 +121,19 @@ def draw_sequences(
         beginning=start,
         context=values,
         temperature=by_level,
+        guidance=every(guidance, model),
         seed=seed,
         chunk=rows,
     )
     write(file, [np.asarray(one) for one in sequences.numpy()], form, run.bits)
     return SequenceSamples(
-        file=file, sequences=sequences, temperature=by_rest(temperature), seed=seed, begun=begun, notes=notes
+        file=file,
+        sequences=sequences,
+        temperature=by_rest(temperature),
+        seed=seed,
+        begun=begun,
+        guidance=steered,
+        notes=notes,
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.data.sequences.form import SequenceForm
+    from hvae.datum import Context
     from hvae.runs.sequences import InputSequences
     from hvae.walk import Model
 
@@ -125,7 +126,8 @@ def _conditions(
     for n, item in enumerate(names):
         x = split.batch([n]).x[0, :most]
         systems = {f"{name} top {top} of {count}" if tops else name: top for top in tops or (count,)}
-        again = {system: samples(_again(model, x, top, seed)) for system, top in systems.items()}
+        context = {word: rows[n : n + 1] for word, rows in sequences.context.items()}
+        again = {system: samples(_again(model, x, top, seed, context)) for system, top in systems.items()}
         items[_bare(item)] = {REFERENCE: samples(x), **again}
     return items
 
@@ -140,11 +142,13 @@ def _levels(model: Model, tops: Sequence[int], name: str) -> int:
     return count
 
 
-def _again(model: Model, x: Tensor, top: int, seed: int) -> Tensor:
+def _again(model: Model, x: Tensor, top: int, seed: int, context: Context) -> Tensor:
     from hvae.explore.sequences import coded, redrawn
     from hvae.metrics.codebook import has_codes
 
-    return coded(model, x, top=top) if has_codes(model) else redrawn(model, x, top=top, seed=seed)
+    if has_codes(model):
+        return coded(model, x, top=top, context=context)
+    return redrawn(model, x, top=top, context=context, seed=seed)
 
 
 def _bare(item: str) -> str:
