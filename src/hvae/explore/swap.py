@@ -15,7 +15,7 @@ from hvae.datum import Context
 from hvae.draw import Draw, given, prior
 from hvae.explore.frame import CHUNK, drawn_picture
 from hvae.site import pin
-from hvae.walk import Evidence, Model, run, still
+from hvae.walk import Evidence, Model, Trace, run, still
 
 Progress = Callable[[int, int], None]
 
@@ -25,6 +25,12 @@ class Swapped(NamedTuple):
 
     own: Tensor
     other: Tensor
+
+
+def _drawn(model: Model, trace: Trace) -> Tensor:
+    """The data of a walk; of sequences, which may be any numbers or tokens, as they are."""
+    assert trace.x is not None
+    return trace.x if model.timed else drawn_picture(model, trace)
 
 
 def _silent(done: int, total: int) -> None:
@@ -48,8 +54,8 @@ def swap(
 
     Where x' shows y', the condition acts through the decoder; where it still shows y, through the latents.  Arguments:
     `context` and `other`, y and y', (n, ...) by name or one value for all; `draw`, that of what is not held (a `solver`
-    of a diffusion); `seed` of all draws; `chunk`, rows walked at once.  Raises HvaeError for a context that does not
-    fit.
+    of a diffusion); `seed` of all draws; `chunk`, rows walked at once.  Sequences have the steps of the model's shape.
+    Raises HvaeError for a context that does not fit.
     """
     own, strange = model.nothing(n, context).context, model.nothing(n, other).context
     pairs: list[tuple[Tensor, Tensor]] = []
@@ -61,5 +67,5 @@ def swap(
             latents = {pin(record.key): record.value for record in first.latents}
             again = Evidence(rows, context={name: y[some] for name, y in strange.items()})
             second = run(model, given(latents, draw), again)
-            pairs.append((drawn_picture(model, first), drawn_picture(model, second)))
+            pairs.append((_drawn(model, first), _drawn(model, second)))
     return Swapped(*(torch.cat(parts) for parts in zip(*pairs, strict=True)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hvae.engine import Engine
     from hvae.metrics import Classifier, Extractor
     from hvae.metrics.classify import Kind
+    from hvae.metrics.sequence_judge import SequenceJudge
     from hvae.walk import Model
 
 CLASSIFIED = 10_000
@@ -131,6 +132,24 @@ class Work:
     def judge(self) -> Classifier:
         """A better one that takes longer, and how good it is on all data that the model is scored by."""
         return self._classifier("conv", JUDGED, getattr(self.subject.images, self.config.split))
+
+    @cached_property
+    def sequence_judge(self) -> SequenceJudge:
+        """A small classifier of the classes of sequences, and how good it is on those that the model is scored by."""
+        from hvae.data import SequenceSplit
+        from hvae.metrics.sequence_judge import train_judge
+        from hvae.runs.sequences import form_of
+
+        train, test, form = self.subject.data.train, self.sequences, form_of(self.subject.run)
+        some, others = train.some(_labelled(train, CLASSIFIED)), test.some(_labelled(test))
+        assert isinstance(some, SequenceSplit)
+        with self.bar("a classifier of the data"):
+            return train_judge(
+                *(some.batches(self.config.batch), others.batches(self.config.batch)),
+                is_sound=form.kind == "audio",
+                kinds=len(form.symbols),
+                seed=self.config.seed,
+            )
 
     def _classifier(self, kind: Kind, most: int, test: Split) -> Classifier:
         from hvae.metrics import train_classifier

@@ -48,7 +48,7 @@ class Condition(Measure[ConditionResult]):
         from hvae.explore.swap import swap
 
         by = work.config.solver
-        judge, names = work.judge, titles(work)
+        names, judge = titles(work), work.sequence_judge if work.model.timed else work.judge
         ask = (_by_class if LABEL in work.model.conditions else _by_data)(work)
         with work.bar("samples of each class") as tick:
             samples = swap(
@@ -61,7 +61,7 @@ class Condition(Measure[ConditionResult]):
                 chunk=min(work.rows, CHUNK),
                 progress=tick,
             )
-        first, second = (judge(pictures.cpu()).clamp(0, len(names) - 1) for pictures in samples)
+        first, second = (judge(some.cpu()).clamp(0, len(names) - 1) for some in samples)
         context, ways = ", ".join(work.model.conditions), judge.describe() + (f"; samples by {by}" if by else "")
         return condition_result(ask.labels, first, ask.other, second, names, ways, context)
 
@@ -80,7 +80,8 @@ class Condition(Measure[ConditionResult]):
         if others and condition is not None:
             return f"a model that need not be told more than its class is needed, and this one is told {others[0]}"
         unsolved = fault(check_solver, work.model, work.config.solver)
-        return work.no_images() or work.no_classifier() or _of_one_class(work) or _too_few(work) or unsolved
+        pictures = "" if work.model.timed else work.no_images()
+        return pictures or work.no_classifier() or _of_one_class(work) or _too_few(work) or unsolved
 
     def conclusion(self, result: ConditionResult) -> str:
         """Whether the condition is followed, weak, or ignored."""
