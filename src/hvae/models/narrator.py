@@ -154,8 +154,8 @@ class Narrator(Model):
         own, carry, steps = past[:, 0], None, list[Tensor]()
         series = zip(past.unbind(1), keeps.unbind(1), taught.unbind(1), strict=True)
         for t, (u, keep, is_taught) in enumerate(series):
-            heard = entry.past(LAST, keep * torch.where(is_taught > 0, u, own))
-            h, carry = self._hear(heard, plans, t, carry)
+            signal = entry.past(LAST, keep * torch.where(is_taught > 0, u, own))
+            h, carry = self._hear(signal, plans, t, carry)
             steps.append(self.leave(h))
             with torch.no_grad():
                 step = self.head(steps[-1]).sample()

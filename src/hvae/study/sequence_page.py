@@ -77,10 +77,10 @@ def _samples(model: Model, subject: Subject, labels: Sequence[int], n: int) -> l
     from hvae.explore.sequences import generate
 
     n = len(labels) or n
-    known: dict[str, Tensor] = {}
+    context: dict[str, Tensor] = {}
     if model.conditions and not subject.no_data():
-        known = context_of(model, subject.split.batch([row % len(subject.split) for row in range(n)]))
-    context = {**known, **({LABEL: torch.tensor(labels)} if labels else {})}
+        context = context_of(model, subject.split.batch([row % len(subject.split) for row in range(n)]))
+    context = {**context, **({LABEL: torch.tensor(labels)} if labels else {})}
     return list(generate(model, n, min(model.shape[0], MOST_STEPS), context=context, seed=subject.config.seed).numpy())
 
 

@@ -66,13 +66,13 @@ def _inputs(config: STCNConfig, l: int) -> int:
     return config.width + (config.latents[l + 1] if l + 1 < len(config.latents) else 0)
 
 
-def _places(config: STCNConfig, seen: int) -> dict[str, Place]:
-    """What prior and posterior read, and each latent on its way down; `seen`, how many numbers the data see of them."""
+def _places(config: STCNConfig, dims: int) -> dict[str, Place]:
+    """What prior and posterior read, and each latent on its way down; `dims`, how many of them the data see."""
     levels = {
         f"z{l + 1}": Place(state=_inputs(config, l), evidence=_inputs(config, l), value=config.latents[l])
         for l in reversed(range(len(config.latents)))
     }
-    return {**levels, LAST: Place(state=seen)}
+    return {**levels, LAST: Place(state=dims)}
 
 
 def _level(config: STCNConfig, l: int) -> Level:

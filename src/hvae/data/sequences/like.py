@@ -43,9 +43,9 @@ def sequences_like(path: Path, form: SequenceForm, bits: int, config: DataConfig
     """
     if not path.exists():
         raise HvaeError(f"nothing at {path}; expected {', '.join(SPLITS)}, a known set, or a file or folder")
-    found = parts_like(path, form, bits, config)
-    name = "test" if "test" in found.parts else "train"
-    return split_of(found.parts[name], found.unit), name, found
+    content = parts_like(path, form, bits, config)
+    name = "test" if "test" in content.parts else "train"
+    return split_of(content.parts[name], content.unit), name, content
 
 
 def parts_like(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
