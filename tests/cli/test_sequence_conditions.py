@@ -109,7 +109,7 @@ def test_it_is_measured(told: Path, command: Command) -> None:
     assert said.code == 0, said.err
     results = json.loads((told / "evaluation.json").read_text())
     condition = results["condition"]
-    assert condition["right"] > 0.6 and "mlp on values of eighths" in condition["judge"]
+    assert condition["right"] > 0.6 and "logistic on values of eighths" in condition["judge"]
     assert condition["information_nats"] > 0.1 and condition["entropy_nats"] == pytest.approx(np.log(3))
     assert results["fivo"]["data"] == 30 and "free_run" in results
 

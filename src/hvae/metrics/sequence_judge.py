@@ -4,7 +4,7 @@ $$f_{kd} = \frac{1}{|P_k|} \sum_{t \in P_k} v_{td}, \qquad P_1, \dots, P_8 \text
 
 where v_t are the values of step t, a token as a vector of its kinds, and of sound the logarithm of the power of windows
 of 128 samples in 16 bands of one width.  The numbers are brought to zero mean and unit scale by the training data, and
-one hidden layer of 128 reads them.  It hears no length, so that samples of one length are judged as data of many are.
+a logistic regression reads them.  It hears no length, so that samples of one length are judged as data of many are.
 
 Shapes: `N` sequences; `T` steps; `D` numbers of a step; `...` one step.
 """
@@ -75,7 +75,8 @@ class SequenceJudge:
     def describe(self) -> str:
         """One line for a report."""
         what, judge = "spectra" if self.read is spectra else "values", self.classifier
-        return f"mlp on {what} of eighths, {share(judge.test_accuracy, 1)} right on {judge.tested_on} test sequences"
+        right = f"{share(judge.test_accuracy, 1)} right on {judge.tested_on} test sequences"
+        return f"{judge.kind} on {what} of eighths, {right}"
 
 
 def train_judge(
@@ -88,13 +89,14 @@ def train_judge(
     >>> x = torch.cat([torch.zeros(20, 9, 2), torch.ones(20, 9, 2)])
     >>> data = Datum(x, {"label": torch.tensor([0] * 20 + [1] * 20)})
     >>> train_judge([data], [data], is_sound=False).describe()
-    'mlp on values of eighths, 100.0 % right on 40 test sequences'
+    'logistic on values of eighths, 100.0 % right on 40 test sequences'
     """
     read: Reading = spectra if is_sound else partial(values, kinds=kinds)
     (features, labels), (others, other_labels) = (_read(batches, read) for batches in (train, test))
     mean, scale = features.mean(0), features.std(0).clamp_min(1e-6)
     plain, other_plain = ((some - mean) / scale for some in (features, others))
-    return SequenceJudge(read, mean, scale, train_classifier(plain, labels, other_plain, other_labels, seed=seed))
+    classifier = train_classifier(plain, labels, other_plain, other_labels, kind="logistic", seed=seed)
+    return SequenceJudge(read, mean, scale, classifier)
 
 
 def _read(batches: Iterable[Datum], read: Reading) -> tuple[Tensor, Tensor]:
