@@ -1,6 +1,6 @@
 """Coloured shapes with captions: a folder of pictures, a .txt beside each, whose classes are what a judge can name.
 
-    python benchmarks/captions.py make FOLDER [--number 3600] [--seed 0]
+    python benchmarks/captions.py make FOLDER [--number 3600] [--positions 8] [--seed 0]
     hvae train photos-small --data.path FOLDER --data.captions beside --data.size 24,24 --data.flip false \\
         --model.condition.kind text --model.condition.drop 0.1 --model.groups 0,2,2,1 --train.batch 32 \\
         --train.steps 5000 --evaluate.measures likelihood,condition --out RUN
@@ -8,8 +8,9 @@
     python benchmarks/captions.py judge RUN [--guidance 1]         # colour and size of samples, told from their pixels
     python benchmarks/captions.py why RUN                          # where a word for a size is lost: code, bound, draws
 
-A picture is one square, ellipse or heart, small or large, red, green, blue or yellow, somewhere on grey; its folder is
-its colour and shape.  Its caption is one of five sentences, which name the size or leave it out.
+A picture is one square, ellipse or heart, small or large, red, green, blue or yellow, somewhere on grey (with
+`--positions 1` in its middle, which takes far less training); its folder is its colour and shape.  Its caption is one
+of five sentences, which name the size or leave it out.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ DRAWS, QUANTILES = 4, (0.1, 0.25, 0.5, 0.75, 0.9)
 OTHER = {"small": "large", "large": "small"}
 
 
-def make(folder: Path, number: int, seed: int) -> None:
-    """Write so many pictures and captions."""
-    random, pictures = np.random.default_rng(seed), shapes(size=SIDE, scales=len(SCALES), orientations=4)
+def make(folder: Path, number: int, positions: int, seed: int) -> None:
+    """Write so many pictures and captions, of shapes in so many places along each axis."""
+    random = np.random.default_rng(seed)
+    pictures = shapes(size=SIDE, scales=len(SCALES), orientations=4, positions=positions)
     places = random.integers(len(pictures.images), size=number)
     for i, place in enumerate(places):
         cover = pictures.images.levels([int(place)])[0, 0].numpy()[:, :, None] / 255  # (S, S, 1)
@@ -138,10 +140,11 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--number", type=int, default=3600)
+    parser.add_argument("--positions", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.what == "make":
-        make(args.folder, args.number, args.seed)
+        make(args.folder, args.number, args.positions, args.seed)
     elif args.what == "why":
         why(args.folder)
     else:
