@@ -14,8 +14,9 @@ from hvae.config.sequences import VRNNConfig
 from hvae.distributions import LocationScale
 from hvae.draw import given, mode
 from hvae.errors import HvaeError
-from hvae.explore.cells import Grid, at_seeds, cells, cells_by_level
+from hvae.explore.cells import Grid, cells, cells_by_level
 from hvae.explore.mix import HOLDS, mix
+from hvae.explore.seeded import at_seeds
 from hvae.walk import run, still
 
 SEEDS = {"z2": [1, 1, 2], "z1": [5, 6, 7]}
@@ -65,7 +66,7 @@ def test_what_is_remembered_changes_nothing(model: hvae.Model, monkeypatch: pyte
     grid = Grid.of(model)
     first = grid.draw(SEEDS)
     assert torch.equal(grid.draw(SEEDS), first) and torch.equal(Grid.of(model).draw(SEEDS), first)
-    monkeypatch.setattr(sys.modules["hvae.explore.cells"], "MOST_NUMBERS", 3)
+    monkeypatch.setattr(sys.modules["hvae.explore.seeded"], "MOST_NUMBERS", 3)
     grid.draw({"z2": [3, 4, 5], "z1": [3, 4, 5]})
     assert len(grid.noise.known) <= 2 and torch.equal(grid.draw(SEEDS), first)
 

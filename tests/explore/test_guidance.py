@@ -15,7 +15,9 @@ from hvae.config.condition import ConditionConfig
 from hvae.distributions import Bernoulli
 from hvae.draw import guided, prior
 from hvae.errors import HvaeError
-from hvae.explore import decode, sample, sample_pixels
+from hvae.explore import sample, sample_pixels
+from hvae.explore.cells import Grid, cells
+from hvae.explore.frame import Remembered, decode
 from hvae.site import Site
 from hvae.walk import Evidence, Model, names, run
 from hvae.zoo import build
@@ -83,9 +85,26 @@ def test_samples_follow_by_level_and_pins_stay() -> None:
     assert sample_pixels(ladder, 4, context={"label": 1}, guidance=2.0, temperature=0).unique().tolist() == [0, 1]
     every = {record.name: record.value for record in run(ladder, prior(), n=4).latents}
     pinned = sample(ladder, 4, context={"label": 1}, given=every, guidance=3)
-    torch.testing.assert_close(pinned, decode(ladder, every, context={"label": 1}))
+    torch.testing.assert_close(pinned, decode(ladder, every, 4, context={"label": 1}))
     parts = sample(ladder, 5, context={"label": [0, 1, 2, 0, 1]}, guidance=2, seed=3, chunk=2)
     assert parts.shape == (5, *SHAPE)
+
+
+def test_cells_are_guided_and_keep_their_noise() -> None:
+    """z = mu + sigma eps(seed), mu and sigma those of the guided law; the level below follows what was drawn."""
+    ladder, seeds = model(), {"z3": [1, 2], "z2": [3, 4], "z1": [5, 6]}
+    said = {"label": torch.tensor([2, 0])}
+    plain, strong = Remembered(), Remembered(copies=2)
+    Grid.of(ladder).draw(seeds, context=said, read=plain)
+    pictures = Grid.of(ladder).draw(seeds, 1.0, said, guidance={"z3": 3.0}, read=strong)
+    with torch.no_grad():
+        told, free = (run(ladder, prior(), n=2, context=one)["z3"].law for one in (said, {}))
+    noise = (plain.values()["z3"] - told.loc) / told.scale
+    expected = free.loc + 3 * (told.loc - free.loc) + told.scale * noise
+    torch.testing.assert_close(strong.values()["z3"], expected)
+    torch.testing.assert_close(decode(ladder, strong.values(), 2, context=said), pictures)
+    torch.testing.assert_close(cells(ladder, seeds, context=said, guidance={"z3": 3.0}, chunk=1), pictures)
+    assert torch.equal(cells(ladder, seeds, context=said, guidance=1.0), cells(ladder, seeds, context=said))
 
 
 @pytest.mark.parametrize(

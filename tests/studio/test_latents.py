@@ -38,7 +38,9 @@ def near(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
 
 def test_of_a_grid(ask: Ask, decoded: Callable[..., Any]) -> None:
     question = {"run": 1, "seeds": SEEDS, "temperature": {"z1": 0.5}, "context": {"label": "3,1,4"}}
-    assert near(decoded("draw", **question), ask("draw", **question).pictures["grid"][0, ..., 0])
+    for more in ({}, {"guidance": 3.0}):
+        shown = ask("draw", **question, **more).pictures["grid"][0, ..., 0]
+        assert near(decoded("draw", **question, **more), shown)
 
 
 def test_of_a_picture_and_of_one_that_is_pushed(ask: Ask, decoded: Callable[..., Any]) -> None:

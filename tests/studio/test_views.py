@@ -52,6 +52,21 @@ def test_the_command_draws_the_same_pictures(ask: Ask, tmp_path: Path) -> None:
     assert same(reply.pictures["grid"][0], levels(torch.from_numpy(np.load(tmp_path / "x.npy"))))
 
 
+def test_guidance_is_that_of_the_command(ask: Ask, tmp_path: Path) -> None:
+    question = {"run": 1, "seeds": CELLS, "context": {"label": "3,1,4"}}
+    reply = ask("draw", **question, guidance=4.0)
+    assert not same(reply.pictures["grid"][0], ask("draw", **question).pictures["grid"][0])
+    assert same(reply.pictures["grid"][0], ask("draw", **question, guidance=4.0, each=True).pictures["grid"][-1])
+    words = shlex.split(reply.info["command"])
+    assert main([*words[1:], "-o", str(tmp_path / "x.npy"), "--train.accelerator", "cpu"]) == 0
+    assert same(reply.pictures["grid"][0], levels(torch.from_numpy(np.load(tmp_path / "x.npy"))))
+    scope: dict[str, Any] = {}
+    exec(reply.info["python"], scope)
+    assert same(reply.pictures["grid"][0], levels(scope["pictures"]))
+    refused = [{"guidance": -1.0}, {"guidance": 2.0, "context": {}}, {"guidance": 2.0, "run": 0, "context": {}}]
+    assert [ask("draw", **{**question, **more}).status for more in refused] == [400] * 3
+
+
 def test_a_cell_that_is_redrawn_changes_its_own_picture_alone(ask: Ask) -> None:
     before = ask("draw", seeds=CELLS).pictures["grid"][0]
     after = ask("draw", seeds={**CELLS, "z1": [7, 88, 9]}).pictures["grid"][0]

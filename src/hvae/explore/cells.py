@@ -10,97 +10,20 @@ Shapes: `n` pictures; `R` rows of the grid; `...` a variable's own shape; `C H W
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from hvae.datum import Context
-from hvae.distributions import Distribution, LocationScale
-from hvae.draw import Draw, Drawn, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_sequences, levels, mean_picture
+from hvae.explore.guide import Guidance, decode_guided, weights
 from hvae.explore.resample import has_offsets
 from hvae.explore.sample import Temperature, at_temperature
-from hvae.seeds import noise_seed, reseed
-from hvae.site import Site
+from hvae.explore.seeded import Noise, SeededDraw, Seeds
 from hvae.walk import Model, run, still
-
-Seeds = Mapping[str, Sequence[int]]
-"""The seeds of the pictures, n of them, by the name of the level."""
-MOST_NUMBERS = 1 << 24
-"""Of noise that is remembered: 64 MiB."""
-
-
-class Noise:
-    """Standard noise by level and seed, remembered up to a size: under a slider it stays the same."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, int | None, int], Tensor] = {}
-        self.numbers = 0
-
-    def of(self, site: Site, p: LocationScale, seed: int) -> Tensor:
-        """The noise of a seed, (1, ...)."""
-        key = (*site.key, seed)
-        if key not in self.known:
-            self._make_room()
-            zero = torch.zeros_like(p.loc[:1], device="cpu")  # the same noise on every device
-            # What is drawn elsewhere in the walk must not depend on what is remembered here.
-            before = torch.default_generator.get_state()
-            torch.default_generator.manual_seed(_seed(site, seed))
-            self.known[key] = p.at(zero, torch.ones_like(zero)).sample().to(p.loc)
-            torch.default_generator.set_state(before)
-            self.numbers += zero.numel()
-        return self.known[key]
-
-    def _make_room(self) -> None:
-        if self.numbers > MOST_NUMBERS:
-            self.known.clear()
-            self.numbers = 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells(Draw):
-    """`seeds` and `heat`, the temperature, of each row by level, n of each."""
-
-    seeds: Seeds
-    heat: Mapping[str, Tensor]
-    noise: Noise = field(default_factory=Noise)
-
-    def __call__(self, site: Site) -> Drawn:
-        if site.data or site.p is None or site.name not in self.seeds:
-            return prior()(site)
-        if isinstance(site.p, LocationScale):
-            return self._moved(site, site.p)
-        return self._seeded(site, site.p)
-
-    def _moved(self, site: Site, p: LocationScale) -> Drawn:
-        own = torch.cat([self.noise.of(site, p, seed) for seed in self.seeds[site.name]])
-        heat = self.heat[site.name].to(p.loc)
-        return Drawn(p.loc + heat.view(-1, *[1] * (p.loc.ndim - 1)) * p.scale * own, p)
-
-    def _seeded(self, site: Site, p: Distribution) -> Drawn:
-        """Of a law without location and scale, which is walked one picture at a time."""
-        (seed,), heat = self.seeds[site.name], float(self.heat[site.name])
-        reseed(_seed(site, seed))
-        return Drawn(p.mode() if heat == 0 else p.tempered(heat).sample(), p)
-
-    def keys(self) -> frozenset[tuple[str, int | None]]:
-        return frozenset((name, None) for name in self.seeds)
-
-
-def at_seeds(seeds: Seeds, temperature: Mapping[str, float]) -> Draw:
-    """A draw of each named level with the noise of its seeds, (n,), at its temperature (1 where none is named).
-
-    Levels that are not named are drawn from the prior.
-    """
-    return _Cells(seeds, {name: torch.full((len(some),), temperature.get(name, 1.0)) for name, some in seeds.items()})
-
-
-def _seed(site: Site, seed: int) -> int:
-    return noise_seed(seed, zlib.crc32(site.name.encode()), (site.step or 0) + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +52,22 @@ class Grid:
         context: Context | None = None,
         chunk: int = CHUNK,
         *,
+        guidance: Guidance = 1.0,
         read: Reading = mean_picture,
     ) -> Tensor:
-        """(n, C, H, W), as `cells` does; `read`, what of a walk is a picture."""
+        """(n, C, H, W), as `cells` does; `read`, what of a walk is a picture (of a guided one, of its 2 n rows)."""
         n, heat = self._count(seeds), self._heat(temperature)
-        return self._drawn(seeds, {name: torch.full((n,), heat[name]) for name in self.names}, context, chunk, read)
+        every = {name: torch.full((n,), heat[name]) for name in self.names}
+        return self._drawn(seeds, every, context, guidance, chunk, read)
 
     def by_level(
-        self, seeds: Seeds, temperature: Temperature = 1.0, context: Context | None = None, chunk: int = CHUNK
+        self,
+        seeds: Seeds,
+        temperature: Temperature = 1.0,
+        context: Context | None = None,
+        chunk: int = CHUNK,
+        *,
+        guidance: Guidance = 1.0,
     ) -> Tensor:
         """(R, n, C, H, W), as `cells_by_level` does."""
         n, rows, heat = self._count(seeds), len(self.names), self._heat(temperature)
@@ -146,6 +77,7 @@ class Grid:
             {name: list(some) * rows for name, some in seeds.items()},
             {name: torch.where(on[name], heat[name], 0.0) for name in self.names},
             {name: value.repeat(rows, *[1] * (value.ndim - 1)) for name, value in every.items()},
+            guidance,
             chunk,
         )
         return pictures.unflatten(0, (rows, n))
@@ -173,7 +105,7 @@ class Grid:
             for start in range(0, n, size):
                 some = slice(start, min(start + size, n))
                 own = {name: list(one)[some] for name, one in seeds.items()}
-                draw = _Cells(
+                draw = SeededDraw(
                     own, {name: torch.full((some.stop - start,), heat[name]) for name in self.names}, self.noise
                 )
                 rows = {name: value[some] for name, value in whole.context.items()}
@@ -202,23 +134,33 @@ class Grid:
         seeds: Seeds,
         heat: Mapping[str, Tensor],
         context: Context | None,
+        guidance: Guidance,
         chunk: int,
         read: Reading = mean_picture,
     ) -> Tensor:
         n = len(next(iter(seeds.values())))
         every = self.model.nothing(n, context).context
+        steered = weights(guidance, self.model, list(self.names), every)
         # The noise of a law without location and scale belongs to its rows, and would change with their number.
         size = chunk if self.movable else 1
         parts = []
         with still(self.model, seed=0):
             for start in range(0, n, size):
                 some = slice(start, min(start + size, n))
-                draw = _Cells({k: v[some] for k, v in seeds.items()}, {k: v[some] for k, v in heat.items()}, self.noise)
-                rows = {name: value[some] for name, value in every.items()}
-                parts.append(
-                    decode(self.model, {}, some.stop - start, context=rows, otherwise=draw, read=read, chunk=size)
+                draw = SeededDraw(
+                    {k: v[some] for k, v in seeds.items()}, {k: v[some] for k, v in heat.items()}, self.noise
                 )
+                rows = {name: value[some] for name, value in every.items()}
+                parts.append(self._walked(some.stop - start, draw, rows, steered, read))
         return torch.cat(parts)
+
+    def _walked(
+        self, n: int, draw: SeededDraw, context: Context, steered: Mapping[str, float], read: Reading
+    ) -> Tensor:
+        """The pictures of one walk of n rows, or of a guided one of twice as many."""
+        if not steered:
+            return decode(self.model, {}, n, context=context, otherwise=draw, read=read, chunk=n)
+        return decode_guided(self.model, {}, n, context=context, steered=steered, otherwise=draw, read=read, chunk=n)
 
 
 def cells(
@@ -227,6 +169,7 @@ def cells(
     *,
     temperature: Temperature = 1.0,
     context: Context | None = None,
+    guidance: Guidance = 1.0,
     chunk: int = CHUNK,
 ) -> Tensor:
     """n pictures whose level l in picture j has the noise of seed `seeds[l][j]`, whatever is drawn elsewhere.
@@ -234,10 +177,10 @@ def cells(
     Pictures that share the seeds of their top levels and the temperatures share these levels; another temperature moves
     the same picture.  The latents are sampled, the pixels are means.
 
-    Arguments: `seeds` of every level; `temperature` and `context` as in `hvae.sample`; `chunk`, pictures at once.  A
-    model with a prior that has no location and scale (codes) is walked one picture at a time.
-    Returns (n, C, H, W) in [0, 1].  Raises HvaeError for a level that the model does not have or that has no seeds, and
-    for unequal numbers of them.
+    Arguments: `seeds` of every level; `temperature`, `context` and `guidance` as in `hvae.sample`; `chunk`, pictures at
+    once.  A model with a prior that has no location and scale (codes) is walked one picture at a time.
+    Returns (n, C, H, W) in [0, 1].  Raises HvaeError for a level that the model does not have or that has no seeds, for
+    unequal numbers of them, and for a model that cannot be guided.
 
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
@@ -246,7 +189,7 @@ def cells(
     >>> torch.allclose(a[1], b[0]), torch.allclose(a[0], a[1])
     (True, False)
     """
-    return Grid.of(model).draw(seeds, temperature, context, chunk)
+    return Grid.of(model).draw(seeds, temperature, context, chunk, guidance=guidance)
 
 
 def cells_by_level(
@@ -255,6 +198,7 @@ def cells_by_level(
     *,
     temperature: Temperature = 1.0,
     context: Context | None = None,
+    guidance: Guidance = 1.0,
     chunk: int = CHUNK,
 ) -> Tensor:
     """The pictures of `cells` after each level: row r has its top r + 1 levels drawn, and those below at their modes.
@@ -267,4 +211,4 @@ def cells_by_level(
     >>> cells_by_level(model, {"z2": [1, 2, 3], "z1": [5, 6, 7]}).shape
     torch.Size([2, 3, 1, 4, 4])
     """
-    return Grid.of(model).by_level(seeds, temperature, context, chunk)
+    return Grid.of(model).by_level(seeds, temperature, context, chunk, guidance=guidance)

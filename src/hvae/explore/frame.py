@@ -75,6 +75,8 @@ def drawn_picture(model: Model, trace: Trace) -> Tensor:
 class Remembered:
     """A reading that remembers the latents of every walk, and reads the picture as `read` does.
 
+    `copies`, how many rows a walk has for each picture, the first n of which are meant: two of a guided one.
+
     >>> from hvae.config.model import LVAEConfig
     >>> from hvae.zoo import build
     >>> model = build(LVAEConfig(latents=(4, 2), widths=(8, 8)), shape=(1, 4, 4), bits=1)
@@ -84,11 +86,12 @@ class Remembered:
     {'z2': (5, 2), 'z1': (5, 4)}
     """
 
-    def __init__(self, read: Reading = mean_picture) -> None:
-        self.read, self.walks = read, list[dict[Pin, Tensor]]()
+    def __init__(self, read: Reading = mean_picture, *, copies: int = 1) -> None:
+        self.read, self.copies, self.walks = read, copies, list[dict[Pin, Tensor]]()
 
     def __call__(self, model: Model, trace: Trace) -> Tensor:
-        self.walks.append({pin(record.key): record.value for record in trace.latents})
+        values = {pin(record.key): record.value for record in trace.latents}
+        self.walks.append({variable: value[: len(value) // self.copies] for variable, value in values.items()})
         return self.read(model, trace)
 
     def values(self) -> dict[Pin, Tensor]:

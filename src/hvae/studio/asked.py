@@ -17,6 +17,7 @@ CellSeed = Annotated[int, Bound(least=0, most=2**32 - 1)]
 Seeds = Annotated[tuple[CellSeed, ...], Length(1, MOST_COLUMNS)]
 Heat = Annotated[float, Bound(least=0, most=10)]
 Share = Annotated[float, Bound(least=-1, most=2)]
+Closeness = Annotated[float, Bound(least=0, most=100)]
 Said = Annotated[str, Length(1, MOST_TEXT)]
 SeedsByLevel = Annotated[dict[str, Seeds], _Few]
 SeedByLevel = Annotated[dict[str, CellSeed], _Few]
@@ -29,13 +30,14 @@ Pixels = Annotated[str, Length(1, 16 << 20)]
 
 @dataclass(frozen=True, kw_only=True)
 class DrawAsked:
-    """A grid of levels x pictures: a seed for each cell, a temperature a level; `each`, the pictures after each
-    level."""
+    """A grid of levels x pictures: a seed for each cell, a temperature a level; `guidance`, how closely all levels
+    follow the context; `each`, the pictures after each level."""
 
     run: Run = 0
     seeds: SeedsByLevel = field(default_factory=dict)
     temperature: HeatByLevel = field(default_factory=dict)
     context: Conditions = field(default_factory=dict)
+    guidance: Closeness = 1.0
     each: bool = False
 
 

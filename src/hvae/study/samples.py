@@ -201,7 +201,14 @@ def _drawn(model: Model, number: int, how: Sampling, wish: _Wish) -> Tensor:
     if wish.recalibrate:
         model = explore.recalibrate(model, temperature=how.temperature, iterations=wish.recalibrate, seed=how.seed)
     if wish.cells is not None:
-        return explore.cells(model, wish.cells, temperature=how.temperature, context=how.context, chunk=how.chunk)
+        return explore.cells(
+            model,
+            wish.cells,
+            temperature=how.temperature,
+            context=how.context,
+            guidance=how.guidance,
+            chunk=how.chunk,
+        )
     return how.draw(model, number, drawn_picture if wish.pixels else mean_picture)
 
 
@@ -242,9 +249,8 @@ def _check_cells(cells: Mapping[str, Sequence[int]], model: Model, number: int |
         raise HvaeError(f"--cells: expected a seed for each of {number} pictures, got {count}; leave -n out")
     if wish.seed is not None:
         raise HvaeError("--seed: the cells have seeds of their own; leave it out, or --cells")
-    is_guided = any(weight != 1 for weight in every(wish.guidance, model).values())
-    if wish.engine.use.is_other or wish.pixels or wish.solver or is_guided:
-        raise HvaeError("--cells: expected neither --pixels, --guidance, --solver nor --backend; leave them out")
+    if wish.engine.use.is_other or wish.pixels or wish.solver:
+        raise HvaeError("--cells: expected neither --pixels, --solver nor --backend; leave them out")
     return count
 
 

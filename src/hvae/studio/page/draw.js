@@ -45,6 +45,7 @@ function tools(run, panels, context) {
     all();
   } });
   const known = conditions(run, "", all);
+  const guided = panels.some((panel) => panel.guidable) ? guidance(all) : null;
   return el("div", { class: "bar" },
     el("button", { class: "main", type: "button", title: "New noise in every cell that is not locked", onclick() {
       panels[0].redraw(() => true);
@@ -54,11 +55,23 @@ function tools(run, panels, context) {
     el("label", {}, "pictures", count),
     el("label", {}, each, "show each level"),
     known.node,
+    guided,
     el("button", { type: "button", onclick() {
       for (const level of run.levels) state.set(`t.${level.name}`, "");
       panels.forEach((panel) => panel.build());
       all();
     } }, "Temperatures to 1"));
+}
+
+// How closely all levels follow what is said: 1 as the model does, 0 not at all.
+function guidance(all) {
+  const shown = el("output", {}, number(state.number("w", 1), 3));
+  const slider = el("input", { type: "range", min: 0, max: 5, step: 0.05, value: state.number("w", 1), oninput(event) {
+    state.set("w", event.target.value === "1" ? "" : event.target.value);
+    shown.textContent = number(Number(event.target.value), 3);
+    all();
+  } });
+  return el("label", { title: "How closely the pictures follow what is said: 1 as the model does, 0 not at all" }, "guidance", slider, shown);
 }
 
 function lock() {
@@ -77,6 +90,11 @@ class Panel {
 
   get each() {
     return state.get("each", this.run.levels.length <= MOST_SHOWN ? "1" : "0") === "1";
+  }
+
+  // A model that may be told nothing can be walked both ways.
+  get guidable() {
+    return this.run.conditions.some((one) => one.optional);
   }
 
   seeds(level) {
@@ -215,12 +233,15 @@ class Panel {
   }
 
   question() {
-    const n = columns(), levels = this.run.levels.map((one) => one.name);
+    const n = columns(), levels = this.run.levels.map((one) => one.name), told = spread(said(this.run, ""), this.run, n);
+    // Of nothing said there is nothing to follow.
+    const follows = this.guidable && Object.keys(told).length > 0;
     return {
       run: this.run.place,
       seeds: Object.fromEntries(levels.map((name) => [name, this.seeds(name)])),
       temperature: Object.fromEntries(levels.map((name) => [name, state.number(`t.${name}`, 1)])),
-      context: spread(said(this.run, ""), this.run, n),
+      context: told,
+      guidance: follows ? Math.max(0, Math.min(100, state.number("w", 1))) : 1,
       each: this.each,
     };
   }

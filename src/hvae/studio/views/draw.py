@@ -13,9 +13,9 @@ def draw(opened: Opened, query: DrawAsked) -> Answer:
     """The pictures, or with `each` those after each level, a row a level."""
     grid, context = opened.grid, opened.said(query.context)
     if query.each:
-        pictures = grid.by_level(query.seeds, query.temperature, context, opened.rows)
+        pictures = grid.by_level(query.seeds, query.temperature, context, opened.rows, guidance=query.guidance)
     else:
-        pictures = grid.draw(query.seeds, query.temperature, context, opened.rows)[None]
+        pictures = grid.draw(query.seeds, query.temperature, context, opened.rows, guidance=query.guidance)[None]
     return Answer(_equivalents(opened, query), {"grid": pictures})
 
 
@@ -25,12 +25,11 @@ def _equivalents(opened: Opened, query: DrawAsked) -> JSON:
     for name, seeds in query.seeds.items():
         words += [f"--cells.{name}", ",".join(map(str, seeds))]
     cells = {name: list(seeds) for name, seeds in query.seeds.items()}
-    context = opened.said(query.context)
-    lines = [
-        f"cells = {cells!r}",
-        f"pictures = {call('hvae.cells', ['run.model', 'cells'], temperature=warm, context=context)}",
-    ]
+    context, closely = opened.said(query.context), None if query.guidance == 1 else query.guidance
+    drawn = call("hvae.cells", ["run.model", "cells"], temperature=warm, context=context, guidance=closely)
+    lines = [f"cells = {cells!r}", f"pictures = {drawn}"]
+    guided = [] if closely is None else ["--guidance", f"{closely:g}"]
     return equivalents(
-        command(*words, *heat_words(query.temperature), *context_words(query.context)),
+        command(*words, *heat_words(query.temperature), *context_words(query.context), *guided),
         python(opened.run.folder, *lines),
     )

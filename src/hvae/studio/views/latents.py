@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 def _draw(opened: Opened, query: questions.DrawAsked) -> bytes:
-    latents = Remembered()
+    latents = Remembered(copies=1 if query.guidance == 1 else 2)
     context = opened.said(query.context)
-    opened.grid.draw(query.seeds, query.temperature, context, opened.rows, read=latents)
+    opened.grid.draw(query.seeds, query.temperature, context, opened.rows, guidance=query.guidance, read=latents)
     return _file(opened, latents.values(), query.context)
 
 

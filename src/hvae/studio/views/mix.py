@@ -6,9 +6,9 @@ import torch
 
 from hvae.explore import mix as mixed
 from hvae.explore import reconstruct
-from hvae.explore.cells import at_seeds
 from hvae.explore.frame import Reading, mean_picture
 from hvae.explore.mix import HOLDS
+from hvae.explore.seeded import at_seeds
 from hvae.records import JSON
 from hvae.studio.answer import Answer
 from hvae.studio.asked import MixAsked
