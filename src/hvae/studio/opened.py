@@ -161,6 +161,10 @@ class Opened:
         complete(self.model, values)
         return values
 
+    def spelled(self, context: Mapping[str, str]) -> JSON:
+        """The conditions in numbers, as Python writes them: a caption as its tokens."""
+        return {name: torch.as_tensor(value).tolist() for name, value in self.said(context).items()}
+
     def datum(self, pixels: str, context: Mapping[str, str]) -> Datum:
         """One picture with its conditions, (1, C, H, W) in [0, 1]."""
         return Datum(self.picture(pixels), dict(self.model.nothing(1, self.said(context)).context))

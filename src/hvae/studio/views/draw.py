@@ -25,7 +25,7 @@ def _equivalents(opened: Opened, query: DrawAsked) -> JSON:
     for name, seeds in query.seeds.items():
         words += [f"--cells.{name}", ",".join(map(str, seeds))]
     cells = {name: list(seeds) for name, seeds in query.seeds.items()}
-    context, closely = opened.said(query.context), None if query.guidance == 1 else query.guidance
+    context, closely = opened.spelled(query.context), None if query.guidance == 1 else query.guidance
     drawn = call("hvae.cells", ["run.model", "cells"], temperature=warm, context=context, guidance=closely)
     lines = [f"cells = {cells!r}", f"pictures = {drawn}"]
     guided = [] if closely is None else ["--guidance", f"{closely:g}"]

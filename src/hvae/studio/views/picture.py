@@ -60,7 +60,7 @@ def _faces(maps: dict[str, torch.Tensor], size: tuple[int, int]) -> dict[str, to
 
 
 def _equivalents(opened: Opened, query: PictureAsked) -> JSON:
-    context = f", {opened.said(query.context)}" if query.context else ""
+    context = f", {opened.spelled(query.context)}" if query.context else ""
     lines = python(
         opened.run.folder,
         "x = ...  # (1, C, H, W) in [0, 1]",

@@ -132,7 +132,7 @@ def _envelope(samples: np.ndarray) -> Tensor:
 def _equivalents(opened: Opened, query: SequencesAsked, steps: int) -> JSON:
     cells = {name: list(seeds) for name, seeds in query.seeds.items()}
     warm = {name: t for name, t in query.temperature.items() if t != 1}
-    context = opened.said(query.context)
+    context = opened.spelled(query.context)
     lines = [
         "from hvae.explore.cells import Grid",
         "",
