@@ -143,7 +143,7 @@ class Panel {
       ? "Each row shows the pictures after its level: the levels down to it are drawn, those below are at their most probable values. The last row is the picture."
       : "The first row is the picture; each cell below is the noise of a level.";
     this.node.replaceChildren(
-      el("h2", {}, `${this.run.name}: ${this.run.family}, ${this.run.levels.length} levels`),
+      el("h2", {}, `${this.run.name}: ${this.run.family}, ${this.run.levels.length} level${this.run.levels.length === 1 ? "" : "s"}`),
       el("p", { class: "quiet" }, `${hint} Click a cell to redraw it, or press L to lock it.`),
       el("div", { class: "scroll" }, table),
       el("div", { class: "bar" }, el("button", { type: "button", onclick: () => this.keep() }, "PNG"), latents("draw", () => this.question()), this.time = el("span", { class: "quiet" })),
