@@ -61,7 +61,8 @@ def test_samples_by_a_solver(run: Path, tmp_path: Path, command: Command, solver
         (("sample", "RUN", "--solver", "ddim:0"), "of 1 or more steps, got ddim:0"),
         (("sample", "RUN", "--solver", "heun:5"), "no solver named 'heun'"),
         (("evaluate", "RUN", "--evaluate.measures", "quality", "--evaluate.solver", "ddim:13"), "1 to 12 levels"),
-        (("train", "digits-vdm", "--model.steps", "-1", "--out", "OUT"), "model.steps: expected at least 0, got -1"),
+        (("train", "digits-vdm", "--model.steps", "-1", "--out", "OUT"), "or 0 for continuous time, got -1"),
+        (("train", "digits-vdm", "--model.steps", "0.5", "--out", "OUT"), "model.steps: expected int, got '0.5'"),
         (("train", "digits-vdm", "--evaluate.solver", "ddim:0", "--out", "OUT"), "evaluate.solver: expected a solver"),
         (
             ("train", "digits-vdm", "--model.steps=10", "--evaluate.measures=quality", "--out", "OUT"),

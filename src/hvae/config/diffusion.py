@@ -12,6 +12,7 @@ from hvae.config.model import AnyLikelihood, ModelConfig
 from hvae.errors import HvaeError
 
 MOST_LEVELS = 10**6
+LEVELS = f"1 to {MOST_LEVELS:,} levels, or 0 for continuous time"
 Gamma = Annotated[float, Bound(least=-40, most=40, expected="a log noise-to-signal ratio from -40 to 40")]
 Exponents = Annotated[tuple[Annotated[int, Bound(least=-8, most=16)], ...], Length(0, 16)]
 
@@ -36,7 +37,7 @@ class VDMConfig(ModelConfig):
 
     likelihood: AnyLikelihood = "gaussian-grid"
     """gaussian-grid: of the values that a datum may take each is as probable as a Gaussian around z_0 says."""
-    steps: Annotated[int, Bound(least=0, most=MOST_LEVELS)] = 1000
+    steps: Annotated[int, Bound(least=0, most=MOST_LEVELS, expected=LEVELS)] = 1000
     """Levels T, below the top; 0: continuous time, whose levels are ever closer."""
     walked: Annotated[int, Bound(least=1, most=MOST_LEVELS)] = 1000
     """Levels of a whole walk in continuous time, where T is as many as one likes: the bound is that of so many."""
