@@ -21,7 +21,10 @@ from scipy.stats import t
 from hvae.config import RunConfig, preset
 from hvae.datum import Datum
 from hvae.objectives import build as build_objective
+from hvae.runs import TRAINING, claiming
 from hvae.runs.source import expected_shape
+from hvae.study.fitting import fitted
+from hvae.study.planning import plan
 from hvae.study.train import train
 from hvae.training.loss import Batch, LossStep
 from hvae.training.optimisers import optimiser
@@ -61,11 +64,23 @@ def fit(contender: Contender, folder: Path, name: str, seconds: float, more: Map
     if (folder / "last.ckpt").exists():
         train(str(folder), out=folder, resume=True)
     else:
-        steps = stored_steps(folder.parent / "steps.json", name, contender.config(**more), seconds)
-        part = max(1, steps // 4)
-        course = {"train.steps": steps, "train.valid_every": part, "train.save_every": part}
-        train(contender.config(**more, **course), out=folder)
+        train(planned(contender, folder, name, seconds, more), out=folder)
     print(f"{folder.name}: {process_time() - start:.0f} s of processor time, with its evaluation", flush=True)
+
+
+def trained_alone(config: RunConfig, folder: Path) -> None:
+    """Train into a folder without what `train` measures and draws afterwards; an interrupted run goes on."""
+    resume = (folder / "last.ckpt").exists()
+    job = plan(str(folder) if resume else config, folder, resume, {})
+    with claiming(folder, TRAINING, tell=print) as claim:
+        fitted(job, print, claim)
+
+
+def planned(contender: Contender, folder: Path, name: str, seconds: float, more: Mapping[str, object]) -> RunConfig:
+    """The run of the steps that so many processor seconds pay for, validated and saved four times."""
+    steps = stored_steps(folder.parent / "steps.json", name, contender.config(**more), seconds)
+    part = max(1, steps // 4)
+    return contender.config(**more, **{"train.steps": steps, "train.valid_every": part, "train.save_every": part})
 
 
 def stored_steps(path: Path, name: str, config: RunConfig, seconds: float) -> int:
