@@ -69,11 +69,15 @@ def fit(contender: Contender, folder: Path, name: str, seconds: float, more: Map
 
 
 def trained_alone(config: RunConfig, folder: Path) -> None:
-    """Train into a folder without what `train` measures and draws afterwards; an interrupted run goes on."""
+    """Train into a folder without what `train` measures and draws afterwards; an interrupted run goes on.
+
+    Raises KeyboardInterrupt when it was asked to stop, rather than have half a training measured.
+    """
     resume = (folder / "last.ckpt").exists()
     job = plan(str(folder) if resume else config, folder, resume, {})
     with claiming(folder, TRAINING, tell=print) as claim:
-        fitted(job, print, claim)
+        if fitted(job, print, claim).stopped == "interrupt":
+            raise KeyboardInterrupt(f"{folder} is unfinished; the same command goes on with it")
 
 
 def planned(contender: Contender, folder: Path, name: str, seconds: float, more: Mapping[str, object]) -> RunConfig:
