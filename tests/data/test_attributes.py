@@ -83,7 +83,7 @@ def test_what_is_wrong_is_one_line(folder: Path, text: str, line: str) -> None:
 
 
 def test_other_places_are_refused(folder: Path) -> None:
-    with pytest.raises(HvaeError, match="speaks of the picture files of a folder, and data.name is digits"):
+    with pytest.raises(HvaeError, match="speaks of the files of a folder, and data.name is digits"):
         DataConfig(name="digits", attributes="numbers.csv")
     config = sheet(folder, "file,light\n")
     Path(config.attributes).unlink()

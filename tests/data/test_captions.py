@@ -152,7 +152,7 @@ def test_what_is_wrong_beside_a_picture_is_one_line(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"name": "digits", "captions": "beside"}, "data.captions=beside speaks of the picture files of a folder"),
+        ({"name": "digits", "captions": "beside"}, "data.captions=beside speaks of the files of a folder"),
         ({"name": "folder", "path": ".", "tokens": "word"}, "data.tokens says nothing of pictures"),
         ({"name": "folder", "path": ".", "captions": "beside", "longest": 1}, "data.longest: expected"),
     ],
