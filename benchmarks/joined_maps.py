@@ -59,9 +59,9 @@ class Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None, Tensor]:
         h, k, w = ctx.saved_tensors
-        rows, known = (map_.movedim(1, -1).reshape(-1, len(w)) for map_ in (slope, slope * k))
-        whole = torch.addmm(rows, known, w).view(h.movedim(1, -1).shape).movedim(-1, 1)
-        return whole, slope.sum((2, 3), keepdim=True), None, known.T @ h.movedim(1, -1).reshape(-1, len(w))
+        rows, share = (map_.movedim(1, -1).reshape(-1, len(w)) for map_ in (slope, slope * k))
+        whole = torch.addmm(rows, share, w).view(h.movedim(1, -1).shape).movedim(-1, 1)
+        return whole, slope.sum((2, 3), keepdim=True), None, share.T @ h.movedim(1, -1).reshape(-1, len(w))
 
 
 def fused(h: Tensor, m: Tensor, k: Tensor, w: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ def _equivalents(opened: Opened, query: DrawAsked) -> JSON:
         words += [f"--cells.{name}", ",".join(map(str, seeds))]
     cells = {name: list(seeds) for name, seeds in query.seeds.items()}
     context, closely = opened.spelled(query.context), None if query.guidance == 1 else query.guidance
-    drawn = call("hvae.cells", ["run.model", "cells"], temperature=warm, context=context, guidance=closely)
-    lines = [f"cells = {cells!r}", f"pictures = {drawn}"]
+    line = call("hvae.cells", ["run.model", "cells"], temperature=warm, context=context, guidance=closely)
+    lines = [f"cells = {cells!r}", f"pictures = {line}"]
     guided = [] if closely is None else ["--guidance", f"{closely:g}"]
     return equivalents(
         command(*words, *heat_words(query.temperature), *context_words(query.context), *guided),
