@@ -169,6 +169,19 @@ def test_a_drawing_is_measured(page: Chromium, address: str) -> None:
     page.until("document.body.dataset.judged > 0")
 
 
+def test_a_picture_that_is_pasted_is_measured(page: Chromium, address: str) -> None:
+    visit(page, address, "v=own", "judged")
+    before = page.run("Number(document.body.dataset.pictured)")
+    page.run(
+        """(() => { const sheet = document.createElement('canvas'), files = new DataTransfer();
+        sheet.width = sheet.height = 8;
+        sheet.toBlob((blob) => { files.items.add(new File([blob], 'x.png', {type: 'image/png'}));
+          dispatchEvent(new ClipboardEvent('paste', {clipboardData: files})); }); })()"""
+    )
+    page.until(f"document.body.dataset.pictured > {before}")
+    page.until("location.hash.includes('p.a=raw')")
+
+
 def test_a_file_that_is_no_picture_is_one_line_on_the_page(page: Chromium, address: str) -> None:
     visit(page, address, "v=own", "judged")
     page.run(
@@ -298,3 +311,15 @@ def test_the_latents_of_a_view_are_a_file(page: Chromium, address: str, view: st
     page.run("Array.from(document.querySelectorAll('button')).find((one) => one.textContent === 'Latents').click()")
     page.until("document.body.dataset.saved > 200")
     assert page.run("document.getElementById('fault').hidden")
+
+
+@pytest.mark.parametrize("view", ["draw", "own", "mix", "push"])
+def test_the_pictures_of_a_view_are_a_file(page: Chromium, address: str, view: str) -> None:
+    visit(page, address, f"v={view}", DONE[view])
+    page.run(
+        """(() => { HTMLAnchorElement.prototype.click = function () {
+          document.body.dataset.kept = `${this.download} ${this.href}`; };
+        Array.from(document.querySelectorAll('button')).find((one) =>
+          one.textContent.startsWith('PNG')).click(); })()"""
+    )
+    page.until("/[.]png blob:/.test(document.body.dataset.kept)")
