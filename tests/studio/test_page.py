@@ -236,6 +236,20 @@ def test_a_slider_pushes_the_picture(page: Chromium, address: str) -> None:
     page.until("location.hash.includes('tp=3')")
 
 
+def test_a_picture_that_is_dragged_goes_along_two_directions(page: Chromium, address: str) -> None:
+    visit(page, address, "v=push", "pushed")
+    first = page.run("document.querySelector('.drag canvas').toDataURL()")
+    page.run(
+        """(() => { const box = document.querySelector('.drag');
+        box.setPointerCapture = () => {};
+        const at = (kind, x, y) => box.dispatchEvent(new PointerEvent(kind, {
+          pointerId: 1, bubbles: true, clientX: x, clientY: y}));
+        at('pointerdown', 100, 100); at('pointermove', 260, 60); at('pointerup', 260, 60); })()"""
+    )
+    page.until("decodeURIComponent(location.hash).includes('tp=3,1')")
+    page.until(f"document.querySelector('.drag canvas').toDataURL() !== {first!r}")
+
+
 def test_a_brush_hides_and_the_model_fills(page: Chromium, address: str) -> None:
     visit(page, address, "v=restore", "hid")
     page.run(
