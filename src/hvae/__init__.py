@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from hvae.study.evaluation import Evaluation
     from hvae.study.export import Export, export
     from hvae.study.forgetting import Forgetting, forgetting
+    from hvae.study.gifts.cached import from_pretrained
     from hvae.study.gifts.pull import Pull, pull
     from hvae.study.gifts.push import Push, push
     from hvae.study.grow import Growth, grow
@@ -133,6 +134,7 @@ _PLACES = {
     "study.evaluation": ("Evaluation",),
     "study.export": ("Export", "export"),
     "study.forgetting": ("Forgetting", "forgetting"),
+    "study.gifts.cached": ("from_pretrained",),
     "study.gifts.pull": ("Pull", "pull"),
     "study.gifts.push": ("Push", "push"),
     "study.grow": ("Growth", "grow"),
@@ -166,6 +168,7 @@ __all__ = [  # noqa: RUF022, the order of _PLACES
     "coarse",
     "each",
     "forget",
+    "from_pretrained",
     "given",
     "guided",
     "masked",

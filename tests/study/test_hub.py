@@ -55,6 +55,23 @@ def test_what_is_pushed_comes_back_by_its_commit(pushed: Hub, tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
 
 
+def test_a_name_of_the_hub_is_fetched_once_and_then_found_by_its_commit(
+    pushed: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    here, commit = hvae.load("digits"), pushed.commit("me/digits")
+    there = hvae.from_pretrained("me/digits")
+    assert digest(there.model.state_dict()) == digest(here.model.state_dict())
+    assert [p.name for p in (tmp_path / "hvae" / "hub" / "me--digits").iterdir()] == [commit]
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody answers there
+    again = hvae.from_pretrained("me/digits", revision=commit)
+    assert digest(again.model.state_dict()) == digest(here.model.state_dict())
+    with pytest.raises(HvaeError):
+        hvae.from_pretrained("me/digits")
+    with pytest.raises(HvaeError, match="digits is no repository of the hub"):
+        hvae.from_pretrained("digits", revision=commit)
+
+
 def test_a_dry_run_lists_the_files_and_sends_nothing(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["push", "digits", "me/digits", "--dry-run"]) == 0
     said = capsys.readouterr()

@@ -53,6 +53,11 @@ def check_name(name: str) -> None:
         raise HvaeError(f"expected a repository as OWNER/NAME, got {short(name)}")
 
 
+def is_commit(revision: str) -> bool:
+    """Whether a revision is the number of a commit, which names the same files for ever."""
+    return _COMMIT.fullmatch(revision) is not None
+
+
 def listing(repository: str, revision: str | None) -> Listing:
     """What a repository holds at a revision (none: the newest); nothing is downloaded.
 
@@ -65,7 +70,7 @@ def listing(repository: str, revision: str | None) -> Listing:
     with _asking(repository):
         record = parsed(b"".join(blocks(address, repository, MOST_BYTES, _headers())).decode(), no_number)
         check(record, _LISTING)
-    if not _COMMIT.fullmatch(record["sha"]):
+    if not is_commit(record["sha"]):
         raise HvaeError(f"{repository}: expected the number of a commit, got {short(record['sha'])}")
     files = [
         Remote(one["rfilename"], one.get("size") or 0, (one.get("lfs") or {}).get("sha256") or "")
