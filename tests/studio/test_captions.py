@@ -57,6 +57,8 @@ def test_the_lines_of_a_picture_run(ask: Ask) -> None:
     scope: dict[str, Any] = {}
     exec(lines.replace("x = ...", "import torch; x = torch.zeros(1, 1, 8, 8)"), scope)
     assert scope["trace"].elbo().shape == (1,)
+    assert list(scope["x"].context) == ["text"], "the pictures of all levels are told the caption too"
+    assert scope["pictures"].shape[1:] == (1, 1, 8, 8)
 
 
 def test_words_of_which_none_is_known_are_refused(ask: Ask) -> None:

@@ -60,11 +60,13 @@ def _faces(maps: dict[str, torch.Tensor], size: tuple[int, int]) -> dict[str, to
 
 
 def _equivalents(opened: Opened, query: PictureAsked) -> JSON:
-    context = f", {opened.spelled(query.context)}" if query.context else ""
+    context = opened.spelled(query.context)
+    condition = [f"x = hvae.Datum(x, dict(run.model.nothing(1, {context!r}).context))"] if context else []
     lines = python(
         opened.run.folder,
         "x = ...  # (1, C, H, W) in [0, 1]",
-        f"trace = run.model(x{', context=' + context[2:] if context else ''})",
+        *condition,
+        "trace = run.model(x)",
         "trace.elbo(), trace.rates()",
         "pictures = hvae.from_top(run.model, x, rest=hvae.mode)",
     )
