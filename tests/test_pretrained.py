@@ -186,7 +186,7 @@ def test_they_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [card["name"] for card in cards] == NAMES
     assert main(["models", "--pretrained"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in NAMES) and "CC BY-SA 3.0" in shown
+    assert all(name in shown for name in NAMES) and "cc-by-sa-3.0" in shown
 
 
 def test_the_wheel_takes_them_along() -> None:

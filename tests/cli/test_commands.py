@@ -59,7 +59,7 @@ def test_help_of_a_preset_shows_its_keys_and_values(command: Command) -> None:
     assert "--model.latent " in text and "--model.groups" not in text
     assert "--train.betas X,X" in text and "[0.9,0.999]" in text
     assert "--objective.warmup.length" in text
-    assert "One of bernoulli, gaussian" in " ".join(text.split())  # wherever a terminal folds it
+    assert "One of bernoulli, bernoulli-bounded, gaussian" in " ".join(text.split())  # wherever a terminal folds it
     assert "--model.groups N,N,..." in command("train", "cifar10", "--help").out
 
 

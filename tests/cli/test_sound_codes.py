@@ -103,7 +103,7 @@ def test_what_is_refused_before_there_is_a_folder(
         ((*init, "--model.prior", "transformer"), "model.dropout: expected 0 with model.prior transformer"),
         ((*init, "--model.prior", "pixelsnail", "--model.dropout", 0), "expected uniform or transformer for sound"),
         (init, "model.prior is uniform, which has no weights"),
-        ((*init, *PRIOR, "--model.condition.kind", "vector"), "vector needs numbers beside each image"),
+        ((*init, *PRIOR, "--model.condition.kind", "vector"), "vector needs numbers beside each datum"),
         (("train", first, *CLASS), "no prior can hear a condition"),
         (("train", first, "--model.condition.kind", "text"), "text reads captions of pictures"),
         (("sample", second, "--top-k", 9), "top-k: expected 1 to 8, the codes of the book, got 9"),

@@ -15,7 +15,9 @@ from hvae.distributions.masked import Masked
 from hvae.levels.heads import Head
 from hvae.levels.likelihoods import HEADS, head
 
-EXACT = [kind for kind in HEADS if kind not in ("dmol", "bernoulli", "noise", "noise-global", "columns")]
+EXACT = [
+    kind for kind in HEADS if kind not in ("dmol", "bernoulli", "bernoulli-bounded", "noise", "noise-global", "columns")
+]
 ROWS = 40_000
 
 

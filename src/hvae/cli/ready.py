@@ -31,7 +31,7 @@ def _pretrained(cards: Sequence[JSON]) -> Table:
     result = table(*heads, title="Packaged models", first_to_go=("size", "family", "measured"))
     for card in cards:
         data = card["data"]
-        texts = (data["name"], data["licence"], size(card["bytes"]), card["headline"], card["about"])
+        texts = (data["name"], card["licence"], size(card["bytes"]), card["headline"], card["about"])
         result.add_row(card["name"], card["family"], *texts)
     return result
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.run import RunConfig
 from hvae.config.vqvae import CodedConfig
-from hvae.data.sequences.split import SequenceData
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.source import expected_shape, is_stated
@@ -97,6 +96,7 @@ def _check_told(config: RunConfig) -> None:
 def check_gaps(model: Model, data: Data) -> None:
     """Raises HvaeError for values that are missing in some channels of a place alone, where the likelihood of the data
     is one number for all of them."""
+    from hvae.data.sequences.split import SequenceData
     from hvae.walk import glimpse
 
     splits = [] if isinstance(data, SequenceData) else [data.train, data.valid, data.test]

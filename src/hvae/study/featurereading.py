@@ -15,6 +15,7 @@ from hvae.data.parquet import arrow
 from hvae.errors import HvaeError
 from hvae.study.featurefiles import FORMAT, TABLE
 from hvae.study.latentfiles import ABOUT_KEY, LatentFile, content_of, read_latents
+from hvae.study.sequence_latents import STEPS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,11 @@ def read_features(path: Path, levels: Sequence[str], model: Model) -> LatentFile
     a file of another form, and for levels that it or the model does not have.
     """
     content = _read(path, levels, model)
+    if STEPS in content.values:
+        raise HvaeError(
+            f"{path} holds latents of sequences, and this run is of single data; decode them with the run that they "
+            "are of"
+        )
     _check_shapes(content.values, path, model)
     return content
 

@@ -173,9 +173,6 @@ def decode_file(
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)
     check_form(path, where.run)
     content = read_features(Path(latents), levels, where.run.model)
-    if sequence_latents.STEPS in content.values:
-        has = f"{latents} holds latents of sequences, and {where.run.folder} is a model of images"
-        raise HvaeError(f"{has}; decode them with the run that they are of")
     values = _context(where, content, latents, entries(context), tell)
     model = where.model()
     pictures = explore.decode(model, content.values, context=values, temperature=every(temperature, model), seed=seed)

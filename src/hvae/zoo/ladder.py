@@ -75,12 +75,12 @@ def above(head: Head, config: LadderConfig, shape: Shape) -> TopDown:
         levels=[*added.levels, *_levels(config, sizes, shared)],
         leave=leaving(config, lowest(config), sizes, head.width),
         head=head,
+        finer=finer(config, shape, sizes, head.width),
         flows=flows(config.flow, channels),
         gather=gather(
             config.aggregate, {name: c.latent for name, c in channels.items()}, channels["z1"].evidence, axes
         ),
         condition=context(config.context, places, shape)(conditioning(config.condition, places, shape)),
-        finer=finer(config, shape, sizes, head.width),
     )
 
 
