@@ -70,7 +70,11 @@ class Residual(nn.Module):
 
     def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
         delta = gaussian(self.network(torch.cat([h, e], 1)), self.positive)
-        return Normal(p.loc + delta.loc, p.scale * delta.scale)
+        return Normal(p.loc + self.step(delta.loc, p), p.scale * delta.scale)
+
+    def step(self, delta: Tensor, p: Normal) -> Tensor:
+        """How far the mean is from the prior's, (B, D, ...)."""
+        return delta
 
 
 class BoundedResidual(Residual):
@@ -82,9 +86,8 @@ class BoundedResidual(Residual):
     above and however narrow the prior: no datum can have a rate that is out of all proportion.
     """
 
-    def forward(self, h: Tensor, e: Tensor, p: Normal) -> Normal:
-        delta = gaussian(self.network(torch.cat([h, e], 1)), self.positive)
-        return Normal(p.loc + 5 * p.scale * torch.tanh(delta.loc / (5 * p.scale)), p.scale * delta.scale)
+    def step(self, delta: Tensor, p: Normal) -> Tensor:
+        return 5 * p.scale * torch.tanh(delta / (5 * p.scale))
 
 
 class ResidualMean(nn.Module):
