@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from alike import check_trained_alike
 from conditional_gaussian import DIMS, S, T, W, linear_gaussian, log_evidence, means
 from families import FAMILIES, SHAPE
 from torch import Tensor, nn
@@ -24,9 +25,7 @@ from hvae.explore.swap import swap
 from hvae.models.conditioning import KEPT, Entry
 from hvae.models.diffusion import Diffusion
 from hvae.nn.film import ENTRIES, VectorCode
-from hvae.objectives import ELBO
 from hvae.site import Site
-from hvae.training.loss import Batch, LossStep
 from hvae.walk import Evidence, Model, names, run
 from hvae.zoo import build
 
@@ -196,17 +195,7 @@ def test_a_dropped_condition_is_drawn_at_its_site_and_only_by_training() -> None
 def test_always_dropped_is_trained_as_the_model_without_a_condition() -> None:
     config = LadderConfig(groups=(1, 1), width=8, latent=2)
     told, other = conditional(config, replace(CLASS, drop=1.0)), plain(config)
-    datum = data(8, label=torch.arange(8) % 3)
-    for model in (told, other):
-        step, moments = LossStep(model, ELBO()), torch.optim.Adam(model.parameters(), 1e-2)
-        torch.manual_seed(5)
-        for number in range(4):
-            moments.zero_grad()
-            step(Batch(datum), number)[0].backward()
-            moments.step()
-    shared = told.state_dict()
-    for at, weight in other.state_dict().items():
-        assert torch.equal(weight, shared[at]), at
+    check_trained_alike(told, other, data(8, label=torch.arange(8) % 3))
 
 
 def test_a_condition_that_is_never_dropped_must_be_known() -> None:

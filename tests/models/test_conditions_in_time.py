@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from alike import check_trained_alike
 from families import SEQUENCE, TIMED
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from hvae.draw import dropping, given, guided, posterior, prior, replay
 from hvae.errors import HvaeError
 from hvae.models.conditioning import KEPT
 from hvae.nn.film import ENTRIES
-from hvae.objectives import ELBO, FIVO
+from hvae.objectives import FIVO
 from hvae.particles import ParticleFilter
 from hvae.site import pin
 from hvae.training.loss import Batch, LossStep
@@ -136,17 +137,7 @@ def test_it_enters_what_the_likelihood_reads_where_that_is_named(name: str) -> N
 
 def test_always_dropped_is_trained_as_the_model_without_a_condition() -> None:
     told, other = conditional("vrnn", replace(CLASS, drop=1.0)), plain(TIMED["vrnn"])
-    datum = data(8, label=torch.arange(8) % 3)
-    for model in (told, other):
-        step, moments = LossStep(model, ELBO()), torch.optim.Adam(model.parameters(), 1e-2)
-        torch.manual_seed(5)
-        for number in range(4):
-            moments.zero_grad()
-            step(Batch(datum), number)[0].backward()
-            moments.step()
-    shared = told.state_dict()
-    for at, weight in other.state_dict().items():
-        assert torch.equal(weight, shared[at]), at
+    check_trained_alike(told, other, data(8, label=torch.arange(8) % 3))
 
 
 # Step by step
