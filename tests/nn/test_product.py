@@ -62,6 +62,17 @@ def test_a_linear_map_and_its_gradients_are_those_of_pytorch(
 
 
 @needs_onednn
+@pytest.mark.parametrize(("inputs", "outputs"), [(5, 3), (3, 5)])
+def test_the_narrower_side_is_transposed_for_the_gradient_of_a_weight(
+    inputs: int, outputs: int, other: list[tuple[int, ...]]
+) -> None:
+    x, w = torch.ones(7, inputs), torch.ones(outputs, inputs, requires_grad=True)
+    linear(x, w).sum().backward()
+    assert other[-1] == (3, 7)
+    torch.testing.assert_close(w.grad, torch.full((outputs, inputs), 7.0))
+
+
+@needs_onednn
 def test_a_sum_of_maps_and_its_gradients_are_those_of_pytorch(other: list[tuple[int, ...]]) -> None:
     def maps(h: Tensor, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         return added(h, (x, w, b), (2 * x, w, b))
