@@ -156,7 +156,7 @@ def test_what_cannot_be_trained_is_one_line(data: Path, tmp_path: Path) -> None:
     bare, guesses = rolls(tmp_path / "bare.npz", labels=False), {"objective.kind": "m2"}
     for line, keys in (
         ("class needs labels, and sequences:bare.npz has none", {"data.path": str(bare)}),
-        ("text reads captions of pictures", {"model.condition.kind": "text"}),
+        ("text needs captions, and sequences:rolls.npz has none", {"model.condition.kind": "text"}),
         ("vector needs numbers beside each datum", {"model.condition.kind": "vector"}),
         ("no level named 'z2'", {"model.condition.levels": "z2"}),
         ("this family guesses no class", {"model.condition.classifier": "8", "model.condition.drop": 0, **guesses}),

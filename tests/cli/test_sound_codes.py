@@ -105,7 +105,7 @@ def test_what_is_refused_before_there_is_a_folder(
         (init, "model.prior is uniform, which has no weights"),
         ((*init, *PRIOR, "--model.condition.kind", "vector"), "vector needs numbers beside each datum"),
         (("train", first, *CLASS), "no prior can hear a condition"),
-        (("train", first, "--model.condition.kind", "text"), "text reads captions of pictures"),
+        (("train", first, "--model.condition.kind", "text"), "text needs captions, and fsdd has none"),
         (("sample", second, "--top-k", 9), "top-k: expected 1 to 8, the codes of the book, got 9"),
         (("sample", first, "--top-k", 2), "top-k and top-p need a trained prior"),
         (("sample", second, "--context", "label=10"), "label"),

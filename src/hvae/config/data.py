@@ -67,7 +67,7 @@ _BITS = Bound(least=0, most=MAX_BITS, expected=f"1 to {MAX_BITS} bits, or 0 (tho
 _OF_PICTURES = ("size", "crop", "flip", "channels", "pages", "replay", "labels", "labels_seed", "labelled", "longest")
 _OF_SEQUENCES = ("kind", "chunk", "bucket", "frame", "law", "tokens", "unit", "vocabulary")
 _OF_MOVING = ("digits", "films")
-_OF_CAPTIONS = ("tokens", "vocabulary")
+_OF_CAPTIONS = ("tokens", "vocabulary", "longest")
 _OF_TABLES = ("categories", "without", "missing")
 TABLE = "table"
 _OF_KINDS = {
@@ -75,7 +75,7 @@ _OF_KINDS = {
     **dict.fromkeys(("tokens", "unit", "vocabulary"), "text"),
 }
 """The kind of sequences that a key speaks of, where it is not of all."""
-_DESCRIBED = {"attributes": ("folder", OWN_SEQUENCES), "captions": ("folder",)}
+_DESCRIBED = {"attributes": ("folder", OWN_SEQUENCES), "captions": ("folder", OWN_SEQUENCES)}
 """Sources whose files a key describes."""
 _HELD = "a count, or a share from 0 to below 1"
 Kind = Literal["auto", "rolls", "audio", "text", "motion", "video", "images", "signals", "volumes"]
@@ -114,8 +114,9 @@ class DataConfig(Section):
     """A CSV file of numbers that describe the pictures or sequences of a folder: headings, then the name of a file and
     its numbers in each row; an empty cell is unknown.  A model reads them with model.condition.kind vector."""
     captions: Place = ""
-    """What the pictures of a folder show, in words: `beside`, a .txt of the same stem beside each; or a CSV file of the
-    headings file,caption.  A model reads them with model.condition.kind text, in tokens as data.tokens says."""
+    """What the pictures or sequences of a folder are, in words: `beside`, a .txt of the same stem beside each; or a CSV
+    file of the headings file,caption.  A model reads them with model.condition.kind text, in tokens as data.tokens
+    says."""
     categories: Names = ()
     """Table: columns whose numbers are names, such as a code of a place; words always are."""
     without: Names = ()
@@ -233,6 +234,8 @@ def check_kind(config: DataConfig, kind: str) -> None:
     if not config.is_sequential or kind == "auto":
         return
     for key, owner in _OF_KINDS.items():
+        if config.captions and key in _OF_CAPTIONS:
+            continue
         if owner != kind and getattr(config, key) != _DEFAULTS[key]:
             raise HvaeError(f"data.{key} is for {owner} alone, and says nothing of {kind}; leave it out")
 

@@ -1,10 +1,10 @@
-"""Captions of pictures, and the tokens of them that a model reads.
+"""Captions of pictures and sequences, and the tokens of them that a model reads.
 
     cat.png, cat.txt                       a text of the same stem beside each picture (data.captions beside),
-    file,caption                           or one CSV file, a row a picture, as for numbers
+    file,caption                           or one CSV file, a row a file, as for numbers
     a/0001.png,"a small, red square"       an empty cell is a caption that is not known
 
-Shapes: `N` images; `T` tokens of a caption, its end among them.
+Shapes: `N` images or sequences; `T` tokens of a caption, its end among them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hvae.capacity import check_memory
 from hvae.config.data import BESIDE, DataConfig
 from hvae.data.attributes import of_files
 from hvae.data.formats import check_cells, read_bytes
-from hvae.data.raw import UNKNOWN, Part, Raw
+from hvae.data.raw import UNKNOWN, Raw
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.text import cutter, vocabulary
 from hvae.errors import HvaeError, short
@@ -43,18 +43,23 @@ _BLANKS = ("Cc", "Zl", "Zp")
 
 @dataclass(frozen=True, eq=False)
 class Captions:
-    """The caption of each image, "" where none is known, and its tokens (N, T) int64, -1 where none is known."""
+    """The caption of each datum, "" where none is known, and its tokens (N, T) int64, -1 where none is known."""
 
     texts: tuple[str, ...]
     tokens: Tensor
 
     def some(self, at: Tensor) -> Captions:
-        """Those of some images, in this order."""
+        """Those of some data, in this order."""
         return Captions(tuple(self.texts[place] for place in at.tolist()), self.tokens[at])
 
     def spelled(self, form: SequenceForm) -> Captions:
         """The same captions in the tokens of a form."""
         return Captions(self.texts, tokens(self.texts, form))
+
+
+def unspelled(texts: Sequence[str]) -> Captions:
+    """Captions whose tokens are not known yet."""
+    return Captions(tuple(texts), torch.full((len(texts), 1), UNKNOWN))
 
 
 def plain(text: str) -> str:
@@ -107,34 +112,47 @@ def captioned(raw: Raw, config: DataConfig) -> Raw:
 
     Raises HvaeError where no picture has one, and for files that cannot be read.
     """
-    is_beside = config.captions == BESIDE
-    rows = {} if is_beside else read_captions(expanded(config.captions))
-    files = [part.files for part in raw.parts.values()]
-    parts = {
-        split: part._replace(
-            captions=_beside(part, Path(raw.source)) if is_beside else of_files(rows, part.files, files, "")
-        )
-        for split, part in raw.parts.items()
-    }
-    every = [text for part in parts.values() for text in part.captions]
-    count = sum(map(bool, every))
-    if not count:
-        picture = next(name for part in parts.values() for name in part.files)
-        expected = f"a text beside each, such as {Path(picture).with_suffix('.txt')}" if is_beside else "rows that name"
-        such = "" if is_beside else f" pictures such as {short(picture)}, got {short(next(iter(rows), 'no row'))}"
-        raise HvaeError(f"data.captions: no picture has a caption; expected {expected}{such}")
-    digest = hashlib.sha256("\0".join(every).encode()).hexdigest()[:12]
-    note = f"captions of {count:,} of {len(every):,} images ({digest})"
+    files = {split: part.files for split, part in raw.parts.items()}
+    texts, note = texts_of(files, Path(raw.source), config, "picture")
+    parts = {split: part._replace(captions=texts[split]) for split, part in raw.parts.items()}
     return replace(raw, parts=parts, transforms=(*raw.transforms, note))
 
 
-def _beside(part: Part, root: Path) -> tuple[str, ...]:
-    return tuple(_of(root / _PAGE.sub("", name)) for name in part.files)
+def texts_of(
+    files: Mapping[str, Sequence[str]], root: Path, config: DataConfig, what: str
+) -> tuple[Mapping[str, tuple[str, ...]], str]:
+    """The captions of the files of each split, "" for those that have none, and a note of how many there are.
+
+    Arguments: `files` by split, their names below `root`; `what` one of them is, for messages.  Raises HvaeError where
+    no file has one, and for texts that cannot be read.
+    """
+    is_beside = config.captions == BESIDE
+    rows = {} if is_beside else read_captions(expanded(config.captions))
+    every = list(files.values())
+    texts = {
+        split: _beside(names, root) if is_beside else of_files(rows, names, every, "") for split, names in files.items()
+    }
+    total = [text for some in texts.values() for text in some]
+    count = sum(map(bool, total))
+    if not count:
+        first = next(name for names in every for name in names)
+        expected = f"a text beside each, such as {Path(first).with_suffix('.txt')}" if is_beside else "rows that name"
+        such = "" if is_beside else f" {what}s such as {short(first)}, got {short(next(iter(rows), 'no row'))}"
+        raise HvaeError(f"data.captions: no {what} has a caption; expected {expected}{such}")
+    digest = hashlib.sha256("\0".join(total).encode()).hexdigest()[:12]
+    return texts, f"captions of {count:,} of {len(total):,} {_MANY[what]} ({digest})"
 
 
-def _of(picture: Path) -> str:
-    """The caption in the text file beside a picture; "" where there is none."""
-    path = picture.with_suffix(".txt")
+_MANY = {"picture": "images", "sequence": "sequences"}
+
+
+def _beside(names: Sequence[str], root: Path) -> tuple[str, ...]:
+    return tuple(_of(root / _PAGE.sub("", name)) for name in names)
+
+
+def _of(file: Path) -> str:
+    """The caption in the text file beside another; "" where there is none."""
+    path = file.with_suffix(".txt")
     return _text(path) if path.exists() else ""
 
 
@@ -148,7 +166,7 @@ def _text(path: Path) -> str:
 
 
 def read_captions(path: Path) -> Mapping[str, str]:
-    """Captions by the name of a picture file, from a CSV file of the headings file,caption.
+    """Captions by the name of a file, from a CSV file of the headings file,caption.
 
     Raises HvaeError, with the line, for rows of another length, names that come twice, and captions too long.
     """

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from hvae.config.data import SOURCES, DataConfig, kind_of
-from hvae.data.captions import Captions, wording
+from hvae.data.captions import unspelled, wording
 from hvae.data.images import ImageData, Split
 from hvae.data.labels import labelled
 from hvae.data.order import epoch_order
 from hvae.data.provenance import SPLITS, Binarisation, Provenance, checksum
-from hvae.data.raw import UNKNOWN, Part, Raw
+from hvae.data.raw import Part, Raw
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.transforms import fit, quantise, recolour
 from hvae.errors import HvaeError
@@ -56,7 +56,7 @@ def prepare(raw: Raw, config: DataConfig) -> ImageData:
         transforms=(
             *raw.transforms,
             *_described(raw, shaped, config),
-            *_read_as(words),
+            *read_as(words),
             *notes["valid"],
             *_draw_note(dynamic),
         ),
@@ -178,7 +178,7 @@ def _split(part: Part, bits: int) -> Split:
         files=part.files,
         attributes=attributes,
         observed=None if part.observed is None else torch.from_numpy(part.observed.copy()),
-        captions=Captions(part.captions, torch.full((len(rows), 1), UNKNOWN)) if part.captions else None,
+        captions=unspelled(part.captions) if part.captions else None,
     )
 
 
@@ -217,7 +217,8 @@ def _described(raw: Raw, shaped: Raw, config: DataConfig) -> list[str]:
     return resized + cut + few + ["training images mirrored at random"] * config.flip
 
 
-def _read_as(words: SequenceForm | None) -> list[str]:
+def read_as(words: SequenceForm | None) -> list[str]:
+    """What the captions of a set were read as, for its record; nothing where there are none."""
     return [f"captions as up to {words.longest:,} {words.step}s of {len(words.symbols):,} symbols"] if words else []
 
 

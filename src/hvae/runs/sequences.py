@@ -12,6 +12,7 @@ from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.form import SPLITS
 from hvae.runs.images import Origin
+from hvae.runs.words import words_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,7 +86,7 @@ def brought(run: LoadedRun, data: SequenceData, source: object) -> InputSequence
         split, part, tally = known_like(str(source), form, run.bits, config), "test", Tally()
     else:
         split, part, content = sequences_like(expanded(source), form, run.bits, config)
-        split, tally = _classed(split, content.classes, data.classes), content.tally
+        split, tally = _classed(split, content.classes, data.classes).spelled(words_of(run)), content.tally
     if split.store.shape[1:] != run.model.shape[1:]:
         raise HvaeError(
             f"{source}: expected steps of shape {run.model.shape[1:]}, as the model takes them, got "

@@ -110,7 +110,7 @@ def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trus
     A folder's model goes to the device that its configuration means; a loaded one stays where it is.  Raises HvaeError
     when a key would make it another run, or the data are not its data.
     """
-    from hvae.data import ImageData, Provenance, differences
+    from hvae.data import Provenance, differences
 
     for key in overrides:
         if not key.startswith(FREE):
@@ -123,8 +123,7 @@ def open_run(run: str | Path | LoadedRun, overrides: Overrides, tell: Tell, trus
     if unlike:
         tell(f"these are not the data of the training: {', '.join(unlike)} differ; do not compare the numbers")
     # What the words of other captions are is no business of the model, which knows those of its own.
-    own = data.spelled(words_of(run)) if isinstance(data, ImageData) else data
-    return Subject(run, own, tuple(unlike), trust)
+    return Subject(run, data.spelled(words_of(run)), tuple(unlike), trust)
 
 
 def _fixed(key: str) -> HvaeError:

@@ -106,17 +106,10 @@ def asked_like(config: RunConfig, own: RunConfig) -> RunConfig:
 
 
 def _sizes(condition: ConditionConfig, data: ImageData | SequenceData) -> dict[str, int]:
-    from hvae.data import SequenceData
-
     if condition.kind == "class":
         return _classes(condition, data)
     if condition.kind == "vector":
         return _numbers(condition, data)
-    if isinstance(data, SequenceData):
-        raise HvaeError(
-            f"model.condition.kind: text reads captions of pictures, and {data.provenance.name} is a set of sequences; "
-            "set it to class (labels, or a folder for each class) or vector (data.attributes)"
-        )
     return _tokens(condition, data)
 
 
@@ -167,12 +160,12 @@ def _numbers(condition: ConditionConfig, data: ImageData | SequenceData) -> dict
     return {"numbers": count}
 
 
-def _tokens(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
+def _tokens(condition: ConditionConfig, data: ImageData | SequenceData) -> dict[str, int]:
     name, form = data.provenance.name, data.provenance.captions
     if form is None:
         raise HvaeError(
             f"model.condition.kind: text needs captions, and {name} has none; set data.captions to beside (a .txt for "
-            "each picture of a folder) or to a CSV file of file,caption"
+            "each file of a folder) or to a CSV file of file,caption"
         )
     sizes = {"classes": len(form.symbols), "numbers": form.longest}
     for key, own in (("classes", condition.classes), ("numbers", condition.numbers)):
@@ -186,8 +179,8 @@ def _tokens(condition: ConditionConfig, data: ImageData) -> dict[str, int]:
     return sizes
 
 
-def _check_said(data: ImageData) -> None:
-    """Raises HvaeError, which names some, for pictures without a caption."""
+def _check_said(data: ImageData | SequenceData) -> None:
+    """Raises HvaeError, which names some, for data without a caption."""
     every = [
         (name, text)
         for split in (data.train, data.valid, data.test)
@@ -196,8 +189,9 @@ def _check_said(data: ImageData) -> None:
     ]
     without = [for_screen(name) for name, text in every if not text]
     if without:
+        what = "sequences" if data.provenance.sequences else "pictures"
         raise HvaeError(
-            f"caption missing: {len(without):,} of {len(every):,} pictures of {data.provenance.name} have none "
+            f"caption missing: {len(without):,} of {len(every):,} {what} of {data.provenance.name} have none "
             f"({', '.join(without[:3])}{', ...' * (len(without) > 3)}); write them, or set model.condition.drop above "
             "0, which lets a caption be unknown"
         )

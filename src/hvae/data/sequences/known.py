@@ -1,4 +1,5 @@
-"""What is known of sequences beside their steps: a class for each folder, labels of arrays, numbers of a CSV file.
+"""What is known of sequences beside their steps: a class for each folder, labels of arrays, numbers of a CSV file,
+captions.
 
 Shapes: `N` sequences; `A` numbers of each.
 """
@@ -6,19 +7,22 @@ Shapes: `N` sequences; `A` numbers of each.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from hvae.config.data import DataConfig
 from hvae.data.attributes import of_files, read_attributes
+from hvae.data.captions import texts_of
 from hvae.data.formats import read_archive
 from hvae.data.raw import as_labels
 from hvae.data.sequences.form import SPLITS
 from hvae.data.sequences.raw import RawSequences, SequencePart
 from hvae.data.sequences.rolls import TITLES
 from hvae.errors import HvaeError, short
+from hvae.files import expanded
 
 
 def with_folders(raw: RawSequences) -> RawSequences:
@@ -62,12 +66,7 @@ def with_attributes(raw: RawSequences, path: Path) -> RawSequences:
 
     Raises HvaeError for sequences without files of their own, and where no row names any.
     """
-    files = [part.files for part in raw.parts.values()]
-    if not all(files):
-        raise HvaeError(
-            f"data.attributes={path} names the files of sequences, and these have none of their own; give a folder of "
-            "files, one a sequence"
-        )
+    files = list(_files(raw, f"data.attributes={path}").values())
     sheet = read_attributes(path)
     unknown = [math.nan] * len(sheet.names)
     numbers = {
@@ -84,3 +83,27 @@ def with_attributes(raw: RawSequences, path: Path) -> RawSequences:
     total = sum(part.size for part in parts.values())
     note = f"{', '.join(sheet.names)} of {count:,} of {total:,} sequences from {path.name} ({sheet.digest[:12]})"
     return replace(raw, parts=parts, transforms=(*raw.transforms, note))
+
+
+def with_captions(raw: RawSequences, config: DataConfig) -> RawSequences:
+    """Sequences with their captions, "" for those that have none.
+
+    Raises HvaeError for sequences without files of their own, where none has a caption, and for texts that cannot be
+    read.
+    """
+    path = expanded(config.path)
+    files = _files(raw, f"data.captions={config.captions}")
+    texts, note = texts_of(files, path if path.is_dir() else path.parent, config, "sequence")
+    parts = {split: replace(part, captions=texts[split]) for split, part in raw.parts.items()}
+    return replace(raw, parts=parts, transforms=(*raw.transforms, note))
+
+
+def _files(raw: RawSequences, key: str) -> Mapping[str, tuple[str, ...]]:
+    """The names of the files of each part.  Raises HvaeError for sequences without files of their own."""
+    files = {split: part.files for split, part in raw.parts.items()}
+    if not all(files.values()):
+        raise HvaeError(
+            f"{key} names the files of sequences, and these have none of their own; give a folder of files, one a "
+            "sequence"
+        )
+    return files

@@ -5,14 +5,14 @@ Shapes: `T` steps; `...` one step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from hvae.config.data import KIND_OF, OWN_SEQUENCES, DataConfig
+from hvae.config.data import BESIDE, KIND_OF, OWN_SEQUENCES, DataConfig
 from hvae.data.sequences.form import SPLITS, SequenceForm
 from hvae.data.sequences.load import load_sequences
 from hvae.data.sequences.motion import checked, standardised, tables
@@ -67,12 +67,18 @@ def known_like(name: str, form: SequenceForm, bits: int, config: DataConfig) -> 
 
 def _levels(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:
     wish = DataConfig(name=OWN_SEQUENCES, path=str(path), bad=config.bad, kind=form.kind)
+    if config.captions and any(file.with_suffix(".txt").exists() for file in _all(path) if file.suffix != ".txt"):
+        wish = replace(wish, captions=BESIDE)
     if form.kind == "audio":
         wish = replace(wish, bits=bits, frame=form.frame, law=config.law)
     raw = read_own(wish)
     if raw.form.rate != form.rate:
         raise HvaeError(f"{path}: expected {form.rate:,} samples a second, got {raw.form.rate:,}; convert it")
     return Found(raw.parts, raw.unit, raw.tally, raw.classes)
+
+
+def _all(path: Path) -> Iterable[Path]:
+    return path.rglob("*") if path.is_dir() else [path]
 
 
 def _text(path: Path, form: SequenceForm, bits: int, config: DataConfig) -> Found:

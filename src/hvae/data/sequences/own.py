@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hvae.config.data import DataConfig, check_kind
+from hvae.config.data import BESIDE, DataConfig, check_kind
 from hvae.data.formats import read_archive
 from hvae.data.sequences.audio import SUFFIXES as AUDIO
 from hvae.data.sequences.audio import read_audio
 from hvae.data.sequences.frames import FRAMES, GIF
-from hvae.data.sequences.known import with_attributes, with_folders, with_labels
+from hvae.data.sequences.known import with_attributes, with_captions, with_folders, with_labels
 from hvae.data.sequences.midi import SUFFIXES as MIDI
 from hvae.data.sequences.midi import midi_part
 from hvae.data.sequences.motion import read_motion
@@ -49,6 +49,8 @@ KINDS: Mapping[str, str] = {
     **dict.fromkeys((GIF, *FRAMES), "video"),
 }
 """What a file is by its ending, unless data.kind says it."""
+BESIDE_OTHERS = (".csv", ".txt")
+"""Endings of what may be said of other files, beside sequences of their own."""
 
 
 def read_own(config: DataConfig) -> RawSequences:
@@ -56,7 +58,7 @@ def read_own(config: DataConfig) -> RawSequences:
     path = expanded(config.path)
     if not path.exists():
         raise HvaeError(f"data.path={config.path}: no such file or folder (looked in {path.absolute()})")
-    kind = config.kind if config.kind != "auto" else _kind(path)
+    kind = config.kind if config.kind != "auto" else _kind(path, config.captions == BESIDE)
     if kind not in READERS:
         raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")
     check_kind(config, kind)
@@ -65,7 +67,9 @@ def read_own(config: DataConfig) -> RawSequences:
         raw = with_labels(raw, path)
     elif not raw.classes:  # texts, whose lines have no files, have theirs
         raw = with_folders(raw)
-    return with_attributes(raw, expanded(config.attributes)) if config.attributes else raw
+    if config.attributes:
+        raw = with_attributes(raw, expanded(config.attributes))
+    return with_captions(raw, config) if config.captions else raw
 
 
 def _holds(path: Path, suffixes: tuple[str, ...]) -> bool:
@@ -73,10 +77,16 @@ def _holds(path: Path, suffixes: tuple[str, ...]) -> bool:
     return any(file.suffix.lower() in suffixes for file in files)
 
 
-def _kind(path: Path) -> str:
+def _kind(path: Path, captioned: bool) -> str:
+    """The kind of the first file that has one.
+
+    Tables and texts may speak of the files that they lie among, and count where there are no others; a text never where
+    texts are captions.
+    """
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    kinds = (KINDS[file.suffix.lower()] for file in files if file.suffix.lower() in KINDS)
-    kind = next(kinds, "")
+    endings = [one for file in files if (one := file.suffix.lower()) in KINDS and not (captioned and one == ".txt")]
+    endings.sort(key=lambda one: one in BESIDE_OTHERS)
+    kind = KINDS[endings[0]] if endings else ""
     if not kind:
         raise HvaeError(f"{path}: expected files that end in {', '.join(KINDS)}, got none; name one by data.kind")
     if path.suffix == ".npz":

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from hvae.config.data import DataConfig
-from hvae.data.prepare import HELD_OUT_SEED, held_out, share_of, task_name
+from hvae.data.captions import unspelled, wording
+from hvae.data.prepare import HELD_OUT_SEED, held_out, read_as, share_of, task_name
 from hvae.data.provenance import SPLITS, Provenance, checksum
 from hvae.data.sequences.raw import RawSequences, SequencePart
 from hvae.data.sequences.split import SequenceData, SequenceSplit
@@ -26,6 +27,8 @@ def prepare(raw: RawSequences, config: DataConfig) -> SequenceData:
     """
     _check_steps(raw, config)
     splits, notes = _splits(raw, config)
+    words = wording(captions.texts, config) if (captions := splits["train"].captions) else None
+    splits = {name: split.spelled(words) for name, split in splits.items()}
     if config.chunk:
         splits["train"], cut = _cut(splits["train"], config.chunk)
         notes += cut
@@ -41,9 +44,10 @@ def prepare(raw: RawSequences, config: DataConfig) -> SequenceData:
         bits=raw.bits,
         shape=(usual, *train.store.shape[1:]),
         version=raw.version,
-        transforms=(*raw.transforms, *notes),
+        transforms=(*raw.transforms, *read_as(words), *notes),
         tally=raw.tally,
         sequences=form,
+        captions=words,
     )
     return SequenceData(
         train=train,
@@ -95,6 +99,7 @@ def split_of(part: SequencePart, unit: float) -> SequenceSplit:
         unit=unit,
         labels=labels,
         attributes=attributes,
+        captions=unspelled(part.captions) if part.captions else None,
         files=part.files,
     )
 

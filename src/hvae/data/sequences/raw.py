@@ -26,7 +26,7 @@ class SequencePart:
     """One split as found: the steps of all sequences one after another, `levels` (F, ...), and `lengths` (N,).
 
     `labels` (N,) or None; `files`, the name of each sequence, or none; `attributes` (N, A) or None, NaN where one is
-    not known.
+    not known; the `captions`, one each, "" where none is known, or none.
     """
 
     levels: Array
@@ -34,6 +34,7 @@ class SequencePart:
     labels: Array | None = None
     files: tuple[str, ...] = ()
     attributes: Array | None = None
+    captions: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

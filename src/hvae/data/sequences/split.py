@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hvae.data.captions import Captions
 from hvae.data.order import epoch_order, generator
 from hvae.data.provenance import Provenance
 from hvae.data.sequences.form import SequenceForm
@@ -28,8 +29,8 @@ class SequenceSplit:
 
     Arguments: `store` (F, ...), levels or numbers; `starts` and `lengths` (N,) int64, where each sequence begins in the
     store and how many steps it has; `unit` u, what a level is divided by; `labels` (N,) int64 or None; `attributes`
-    (N, A) float32 or None; `files`, the name of each sequence, or none; `bucket`, batches of the random order whose
-    sequences are sorted by length before they are dealt out (0: none).
+    (N, A) float32 or None; `captions`, what is said of each in words, or None; `files`, the name of each, or none;
+    `bucket`, batches of the random order whose sequences are sorted by length before they are dealt out (0: none).
 
     >>> split = SequenceSplit(
     ...     store=torch.tensor([[0], [1], [1], [3], [3]]), starts=torch.tensor([0, 3]), lengths=torch.tensor([3, 2]),
@@ -45,6 +46,7 @@ class SequenceSplit:
     unit: float
     labels: Tensor | None = None
     attributes: Tensor | None = None
+    captions: Captions | None = None
     files: tuple[str, ...] = ()
     bucket: int = 0
 
@@ -54,7 +56,8 @@ class SequenceSplit:
     @property
     def known(self) -> dict[str, Tensor]:
         """What is known of the sequences beside their steps, by the name of its entry of the context, (N, ...)."""
-        every = {"label": self.labels, "attributes": self.attributes}
+        words = self.captions.tokens if self.captions else None
+        every = {"label": self.labels, "attributes": self.attributes, "text": words}
         return {name: values for name, values in every.items() if values is not None}
 
     @property
@@ -97,8 +100,13 @@ class SequenceSplit:
             lengths=self.lengths[at],
             labels=None if self.labels is None else self.labels[at],
             attributes=None if self.attributes is None else self.attributes[at],
+            captions=self.captions.some(at) if self.captions else None,
             files=tuple(self.files[i] for i in at.tolist()) if self.files else (),
         )
+
+    def spelled(self, form: SequenceForm | None) -> SequenceSplit:
+        """The same sequences with their captions in the tokens of a form; as they are where there are no captions."""
+        return replace(self, captions=self.captions.spelled(form)) if self.captions and form else self
 
     def names(self) -> list[str]:
         """The name of each sequence; empty where they have none."""
@@ -160,3 +168,8 @@ class SequenceData:
     provenance: Provenance
     classes: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
+
+    def spelled(self, form: SequenceForm | None) -> SequenceData:
+        """The same data with their captions in the tokens of a form."""
+        train, valid, test = (split.spelled(form) for split in (self.train, self.valid, self.test))
+        return replace(self, train=train, valid=valid, test=test)
