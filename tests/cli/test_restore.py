@@ -16,6 +16,7 @@ import hvae
 from hvae import capacity
 from hvae.data import load
 from hvae.errors import HvaeError
+from hvae.restoration import VIEWS
 
 Command = Callable[..., Any]
 FILES = {"draws.npy", "mean.npy", "deviation.npy", "best.npy", "observed.npy", "restoration.json", "sheet.png"}
@@ -155,6 +156,58 @@ def test_a_stack_is_restored_page_by_page(noisy_run: Path, tmp_path: Path, comma
     assert np.load(tmp_path / "some" / "mean.npy").shape == (3, 1, 9, 12)
 
 
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (8, 21), (5, 6)])
+@pytest.mark.parametrize("views", [2, 4, 8])
+def test_of_a_turned_picture_the_restoration_is_the_turned_one(
+    noisy_run: Path, size: tuple[int, int], views: int
+) -> None:
+    """To rounding, for pictures of the model's size, larger ones in tiles and smaller ones; of one view it is not."""
+    noisy = torch.rand(3, 1, *size, generator=torch.Generator().manual_seed(0))
+
+    def mean(x: torch.Tensor, views: int) -> torch.Tensor:
+        return hvae.restore(noisy_run, x, task="denoise", draws=8, views=views).mean
+
+    expected, plain = mean(noisy, views), mean(noisy, 1)
+    for view in VIEWS[1:views]:
+        torch.testing.assert_close(mean(view(noisy), views), view(expected), atol=1e-5, rtol=0)
+        assert float((mean(view(noisy), 1) - view(plain)).abs().max()) > 1e-3
+    assert float((mean(noisy.rot90(1, (2, 3)), 2) - mean(noisy, 2).rot90(1, (2, 3))).abs().max()) > 1e-3
+
+
+def test_draws_are_spread_over_the_views(run: Path) -> None:
+    """Each is that of one view with the same noise, the picture as it is first; the noise may be of a known size."""
+    noisy = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def restored(x: torch.Tensor, **options: int) -> hvae.Restoration:
+        return hvae.restore(run, x, task="denoise", noise=0.1, steps=2, **options)
+
+    four = restored(noisy, views=4, draws=8)
+    assert four.draws.shape == (2, 8, 1, 8, 8) and four.passes == 4 * (3 + 2) + 8
+    for i, view in enumerate(VIEWS[:4]):
+        alone = restored(view(noisy), draws=2)
+        torch.testing.assert_close(four.draws[:, i::4], view.back(alone.draws))
+        torch.testing.assert_close(four.restored.joint[:, i::4], alone.restored.joint)
+    assert four.to_dict()["views"] == 4
+
+
+def test_pictures_that_are_not_square_have_four_views(tmp_path: Path, command: Command) -> None:
+    model = {"family": "ladder", "likelihood": "noise", "groups": (1,), "width": 4, "latent": 2}
+    np.save(tmp_path / "wide.npy", np.random.default_rng(0).integers(0, 16, (60, 6, 10), dtype=np.uint8))
+    data = {"name": "npy", "path": str(tmp_path / "wide.npy"), "bits": 4}
+    config = hvae.RunConfig.from_dict({"model": model, "data": data, "train": {"steps": 2}})
+    hvae.train(config, out=tmp_path / "run")
+    noisy = torch.rand(2, 1, 6, 10)
+    np.save(tmp_path / "noisy.npy", noisy.numpy())
+    words = ("restore", tmp_path / "run", tmp_path / "noisy.npy", "--task", "denoise", "--out", tmp_path / "out")
+    said = command(*words, "--views", 8)
+    assert said.code == 2 and "--views 8 turns by quarters, and the model's pictures are 10 x 6" in said.err
+    assert not (tmp_path / "out").exists()
+    assert command(*words, "--views", 4).code == 0
+    mean = torch.from_numpy(np.load(tmp_path / "out" / "mean.npy"))
+    turned = hvae.restore(tmp_path / "run", noisy.rot90(2, (2, 3)), task="denoise", views=4).mean
+    torch.testing.assert_close(turned.rot90(2, (2, 3)), mean, atol=1e-5, rtol=0)
+
+
 def test_a_picture_without_an_error_is_json(run: Path, tmp_path: Path, command: Command) -> None:
     np.save(tmp_path / "black.npy", np.zeros((2, 1, 8, 8), np.float32))
     words = ("--task", "inpaint", "--mask", "0.5", *QUICK, "--out", tmp_path / "out", "--json")
@@ -209,6 +262,9 @@ REFUSED = {
     "test --task inpaint --mask floats.tif": "it holds floats; save it with 8 bits a pixel",
     "test --task inpaint --mask dark.png": "--mask hides nothing",
     "test --task inpaint --mask 0.5 --train.lr 1": "--train.lr is not for restore",
+    "test --task denoise --noise 0.1 --degrade --views 3": "--views: expected one of 1, 2, 4, 8, got 3",
+    "test --task denoise --noise 0.1 --degrade --views 4 --draws 6": "--draws: expected a multiple of --views 4, got 6",
+    "test --task inpaint --mask 0.5 --views 2": "--views is for --task denoise of pictures, got inpaint of",
     "test --task inpaint --mask 0.5 --draws 1e6": "draws of 16 pictures takes at least",
 }
 

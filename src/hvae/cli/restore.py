@@ -33,8 +33,8 @@ USAGE = "RUN IMAGES --task TASK [--mask M | --noise S | --factor K] [--draws N] 
 def parser() -> Parser:
     command = Parser("restore", ABOUT, EXAMPLES, USAGE)
     command.add_argument("run", metavar="RUN", help="a run folder, or a .safetensors file")
-    source = "a folder of images; an .npy, .npz or IDX file (floats of .npy: NaN where they are missing); test, valid "
-    source += "or train for the run's own data"
+    source = "a picture, a stack or a folder of them; an .npy, .npz or IDX file (floats of .npy: NaN where they are "
+    source += "missing); a table; test, valid or train for the run's own data"
     command.add_argument("images", metavar="IMAGES", help=source)
     command.add_argument("--task", required=True, metavar="TASK", help="inpaint, impute, denoise, superres or colour")
     mask = "what is hidden: a box x,y,w,h; a share of the pixels such as 0.3; or a picture, white where it is hidden"
@@ -66,6 +66,9 @@ def _add_work(command: Parser) -> None:
     sweeps = "sweeps of a gibbs or metropolis chain, whose last state is the draw"
     command.add_argument("--sweeps", type=whole(1, 10**6), default=20, metavar="T", help=sweeps)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")
+    views = "of denoise: views of each picture that the draws are spread over: 2 with its mirror image, 4 with both "
+    views += "upside down, 8 with quarter turns too"
+    command.add_argument("--views", type=whole(1, 8), default=1, metavar="V", help=views)
     command.add_argument("-n", "--number", type=whole(1), default=16, metavar="N", help="only the first N images")
 
 
@@ -101,6 +104,7 @@ def _restored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Resto
         steps=args.steps,
         sweeps=args.sweeps,
         pixels=args.pixels,
+        views=args.views,
         degrade=args.degrade,
         number=args.number,
         seed=args.seed,

@@ -4,9 +4,12 @@ from hvae.restoration.bands import Bands, tile_rows
 from hvae.restoration.observation import Cells, Exact, Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
 from hvae.restoration.restore import HeldOut, Restored, held_out, restore
 from hvae.restoration.tiles import Tiling, shared
+from hvae.restoration.views import GROUPS, VIEWS, View
 from hvae.restoration.ways import Gibbs, Metropolis, Partial, Refine, Way
 
 __all__ = [
+    "GROUPS",
+    "VIEWS",
     "Bands",
     "Cells",
     "Exact",
@@ -24,6 +27,7 @@ __all__ = [
     "Seen",
     "Shrunk",
     "Tiling",
+    "View",
     "Way",
     "held_out",
     "restore",

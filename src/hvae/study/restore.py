@@ -50,6 +50,7 @@ def restore(
     steps: int | None = None,
     sweeps: int = 20,
     pixels: bool = False,
+    views: int = 1,
     degrade: bool = False,
     number: int = 16,
     seed: int = 0,
@@ -70,9 +71,12 @@ def restore(
     "refine" (gradient `steps` for each picture, 50 unless asked for others, none under a noise of the run's own; every
     task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`), and "partial", for a run whose inference has
     learnt to read partly seen data (`objective.kind` matching; refined by `steps` where some are asked for);
-    `draws` a picture; `pixels`, draw the pixels from their likelihood too; `degrade`, the pictures are whole: make the
-    observations of them, and measure against them; `seed` of all draws; `out`, a new folder for files; `context` of a
-    conditional model; `overrides`, keys of where the data are; `trust`, packages whose code the run may name.
+    `draws` a picture; `pixels`, draw the pixels from their likelihood too; `views` of each picture that the draws of
+    "denoise" are spread over: 1 as it is, 2 with its mirror image, 4 with both upside down, 8 with quarter turns, so
+    that the restoration of a mirrored or turned picture is the mirrored or turned one; `degrade`, the pictures are
+    whole: make the observations of them, and measure against them; `seed` of all draws; `out`, a new folder for files;
+    `context` of a conditional model; `overrides`, keys of where the data are; `trust`, packages whose code the run may
+    name.
     Raises HvaeError before any work for what cannot be restored.
     """
     _check_way(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps})
@@ -81,10 +85,15 @@ def restore(
         free(Path(out))
     where = place(run, overrides, trust)
     _check_reads_parts(where.run, way)
+    _check_views(where.run, task, views, draws)
     noise = own_noise(where.run, task) if noise is None else noise
     least = 0 if noise == OWN or way == PARTIAL else STEPS
     effort = Effort(
-        draws=draws, steps=least if steps is None else steps, sweeps=sweeps, pixels=pixels or is_mixed(where.run)
+        draws=draws,
+        steps=least if steps is None else steps,
+        sweeps=sweeps,
+        pixels=pixels or is_mixed(where.run),
+        views=views,
     )
     request = Asked(
         task=task,
@@ -101,7 +110,14 @@ def restore(
     target = _task(where.run, request, draws)
     restored, passes = walked(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
     restoration = Restoration(
-        task=task, way=way, seed=seed, passes=passes, target=target, restored=restored, noun=output_noun(where.run.noun)
+        task=task,
+        way=way,
+        seed=seed,
+        views=views,
+        passes=passes,
+        target=target,
+        restored=restored,
+        noun=output_noun(where.run.noun),
     )
     if out is not None:
         restoration.write(Path(out))
@@ -129,6 +145,22 @@ def _check_reads_parts(run: LoadedRun, way: str) -> None:
             f"--way partial: the inference of {run.folder} has seen whole data alone; teach it first: hvae train "
             f"{run.folder} --train.init {run.folder} --objective.kind matching --out PARTIAL, then restore with PARTIAL"
         )
+
+
+def _check_views(run: LoadedRun, task: str, views: int, draws: int) -> None:
+    """Raises HvaeError for views that the pictures do not have, and for draws that they do not share evenly."""
+    from hvae.restoration import GROUPS
+
+    if views not in GROUPS:
+        raise HvaeError(f"--views: expected one of {', '.join(map(str, GROUPS))}, got {views}")
+    shape = run.model.shape
+    if views > 1 and (task != "denoise" or len(shape) != 3):
+        raise HvaeError(f"--views is for --task denoise of pictures, got {task} of {run.noun}; leave it out")
+    if views > 4 and shape[1] != shape[2]:
+        sides = f"{shape[2]} x {shape[1]}"
+        raise HvaeError(f"--views {views} turns by quarters, and the model's pictures are {sides}; expected at most 4")
+    if draws % views:
+        raise HvaeError(f"--draws: expected a multiple of --views {views}, got {draws}")
 
 
 def _refine(effort: Effort, own_noise: bool) -> Way:

@@ -34,7 +34,8 @@ ROWS, DRAWS = 8, 4
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Restoration:
-    """Draws of N pictures given what is seen of them; `passes`, walks of the model that each took; `noun`, of one."""
+    """Draws of N pictures given what is seen of them; `passes`, walks of the model that each took; `views` of it that
+    the draws are spread over; `noun`, of one."""
 
     task: str
     way: str
@@ -42,6 +43,7 @@ class Restoration:
     passes: int
     target: Task
     restored: Restored
+    views: int = 1
     noun: str = "picture"
 
     @property
@@ -86,6 +88,7 @@ class Restoration:
             "way": self.way,
             "number": len(self.draws),
             "draws": self.draws.shape[1],
+            "views": self.views,
             "passes": self.passes,
             "seed": self.seed,
             "deviation": float(self.deviation.mean()),
