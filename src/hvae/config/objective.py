@@ -222,17 +222,22 @@ class ObjectiveConfig(Section):
             raise HvaeError(f"objective.stft: a choice of the elbo alone, got kind {self.kind}; leave it at 0")
         if self.commitment.used:
             raise HvaeError(f"objective.commitment: a choice of the elbo alone, got kind {self.kind}; leave it out")
-        weighed = {
+        if self.weighing:
+            # A preset may have set them, which its user has not seen.
+            words = ", ".join(f"objective.{words}" for words in self.weighing)
+            raise HvaeError(f"objective.kind: {self.kind} has no separate rates to weigh; set {words}")
+
+    @property
+    def weighing(self) -> tuple[str, ...]:
+        """What weighs rates, each by its key and the value at which it does not."""
+        plain = {
             "beta 1": self.beta != 1.0,
             "warmup.start 0": _any(self.warmup.start),
             "warmup.length 0": _any(self.warmup.length),
             "free_bits.nats 0": self.free_bits.used,
             "balance false": self.balance,
         }
-        if any(weighed.values()):
-            # A preset may have set them, which its user has not seen.
-            words = ", ".join(f"objective.{key}" for key, is_set in weighed.items() if is_set)
-            raise HvaeError(f"objective.kind: {self.kind} has no separate rates to weigh; set {words}")
+        return tuple(words for words, is_set in plain.items() if is_set)
 
 
 def of_all_levels(objective: ObjectiveConfig) -> ObjectiveConfig:

@@ -141,9 +141,11 @@ def _check_way(name: str, task: str, work: Mapping[str, int | None]) -> None:
 def _check_reads_parts(run: LoadedRun, way: str) -> None:
     """Raises HvaeError for the partial way of a run whose inference has seen whole data alone."""
     if way == PARTIAL and run.config.objective.kind != MATCHING:
+        keys = ("kind matching", *run.config.objective.weighing)
+        words = " ".join(f"--objective.{key}" for key in keys)
         raise HvaeError(
             f"--way partial: the inference of {run.folder} has seen whole data alone; teach it first: hvae train "
-            f"{run.folder} --train.init {run.folder} --objective.kind matching --out PARTIAL, then restore with PARTIAL"
+            f"{run.folder} --train.init {run.folder} {words} --out PARTIAL, then restore with PARTIAL"
         )
 
 
