@@ -4,6 +4,7 @@
     python benchmarks/denoising.py make cells OUT
     hvae train denoise --data.path OUT/noisy.npz --out RUN
     python benchmarks/denoising.py table RUN OUT -n 64        # needs scikit-image and PyWavelets
+    python benchmarks/denoising.py views RUN OUT --part valid # as many draws, spread over 1, 2, 4 and 8 views
 
 FOLDER holds `train` and `test`, folders of pictures of one size.  The noise is Gaussian, sigma 25 of 255, one draw a
 picture with a seed, rounded and clipped to 8 bits as a camera does; nothing but the noisy pictures is ever trained on.
@@ -16,12 +17,14 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hvae.checkpoints import load as open_run
 from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.metrics import psnr
@@ -29,6 +32,7 @@ from hvae.study.restore import restore
 
 SIGMA, SEED = 25 / 255, 0
 DRAWS = (1, 4, 16, 64)
+EACH, VIEWS = 16, 8
 
 
 def main() -> None:
@@ -38,16 +42,25 @@ def main() -> None:
     make = commands.add_parser("make")
     make.add_argument("name", choices=("photos64", "cells"))
     make.add_argument("places", nargs="+", type=Path, help="FOLDER OUT, or OUT")
-    table = commands.add_parser("table")
-    table.add_argument("run")
-    table.add_argument("place", type=Path)
-    table.add_argument("-n", type=int, default=64, help="test pictures, evenly over the split")
-    table.add_argument("--steps", type=int, default=0, help="steps of refinement before the draws")
+    for name in ("table", "views"):
+        table = commands.add_parser(name)
+        table.add_argument("run")
+        table.add_argument("place", type=Path)
+        table.add_argument("-n", type=int, default=64, help="pictures, evenly over the split")
+        table.add_argument("--part", choices=("valid", "test"), default="test")
+        table.add_argument("--views", type=int, default=1, help="of table: that the draws are spread over")
+        table.add_argument("--steps", type=int, default=0, help="steps of refinement before the draws")
     args = parser.parse_args()
     if args.what == "make":
         prepare(args.name, *args.places)
     else:
-        compare(args.run, args.place, args.n, args.steps)
+        clean, noisy = (
+            pictures(args.run, args.place / f"{name}.npz", args.part, args.n) for name in ("clean", "noisy")
+        )
+        if args.what == "views":
+            spread(args.run, clean, noisy, args.steps)
+        else:
+            compare(args.run, clean, noisy, args.views, args.steps)
 
 
 def prepare(name: str, *places: Path) -> None:
@@ -68,8 +81,7 @@ def noised(levels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.clip(np.rint(levels + 255 * SIGMA * random.standard_normal(levels.shape)), 0, 255).astype(np.uint8)
 
 
-def compare(run: str, place: Path, n: int, steps: int) -> None:
-    clean, noisy = (test(place / f"{name}.npz", n) for name in ("clean", "noisy"))
+def compare(run: str, clean: Tensor, noisy: Tensor, views: int, steps: int) -> None:
     print(f"{'':28} {'PSNR, dB':>9} {'seconds':>8}")
     show("noisy", 0.0, psnr(noisy, clean))
     for name, work in FILTERS.items():
@@ -79,19 +91,34 @@ def compare(run: str, place: Path, n: int, steps: int) -> None:
         )
         show(name, time.process_time() - start, psnr(filtered.movedim(-1, 1).clamp(0, 1), clean))
     start = time.process_time()
-    draws = restore(run, noisy.numpy(), task="denoise", draws=max(DRAWS), steps=steps, number=n).draws
+    work = {"task": "denoise", "draws": max(DRAWS), "views": views, "steps": steps, "number": len(noisy)}
+    draws = restore(run, noisy.numpy(), **work).draws
     spent = time.process_time() - start
     for count in DRAWS:
         show(f"mean of {count} draws", spent * count / max(DRAWS), psnr(draws[:, :count].mean(1), clean))
+
+
+def spread(run: str, clean: Tensor, noisy: Tensor, steps: int) -> None:
+    """As many draws of one view and of more, all from the same walks, and the gain picture by picture."""
+    work = {"task": "denoise", "draws": EACH * VIEWS, "views": VIEWS, "steps": steps, "number": len(noisy)}
+    draws = restore(run, noisy.numpy(), **work).draws.unflatten(1, (EACH, VIEWS))  # (N, draws of a view, views, ...)
+    show("noisy", 0.0, psnr(noisy, clean))
+    one = psnr(draws[:, :, 0].mean(1), clean)
+    show(f"{EACH} draws of 1 view", 0.0, one)
+    for views, each in ((2, EACH // 2), (4, EACH // 4), (8, EACH // 8), (8, EACH)):
+        several = psnr(draws[:, :each, :views].mean((1, 2)), clean)
+        show(f"{each * views} draws of {views} views", 0.0, several)
+        show("    gain, paired", 0.0, several - one)
 
 
 def show(name: str, seconds: float, estimate: Tensor) -> None:
     print(f"{name:28} {estimate.mean():6.2f} ± {estimate.std() / len(estimate) ** 0.5:.2f} {seconds:8.1f}", flush=True)
 
 
-def test(file: Path, n: int) -> Tensor:
-    levels = np.load(file)["test"]
-    return torch.from_numpy(levels[:: max(1, len(levels) // n)][:n]).float() / 255
+def pictures(run: str, file: Path, part: str, n: int) -> Tensor:
+    """Of a split of the run's, whose pictures of either file are the same."""
+    split = getattr(load(replace(open_run(run).config.data, path=str(file))), part).fixed(0)
+    return split.pictures(range(0, len(split), max(1, len(split) // n))[:n])
 
 
 def layouts(pictures: Tensor) -> Iterator[np.ndarray]:
