@@ -63,6 +63,21 @@ def test_numbers_that_are_missing_are_imputed(run: Path, tmp_path: Path, command
     assert np.isfinite(best).all()
 
 
+def test_floats_of_a_file_are_brought_to_levels_with_gaps_or_without(run: Path, tmp_path: Path) -> None:
+    """As the same numbers in memory are not: there they are refused."""
+    x = np.random.default_rng(0).random((2, 1, 8, 8), np.float32)
+    gaps = np.where(np.arange(8) < 3, x, np.nan).astype(np.float32)
+    for name, array in (("whole", x), ("gaps", gaps)):
+        np.save(tmp_path / f"{name}.npy", array)
+    quick: dict[str, Any] = {"task": "impute", "draws": 2, "steps": 2}
+    filled = hvae.restore(run, tmp_path / "gaps.npy", **quick).best[..., :3]
+    whole = hvae.restore(run, tmp_path / "whole.npy", mask="3,0,5,8", **quick).best[..., :3]
+    assert torch.equal(filled, whole)
+    np.testing.assert_allclose(filled, np.rint(x * 15)[..., :3] / 15, atol=1e-6)
+    with pytest.raises(HvaeError, match="got some between them in the Tensor"):
+        hvae.restore(run, gaps, **quick)
+
+
 def test_a_run_on_incomplete_data_counts_what_is_there_and_fills_the_rest(tmp_path: Path, command: Command) -> None:
     """Trained, evaluated (by the MIWAE bound) and imputed from one array with NaN; a codec refuses it."""
     x = load(hvae.RunConfig().data).train.pictures(range(60)).numpy()
