@@ -87,7 +87,8 @@ def main(argv: list[str]) -> None:
         voice.show(f"{many}, {counted(args.draws, 'draw')} each ({args.way}), in {args.out}")
         if psnr := restoration.errors():
             names = {"before": "before", "one": "one draw", "mean": "mean of draws", "best": "best draw"}
-            voice.show("PSNR in dB: " + ", ".join(f"{names[name]} {value:.2f}" for name, value in psnr.items()))
+            values = ", ".join(f"{names[name]} {value:.2f}" for name, value in psnr.items())
+            voice.show(f"PSNR in dB against the pictures as given: {values}")
 
 
 def _restored(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Restoration:
