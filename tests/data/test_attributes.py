@@ -54,6 +54,19 @@ def test_each_picture_has_its_numbers_in_every_split(folder: Path, bare: bool) -
     assert any("light, half of 12 of 12 images from numbers.csv" in note for note in data.provenance.transforms)
 
 
+def test_numbers_that_single_precision_tells_apart_are_read(folder: Path) -> None:
+    for numbers in (("2020", "2021"), ("0.1", "0.1"), ("9007199254740993", "9007199254740993"), ("1e15", "2e15")):
+        text = "".join(f"{file},{number}\n" for file, number in zip(("a/00.png", "b/01.png"), numbers, strict=True))
+        assert load(sheet(folder, "file,light\n" + text)).attributes == ("light",)
+
+
+def test_a_row_names_a_picture_however_its_letters_are_stored(folder: Path) -> None:
+    (folder / "a" / "00.png").rename(folder / "a" / "cafe\u0301.png")  # as some systems store it
+    data = load(sheet(folder, "file,light\n./a/caf\xe9.png,7\n"))
+    parts = [split.attributes for split in (data.train, data.valid, data.test) if split.attributes is not None]
+    assert (torch.cat(parts) == 7).sum() == 1
+
+
 def test_what_is_not_there_is_unknown(folder: Path) -> None:
     text = "file,light,half\n" + rows().replace("a/00.png,0,0.0", "a/00.png,,0.0").replace("b/01.png,20,0.5\n", "")
     data = load(sheet(folder, text + "b/99.png,1,2\n"))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +63,7 @@ def read_attributes(path: Path) -> Sheet:
     rows: dict[str, Sequence[float]] = {}
     for number, cells in enumerate(lines[1:], start=2):
         if cells:
-            name = PurePosixPath(cells[0].strip().replace("\\", "/")).as_posix()
+            name = named(cells[0])
             if name in rows:
                 raise HvaeError(f"data.attributes: {path}, line {number}: {short(name)} has a row already")
             rows[name] = _numbers(cells[1:], head[1:], f"data.attributes: {path}, line {number}")
@@ -124,10 +125,10 @@ def of_files(
 ) -> tuple[Said, ...]:
     """What rows say of each file of a part, `unknown` where none does: by its path, or by a bare name that no
     other file of any part has."""
-    bare = Counter(PurePosixPath(name).name for some in every for name in set(some))
+    bare = Counter(PurePosixPath(named(name)).name for some in every for name in set(some))
     values = []
     for name in files:
-        own = PurePosixPath(name.replace("\\", "/"))
+        own = PurePosixPath(named(name))
         alone = rows.get(own.name, unknown) if bare[own.name] == 1 else unknown
         values.append(rows.get(own.as_posix(), alone))
     return tuple(values)
@@ -136,3 +137,12 @@ def of_files(
 def _numbered(rows: Sequence[Sequence[float]], count: int) -> Array:
     """Numbers of each image, (N, A)."""
     return np.array(rows, dtype=np.float32).reshape(len(rows), count)
+def named(file: str) -> str:
+    """The name of a file as a row has it: slashes, no `./`, and composed letters, which some systems take apart.
+
+    >>> named(r" .\\a\\b.png")
+    'a/b.png'
+    """
+    return unicodedata.normalize("NFC", PurePosixPath(file.strip().replace("\\", "/")).as_posix())
+
+

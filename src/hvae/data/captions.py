@@ -23,7 +23,7 @@ from torch import Tensor
 
 from hvae.capacity import check_memory
 from hvae.config.data import BESIDE, DataConfig
-from hvae.data.attributes import of_files
+from hvae.data.attributes import named, of_files
 from hvae.data.formats import check_cells, read_bytes
 from hvae.data.raw import UNKNOWN, Raw
 from hvae.data.sequences.form import SequenceForm
@@ -188,7 +188,7 @@ def read_captions(path: Path) -> Mapping[str, str]:
             raise HvaeError(
                 f"{where}, line {number}: expected a file and its caption, got {len(cells)} cells; quote it"
             )
-        name, caption = cells[0].strip().replace("\\", "/"), cells[1]
+        name, caption = named(cells[0]), cells[1]
         if name in rows:
             raise HvaeError(f"{where}, line {number}: {short(name)} has a row already")
         if len(caption) > LARGEST:
