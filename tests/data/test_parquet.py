@@ -39,6 +39,17 @@ def test_cells_are_those_of_a_csv_of_the_same_table(tmp_path: Path) -> None:
     assert ours.train.batch(range(3)).x.equal(theirs.train.batch(range(3)).x)
 
 
+def test_whole_numbers_stay_what_they_are_beside_one_that_is_filled(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    largest = 2**63 - 1
+    (tmp_path / "t.parquet").write_bytes(parquet.as_parquet(["n"], [[2**53 + 1, largest, None]]))  # type: ignore[list-item]
+    table = read_cells(tmp_path / "t.parquet")
+    rows = table.filled([["1"], ["1"], ["1.23457e+18"]], {"n": Real(2**53 + 1, largest)})
+    (tmp_path / "t.parquet").write_bytes(table.types.content(["n"], list(zip(*rows, strict=True))))
+    again = read_cells(tmp_path / "t.parquet")
+    assert again.cells == [[str(2**53 + 1)], [str(largest)], ["1234570000000000000"]]
+
+
 def test_what_is_no_table_of_numbers_and_words_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     path = tmp_path / "t.parquet"

@@ -16,11 +16,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
 
+from hvae.data.columns import is_number
 from hvae.data.formats import check_cells, read_bytes
 from hvae.data.raw import Raw
 from hvae.data.transforms import Array
@@ -30,6 +32,9 @@ LARGEST = 1 << 28
 """Bytes: a million pictures with forty numbers each."""
 MOST = 10_000
 """Numbers of a picture."""
+LARGEST_NUMBER = 1e30
+_STEPS = 2**16
+"""Of the range of a number, at the least, that single precision tells apart: as many as of a column of a table."""
 Said = TypeVar("Said")
 
 
@@ -45,7 +50,8 @@ class Sheet:
 def read_attributes(path: Path) -> Sheet:
     """A CSV file whose first column names picture files, and whose others are numbers under a heading each.
 
-    Raises HvaeError, with the line, for cells that are no numbers, rows of another length, and names that come twice.
+    Raises HvaeError, with the line, for cells that are no numbers, rows of another length, and names that come twice;
+    and for numbers that a model would not tell apart, such as whole ones above 2^53.
     """
     content = read_bytes(path, LARGEST)
     try:
@@ -55,7 +61,7 @@ def read_attributes(path: Path) -> Sheet:
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault})") from None
     head = [cell.strip() for cell in lines[0]] if lines else []
-    if not 2 <= len(head) <= MOST or any(_is_number(cell) or not cell for cell in head[1:]):
+    if not 2 <= len(head) <= MOST or any(_is_cell(cell) for cell in head[1:]):
         raise HvaeError(
             f"data.attributes: expected {path} to begin with a line of headings, file,NAME,..., got "
             f"{short(','.join(head)) if head else 'nothing'}"
@@ -67,6 +73,7 @@ def read_attributes(path: Path) -> Sheet:
             if name in rows:
                 raise HvaeError(f"data.attributes: {path}, line {number}: {short(name)} has a row already")
             rows[name] = _numbers(cells[1:], head[1:], f"data.attributes: {path}, line {number}")
+    _check_apart(lines[1:], head, f"data.attributes: {path}")
     return Sheet(tuple(head[1:]), rows, hashlib.sha256(content).hexdigest())
 
 
@@ -77,19 +84,32 @@ def _numbers(cells: Sequence[str], names: Sequence[str], where: str) -> Sequence
 
 
 def _number(cell: str, where: str) -> float:
-    if not cell:
-        return math.nan
-    if not _is_number(cell) or math.isinf(float(cell)):
+    if not _is_cell(cell):
         raise HvaeError(f"{where}: expected a number, or an empty cell where it is not known, got {short(cell)}")
-    return float(cell)
+    return float(cell or math.nan)
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _is_cell(cell: str) -> bool:
+    """Whether a cell is a number, or says that it is not known."""
+    return not cell or cell.lower() == "nan" or is_number(cell)
+
+
+def _check_apart(lines: Sequence[Sequence[str]], head: Sequence[str], where: str) -> None:
+    """Raises HvaeError for a column whose numbers single precision, in which models read them, does not tell apart."""
+    for at, name in enumerate(head[1:], start=1):
+        words = [word for cells in lines if cells and is_number(word := cells[at].strip())]
+        numbers = np.array(words, dtype=np.float64)
+        if np.abs(numbers).max(initial=0) > LARGEST_NUMBER:
+            largest = f"{np.abs(numbers).max():g}"
+            raise HvaeError(f"{where}, {name}: expected numbers of up to {LARGEST_NUMBER:g}, got {largest}")
+        moved = np.abs(numbers.astype(np.float32) - numbers).max(initial=0)
+        extent = np.ptp(numbers) if words else 0.0
+        # Of one float for all, the words say whether it was one number.
+        if moved * _STEPS > extent if extent else len({Decimal(word) for word in words}) > 1:
+            raise HvaeError(
+                f"{where}, {name}: expected numbers that single precision tells apart, got {short(words[0])} and "
+                "others as near to it; take away what they share"
+            )
 
 
 def described(raw: Raw, path: Path) -> Raw:
@@ -120,6 +140,15 @@ def described(raw: Raw, path: Path) -> Raw:
     return replace(raw, parts=parts, attributes=sheet.names, transforms=(*raw.transforms, note))
 
 
+def named(file: str) -> str:
+    """The name of a file as a row has it: slashes, no `./`, and composed letters, which some systems take apart.
+
+    >>> named(r" .\\a\\b.png")
+    'a/b.png'
+    """
+    return unicodedata.normalize("NFC", PurePosixPath(file.strip().replace("\\", "/")).as_posix())
+
+
 def of_files(
     rows: Mapping[str, Said], files: Sequence[str], every: Sequence[Sequence[str]], unknown: Said
 ) -> tuple[Said, ...]:
@@ -137,12 +166,3 @@ def of_files(
 def _numbered(rows: Sequence[Sequence[float]], count: int) -> Array:
     """Numbers of each image, (N, A)."""
     return np.array(rows, dtype=np.float32).reshape(len(rows), count)
-def named(file: str) -> str:
-    """The name of a file as a row has it: slashes, no `./`, and composed letters, which some systems take apart.
-
-    >>> named(r" .\\a\\b.png")
-    'a/b.png'
-    """
-    return unicodedata.normalize("NFC", PurePosixPath(file.strip().replace("\\", "/")).as_posix())
-
-

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from hvae.capacity import check_memory
+from hvae.data.columns import is_number
 from hvae.data.formats import MOST_CELLS
 from hvae.data.unpacking import DAMAGED, check_size
 from hvae.errors import HvaeError, missing_extra, short
@@ -61,13 +63,21 @@ class Types:
 def _stored(cells: Sequence[str], kind: Any) -> Any:
     """Cells of text as a column of a type, else of numbers, else of words."""
     pyarrow = arrow()
-    words = pyarrow.array([cell or None for cell in cells], pyarrow.string())
+    is_whole = kind is not None and pyarrow.types.is_integer(kind)
+    # A mean among whole numbers would make floats of all, which know none above 2^53.
+    meant = [_rounded(cell) if is_whole else cell for cell in cells]
+    words = pyarrow.array([cell or None for cell in meant], pyarrow.string())
     for one in (kind, pyarrow.float64()):
         try:
             return words if one is None else words.cast(one, safe=False)
         except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
             continue
     return words
+
+
+def _rounded(cell: str) -> str:
+    """A number as a whole one; other words as they are."""
+    return f"{round(Decimal(cell))}" if is_number(cell) else cell
 
 
 def _written(names: Sequence[str], arrays: Sequence[Any]) -> bytes:
