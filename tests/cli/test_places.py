@@ -64,6 +64,26 @@ def test_places_that_cannot_be_written_are_one_line(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop", "lost", "pipe.png"]
 
 
+@pytest.mark.parametrize("kind", ["file", "nothing", "itself"])
+@pytest.mark.parametrize(
+    "words", [("sample", "RUN", "-n", 1), ("features", "RUN", "--data", "test"), ("export", "RUN")]
+)
+def test_a_link_that_leads_to_no_folder_is_neither_replaced_nor_followed(
+    words: tuple[object, ...], kind: str, run: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    theirs, ending = tmp_path / "theirs", {"sample": ".png", "features": ".npz", "export": ".onnx"}
+    if kind == "file":
+        theirs.write_text("theirs")
+    link = tmp_path / f"link{ending[str(words[0])]}"
+    link.symlink_to(link if kind == "itself" else theirs)
+    said = command(*(run if word == "RUN" else word for word in words), "-o", link)
+    assert said.code == 2 and "it is a link to" in said.err and said.err.count("\n") == 1, said.err
+    assert link.is_symlink() and (kind != "file" or theirs.read_text() == "theirs")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "to-folder").symlink_to(tmp_path / "folder")
+    check_place(tmp_path / "to-folder")
+
+
 @pytest.mark.parametrize("name", [*RUN_FILES, "pictures", "pictures/samples.png", "pictures/sound.wav"])
 def test_what_cannot_be_replaced_in_a_run_folder_is_one_line(name: str, tmp_path: Path) -> None:
     place, theirs = tmp_path / name, tmp_path / "theirs"

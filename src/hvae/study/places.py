@@ -31,7 +31,8 @@ def check_file(path: str | Path) -> Path:
 def check_place(place: Path) -> None:
     """Raises HvaeError unless a file or folder can be made here; folders above it that are missing will be.
 
-    What is there already is a file or a folder: a device or a pipe is never replaced by a file.
+    What is there already is a file or a folder: a device or a pipe is never replaced by a file, nor is a link, which
+    may be anybody's in a folder of a run and then is not followed either; a link to a folder stands for it.
     """
     long = next((part for part in place.parts if len(os.fsencode(part)) > _LONGEST), None)
     if long is not None:
@@ -40,6 +41,8 @@ def check_place(place: Path) -> None:
     parent = next((folder for folder in place.absolute().parents if os.path.lexists(folder)), place.absolute())
     if not parent.is_dir():
         raise HvaeError(f"could not write {place}: {parent} is no folder; choose another one")
+    if place.is_symlink() and not place.is_dir():
+        raise HvaeError(f"could not write {place}: it is a link to {resolved(place)}; name that place itself")
     if place.exists() and not place.is_file() and not place.is_dir():
         raise HvaeError(f"could not write {place}: it is there, and no file; choose another name")
     try:
