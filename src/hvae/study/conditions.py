@@ -5,11 +5,14 @@ Shapes: `N` images; `T` tokens of a caption; `...` one row of a condition.
 
 from __future__ import annotations
 
+import re
+import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from hvae.errors import HvaeError, short, unknown
+from hvae.errors import HvaeError, HvaeWarning, short, unknown
 from hvae.runs.words import words_of
 
 if TYPE_CHECKING:
@@ -33,10 +36,12 @@ Classes = Callable[[], Sequence[str]]
 
 @dataclass(frozen=True, eq=False)
 class Meanings:
-    """What the numbers of a context mean: names of classes, and the tokens of captions, None where there are none."""
+    """What the numbers of a context mean: names of classes, and the tokens of captions, None where there are none;
+    `has_folders`, whether classes may be folders of a user's, whose names may be numbers."""
 
     classes: Classes
     words: SequenceForm | None = None
+    has_folders: bool = False
 
 
 def meanings(run: LoadedRun, classes: Classes | None = None) -> Meanings:
@@ -45,15 +50,14 @@ def meanings(run: LoadedRun, classes: Classes | None = None) -> Meanings:
     from hvae.data import load_any
 
     titles = classes or (lambda: load_any(replace(run.config.data, download=False)).classes)
-    return Meanings(titles, words_of(run))
+    return Meanings(titles, words_of(run), has_folders=bool(run.config.data.path))
 
 
 def numbers(model: Model, values: Named, meanings: Meanings) -> Context:
     """The context in numbers.
 
-    Of a class a whole number is its number, any other text its name; a caption becomes its tokens.  Raises HvaeError
-    for a condition that the model does not have, a value that is no number and no class, and a caption that says
-    nothing.
+    Of a class a text is its name, else a whole number its number; a caption becomes its tokens.  Raises HvaeError for
+    a condition that the model does not have, a value that is no number and no class, and a caption that says nothing.
     """
     for name in values:
         if name not in model.conditions:
@@ -80,9 +84,25 @@ def _read(
 ) -> Tensor | Sequence[float] | float:
     if condition.is_text:
         return _caption(name, [text] if isinstance(text, str) else text, meanings.words)
-    words = [word.strip() for word in (text.split(",") if isinstance(text, str) else text)]
-    values = [_class(name, word, meanings.classes) if condition.classes else _real(name, word) for word in words]
+    words = [word.strip() for word in (_parted(text, condition, meanings) if isinstance(text, str) else text)]
+    values = [_class(name, word, meanings) if condition.classes else _real(name, word) for word in words]
     return values if len(values) > 1 or condition.shape else values[0]
+
+
+def _parted(text: str, condition: Condition, meanings: Meanings) -> Sequence[str]:
+    """The values between commas, unless all is the name of a class."""
+    if "," not in text or not condition.classes or not meanings.has_folders:
+        return text.split(",")
+    try:
+        is_name = _composed(text.strip()) in map(_composed, meanings.classes())
+    except HvaeError:
+        is_name = False
+    return [text] if is_name else text.split(",")
+
+
+def _composed(text: str) -> str:
+    """The same letters in the one form in which texts are compared: some systems store names in another."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _caption(name: str, texts: Sequence[str], words: SequenceForm | None) -> Tensor:
@@ -105,28 +125,45 @@ def _caption(name: str, texts: Sequence[str], words: SequenceForm | None) -> Ten
     return rows
 
 
-def _class(name: str, word: str, classes: Classes) -> int:
-    if word.lstrip("-").isdecimal():
-        return int(word)
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+
+
+def _class(name: str, word: str, meanings: Meanings) -> int:
+    number = int(word.partition(".")[0]) if _WHOLE.fullmatch(word) else None
+    if number is not None and not meanings.has_folders:
+        return number
     try:
-        titles = list(classes())
+        titles = [_composed(title) for title in meanings.classes()]
     except HvaeError as fault:
-        raise HvaeError(
-            f"{name}: got '{word}', and the run's data, which hold the names of its classes, cannot be read here; give "
-            "the number of the class"
-        ) from fault
-    if word in titles:
-        return titles.index(word)
+        return _unread(name, word, number, fault)
+    if _composed(word) in titles:  # first, for folders 1, 2 and 10 are the classes 0, 2 and 1
+        return titles.index(_composed(word))
+    if number is not None:
+        return number
     if not titles:
         raise HvaeError(f"{name}: the run's data name no classes, got '{word}'; give the number of the class")
     raise unknown("class", word, titles)
 
 
+def _unread(name: str, word: str, number: int | None, fault: HvaeError) -> int:
+    """The class of a word where the names of classes cannot be read."""
+    where = "the run's data, which hold the names of its classes, cannot be read here"
+    if number is None:
+        raise HvaeError(f"{name}: got '{word}', and {where}; give the number of the class") from fault
+    warnings.warn(
+        f"{name}: {where}; {number} is read as the number of a class, from 0 in the order of their names",
+        HvaeWarning,
+        stacklevel=2,
+    )
+    return number
+
+
 def _real(name: str, word: str) -> float:
-    try:
+    from hvae.data.columns import is_number
+
+    if word.lower() == "nan" or is_number(word):
         return float(word)
-    except ValueError:
-        raise HvaeError(f"{name}: expected a number, got '{word}'") from None
+    raise HvaeError(f"{name}: expected a number (nan: unknown), got '{word}'")
 
 
 def complete(model: Model, context: Context) -> None:
