@@ -127,3 +127,18 @@ def test_a_model_is_trained_on_them_and_asked_by_numbers(folder: Path, tmp_path:
     missing = {**told, "data.attributes": sheet(folder, "file,light\na/00.png,1\n").attributes}
     with pytest.raises(HvaeError, match="some numbers in data.attributes .* are missing; set model.condition.drop"):
         hvae.train("digits", out=tmp_path / "none", overrides=missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "file,light\n" + "".join(f"{'ab'[i % 2]}/{i:02d}.png,\n" for i in range(12)),
+            "empty cells alone; fill some in",
+        ),
+        ("file,light,light\na/00.png,1,2\n", "numbers.csv has two columns 'light'; rename one"),
+    ],
+)
+def test_a_sheet_that_says_nothing_or_a_thing_twice_is_one_line(folder: Path, text: str, line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        load(sheet(folder, text))

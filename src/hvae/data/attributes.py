@@ -66,6 +66,8 @@ def read_attributes(path: Path) -> Sheet:
             f"data.attributes: expected {path} to begin with a line of headings, file,NAME,..., got "
             f"{short(','.join(head)) if head else 'nothing'}"
         )
+    if twice := next((name for name in head[1:] if head.count(name) > 1), ""):
+        raise HvaeError(f"data.attributes: {path} has two columns {short(twice)}; rename one")
     rows: dict[str, Sequence[float]] = {}
     for number, cells in enumerate(lines[1:], start=2):
         if cells:
@@ -129,6 +131,7 @@ def described(raw: Raw, path: Path) -> Raw:
         int((~np.isnan(part.attributes)).any(1).sum()) for part in parts.values() if part.attributes is not None
     )
     if not count:
+        check_filled(sheet.rows, files, f"data.attributes: {path}")
         some = next(iter(sheet.rows), "no row at all")
         picture = next(name for part in parts.values() for name in part.files)
         raise HvaeError(
@@ -147,6 +150,12 @@ def named(file: str) -> str:
     'a/b.png'
     """
     return unicodedata.normalize("NFC", PurePosixPath(file.strip().replace("\\", "/")).as_posix())
+
+
+def check_filled(rows: Mapping[str, object], files: Sequence[Sequence[str]], where: str) -> None:
+    """Raises HvaeError where rows name files, so that nothing is said of any of them by empty cells alone."""
+    if any(row is not None for some in files for row in of_files(rows, some, files, None)):
+        raise HvaeError(f"{where}: the rows that name files have empty cells alone; fill some in")
 
 
 def of_files(

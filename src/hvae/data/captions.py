@@ -23,7 +23,7 @@ from torch import Tensor
 
 from hvae.capacity import check_memory
 from hvae.config.data import BESIDE, DataConfig
-from hvae.data.attributes import named, of_files
+from hvae.data.attributes import check_filled, named, of_files
 from hvae.data.formats import check_cells, read_bytes
 from hvae.data.raw import UNKNOWN, Raw
 from hvae.data.sequences.form import SequenceForm
@@ -135,6 +135,7 @@ def texts_of(
     total = [text for some in texts.values() for text in some]
     count = sum(map(bool, total))
     if not count:
+        check_filled(rows, every, f"data.captions: {config.captions}")
         first = next(name for names in every for name in names)
         expected = f"a text beside each, such as {Path(first).with_suffix('.txt')}" if is_beside else "rows that name"
         such = "" if is_beside else f" {what}s such as {short(first)}, got {short(next(iter(rows), 'no row'))}"

@@ -206,7 +206,10 @@ def as_labels(array: Array | None, n: int, where: str) -> Array | None:
         return None
     array = array[:, 0] if array.shape == (n, 1) else array
     if array.shape != (n,) or array.dtype.kind not in "bui":
-        raise HvaeError(f"{where}: expected {n} whole-number labels, got {array.dtype} of shape {array.shape}")
+        raise HvaeError(
+            f"{where}: expected {n} whole-number labels, one an image, got {array.dtype} of shape {array.shape}; "
+            f"number the classes from 0, {UNKNOWN} where one is unknown, as integers"
+        )
     if n and int(array.max()) > MOST_LABEL:
         raise HvaeError(
             f"{where}: expected labels up to {MOST_LABEL:,}, got {int(array.max())}; number the classes from 0"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hvae.config.data import DataConfig
-from hvae.data.attributes import of_files, read_attributes
+from hvae.data.attributes import check_filled, of_files, read_attributes
 from hvae.data.captions import texts_of
 from hvae.data.formats import read_archive
 from hvae.data.raw import as_labels
@@ -75,6 +75,7 @@ def with_attributes(raw: RawSequences, path: Path) -> RawSequences:
     }
     count = sum(int((~np.isnan(some)).any(1).sum()) for some in numbers.values())
     if not count:
+        check_filled(sheet.rows, files, f"data.attributes: {path}")
         raise HvaeError(
             f"data.attributes: no row of {path} names a sequence; expected names such as {short(files[0][0])}, got "
             f"{short(next(iter(sheet.rows), 'no row at all'))}"
