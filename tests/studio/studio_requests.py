@@ -25,4 +25,5 @@ def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, 
     flat = np.frombuffer(content[4 + length :], np.uint8)
     sizes = {name: int(np.prod(one["shape"])) for name, one in head["pictures"].items()}
     table = head["pictures"].items()
-    return head["info"], {name: flat[one["at"] :][: sizes[name]].reshape(one["shape"]) for name, one in table}
+    info = head["info"] | ({"warnings": head["warnings"]} if head.get("warnings") else {})
+    return info, {name: flat[one["at"] :][: sizes[name]].reshape(one["shape"]) for name, one in table}

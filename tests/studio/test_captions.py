@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 import hvae
+from hvae.errors import HvaeWarning
+from hvae.study.conditions import numbers
 
 Ask = Callable[..., Any]
 TINY = {
@@ -64,3 +66,20 @@ def test_the_lines_of_a_picture_run(ask: Ask) -> None:
 def test_words_of_which_none_is_known_are_refused(ask: Ask) -> None:
     reply = ask("draw", seeds=CELLS, context={"text": "zebra"})
     assert reply.status == 400 and "in the words of the training captions" in reply.info["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a zebra square", "text: training captions have no 'zebra'; it is read as unknown"),
+        ("a yak, square", "text: training captions have no 'yak', ','; they are read as unknown; of one of 4 words"),
+        ("a dark square indeed", "text: of one of 4 words the first 3 are read"),
+    ],
+)
+def test_what_the_model_does_not_hear_is_said_as_the_shell_says_it(text: str, line: str, ask: Ask, studio: Any) -> None:
+    opened = studio.runs[0].opened
+    with pytest.warns(HvaeWarning) as shell:
+        numbers(opened.model, {"text": text}, opened.meanings)
+    said = ask("draw", seeds=CELLS, context={"text": text}).info["warnings"]
+    assert said == [str(shell[0].message)] and said[0].startswith(line)
+    assert "warnings" not in ask("draw", seeds=CELLS, context=SAID).info

@@ -97,6 +97,26 @@ def tokens(texts: Sequence[str], form: SequenceForm) -> Tensor:
     return rows
 
 
+def unheard(texts: Sequence[str], form: SequenceForm) -> str:
+    """What of some captions a model of this form does not hear, in words; empty where it hears all.
+
+    >>> form = SequenceForm(kind="text", step="character", symbols=("", "?", "a", "b"), longest=4)
+    >>> unheard(["ab", "cabc"], form)
+    "training captions have no 'c'; it is read as unknown; of one of 4 characters the first 3 are read"
+    """
+    cut, symbols = cutter(form), set(form.symbols)
+    rows = [cut(text) for text in texts]
+    strange = list(dict.fromkeys(part for row in rows for part in row[: form.longest - 1] if part not in symbols))
+    long = max((len(row) for row in rows), default=0)
+    which = f"{', '.join(map(short, strange[:5]))}{', ...' * (len(strange) > 5)}"
+    lines = [
+        f"training captions have no {which}; {'it is' if len(strange) == 1 else 'they are'} read as unknown"
+        * bool(strange),
+        f"of one of {long:,} {form.step}s the first {form.longest - 1:,} are read" * (long >= form.longest),
+    ]
+    return "; ".join(filter(None, lines))
+
+
 def wording(texts: Sequence[str], config: DataConfig) -> SequenceForm:
     """The tokens of some captions, those that a model is trained on, and as many a caption as the longest has."""
     some = [text for text in texts if text]

@@ -1,7 +1,7 @@
 """An answer: numbers and lines as JSON, and pictures as bytes for a canvas.
 
     4 bytes   the length of the JSON, little endian
-    JSON      {"info": ..., "pictures": {name: {"shape": [..., H, W, 3], "at": offset}}}
+    JSON      {"info": ..., "warnings": [...], "pictures": {name: {"shape": [..., H, W, 3], "at": offset}}}
     bytes     the pictures one after another, red, green and blue of each pixel
 
 A PNG would take longer to pack than the model to walk.
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING
 
+from hvae.errors import HvaeWarning
 from hvae.records import JSON
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """`info`, plain values; `pictures` by name, (..., C, H, W) in [0, 1]."""
+    """`info`, plain values; `pictures` by name, (..., C, H, W) in [0, 1]; `warnings`, lines that the page shows."""
 
     info: JSON
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     def pack(self) -> bytes:
         """The bytes that the page reads.  Raises HvaeError for pictures that are not finite."""
@@ -39,8 +42,24 @@ class Answer:
             table[name] = {"shape": shape, "at": at}
             blocks.append(block)
             at += len(block)
-        head = json.dumps({"info": self.info, "pictures": table}, allow_nan=False).encode()
+        head = json.dumps(
+            {"info": self.info, "warnings": list(self.warnings), "pictures": table}, allow_nan=False
+        ).encode()
         return b"".join([struct.pack("<I", len(head)), head, *blocks])
+
+
+def warned(work: Callable[[], Answer]) -> Answer:
+    """The answer of some work with our warnings in it, which a shell would have shown; those of others go on."""
+    with warnings.catch_warnings(record=True) as records:
+        warnings.simplefilter("always", HvaeWarning)
+        answer = work()
+    lines = []
+    for one in records:
+        if issubclass(one.category, HvaeWarning):
+            lines.append(" ".join(str(one.message).split()))
+        else:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+    return replace(answer, warnings=tuple(dict.fromkeys(lines)))
 
 
 def _bytes(pictures: Tensor) -> tuple[bytes, list[int]]:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from hvae import __version__
 from hvae.config.parse import read
 from hvae.errors import HvaeError, short, unknown
+from hvae.studio.answer import warned
 from hvae.studio.asked import plain_json
 from hvae.studio.desk import Busy, Desk, Reading, Stale
 from hvae.studio.guard import Guard, Pass, TooLarge
@@ -72,7 +73,9 @@ class Studio:
         question = read(view.asked, plain_json(body), "")
         subject = self._run(question.run)
         try:
-            answer, spent = await self._timed(request, name, lambda: view.answer(subject, question).pack())
+            answer, spent = await self._timed(
+                request, name, lambda: warned(lambda: view.answer(subject, question)).pack()
+            )
         except Reading:
             self._read_normal(subject)
             raise

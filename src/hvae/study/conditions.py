@@ -106,15 +106,19 @@ def _composed(text: str) -> str:
 
 
 def _caption(name: str, texts: Sequence[str], words: SequenceForm | None) -> Tensor:
-    """The tokens of some captions, (N, T).  Raises HvaeError for one of which the model knows nothing."""
-    from hvae.data.captions import LARGEST, plain, tokens
+    """The tokens of some captions, (N, T).
+
+    Raises HvaeError for one of which the model knows nothing; warns (HvaeWarning) of what it does not know.
+    """
+    from hvae.data.captions import LARGEST, plain, tokens, unheard
 
     if words is None:
         raise HvaeError(f"{name}: this run does not say what its tokens stand for; give their numbers")
     longest = max(map(len, texts))
     if longest > LARGEST:
         raise HvaeError(f"{name}: expected a caption of up to {LARGEST:,} characters, got {longest:,}; shorten it")
-    rows = tokens([plain(text) for text in texts], words)
+    texts = [plain(text) for text in texts]
+    rows = tokens(texts, words)
     for text, row in zip(texts, rows, strict=True):
         if not bool((row > 1).any()):
             some = ", ".join(short(symbol) for symbol in words.symbols[2:12])
@@ -122,6 +126,8 @@ def _caption(name: str, texts: Sequence[str], words: SequenceForm | None) -> Ten
                 f"{name}: expected a caption in the {words.step}s of the training captions ({some}, ...), got "
                 f"{short(text)}; say it in theirs"
             )
+    if remark := unheard(texts, words):
+        warnings.warn(f"{name}: {remark}", HvaeWarning, stacklevel=2)
     return rows
 
 

@@ -1,5 +1,7 @@
 // Questions to the server: one in flight for each kind, and the newest one after it.
 
+import { remark } from "./page.js";
+
 const page = Array.from(crypto.getRandomValues(new Uint32Array(2)), (part) => part.toString(36)).join("");
 
 class Pictures {
@@ -53,7 +55,7 @@ function unpack(buffer) {
     const size = shape.reduce((product, side) => product * side, 1);
     pictures[name] = new Pictures(shape, new Uint8Array(buffer, 4 + length + at, size));
   }
-  return { info: head.info, pictures };
+  return { info: head.info, warnings: head.warnings, pictures };
 }
 
 export async function fetched(address, options = {}) {
@@ -89,7 +91,9 @@ export async function ask(view, question, kind = view) {
   try {
     const headers = { "content-type": "application/json", "x-page": `${page}/${kind}` };
     const answer = await fetched(`/api/${view}`, { method: "POST", headers, body: JSON.stringify(question) });
-    return unpack(await answer.arrayBuffer());
+    const whole = unpack(await answer.arrayBuffer());
+    remark(kind, whole.warnings);
+    return whole;
   } catch (fault) {
     if (fault.status === 409) return undefined;
     throw fault;

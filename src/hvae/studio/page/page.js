@@ -29,6 +29,16 @@ export function complain(text) {
   line.textContent = text || "";
 }
 
+// What the newest answer of each kind warns of: a word that the model does not know, as the shell says it.
+const remarks = new Map();
+
+export function remark(kind, lines) {
+  remarks.set(kind, lines);
+  const line = document.getElementById("remark");
+  line.textContent = Array.from(new Set(Array.from(remarks.values()).flat())).join("; ");
+  line.hidden = !line.textContent;
+}
+
 // The whole state is in the part of the address behind #, which no request carries.
 const values = new URLSearchParams(location.hash.slice(1));
 let writing = 0;
