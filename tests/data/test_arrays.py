@@ -9,7 +9,7 @@ from test_formats import idx
 
 from hvae.config.data import DataConfig
 from hvae.data import ImageData, load
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, HvaeWarning
 
 rng = np.random.default_rng(0)
 
@@ -136,6 +136,18 @@ def test_values_that_are_no_pixels(array: np.ndarray, message: str, tmp_path: Pa
     with pytest.raises(HvaeError, match=message) as caught:
         read_array(array, tmp_path)
     assert "x.npy" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_black_images_have_the_bits_asked_for_or_it_is_said_how_many_they_are_read_as(tmp_path: Path) -> None:
+    black = np.zeros((4, 3, 3), np.uint8)
+    for bits in (1, 4, 8, 12, 16):
+        data = read_array(black, tmp_path, bits=bits)
+        assert data.bits == bits and not data.train.levels(range(len(data.train))).any()
+    with pytest.warns(HvaeWarning, match=r"x.npy: every number is 0, which is read as 1 bit a pixel; set data.bits"):
+        assert read_array(black, tmp_path).bits == 1
+    assert read_array(black > 0, tmp_path).bits == 1  # whose type says so
+    with pytest.raises(HvaeError, match=r"at most data.bits=1, .* got 8; save whole numbers of 0 and 1 as 0 and 255"):
+        read_array(black + 1, tmp_path, bits=8)
 
 
 def test_more_bits_than_there_are(tmp_path: Path) -> None:

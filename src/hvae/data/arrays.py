@@ -5,6 +5,7 @@ Shapes: `N` images; `C` channels; `H W` space; `D` the length of flat vectors.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hvae.data.raw import Part, Raw, as_form, as_labels, as_levels, without_gaps
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.data.where import there
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, HvaeWarning
 from hvae.screen.text import for_screen
 
 # How people name the arrays of a split, nearest first: images, then labels.
@@ -71,8 +72,8 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
     whole = {split: without_gaps(array, f"{path} ({split})") for split, array in images.items()}
     images = {split: array for split, (array, _) in whole.items()}
     levels = {split: as_levels(array, config.bits, f"{path} ({split})") for split, array in images.items()}
-    bits = max(depth for _, depth in levels.values())
     # A split that happens to hold no bright pixel must not be read at another depth than the rest.
+    bits = max((depth for array, depth in levels.values() if array.any()), default=0) or _of_black(images, config, path)
     parts = {s: _part(array, labels.get(s), bits, config.kind, f"{path} ({s})") for s, (array, _) in levels.items()}
     parts = {
         split: part._replace(observed=_form(whole[split][1], config.kind, f"{path}")) for split, part in parts.items()
@@ -85,6 +86,17 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
         tally=Tally(unused=_left(unused)),
         thresholded=bits == 1 and any((levels[split][0] != array).any() for split, array in images.items()),
     )
+
+
+def _of_black(images: Mapping[str, Array], config: DataConfig, path: Path) -> int:
+    """Bits of images that are black all over, which say nothing of their depth: what is asked for, else 1."""
+    if not config.bits and any(array.dtype.kind in "ui" for array in images.values()):
+        warnings.warn(
+            f"{path}: every number is 0, which is read as 1 bit a pixel; set data.bits where they have more",
+            HvaeWarning,
+            stacklevel=2,
+        )
+    return config.bits or 1
 
 
 def _part(levels: Array, labels: Array | None, bits: int, kind: str, where: str) -> Part:

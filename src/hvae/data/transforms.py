@@ -51,7 +51,8 @@ def quantise(levels: Array, depth: int, bits: int, what: str) -> Array:
     if bits in (0, depth):
         return levels
     if bits > depth:
-        raise HvaeError(f"expected at most data.bits={depth}, which is what {what} holds, got {bits}")
+        advice = "; save whole numbers of 0 and 1 as 0 and 255 where these are black and white" * (depth == 1)
+        raise HvaeError(f"expected at most data.bits={depth}, which is what {what} holds, got {bits}{advice}")
     return (levels >> (depth - bits)).astype(level_type(bits))
 
 
