@@ -49,6 +49,27 @@ def test_a_seed_gives_the_same_draws(run: Path) -> None:
     assert torch.equal(levels.round() / 15, levels / 15)
 
 
+def test_grey_pictures_without_an_axis_for_their_channel_are_restored(run: Path, tmp_path: Path) -> None:
+    x = load(hvae.load(run).config.data).test.pictures(range(2))[:, 0]
+    gaps = x.clone()
+    gaps[:, 3:] = torch.nan
+    np.save(tmp_path / "gaps.npy", gaps.numpy())
+    options: dict[str, Any] = {"draws": 1, "steps": 1, "seed": 0}
+    impute, noisy = {"task": "impute", **options}, {"task": "denoise", "noise": "0.1", **options}
+    for given, asked in ((tmp_path / "gaps.npy", impute), (gaps, impute), (x, noisy)):
+        assert hvae.restore(run, given, **asked).draws.shape == (2, 1, 1, 8, 8)
+    with pytest.raises(HvaeError, match="expected at least one picture to restore, got none"):
+        hvae.restore(run, x[:0], **noisy)
+
+
+def test_a_brush_without_white_says_what_it_has(run: Path, tmp_path: Path) -> None:
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[:, 4:, 0] = 255
+    Image.fromarray(red).save(tmp_path / "red.png")
+    with pytest.raises(HvaeError, match=r"hides nothing: expected white in .*red.png .* nothing lighter than 30 % of"):
+        hvae.restore(run, "test", task="inpaint", mask=tmp_path / "red.png")
+
+
 def test_numbers_that_are_missing_are_imputed(run: Path, tmp_path: Path, command: Command) -> None:
     loaded = hvae.load(run)
     x = load(loaded.config.data).test.pictures(range(4)).numpy()

@@ -96,7 +96,7 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
         raise HvaeError(f"the run's own {request.data} data are whole; add --degrade, or name pictures to restore")
     floats = array(request.data, request.number)
     if floats is not None:
-        return _formed(floats, form), ()
+        return _formed(channelled(floats, form), form), ()
     if not isinstance(request.data, str | Path):
         raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(request.data).__name__}")
     config = files(run, str(request.data))
@@ -120,7 +120,14 @@ def _wished(form: Form) -> PictureKeys:
     return {"channels": channels or 0, "size": (high, wide)}
 
 
+def channelled(y: Tensor, form: Form) -> Tensor:
+    """Grey pictures (N, H, W) with their one channel, as array files of whole numbers are read; all else as it is."""
+    return y[:, None] if y.ndim == len(form) == 3 else y
+
+
 def _formed(y: Tensor, form: Form) -> Tensor:
+    if not len(y):
+        raise HvaeError("expected at least one picture to restore, got none")
     shape = tuple(y.shape[1:])
     fits = len(shape) == len(form) and all(expected in (None, got) for expected, got in zip(form, shape, strict=True))
     if not fits or not y.numel():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.errors import HvaeError, short
 from hvae.files import expanded
+from hvae.screen.numbers import share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,6 +131,11 @@ def _brush(path: Path, shape: Sequence[int]) -> Tensor:
     if grey.shape != tuple(shape[1:]):
         got, expected = (f"{wide} x {high}" for high, wide in (grey.shape, shape[1:]))
         raise HvaeError(f"--mask: expected a picture of {expected}, the size of the model's, got {path} of {got}")
+    if not (grey > HALF).any():
+        raise HvaeError(
+            f"--mask hides nothing: expected white in {path} where it is to be filled, got nothing lighter than "
+            f"{share(float(grey.max()))} of white; paint in white"
+        )
     return torch.from_numpy(grey > HALF)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
 from hvae.screen.numbers import output_noun
-from hvae.study.asked import Asked, levelled, observed, whole
+from hvae.study.asked import Asked, channelled, levelled, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import advice, checked, hidden
@@ -66,7 +66,7 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
     noun = output_noun(run.noun)
     table = None if is_split(request.data) else gaps(run, request.data, request.number)
     floats = None if is_split(request.data) else levelled(run, request)
-    floats = table.values() if table else floats
+    floats = table.values() if table else None if floats is None else channelled(floats, run.model.shape)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
     source = request.data if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
     inputs = whole(run, request, source)
