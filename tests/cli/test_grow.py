@@ -92,6 +92,15 @@ def test_the_table_of_what_was_forgotten(place: Path, command: Command, tmp_path
     assert "change" in shown.out and "old.npz" in shown.out
 
 
+def test_what_was_done_to_data_before_they_were_compared_is_said(tmp_path: Path, command: Command) -> None:
+    levels = np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8) * 2
+    np.save(tmp_path / "grey.npy", levels)
+    np.save(tmp_path / "black.npy", levels * 0)
+    said = command("evaluate", "digits", "--on", tmp_path / "grey.npy", tmp_path / "black.npy")
+    assert said.code == 0 and "grey.npy: 2 images of 1x8x8, 8 bits, brought to 1x8x8, 4 bits" in said.err, said.err
+    assert "read as 1 bit" not in said.err and len(said.out.splitlines()) == 4
+
+
 def test_known_data_are_not_novel_and_others_are(place: Path, command: Command, tmp_path: Path) -> None:
     train = {"train.steps": 300, "train.valid_every": 0}
     trained(tmp_path / "known", {**load_keys(place), **train, "data.path": str(place / "old.npz")})

@@ -98,7 +98,7 @@ def forgetting(
     earlier = open_run(parent, overrides or {}, hear) if parent else None
     if earlier is not None:
         _check_same(subject, earlier)
-    inputs = [_images(subject, source, count) for source in on]
+    inputs = [_images(subject, source, count, hear) for source in on]
     sets = []
     for source, some in zip(on, inputs, strict=True):
         after = _bounds(subject, some, f"{source}", seed, watched)
@@ -125,10 +125,12 @@ def _parent(subject: Subject) -> str:
     return init if init and any((Path(init) / name).is_file() for name in RUN_FILES) else ""
 
 
-def _images(subject: Subject, source: str | Path, count: int) -> Images:
-    """So many data of a set, evenly over it, in the form of the model."""
+def _images(subject: Subject, source: str | Path, count: int, hear: Tell) -> Images:
+    """So many data of a set, evenly over it, in the form of the model; what was done to them for that is told."""
     name = str(source)
     inputs = images(subject, plain(subject.run.config.data, subject.images), name)  # type: ignore[arg-type]
+    for note in inputs.notes():
+        hear(f"{name}: {note}")
     every = max(1, len(inputs.split) // count)
     return without_chance(inputs.some(range(0, len(inputs.split), every)[:count]))
 
