@@ -75,15 +75,6 @@ def array(data: str | Path | Source, number: int) -> Tensor | None:
     return None
 
 
-def levelled(run: LoadedRun, request: Asked) -> Tensor | None:
-    """The floats of an array; those of a file at the nearest levels of the model's depth, as a file without gaps is
-    read."""
-    floats, top = array(request.data, request.number), 2**run.bits - 1
-    if floats is None or not top or not isinstance(request.data, str | Path):
-        return floats
-    return ((floats.double() * top).round() / top).to(floats)
-
-
 Form = Sequence[int | None]
 """The shape of a datum; None where any number will do."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
-from hvae.screen.numbers import output_noun
-from hvae.study.asked import Asked, channelled, levelled, observed, whole
+from hvae.screen.numbers import counted, output_noun
+from hvae.study.asked import Asked, array, channelled, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import advice, checked, hidden
@@ -65,10 +66,12 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
 
     noun = output_noun(run.noun)
     table = None if is_split(request.data) else gaps(run, request.data, request.number)
-    floats = None if is_split(request.data) else levelled(run, request)
+    floats = None if is_split(request.data) else array(request.data, request.number)
     floats = table.values() if table else None if floats is None else channelled(floats, run.model.shape)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
     source = request.data if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
+    is_file = isinstance(request.data, str | Path) and not table and isinstance(source, torch.Tensor)
+    source = _rounded(source, run.bits) if is_file else source  # as files without gaps are
     inputs = whole(run, request, source)
     datum = without_chance(inputs).batch(range(len(inputs.split)))
     missing = missing if datum.observed is None else ~datum.observed
@@ -82,9 +85,18 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
         observation=kind(datum.x, ~checked(lost, "--mask" if missing is None else "what is missing", noun)),
         context={name: datum.context[name] for name in run.model.conditions if name in datum.context},
         truth=truth,
-        notes=(*inputs.notes(), *(table.notes() if table else ())),
+        notes=(
+            *inputs.notes(),
+            *(table.notes() if table else ()),
+            *(f"floats rounded to {counted(run.bits, 'bit')}",) * is_file,
+        ),
         table=table or own_gaps(run, datum.x, ~lost),
     )
+
+
+def _rounded(values: Tensor, bits: int) -> Tensor:
+    """Values in [0, 1] at the nearest levels of so many bits."""
+    return (values.double() * (2**bits - 1)).round().div(2**bits - 1).to(values.dtype)
 
 
 def _noisy(run: LoadedRun, request: Asked) -> Task:
