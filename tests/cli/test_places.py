@@ -84,6 +84,29 @@ def test_a_link_that_leads_to_no_folder_is_neither_replaced_nor_followed(
     check_place(tmp_path / "to-folder")
 
 
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (".npz", ("features", "RUN", "--data", "FILE")),
+        (".npz", ("encode", "RUN", "--data", "FILE")),
+        (".npy", ("decode", "RUN", "FILE", "--levels", "z1")),
+        (".npy", ("interpolate", "RUN", "--data", "FILE")),
+        (".csv", ("score", "RUN", "--data", "FILE")),
+    ],
+)
+def test_what_is_read_is_never_replaced_by_what_is_made_of_it(
+    ending: str, words: tuple[str, ...], run: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    file, same = tmp_path / f"file{ending}", tmp_path / "to" / f"file{ending}"
+    file.write_bytes(b"theirs")
+    same.parent.symlink_to(tmp_path)
+    places = {"RUN": run, "FILE": file}
+    for out in (file, same):
+        said = command(*(places.get(word, word) for word in words), "-o", out)
+        assert said.code == 2 and "it is what is read; choose another name" in said.err, said.err
+        assert said.err.count("\n") == 1 and file.read_bytes() == b"theirs"
+
+
 @pytest.mark.parametrize("name", [*RUN_FILES, "pictures", "pictures/samples.png", "pictures/sound.wav"])
 def test_what_cannot_be_replaced_in_a_run_folder_is_one_line(name: str, tmp_path: Path) -> None:
     place, theirs = tmp_path / name, tmp_path / "theirs"

@@ -69,7 +69,7 @@ def decompress(
     Raises HvaeError, and writes nothing, unless all that would be written is what was compressed.
     """
     started, file, out = time.perf_counter(), Path(path), Path(folder)
-    check_place(out)
+    check_place(out, path)
     if workers < 0:
         raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {workers}")
     with enough_memory():

@@ -100,7 +100,7 @@ def write_features(
 
     path = Path(out)
     check_format(path)
-    check_place(path)
+    check_place(path, data)
     if pool not in POOLS:
         raise unknown("pool", pool, POOLS)
     at_least(0, draws, "draws")

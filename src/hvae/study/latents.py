@@ -106,7 +106,7 @@ def encode_images(
     path = Path(out)
     if path.suffix != ".npz":
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
-    check_place(path)
+    check_place(path, data)
     where = place(run, overrides, trust)
     how = draw.mode if mode else draw.posterior
     if where.run.model.timed:
@@ -167,7 +167,7 @@ def decode_file(
     from hvae import explore
 
     path = Path(out)
-    check_place(path)
+    check_place(path, latents)
     where = place(run, {}, trust)
     if where.run.model.timed:
         return _decoded_sequences(where, Path(latents), path, levels, temperature, seed, entries(context), tell)

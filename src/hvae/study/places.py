@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 
 from hvae.errors import HvaeError, short
-from hvae.files import resolved
+from hvae.files import expanded, resolved
 from hvae.screen.text import is_seen
 
 _LONGEST = 200
@@ -28,11 +28,12 @@ def check_file(path: str | Path) -> Path:
     return place
 
 
-def check_place(place: Path) -> None:
+def check_place(place: Path, *sources: object) -> None:
     """Raises HvaeError unless a file or folder can be made here; folders above it that are missing will be.
 
     What is there already is a file or a folder: a device or a pipe is never replaced by a file, nor is a link, which
-    may be anybody's in a folder of a run and then is not followed either; a link to a folder stands for it.
+    may be anybody's in a folder of a run and then is not followed either; a link to a folder stands for it.  `sources`
+    are what is read: of those that are files none is replaced by what is made of it.
     """
     long = next((part for part in place.parts if len(os.fsencode(part)) > _LONGEST), None)
     if long is not None:
@@ -45,6 +46,9 @@ def check_place(place: Path) -> None:
         raise HvaeError(f"could not write {place}: it is a link to {resolved(place)}; name that place itself")
     if place.exists() and not place.is_file() and not place.is_dir():
         raise HvaeError(f"could not write {place}: it is there, and no file; choose another name")
+    for source in sources:
+        if isinstance(source, str | Path) and place.is_file() and _is_same(place, expanded(source)):
+            raise HvaeError(f"could not write {place}: it is what is read; choose another name")
     try:
         # Tried, since rights alone do not tell: some file systems take no files of anybody.
         with TemporaryFile(dir=parent):
@@ -54,6 +58,10 @@ def check_place(place: Path) -> None:
         raise HvaeError(
             f"could not write {place}: nothing may be written into {parent} ({why}); choose another folder"
         ) from fault
+
+
+def _is_same(place: Path, other: Path) -> bool:
+    return other.is_file() and os.path.samefile(place, other)
 
 
 PAGE_FILES = ("evaluation.json", "report.html")

@@ -99,7 +99,7 @@ def draw_sequences(
     form = form_of(run)
     file = Path(out or run.folder / f"samples{usual_suffix(form.kind)}")
     check_suffix(file, form)
-    check_place(file)
+    check_place(file, beginning)
     start = None if beginning is None else torch.from_numpy(read_like(Path(beginning), form, run.bits))
     begun = 0 if start is None else len(start)
     length = steps or model.shape[0] + begun

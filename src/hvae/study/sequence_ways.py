@@ -89,7 +89,7 @@ def draw_sequence_ways(
 
     form, model = form_of(where.run), where.run.model
     check_suffix(file, form)
-    check_place(file)
+    check_place(file, data)
     values = numbers(model, context, meanings(where.run))
     complete(model, values)
     ends = _ends(where, data, pairs, context)

@@ -119,6 +119,7 @@ def draw_ways(
             context=entries(context),
             progress=progress,
         )
+    check_place(file, data)
     _check(file, where.run, pairs, steps)
     course = _Course(tuple(moved), at_temperature(heat, [*moved, *heat]), path, mode, seed, steps)
     inputs = _ends(where.run, data, where.overrides, pairs, entries(context))
@@ -182,7 +183,6 @@ def _check(file: Path, run: LoadedRun, pairs: int, steps: int) -> None:
         return check_rows(file, pairs * steps, len(columns))
     if file.suffix not in (".png", ".npy"):
         raise HvaeError(f"--out: expected a file name that ends in .png or .npy, got {file}")
-    check_place(file)
     # The two images themselves stand at the ends.
     check_picture(pairs * (steps + 2), shape, file, magnification(shape[1]) if len(shape) == 3 else 1)
 

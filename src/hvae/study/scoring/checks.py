@@ -34,17 +34,17 @@ def options(request: Request) -> None:
     if request.maps and request.out is not None and request.out.suffix == ".png":
         raise HvaeError(f"--out: expected a .csv file, beside which the maps are written as .png, got {request.out}")
     if request.out is not None:
-        writable(request.out)
+        writable(request.out, request.data)
 
 
-def writable(path: Path) -> None:
-    """Raises HvaeError where no file can be written."""
+def writable(path: Path, source: object) -> None:
+    """Raises HvaeError where no file can be written, or only in place of the `source` of what is scored."""
     folder = path.parent
     if not folder.is_dir():
         raise HvaeError(f"--out: there is no folder {folder}; make it, or choose another")
     if path.is_dir():
         raise HvaeError(f"--out: expected a file to write, got the folder {path}; add a name, as in {path}/scores.csv")
-    check_place(path)
+    check_place(path, source)
 
 
 def pictured(maps: int, subject: Subject) -> None:
