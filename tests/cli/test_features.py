@@ -236,3 +236,22 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, suffix: str) -> None
 
     few, many = peak(100), peak(2000)  # 131 MB of features
     assert many - few < 40_000, f"{few} and {many} kB"
+
+
+def test_what_a_transformer_cannot_take_is_one_line(run: Path) -> None:
+    x = np.zeros((2, 1, 8, 8))
+    flat = hvae.Features(run, levels="z1", pool="flatten").fit(x)
+    features = flat.transform(x.astype(object))  # as tables of mixed columns are
+    np.testing.assert_array_equal(features, flat.transform(x))
+    for bad in (np.full((2, 64), "a"), None, 3.0, x + 1j):
+        with pytest.raises(HvaeError, match="^data: expected numbers"):
+            flat.transform(bad)
+    for bad in (np.full(features.shape, "a"), features + 1j, None):
+        with pytest.raises(HvaeError, match="^features: expected numbers"):
+            flat.inverse_transform(bad)
+    for worst in (np.nan, np.inf, 1e300):
+        with pytest.raises(HvaeError, match="^features: expected finite numbers"):
+            flat.inverse_transform(np.full(features.shape, worst))
+    for key, value in (("draws", -1), ("draws", 1.5), ("batch", 0), ("batch", "64"), ("batch", True)):
+        with pytest.raises(HvaeError, match="expected"):
+            hvae.Features(run, **{key: value}).fit(x)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ Shapes: `N` data; `D` features.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hvae.errors import HvaeError, unknown
+from hvae.errors import HvaeError, short, unknown
 from hvae.explore import decode
 from hvae.explore.features import POOLS, TABLES, column_names, features, named, row
+from hvae.explore.frame import at_least
 from hvae.study.featurereading import apart, shapes_of
 from hvae.study.placing import opened
 
@@ -46,7 +48,7 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         run: str | Path | LoadedRun,
-        levels: Sequence[str] = (),
+        levels: Sequence[str] | str = (),
         pool: str = "mean",
         draws: int = 0,
         seed: int = 0,
@@ -59,9 +61,11 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Open the run; nothing of X is learnt."""
         if self.pool not in TABLES:
             raise unknown("pool", self.pool, TABLES)
+        at_least(0, _whole(self.draws, "draws"), "draws")
+        at_least(1, _whole(self.batch, "batch"), "data in a batch")
         loaded = opened(self.run)
         self.model_ = loaded.model
-        self.levels_ = named(self.levels, self.model_)
+        self.levels_ = named([self.levels] if isinstance(self.levels, str) else self.levels, self.model_)
         self.shapes_ = shapes_of(self.levels_, self.model_)
         self.n_features_in_ = prod(self.model_.shape)
         return self
@@ -86,7 +90,10 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if self.pool != "flatten":
             raise HvaeError("there is no way back from means over places; give pool='flatten'")
-        values = apart(torch.as_tensor(np.asarray(X, np.float32)), self.shapes_, "features")
+        values = apart(torch.as_tensor(_numbers(X, "features").astype(np.float64)), self.shapes_, "features")
+        if any(not bool(some.float().isfinite().all()) for some in values.values()):
+            raise HvaeError("features: expected finite numbers in single precision, got others; look at the prediction")
+        values = {name: some.float() for name, some in values.items()}
         return decode(self.model_, values, temperature=temperature, seed=self.seed, chunk=self.batch).cpu().numpy()
 
     def get_feature_names_out(self, input_features: object = None) -> Array:
@@ -98,6 +105,23 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(column_names(pooled), dtype=object)
 
     def _data(self, X: Array) -> torch.Tensor:
-        x = torch.as_tensor(np.asarray(X))
+        x = torch.as_tensor(_numbers(X, "data"))
         flat = x.ndim == 2 and len(self.model_.shape) > 1 and x.shape[1] == self.n_features_in_
         return x.unflatten(1, tuple(self.model_.shape)) if flat else x
+
+
+def _numbers(values: object, what: str) -> Array:
+    """An array of real numbers, (N, ...): of Python's own too, as tables of mixed columns give them."""
+    array = np.asarray(values)
+    if array.dtype.kind == "O":
+        with suppress(TypeError, ValueError):
+            array = array.astype(np.float64)
+    if array.dtype.kind not in "buif" or not array.ndim:
+        raise HvaeError(f"{what}: expected numbers (N, ...), got {array.dtype} of shape {array.shape}")
+    return array
+
+
+def _whole(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise HvaeError(f"{what}: expected a whole number, got {short(value)}")
+    return int(value)
