@@ -68,6 +68,15 @@ def test_grey_pictures_without_an_axis_for_their_channel_are_restored(run: Path,
         hvae.restore(run, x[:0], **noisy)
 
 
+def test_what_is_done_to_pictures_before_they_are_enlarged_is_said(run: Path, tmp_path: Path, command: Command) -> None:
+    Image.fromarray(np.zeros((13, 7, 3), np.uint8)).save(tmp_path / "wide.png")
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "small.png")
+    words = ("--task", "superres", "--factor", 2, "--draws", 1, "--steps", 1)
+    for name, line in {"wide": "1 image of 3x13x7, 8 bits, brought to 1x4x4, 8 bits (", "small": ""}.items():
+        said = command("restore", run, tmp_path / f"{name}.png", *words, "--out", tmp_path / name)
+        assert said.code == 0 and line in said.err and ("brought to" in said.err) == bool(line), said.err
+
+
 def test_a_brush_without_white_says_what_it_has(run: Path, tmp_path: Path) -> None:
     red = np.zeros((8, 8, 3), np.uint8)
     red[:, 4:, 0] = 255

@@ -15,6 +15,7 @@ from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.form import EIGHT, PictureKeys, files
+from hvae.runs.images import Change, steps_between
 from hvae.screen.numbers import counted, output_noun
 from hvae.study.images import is_split
 from hvae.study.latents import images
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.config.data import DataConfig
+    from hvae.data import ImageData
     from hvae.data.sources import Source
     from hvae.runs.images import InputImages
     from hvae.study.conditions import Named
@@ -92,13 +95,26 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
         raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(request.data).__name__}")
     config = files(run, str(request.data))
     # Of a finer grid than the data's: means and noise fall between its values.
-    data = load(replace(config, **_wished(form), bits=max(EIGHT, run.bits), pages="all"))
+    config = replace(config, **_wished(form), bits=max(EIGHT, run.bits), pages="all")
+    data = load(config)
     split = (data.test if len(data.test) else data.train).fixed(0)
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
     taken = min(request.number, len(split))
     all_data = counted(len(split), output_noun(run.noun))
     rest = (f"the first {taken:,} of {all_data}; -n takes more",) if taken < len(split) else ()
-    return _formed(split.pictures(range(taken)), form), counts + rest
+    return _formed(split.pictures(range(taken)), form), counts + rest + _changes(config, data, taken)
+
+
+def _changes(config: DataConfig, data: ImageData, count: int) -> tuple[str, ...]:
+    """What was done to the size and the colours of pictures before they were taken for what is seen."""
+    from hvae.data.look import Form, look
+
+    before, after = look(config), Form(data.shape, data.bits)
+    pairs = [(Form(one.shape, data.bits), after) for one in before]  # of bits nothing is said: those are rounded alone
+    steps = [step for pair in pairs for step in steps_between(*pair, config.crop, False)]
+    if not steps:
+        return ()
+    return (str(Change(count=count, before=before, after=after, steps=list(dict.fromkeys(steps)))),)
 
 
 def _wished(form: Form) -> PictureKeys:

@@ -69,9 +69,10 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
     floats = None if is_split(request.data) else array(request.data, request.number)
     floats = table.values() if table else None if floats is None else channelled(floats, run.model.shape)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
-    source = request.data if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
-    is_file = isinstance(request.data, str | Path) and not table and isinstance(source, torch.Tensor)
-    source = _rounded(source, run.bits) if is_file else source  # as files without gaps are
+    zeros = None if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
+    # Files without gaps are rounded too; what is in memory has the levels of the model already.
+    is_file = zeros is not None and not table and isinstance(request.data, str | Path)
+    source = request.data if zeros is None else _rounded(zeros, run.bits) if is_file else zeros
     inputs = whole(run, request, source)
     datum = without_chance(inputs).batch(range(len(inputs.split)))
     missing = missing if datum.observed is None else ~datum.observed
@@ -151,7 +152,9 @@ def _sigma(noise: str | float | None, advice: str) -> float | None:
     except (ValueError, ZeroDivisionError):
         raise HvaeError(f"--noise: expected a number, a fraction such as 25/255, or own, got {short(noise)}") from None
     if not 0 < sigma < 100:
-        raise HvaeError(f"--noise: expected a standard deviation above 0, in units of data in [0, 1], got {noise}")
+        raise HvaeError(
+            f"--noise: expected a standard deviation above 0 and below 100, in units of data in [0, 1], got {noise}"
+        )
     return sigma
 
 
