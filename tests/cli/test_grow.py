@@ -92,6 +92,18 @@ def test_the_table_of_what_was_forgotten(place: Path, command: Command, tmp_path
     assert "change" in shown.out and "old.npz" in shown.out
 
 
+def test_a_packaged_model_grows_and_is_what_its_growth_is_compared_with(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = {**SHORT, **QUICK, "train.steps": 1}
+    grown = hvae.grow("digits", "digits", tmp_path / "grown", levels=1, replays=2, overrides=keys)
+    assert grown.added == ("z4",) and grown.replayed == 2
+    assert hvae.load(tmp_path / "grown").config.train.init == "digits"
+    said = command("evaluate", tmp_path / "grown", "--on", "test", "--json")
+    assert said.code == 0 and said.json["before"] == "digits" and said.json["on"][0]["change"] is not None, said.err
+
+
 def test_what_was_done_to_data_before_they_were_compared_is_said(tmp_path: Path, command: Command) -> None:
     levels = np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8) * 2
     np.save(tmp_path / "grey.npy", levels)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError
+from hvae.pretrained import is_packaged
 from hvae.records import JSON
 from hvae.runs.subject import Subject, Tell, open_run, safe_rows
 from hvae.screen.numbers import number
@@ -122,7 +123,8 @@ def _check_same(subject: Subject, earlier: Subject) -> None:
 def _parent(subject: Subject) -> str:
     """The run folder whose weights this one began with; empty where there is none any more."""
     init = subject.run.config.train.init
-    return init if init and any((Path(init) / name).is_file() for name in RUN_FILES) else ""
+    is_there = is_packaged(init) or any((Path(init) / name).is_file() for name in RUN_FILES)
+    return init if init and is_there else ""
 
 
 def _images(subject: Subject, source: str | Path, count: int, hear: Tell) -> Images:

@@ -23,6 +23,7 @@ from hvae.config.data import KNOWN, DataConfig
 from hvae.config.run import Overrides, RunConfig
 from hvae.errors import HvaeError
 from hvae.files import expanded, free, resolved
+from hvae.pretrained import is_packaged
 from hvae.records import JSON
 from hvae.runs.form import files
 from hvae.runs.subject import Tell
@@ -161,7 +162,8 @@ def _of_a_run(file: Path, folder: Path) -> Iterator[None]:
 def _configured(run: LoadedRun, folder: str, data: str, more: More, overrides: Overrides) -> RunConfig:
     """The training of the grown run, without what is replayed."""
     config = replace(run.config, model=bigger(run, more), data=_source(run, data, overrides))
-    started = {"train.init": str(resolved(expanded(folder))), "train.only": ()}
+    place = folder if is_packaged(folder) else str(resolved(expanded(folder)))
+    started = {"train.init": place, "train.only": ()}
     return config.override({**started, **AT_ONCE, **overrides})
 
 
