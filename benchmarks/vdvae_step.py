@@ -37,6 +37,7 @@ from hvae.objectives import ELBO
 from hvae.training.average import Average
 from hvae.training.loss import Batch, LossStep
 from hvae.training.memory import MemoryMeter
+from hvae.training.norms import shorten
 from hvae.training.optimisers import optimiser
 from hvae.walk import run
 from hvae.zoo import build
@@ -76,9 +77,14 @@ class Ours:
         with self.cast():
             total, _ = self.objective(Batch(self.x), 0)
         total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.train.clip)
+        self.clip()
         self.optimiser.step()
         self.average.update()
+
+    def clip(self) -> None:
+        """As `hvae.training.learner` does."""
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        shorten(gradients, nn.utils.get_total_norm(gradients).item(), self.train.clip)
 
     @torch.no_grad()
     def evaluate(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from math import hypot, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,6 +24,7 @@ from hvae.objectives import Objective
 from hvae.training.average import Average
 from hvae.training.guard import NormGuard
 from hvae.training.loss import Batch, LossStep, walked
+from hvae.training.norms import long_norm, shorten
 from hvae.training.optimisers import MOMENTS, optimiser
 from hvae.training.saving import LearnerState
 from hvae.training.scaling import LossScale
@@ -59,20 +60,6 @@ class Outcome:
     is_interrupted: bool
 
 
-def long_norm(gradients: list[Tensor]) -> float:
-    """The norm of gradients whose squares may lie beyond float32; infinite or NaN if one of their numbers is.
-
-    A loss of 1e20 nats, which one outlier makes in a deep hierarchy, has such a gradient: finite, and as good as any
-    other once it is clipped.
-
-    >>> gradients = [torch.tensor([3e30]), torch.tensor([0.0, -4e30])]
-    >>> torch.nn.utils.get_total_norm(gradients).item(), f"{long_norm(gradients):.3g}"
-    (inf, '5e+30')
-    """
-    largest = torch.stack(torch._foreach_norm(gradients, float("inf"))).max()
-    return float(largest) * hypot(*(float(n) for n in torch._foreach_norm(torch._foreach_div(gradients, largest))))
-
-
 class Learner:
     """One optimiser step after another, the same whatever number of processes share it."""
 
@@ -103,7 +90,7 @@ class Learner:
             norm = norm.new_tensor(length)
         fate = self._fate(loss, length)
         if fate is Fate.TAKEN:
-            self._update(gradients, norm, lr)
+            self._update(gradients, length, lr)
         return Outcome(fate, ("grad_norm", *names), torch.cat([norm[None], values[:-2]]), *(f > 0 for f in flags))
 
     def _backward(self, batches: Iterator[Fed]) -> tuple[tuple[str, ...], Tensor]:
@@ -132,9 +119,9 @@ class Learner:
         self.scale.holds()
         return Fate.TAKEN if self.guard.passes(norm) else Fate.SKIPPED
 
-    def _update(self, gradients: list[Tensor], norm: Tensor, lr: float) -> None:
+    def _update(self, gradients: list[Tensor], norm: float, lr: float) -> None:
         if self.config.clip:
-            torch._foreach_mul_(gradients, (self.config.clip / (norm + 1e-6)).clamp(max=1.0))
+            shorten(gradients, norm, self.config.clip)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.optimiser.step()
