@@ -34,9 +34,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> linear(torch.ones(2, 3), torch.ones(5, 3), torch.ones(5))[0]
     tensor([4., 4., 4., 4., 4.])
     """
-    if not _quicker(x, weight):
+    if not quicker(x, weight):
         return F.linear(x, weight, bias)
-    if _learns(x, weight, bias):
+    if learns(x, weight, bias):
         y: Tensor = _Linear.apply(x, weight, bias)
         return y
     return _product(x, weight, bias)
@@ -48,10 +48,10 @@ def added(h: Tensor, *maps: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     >>> added(torch.ones(2, 5), (torch.ones(2, 3), torch.ones(5, 3), torch.ones(5)))[0]
     tensor([5., 5., 5., 5., 5.])
     """
-    if all(_quicker(x, weight) for x, weight, _ in maps):
-        for one in maps:
-            h = _Added.apply(h, *one) if _learns(h, *one) else _sum(h, *one)
-        return h
+    if all(quicker(x, weight) for x, weight, _ in maps):
+        flat = [t for one in maps for t in one]
+        total: Tensor = _Added.apply(h, *flat) if learns(h, *flat) else _summed(h, *flat)
+        return total
     rows = h + sum(bias for _, _, bias in maps)
     for x, weight, _ in maps:
         rows.addmm_(x, weight.t())
@@ -68,9 +68,9 @@ def pointwise(h: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     >>> pointwise(torch.ones(1, 3, 2, 2), torch.ones(5, 3, 1, 1), None)[0, :, 0, 0]
     tensor([3., 3., 3., 3., 3.])
     """
-    if not _quicker(h, kernel) or h.shape[0] >= FEW or torch.get_num_threads() > 1:
+    if not quicker(h, kernel) or h.shape[0] >= FEW or torch.get_num_threads() > 1:
         return F.conv2d(h, kernel, bias)
-    if _learns(h, kernel, bias):
+    if learns(h, kernel, bias):
         y: Tensor = _Pointwise.apply(h, kernel, bias)
         return y
     return _image(h, kernel, bias)
@@ -98,7 +98,8 @@ class _Pointwise(torch.autograd.Function):
         return dh, torch.stack(parts).sum(0)[:, :, None, None] if parts else None, g.sum((0, 2, 3)) if on_bias else None
 
 
-def _quicker(x: Tensor, weight: Tensor) -> bool:
+def quicker(x: Tensor, weight: Tensor) -> bool:
+    """Whether the product of these is one of those that oneDNN is quicker at."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     plain = type(x) is Tensor and type(weight) in (Tensor, nn.Parameter)
@@ -108,7 +109,8 @@ def _quicker(x: Tensor, weight: Tensor) -> bool:
     return prefers_onednn()
 
 
-def _learns(*tensors: Tensor | None) -> bool:
+def learns(*tensors: Tensor | None) -> bool:
+    """Whether autograd wants gradients of any of these."""
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
@@ -143,21 +145,34 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        return _gradients(ctx.saved_tensors, g, ctx.needs_input_grad)
+        return gradients(ctx.saved_tensors, g, ctx.needs_input_grad)
+
+
+def _summed(h: Tensor, *maps: Tensor) -> Tensor:
+    for x, weight, bias in zip(maps[::3], maps[1::3], maps[2::3], strict=True):
+        h = _sum(h, x, weight, bias)
+    return h
 
 
 class _Added(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, h: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return _sum(h, x, weight, bias)
+    def forward(ctx: Any, h: Tensor, *maps: Tensor) -> Tensor:
+        ctx.save_for_backward(*maps[::3], *maps[1::3])
+        return _summed(h, *maps)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        return g, *_gradients(ctx.saved_tensors, g, ctx.needs_input_grad[1:])
+        saved, needed = ctx.saved_tensors, ctx.needs_input_grad[1:]
+        # All biases have one gradient: they are added to the same numbers.
+        on_bias = g.sum(0) if any(needed[2::3]) else None
+        outcome: list[Tensor | None] = [g]
+        half = len(saved) // 2
+        for n, pair in enumerate(zip(saved[:half], saved[half:], strict=True)):
+            outcome += [*gradients(pair, g, (*needed[3 * n : 3 * n + 2], False))[:2], on_bias]
+        return tuple(outcome)
 
 
-def _gradients(saved: tuple[Tensor, Tensor], g: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
+def gradients(saved: tuple[Tensor, Tensor], g: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
     """Of x, the weight and the bias.  By `linear` again, so that gradients of gradients exist."""
     x, weight = saved
     on_x, on_weight, on_bias = needed
