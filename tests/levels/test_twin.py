@@ -17,9 +17,9 @@ class Told(nn.Module):
         super().__init__()
         self.generative, self.inferred, self.read = generative, inferred, list[tuple[Tensor, ...]]()
 
-    def forward(self, *args: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
+    def forward(self, *args: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
         self.read.append(args)
-        return self.generative, self.inferred if len(args) == 2 else None
+        return args[0], self.generative, self.inferred if len(args) == 2 else None
 
 
 class Bounded(nn.Module):

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae.nn import BottomUp
-from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Tail, Twin, onto, positionwise, square
+from hvae.nn.activated import positionwise
+from hvae.nn.bottleneck import Bottleneck, Fan, Fanned, Pending, Pointwise, Tail, Twin, onto, square
 
 
 def map_of(channels: int) -> Tensor:
@@ -86,12 +87,13 @@ def test_twins_with_a_fan_are_blocks_over_stacked_inputs() -> None:
         stacked = torch.cat([twin.weight[3:], fan.weight[3 * i : 3 * i + 3]], 1)  # of [h, e]
         joint = F.conv2d(F.gelu(torch.cat([h, e], 1)), stacked[:, :, None, None], twin.bias[3:])
         alone = F.conv2d(F.gelu(h), twin.weight[:3, :, None, None], twin.bias[:3])
-        (numbers, step), inferred = twin(h, halves[name])
+        same, (numbers, step), inferred = twin(h, halves[name])
+        assert torch.equal(same, h)
         assert numbers.shape[1] == 4 and step.weight.shape == (6, 3)
         torch.testing.assert_close(torch.cat([numbers, step.value()], 1), plain_tail(twin.alone, alone))
         torch.testing.assert_close(inferred, plain_tail(twin.joint, joint))
-        torch.testing.assert_close(twin(h)[0], (numbers, step))
-        assert twin(h)[1] is None
+        torch.testing.assert_close(twin(h)[1], (numbers, step))
+        assert twin(h)[2] is None
 
 
 def test_starts() -> None:

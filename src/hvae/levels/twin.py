@@ -56,11 +56,11 @@ class TwinLevel(nn.Module):
 
     Child 2021, arXiv 2011.10650, fig. 3.  (`Level` with a `SplitPrior` hands h + r to its posterior instead.)
 
-    Arguments: `name`, the identity of the variable; `enter`, h -> h, first of all; `twin`, (h, e) -> ((2 D raw numbers
-    of p, the step r), 2 D raw numbers of q), or of h alone the first pair and None; `inject`, z -> the step v(z);
-    `skip`, (h, z, inject) -> (h, steps), how a latent joins the state that skips it; `block`, (h, r, v(z)) -> h, last:
-    it adds the steps itself, since they may be products that wait for their sum; `positive`, how scales become
-    positive.
+    Arguments: `name`, the identity of the variable; `enter`, h -> h, first of all; `twin`, (h, e) -> (h, (2 D raw
+    numbers of p, the step r), 2 D raw numbers of q), or of h alone the same with None for the last; `inject`, z -> the
+    step v(z); `skip`, (h, z, inject) -> (h, steps), how a latent joins the state that skips it; `block`, (h, r, v(z))
+    -> h, last: it adds the steps itself, since they may be products that wait for their sum; `positive`, how scales
+    become positive.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class TwinLevel(nn.Module):
 
     def forward(self, h: Tensor, e: Tensor | None, visit: Visit) -> Tensor:
         h = self.enter(h)
-        (raw, step), inferred = self.twin(h) if e is None else self.twin(h, e)
+        h, (raw, step), inferred = self.twin(h) if e is None else self.twin(h, e)
         p = gaussian(raw, self.positive)
         q = None if inferred is None else gaussian(inferred, self.positive)
         h, *steps = self.skip(h, visit(Site(self.name, p, q)), self.inject)

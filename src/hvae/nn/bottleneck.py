@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.activated import branched, gelu, positionwise, rows, shaped
 from hvae.nn.conv import scaled
 from hvae.nn.kit import Norm, unnormalised
-from hvae.nn.product import added, linear
+from hvae.nn.product import added
 from hvae.nn.square import SquareConv
 
 
@@ -31,15 +31,6 @@ def uniform(*shape: int, inputs: int, gain: float = 1.0) -> nn.Parameter:
     r"""Weights from U(-b, b), $b = g/\sqrt{n}$ for n inputs: what published PyTorch code starts from, times a gain."""
     bound = gain / math.sqrt(inputs)
     return nn.Parameter(nn.init.uniform_(torch.empty(shape), -bound, bound))
-
-
-def positionwise(h: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """One linear map at every position: (B, W, h, w) and (M, W) -> (B, M, h, w).
-
-    >>> positionwise(torch.ones(1, 3, 2, 2), torch.ones(5, 3)).shape
-    torch.Size([1, 5, 2, 2])
-    """
-    return linear(h.movedim(1, -1), weight, bias).movedim(-1, 1)
 
 
 class Step(NamedTuple):
@@ -66,15 +57,7 @@ def onto(h: Tensor, *steps: Step) -> Tensor:
     """
     if len({h.dtype, *(t.dtype for step in steps for t in step)}) > 1:  # autocast: half products, single sums
         return h + sum(step.value() for step in steps)
-    b, c, *size = h.shape
-    rows = h.movedim(1, -1).reshape(-1, c)
-    maps = [(step.a.movedim(1, -1).reshape(-1, step.a.shape[1]), step.weight, step.bias) for step in steps]
-    return added(rows, *maps).view(b, *size, c).movedim(-1, 1)
-
-
-def gelu(h: Tensor) -> Tensor:
-    """GELU of a map, asked in the order of memory: of other views the CPU's fast kernel knows nothing (1.6 times)."""
-    return F.gelu(h.movedim(1, -1).contiguous()).movedim(-1, 1)
+    return shaped(added(rows(h), *((rows(step.a), step.weight, step.bias) for step in steps)), h)
 
 
 def channels_last(h: Tensor) -> Tensor:
@@ -129,6 +112,13 @@ def square(channels: int, kernel: int) -> nn.Module:
     return layer
 
 
+def parted(h: Tensor, norm: nn.Module, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The state, for those that read it later, and the first product of a block, (B, M, h, w)."""
+    normed = norm(h)
+    same, inside = branched(normed, weight, bias)
+    return same if normed is h else h, inside
+
+
 class Tail(nn.Module):
     """All of a block after its first product: (B, M, h, w) -> steps of `parts` channels; `gain` is that of the last."""
 
@@ -154,7 +144,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, h: Tensor, *steps: Step) -> Tensor:
         h = onto(h, *steps) if steps else h
-        return onto(h, *self.tail(self.first(gelu(self.norm(h)))))
+        h, inside = parted(h, self.norm, self.first.weight, self.first.bias)
+        return onto(h, *self.tail(inside))
 
 
 class Twin(nn.Module):
@@ -178,14 +169,15 @@ class Twin(nn.Module):
         self.alone = Tail(middle, numbers, width, kernel=kernel, gain=0.0, norm=norm)
         self.joint = Tail(middle, numbers, kernel=kernel, norm=norm)
 
-    def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[tuple[Tensor, Step], Tensor | None]:
-        """The numbers and the step of f(h), and f'([h, e]) where there is an e."""
-        g = gelu(self.norm(h))
+    def forward(self, h: Tensor, e: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, Step], Tensor | None]:
+        """The state, for those that read it later, numbers and step of f(h), and f'([h, e]) where there is an e."""
         if e is None:
-            return self._alone(positionwise(g, self.weight[: self.middle], self.bias[: self.middle])), None
-        alone, joint = positionwise(g, self.weight, self.bias).split(self.middle, 1)  # each (B, M, h, w)
+            h, inside = parted(h, self.norm, self.weight[: self.middle], self.bias[: self.middle])
+            return h, self._alone(inside), None
+        h, inside = parted(h, self.norm, self.weight, self.bias)
+        alone, joint = inside.split(self.middle, 1)  # each (B, M, h, w)
         (inferred,) = self.joint(joint + e)
-        return self._alone(alone), inferred.value()
+        return h, self._alone(alone), inferred.value()
 
     def _alone(self, h: Tensor) -> tuple[Tensor, Step]:
         numbers, step = self.alone(h)
