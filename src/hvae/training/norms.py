@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import hypot
 
 import torch
 from torch import Tensor
 
 
-def shorten(gradients: Sequence[Tensor], norm: float, bound: float) -> None:
+def shorten(gradients: list[Tensor], norm: float, bound: float) -> None:
     r"""Multiply gradients of a given norm in place, where they exceed the bound: $g \leftarrow g\, c / \lVert g\rVert$.
 
     Pascanu et al. 2013, arXiv 1211.5063, algorithm 1.  Within the bound nothing is read or written.
@@ -24,7 +23,7 @@ def shorten(gradients: Sequence[Tensor], norm: float, bound: float) -> None:
         torch._foreach_mul_(gradients, factor)
 
 
-def long_norm(gradients: Sequence[Tensor]) -> float:
+def long_norm(gradients: list[Tensor]) -> float:
     """The norm of gradients whose squares may lie beyond float32; infinite or NaN if one of their numbers is.
 
     A loss of 1e20 nats, which one outlier makes in a deep hierarchy, has such a gradient: finite, and as good as any
