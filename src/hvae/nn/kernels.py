@@ -14,17 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.lengths import Factors, first_length, lengthened
 from hvae.nn.product import pointwise
 from hvae.nn.square import square
-
-# Added to a length before dividing by it, as published.  At the usual lengths of 0.5 to 1 it is seen in float32.
-EPSILON = 1e-5
 
 
 class Convolution(nn.Module, ABC):
     """A convolution of odd kernel `size` that keeps the resolution, or divides it by `stride`.
 
-    A subclass says what its `kernel` is: what is convolved with, and what spectral regularisation looks at.
+    A subclass says what its `kernel` is: what is convolved with, and, as `factors`, what spectral regularisation looks
+    at.
     Initialised as torch initialises its own.
     """
 
@@ -42,6 +41,10 @@ class Convolution(nn.Module, ABC):
     def kernel(self) -> Tensor:
         """What the input is convolved with, (C, A/G, k, k)."""
 
+    @abstractmethod
+    def factors(self) -> Factors:
+        """What the kernel is the product of."""
+
     def forward(self, h: Tensor) -> Tensor:
         return convolve(h, self.kernel(), self.bias, self.stride, self.groups)
 
@@ -55,6 +58,9 @@ class PlainConv(Convolution):
 
     def kernel(self) -> Tensor:
         return self.weight
+
+    def factors(self) -> Factors:
+        return Factors(self.weight)
 
 
 class LengthConv(Convolution):
@@ -72,19 +78,8 @@ class LengthConv(Convolution):
     def kernel(self) -> Tensor:
         return self.cache(lambda: lengthened(self.weight, self.log_length), self.weight, self.log_length)
 
-
-def first_length(v: Tensor) -> Tensor:
-    """The logarithm of the length of each row at the start, (C, 1, 1, 1); 0.01 keeps it finite for a row of zeros."""
-    return (_length(v.detach()) + 0.01).log()
-
-
-def lengthened(v: Tensor, log_length: Tensor) -> Tensor:
-    """The kernel of direction v, (C, A/G, k, k), and given length, (C, 1, 1, 1)."""
-    return v * (log_length.exp() / (_length(v) + EPSILON))
-
-
-def _length(v: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(v, dim=(1, 2, 3), keepdim=True)
+    def factors(self) -> Factors:
+        return Factors(self.weight, self.log_length)
 
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvae.nn.kernels import Convolution, WeightCache, first_length, lengthened
+from hvae.nn.kernels import Convolution, WeightCache
+from hvae.nn.lengths import Factors, first_length, lengthened
 
 
 def raster_mask(a: int, b: int, size: int, *, strict: bool, mirrored: bool) -> Tensor:
@@ -55,6 +56,9 @@ class MaskedConv(Convolution):
 
     def kernel(self) -> Tensor:
         return self.cache(lambda: lengthened(self.weight * self.mask, self.log_length), self.weight, self.log_length)
+
+    def factors(self) -> Factors:
+        return Factors(self.weight * self.mask, self.log_length)
 
 
 class Shift(nn.Module):

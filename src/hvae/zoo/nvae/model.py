@@ -129,7 +129,7 @@ class NVAE(Model):
         r"""The sum of all largest singular values, and of each cell's norms' largest $|\gamma|$; sec. 3.2."""
         scales = [norm.weight.abs().max() for norm in self._norms]
         return {
-            "spectral": self.spectral([convolution.kernel() for convolution in self._convolutions]),
+            "spectral": self.spectral([convolution.factors() for convolution in self._convolutions]),
             "batchnorm": torch.stack(scales).sum(),
         }
 
