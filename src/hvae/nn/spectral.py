@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from hvae.nn.lengths import Factors, along, scale
 
 BLOCK = 1 << 16
-"""Numbers of kernels that are iterated together: more are slower, since a product of many matrices with a vector each
-reads every one from memory again in each round (121 of 256 x 2304 on one core: 289 ms together, 47 one by one)."""
+"""Numbers of kernels that are iterated together on a processor, whose product of several matrices with a vector each is
+slow (four rounds of 121 matrices of 256 x 2304 on one core: 289 ms together, 56 one by one)."""
 ITERATIONS = 4
 # From random vectors; after that they follow the weights, which move little in a step.
 FIRST = 10 * ITERATIONS
@@ -75,8 +75,8 @@ class Spectral(nn.Module):
 
     def _parts(self, group: Sequence[Factors], iterations: int, size: Size) -> Iterator[Tensor]:
         """The sums of blocks of the kernels of one shape, of which all or none are given lengths."""
-        left, count = self.get_buffer(f"left_{size[0]}x{size[1]}"), max(1, BLOCK // (size[0] * size[1]))
-        start = 0
+        left, start = self.get_buffer(f"left_{size[0]}x{size[1]}"), 0
+        count = max(1, BLOCK // (size[0] * size[1])) if left.device.type == "cpu" else len(group)
         for _, alike in groupby(group, lambda kernel: kernel.log_length is None):
             kernels = list(alike)
             for at in range(0, len(kernels), count):
