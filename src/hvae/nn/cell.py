@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hvae.nn.batchnorm import BatchNorm
 from hvae.nn.folding import Chain
 from hvae.nn.kernels import LengthConv, PlainConv
 from hvae.nn.kit import Norm
@@ -23,9 +24,9 @@ BRANCH = 0.1
 MOMENTUM = 0.05
 
 
-def batchnorm(channels: int) -> nn.BatchNorm2d:
+def batchnorm(channels: int) -> BatchNorm:
     """Batch normalisation with the published momentum."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=MOMENTUM)
+    return BatchNorm(channels, eps=1e-5, momentum=MOMENTUM)
 
 
 class Gate(nn.Module):
