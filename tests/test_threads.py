@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,8 +36,27 @@ def settings(own: dict[str, str]) -> dict[str, str]:
 
 
 @linux
-def test_threads_of_a_command_turn_a_thousand_times_and_sleep() -> None:
-    assert settings({})["GOMP_SPINCOUNT"] == threads.FEW == "1000"
+def test_threads_of_a_command_turn_a_few_times_and_sleep() -> None:
+    assert settings({})["GOMP_SPINCOUNT"] in (threads.FEW, threads.MANY)
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [("0.79 1.79 1.89 1/84 21312\n", True), ("0.00 0.00 0.00 2/84 5\n", False), ("12 3", False), ("", False)],
+)
+def test_who_else_computes_is_read_from_the_system(text: str, alone: bool, tmp_path: Path) -> None:
+    (tmp_path / "loadavg").write_text(text)
+    assert threads.alone(tmp_path / "loadavg") is alone
+
+
+@pytest.mark.parametrize(("alone", "turns"), [(True, "10000"), (False, "1000")])
+def test_beside_other_work_they_sleep_sooner(alone: bool, turns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for choice in threads.CHOICES:
+        monkeypatch.delenv(choice, raising=False)
+    monkeypatch.setattr(threads, "alone", lambda: alone)
+    monkeypatch.delitem(sys.modules, "torch")
+    assert threads.soon_asleep()
+    assert os.environ.pop(threads.TURNS) == turns
 
 
 @linux
