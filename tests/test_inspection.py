@@ -165,7 +165,7 @@ def test_the_table_names_each_level() -> None:
 
 
 def test_a_batch_of_nothing_is_refused() -> None:
-    with pytest.raises(HvaeError, match="expected a batch of at least 1, got 0"):
+    with pytest.raises(HvaeError, match="batch: expected at least 1, got 0"):
         inspect(Linear(), batch=0)
 
 

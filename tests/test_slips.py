@@ -50,11 +50,11 @@ def drawn(draw: Any, n: Any = 3) -> Callable[[], object]:
 
 SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     # rows
-    "rows below 0": (drawn(prior, n=-1), "expected 0 or more rows, got -1"),
-    "half a row": (drawn(prior, n=1.5), "expected a whole number of rows, got 1.5"),
-    "rows in words": (drawn(prior, n="3"), "expected a whole number of rows, got '3'"),
-    "repeat -1": (lambda: MODEL.evidence(X).repeat(-1), "expected 1 or more rows for each datum, got -1"),
-    "repeat 0": (lambda: MODEL.evidence(X).repeat(0), "expected 1 or more rows for each datum, got 0"),
+    "rows below 0": (drawn(prior, n=-1), "rows: expected at least 0, got -1"),
+    "half a row": (drawn(prior, n=1.5), "rows: expected a whole number, got 1.5"),
+    "rows in words": (drawn(prior, n="3"), "rows: expected a whole number, got '3'"),
+    "repeat -1": (lambda: MODEL.evidence(X).repeat(-1), "rows for each datum: expected at least 1, got -1"),
+    "repeat 0": (lambda: MODEL.evidence(X).repeat(0), "rows for each datum: expected at least 1, got 0"),
     "repeat 1.5": (lambda: MODEL.evidence(X).repeat(1.5), "expected a whole number"),  # type: ignore[arg-type]
     # values
     "a list": (drawn(lambda: given({"z": [1.0] * 4}, prior())), "z: expected a tensor .* got list; use torch.as_te"),
@@ -96,8 +96,8 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "lists to measure": (lambda: bounds(MODEL, [[0.0]]), "got list; use torch.as_tensor"),  # type: ignore[list-item]
     "pairs to measure": (lambda: bounds(MODEL, [(X, X)]), "got tuple; use torch.as_tensor"),  # type: ignore[list-item]
     "an empty batch": (lambda: bounds(MODEL, [X[:0]]), "expected data in every batch, got an empty one"),
-    "half a sample": (lambda: bounds(MODEL, [X], 1.5), "whole number of samples, got 1.5"),  # type: ignore[arg-type]
-    "no rows": (lambda: bounds(MODEL, [X], chunk_rows=0), "expected 1 or more rows at once, got 0"),
+    "half a sample": (lambda: bounds(MODEL, [X], 1.5), "samples: expected a whole number, got 1.5"),  # type: ignore[arg-type]
+    "no rows": (lambda: bounds(MODEL, [X], chunk_rows=0), "chunk_rows: expected at least 1, got 0"),
     "a weighed level": (lambda: bounds(Switches(weight=2.0), [X]), "z stands for several sites by its weight"),
 }
 

@@ -11,20 +11,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.distributions import Distribution
-from hvae.errors import HvaeError, short, unknown
+from hvae.errors import unknown
 from hvae.site import Site
 
 
-def whole(number: int, what: str, least: int) -> int:
-    """The number itself.  Raises HvaeError for anything but a whole number of at least `least`."""
-    # Of a program that is exported numbers are symbols, which are int to isinstance alone.
-    if not isinstance(number, int | torch.SymInt) or isinstance(number, bool):
-        raise HvaeError(f"expected a whole number of {what}, got {short(number)}")
-    if isinstance(number, int) and number < least:
-        raise HvaeError(f"expected {least} or more {what}, got {number}")
-    return number
+def row_number(what: str, number: int, least: int) -> int:
+    """So many rows.  Raises HvaeError for anything but a whole number of at least `least`."""
+    # Of a program that is exported numbers are symbols.
+    return number if isinstance(number, torch.SymInt) else whole(what, number, least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +103,7 @@ class Evidence:
 
         Raises HvaeError for less than one row.
         """
-        if whole(k, "rows for each datum", 1) == 1:
+        if row_number("rows for each datum", k, 1) == 1:
             return self
         x, observed, lengths = (
             None if t is None else t.repeat_interleave(k, 0) for t in (self.x, self.observed, self.lengths)

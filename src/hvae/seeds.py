@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from hvae.counts import whole
+
 # Whoever makes data after `torch.manual_seed(0)` and measures with `seed=0` would meet the same normal numbers twice,
 # once as data and once as noise: an information of 1.16 nats then measures as 2.40.
 _OWN = 0x68766165
@@ -25,7 +27,7 @@ def noise_seed(seed: int, *key: int) -> int:
     >>> noise_seed(0) == 0, noise_seed(0) == noise_seed(0), noise_seed(0, 1) == noise_seed(1, 0)
     (False, True, False)
     """
-    return mixed_seed(_OWN, seed % 2**64, *key)
+    return mixed_seed(_OWN, whole("seed", seed, None) % 2**64, *key)
 
 
 def reseed(seed: int) -> None:

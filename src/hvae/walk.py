@@ -21,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from hvae.checks import check_context, check_keys, check_masks, check_single, check_thinned, check_value, misshapen
+from hvae.counts import whole
 from hvae.datum import Conditions, Context, Datum, as_datum, relevant, row_count
 from hvae.datum import rows as context_rows
 from hvae.draw import Draw, as_draw, brief, posterior, prior
 from hvae.errors import HvaeError, entries
-from hvae.evidence import Evidence, whole
+from hvae.evidence import Evidence, row_number
 from hvae.modules import device_of, still
 from hvae.range import Limits, check_values
 from hvae.site import Site, Visit
@@ -114,7 +115,7 @@ class Model(nn.Module, ABC):
         `steps`, how many a timed model generates; those of its `shape` if left out.
         """
         values, device = entries(context), device_of(self)
-        rows = row_count(self.conditions, values) if n is None else whole(n, "rows", 0)
+        rows = row_count(self.conditions, values) if n is None else row_number("rows", n, 0)
         if steps is not None:
             self._check_steps(steps)
         return Evidence(rows, context=context_rows(self.conditions, values, rows, device), horizon=steps)
@@ -122,8 +123,7 @@ class Model(nn.Module, ABC):
     def _check_steps(self, steps: int) -> None:
         if not self.timed:
             raise HvaeError(f"this model generates data of one shape, {self.shape}, got steps={steps}; leave it out")
-        if steps < 1:
-            raise HvaeError(f"expected at least one step to generate, got {steps}")
+        whole("steps", steps, 1)
 
     def picture(self, trace: Trace) -> Tensor:
         """The data of a trace without the noise of their likelihood, (B, *shape): the mean of p(x given z).

@@ -228,9 +228,9 @@ def test_data_in_memory_of_another_form_are_refused(data: Any, line: str, copy: 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"samples": 0}, "--samples: expected a whole number from 1 on, got 0"),
-        ({"maps": -1}, "--maps: expected a whole number from 0 on, got -1"),
-        ({"number": 2.5}, "--number: expected a whole number from 0 on, got 2.5"),
+        ({"samples": 0}, "--samples: expected at least 1, got 0"),
+        ({"maps": -1}, "--maps: expected at least 0, got -1"),
+        ({"number": 2.5}, "--number: expected a whole number, got 2.5"),
         ({"quantile": 2.0}, "expected a quantile between 0 and 1, got 2"),
         ({"by": "nlll"}, "no score named 'nlll'"),
         ({"overrides": {"train.lr": 3}}, "train.lr belongs to the training"),

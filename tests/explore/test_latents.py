@@ -134,7 +134,7 @@ def test_progress_is_told_in_stations() -> None:
 def test_bad_interpolations() -> None:
     model, x = Ladder(GREY), images(GREY)
     for arguments, line in (
-        ((x, x, 1), "expected at least 2 points"),
+        ((x, x, 1), "steps: expected at least 2, got 1"),
         ((x, x[:2], 3), "expected as many images at both ends"),
         ((x[:0], x[:0], 3), "expected at least 1 images"),
     ):

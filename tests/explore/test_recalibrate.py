@@ -76,5 +76,5 @@ def test_faults() -> None:
         recalibrate(build(LadderConfig(groups=(1, 1), width=4, latent=2), (1, 4, 4), 1))
     with pytest.raises(HvaeError, match="no level named 'z9'"):
         recalibrate(ladder(), temperature={"z9": 1.0})
-    with pytest.raises(HvaeError, match="at least 1 iterations"):
+    with pytest.raises(HvaeError, match="iterations: expected at least 1"):
         recalibrate(ladder(), iterations=0)

@@ -95,5 +95,5 @@ def test_bad_input() -> None:
     for experiment in (top_held, top_redrawn, top_swapped):
         with pytest.raises(HvaeError, match="between 0 and 3 top levels, got -1; the levels are z3, z2, z1"):
             experiment(model, x, count=-1)
-        with pytest.raises(HvaeError, match="at least 1 repeats"):
+        with pytest.raises(HvaeError, match="repeats: expected at least 1"):
             experiment(model, x, repeats=0, draw=prior())

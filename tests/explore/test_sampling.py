@@ -114,7 +114,7 @@ def test_bad_input() -> None:
     ]:
         with pytest.raises(HvaeError, match=message):
             sample(_LADDER, 2, **arguments)
-    with pytest.raises(HvaeError, match="at least 1 samples, got 0"):
+    with pytest.raises(HvaeError, match="n: expected at least 1, got 0"):
         sample(_LADDER, 0)
 
 

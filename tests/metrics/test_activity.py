@@ -129,7 +129,7 @@ def test_results_are_plain_json_and_progress_is_told() -> None:
 
 def test_faults_are_one_line() -> None:
     x = torch.randn(4, 5, dtype=torch.float64)
-    with pytest.raises(HvaeError, match="at least 2 draws"):
+    with pytest.raises(HvaeError, match="samples: expected at least 2"):
         activity(TopDownGaussian(1), [x], 1)
     with pytest.raises(HvaeError, match="at least 2 data"):
         activity(TopDownGaussian(1), [x[:1]])

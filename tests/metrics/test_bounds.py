@@ -232,7 +232,7 @@ def test_confidence_intervals_cover() -> None:
 def test_faults_are_one_line() -> None:
     with pytest.raises(HvaeError, match="got no batch"):
         bounds(TopDownGaussian(1), [])
-    with pytest.raises(HvaeError, match="expected 1 or more samples, got 0"):
+    with pytest.raises(HvaeError, match="samples: expected at least 1, got 0"):
         bounds(TopDownGaussian(1), [data()], samples=0)
     with pytest.raises(HvaeError, match="expected data of shape"):
         bounds(TopDownGaussian(1), [torch.zeros(2, 4)])

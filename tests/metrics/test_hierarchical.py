@@ -196,7 +196,7 @@ def test_faults_are_one_line(model: Model, shared: list[str], line: str) -> None
 
 
 def test_counts_and_data_are_asked_for() -> None:
-    with pytest.raises(HvaeError, match="expected 1 group, 2 draws in it"):
+    with pytest.raises(HvaeError, match="samples: expected at least 2"):
         hierarchical_bounds(TopDownGaussian(2), [data(2)], ["z2"], samples=1)
     with pytest.raises(HvaeError, match="got no batch"):
         hierarchical_bounds(TopDownGaussian(2), [], ["z2"])

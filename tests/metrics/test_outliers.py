@@ -206,7 +206,7 @@ def test_families(name: str) -> None:
 def test_faults_are_one_line(model: LinearGaussian) -> None:
     with pytest.raises(HvaeError, match="expected cuts from 1 to 3, the levels of this model, got 4"):
         measure(model, [x_of()], bits=8, cuts=[4])
-    with pytest.raises(HvaeError, match="at least 1 sample"):
+    with pytest.raises(HvaeError, match="samples: expected at least 1"):
         measure(model, [x_of()], bits=8, samples=0)
     with pytest.raises(HvaeError, match="13 normal data or more to know what is usual, got 12"):
         usual(measure(model, [x_of(12)], bits=8))

@@ -165,7 +165,7 @@ def test_twins_keep_what_is_known_and_cut_the_history() -> None:
 
 
 def test_faults_are_one_line() -> None:
-    with pytest.raises(HvaeError, match="at least 1 draw"):
+    with pytest.raises(HvaeError, match="samples: expected at least 1"):
         DReG(0)
     model = Toy()
     with pytest.raises(HvaeError, match="expected a multiple of 4 rows, got 6"):

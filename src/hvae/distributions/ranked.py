@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.distributions.base import full
 from hvae.distributions.codebook import ChosenCodes, Codes, codes_at, surprise
 from hvae.distributions.discrete import choose
@@ -35,8 +36,8 @@ class Among(NamedTuple):
 
     def check(self) -> None:
         """Raises HvaeError for numbers that fit no book at all."""
-        if self.k is not None and self.k < 1:
-            raise HvaeError(f"top-k: expected at least 1 code, got {short(self.k)}")
+        if self.k is not None:
+            whole("top-k", self.k, 1)
         if not 0 < self.p <= 1:
             raise HvaeError(f"top-p: expected a share above 0 and at most 1, got {short(self.p)}")
 

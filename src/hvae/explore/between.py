@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context, Datum
 from hvae.draw import Draw, posterior
-from hvae.explore.frame import at_least, check_levels, levels, of_levels
+from hvae.explore.frame import check_levels, levels, of_levels
 from hvae.explore.latents import Path, linear
 from hvae.explore.sample import Temperature
 from hvae.explore.sequences import decode
@@ -50,7 +51,7 @@ def between(
     >>> [len(one) for one in between(model, torch.ones(5, 3), torch.zeros(9, 3), 3)]
     [5, 7, 9]
     """
-    at_least(2, points, "points, the two ends")
+    points = whole("points", points, 2)
     names = list(moved or levels(model))
     check_levels(names, levels(model))
     start, end = (of_levels(names, _latents(model, x, draw, context, seed)) for x in (a, b))

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.draw import mode, posterior
 from hvae.engine import TORCH, Answers, Engine, Question
 from hvae.errors import unknown
-from hvae.explore.frame import at_least, check_levels, levels, placed
+from hvae.explore.frame import check_levels, levels, placed
 from hvae.site import Key, Pin, pin, spelled, unspelled
 from hvae.walk import Evidence, Model, run, still
 
@@ -70,7 +71,7 @@ def features(
     names = named(levels, model)
     if pool not in POOLS:
         raise unknown("pool", pool, POOLS)
-    at_least(0, draws, "draws")
+    seed, draws = whole("seed", seed), whole("draws", draws)
     return _features(_Reader(model, engine, draws), batches, names, POOLS[pool], seed)
 
 

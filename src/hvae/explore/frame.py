@@ -14,6 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context, Datum, as_datum, relevant
 from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError, unknown
@@ -101,7 +102,7 @@ class Remembered:
 
 def traces(model: Model, data: Tensor | Datum, draw: Draw = posterior, chunk: int = CHUNK) -> Iterator[Trace]:
     """Traces of the data, (N, ...), `chunk` rows at a time, on the device and in the type of the weights."""
-    for rows in placed(model, data).split(chunk):
+    for rows in placed(model, data).split(whole("chunk", chunk, 1)):
         yield run(model, draw, model.evidence(rows))
 
 
@@ -156,4 +157,5 @@ def decode(
 
 def in_parts(n: int, chunk: int, part: Callable[[slice], Tensor]) -> Tensor:
     """n rows, `chunk` of them at a time."""
-    return torch.cat([part(slice(start, min(start + chunk, n))) for start in range(0, n, chunk)])
+    size = whole("chunk", chunk, 1)
+    return torch.cat([part(slice(start, min(start + size, n))) for start in range(0, n, size)])

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context, Datum
 from hvae.draw import Draw, mode, posterior
 from hvae.errors import HvaeError
 from hvae.explore import frame
-from hvae.explore.frame import CHUNK, at_least, check_levels, of_levels
+from hvae.explore.frame import CHUNK, check_levels, of_levels
 from hvae.explore.sample import Temperature, sample
 from hvae.site import Pin
 from hvae.walk import Model, still
@@ -147,7 +148,7 @@ def interpolate(
     >>> interpolate(model, torch.zeros(3, 1, 4, 4), torch.ones(3, 1, 4, 4), 5, levels=["z2"], path=spherical).shape
     torch.Size([5, 3, 1, 4, 4])
     """
-    at_least(2, steps, "points, the two ends")
+    steps = whole("steps", steps, 2)
     if len(a) != len(b):
         raise HvaeError(f"expected as many images at both ends, got {len(a)} and {len(b)}")
     names = frame.levels(model)

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hvae.counts import whole
 from hvae.errors import HvaeError
-from hvae.explore.frame import at_least, levels
+from hvae.explore.frame import levels
 from hvae.explore.sample import Temperature, at_temperature
 from hvae.walk import Model, run, still
 
@@ -47,8 +48,7 @@ def recalibrate(
     >>> cold is model, cold.training
     (False, False)
     """
-    at_least(1, iterations, "iterations")
-    at_least(2, batch, "samples at once")
+    iterations, batch = whole("iterations", iterations, 1), whole("batch", batch, 2)
     draw = at_temperature(temperature, levels(model))
     copy = deepcopy(model).eval()
     norms = [m for m in copy.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.distributions import LocationScale
 from hvae.draw import Draw, Drawn, given, prior
 from hvae.errors import HvaeError
-from hvae.explore.frame import CHUNK, Holding, at_least, context_of, decode, encode, levels, of_levels, top, traces
+from hvae.explore.frame import CHUNK, Holding, context_of, decode, encode, levels, of_levels, top, traces
 from hvae.site import Key, Pin, Site, as_key, pin
 from hvae.walk import Model, glimpse, still
 
@@ -160,7 +161,7 @@ def _redrawn(
     hold: Holding,
     chunk: int,
 ) -> Tensor:
-    at_least(1, repeats, "repeats")
+    repeats = whole("repeats", repeats, 1)
     rows = {variable: value.repeat_interleave(repeats, 0) for variable, value in pins.items()}  # (N R, ...)
     context = {name: value.repeat_interleave(repeats, 0) for name, value in context_of(model, data).items()}
     pictures = decode(model, rows, len(data) * repeats, context=context, otherwise=draw, hold=hold, chunk=chunk)

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context
 from hvae.distributions import Depth
 from hvae.draw import Draw, each, mode, narrowed, prior
@@ -18,7 +19,7 @@ from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver
 from hvae.engine import TORCH, Engine
 from hvae.errors import HvaeError, entries
-from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_picture, levels, mean_picture
+from hvae.explore.frame import CHUNK, Reading, check_levels, decode, drawn_picture, levels, mean_picture
 from hvae.explore.guide import Guidance, decode_guided, weights
 from hvae.explore.narrow import TopK, TopP, narrowing
 from hvae.explore.plain import plain
@@ -107,7 +108,7 @@ class Sampling:
     def draw(self, model: Model, n: int, read: Reading) -> Tensor:
         """n pictures (n, C, H, W), as `read` takes them from a trace.  Raises HvaeError as `sample` does."""
         among = narrowing(model, self.top_k, self.top_p)
-        at_least(1, n, "samples")
+        n = whole("n", n, 1)
         check_solver(model, self.solver)
         names, context = levels(model), entries(self.context)
         pinned = _pinned(model, n, self.given or {}, names)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context, Datum
 from hvae.draw import Draw, each, given, guided, posterior, prior
 from hvae.errors import HvaeError
@@ -53,7 +54,7 @@ def generate(
     >>> begun.shape, bool(begun[:, :4].all())
     (torch.Size([2, 7, 3]), True)
     """
-    at_least(1, n, "sequences")
+    n = whole("n", n, 1)
     if beginning is not None:
         check_beginning(model, beginning, steps)
     otherwise, rows = at_temperature(temperature, levels(model)), model.nothing(n, context).context

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.draw import mode
+from hvae.errors import HvaeError
 from hvae.explore.frame import (
     Reading,
     at_least,
@@ -83,6 +85,9 @@ def traverse(
     {'z2': torch.Size([2, 7]), 'z1': torch.Size([4, 7])}
     """
     at_least(2, len(x), "images to find directions on")
+    anchor, directions, steps = whole("anchor", anchor), whole("directions", directions, 1), whole("steps", steps, 1)
+    if anchor >= len(x):
+        raise HvaeError(f"anchor: expected a row of x, 0 to {len(x) - 1}, got {anchor}")
     names = levels(model)
     moved = names if only is None else list(only)
     stays = None if held is None else list(held)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.text import Text
 
-from hvae.errors import HvaeError
+from hvae.counts import whole
 from hvae.inspection.costs import Memory, forward_cost, step_memory
 from hvae.metrics.evaluating import levels_of
 from hvae.objectives import ELBO, Objective
@@ -91,8 +91,7 @@ def inspect(
     >>> inspection.levels[0].name, inspection.levels[0].shape, inspection.memory.moments == 8 * inspection.parameters
     ('z1', (3,), True)
     """
-    if batch < 1:
-        raise HvaeError(f"expected a batch of at least 1, got {batch}; set train.batch")
+    batch = whole("batch", batch, 1)
     trace, flops = forward_cost(model)
     own = _own_parameters(model)
     levels = tuple(_level(name, trace, own.get(name, 0)) for name in levels_of(trace))

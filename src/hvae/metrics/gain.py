@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.errors import HvaeError, unknown
 from hvae.metrics.convnet import LOOKS, STEPS, ConvNet
 from hvae.metrics.evaluating import Progress, silent
@@ -71,8 +72,7 @@ def gain(
     Raises HvaeError for fewer than 2 seeds, for an unknown look, and for a class with fewer than 5 pictures to learn
     from or to be tested on.
     """
-    if seeds < 2:
-        raise HvaeError(f"expected 2 seeds or more for an interval, got {seeds}")
+    seeds = whole("seeds", seeds, 2)
     if look not in LOOKS:
         raise unknown("look", look, LOOKS)
     check_counts(data[1], test[1], titles)

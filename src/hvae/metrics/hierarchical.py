@@ -36,6 +36,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum, as_datum
 from hvae.draw import Draw, Drawn, posterior
 from hvae.errors import HvaeError, unknown
@@ -110,8 +111,8 @@ def hierarchical_bounds(
     >>> result.gap_below_nats.mean > 0
     True
     """
-    if groups < 1 or samples < 2 or chunk_rows < 1:
-        raise HvaeError(f"expected 1 group, 2 draws in it and 1 row or more, got {groups}, {samples} and {chunk_rows}")
+    groups, samples = whole("groups", groups, 1), whole("samples", samples, 2)
+    chunk_rows = whole("chunk_rows", chunk_rows, 1)
     values: list[Tensor] = []
     parts, meter, source = list(done), Meter(progress, batches, groups * samples), iter(batches)
     with still(model, seed):

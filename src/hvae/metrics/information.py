@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.distributions.codebook import Codes
 from hvae.draw import posterior
@@ -102,8 +103,7 @@ def activity(
     >>> activity(model, torch.ones(6, 1, 4, 4).split(3)).levels["z1"].active_dims
     0
     """
-    if samples < 2:
-        raise HvaeError(f"expected at least 2 draws to tell activity from noise, got {samples}")
+    samples = whole("samples", samples, 2)
     meter, trace, sums = Meter(progress, batches, samples), Trace(), _Sums()
     with still(model, seed):
         for evidence in seen(model, batches):

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from hvae.config.evaluate import check_block
+from hvae.counts import whole
 from hvae.datum import Datum, as_datum
 from hvae.distributions.codebook import Codes
 from hvae.draw import posterior
 from hvae.engine import TORCH, Engine
-from hvae.evidence import whole
 from hvae.metrics.draws import Scores, Stream, chunks, posterior_terms, scored
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
 from hvae.metrics.likelihood_result import (
@@ -79,8 +79,9 @@ def bounds(
     >>> result.data, result.likelihood, list(result.levels)
     (6, 'mass', ['z1'])
     """
-    whole(samples, "samples", 1)
-    whole(chunk_rows, "rows at once", 1)
+    samples = whole("samples", samples, 1)
+    chunk_rows = whole("chunk_rows", chunk_rows, 1)
+    block = whole("block", block, None)
     check_block(block, samples)
     parts: list[Scores] = []
     meter = Meter(progress, batches, samples)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.draw import Draw, posterior
 from hvae.engine import TORCH, Engine, Question
@@ -86,8 +87,7 @@ def measure(
     >>> table.bound, list(table.beyond), list(table.rates)
     ('ELBO', [1, 2], ['z2', 'z1'])
     """
-    if samples < 1:
-        raise HvaeError(f"expected at least 1 sample, got {samples}")
+    samples, chunk_rows = whole("samples", samples, 1), whole("chunk_rows", chunk_rows, 1)
     parts, density = [], False
     with still(model, seed):
         levels = names(model)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.draw import Draw, posterior
-from hvae.errors import HvaeError
 from hvae.evidence import Evidence
 from hvae.objectives.regulariser import AS_IS, Regulariser
 from hvae.walk import Model, Record, Trace, run
@@ -61,9 +61,8 @@ class Objective(ABC):
 
 
 def check_samples(samples: int) -> None:
-    """Raises HvaeError for less than one draw of a datum."""
-    if samples < 1:
-        raise HvaeError(f"expected at least 1 draw for each datum, got {samples}")
+    """Raises HvaeError for anything but a whole number of draws for each datum, at least one."""
+    whole("samples", samples, 1)
 
 
 def per_datum(nats: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context
 from hvae.draw import posterior
-from hvae.errors import HvaeError, entries
+from hvae.errors import entries
 from hvae.restoration.observation import Observation, Seen
 from hvae.restoration.ways import Tick, Way, law_of, log_joint, log_weight
 from hvae.trace import Trace
@@ -68,8 +69,7 @@ def restore(
     >>> restored.draws.shape, bool((restored.draws[..., :2] == 1).all())
     (torch.Size([3, 5, 1, 4, 4]), True)
     """
-    if draws < 1:
-        raise HvaeError(f"expected at least one draw, got {draws}")
+    draws = whole("draws", draws, 1)
     with still(model, seed):
         pairs = [
             _one(trace, observation, pixels) for trace in way.walks(model, observation, entries(context), draws, tick)

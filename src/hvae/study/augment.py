@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
-from hvae.errors import HvaeError, unknown
+from hvae.counts import whole
+from hvae.errors import HvaeError, short, unknown
 from hvae.files import free
 from hvae.study.augmented import Augmentation, Wish
 from hvae.study.conditions import LABEL
@@ -73,6 +74,8 @@ def augment(
     elif not judge:
         raise HvaeError("nothing to do: name a folder with --out, or ask for the classifier with --judge")
     _check_look(look, judge)
+    whole("--seed", seed)
+    whole("--seeds", seeds, 2)
     where = place(run, overrides, trust)
     count = _classes(where.run)
     _check_levels(where.run, levels)
@@ -144,10 +147,10 @@ def _counts(per_class: int | str, train: InputImages, classes: int) -> list[int]
     """Pictures of each class that are wished for.  Raises HvaeError for anything but a number or "balance"."""
     import torch
 
-    if isinstance(per_class, int):
-        return [per_class] * classes
+    if isinstance(per_class, str) and per_class != BALANCE:
+        raise HvaeError(f"--per-class: expected a whole number or {BALANCE}, got {short(per_class)}")
     if per_class != BALANCE:
-        raise HvaeError(f"--per-class: expected a whole number or {BALANCE}, got {per_class}")
+        return [whole("--per-class", per_class, 1)] * classes
     assert train.split.labels is not None
     there = torch.bincount(train.split.labels.clamp_min(0), minlength=classes)
     if int(there.max()) == int(there.min()):

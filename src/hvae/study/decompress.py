@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from hvae.checkpoints import LoadedRun, load
 from hvae.coding import CLASSIC, IN_TIME, LOSSY_IN_TIME, File, Picture, Series, opened, read, without_model
+from hvae.counts import whole
 from hvae.errors import HvaeError, entries
 from hvae.files import read_regular
 from hvae.heap import enough_memory
@@ -70,8 +71,9 @@ def decompress(
     """
     started, file, out = time.perf_counter(), Path(path), Path(folder)
     check_place(out, path)
-    if workers < 0:
-        raise HvaeError(f"expected 1 worker or more, or 0 to choose, got {workers}")
+    for option, count in (("workers", workers), ("only", only), ("levels", levels)):
+        if count is not None:
+            whole(f"--{option}", count)
     with enough_memory():
         part = _opened(file, levels)
         job = _Job(file, run, only, levels, workers, entries(context), progress, tell)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
+from hvae.counts import whole
 from hvae.errors import entries, unknown
 from hvae.records import JSON
 from hvae.study.backends import PLAIN, check_backend, engine_of
@@ -95,7 +96,6 @@ def write_features(
     of a back end.  Raises HvaeError before any work for what cannot be written.
     """
     from hvae.explore.features import POOLS, features
-    from hvae.explore.frame import at_least
     from hvae.weights import digest
 
     path = Path(out)
@@ -103,7 +103,8 @@ def write_features(
     check_place(path, data)
     if pool not in POOLS:
         raise unknown("pool", pool, POOLS)
-    at_least(0, draws, "draws")
+    for name, count in (("draws", draws), ("number", number), ("seed", seed)):
+        whole(f"--{name}", count)
     check_backend(backend)
     where = place(run, overrides, trust)
     engine = engine_of(where.run, backend, tell)

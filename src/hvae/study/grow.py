@@ -10,7 +10,7 @@ Shapes: `N` pictures; `C H W` a picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from hvae.capacity import check_memory
 from hvae.config.data import KNOWN, DataConfig
 from hvae.config.run import Overrides, RunConfig
+from hvae.counts import whole
 from hvae.errors import HvaeError
 from hvae.files import expanded, free, resolved
 from hvae.pretrained import is_packaged
@@ -107,6 +108,7 @@ def grow(
     A warm-up, and training from the top, are not repeated unless `overrides` say so.  Raises HvaeError before any work
     for a family that cannot grow, and for what cannot be trained.
     """
+    _check_counts({"levels": levels, "below": below, "latent": latent, "replays": replays, "seed": seed})
     hear, watched, keys = tell or silent, bars(progress), dict(overrides or {})
     where, folder = place(run, {}, trust), Path(out)
     old = where.run
@@ -136,6 +138,12 @@ def grow(
     with _of_a_run(file, folder):
         done = train(config, out=folder, trust=trust, progress=progress, tell=tell)
     return Growth(run=done, added=names, replayed=count, novelty=news)
+
+
+def _check_counts(counts: Mapping[str, int | None]) -> None:
+    for option, count in counts.items():
+        if count is not None:
+            whole(f"--{option}", count, int(option == "latent"))
 
 
 def _check_start(config: RunConfig, trust: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from hvae.coding.files.classic import Levels
 from hvae.coding.files.imagefiles import memory_of
 from hvae.coding.files.pictures import check_name
 from hvae.config.data import DataConfig, kind_of
+from hvae.counts import whole
 from hvae.data import Split, load
 from hvae.data.formats import read_arrays
 from hvae.data.look import READERS
@@ -66,8 +67,8 @@ def check_sources(sources: Sequence[Source], number: int | None) -> None:
     for source in sources:
         if not isinstance(source, str | Path | np.ndarray):
             raise HvaeError(f"expected paths, names of splits or NumPy arrays to compress, got {type(source).__name__}")
-    if number is not None and number < 1:
-        raise HvaeError(f"expected at least 1 image to compress, got {number}")
+    if number is not None:
+        whole("--number", number, 1)
     if number is not None and not any(map(is_split, sources)):
         raise HvaeError(
             f"a number takes the first of the run's own data, and no input is {', '.join(SPLITS)}; leave it out"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvae.config.run import Overrides
+from hvae.counts import whole
 from hvae.errors import HvaeError, entries
 from hvae.records import JSON
 from hvae.runs.columns import pictures_of
@@ -104,6 +105,8 @@ def encode_images(
     from hvae.weights import digest
 
     path = Path(out)
+    whole("--number", number, 1)
+    whole("--seed", seed)
     if path.suffix != ".npz":
         raise HvaeError(f"--out: expected a file name that ends in .npz, got {path}")
     check_place(path, data)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hvae.counts import whole
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.records import JSON
@@ -66,6 +67,8 @@ def listen(
     from hvae.study.listening.trials import trials_of
 
     page = Path(out)
+    number, seed = whole("--number", number, 1), whole("--seed", seed)
+    top = [whole("--top", depth, 1) for depth in top]
     if page.suffix != ".html" or page.is_dir():
         raise HvaeError(f"--out: expected the name of a page that ends in .html, got {page}")
     check_place(page)
@@ -123,8 +126,8 @@ def _of_runs(
     from hvae.study.listening.trials import MOST_NUMBER
     from hvae.study.placing import place
 
-    if not 1 <= number <= MOST_NUMBER:
-        raise HvaeError(f"expected 1 to {MOST_NUMBER:,} sounds, got {number}")
+    if number > MOST_NUMBER:
+        raise HvaeError(f"--number: expected at most {MOST_NUMBER:,}, got {number:,}")
     for system in systems.values():
         _check_run(system)
     places = {name: place(system, None, trust) for name, system in systems.items()}

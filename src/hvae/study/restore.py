@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
+from hvae.counts import whole
 from hvae.errors import HvaeError, entries, unknown
 from hvae.files import free
 from hvae.screen.numbers import counted, output_noun
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hvae.study.masks import Mask
 
 REFINE, PARTIAL = "refine", "partial"
+LEAST = {"draws": 1, "steps": 0, "sweeps": 1, "number": 1, "seed": 0}
 STEPS = 50
 """Of a refinement, unless others are asked for."""
 
@@ -79,7 +81,7 @@ def restore(
     name.
     Raises HvaeError before any work for what cannot be restored.
     """
-    _check_way(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps})
+    _check_way(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
     if out is not None:
         check_place(Path(out))
         free(Path(out))
@@ -132,10 +134,9 @@ def _check_way(name: str, task: str, work: Mapping[str, int | None]) -> None:
         raise unknown("task", task, TASKS)
     if name != REFINE and task not in CHAINS:
         raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} choose --way refine")
-    for option, least in (("draws", 1), ("steps", 0), ("sweeps", 1)):
-        value = work[option]
-        if value is not None and value < least:
-            raise HvaeError(f"--{option}: expected at least {least}, got {value}")
+    for option, least in LEAST.items():
+        if work[option] is not None:
+            whole(f"--{option}", work[option], least)
 
 
 def _check_reads_parts(run: LoadedRun, way: str) -> None:
@@ -200,8 +201,6 @@ WAYS: dict[str, Callable[[Effort, bool], Way]] = {
 
 
 def _task(run: LoadedRun, request: Asked, draws: int) -> Task:
-    if request.number < 1:
-        raise HvaeError(f"--number: expected at least 1, got {request.number}")
     target = task(run, request)
     needed = 8 * draws * rows_of(target) * prod(run.model.shape)
     what = f"{counted(draws, 'draw')} of {counted(len(target.observation), output_noun(run.noun))}"

@@ -16,10 +16,10 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hvae.errors import HvaeError, short, unknown
+from hvae.counts import whole
+from hvae.errors import HvaeError, unknown
 from hvae.explore import decode
 from hvae.explore.features import POOLS, TABLES, column_names, features, named, row
-from hvae.explore.frame import at_least
 from hvae.study.featurereading import apart, shapes_of
 from hvae.study.placing import opened
 
@@ -61,8 +61,8 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Open the run; nothing of X is learnt."""
         if self.pool not in TABLES:
             raise unknown("pool", self.pool, TABLES)
-        at_least(0, _whole(self.draws, "draws"), "draws")
-        at_least(1, _whole(self.batch, "batch"), "data in a batch")
+        for name, least in (("draws", 0), ("batch", 1), ("seed", 0)):
+            whole(name, getattr(self, name), least)
         loaded = opened(self.run)
         self.model_ = loaded.model
         self.levels_ = named([self.levels] if isinstance(self.levels, str) else self.levels, self.model_)
@@ -74,7 +74,7 @@ class Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """The features of data, (N, D)."""
         check_is_fitted(self)
         rows = features(
-            *(self.model_, self._data(X).split(self.batch)),
+            *(self.model_, self._data(X).split(int(self.batch))),
             levels=self.levels_,
             pool=self.pool,
             draws=self.draws,
@@ -119,9 +119,3 @@ def _numbers(values: object, what: str) -> Array:
     if array.dtype.kind not in "buif" or not array.ndim:
         raise HvaeError(f"{what}: expected numbers (N, ...), got {array.dtype} of shape {array.shape}")
     return array
-
-
-def _whole(value: object, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise HvaeError(f"{what}: expected a whole number, got {short(value)}")
-    return int(value)

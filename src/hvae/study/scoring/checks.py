@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hvae.errors import HvaeError, short, unknown
+from hvae.counts import whole
+from hvae.errors import HvaeError, unknown
 from hvae.runs.subject import Subject
 from hvae.study.images import is_split
 from hvae.study.places import check_place
@@ -22,9 +23,7 @@ _LEAST = {"samples": 1, "normal": 1, "number": 0, "regret": 0, "maps": 0, "seed"
 def options(request: Request) -> None:
     """Raises HvaeError for numbers that count nothing, and for options that contradict each other."""
     for name, least in _LEAST.items():
-        count = getattr(request, name)
-        if not isinstance(count, int) or count < least:
-            raise HvaeError(f"--{name}: expected a whole number from {least} on, got {short(count)}")
+        whole(f"--{name}", getattr(request, name), least)
     if request.by == REGRET and not request.regret:
         raise HvaeError("--by regret needs the steps that each image may take, as in --regret 100")
     if request.foreign and is_split(request.data):
