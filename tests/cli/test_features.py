@@ -145,6 +145,7 @@ def test_flipped_bytes_of_a_table_are_one_line(run: Path, tmp_path: Path, comman
 
 
 REFUSED = {
+    "--levels , --out f.npz": "--levels: expected names with commas between them, as z4,z3, got ','",
     "--levels z9 --out f.npz": "no level named 'z9'; did you mean",
     "--levels z1..z9 --out f.npz": "no level named 'z9'",
     "--pool meen --out f.npz": "no pool named 'meen'; did you mean 'mean'?",

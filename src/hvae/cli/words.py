@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Sequence
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 
 _WORD = r"-\S+ [^-\s\[]\S*|(?:\[(?:[^\[\]]|\[[^\[\]]*\])*\]|\S)+"
 """An option with its value, what stands in brackets, or a word."""
@@ -31,12 +31,15 @@ def folded(command: str, start: str, more: str = "", *, indent: int = 4) -> str:
 
 
 def level_words(words: Sequence[str]) -> list[str]:
-    """Levels as they are typed, with commas or spaces between them.
+    """Levels as they are typed, with commas or spaces between them.  Raises HvaeError for commas alone, which are none.
 
     >>> level_words(["z4,z3", "z1"])
     ['z4', 'z3', 'z1']
     """
-    return [name for word in words for name in word.split(",") if name]
+    names = [name for word in words for name in word.split(",") if name]
+    if words and not names:
+        raise HvaeError(f"--levels: expected names with commas between them, as z4,z3, got {short(','.join(words))}")
+    return names
 
 
 def screen_width() -> int:
