@@ -80,6 +80,11 @@ def test_what_is_not_there_is_unknown(folder: Path) -> None:
     ("text", "line"),
     [
         ("", "expected .* to begin with a line of headings, file,NAME,..., got nothing"),
+        (
+            "file;light\na/00.png;1\n",
+            "expected commas between cells, got semicolons; save it with commas",
+        ),
+        ("file\tlight\na/00.png\t1\n", "expected commas between cells, got tabs"),
         ("file\na/00.png\n", "to begin with a line of headings"),
         ("a/00.png,1,2\n" + rows(), "to begin with a line of headings"),
         ("file,light\na/00.png,bright\n", "line 2, light: expected a number, or an empty cell .* got 'bright'"),

@@ -124,6 +124,7 @@ def test_a_long_caption_is_cut() -> None:
     ("text", "line"),
     [
         ("", "expected a first line of the headings file,caption, got nothing"),
+        ("file;caption\na.png;red\n", "expected commas between cells, got semicolons; save it with commas"),
         ("name,caption\n00.png,x\n", "headings file,caption, got 'name,caption'"),
         ("file,caption\n00.png,a,red one\n", "line 2: expected a file and its caption, got 3 cells; quote it"),
         ("file,caption\n00.png,a\n00.png,b\n", "line 3: '00.png' has a row already"),
@@ -132,7 +133,7 @@ def test_a_long_caption_is_cut() -> None:
         ("file,caption\n00.png," + "a" * (LARGEST + 1) + "\n", "line 2: expected up to 65,536 characters, got 65,537"),
         ("file,caption\n00.png," + "a" * 200_000 + "\n", "is no CSV file of UTF-8 text"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_wrong_with_a_file_is_one_line(folder: Path, text: str, line: str) -> None:
     with pytest.raises(HvaeError, match=line) as fault:

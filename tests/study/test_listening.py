@@ -267,3 +267,9 @@ def test_files_that_are_no_tables(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(HvaeError) as fault:
         hvae.opinions([tmp_path / "a.csv"])
     assert "\n" not in str(fault.value) and len(str(fault.value)) < 500
+
+
+def test_a_table_that_a_spreadsheet_has_saved_with_semicolons(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("test;listener;item\n1;2;3\n")
+    with pytest.raises(HvaeError, match="expected commas between cells, got semicolons"):
+        hvae.opinions([tmp_path / "a.csv"])

@@ -23,7 +23,7 @@ from typing import TypeVar
 import numpy as np
 
 from hvae.data.columns import is_number
-from hvae.data.formats import check_cells, read_bytes
+from hvae.data.formats import check_cells, check_commas, read_bytes
 from hvae.data.raw import Raw
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError, short
@@ -59,8 +59,9 @@ def read_attributes(path: Path) -> Sheet:
         check_cells(text, path)
         lines = list(csv.reader(text.splitlines(), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
-        raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault})") from None
+        raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     head = [cell.strip() for cell in lines[0]] if lines else []
+    check_commas(head, f"data.attributes: {path}")
     if not 2 <= len(head) <= MOST or any(_is_cell(cell) for cell in head[1:]):
         raise HvaeError(
             f"data.attributes: expected {path} to begin with a line of headings, file,NAME,..., got "

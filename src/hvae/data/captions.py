@@ -24,7 +24,7 @@ from torch import Tensor
 from hvae.capacity import check_memory
 from hvae.config.data import BESIDE, DataConfig
 from hvae.data.attributes import check_filled, named, of_files
-from hvae.data.formats import check_cells, read_bytes
+from hvae.data.formats import check_cells, check_commas, read_bytes
 from hvae.data.raw import UNKNOWN, Raw
 from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.text import cutter, vocabulary
@@ -198,8 +198,9 @@ def read_captions(path: Path) -> Mapping[str, str]:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         lines = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as fault:
-        raise HvaeError(f"{where} is no CSV file of UTF-8 text ({fault})") from None
+        raise HvaeError(f"{where} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     head = [cell.strip() for cell in lines[0][1]] if lines else []
+    check_commas(head, where)
     if head != ["file", "caption"]:
         got = short(",".join(head)) if head else "nothing"
         raise HvaeError(f"{where}: expected a first line of the headings file,caption, got {got}")

@@ -9,7 +9,7 @@ import io
 import math
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -50,6 +50,24 @@ def check_cells(text: str, path: Path) -> None:
     if count > MOST_CELLS:
         raise HvaeError(f"{path}: expected at most {MOST_CELLS:,} cells, got {count:,}; cut the table")
     check_memory(_CELL * count, str(path))
+
+
+_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def check_commas(head: Sequence[str], where: object) -> None:
+    """Raises HvaeError for the only cell of a first line that has another delimiter in it, as spreadsheets write one.
+
+    >>> check_commas(["file", "age; years"], "table.csv")
+    >>> check_commas(["file;age"], "table.csv")
+    Traceback (most recent call last):
+    hvae.errors.HvaeError: table.csv: expected commas between cells, got semicolons; save it with commas between ...
+    """
+    if len(head) == 1 and (mark := next((mark for mark in _MARKS if mark in head[0]), "")):
+        raise HvaeError(
+            f"{where}: expected commas between cells, got {_MARKS[mark]}; save it with commas between cells and "
+            "decimal points in numbers"
+        )
 
 
 def _damaged(path: Path, fault: BaseException) -> HvaeError:

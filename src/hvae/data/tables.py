@@ -21,7 +21,7 @@ import numpy as np
 from hvae.config.columns import PARQUET
 from hvae.config.data import MAX_BITS, DataConfig
 from hvae.data.columns import Codes, Columns, Name, is_number
-from hvae.data.formats import check_cells, read_bytes
+from hvae.data.formats import check_cells, check_commas, read_bytes
 from hvae.data.guess import column_of
 from hvae.data.parquet import Types, read_parquet
 from hvae.data.raw import Part, Raw, as_levels, without_gaps
@@ -167,15 +167,8 @@ def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     head = [cell.strip() for cell in lines[0]] if lines else []
-    if len(head) == 1 and (mark := next((mark for mark in ";\t|" if mark in head[0]), "")):
-        raise HvaeError(
-            f"{path}: expected commas between cells, got {_MARKS[mark]}; save it with commas between cells and decimal "
-            "points in numbers"
-        )
+    check_commas(head, path)
     return [_heading(cell) for cell in head], [[cell.strip() for cell in line] for line in lines[1:] if line]
-
-
-_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def _check_names(names: Sequence[str], path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hvae.data.formats import check_commas
 from hvae.errors import HvaeError, short
 from hvae.files import read_regular
 from hvae.study.listening.trials import REFERENCE, check_name
@@ -88,6 +89,7 @@ def _answers(file: Path) -> Iterator[_Answer]:
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{file}: expected a table of a listening test ({str(fault)[:100]}); save it again") from fault
+    check_commas(rows[0] if rows else (), file)
     if not rows or tuple(rows[0]) != COLUMNS:
         heads = ",".join(rows[0]) if rows else "nothing"
         raise HvaeError(f"{file}: expected a table with the columns {','.join(COLUMNS)}, got {short(heads)}")
