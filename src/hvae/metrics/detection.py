@@ -71,6 +71,18 @@ def detection(normal: Tensor, foreign: Tensor) -> Detection:
     )
 
 
+def least_normal(quantile: float) -> int:
+    """How many normal data have such a quantile.  Raises HvaeError for one outside of (0, 1).
+
+    >>> least_normal(0.95)
+    20
+    """
+    if not 0 < quantile < 1:
+        raise HvaeError(f"expected a quantile between 0 and 1, got {quantile}")
+    # 1 / (1 - 0.95) is a hair above 20 in floating point.
+    return int(np.ceil(1 / (1 - quantile) - 1e-6))
+
+
 def threshold(normal: Tensor, quantile: float = 0.95) -> float:
     """The score above which a datum is called out-of-distribution: the given quantile of normal data's scores.
 
@@ -80,10 +92,7 @@ def threshold(normal: Tensor, quantile: float = 0.95) -> float:
     >>> threshold(torch.arange(100.0), 0.95)
     94.0
     """
-    if not 0 < quantile < 1:
-        raise HvaeError(f"expected a quantile between 0 and 1, got {quantile}")
-    # 1 / (1 - 0.95) is a hair above 20 in floating point.
-    if len(normal) < (least := int(np.ceil(1 / (1 - quantile) - 1e-6))):
+    if len(normal) < (least := least_normal(quantile)):
         raise HvaeError(
             f"expected {least} normal data or more for the quantile {quantile:g}, got {len(normal)}; "
             "give more, or a lower quantile"

@@ -57,10 +57,7 @@ def pictured(maps: int, subject: Subject) -> None:
 
 def enough(subject: Subject, request: Request) -> None:
     """Raises HvaeError when the run has too few data to say what is usual, to set the threshold, or to compare with."""
-    import torch
-
-    from hvae.metrics.detection import threshold
-    from hvae.metrics.normality import enough_normal
+    from hvae.metrics.detection import least_normal
     from hvae.metrics.outliers import enough
     from hvae.walk import names
 
@@ -73,9 +70,13 @@ def enough(subject: Subject, request: Request) -> None:
     enough(min(len(data.train), request.normal), len(levels))
     if not len(data.valid):
         raise HvaeError("expected validation data of the run to set the threshold, got none; set data.valid above 0")
-    valid = min(len(data.valid), request.normal)
-    threshold(torch.zeros(valid), request.quantile)
-    enough_normal(valid, request.quantile)
+    valid, least = min(len(data.valid), request.normal), least_normal(request.quantile)
+    if valid < least:
+        more = "give a larger --normal" if valid < len(data.valid) else "train with a larger data.valid"
+        raise HvaeError(
+            f"--quantile {request.quantile:g}: expected {least:,} validation data of the run or more, got {valid}; "
+            f"{more}, or lower --quantile"
+        )
     if request.foreign and len(data.test) < 2:
         raise HvaeError("--foreign: expected test data of the run to compare with, got none; set data.test above 0")
 
