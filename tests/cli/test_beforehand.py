@@ -207,3 +207,13 @@ def test_a_cut_checkpoint_is_refused_before_data_are_read(
     said = command("train", copy, "--resume", "--train.steps", 10**6)
     assert said.code == 2 and "last.ckpt is damaged" in said.err
     assert (copy / "last.ckpt").stat().st_size == len(content) // 2
+
+
+def test_a_number_that_is_the_same_everywhere_is_named(command: Command, tmp_path: Path) -> None:
+    place, sheet = pictures(tmp_path / "pictures", 20), tmp_path / "numbers.csv"
+    sheet.write_text("file,age,year\n" + "".join(f"{n:03d}.png,{n},{2020 if n % 2 else ''}\n" for n in range(20)))
+    words = ("--data.path", place, "--data.attributes", sheet, "--data.size", "8,8", *FLAT)
+    told = ("--model.condition.kind", "vector", "--model.condition.drop", 0.1)
+    short = ("--train.steps", 1, "--evaluate.measures", "likelihood", "--evaluate.samples", 1)
+    said = command("train", "photos-small", *words, *told, *short, "--out", tmp_path / "run")
+    assert said.code == 0 and said.err.count("data.attributes: column 3: expected numbers that differ") == 1

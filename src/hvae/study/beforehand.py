@@ -108,6 +108,23 @@ def check_gaps(model: Model, data: Data) -> None:
         )
 
 
+def unvarying(data: Data) -> str:
+    """The line that names numbers of `data.attributes` which are the same wherever training knows them, so that no
+    model learns what they do; empty where there are none."""
+    numbers = data.train.attributes
+    if numbers is None:
+        return ""
+    known = [column[~column.isnan()] for column in numbers.unbind(1)]
+    same = [place for place, some in enumerate(known) if len(some) and bool((some == some[0]).all())]
+    if not same:
+        return ""
+    columns = ", ".join(f"column {place + 2}" for place in same)  # the first one names the files
+    return (
+        f"data.attributes: {columns}: expected numbers that differ, got the same wherever training knows them, from "
+        "which nothing is learnt; leave it out"
+    )
+
+
 def _differ(observed: Tensor) -> bool:
     return observed.ndim > 2 and not observed.all(1).equal(observed.any(1))
 

@@ -19,7 +19,7 @@ from hvae.runs.provenance import NAME as PROVENANCE
 from hvae.runs.provenance import begin, finish, read_provenance, write_json
 from hvae.runs.source import CONFIG
 from hvae.runs.subject import Subject, Tell
-from hvae.study.beforehand import check_gaps, check_measures, check_parts, check_space
+from hvae.study.beforehand import check_gaps, check_measures, check_parts, check_space, unvarying
 from hvae.study.building import trainable
 from hvae.study.conditions import complete_data
 from hvae.study.levels import check_first_batch, check_held, check_levels
@@ -69,7 +69,7 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
         check_measures(Subject(LoadedRun(model, config, Description(**description, step=0), job.folder), data), tell)
         check_space(job.folder, model)
     tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
-    if line := warm_up_warning(config, model):
+    for line in filter(None, (warm_up_warning(config, model), unvarying(data))):
         tell(line)
     result = _fit(job, model, data, description, record, claim)
     if claim:
