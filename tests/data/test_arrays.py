@@ -238,6 +238,19 @@ def test_labels_that_do_not_fit(labels: np.ndarray, tmp_path: Path) -> None:
         read(tmp_path / "x.npz")
 
 
+def test_labels_that_are_names_are_classes(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "x.npz", train=some(4, 4, 4), y_train=["dog", "ant", "", "dog"], test=some(1, 4, 4), y_test=["cat"]
+    )
+    data = read(tmp_path / "x.npz", valid=0)
+    assert data.classes == ("ant", "cat", "dog")
+    assert data.train.labels is not None and data.train.labels.tolist() == [2, 0, -1, 2]
+    assert data.test.labels is not None and data.test.labels.tolist() == [1]
+    np.savez(tmp_path / "y.npz", images=some(4, 4, 4), labels=["dog", "ant"])
+    with pytest.raises(HvaeError, match="expected 4 whole-number labels, .* or give their names"):
+        read(tmp_path / "y.npz")
+
+
 def test_a_folder_of_npy_files_stays_on_disk(tmp_path: Path) -> None:
     train, test = some(6, 3, 4, 4), some(2, 3, 4, 4)
     for name, array in (("train", train), ("train_labels", np.arange(6)), ("test", test)):

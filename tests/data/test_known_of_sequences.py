@@ -68,6 +68,10 @@ def test_arrays_bring_labels(tmp_path: Path) -> None:
     moves = {**rolls, "train": np.random.default_rng(0).normal(size=(9, 4)), "test": np.ones((3, 4))}
     np.savez(tmp_path / "moves.npz", **{name: np.array(one) for name, one in moves.items()})
     assert read(tmp_path / "moves.npz", kind="motion").train.known["label"].tolist() == [2, -1, 0]
+    named = {**rolls, "train_labels": ["b", "", "a"]}
+    np.savez(tmp_path / "named.npz", **{name: np.array(one) for name, one in named.items()})
+    data = read(tmp_path / "named.npz")
+    assert data.train.known["label"].tolist() == [1, -1, 0] and data.classes == ("a", "b")
 
 
 @pytest.mark.parametrize("labels", [[0, 1], [0.0, 1.0, 2.0], [0, -2, 1]])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hvae.config.data import DataConfig
 from hvae.data.formats import read_arrays, read_idx
-from hvae.data.raw import Part, Raw, as_form, as_labels, as_levels, without_gaps
+from hvae.data.raw import Part, Raw, as_form, as_labels, as_levels, numbered, without_gaps
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.data.where import there
@@ -68,6 +68,7 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
         images = {"train": _bare(arrays, path)}
         labels = {"train": next((arrays[name] for name in BARE_LABELS if name in arrays), None)}
     taken = [one for one in (*images.values(), *labels.values()) if one is not None]
+    labels, classes = numbered(labels)
     unused = [name for name, array in arrays.items() if all(array is not one for one in taken)]
     whole = {split: without_gaps(array, f"{path} ({split})") for split, array in images.items()}
     images = {split: array for split, (array, _) in whole.items()}
@@ -82,6 +83,7 @@ def _assembled(arrays: Mapping[str, Array], config: DataConfig, path: Path) -> R
     return Raw(
         parts=parts,
         bits=bits,
+        classes=classes,
         transforms=(f"floats rounded to {bits} bits",) * rounded + _missing(parts),
         tally=Tally(unused=_left(unused)),
         thresholded=bits == 1 and any((levels[split][0] != array).any() for split, array in images.items()),

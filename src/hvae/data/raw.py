@@ -17,6 +17,7 @@ from hvae.data.columns import Columns
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array, level_type
 from hvae.errors import HvaeError
+from hvae.screen.text import for_screen
 
 CHUNK = 1024
 UNKNOWN = -1
@@ -200,6 +201,25 @@ def as_form(array: Array, kind: str, where: str) -> Array:
     return array
 
 
+def numbered(labels: Mapping[str, Array | None]) -> tuple[dict[str, Array | None], tuple[str, ...]]:
+    """Labels that are names of classes as numbers, in the order of the alphabet as of folders, and these names, an
+    empty one for an unknown class; others as they are.
+
+    >>> numbered({"train": np.array(["cat", "ant", ""]), "test": None})
+    ({'train': array([ 1,  0, -1]), 'test': None}, ('ant', 'cat'))
+    """
+    named = [array for array in labels.values() if array is not None and array.dtype.kind == "U"]
+    if not named or len(named) < sum(array is not None for array in labels.values()):
+        return {**labels}, ()
+    classes = sorted(set(np.concatenate([array.reshape(-1) for array in named]).tolist()) - {""})
+    number = {"": UNKNOWN, **{name: place for place, name in enumerate(classes)}}
+    numbers = {
+        split: None if array is None else np.array([number[name] for name in array.reshape(-1).tolist()])
+        for split, array in labels.items()
+    }
+    return numbers, tuple(map(for_screen, classes))
+
+
 def as_labels(array: Array | None, n: int, where: str) -> Array | None:
     """Whole-number labels (N,), one an image, -1 an unknown one; a column (N, 1) too.  HvaeError otherwise."""
     if array is None:
@@ -208,7 +228,7 @@ def as_labels(array: Array | None, n: int, where: str) -> Array | None:
     if array.shape != (n,) or array.dtype.kind not in "bui":
         raise HvaeError(
             f"{where}: expected {n} whole-number labels, one an image, got {array.dtype} of shape {array.shape}; "
-            f"number the classes from 0, {UNKNOWN} where one is unknown, as integers"
+            f"number the classes from 0, {UNKNOWN} where one is unknown, as integers, or give their names"
         )
     if n and int(array.max()) > MOST_LABEL:
         raise HvaeError(

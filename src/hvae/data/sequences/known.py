@@ -17,7 +17,7 @@ from hvae.config.data import DataConfig
 from hvae.data.attributes import check_filled, of_files, read_attributes
 from hvae.data.captions import texts_of
 from hvae.data.formats import read_archive
-from hvae.data.raw import as_labels
+from hvae.data.raw import as_labels, numbered
 from hvae.data.sequences.form import SPLITS
 from hvae.data.sequences.raw import RawSequences, SequencePart
 from hvae.data.sequences.rolls import TITLES
@@ -46,19 +46,20 @@ def _labelled(part: SequencePart, labels: Sequence[int]) -> SequencePart:
 
 
 def with_labels(raw: RawSequences, path: Path) -> RawSequences:
-    """The labels NAME_labels (N,) of the splits of an .npz file, -1 where one is unknown.
+    """The labels NAME_labels (N,) of the splits of an .npz file, -1 (of names of classes "") where one is unknown.
 
-    Raises HvaeError for labels that are not one whole number for each sequence.
+    Raises HvaeError for labels that are not one whole number or name for each sequence.
     """
     arrays = read_archive(path)
     names = {
         split: next((f"{one}_labels" for one in TITLES[split] if f"{one}_labels" in arrays), "") for split in TITLES
     }
+    labels, classes = numbered({split: arrays.get(name) for split, name in names.items()})
     parts = {
-        split: replace(part, labels=as_labels(arrays.get(names[split]), part.size, f"{path} ({names[split]})"))
+        split: replace(part, labels=as_labels(labels[split], part.size, f"{path} ({names[split]})"))
         for split, part in raw.parts.items()
     }
-    return replace(raw, parts=parts)
+    return replace(raw, parts=parts, classes=classes)
 
 
 def with_attributes(raw: RawSequences, path: Path) -> RawSequences:
