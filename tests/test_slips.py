@@ -97,6 +97,10 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "pairs to measure": (lambda: bounds(MODEL, [(X, X)]), "got tuple; use torch.as_tensor"),  # type: ignore[list-item]
     "an empty batch": (lambda: bounds(MODEL, [X[:0]]), "expected data in every batch, got an empty one"),
     "half a sample": (lambda: bounds(MODEL, [X], 1.5), "samples: expected a whole number, got 1.5"),  # type: ignore[arg-type]
+    "one row to normalise": (
+        lambda: run(build(VAEConfig(latent=2, widths=(8,), norm="batch"), shape=(1, 4, 4), bits=1), prior(), n=1),
+        r"expected at least 2 data at once, .* got 1; take larger batches, model.norm none, or model.eval\(\)",
+    ),
     "no rows": (lambda: bounds(MODEL, [X], chunk_rows=0), "chunk_rows: expected at least 1, got 0"),
     "a weighed level": (lambda: bounds(Switches(weight=2.0), [X]), "z stands for several sites by its weight"),
 }

@@ -209,6 +209,18 @@ def test_a_cut_checkpoint_is_refused_before_data_are_read(
     assert (copy / "last.ckpt").stat().st_size == len(content) // 2
 
 
+@pytest.mark.usefixtures("never")
+@pytest.mark.parametrize(("batch", "accumulate", "least"), [(1, 1, 2), (3, 3, 6)])
+def test_batch_norm_needs_two_data_at_once(
+    batch: int, accumulate: int, least: int, command: Command, tmp_path: Path
+) -> None:
+    words = ("--model.family=lvae", "--objective.warmup.length=0", "--objective.free_bits.nats=0")
+    sizes = (f"--train.batch={batch}", f"--train.accumulate={accumulate}")
+    said = command("train", "digits", *words, *sizes, "--out", tmp_path / "run")
+    assert said.code == 2 and f"train.batch: expected at least {least} data" in said.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_number_that_is_the_same_everywhere_is_named(command: Command, tmp_path: Path) -> None:
     place, sheet = pictures(tmp_path / "pictures", 20), tmp_path / "numbers.csv"
     sheet.write_text("file,age,year\n" + "".join(f"{n:03d}.png,{n},{2020 if n % 2 else ''}\n" for n in range(20)))

@@ -41,6 +41,19 @@ class Groups(nn.GroupNorm):
         return super().forward(h)
 
 
+class Batches(nn.BatchNorm1d):
+    """Batch normalisation of vectors, (B, H) -> (B, H).  Raises HvaeError in training for a single datum, which would
+    always become 0."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        if self.training and h.shape[0] == 1:
+            raise HvaeError(
+                "expected at least 2 data at once, over which batch norm normalises while a model trains, got 1; take "
+                "larger batches, model.norm none, or model.eval() where nothing is trained"
+            )
+        return super().forward(h)
+
+
 def grouped(channels: int) -> nn.Module:
     """Group normalisation (Wu and He 2018, arXiv 1803.08494) of at least 16 channels a group, or of all there are.
 

@@ -54,7 +54,13 @@ def check_first_batch(train: TrainConfig, model: Model) -> None:
 
     A training that begins with another run's weights has that run's codes."""
     from hvae.models.coded import Coded
+    from hvae.nn.kit import Batches
 
+    if train.batch == train.accumulate and any(isinstance(layer, Batches) for layer in model.modules()):
+        raise HvaeError(
+            f"train.batch: expected at least {2 * train.accumulate} data, of which batch norm needs 2 at once, got "
+            f"{train.batch}; set it higher, or --model.norm none"
+        )
     if isinstance(model, Coded) and not train.init:
         model.check_batch(train.batch // train.accumulate)
 

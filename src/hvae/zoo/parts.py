@@ -25,12 +25,12 @@ from hvae.nn.caption import CaptionCode
 from hvae.nn.columns import ColumnsKit, Kinds
 from hvae.nn.conv import Then, nothing_more
 from hvae.nn.film import ENTRIES, ClassCode, Entering, VectorCode
-from hvae.nn.kit import Norm, grouped, unnormalised
+from hvae.nn.kit import Batches, Norm, grouped, unnormalised
 from hvae.nn.larger import LARGER, Larger
 from hvae.nn.mlp import Centre, dense
 
 BATCH = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-VECTORS: dict[str, Norm] = {"none": unnormalised, "batch": nn.BatchNorm1d, "group": grouped}
+VECTORS: dict[str, Norm] = {"none": unnormalised, "batch": Batches, "group": grouped}
 KITS: dict[str, Callable[[str, Then, int, Larger], Kit]] = {
     "mlp": lambda norm, then, axes, larger: MLPKit(VECTORS[norm]),
     "mlp-tanh": lambda norm, then, axes, larger: TanhKit(VECTORS[norm]),
