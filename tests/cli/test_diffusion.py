@@ -75,6 +75,8 @@ def test_samples_by_a_solver(run: Path, tmp_path: Path, command: Command, solver
         ),
         (("train", "digits", "--model.context.size=9", "--out", "OUT"), "model.context.size: expected at most 8"),
         (("train", "digits-vdm", "--model.gamma_max", "-9", "--out", "OUT"), "noise grows with time"),
+        (("train", "digits-vdm", "--model.gamma_min=4.9999", "--out", "OUT"), "50 levels from model.gamma_min 4.9999"),
+        (("train", "digits-vdm", "--model.gamma_min=-31", "--out", "OUT"), "ratio from -30 to 40"),
         (
             ("train", "digits-vdm", "--objective.kind", "iwae", "--objective.samples=2", "--out", "OUT"),
             "choose elbo",

@@ -5,7 +5,38 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hvae.distributions import GridGaussian
+from hvae.distributions import Denoising, GridGaussian, divergence, normal_kl
+from hvae.distributions.denoising import alpha, sigma
+
+
+def diffusion_loss(low: float, total: int, kind: torch.dtype) -> float:
+    """L_T of one number by levels of all of the time, under a denoiser that sees nine tenths of the noise."""
+    torch.manual_seed(0)
+    x, eps = ((2 * torch.rand(4000, dtype=torch.float64) - 1).to(kind), torch.randn(4000, dtype=torch.float64).to(kind))
+    place = ((torch.arange(4000, dtype=torch.float64) + 0.5) / 4000 * total).long()
+    near, far = (low + (5 - low) * (number.to(kind) / total) for number in (place, place + 1))
+    z = alpha(far) * x + sigma(far) * eps
+    guess = (z - 0.9 * sigma(far) * eps) / alpha(far)
+    kl, how = divergence(Denoising(z, x, far, near), Denoising(z, guess, far, near), z)
+    assert how == "analytic"
+    return float(total * kl.mean())
+
+
+@pytest.mark.parametrize("low", [-7.8, -13.3, -24.4, -30.0])
+@pytest.mark.parametrize("total", [10, 1000, 1_000_000])
+def test_many_levels_and_deep_data_cost_in_float32_what_they_cost(low: float, total: int) -> None:
+    """By the difference of two means a million levels cost twice as much, and 1,000 at 16 bits 4 % more."""
+    right = diffusion_loss(low, total, torch.float64)
+    assert diffusion_loss(low, total, torch.float32) == pytest.approx(right, rel=0.015)
+
+
+def test_of_two_values_above_the_general_form_holds() -> None:
+    x, z, other = torch.randn(3, 5, 2, dtype=torch.float64)
+    far, near = torch.tensor(1.0).double(), torch.tensor(-2.0).double()
+    q, p = Denoising(z, x, far, near), Denoising(other, x, far, near)
+    torch.testing.assert_close(divergence(q, p, z)[0], normal_kl(q, p))
+    same = Denoising(z, other, far, near)
+    torch.testing.assert_close(divergence(q, same, z)[0], normal_kl(q, same), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("levels", [2, 16, 256])

@@ -13,7 +13,10 @@ from hvae.errors import HvaeError
 
 MOST_LEVELS = 10**6
 LEVELS = f"1 to {MOST_LEVELS:,} levels, or 0 for continuous time"
-Gamma = Annotated[float, Bound(least=-40, most=40, expected="a log noise-to-signal ratio from -40 to 40")]
+Gamma = Annotated[float, Bound(least=-30, most=40, expected="a log noise-to-signal ratio from -30 to 40")]
+# Below -30 the noise is as small as the last digits of float32, and what a level costs is a matter of rounding.
+FINEST = 2.0**-21
+"""The least step of gamma from level to level, of its largest value: two or more digits of float32."""
 Exponents = Annotated[tuple[Annotated[int, Bound(least=-8, most=16)], ...], Length(0, 16)]
 
 
@@ -90,6 +93,12 @@ class VDMConfig(ModelConfig):
             raise HvaeError(
                 f"model.gamma_max: expected more than model.gamma_min ({self.gamma_min:g}), got {self.gamma_max:g}; "
                 "noise grows with time"
+            )
+        levels, digit = self.steps or self.walked, FINEST * max(abs(self.gamma_min), abs(self.gamma_max))
+        if self.gamma_max - self.gamma_min < levels * digit:
+            raise HvaeError(
+                f"model.gamma_max: expected at least {self.gamma_min + levels * digit:.4g}, so that {levels:,} levels "
+                f"from model.gamma_min {self.gamma_min:g} on differ in float32, got {self.gamma_max:g}"
             )
         if self.steps and self.visited > self.steps:
             raise HvaeError(f"model.visited: expected at most model.steps ({self.steps}), got {self.visited}")
