@@ -57,6 +57,20 @@ def test_what_is_near_is_all_that_counts(scale: float) -> None:
     torch.testing.assert_close(law.log_prob(x), whole, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(("levels", "scale"), [(256, 0.002), (256, 0.4), (1 << 16, 1e-4), (1 << 16, 1e-3)])
+def test_mean_and_samples_need_what_is_near_alone(levels: int, scale: float) -> None:
+    loc = torch.linspace(-1.1031, 1.1, 9, dtype=torch.float64)[None]
+    law = GridGaussian(loc, torch.tensor(scale, dtype=torch.float64), levels)
+    k = torch.arange(levels, dtype=torch.float64) / (levels - 1)
+    masses = (-0.5 * ((loc[..., None] - (2 * torch.arange(levels) + 1) / levels + 1) / scale) ** 2).softmax(-1)
+    mean = masses @ k
+    torch.testing.assert_close(law.mean(), mean, rtol=1e-12, atol=1e-12)
+    assert torch.equal(law.mode(), k[masses.argmax(-1)])
+    draws = GridGaussian(loc.expand(2000, -1), law.scale, levels).sample()
+    spread = (masses @ k**2 - mean**2).clamp_min(0).sqrt()
+    assert torch.all((draws.mean(0) - mean).abs() <= 5 * spread / 2000**0.5 + 1e-12)
+
+
 def test_gradients_reach_location_and_scale() -> None:
     loc, scale = torch.randn(3, 4).double().requires_grad_(), torch.tensor(0.05).double().requires_grad_()
     x = torch.randint(0, 256, (3, 4)).double() / 255

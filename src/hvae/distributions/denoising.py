@@ -135,8 +135,14 @@ class GridGaussian(Distribution):
     @property
     def logits(self) -> Tensor:
         """Of all values, (B, L, ...), 0 that of the nearest one."""
-        grid = torch.arange(self.levels, device=self.loc.device).view(1, -1, *[1] * (self.loc.ndim - 1))
-        return self._nats(grid, self.loc[:, None], self._nearest()[:, None])
+        return self._nats(self._grid(), self.loc[:, None], self._nearest()[:, None])
+
+    def _grid(self) -> Tensor:
+        """k of all values, (1, L, ...)."""
+        return self._along(torch.arange(self.levels, device=self.loc.device))
+
+    def _along(self, k: Tensor) -> Tensor:
+        return k.view(1, -1, *[1] * (self.loc.ndim - 1))
 
     def _nearest(self) -> Tensor:
         """k of the value nearest to the location, (B, ...)."""
@@ -148,17 +154,17 @@ class GridGaussian(Distribution):
         return 0.5 * (x - y) * (2 * loc - x - y) / self.scale**2
 
     def log_prob(self, value: Tensor) -> Tensor:
-        nearest = self._nearest()
-        return self._nats(level_of(value, self.levels), self.loc, nearest) - self._log_sum(nearest)
+        _, nats = self._near()
+        return self._nats(level_of(value, self.levels), self.loc, self._nearest()) - nats.logsumexp(1)
 
-    def _log_sum(self, nearest: Tensor) -> Tensor:
-        """log of the sum over all k, of which only those count that lie near the nearest one."""
-        reach = self._reach()
+    def _near(self) -> tuple[Tensor, Tensor]:
+        """The values k whose masses count, and their nats, both (B, K, ...): those near the nearest one."""
+        nearest, reach = self._nearest()[:, None], self._reach()
         if 2 * reach + 1 >= self.levels:
-            return self.logits.logsumexp(1)
-        around = [nearest + step for step in range(-reach, reach + 1)]
-        masses = [self._nats(k, self.loc, nearest).masked_fill((k < 0) | (k >= self.levels), -math.inf) for k in around]
-        return torch.stack(masses, 1).logsumexp(1)
+            return self._grid().expand(len(nearest), -1, *nearest.shape[2:]), self.logits
+        k = nearest + self._along(torch.arange(-reach, reach + 1, device=nearest.device))
+        outside = (k < 0) | (k >= self.levels)
+        return k, self._nats(k, self.loc[:, None], nearest).masked_fill(outside, -math.inf)
 
     def _reach(self) -> int:
         """How many steps of the grid from the nearest value a mass counts at most; all where scales are unknown."""
@@ -170,17 +176,18 @@ class GridGaussian(Distribution):
         return math.ceil(0.5 + math.sqrt(0.25 + squared))
 
     def sample(self) -> Tensor:
-        return self._value(choose(self.logits))
+        k, nats = self._near()
+        return self._value(k.gather(1, choose(nats)).squeeze(1))
 
     def mode(self) -> Tensor:
-        return self._value(self.logits.argmax(1, keepdim=True))
+        return self._value(self._nearest())
 
     def mean(self) -> Tensor:
-        grid = torch.linspace(0, 1, self.levels, dtype=self.loc.dtype, device=self.loc.device)
-        return torch.einsum("bl...,l->b...", self.logits.softmax(1), grid)
+        k, nats = self._near()
+        return self._value((nats.softmax(1) * k).sum(1))
 
-    def _value(self, index: Tensor) -> Tensor:
-        return index.squeeze(1).to(self.loc.dtype) / (self.levels - 1)
+    def _value(self, k: Tensor) -> Tensor:
+        return k.to(self.loc.dtype) / (self.levels - 1)
 
     def tempered(self, t: float) -> GridGaussian:
         return GridGaussian(self.loc, self.scale * t, self.levels)
