@@ -88,9 +88,14 @@ def check_keys(draw: Draw, trace: Trace) -> None:
     visited = list(dict.fromkeys(name for name, _ in trace.records))
     for name, step in sorted(draw.keys(), key=str):
         if name not in visited:
-            raise unknown("level", name, visited)
+            raise _too_short(name, trace) if draw.coarsens() else unknown("level", name, visited)
         if step is not None and (name, step) not in trace.records:
             raise _no_step(name, step, [s for n, s in trace.records if n == name])
+
+
+def _too_short(name: str, trace: Trace) -> HvaeError:
+    own = ", ".join(dict.fromkeys(record.name for record in trace.latents))
+    return HvaeError(f"expected a level that a walk of so few steps visits ({own}), got {name}; take more steps")
 
 
 def _no_step(name: str, step: int, steps: Sequence[int | None]) -> HvaeError:

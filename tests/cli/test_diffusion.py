@@ -54,6 +54,37 @@ def test_samples_by_a_solver(run: Path, tmp_path: Path, command: Command, solver
     assert pictures.shape == (2, 1, 8, 8) and 0 <= pictures.min() <= pictures.max() <= 1
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 12 levels that are told a class."""
+    folder = tmp_path_factory.mktemp("runs") / "told"
+    condition = ("--model.condition.kind", "class", "--model.condition.drop", "0.2", "--model.norm", "group")
+    assert main(["train", "digits-vdm", *TINY, *FEW, *condition, "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    "how", [("--guidance", 2), ("--guidance", 0), ("-t", 0), ("-t", 0.5), ("--guidance", 3, "-t", 0)]
+)
+def test_one_number_for_all_levels_serves_walks_that_visit_few(
+    told: Path, tmp_path: Path, command: Command, how: tuple[object, ...]
+) -> None:
+    for solver in ("second-order:3", "ddim:1", "ancestral:2"):
+        out = ("-n", 2, "--context", "label=3", "-o", tmp_path / "a.npy", "--seed", 1)
+        said = command("sample", told, *how, "--solver", solver, *out)
+        assert said.code == 0, said.err
+        assert np.isfinite(np.load(tmp_path / "a.npy")).all()
+
+
+def test_a_level_that_a_short_walk_leaves_out_is_one_line(told: Path, tmp_path: Path, command: Command) -> None:
+    for how in (("--temperature.z3", 0.5), ("--guidance", "z3=2")):
+        said = command(
+            "sample", told, *how, "--solver", "ddim:2", "--context", "label=3", "-n", 1, "-o", tmp_path / "a.npy"
+        )
+        assert said.code == 2 and said.err.count("\n") == 1, said.err
+        assert "a walk of so few steps visits (z11, z6, z1), got z3; take more steps" in said.err
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

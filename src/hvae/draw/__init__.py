@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hvae.draw.base import Draw, Drawn, as_draw, mode, posterior, prior
 from hvae.draw.choices import brief, coarse, dropping, forget, retell, thin, trained
-from hvae.draw.compose import each, masked
+from hvae.draw.compose import each, latents, masked
 from hvae.draw.given import by_step, given, replay
 from hvae.draw.guidance import guided
 from hvae.draw.narrowed import narrowed
@@ -28,6 +28,7 @@ __all__ = [
     "forget",
     "given",
     "guided",
+    "latents",
     "masked",
     "mode",
     "narrowed",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hvae.distributions.masked import Masked
-from hvae.draw.base import Draw, Drawn, as_draw, keyed, posterior
+from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, posterior
 from hvae.errors import HvaeError
 from hvae.site import Key, Pin, Site, spelled
 
@@ -48,6 +48,24 @@ def each(draws: Mapping[Pin, Draw] | Mapping[str, Draw], otherwise: Draw = poste
     [('z2', None), ('z3', None)]
     """
     return _Each({key: as_draw(draw) for key, draw in keyed(draws).items()}, as_draw(otherwise))
+
+
+@dataclass(frozen=True, eq=False)
+class _Latents(Wrapper):
+    own: Draw
+
+    def __call__(self, site: Site) -> Drawn:
+        return (self.otherwise if site.data or site.auxiliary else self.own)(site)
+
+
+def latents(draw: Draw, otherwise: Draw = posterior) -> Draw:
+    """A draw for every latent, whatever its name; `otherwise` draws the data and the choices of the walk.
+
+    >>> from hvae.draw import mode, prior
+    >>> latents(mode, prior()).own
+    mode
+    """
+    return _Latents(as_draw(otherwise), as_draw(draw))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,13 +22,14 @@ from hvae.site import Key, Pin, Site
 @dataclass(frozen=True, eq=False)
 class _Guided(Wrapper):
     weights: Mapping[Key, float]
+    rest: float = 1.0
 
     def __call__(self, site: Site) -> Drawn:
         if site.auxiliary or (site.data and site.step is None):
             return self.otherwise(site)
         if site.data:
             return _shared(self.otherwise(site))
-        weight = self.weights.get(site.key, self.weights.get((site.name, None), 1.0))
+        weight = self.weights.get(site.key, self.weights.get((site.name, None), self.rest))
         inner = self.otherwise(replace(site, p=_steered(site, weight)))
         return Drawn(torch.cat([inner.value, inner.value]), _twice(inner.proposal))
 
@@ -36,14 +37,15 @@ class _Guided(Wrapper):
         return self.otherwise.keys().union(self.weights)
 
 
-def guided(weights: Mapping[Pin, float] | Mapping[str, float], otherwise: Draw = prior()) -> Draw:
+def guided(weights: float | Mapping[Pin, float] | Mapping[str, float], otherwise: Draw = prior()) -> Draw:
     r"""Follow the condition more closely than the model does: two walks at once, with their condition and without it.
 
     $$\mu = \mu_u + w\,(\mu_c - \mu_u), \qquad \sigma = \sigma_c^t\, \sigma_u^{1-t}, \quad t = \min(w, 1)$$
 
-    for each named level, where c and u are its Gaussian p with and without the condition, given the same levels above:
-    w = 1 is the conditional p, 0 the unconditional one, and beyond 1 the mean goes on while the scale stays.  The means
-    are those of classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598, eq. (6), whose w is one less.
+    for each named level, or for all where `weights` is a number; c and u are its Gaussian p with and without the
+    condition, given the same levels above: w = 1 is the conditional p, 0 the unconditional one, and beyond 1 the mean
+    goes on while the scale stays.  The means are those of classifier-free guidance, Ho and Salimans 2022, arXiv
+    2207.12598, eq. (6), whose w is one less.
 
     The evidence has 2 n rows: n under the condition, then the same n with it unknown; both halves get one value, and
     where data recur in time the data that the first half draws, for later steps hear of them.  Only
@@ -52,6 +54,8 @@ def guided(weights: Mapping[Pin, float] | Mapping[str, float], otherwise: Draw =
     diffusion the guess at the datum (`Denoising.guided`), so that its solvers follow the condition too.  Raises
     HvaeError at a named level whose p has neither codes nor a location and scale.
     """
+    if isinstance(weights, int | float):
+        return _Guided(as_draw(otherwise), {}, float(weights))
     return _Guided(as_draw(otherwise), keyed(weights))
 
 

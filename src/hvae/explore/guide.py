@@ -5,7 +5,7 @@ Shapes: `n` samples; `...` a variable's own shape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from hvae.datum import Context
 from hvae.draw import Draw, given, guided
 from hvae.errors import HvaeError
-from hvae.explore.frame import Reading, check_levels, in_parts
+from hvae.explore.frame import Reading, check_levels, in_parts, levels
 from hvae.site import Pin
 from hvae.walk import Evidence, Model, device_of, run
 
@@ -73,15 +73,21 @@ def decode_guided(
     chunk: int,
 ) -> Tensor:
     """Pictures (n, ...) of the values, each (n, ...); `otherwise` draws the other levels, from their guided priors."""
-    rows = model.nothing(n, context).context
+    rows, follow = model.nothing(n, context).context, _shared_weight(steered, levels(model))
 
     def part(some: slice) -> Tensor:
         count = some.stop - some.start
-        draw = guided(steered, given({variable: value[some] for variable, value in values.items()}, otherwise))
+        draw = guided(follow, given({variable: value[some] for variable, value in values.items()}, otherwise))
         both = with_and_without(model, {name: value[some] for name, value in rows.items()}, count)
         return read(model, run(model, draw, both))[:count]
 
     return in_parts(n, chunk, part)
+
+
+def _shared_weight(steered: Mapping[str, float], names: Sequence[str]) -> float | Mapping[str, float]:
+    """The weight that all levels have, where it is one: without names, for a walk of few steps may not visit all."""
+    is_one = steered.keys() == set(names) and len(set(steered.values())) == 1
+    return next(iter(steered.values())) if is_one else steered
 
 
 def with_and_without(model: Model, context: Mapping[str, Tensor], n: int, *, horizon: int | None = None) -> Evidence:

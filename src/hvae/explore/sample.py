@@ -14,7 +14,7 @@ from torch import Tensor
 from hvae.counts import whole
 from hvae.datum import Context
 from hvae.distributions import Depth
-from hvae.draw import Draw, each, mode, narrowed, prior
+from hvae.draw import Draw, each, latents, mode, narrowed, prior
 from hvae.draw import solver as solving
 from hvae.draw.solvers import read_solver
 from hvae.engine import TORCH, Engine
@@ -157,9 +157,9 @@ def at_temperature(temperature: Temperature, names: Sequence[str]) -> Draw:
     by_name = temperature if isinstance(temperature, Mapping) else dict.fromkeys(names, temperature)
     check_levels(list(by_name), names)
     by_name = {name: t for name, t in by_name.items() if t != 1}
-    if by_name.keys() == set(names) and len(set(by_name.values())) == 1 and 0 not in by_name.values():
+    if by_name.keys() == set(names) and len(set(by_name.values())) == 1:
         # Without names, for a walk of few steps may not visit all of them.
-        return _at(next(iter(by_name.values())), names[0])
+        return latents(_at(next(iter(by_name.values())), names[0]), prior())
     return each({name: _at(t, name) for name, t in by_name.items()}, prior())
 
 
