@@ -18,16 +18,16 @@ from hvae.distributions.base import Distribution
 
 
 class Fixed(Distribution):
-    """All mass on a `value` (B, ...), which is one of countably many.
+    """All mass on a `value` (B, ...), one of the `levels` L numbers k / (L - 1).
 
-    >>> Fixed(torch.tensor([[0.5]])).log_prob(torch.tensor([[0.5]])), Fixed(torch.tensor([[0.5]])).sample()
+    >>> Fixed(torch.tensor([[0.5]]), 3).log_prob(torch.tensor([[0.5]])), Fixed(torch.tensor([[0.5]]), 3).sample()
     (tensor([[0.]]), tensor([[0.5000]]))
     """
 
     density = False
 
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
+    def __init__(self, value: Tensor, levels: int) -> None:
+        self.value, self.levels = value, levels
 
     def sample(self) -> Tensor:
         return self.value
@@ -46,7 +46,7 @@ class Fixed(Distribution):
         return self
 
     def detach(self) -> Fixed:
-        return Fixed(self.value.detach())
+        return Fixed(self.value.detach(), self.levels)
 
     def __repr__(self) -> str:
         return f"Fixed{tuple(self.value.shape)}"

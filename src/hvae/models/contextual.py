@@ -19,7 +19,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from hvae.datum import Datum
-from hvae.distributions import Fixed
+from hvae.distributions import Fixed, GridGaussian
 from hvae.models.conditioning import Conditioning, Entry
 from hvae.models.diffusion import Diffusion
 from hvae.nn.cosine import Grid
@@ -90,5 +90,6 @@ class Contextual(Conditioning):
 def _latent(site: Site) -> Site:
     """A site of the diffusion as one of the whole model."""
     if site.data:
-        return Site(CONTEXT, site.p, None if site.value is None else Fixed(site.value))
+        assert isinstance(site.p, GridGaussian)
+        return Site(CONTEXT, site.p, None if site.value is None else Fixed(site.value, site.p.levels))
     return site if site.auxiliary else replace(site, name=site.name.replace("z", CONTEXT))

@@ -26,6 +26,7 @@ from hvae.distributions import (
     Denoising,
     Depth,
     DiscretizedLogistic,
+    Fixed,
     GridGaussian,
     Keep,
     LinearPrediction,
@@ -37,6 +38,7 @@ from hvae.distributions import (
     Tokens,
 )
 from hvae.distributions.codebook import UniformCodes
+from hvae.distributions.discrete import level_of
 from hvae.distributions.independent import IndependentCodes
 from hvae.distributions.quantised import BlurredNormal
 from hvae.distributions.ranked import AutoregressiveCodes
@@ -143,6 +145,16 @@ def _certain(every: Tensor, total: int) -> Form:
         return Certain(every.reshape(-1).numpy())
 
     return Discrete(total, code, code, lambda symbols: every)
+
+
+@register(Fixed)
+def _fixed(law: Fixed) -> Form:
+    """What the data determine costs what p says, and nothing comes back."""
+
+    def code() -> Code:
+        return Certain(level_of(law.value, law.levels).long().reshape(-1).numpy())
+
+    return Discrete(law.levels, code, code, lambda k: on_grid(k, law.value, law.levels))
 
 
 @register(Keep)
