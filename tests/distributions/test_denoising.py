@@ -71,6 +71,14 @@ def test_mean_and_samples_need_what_is_near_alone(levels: int, scale: float) -> 
     assert torch.all((draws.mean(0) - mean).abs() <= 5 * spread / 2000**0.5 + 1e-12)
 
 
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_a_scale_that_diverged_is_a_loss_that_did(scale: float) -> None:
+    """Training goes back by itself where a loss is not a number, and not where a walk stops."""
+    law = GridGaussian(torch.zeros(2, 3), torch.tensor(scale), 256)
+    assert law.log_prob(torch.zeros(2, 3)).shape == law.mean().shape == law.sample().shape == (2, 3)
+    assert scale == float("inf") or law.log_prob(torch.zeros(2, 3)).isnan().all()
+
+
 def test_gradients_reach_location_and_scale() -> None:
     loc, scale = torch.randn(3, 4).double().requires_grad_(), torch.tensor(0.05).double().requires_grad_()
     x = torch.randint(0, 256, (3, 4)).double() / 255

@@ -168,11 +168,12 @@ class GridGaussian(Distribution):
 
     def _reach(self) -> int:
         """How many steps of the grid from the nearest value a mass counts at most; all where scales are unknown."""
-        if not has_values(self.scale):
+        scale = float(self.scale.detach().max()) if has_values(self.scale) else math.inf
+        if not math.isfinite(scale):  # a schedule that diverged is for the guard of training to see
             return self.levels
         # With d >= 0 from the nearest to u: ((r - d)^2 - d^2) step^2 / (2 s^2) > DIGITS for r steps, d within a half;
         # beyond the ends of the grid d may be larger, which only makes the masses fall faster.
-        squared = 2 * DIGITS * (self.levels / 2 * float(self.scale.detach().max())) ** 2
+        squared = 2 * DIGITS * (self.levels / 2 * scale) ** 2
         return math.ceil(0.5 + math.sqrt(0.25 + squared))
 
     def sample(self) -> Tensor:
