@@ -208,10 +208,10 @@ def numbered(labels: Mapping[str, Array | None]) -> tuple[dict[str, Array | None
     >>> numbered({"train": np.array(["cat", "ant", ""]), "test": None})
     ({'train': array([ 1,  0, -1]), 'test': None}, ('ant', 'cat'))
     """
-    named = [array for array in labels.values() if array is not None and array.dtype.kind == "U"]
-    if not named or len(named) < sum(array is not None for array in labels.values()):
+    texts = [array for array in labels.values() if array is not None and array.dtype.kind == "U"]
+    if not texts or len(texts) < sum(array is not None for array in labels.values()):
         return {**labels}, ()
-    classes = sorted(set(np.concatenate([array.reshape(-1) for array in named]).tolist()) - {""})
+    classes = sorted(set(np.concatenate([array.reshape(-1) for array in texts]).tolist()) - {""})
     number = {"": UNKNOWN, **{name: place for place, name in enumerate(classes)}}
     numbers = {
         split: None if array is None else np.array([number[name] for name in array.reshape(-1).tolist()])

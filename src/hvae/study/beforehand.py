@@ -114,13 +114,13 @@ def unvarying(data: Data) -> str:
     numbers = data.train.attributes
     if numbers is None:
         return ""
-    known = [column[~column.isnan()] for column in numbers.unbind(1)]
-    same = [place for place, some in enumerate(known) if len(some) and bool((some == some[0]).all())]
+    columns = [column[~column.isnan()] for column in numbers.unbind(1)]
+    same = [place for place, some in enumerate(columns) if len(some) and bool((some == some[0]).all())]
     if not same:
         return ""
-    columns = ", ".join(f"column {place + 2}" for place in same)  # the first one names the files
+    names = ", ".join(f"column {place + 2}" for place in same)  # the first one names the files
     return (
-        f"data.attributes: {columns}: expected numbers that differ, got the same wherever training knows them, from "
+        f"data.attributes: {names}: expected numbers that differ, got the same wherever training knows them, from "
         "which nothing is learnt; leave it out"
     )
 
