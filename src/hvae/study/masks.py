@@ -78,7 +78,8 @@ def _read(text: str, number: int, shape: Sequence[int], seed: int) -> Tensor:
         return _share(numbers[0], number, shape, seed)
     if not numbers and expanded(text).is_file():
         return _brush(expanded(text), shape)
-    raise HvaeError(f"--mask: expected {EXPECTED}, got {short(text)}")
+    nowhere = "" if numbers else ", where no file is"
+    raise HvaeError(f"--mask: expected {EXPECTED}, got {short(text)}{nowhere}")
 
 
 def _numbers(text: str) -> list[float]:

@@ -151,9 +151,10 @@ def _sigma(noise: str | float | None, advice: str) -> float | None:
         sigma = float(above) / float(below or 1)
     except (ValueError, ZeroDivisionError):
         raise HvaeError(f"--noise: expected a number, a fraction such as 25/255, or own, got {short(noise)}") from None
-    if not 0 < sigma < 100:
+    if not 0 < sigma <= 1:
         raise HvaeError(
-            f"--noise: expected a standard deviation above 0 and below 100, in units of data in [0, 1], got {noise}"
+            f"--noise: expected a standard deviation above 0 and up to 1, in units of data in [0, 1], got {noise}; of "
+            "pictures of 8 bits write 25/255"
         )
     return sigma
 
