@@ -130,6 +130,11 @@ def attribute(source: str) -> Any:
     module, _, name = source.partition(":")
     try:
         return getattr(import_module(module), name)
+    except ModuleNotFoundError as fault:
+        raise HvaeError(
+            f"no {name} in the Python module {module}: there is no module {fault.name}; install its package, or name "
+            "the folder that holds it in PYTHONPATH"
+        ) from fault
     except Exception as fault:  # a module runs when it is imported, and can raise anything
         why = " ".join(str(fault).split())[:120] or type(fault).__name__
         raise HvaeError(f"no {name} in the Python module {module}: {why}") from fault

@@ -76,7 +76,7 @@ def test_only_registered_configurations_are_families(package: Path, name: str) -
 
 def test_a_module_that_is_not_there(package: Path) -> None:
     with trusting("strange_family_of_tests", "nowhere_at_all"):
-        with pytest.raises(HvaeError, match="no Config in the Python module nowhere_at_all"):
+        with pytest.raises(HvaeError, match="nowhere_at_all: there is no module nowhere_at_all; install its package"):
             family_type("nowhere_at_all:Config")
         with pytest.raises(HvaeError, match="no Other in the Python module strange_family_of_tests"):
             family_type("strange_family_of_tests:Other")
