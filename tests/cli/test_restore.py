@@ -293,7 +293,7 @@ REFUSED = {
     "test --task denoise": "--task denoise needs the standard deviation of the noise",
     "test --task denoise --noise 0.1": "the run's own test data are whole; add --degrade",
     "test --task denoise --noise -1 --degrade": "--noise: expected a standard deviation above 0",
-    "test --task denoise --noise 25 --degrade": "in units of data in [0, 1], got 25; of pictures of 8 bits write 25/255",
+    "test --task denoise --noise 25 --degrade": "got 25; of pictures of 8 bits write 25/255",
     "test --task inpaint --mask nowhere.png": "got 'nowhere.png', where no file is",
     "test --task denoise --noise nan --degrade": "--noise: expected a standard deviation above 0",
     "test --task denoise --noise loud --degrade": "--noise: expected a number, a fraction such as 25/255, or own",
