@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from hvae.checkpoints import load
+from hvae.config import preset
 from hvae.config.objective import FreeBitsConfig, ObjectiveConfig
 from hvae.metrics import ActivityResult, ContributionResult, Estimate, LevelActivity, TopLevels
 from hvae.metrics.information import State
 from hvae.metrics.likelihood_result import Averages, LikelihoodResult, StepBounds
 from hvae.study import Evaluation
-from hvae.study.judgement import FEW, Judgement, against_counting, judged, verdict_of
+from hvae.study.judgement import FEW, Judgement, against_counting, fixed, judged, verdict_of
 from hvae.study.measures.baselines import BaselinesResult
 from hvae.study.measures.coarse_to_fine import CoarseToFineResult
+from hvae.zoo import build
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "run-before-evidence"
 PLAIN = ObjectiveConfig()
@@ -181,3 +183,29 @@ def test_a_few_steps_are_no_ground_for_a_verdict(run: Path) -> None:
     assert "z2" in verdict_of(late, activity, None).text and "no verdict" not in verdict_of(late, activity, None).text
     begun = replace(loaded, config=loaded.config.override({"train.init": str(run)}))
     assert "no verdict" not in verdict_of(begun, activity, None).text, "weights that were trained before"
+
+
+def test_levels_of_fixed_q_cannot_collapse() -> None:
+    names = {f"z{n}": level(0.0, 0, "collapsed") for n in (2, 1)}
+    activity = ActivityResult(data=9, samples=1, seed=0, levels=names, verdict="")
+    judgement = judged(activity, None, PLAIN, {}, {"z2", "z1"})
+    assert judgement.text.startswith("The q of every level is fixed") and "What to change" not in judgement.text
+    assert {(one.state, one.advice) for one in judgement.levels.values()} == {("fixed", "")}
+
+
+def test_a_context_is_fixed_and_the_levels_below_are_judged() -> None:
+    names = {"u1": level(0.0, 0, "collapsed"), "u": level(3.0), "z2": level(0.0, 0, "collapsed"), "z1": level(9.0)}
+    activity = ActivityResult(data=9, samples=1, seed=0, levels=names, verdict="")
+    judgement = judged(activity, None, PLAIN, {}, {"u1", "u"})
+    assert judgement.text.startswith("1 of 2 levels is collapsed (z2)") and "The q of u1, u is fixed" in judgement.text
+    assert [one.state for one in judgement.levels.values()] == ["fixed", "fixed", "collapsed", "alive"]
+
+
+def test_which_levels_are_fixed_is_known_of_the_model() -> None:
+    diffusion = preset("cifar10-vdm", {"model.steps": 2})
+    context = preset("mnist-static-ladder", {"model.context.size": 2})
+    plain = preset("mnist-static-ladder")
+    expected = [({"z2", "z1"}, {"z2", "z1"}), ({"z2", "u1", "u"}, {"u1", "u"}), ({"z2", "z1"}, set())]
+    for config, (levels, unlearnt) in zip((diffusion, context, plain), expected, strict=True):
+        shape, bits = ((3, 32, 32), 8) if config is diffusion else ((1, 28, 28), 1)
+        assert fixed(build(config.model, shape, bits), sorted(levels)) == unlearnt

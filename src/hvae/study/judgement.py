@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.metrics.likelihood_result import LikelihoodResult
     from hvae.study.measures.baselines import BaselinesResult
+    from hvae.walk import Model
 
 EARLY = 30
 """Epochs in which a latent at each step of a sequence may carry next to nothing and still come to life: measured on the
@@ -38,7 +39,8 @@ NEAR_FREE = 1.2
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What to make of one level: "alive", "weak" or "collapsed", the sentence that says why, and what to change."""
+    """What to make of one level: "alive", "weak", "collapsed" or "fixed" (its q is not learnt), the sentence that says
+    why, and what to change."""
 
     state: str
     sentence: str
@@ -56,7 +58,7 @@ class Judgement:
 def verdict_of(run: LoadedRun, activity: ActivityResult, contribution: ContributionResult | None) -> Judgement:
     """The verdict on a run by what was measured of it."""
     low = last_weights(run.config, run.model, run.step)
-    judgement = judged(activity, contribution, run.config.objective, low)
+    judgement = judged(activity, contribution, run.config.objective, low, fixed(run.model, activity.levels))
     if run.step < FEW and not (run.description.get("imported") or run.config.train.init):
         return _too_few(run.step, judgement)
     early = _early(run) if any(level.state == "collapsed" for level in judgement.levels.values()) else ""
@@ -88,21 +90,49 @@ def judged(
     contribution: ContributionResult | None,
     objective: ObjectiveConfig,
     low: Mapping[str, float],
+    unlearnt: Collection[str] = (),
 ) -> Judgement:
     """The verdict on a run that minimised `objective`.
 
-    `low`, the weights of rates that were still below 1 when training ended.
+    `low`, the weights of rates that were still below 1 when training ended; `unlearnt`, levels whose q is fixed.
     """
-    levels = activity.levels
+    levels = {name: level for name, level in activity.levels.items() if name not in unlearnt}
     rows = contribution.top if contribution else ()
     proven = _proven(rows, list(levels))
     idle = {name: doubt for name, doubt in _held_up(levels, objective).items() if name not in proven}
     doubts = {**_harm(rows, list(levels)), **idle}
-    text = verdict(levels, doubts, objective, is_early=bool(low))
+    text = verdict(levels, doubts, objective, is_early=bool(low)) if levels else ""
+    texts = [_unfinished(low) if low else "", text, _of_fixed(list(activity.levels), unlearnt)]
     return Judgement(
-        text=f"{_unfinished(low)} {text}" if low else text,
-        levels={name: _level(level, doubts.get(name, ""), objective, bool(low)) for name, level in levels.items()},
+        text=" ".join(filter(None, texts)),
+        levels={
+            name: _level(level, doubts.get(name, ""), objective, bool(low)) if name in levels else _unlearnt(level)
+            for name, level in activity.levels.items()
+        },
     )
+
+
+def fixed(model: Model, levels: Iterable[str]) -> set[str]:
+    """Levels whose q is noise on the data or what the data determine, so that nothing of it is learnt: those of a
+    diffusion, and of a context."""
+    from hvae.models.contextual import CONTEXT, Contextual
+    from hvae.models.diffusion import Diffusion
+
+    has_context = any(isinstance(module, Contextual) for module in model.modules())
+    everything = isinstance(model, Diffusion)
+    return {name for name in levels if everything or (has_context and name.startswith(CONTEXT))}
+
+
+def _of_fixed(names: Sequence[str], unlearnt: Collection[str]) -> str:
+    some = [name for name in names if name in unlearnt]
+    if not some:
+        return ""
+    which = "of every level" if len(some) == len(names) else f"of {', '.join(some)}"
+    return f"The q {which} is fixed and cannot collapse: a level that spends little has noise that hides the data."
+
+
+def _unlearnt(level: LevelActivity) -> Level:
+    return Level(state="fixed", sentence=f"{number(level.rate_nats)} nats a datum; its q is fixed and cannot collapse.")
 
 
 def against_counting(
