@@ -61,7 +61,7 @@ def test_as_many_steps_as_asked_for_are_generated(model: Steps) -> None:
 
 @pytest.mark.parametrize("steps", [0, -1])
 def test_no_steps_are_refused(model: Steps, steps: int) -> None:
-    with pytest.raises(HvaeError, match="at least one step"):
+    with pytest.raises(HvaeError, match="steps: expected at least 1"):
         model.nothing(2, steps=steps)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hvae.nn.batchnorm import BatchNorm
 from hvae.nn.cell import batchnorm, inverted, inverted_up, residual, residual_down
 from hvae.nn.folding import Chain, Convolved, folded, silu_in_place
 from hvae.nn.kernels import LengthConv, PlainConv
@@ -51,7 +52,7 @@ def test_what_is_left_of_an_inverted_bottleneck() -> None:
     kinds = [Convolved, None, nn.Upsample, Convolved, None, Convolved]
     assert [None if step is silu_in_place else type(step) for step in steps] == kinds
     steps = folded(used(CELLS["residual"]()).branch.children())
-    kinds = [nn.BatchNorm2d, None, Convolved, None, Convolved]
+    kinds = [BatchNorm, None, Convolved, None, Convolved]
     assert [None if step is silu_in_place else type(step) for step in steps] == kinds
 
 

@@ -114,7 +114,7 @@ def test_a_lossy_run_is_taken_by_its_quality(tmp_path: Path) -> None:
     [
         ({"path": "a.zip"}, "ends in .hvz"),
         ({"number": 3}, "no input is test"),
-        ({"number": 0}, "at least 1 image"),
+        ({"number": 0}, "--number: expected at least 1"),
         ({"quality": "all"}, "has no --quality"),
         ({"quality": 1, "tile": "whole"}, "--tile is for compressing without loss"),
         ({"data": {"data.root": "x"}}, "--data.root says nothing here"),
@@ -147,7 +147,7 @@ def test_faults_are_one_line_and_leave_nothing(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"workers": -1}, "expected 1 worker or more"),
+        ({"workers": -1}, "--workers: expected at least 0"),
         ({"levels": 1}, "compressed without loss"),
         ({"only": 7}, "expected an index of 0 to 4"),
         ({"run": "nowhere"}, "no run at nowhere"),

@@ -128,7 +128,7 @@ def test_top_k_and_top_p_leave_the_improbable_out_and_sum_to_one(k: int | None, 
     ("keys", "line"),
     [
         ({"top_k": 7}, "z2: top-k: expected 1 to 6, the codes of the book, got 7"),
-        ({"top_k": {"z1": 0}}, "top-k: expected at least 1 code, got 0"),
+        ({"top_k": {"z1": 0}}, "top-k: expected at least 1, got 0"),
         ({"top_p": 0.0}, "top-p: expected a share above 0 and at most 1, got 0.0"),
         ({"top_p": {"z3": 0.5}}, "no level named 'z3'"),
     ],
