@@ -5,7 +5,7 @@ from hvae.distributions.camera import Camera
 from hvae.distributions.correlated import Correlated
 from hvae.distributions.denoising import Denoising, GridGaussian
 from hvae.distributions.discrete import Bernoulli, Categorical, Tokens
-from hvae.distributions.divergence import divergence, estimator, log_ratio, normal_kl, register_kl
+from hvae.distributions.divergence import divergence, estimator, has_ratio, log_ratio, normal_kl, register_kl
 from hvae.distributions.fixed import Fixed
 from hvae.distributions.flow import Flowed
 from hvae.distributions.keep import Keep
@@ -45,6 +45,7 @@ __all__ = [
     "divergence",
     "estimator",
     "full",
+    "has_ratio",
     "log_ratio",
     "normal_kl",
     "register_kl",

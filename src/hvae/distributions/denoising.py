@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hvae.distributions.base import Distribution
 from hvae.distributions.discrete import choose, level_of
-from hvae.distributions.divergence import normal_kl, register_kl
+from hvae.distributions.divergence import normal_kl, normal_ratio, register_kl, register_ratio
 from hvae.distributions.normal import Normal
 from hvae.range import has_values
 
@@ -94,6 +94,7 @@ def _first(t: Tensor) -> Tensor:
 
 for pair in ((Normal, Denoising), (Denoising, Normal)):
     register_kl(*pair)(normal_kl)
+    register_ratio(*pair)(normal_ratio)
 
 
 @register_kl(Denoising, Denoising)
@@ -109,9 +110,31 @@ def denoising_kl(q: Denoising, p: Denoising) -> Tensor:
     >>> denoising_kl(Denoising(z, torch.ones(1, 1), *gammas), Denoising(z, torch.zeros(1, 1), *gammas))
     tensor([[3.1945]])
     """
-    if not (q.z is p.z and q.far is p.far and q.near is p.near):
+    if not _are_of_one_level(q, p):
         return normal_kl(q, p)
     return -0.5 * torch.exp(-q.near) * torch.expm1(q.near - q.far) * (q.guess - p.guess) ** 2
+
+
+@register_ratio(Denoising, Denoising)
+def denoising_ratio(q: Denoising, p: Denoising, value: Tensor) -> Tensor:
+    r"""log q(z_s) - log p(z_s) of two of them at one z_t, (B, ...), in nats, by what their guesses differ in.
+
+    $$d\,(\epsilon + \tfrac12 d), \qquad d = \sqrt{\mathrm{SNR}_s - \mathrm{SNR}_t}\,(x - \hat x), \quad
+      \epsilon = (z_s - \mu_q) / \sigma$$
+
+    >>> z, gammas = torch.ones(1, 1), (torch.tensor(0.0), torch.tensor(-2.0))
+    >>> q, p = Denoising(z, torch.ones(1, 1), *gammas), Denoising(z, torch.zeros(1, 1), *gammas)
+    >>> denoising_ratio(q, p, q.loc)
+    tensor([[3.1945]])
+    """
+    if not _are_of_one_level(q, p):
+        return normal_ratio(q, p, value)
+    apart = (-torch.exp(-q.near) * torch.expm1(q.near - q.far)).sqrt() * (q.guess - p.guess)
+    return apart * ((value - q.loc) / q.scale + 0.5 * apart)
+
+
+def _are_of_one_level(q: Denoising, p: Denoising) -> bool:
+    return q.z is p.z and q.far is p.far and q.near is p.near
 
 
 class GridGaussian(Distribution):

@@ -13,7 +13,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hvae.distributions import Distribution, LocationScale, Normal, OverTime, divergence, estimator, log_ratio, sum_rest
+from hvae.distributions import (
+    Denoising,
+    Distribution,
+    LocationScale,
+    OverTime,
+    divergence,
+    estimator,
+    has_ratio,
+    log_ratio,
+    sum_rest,
+)
 from hvae.errors import HvaeError
 from hvae.site import Site
 
@@ -66,7 +76,7 @@ class Record(Site):
             return self.value.new_zeros(self.value.shape[0], dtype=self._dtype)
         if self.proposal is None:
             return self.log_likelihood()
-        if self.observed is None and type(self.proposal) is Normal and type(self.law) is Normal:
+        if self.observed is None and has_ratio(self.proposal, self.law):
             return -sum_rest(self.counted(log_ratio(self.proposal, self.law, self.value)))
         # Each summed by itself: one may score an event as a whole, the other element by element.
         return self.log_likelihood() - self.log_proposal()
@@ -119,15 +129,16 @@ def known_values(law: Distribution, observed: Tensor, nats: Tensor) -> Tensor:
 
 def form(record: Record) -> Hashable:
     """What the records of one name must share so that their steps can be counted at once; unlike all others if not."""
-    laws = [record.p, record.q, record.proposal]
-    if record.step is None or not all(law is None or isinstance(law, LocationScale) for law in laws):
+    laws = [law for law in (record.p, record.q, record.proposal) if law is not None]
+    # A level of a diffusion is counted by its guess, which its location and scale do not tell to the last digits.
+    if record.step is None or not all(isinstance(l, LocationScale) and not isinstance(l, Denoising) for l in laws):
         return id(record)
     roles = record.proposal is record.p, record.proposal is record.q
     numbers = None if isinstance(record.weight, Tensor) else record.weight
     marks = record.mask is None, record.observed is None, record.late, record.data, record.auxiliary
     return (
         record.name,
-        *(type(law) for law in laws),
+        *(type(law) for law in (record.p, record.q, record.proposal)),
         *roles,
         numbers,
         *marks,
