@@ -104,15 +104,23 @@ def entries(context: Mapping[str, T] | None) -> Mapping[str, T]:
     return context
 
 
-def missing_extra(package: str, extra: str) -> HvaeError:
+def missing_extra(package: str, extra: str, *more: str, purpose: str = "") -> HvaeError:
     """The error for an optional dependency that is not installed, with the command that installs it here.
+
+    `more` packages of the same extra are missing, too; `purpose` is what needs them.
 
     >>> print(missing_extra("datasets", "hub"))
     the package 'datasets' (extra 'hub') is not installed; install it with: ... -m pip install 'datasets>=3'
+    >>> print(missing_extra("onnx", "onnx", "onnxscript", purpose=".onnx files"))
+    .onnx files: the packages 'onnx' and 'onnxscript' (extra 'onnx') are not installed; install them with: ...
     """
-    # The package alone, into this very Python: hvae may be no index's, and the first pip of the shell another's.
-    command = shlex.join([sys.executable or "python", "-m", "pip", "install", _requirement(package)])
-    return HvaeError(f"the package '{package}' (extra '{extra}') is not installed; install it with: {command}")
+    # The packages alone, into this very Python: hvae may be no index's, and the first pip of the shell another's.
+    packages = [package, *more]
+    command = shlex.join([sys.executable or "python", "-m", "pip", "install", *map(_requirement, packages)])
+    names = " and ".join(f"'{one}'" for one in packages)
+    noun, verb, them = ("packages", "are", "them") if more else ("package", "is", "it")
+    what = f"the {noun} {names} (extra '{extra}') {verb} not installed; install {them} with: {command}"
+    return HvaeError(f"{purpose}: {what}" if purpose else what)
 
 
 def _requirement(package: str) -> str:

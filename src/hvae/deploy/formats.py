@@ -22,7 +22,7 @@ from torch import Tensor
 from hvae.compiled import compiled
 from hvae.deploy.arithmetic import elementary
 from hvae.deploy.programs import Function, Program
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, missing_extra
 from hvae.records import JSON
 from hvae.walk import still
 
@@ -51,7 +51,7 @@ class Format(ABC):
         """Raises HvaeError where a library is missing."""
         missing = [name for name in self.needs if find_spec(name) is None]
         if missing:
-            raise HvaeError(f"{self.suffix} files need {', '.join(missing)}: pip install 'hvae[{self.extra}]'")
+            raise missing_extra(missing[0], self.extra, *missing[1:], purpose=f"{self.suffix} files")
 
     @abstractmethod
     def write(self, exported: ExportedProgram, program: Function, description: str, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, missing_extra
 from hvae.files import replacing
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _mido():  # type: ignore[no-untyped-def]
     try:
         import mido
     except ImportError:
-        raise HvaeError("MIDI files need the library mido: pip install '.[music]'; or name a .wav file") from None
+        raise missing_extra("mido", "music", purpose="MIDI files (name a .wav file for sound)") from None
     return mido
 
 

@@ -33,7 +33,7 @@ from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array
 from hvae.data.unpacking import DAMAGED, check_entries, check_size
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, missing_extra
 from hvae.files import open_regular, read_regular
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif")
@@ -192,7 +192,8 @@ def _other(content: bytes, name: str) -> Sound:
     try:
         import soundfile
     except ImportError:
-        raise HvaeError(f"{name}: not a WAV file of whole numbers; for others: pip install '.[audio]'") from None
+        purpose = f"{name} is no WAV file of whole numbers"
+        raise missing_extra("soundfile", "audio", purpose=purpose) from None
     try:
         info = soundfile.info(io.BytesIO(content))
         _mono(info.channels, name)

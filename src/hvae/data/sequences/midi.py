@@ -19,7 +19,7 @@ from hvae.data.sequences.folder import read_each
 from hvae.data.sequences.raw import SequencePart, joined
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, missing_extra
 from hvae.files import read_regular
 
 SUFFIXES = (".mid", ".midi")
@@ -95,5 +95,5 @@ def _mido() -> Any:
     try:
         import mido
     except ImportError:
-        raise HvaeError("MIDI files need the library mido: pip install '.[music]'") from None
+        raise missing_extra("mido", "music", purpose="MIDI files") from None
     return mido

@@ -22,7 +22,7 @@ from hvae.config.data import DataConfig
 from hvae.data.sequences.form import SPLITS, SequenceForm
 from hvae.data.sequences.raw import RawSequences, SequencePart, joined
 from hvae.data.transforms import Array
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, missing_extra
 from hvae.files import read_regular
 
 END, UNKNOWN = "", "\N{REPLACEMENT CHARACTER}"
@@ -193,7 +193,7 @@ def _tokenizers() -> Any:
         import tokenizers.pre_tokenizers
         import tokenizers.trainers
     except ImportError:
-        raise HvaeError("data.tokens=bpe needs the library tokenizers: pip install '.[text]'") from None
+        raise missing_extra("tokenizers", "text", purpose="data.tokens=bpe") from None
     return tokenizers
 
 

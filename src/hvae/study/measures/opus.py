@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from hvae.errors import missing_extra
 from hvae.metrics.sound import Rate, compared, summary
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 """Samples a second that Opus codes."""
 LEVELS = (1.0, 0.99, 0.97)
 """Of libsndfile: 6,000 bits a second at 1, more below."""
-MISSING = "Opus is not here: pip install '.[audio]'"
 
 
 def beside(sounds: Sequence[Tensor], rate: int) -> tuple[tuple[Rate, ...], str]:
@@ -26,7 +26,7 @@ def beside(sounds: Sequence[Tensor], rate: int) -> tuple[tuple[Rate, ...], str]:
     try:
         import soundfile
     except ImportError:
-        return (), MISSING
+        return (), str(missing_extra("soundfile", "audio", purpose="Opus"))
     if "OPUS" not in soundfile.available_subtypes("OGG"):
         return (), f"this libsndfile ({soundfile.__libsndfile_version__}) writes no Opus; update the package soundfile"
     if rate not in RATES:
