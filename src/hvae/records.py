@@ -156,7 +156,7 @@ def check(value: object, form: Form, at: str = "") -> None:
     >>> check({"levels": {"z1": {"dims": None}}}, {"levels": Each({"dims": int})})
     Traceback (most recent call last):
     ...
-    hvae.errors.HvaeError: levels.z1.dims: expected int, got null
+    hvae.errors.HvaeError: levels.z1.dims: expected a whole number, got null
     """
     if isinstance(form, Mapping):
         _check_object(value, form, at)
@@ -200,7 +200,7 @@ def _check_scalar(value: object, form: Form, at: str) -> None:
     elif form in (int, float):
         kinds = int if form is int else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not -LARGEST <= value <= LARGEST:
-            raise _wrong(value, form.__name__, at)
+            raise _wrong(value, "a whole number" if form is int else "a number", at)
     else:
         _typed(value, form, at)
 

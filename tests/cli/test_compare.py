@@ -276,5 +276,5 @@ def test_a_damaged_measure_is_left_out_and_said(command: Command, runs: Callable
     path = folders[0] / "evaluation.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "reconstruction": {"data": "many"}}))
     said = command("compare", *folders, "-o", path.parent / "page.html")
-    assert said.code == 0 and "reconstruction is left out (reconstruction.data: expected int" in said.err
+    assert said.code == 0 and "reconstruction is left out (reconstruction.data: expected a whole number" in said.err
     assert "-ELBO" in said.out and "PSNR" not in said.out

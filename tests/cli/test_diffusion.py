@@ -93,7 +93,10 @@ def test_a_level_that_a_short_walk_leaves_out_is_one_line(told: Path, tmp_path: 
         (("sample", "RUN", "--solver", "heun:5"), "no solver named 'heun'"),
         (("evaluate", "RUN", "--evaluate.measures", "quality", "--evaluate.solver", "ddim:13"), "1 to 12 levels"),
         (("train", "digits-vdm", "--model.steps", "-1", "--out", "OUT"), "or 0 for continuous time, got -1"),
-        (("train", "digits-vdm", "--model.steps", "0.5", "--out", "OUT"), "model.steps: expected int, got '0.5'"),
+        (
+            ("train", "digits-vdm", "--model.steps", "0.5", "--out", "OUT"),
+            "steps: expected a whole number, got '0.5'",
+        ),
         (("train", "digits-vdm", "--evaluate.solver", "ddim:0", "--out", "OUT"), "evaluate.solver: expected a solver"),
         (
             ("train", "digits-vdm", "--model.steps=10", "--evaluate.measures=quality", "--out", "OUT"),

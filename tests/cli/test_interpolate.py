@@ -144,7 +144,7 @@ def test_vectors_are_numbers_and_no_picture(tmp_path: Path, command: Command) ->
         ("--data test --out way.png -t 0.7", "--temperature: all levels are interpolated and none is drawn"),
         ("--data test --out way.png --levels z2 -t -1", "expected a temperature of 0 or above for z1, got -1.0"),
         ("--data test --out way.png --levels z2 -t 1e308", "for z1, got 1e+308; at most 1,000,000"),
-        ("--data test --out way.png -t hot", "--temperature: expected float"),
+        ("--data test --out way.png -t hot", "--temperature: expected a number"),
         ("--data test --out way.png --train.lr 3", "--train.lr is not for interpolate"),
         ("--data nowhere --out way.png", "--data: nothing at nowhere; expected test, valid, train, a folder"),
         ("--data text.txt --out way.png", "expected a folder of images, or an .npy, .npz or IDX file"),

@@ -121,7 +121,7 @@ def test_latents_of_another_model_are_told(run: Path, tmp_path: Path, command: C
             "complex.npz, 'z2': expected real numbers, got complex64",
         ),
         ("decode RUN none.npz --out x", "expected the values of at least one level"),
-        ("decode RUN top.npz --out x -t hot", "--temperature: expected float"),
+        ("decode RUN top.npz --out x -t hot", "--temperature: expected a number"),
     ],
 )
 def test_faults_are_one_line_and_leave_nothing(

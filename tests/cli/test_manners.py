@@ -79,7 +79,7 @@ SLIPS = {
     "sample nowhere --seed -1": "--seed: expected at least 0, got -1",
     "sample nowhere -t inf": "--temperature: expected a finite number, got inf",
     "decompress a.hvz b --workers -3": "--workers: expected at least 0, got -3",
-    "decompress a.hvz b --only 1.5": "--only: expected int, got '1.5'",
+    "decompress a.hvz b --only 1.5": "--only: expected a whole number, got '1.5'",
     "compress run a.png b.hvz --batch 0": "--batch: expected at least 1, got 0",
     "compress run a.png b.hvz --fineness inf": "--fineness: expected a finite number, got inf",
     "score run --data test --quantile 1": "--quantile: expected a quantile between 0 and 1, got 1.0",

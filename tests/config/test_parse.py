@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import pytest
 
 from hvae.config.bounds import Length
-from hvae.config.parse import describe, plain, read, typed
+from hvae.config.parse import plain, read, typed
+from hvae.config.words import describe
 from hvae.errors import HvaeError
 
 
@@ -67,21 +68,21 @@ def test_a_value_or_a_text_becomes_its_type(kind: object, text: object, value: o
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "needed is missing; expected str"),
+        ({}, "needed is missing; expected a text"),
         ({"needed": "a", "flg": True}, r"no key named 'flg'; did you mean 'flag'\?"),
-        ({"needed": ["a"]}, r"needed: expected str, got \['a'\]"),
-        ({"needed": "a", "flag": 1}, "flag: expected true|false, got 1"),
-        ({"needed": "a", "size": "3"}, "size: expected int,int or none, got '3'"),
-        ({"needed": "a", "size": [3, True]}, r"size: expected int,int or none, got \[3, True\]"),
-        ({"needed": "a", "many": "1,x"}, r"many\[1\]: expected float, got 'x'"),
+        ({"needed": ["a"]}, r"needed: expected a text, got \['a'\]"),
+        ({"needed": "a", "flag": 1}, "flag: expected true or false, got 1"),
+        ({"needed": "a", "size": "3"}, "size: expected 2 whole numbers as A,B or none, got '3'"),
+        ({"needed": "a", "size": [3, True]}, r"size: expected 2 whole numbers as A,B or none, got \[3, True\]"),
+        ({"needed": "a", "many": "1,x"}, r"many\[1\]: expected a number, got 'x'"),
         ({"needed": "a", "many": [float("nan")]}, r"many\[0\]: expected a finite number, got nan"),
-        ({"needed": "a", "many": None}, "many: expected float,float,... got None"),
+        ({"needed": "a", "many": None}, "many: expected numbers as A,B,... got None"),
         ({"needed": "a", "shape": "cyclicl"}, "shape: no choice named 'cyclicl'; did you mean 'cyclical'"),
         ({"needed": "a", "inner": 3}, "inner: expected Inner as keys and values, got 3"),
         ({"needed": "a", "inner": {"stat": 3}}, r"no key named 'inner.stat'; did you mean 'inner.start'\?"),
-        ({"needed": "a", "inner": {"start": "x"}}, "inner.start: expected int, got 'x'"),
-        ({"needed": "a", "inner": {"by_level": {"z1": "x"}}}, "inner.by_level.z1: expected int, got 'x'"),
-        ({"needed": "a", "inners": [{"start": 1.5}]}, r"inners\[0\].start: expected int, got 1.5"),
+        ({"needed": "a", "inner": {"start": "x"}}, "inner.start: expected a whole number, got 'x'"),
+        ({"needed": "a", "inner": {"by_level": {"z1": "x"}}}, "inner.by_level.z1: expected a whole number, got 'x'"),
+        ({"needed": "a", "inners": [{"start": 1.5}]}, r"inners\[0\].start: expected a whole number, got 1.5"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_its_key(given: dict[str, object], message: str) -> None:
@@ -107,9 +108,9 @@ def test_plain_is_the_inverse_of_read() -> None:
 
 
 def test_types_are_described_in_words() -> None:
-    assert describe(int | Literal["auto"]) == "int or auto"
-    assert describe(tuple[float, float]) == "float,float"
-    assert describe(bool) == "true|false"
+    assert describe(int | Literal["auto"]) == "a whole number or auto"
+    assert describe(tuple[float, float]) == "2 numbers as A,B"
+    assert describe(bool) == "true or false"
 
 
 @pytest.mark.parametrize("value", [["x"] * 4, {str(i): "x" for i in range(4)}])

@@ -91,7 +91,7 @@ def test_saving_and_loading(tmp_path: Path) -> None:
         ("model: {latents: 3}", "model.family is missing"),
         ("model: {family: lvea}", "no model.family named 'lvea'; did you mean 'lvae'"),
         ("model: {family: lvae, width: 3}", "no key named 'model.width'; did you mean 'model.widths'"),
-        ("train: {steps: many}", "train.steps: expected int, got 'many'"),
+        ("train: {steps: many}", "train.steps: expected a whole number, got 'many'"),
         ("train: {steps: 0}", "train.steps: expected at least 1, got 0"),
         ("train: {lr: .nan}", "train.lr: expected a finite number, got nan"),
         ("evaluate: {samples: 0}", "evaluate.samples: expected at least 1, got 0"),
@@ -156,7 +156,7 @@ def test_a_key_of_another_family_is_unknown() -> None:
         ("steps", "expected a dotted key such as train.steps, got 'steps'"),
         ("trian.steps", "no section named 'trian'; did you mean 'train'"),
         ("train.stps", "no key named 'train.stps'; did you mean 'train.steps'"),
-        ("train.steps.more", "train.steps: expected int, got {'more': '1'}"),
+        ("train.steps.more", "train.steps: expected a whole number, got {'more': '1'}"),
     ],
 )
 def test_an_unknown_key_names_the_nearest(key: str, message: str) -> None:

@@ -117,7 +117,7 @@ def test_mirrored_digits_are_mirrored() -> None:
         ({"crop": "centre", "size": (4, 4)}, "data.crop: no choice named 'centre'; did you mean 'center'"),
         ({"crop": "center"}, "needs a size"),
         ({"size": (0, 4)}, r"data.size\[0\]: expected at least 1, got 0"),
-        ({"size": (4,)}, "data.size: expected int,int or none, got"),
+        ({"size": (4,)}, "data.size: expected 2 whole numbers as A,B or none, got"),
         ({"valid": 1.5}, "data.valid: expected a count, or a share"),
         ({"test": -1}, "data.test: expected a count, or a share"),
         ({"test": float("nan")}, "data.test: expected a finite number"),

@@ -314,7 +314,7 @@ def test_the_depth_of_a_model_is_measured() -> None:
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "steps": (lambda: VDMConfig(steps=-1), "model.steps: expected 1 to 1,000,000 levels, or 0 for continuous time"),
     "too many steps": (lambda: VDMConfig(steps=10**7), "or 0 for continuous time, got 10000000"),
-    "half a step": (lambda: VDMConfig(steps=cast("int", 0.5)), "model.steps: expected int, got 0.5"),
+    "half a step": (lambda: VDMConfig(steps=cast("int", 0.5)), "model.steps: expected a whole number, got 0.5"),
     "visited": (lambda: VDMConfig(steps=3, visited=4), r"at most model.steps \(3\)"),
     "schedule": (lambda: VDMConfig(gamma_min=1.0, gamma_max=1.0), "noise grows with time"),
     "likelihood": (lambda: VDMConfig(likelihood="dmol"), "expected gaussian-grid"),

@@ -200,7 +200,11 @@ def test_a_damaged_measure_is_left_out_with_its_reason(damage: str, record: dict
 
 @pytest.mark.parametrize(
     ("change", "line"),
-    [({"step": "many"}, "step: expected int"), ({"data": {}}, "data.name is missing"), ({"split": 3}, "split")],
+    [
+        ({"step": "many"}, "expected a whole number"),
+        ({"data": {}}, "data.name is missing"),
+        ({"split": 3}, "split"),
+    ],
 )
 def test_numbers_of_nobody_knows_what_are_refused(
     change: dict[str, Any], line: str, record: dict[str, Any], tmp_path: Path

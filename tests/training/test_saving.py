@@ -39,7 +39,7 @@ def test_round_trip(path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "wrong", "line"),
     [
-        ("history", {"step": None}, "history.step is missing|seconds is missing|expected int"),
+        ("history", {"step": None}, "history.step is missing|seconds is missing|expected a whole number"),
         ("history", {**HISTORY, "step": -1}, "expected settings and counts"),
         ("history", {**HISTORY, "odd": 1}, "expected settings and counts"),
         ("course", {"betas": ((((1,),),),)}, "expected settings and counts"),

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 from hvae.config.bounds import Length, OutOfBounds
 from hvae.config.document import document
 from hvae.config.scalars import SCALARS
+from hvae.config.words import bare, describe
 from hvae.errors import HvaeError, short, unknown
 
 T = TypeVar("T")
@@ -146,15 +147,11 @@ def _union(kind: Any, value: Any, at: str) -> Any:
 def _options(kind: Any, value: Any) -> list[Any]:
     """The types of a union that a value may have, the most likely first."""
     options = get_args(kind)
-    by_type = {_bare(option): option for option in options}
+    by_type = {bare(option): option for option in options}
     if {int, float} <= set(by_type) and (isinstance(value, float) or (isinstance(value, str) and "." in value)):
         return [by_type[float]]  # 1.0 is the whole of it, never one
     # None first, since its words would also read as a str; then as written.
     return sorted(options, key=lambda option: option is not NoneType)
-
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _literal(kind: Any, value: Any, at: str) -> Any:
@@ -216,27 +213,6 @@ def _loaded(text: str) -> Any:
         return document(text.replace("(", "[").replace(")", "]") if text.startswith("(") else text)
     except HvaeError:
         return None
-
-
-def describe(kind: Any) -> str:
-    """A type in a reader's words.
-
-    >>> describe(tuple[int, ...]), describe(float | None), describe(dict[str, float])
-    ('int,int,...', 'float or none', 'name=float,...')
-    """
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return describe(args[0])
-    if origin in (Union, UnionType):
-        return " or ".join(describe(arg) for arg in sorted(args, key=lambda k: k is NoneType))
-    if origin is Literal:
-        return "|".join(str(arg) for arg in args)
-    if origin is tuple:
-        parts = [args[0], *args] if args[-1] is ... else args
-        return ",".join("..." if part is ... else describe(part) for part in parts)
-    if origin in (dict, Mapping):
-        return f"name={describe(args[1])},..."
-    return {NoneType: "none", bool: "true|false"}.get(kind, kind.__name__)
 
 
 def plain(value: Any) -> Any:

@@ -104,7 +104,7 @@ def read_result(kind: type[R], values: object, at: str = "") -> R:
     >>> read_result(Estimate, {"mean": "one"}, "loss")
     Traceback (most recent call last):
     ...
-    hvae.errors.HvaeError: loss.mean: expected float, got a text of 3
+    hvae.errors.HvaeError: loss.mean: expected a number, got a text of 3
     """
     whole: Any = kind
     check(values, _form(whole), at)
