@@ -76,6 +76,7 @@ def test_a_value_or_a_text_becomes_its_type(kind: object, text: object, value: o
         ({"needed": "a", "size": [3, True]}, r"size: expected 2 whole numbers as A,B or none, got \[3, True\]"),
         ({"needed": "a", "many": "1,x"}, r"many\[1\]: expected a number, got 'x'"),
         ({"needed": "a", "many": [float("nan")]}, r"many\[0\]: expected a finite number, got nan"),
+        ({"needed": "a", "many": ","}, "many: expected numbers as A,B,... got ','"),
         ({"needed": "a", "many": None}, "many: expected numbers as A,B,... got None"),
         ({"needed": "a", "shape": "cyclicl"}, "shape: no choice named 'cyclicl'; did you mean 'cyclical'"),
         ({"needed": "a", "inner": 3}, "inner: expected Inner as keys and values, got 3"),

@@ -156,6 +156,7 @@ def test_a_key_of_another_family_is_unknown() -> None:
         ("steps", "expected a dotted key such as train.steps, got 'steps'"),
         ("trian.steps", "no section named 'trian'; did you mean 'train'"),
         ("train.stps", "no key named 'train.stps'; did you mean 'train.steps'"),
+        ("model.famly", "no key named 'model.famly'; did you mean 'model.family'"),
         ("train.steps.more", "train.steps: expected a whole number, got {'more': '1'}"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -71,6 +71,7 @@ class ModelConfig(Section):
     """What every family shares."""
 
     at: ClassVar[str] = "model"
+    beside: ClassVar[Sequence[str]] = ("family",)
     family: ClassVar[str]
 
     likelihood: AnyLikelihood = "bernoulli"

@@ -7,7 +7,7 @@ type says: "8,4" is a tuple, "z1=4,z2=1" a dict, "1e-3" a float (YAML alone woul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -29,6 +29,8 @@ class Section:
     """Its dotted place in a whole run, for the errors."""
     refusals: ClassVar[Mapping[str, str]] = {}
     """Keys of its neighbours that it does not take, and why."""
+    beside: ClassVar[Sequence[str]] = ()
+    """Keys at its place that are read before it: they say which section it is."""
 
     def __post_init__(self) -> None:
         for name, kind in declared(type(self)).items():
@@ -50,7 +52,8 @@ def read(kind: type[T], content: Any, at: str = "") -> T:
     types, prefix = declared(kind), f"{at}." if at else ""
     for key in values:
         if key not in types:
-            raise _untaken(kind, key, prefix) or unknown("key", f"{prefix}{key}", [prefix + name for name in types])
+            names = [*(kind.beside if issubclass(kind, Section) else ()), *types]
+            raise _untaken(kind, key, prefix) or unknown("key", f"{prefix}{key}", [prefix + name for name in names])
     for f in fields(kind):  # type: ignore[arg-type]
         if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
             raise HvaeError(f"{prefix}{f.name} is missing; expected {describe(types[f.name])}")
@@ -174,12 +177,18 @@ def _tuple(kind: Any, value: Any, at: str) -> tuple[Any, ...]:
 
 def _items(value: Any) -> list[Any] | None:
     if isinstance(value, str):
-        loaded = _loaded(value) if value[:1] in ("[", "(") else [part for part in value.split(",") if part]
+        loaded = _loaded(value) if value[:1] in ("[", "(") else _parts(value)
         return loaded if isinstance(loaded, list) else None
     if isinstance(value, (list, tuple)):
         return list(value)
     # One number stands for a tuple of one: `--model.latents 8`.
     return None if isinstance(value, (Mapping, NoneType)) else [value]
+
+
+def _parts(text: str) -> list[str] | None:
+    """A,B,...: none of an empty text alone, since commas between nothing are a slip."""
+    parts = [part for part in text.split(",") if part]
+    return parts if parts or not text else None
 
 
 def _dict(kind: Any, value: Any, at: str) -> dict[str, Any]:
