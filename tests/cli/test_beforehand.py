@@ -210,13 +210,15 @@ def test_a_cut_checkpoint_is_refused_before_data_are_read(
 
 
 @pytest.mark.usefixtures("never")
-@pytest.mark.parametrize(("batch", "accumulate", "least"), [(1, 1, 2), (3, 3, 6)])
+@pytest.mark.parametrize(
+    ("sizes", "least"),
+    [(("batch=1",), 2), (("batch=3", "accumulate=3"), 6), (("batch=4", "accumulate=2", "devices=2"), 8)],
+)
 def test_batch_norm_needs_two_data_at_once(
-    batch: int, accumulate: int, least: int, command: Command, tmp_path: Path
+    sizes: tuple[str, ...], least: int, command: Command, tmp_path: Path
 ) -> None:
     words = ("--model.family=lvae", "--objective.warmup.length=0", "--objective.free_bits.nats=0")
-    sizes = (f"--train.batch={batch}", f"--train.accumulate={accumulate}")
-    said = command("train", "digits", *words, *sizes, "--out", tmp_path / "run")
+    said = command("train", "digits", *words, *(f"--train.{size}" for size in sizes), "--out", tmp_path / "run")
     assert said.code == 2 and f"train.batch: expected at least {least} data" in said.err
     assert not (tmp_path / "run").exists()
 

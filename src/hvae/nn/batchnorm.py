@@ -16,15 +16,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hvae.errors import HvaeError
+
 
 class BatchNorm(nn.BatchNorm2d):
     """`nn.BatchNorm2d` with a momentum; the same numbers up to rounding.
+
+    Raises HvaeError in training for a single number a channel, which would always become 0.
 
     >>> BatchNorm(1, momentum=0.1)(torch.tensor([1.0, 3.0]).view(2, 1, 1, 1)).detach().flatten().round()
     tensor([-1.,  1.])
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        if self.training and input.numel() == input.shape[1]:
+            raise HvaeError(
+                "expected at least 2 numbers a channel, over which batch norm normalises while a model trains, got 1 "
+                "(one datum of a map of 1x1); take larger batches, model.norm group, or maps that do not shrink so far"
+            )
         if not (self.training and self.momentum is not None and _quicker(input)):
             return super().forward(input)
         y, mean, variance = _Normalised.apply(input, self.weight, self.bias, self.eps)

@@ -56,13 +56,14 @@ def check_first_batch(train: TrainConfig, model: Model) -> None:
     from hvae.models.coded import Coded
     from hvae.nn.kit import Batches
 
-    if train.batch == train.accumulate and any(isinstance(layer, Batches) for layer in model.modules()):
+    shards = train.accumulate * (1 if train.devices == "auto" else train.devices) * train.nodes
+    if train.batch < 2 * shards and any(isinstance(layer, Batches) for layer in model.modules()):
         raise HvaeError(
-            f"train.batch: expected at least {2 * train.accumulate} data, of which batch norm needs 2 at once, got "
+            f"train.batch: expected at least {2 * shards} data, of which batch norm needs 2 at once, got "
             f"{train.batch}; set it higher, or --model.norm none"
         )
     if isinstance(model, Coded) and not train.init:
-        model.check_batch(train.batch // train.accumulate)
+        model.check_batch(train.batch // shards)
 
 
 def _check_kind(objective: ObjectiveConfig, model: Model) -> None:
