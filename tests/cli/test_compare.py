@@ -125,6 +125,24 @@ def test_runs_of_one_task_are_ranked(command: Command, runs: Callable[..., list[
 
 
 @pytest.mark.parametrize(
+    ("states", "line"),
+    [
+        (("fixed", "collapsed"), "0 of 1 used, 1 fixed"),
+        (("fixed", "fixed"), "2 fixed"),
+        (("alive", "weak"), "2 of 2 used"),
+    ],
+)
+def test_levels_are_counted_as_they_were_judged(
+    states: tuple[str, str], line: str, command: Command, runs: Callable[..., list[Path]]
+) -> None:
+    levels = {
+        name: {"state": state, "sentence": "", "advice": ""} for name, state in zip(("z2", "z1"), states, strict=True)
+    }
+    (group,) = compared(command, runs(a=record(90, verdict={"text": "", "levels": levels}), b=record(91)))
+    assert group["rows"][0]["facts"]["levels"] == line
+
+
+@pytest.mark.parametrize(
     "other",
     [
         {"data__version": "first 1,000 of 10,000 test images"},

@@ -126,7 +126,7 @@ class Evaluation:
 
     def facts(self) -> dict[str, str]:
         """What is said of the run beside others, by title, that is no better or worse."""
-        return {title: text for measure, result in self._pairs() for title, text in measure.facts(result).items()}
+        return {title: text for measure, result in self._pairs() for title, text in measure.facts(result, self).items()}
 
     def agreement(self) -> Agreement | None:
         """The chart of how often redraws of an image agree; None where no measure has one."""

@@ -150,7 +150,7 @@ class Measure(ABC, Generic[R]):
         """How each level is used, top first."""
         return {}
 
-    def facts(self, result: R) -> Mapping[str, str]:
+    def facts(self, result: R, evaluation: Evaluation) -> Mapping[str, str]:
         """What it says of a run beside others, by title, that is no better or worse."""
         return {}
 

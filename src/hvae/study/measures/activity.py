@@ -41,14 +41,13 @@ class Activity(Measure[ActivityResult]):
         return result.verdict
 
     def columns(self, result: ActivityResult, evaluation: Evaluation) -> Iterator[Column]:
-        """Units, and the state of each level: by all that is known where that was judged."""
+        """Units, and the state of each level."""
         levels = result.levels.items()
-        judged = evaluation.verdict.levels if evaluation.verdict else {}
         yield Column("nats", {name: number(level.rate_nats) for name, level in levels})
         yield Column("nats/dim", {name: number(level.rate_nats_per_dim) for name, level in levels}, leaves=2)
         yield Column("active", {name: f"{level.active_dims:,} of {level.dims:,}" for name, level in levels})
         yield Column("used", {name: f"{level.used_dims:,}" for name, level in levels}, leaves=3)
-        yield Column("verdict", {name: judged[name].state if name in judged else level.state for name, level in levels})
+        yield Column("verdict", states(result, evaluation))
 
     def notes(self, result: ActivityResult) -> Iterator[str]:
         """What counts as a dimension where it is no number."""
@@ -60,8 +59,16 @@ class Activity(Measure[ActivityResult]):
         """Nats and active units."""
         return {n: Use(level.rate_nats, level.active_dims, level.dims) for n, level in result.levels.items()}
 
-    def facts(self, result: ActivityResult) -> dict[str, str]:
-        """How many levels are not collapsed."""
-        states = [level.state for level in result.levels.values()]
-        used = sum(state != "collapsed" for state in states)
-        return {"levels": f"{used} of {len(states)} used"} if states else {}
+    def facts(self, result: ActivityResult, evaluation: Evaluation) -> dict[str, str]:
+        """How many of the levels that learn are not collapsed, and how many have a fixed q."""
+        every = list(states(result, evaluation).values())
+        learnt = [state for state in every if state != "fixed"]
+        used = f"{sum(state != 'collapsed' for state in learnt)} of {len(learnt)} used" if learnt else ""
+        fixed = f"{len(every) - len(learnt)} fixed" if len(learnt) < len(every) else ""
+        return {"levels": ", ".join(filter(None, [used, fixed]))} if every else {}
+
+
+def states(result: ActivityResult, evaluation: Evaluation) -> dict[str, str]:
+    """The state of each level: by all that is known where that was judged."""
+    judged = evaluation.verdict.levels if evaluation.verdict else {}
+    return {name: judged[name].state if name in judged else level.state for name, level in result.levels.items()}
