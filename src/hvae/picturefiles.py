@@ -51,19 +51,19 @@ UNREADABLE = (
 )
 """What Pillow raises for damaged files, beside its own errors."""
 
-# Pillow warns of what is refused here, and of odd tags in files that it reads.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of what is refused here, and of odd tags in files that it reads
 
 
 def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12, verb: str = "read") -> str:
-    """One line that names the pictures that cannot be read, or what else `verb` says, each with why.
+    """One line that names the pictures that cannot be read, or what else `verb` says, with why: each reason once.
 
-    >>> named_at_once([("a.png", "it is cut"), ("b.png", "it holds floats")])
-    'cannot read 2 pictures: a.png (it is cut), b.png (it holds floats)'
+    >>> named_at_once([("a.png", "it is cut"), ("b.png", "it holds floats"), ("c.png", "it is cut")])
+    'cannot read 3 pictures: a.png, c.png (it is cut), b.png (it holds floats)'
     """
     if len(faults) == 1:
         return f"cannot {verb} the picture {faults[0][0]}: {faults[0][1]}"
-    each = ", ".join(f"{name} ({why})" for name, why in faults[:most])
+    whys = dict.fromkeys(why for _, why in faults[:most])
+    each = ", ".join(f"{', '.join(n for n, w in faults[:most] if w == why)} ({why})" for why in whys)
     return f"cannot {verb} {len(faults):,} pictures: {each}{f' and {len(faults) - most:,} more' * (len(faults) > most)}"
 
 
