@@ -58,13 +58,14 @@ def parser() -> Parser:
 
 def _add_work(command: Parser) -> None:
     way = "refine: gradient steps for each picture, for every task; gibbs, metropolis: chains that fill what is hidden"
-    way += "; partial: inference that has learnt to read a part (hvae train --objective.kind matching)"
-    command.add_argument("--way", default="refine", metavar="W", help=way)
+    way += "; partial: inference that has learnt to read a part (hvae train --objective.kind matching); diffuse: of a "
+    way += "diffusion, walks down from noise that keep to what is seen [refine; diffuse of a diffusion]"
+    command.add_argument("--way", default=None, metavar="W", help=way)
     command.add_argument("--draws", type=whole(1, 10**6), default=8, metavar="N", help="draws of each picture")
     steps = "gradient steps of refine [50; 0 under a noise of the run's own], or after partial [0]"
     command.add_argument("--steps", type=whole(0, 10**6), default=None, metavar="T", help=steps)
-    sweeps = "sweeps of a gibbs or metropolis chain, whose last state is the draw"
-    command.add_argument("--sweeps", type=whole(1, 10**6), default=20, metavar="T", help=sweeps)
+    sweeps = "sweeps of a gibbs or metropolis chain, whose last state is the draw [20], and of diffuse [10]"
+    command.add_argument("--sweeps", type=whole(1, 10**6), default=None, metavar="T", help=sweeps)
     command.add_argument("--pixels", action="store_true", help="draw the pixels too, instead of their means")
     views = "of denoise: views of each picture that the draws are spread over: 2 with its mirror image, 4 with both "
     views += "upside down, 8 with quarter turns too"
@@ -84,7 +85,7 @@ def main(argv: list[str]) -> None:
     voice.answer({**summary, "out": args.out})
     if not args.json:
         many = counted(summary["number"], restoration.noun)
-        voice.show(f"{many}, {counted(args.draws, 'draw')} each ({args.way}), in {args.out}")
+        voice.show(f"{many}, {counted(args.draws, 'draw')} each ({restoration.way}), in {args.out}")
         if psnr := restoration.errors():
             names = {"before": "before", "one": "one draw", "mean": "mean of draws", "best": "best draw"}
             values = ", ".join(f"{names[name]} {value:.2f}" for name, value in psnr.items())

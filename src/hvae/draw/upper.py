@@ -17,6 +17,7 @@ _prior = prior()
 @dataclass(frozen=True, eq=False)
 class _Upper(Wrapper):
     count: int
+    below: Draw
     visited: list[str] = field(default_factory=list)
     """Names of latent variables in the order of the walk."""
 
@@ -31,11 +32,12 @@ class _Upper(Wrapper):
             )
         if site.name not in self.visited:
             self.visited.append(site.name)
-        return (self.otherwise if self.visited.index(site.name) < self.count else _prior)(site)
+        return (self.otherwise if self.visited.index(site.name) < self.count else self.below)(site)
 
 
-def upper(count: int, otherwise: Draw = posterior) -> Draw:
-    r"""One walk whose first `count` latent variables, the top ones, are drawn by `otherwise`, and those below from p.
+def upper(count: int, otherwise: Draw = posterior, below: Draw = _prior) -> Draw:
+    r"""One walk whose first `count` latent variables, the top ones, are drawn by `otherwise`, and those below from p,
+    or as `below` draws them.
 
     $$q_k(z \mid x) = \prod_{l > L - k} q(z_l \mid z_{>l}, x) \prod_{l \le L - k} p(z_l \mid z_{>l})$$
 
@@ -48,4 +50,4 @@ def upper(count: int, otherwise: Draw = posterior) -> Draw:
     """
     if not isinstance(count, int) or count < 1:
         raise HvaeError(f"expected at least 1 level to infer, got {short(count)}")
-    return _Upper(as_draw(otherwise), count)
+    return _Upper(as_draw(otherwise), count, as_draw(below))

@@ -1,6 +1,7 @@
 """Pictures from what is seen of them: filling gaps, taking out noise, enlarging, colouring; for any model."""
 
 from hvae.restoration.bands import Bands, tile_rows
+from hvae.restoration.diffuse import Diffuse, strides
 from hvae.restoration.observation import Cells, Exact, Grey, Linear, Noisy, Observation, OwnNoise, Seen, Shrunk
 from hvae.restoration.restore import HeldOut, Restored, held_out, restore
 from hvae.restoration.tiles import Tiling, shared
@@ -12,6 +13,7 @@ __all__ = [
     "VIEWS",
     "Bands",
     "Cells",
+    "Diffuse",
     "Exact",
     "Gibbs",
     "Grey",
@@ -32,5 +34,6 @@ __all__ = [
     "held_out",
     "restore",
     "shared",
+    "strides",
     "tile_rows",
 ]

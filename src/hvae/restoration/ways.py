@@ -106,7 +106,7 @@ class Gibbs(Way):
     def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace:
         x = observation.start()
         for sweep in range(self.sweeps):
-            trace = run(model, posterior, _evidence(model, x, context))
+            trace = run(model, posterior, evidence_of(model, x, context))
             tick()
             if sweep + 1 < self.sweeps:
                 x = observation.sample(law_of(trace))
@@ -130,11 +130,11 @@ class Metropolis(Way):
             yield self._chain(model, observation, context, tick)
 
     def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace:
-        trace = run(model, posterior, _evidence(model, observation.start(), context))
+        trace = run(model, posterior, evidence_of(model, observation.start(), context))
         values, x = _latents(trace), observation.sample(law_of(trace))
         tick()
         for _ in range(self.sweeps):
-            evidence = _evidence(model, x, context)
+            evidence = evidence_of(model, x, context)
             new, old = (run(model, draw, evidence) for draw in (posterior, given(values)))
             taken = torch.rand_like(x.flatten(1)[:, 0]).log() < new.log_weight() - old.log_weight()
             values = {key: _rows(taken, value, values[key]) for key, value in _latents(new).items()}
@@ -154,7 +154,7 @@ def _rows(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return torch.where(mask.view(-1, *[1] * (a.ndim - 1)), a, b)
 
 
-def _evidence(model: Model, x: Tensor, context: Context) -> Evidence:
+def evidence_of(model: Model, x: Tensor, context: Context) -> Evidence:
     """What a model sees of a guess, brought into the range of its data."""
     return model.evidence(x if model.limits is None else x.clamp(*model.limits), context)
 
@@ -175,7 +175,7 @@ class Partial(Way):
     def walks(
         self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
     ) -> Iterator[Trace]:
-        evidence = _evidence(model, observation.start(), context)
+        evidence = evidence_of(model, observation.start(), context)
         for _ in range(draws):
             yield run(model, posterior, evidence)
             tick()
@@ -214,9 +214,9 @@ class Refine(Way):
     def _settled(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Evidence:
         x = observation.start()
         for _ in range(self.settle):
-            x = observation.mean(law_of(run(model, mode, _evidence(model, x, context))))
+            x = observation.mean(law_of(run(model, mode, evidence_of(model, x, context))))
             tick()
-        return _evidence(model, x, context)
+        return evidence_of(model, x, context)
 
     def _rates(self) -> list[float]:
         """A half wave of a cosine."""

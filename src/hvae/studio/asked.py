@@ -96,7 +96,7 @@ class RestoreAsked:
     run: Run = 0
     picture: Pixels
     hidden: Pixels
-    way: Literal["gibbs", "metropolis", "refine"] = "gibbs"
+    way: Literal["gibbs", "metropolis", "refine", "diffuse"] = "gibbs"
     draws: Annotated[int, Bound(least=1, most=16)] = 4
     sweeps: Annotated[int, Bound(least=1, most=200)] = 10
     steps: Annotated[int, Bound(least=0, most=500)] = 30

@@ -32,8 +32,14 @@ if TYPE_CHECKING:
     from hvae.restoration import Way
     from hvae.study.conditions import Named
     from hvae.study.masks import Mask
+    from hvae.walk import Model
 
-REFINE, PARTIAL = "refine", "partial"
+REFINE, PARTIAL, DIFFUSE = "refine", "partial", "diffuse"
+SERVED = ("inpaint", "impute", "denoise")
+"""What a diffusion restores."""
+SWEEPS = {DIFFUSE: 10}
+"""Walks of a draw, unless others are asked for; of a chain `MANY`."""
+MANY = 20
 LEAST = {"draws": 1, "steps": 0, "sweeps": 1, "number": 1, "seed": 0}
 STEPS = 50
 """Of a refinement, unless others are asked for."""
@@ -47,10 +53,10 @@ def restore(
     mask: Mask | None = None,
     noise: str | float | None = None,
     factor: int | None = None,
-    way: str = REFINE,
+    way: str | None = None,
     draws: int = 8,
     steps: int | None = None,
-    sweeps: int = 20,
+    sweeps: int | None = None,
     pixels: bool = False,
     views: int = 1,
     degrade: bool = False,
@@ -72,7 +78,9 @@ def restore(
     is seen must be met); `way`,
     "refine" (gradient `steps` for each picture, 50 unless asked for others, none under a noise of the run's own; every
     task) or, for hidden values, "gibbs" and "metropolis" (`sweeps`), and "partial", for a run whose inference has
-    learnt to read partly seen data (`objective.kind` matching; refined by `steps` where some are asked for);
+    learnt to read partly seen data (`objective.kind` matching; refined by `steps` where some are asked for); of
+    diffusions "diffuse", which walks down from noise and keeps to what is seen (`sweeps` times, 10 unless asked for
+    others; noise is taken out in one walk); refine where none is named, and diffuse of a diffusion;
     `draws` a picture; `pixels`, draw the pixels from their likelihood too; `views` of each picture that the draws of
     "denoise" are spread over: 1 as it is, 2 with its mirror image, 4 with both upside down, 8 with quarter turns, so
     that the restoration of a mirrored or turned picture is the mirrored or turned one; `degrade`, the pictures are
@@ -81,11 +89,13 @@ def restore(
     name.
     Raises HvaeError before any work for what cannot be restored.
     """
-    _check_way(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
+    _check_work(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
     if out is not None:
         check_place(Path(out))
         free(Path(out))
     where = place(run, overrides, trust)
+    way = way_of(where.run.model, way)
+    _check_way(where.run.model, way, task)
     _check_reads_parts(where.run, way)
     _check_views(where.run, task, views, draws)
     noise = own_noise(where.run, task) if noise is None else noise
@@ -93,7 +103,7 @@ def restore(
     effort = Effort(
         draws=draws,
         steps=least if steps is None else steps,
-        sweeps=sweeps,
+        sweeps=1 if task == "denoise" else sweeps or SWEEPS.get(way, MANY),
         pixels=pixels or is_mixed(where.run),
         views=views,
     )
@@ -126,17 +136,41 @@ def restore(
     return restoration
 
 
-def _check_way(name: str, task: str, work: Mapping[str, int | None]) -> None:
-    """Raises HvaeError for a way that does not serve the task, and for work that is none."""
-    if name not in WAYS:
+def _check_work(name: str | None, task: str, work: Mapping[str, int | None]) -> None:
+    """Raises HvaeError for a way or a task that is not there, a way that does not serve the task, and work that is
+    none."""
+    if name is not None and name not in WAYS:
         raise unknown("way", name, WAYS)
     if task not in TASKS:
         raise unknown("task", task, TASKS)
-    if name != REFINE and task not in CHAINS:
-        raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} choose --way refine")
+    if name not in (None, REFINE, DIFFUSE) and task not in CHAINS:
+        raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} leave --way out")
     for option, least in LEAST.items():
         if work[option] is not None:
             whole(f"--{option}", work[option], least)
+
+
+def way_of(model: Model, name: str | None) -> str:
+    """The way that is named, or that which serves a model best."""
+    from hvae.restoration import strides
+
+    return name or (DIFFUSE if strides(model) else REFINE)
+
+
+def _check_way(model: Model, name: str, task: str) -> None:
+    """Raises HvaeError for a way of other families."""
+    from hvae.restoration import strides
+
+    is_diffusion = strides(model) is not None
+    if name == DIFFUSE and not is_diffusion:
+        raise HvaeError("--way diffuse is for diffusions (model.family vdm), and this model is none; leave it out")
+    if is_diffusion and task not in SERVED:
+        raise HvaeError(
+            f"a diffusion fills what is hidden and takes out noise of a known size; for --task {task} take another "
+            "family, such as ladder"
+        )
+    if is_diffusion and name == REFINE:
+        raise HvaeError("--way refine moves a q that is learnt, and that of a diffusion is fixed; leave --way out")
 
 
 def _check_reads_parts(run: LoadedRun, way: str) -> None:
@@ -192,11 +226,18 @@ def _partial(effort: Effort, own_noise: bool) -> Way:
     return Refine(steps=effort.steps, settle=0) if effort.steps else Partial()
 
 
+def _diffuse(effort: Effort, own_noise: bool) -> Way:
+    from hvae.restoration import Diffuse
+
+    return Diffuse(sweeps=effort.sweeps)
+
+
 WAYS: dict[str, Callable[[Effort, bool], Way]] = {
     REFINE: _refine,
     "gibbs": _gibbs,
     "metropolis": _metropolis,
     PARTIAL: _partial,
+    DIFFUSE: _diffuse,
 }
 
 

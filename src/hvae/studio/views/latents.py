@@ -18,7 +18,7 @@ from hvae.restoration import Seen
 from hvae.studio import asked as questions
 from hvae.studio.opened import Opened
 from hvae.studio.views.mix import mixture
-from hvae.studio.views.restore import seen_of, way_of
+from hvae.studio.views.restore import seen_of, served, way_for
 from hvae.studio.views.sequences import steps_of
 from hvae.studio.views.traverse import axes_of, place_of
 from hvae.study.latentfiles import LatentFile, save_latents
@@ -60,10 +60,10 @@ def _push(opened: Opened, query: questions.TraverseAsked) -> bytes:
 
 def _restore(opened: Opened, query: questions.RestoreAsked) -> bytes:
     """Of the draws, one after another."""
-    datum = opened.datum(query.picture, query.context)
+    query, datum = served(opened, query), opened.datum(query.picture, query.context)
     observation, latents = Seen(datum.x, seen_of(query, datum.x)), Remembered()
     with still(opened.model, query.seed):
-        for trace in way_of(query).walks(opened.model, observation, datum.context, query.draws, lambda: None):
+        for trace in way_for(query).walks(opened.model, observation, datum.context, query.draws, lambda: None):
             latents(opened.model, trace)
     return _file(opened, latents.values(), query.context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,13 +19,14 @@ from hvae.studio.asked import RestoreAsked
 from hvae.studio.lines import command, context_words, equivalents, python
 from hvae.studio.opened import Opened
 from hvae.study.masks import checked
-from hvae.study.restore import WAYS, Effort
+from hvae.study.restore import DIFFUSE, WAYS, Effort, way_of
 
 
 def restore(opened: Opened, query: RestoreAsked) -> Answer:
     """Draws of the whole picture given what is seen of it, their mean, deviation and best."""
     datum = opened.datum(query.picture, query.context)
-    mask, way = seen_of(query, datum.x), way_of(query)
+    query = served(opened, query)
+    mask, way = seen_of(query, datum.x), way_for(query)
     result = restored(opened.model, Seen(datum.x, mask), way, draws=query.draws, context=datum.context, seed=query.seed)
     spread = result.deviation / result.deviation.max().clamp_min(1e-12)
     pictures = {
@@ -48,7 +50,12 @@ def seen_of(query: RestoreAsked, x: Tensor) -> Tensor:
     return ~checked(_hidden(query.hidden, x), "the mask")
 
 
-def way_of(query: RestoreAsked) -> Way:
+def served(opened: Opened, query: RestoreAsked) -> RestoreAsked:
+    """The same by the way that serves the model: of a diffusion there is one."""
+    return replace(query, way="diffuse") if way_of(opened.model, None) == DIFFUSE else query
+
+
+def way_for(query: RestoreAsked) -> Way:
     """How the rest is drawn."""
     effort = Effort(draws=query.draws, steps=query.steps, sweeps=query.sweeps, pixels=False)
     return WAYS[query.way](effort, False)
