@@ -298,7 +298,7 @@ REFUSED = {
     "test --task denoise --noise nan --degrade": "--noise: expected a standard deviation above 0",
     "test --task denoise --noise loud --degrade": "--noise: expected a number, a fraction such as 25/255, or own",
     "test --task denoise --noise own --degrade": "--degrade needs noise of a known size",
-    "test --task denoise --noise 1 --degrade --way gibbs": "--way gibbs is for inpaint and impute; for denoise choose",
+    "test --task denoise --noise 1 --degrade --way gibbs": "--way gibbs is for inpaint and impute; for denoise leave",
     "test --task superres --degrade": "--task superres needs how many times as large: --factor 2",
     "test --task superres --factor 3 --degrade": "--factor: expected 2 or more that divides the model's 8 x 8, got 3",
     "test --task colour --degrade": "--task colour needs a run of colour pictures, got one of shape (1, 8, 8)",
