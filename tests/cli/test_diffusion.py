@@ -54,6 +54,37 @@ def test_samples_by_a_solver(run: Path, tmp_path: Path, command: Command, solver
     assert pictures.shape == (2, 1, 8, 8) and 0 <= pictures.min() <= pictures.max() <= 1
 
 
+@pytest.mark.parametrize("task", [("inpaint", "--mask", "2,0,3,8"), ("denoise", "--noise", "0.2", "--degrade")])
+def test_pictures_are_restored(run: Path, tmp_path: Path, command: Command, task: tuple[str, ...]) -> None:
+    words = ("--task", *task, "-n", 3, "--draws", 2, "--out", tmp_path / "out", "--json")
+    said = command("restore", run, "test", *words)
+    assert said.code == 0, said.err
+    assert said.json["way"] == "diffuse" and said.json["passes"] == (20 if task[0] == "inpaint" else 2)
+    draws, known = (np.load(tmp_path / "out" / f"{name}.npy") for name in ("draws", "observed"))
+    assert draws.shape == (3, 2, 1, 8, 8) and (draws[:, 0] != draws[:, 1]).any()
+    if task[0] == "inpaint":
+        is_known = ~np.isnan(known)
+        assert (~is_known).sum() == 3 * 24 and (draws[:, 0][is_known] == known[is_known]).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("test", "--task", "inpaint", "--mask", "0.5", "--way", "refine"), "that of a diffusion is fixed"),
+        (("test", "--task", "superres", "--factor", "2", "--degrade"), "for --task superres take another family"),
+        (("LARGE", "--task", "denoise", "--noise", "0.1"), "expected pictures of 8 x 8, as this diffusion has them"),
+    ],
+)
+def test_what_a_diffusion_does_not_restore_is_one_line(
+    words: tuple[str, ...], line: str, run: Path, tmp_path: Path, command: Command
+) -> None:
+    np.save(tmp_path / "large.npy", np.random.default_rng(0).random((2, 1, 16, 16)).astype(np.float32))
+    places = {"LARGE": tmp_path / "large.npy"}
+    said = command("restore", run, *(places.get(word, word) for word in words), "--out", tmp_path / "out")
+    assert said.code == 2 and line in said.err and said.err.count("\n") == 1, said.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 12 levels that are told a class."""

@@ -120,6 +120,7 @@ def restore(
         overrides=where.overrides,
     )
     target = _task(where.run, request, draws)
+    _check_size(where.run, target, way)
     restored, passes = walked(where.model(), target, WAYS[way](effort, noise == OWN), effort, seed, bars(progress))
     restoration = Restoration(
         task=task,
@@ -181,6 +182,16 @@ def _check_reads_parts(run: LoadedRun, way: str) -> None:
         raise HvaeError(
             f"--way partial: the inference of {run.folder} has seen whole data alone; teach it first: hvae train "
             f"{run.folder} --train.init {run.folder} {words} --out PARTIAL, then restore with PARTIAL"
+        )
+
+
+def _check_size(run: LoadedRun, target: Task, way: str) -> None:
+    """Raises HvaeError for pictures of which a diffusion would need tiles: only a refinement's share their noise."""
+    if target.tiling and way == DIFFUSE:
+        own, height, width = run.model.shape[1:], *target.tiling.picture
+        raise HvaeError(
+            f"expected pictures of {own[0]} x {own[1]}, as this diffusion has them, got {height} x {width}; cut them, "
+            "or restore them with a ladder, which goes over larger ones tile by tile"
         )
 
 
