@@ -201,7 +201,7 @@ def test_diffusions_are_refused_before_the_trace(steps: int) -> None:
 
 def test_a_missing_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hvae.deploy.formats.find_spec", lambda name: None)
-    with pytest.raises(HvaeError, match=r"pip install 'hvae\[onnx\]'"):
+    with pytest.raises(HvaeError, match=r"'onnx', 'onnxscript' and 'onnxruntime' .* -m pip install 'onnx>"):
         export(loaded(small(), LadderConfig(), tmp_path))
 
 

@@ -117,7 +117,7 @@ def missing_extra(package: str, extra: str, *more: str, purpose: str = "") -> Hv
     # The packages alone, into this very Python: hvae may be no index's, and the first pip of the shell another's.
     packages = [package, *more]
     command = shlex.join([sys.executable or "python", "-m", "pip", "install", *map(_requirement, packages)])
-    names = " and ".join(f"'{one}'" for one in packages)
+    names = " and ".join(filter(None, [", ".join(map(repr, packages[:-1])), repr(packages[-1])]))
     noun, verb, them = ("packages", "are", "them") if more else ("package", "is", "it")
     what = f"the {noun} {names} (extra '{extra}') {verb} not installed; install {them} with: {command}"
     return HvaeError(f"{purpose}: {what}" if purpose else what)

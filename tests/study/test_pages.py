@@ -193,7 +193,7 @@ class Weighing(Measure[Weight]):
     def sheets(self, result: Weight) -> Iterator[Sheet]:
         yield Sheet(title="The scale", heads=("maker", "year"), rows=[("Maul", "1950")], note="kitchen")
 
-    def facts(self, result: Weight) -> dict[str, str]:
+    def facts(self, result: Weight, evaluation: Evaluation) -> dict[str, str]:
         return {"heavy": "no"}
 
     def agreement(self, result: Weight) -> Agreement:
