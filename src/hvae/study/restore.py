@@ -94,8 +94,9 @@ def restore(
         check_place(Path(out))
         free(Path(out))
     where = place(run, overrides, trust)
-    way = way_of(where.run.model, way)
-    _check_way(where.run.model, way, task)
+    natural = way_of(where.run.model)
+    way = way or natural
+    _check_way(natural == DIFFUSE, way, task)
     _check_reads_parts(where.run, way)
     _check_views(where.run, task, views, draws)
     noise = own_noise(where.run, task) if noise is None else noise
@@ -151,18 +152,15 @@ def _check_work(name: str | None, task: str, work: Mapping[str, int | None]) -> 
             whole(f"--{option}", work[option], least)
 
 
-def way_of(model: Model, name: str | None) -> str:
-    """The way that is named, or that which serves a model best."""
+def way_of(model: Model) -> str:
+    """The way that serves a model where none is named."""
     from hvae.restoration import strides
 
-    return name or (DIFFUSE if strides(model) else REFINE)
+    return DIFFUSE if strides(model) else REFINE
 
 
-def _check_way(model: Model, name: str, task: str) -> None:
+def _check_way(is_diffusion: bool, name: str, task: str) -> None:
     """Raises HvaeError for a way of other families."""
-    from hvae.restoration import strides
-
-    is_diffusion = strides(model) is not None
     if name == DIFFUSE and not is_diffusion:
         raise HvaeError("--way diffuse is for diffusions (model.family vdm), and this model is none; leave it out")
     if is_diffusion and task not in SERVED:

@@ -52,7 +52,7 @@ def seen_of(query: RestoreAsked, x: Tensor) -> Tensor:
 
 def served(opened: Opened, query: RestoreAsked) -> RestoreAsked:
     """The same by the way that serves the model: of a diffusion there is one."""
-    return replace(query, way="diffuse") if way_of(opened.model, None) == DIFFUSE else query
+    return replace(query, way="diffuse") if way_of(opened.model) == DIFFUSE else query
 
 
 def way_for(query: RestoreAsked) -> Way:
