@@ -6,6 +6,8 @@ steps (about 25 minutes), so that their results can be set side by side.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hvae.config.data import DataConfig
 from hvae.config.evaluate import EvaluateConfig
 from hvae.config.model import LadderConfig, LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
@@ -87,6 +89,14 @@ def mnist_static_ladder() -> RunConfig:
     return _mnist_static(model, _uniform(3_000), steps=15_000, batch=16)
 
 
+def mnist_static_ladder_quick() -> RunConfig:
+    """More of the data in the same time: twice the images a step, few channels at 28 x 28, a threefold rate, bf16."""
+    run = mnist_static_ladder()
+    model = replace(run.model, widths=(8, 32, 32))
+    train = replace(run.train, batch=32, lr=3e-3, betas=(0.9, 0.95), precision="auto", valid_every=3_000)
+    return replace(run, model=model, train=train)
+
+
 def mnist() -> RunConfig:
     """Grey values, not binarised: bits per dimension, not comparable with any binarised set."""
     return RunConfig(
@@ -150,6 +160,9 @@ FIRST: dict[str, Preset] = {
     "mnist-static-lvae": Preset("Ladder VAE on statically binarised MNIST", "25 min, 1 core", mnist_static_lvae),
     "mnist-static-vlae": Preset("VLAE on statically binarised MNIST", "25 min, 1 core", mnist_static_vlae),
     "mnist-static-ladder": Preset("deep ladder on statically binarised MNIST", "25 min, 1 core", mnist_static_ladder),
+    "mnist-static-ladder-quick": Preset(
+        "the same, better trained in the same time", "25 min, 1 core with bf16", mnist_static_ladder_quick
+    ),
     "mnist": Preset("deep ladder on grey MNIST, 8 bits", "not timed; 1 GPU", mnist),
     "fashion-mnist": Preset("deep ladder on grey Fashion-MNIST, 8 bits", "not timed; 1 GPU", fashion_mnist),
     "cifar10": Preset("deep ladder on CIFAR-10", "not timed; 1 GPU", cifar10),

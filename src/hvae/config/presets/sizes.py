@@ -22,6 +22,7 @@ SIZES: dict[str, Size] = {
     "mnist-static-lvae": Size(5, 2_181_304),
     "mnist-static-vlae": Size(3, 2_010_608),
     "mnist-static-ladder": Size(5, 374_545),
+    "mnist-static-ladder-quick": Size(5, 358_073),
     "mnist": Size(8, 2_216_926),
     "fashion-mnist": Size(8, 2_216_926),
     "cifar10": Size(15, 16_462_244),
