@@ -39,14 +39,44 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 def anchors(path: Path) -> set[str]:
     """Of the headings of a page, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor(heading) for heading in re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)}
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_links_into_pages_lead_to_a_heading(path: Path) -> None:
-    links = re.findall(r"\]\(([^):]*\.md)#([^)]+)\)", path.read_text())
-    assert not [f"{page}#{anchor}" for page, anchor in links if anchor not in anchors(path.parent / page)]
+    links = re.findall(r"\]\(((?:[^):]*\.md)?)#([^)]+)\)", path.read_text())
+    pages = [(path.parent / page if page else path, name) for page, name in links]
+    assert not [f"{page.name}#{name}" for page, name in pages if name not in anchors(page)]
+
+
+SUMMARY = re.compile(r"^\| \[[^]]+\]\(#([^)]+)\) \|(.*)$", re.MULTILINE)
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+def sections(page: str) -> dict[str, str]:
+    """The text of each heading with those below it, by its anchor."""
+    headings = list(re.finditer(r"^(#+) (.*)$", page, re.MULTILINE))
+    return {anchor(one[2]): page[one.end() : end(one, headings, len(page))] for one in headings}
+
+
+def end(heading: re.Match[str], headings: list[re.Match[str]], length: int) -> int:
+    """Where the next heading of its rank or a higher one begins."""
+    nexts = (one.start() for one in headings if one.start() > heading.start() and len(one[1]) <= len(heading[1]))
+    return next(nexts, length)
+
+
+def test_the_page_of_numbers_repeats_its_sections() -> None:
+    """Every number with decimals of the summary of RESULTS.md stands in the section that its line links to."""
+    page = (ROOT / "docs/RESULTS.md").read_text()
+    parts = sections(page)
+    lines = SUMMARY.findall(parts["in-one-page"])
+    assert len(lines) > 20
+    numbers = {(link, number) for link, line in lines for number in NUMBER.findall(line)}
+    assert not [(link, number) for link, number in numbers if number not in NUMBER.findall(parts[link])]
 
 
 def test_the_documents_that_contributors_need_exist() -> None:
