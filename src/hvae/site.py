@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from hvae.distributions import Distribution
+from hvae.modules import every
 
 Key = tuple[str, int | None]
 """The identity of a variable: its name and, where the name recurs in time, its step."""
@@ -49,6 +50,11 @@ class Site:
     @property
     def key(self) -> Key:
         return self.name, self.step
+
+    @property
+    def is_weighed(self) -> bool:
+        """Whether it stands for more than itself, or for less: a weight other than 1 in some row."""
+        return not every(self.weight == 1.0) if isinstance(self.weight, Tensor) else self.weight != 1.0
 
     def knowing(self, earlier: Site) -> Site:
         """This visit together with what an earlier visit of the same variable knew."""

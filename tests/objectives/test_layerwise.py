@@ -13,13 +13,14 @@ from torch import Tensor
 
 from hvae.config.objective import ObjectiveConfig
 from hvae.datum import Datum
-from hvae.distributions import normal_kl
+from hvae.distributions import Normal, normal_kl
 from hvae.draw import dropping, each, posterior, prior, trained, upper
 from hvae.errors import HvaeError
 from hvae.objectives import Layerwise
 from hvae.objectives import build as objective
+from hvae.site import Site
 from hvae.training.loss import Batch, LossStep
-from hvae.walk import Evidence, Model, names, run
+from hvae.walk import Evidence, Model, Visit, names, run
 from hvae.zoo import build
 
 
@@ -123,3 +124,29 @@ def test_of_a_markov_chain_too() -> None:
     model = BottomUpGaussian(2)
     with pytest.raises(HvaeError, match="z1 is not"):
         run(model, upper(1), model.evidence(torch.zeros(1, *model.shape, dtype=torch.float64)))
+
+
+class Weighed(Model):
+    """One latent, which stands for as many as each row says: `weight` (B,)."""
+
+    shape = (1,)
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def features(self, datum: Datum) -> dict[str, Tensor]:
+        return {}
+
+    def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
+        law = Normal(evidence.data.new_zeros(evidence.n, 1), evidence.data.new_ones(evidence.n, 1))
+        z = visit(Site("z1", law, law, weight=self.weight))
+        return visit(evidence.site(Normal(z, law.scale)))
+
+
+def test_a_level_that_each_row_weighs_is_refused_and_one_of_weight_one_is_not() -> None:
+    x = torch.zeros(2, 1)
+    with pytest.raises(HvaeError, match="z1 is not"):
+        run(Weighed(torch.tensor([1.0, 3.0])), upper(1), Weighed(torch.ones(2)).evidence(x))
+    model = Weighed(torch.ones(2))
+    assert run(model, upper(1), model.evidence(x)).elbo().shape == (2,)

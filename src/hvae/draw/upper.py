@@ -25,7 +25,7 @@ class _Upper(Wrapper):
         if site.data or site.auxiliary or site.value is not None:
             return self.otherwise(site)
         # Weighed, it stands for levels that are not visited; a mask alone says where a sequence ends.
-        if site.p is None or site.weight != 1.0:
+        if site.p is None or site.is_weighed:
             raise HvaeError(
                 f"levels can be inferred from the top down where each is visited once, with its prior; {site.name} is "
                 "not (models markov, biva and vdm): infer all of them"

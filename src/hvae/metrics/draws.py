@@ -64,8 +64,7 @@ def scored(scores: Answers, k: int) -> dict[str, Tensor]:
 def _check_unweighted(trace: Trace) -> None:
     """Raises HvaeError for a walk whose sites stand for several: its weights w do not average to p(x)."""
     for record in trace.records.values():
-        weight = record.weight
-        if bool((weight != 1).any()) if isinstance(weight, Tensor) else weight != 1:
+        if record.is_weighed:
             raise HvaeError(
                 f"{record.name} stands for several sites by its weight, and such a walk has no bounds on log p(x); "
                 "evaluate one that visits each of its levels"

@@ -60,7 +60,7 @@ def check_unweighted(trace: Trace, draws: int) -> None:
     if draws == 1:
         return
     for record in trace.latents:
-        if bool((record.weight != 1.0).any()) if isinstance(record.weight, Tensor) else record.weight != 1.0:
+        if record.is_weighed:
             raise HvaeError(
                 f"{record.name} has a weight, as in a walk of a few of its steps (thin), and {draws} draws of such a "
                 "walk are no bound; visit all steps, or take the ELBO"

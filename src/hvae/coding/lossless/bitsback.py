@@ -70,7 +70,7 @@ def proposal(site: Site) -> Distribution:
 
 def pop_latent(stack: Stack, site: Site, law: Distribution, book: Book) -> tuple[Ints, Tensor]:
     """Pop a latent by `law`, its p or q: symbols (N,) and their value."""
-    if isinstance(site.weight, Tensor) or site.weight != 1.0:
+    if site.is_weighed:
         raise Uncodable(f"{site.name} stands for several variables of which one is drawn; visit all to compress")
     if site.mask is not None:
         raise Uncodable(f"{site.name} exists in some rows only; compress sequences of one length")
