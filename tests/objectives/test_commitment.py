@@ -9,11 +9,13 @@ from torch import Tensor
 from hvae import Datum, build
 from hvae.config.objective import CommitmentConfig, ObjectiveConfig
 from hvae.config.vqvae import RQVAEConfig, VQVAE2Config, VQVAEConfig
+from hvae.distributions.codebook import ChosenCodes, UniformCodes
 from hvae.errors import HvaeError
 from hvae.objectives import ELBO, WarmUp
 from hvae.objectives import build as objective
+from hvae.site import Site
 from hvae.study.levels import check_levels
-from hvae.walk import Model
+from hvae.walk import Model, Trace
 
 TINY = {"codes": 5, "dims": 3, "width": 8, "hidden": 4, "blocks": 1}
 FAMILIES = {"vqvae": VQVAEConfig, "vqvae2": VQVAE2Config, "rqvae": RQVAEConfig}
@@ -85,3 +87,16 @@ def test_it_is_written_like_any_other_schedule() -> None:
         check_levels(config, tiny()[0])
     with pytest.raises(HvaeError, match="a choice of the elbo alone"):
         ObjectiveConfig(kind="iwae", samples=2, commitment=CommitmentConfig(length=10))
+
+
+def test_the_steps_of_a_level_that_recurs_are_summed() -> None:
+    """Of steps with pulls 1, 2 and 3 nats, half of all is charged at half of the way; one row lacks the last step."""
+    trace, book = Trace(), torch.zeros(4, 2)
+    for step in range(3):
+        pull = torch.full((5, 1, 1), 1.0 + step)
+        q = ChosenCodes(book, torch.zeros(5, 1, dtype=torch.int64), penalty=pull, pull=pull)
+        mask = torch.arange(5) > 0 if step == 2 else None
+        trace.note(Site("z", UniformCodes(book, (5, 1)), q, step=step, mask=mask), q.value, q)
+    expected = torch.tensor([3.0, 6.0, 6.0, 6.0, 6.0])
+    torch.testing.assert_close(trace.penalty(), expected)
+    torch.testing.assert_close(trace.commitments()["z"], expected)

@@ -136,9 +136,15 @@ class Trace:
         return self._total([sum_rest(record.counted(law.penalty())) for record, law in own])
 
     def commitments(self) -> dict[str, Tensor]:
-        """The part of the penalty that pulls encoders to their codes, {name: (B,)} of the levels that have one."""
-        pulls = {record.name: (record, (record.q or record.law).commitment()) for record in self.latents}
-        return {name: sum_rest(record.counted(pull)) for name, (record, pull) in pulls.items() if pull is not None}
+        """The part of the penalty that pulls encoders to their codes, {name: (B,)} of the levels that have one.
+
+        The steps of a recurring name are summed.
+        """
+        pulls = [(record, (record.q or record.law).commitment()) for record in self.latents]
+        sums: dict[str, Tensor] = {}
+        for name, nats in ((record.name, sum_rest(record.counted(pull))) for record, pull in pulls if pull is not None):
+            sums[name] = sums[name] + nats if name in sums else nats
+        return sums
 
     def estimators(self) -> dict[str, str]:
         """How each level's rate was computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""
