@@ -20,12 +20,12 @@ from hvae.distributions import Normal
 from hvae.draw import posterior
 from hvae.errors import HvaeError
 from hvae.objectives import ELBO, Matching, build
-from hvae.objectives.matching import hiding
+from hvae.objectives.matching import Lesson, hiding
 from hvae.site import Site, Visit
 from hvae.study.beforehand import check_parts
 from hvae.study.matching import inference, matched, parts, teacher
 from hvae.training.loss import walked
-from hvae.walk import Evidence, Model, run
+from hvae.walk import Evidence, Model, Trace, run
 
 
 class Sum(Model):
@@ -146,3 +146,15 @@ def test_what_cannot_be_matched_is_one_line() -> None:
     with pytest.raises(HvaeError, match=r"objective\.loop"):
         Matching(model)(ELBO().loop(model, posterior, model.evidence(data())), 0)
     assert teacher(RunConfig(), (1, 6, 5), 1) is None
+
+
+def test_the_steps_of_a_level_that_recurs_are_summed() -> None:
+    """KL(N(m, 1) || N(0, 1)) = m^2 / 2 at each step: 1/2, 2 and 9/2 nats."""
+    lesson, lesson.whole = Lesson(), Trace()
+    for step in range(3):
+        taught, learnt = (Normal(torch.full((4, 1), m), torch.ones(4, 1)) for m in (1.0 + step, 0.0))
+        for trace, q in ((lesson.whole, taught), (lesson, learnt)):
+            trace.note(Site("z", q, q, step=step), taught.loc, q)
+    loss = Matching(nn.Identity())(lesson, 0)
+    assert float(loss.total) == pytest.approx(7.0)
+    assert float(loss.terms["matching/z"]) == pytest.approx(7.0)

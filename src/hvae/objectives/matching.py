@@ -22,6 +22,7 @@ from hvae.draw import Draw, given, posterior
 from hvae.errors import HvaeError
 from hvae.objectives.loss import Loss, Objective, per_datum
 from hvae.site import pin
+from hvae.trace import summed
 from hvae.walk import Evidence, Model, Trace, device_of, run
 
 
@@ -84,7 +85,8 @@ class Taught:
 class Matching(Objective):
     """The divergence of inference that sees a part from the `teacher`'s that sees all, in nats a datum.
 
-    The terms "matching/z1", ... are the parts of each level, given the levels above.
+    The terms "matching/z1", ... are the parts of each level, given the levels above, summed over the steps of a
+    recurring name.
     """
 
     samples = 1
@@ -95,7 +97,7 @@ class Matching(Objective):
     def __call__(self, trace: Trace, step: int) -> Loss:
         if not isinstance(trace, Lesson):
             raise HvaeError("expected the trace of partly seen data, got one of run; walk the model by objective.loop")
-        terms = {f"matching/{record.name}": _missed(record.key, trace) for record in trace.latents}
+        terms = summed([(f"matching/{record.name}", _missed(record.key, trace)) for record in trace.latents])
         total = torch.stack(list(terms.values())).sum()
         return Loss(total, {"loss": total.detach(), **{name: term.detach() for name, term in terms.items()}})
 

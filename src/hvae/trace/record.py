@@ -184,6 +184,18 @@ def shared_nats(record: Record, cache: dict[Hashable, tuple[Record, Tensor]]) ->
     return record.counted(cache[key][1])
 
 
+def summed(parts: list[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Numbers by name; those of one name, the steps of one that recurs, are added.
+
+    >>> summed([("z", torch.tensor([1.0])), ("z", torch.tensor([2.0]))])
+    {'z': tensor([3.])}
+    """
+    sums: dict[str, Tensor] = {}
+    for name, numbers in parts:
+        sums[name] = sums[name] + numbers if name in sums else numbers
+    return sums
+
+
 def _stacked_laws(laws: list[Distribution | None]) -> LocationScale | None:
     """Laws of one type over (B, ...) as one over (B, T, ...)."""
     parts = [law for law in laws if isinstance(law, LocationScale)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from hvae.distributions import Distribution, sum_rest
 from hvae.errors import HvaeError, unknown
 from hvae.site import Key, Pin, Site, as_key, pin, spelled
-from hvae.trace.record import Record, form, series_of, shared_nats
+from hvae.trace.record import Record, form, series_of, shared_nats, summed
 
 
 class Trace:
@@ -141,10 +141,7 @@ class Trace:
         The steps of a recurring name are summed.
         """
         pulls = [(record, (record.q or record.law).commitment()) for record in self.latents]
-        sums: dict[str, Tensor] = {}
-        for name, nats in ((record.name, sum_rest(record.counted(pull))) for record, pull in pulls if pull is not None):
-            sums[name] = sums[name] + nats if name in sums else nats
-        return sums
+        return summed([(record.name, sum_rest(record.counted(pull))) for record, pull in pulls if pull is not None])
 
     def estimators(self) -> dict[str, str]:
         """How each level's rate was computed: "analytic", "sampled", "prior" (redrawn, costs zero) or "given"."""
