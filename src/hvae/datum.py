@@ -40,17 +40,27 @@ class Datum:
         return len(self.x)
 
     @property
+    def known(self) -> Tensor:
+        """Which values exist and are observed, (B, ...) bool: what a likelihood is of.
+
+        >>> Datum(torch.zeros(2, 3), lengths=torch.tensor([2, 3])).known
+        tensor([[ True,  True, False],
+                [ True,  True,  True]])
+        """
+        mask = torch.ones_like(self.x, dtype=torch.bool) if self.observed is None else self.observed
+        if self.lengths is None:
+            return mask
+        within = torch.arange(self.x.shape[1], device=self.x.device) < self.lengths[:, None]
+        return mask & within.view(*within.shape, *[1] * (self.x.ndim - 2))
+
+    @property
     def values(self) -> Tensor:
-        """How many values of each datum exist and are known, (B,): what its likelihood is of.
+        """How many values of each datum are known, (B,).
 
         >>> Datum(torch.zeros(2, 3), observed=torch.tensor([[True, True, False], [True, True, True]])).values
         tensor([2, 3])
         """
-        mask = torch.ones_like(self.x, dtype=torch.bool) if self.observed is None else self.observed
-        if self.lengths is not None:
-            within = torch.arange(self.x.shape[1], device=self.x.device) < self.lengths[:, None]
-            mask = mask & within.view(*within.shape, *[1] * (self.x.ndim - 2))
-        return mask.flatten(1).sum(1)
+        return self.known.flatten(1).sum(1)
 
     def __getitem__(self, rows: slice | Tensor) -> Datum:
         """Some of the rows."""

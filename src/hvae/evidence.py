@@ -52,6 +52,11 @@ class Evidence:
         return self.x
 
     @property
+    def known(self) -> Tensor:
+        """Which values exist and are observed, (n, ...) bool."""
+        return self.datum.known
+
+    @property
     def values(self) -> Tensor:
         """How many values of each datum exist and are observed, (n,)."""
         return self.datum.values
@@ -92,11 +97,8 @@ class Evidence:
 
     def sequence(self, p: Distribution, name: str = "x") -> Site:
         """The site of all steps of the data at once, (n, T, ...): what lies beyond a length is not observed."""
-        x, within, observed = self.data, self.within(), self.observed
-        if within is not None:
-            within = within.view(*within.shape, *[1] * (x.ndim - 2)).expand_as(x)
-            observed = within if observed is None else observed & within
-        return Site(name, p, value=x, observed=observed, data=True)
+        is_whole = self.observed is None and self.lengths is None
+        return Site(name, p, value=self.data, observed=None if is_whole else self.known, data=True)
 
     def repeat(self, k: int) -> Evidence:
         """K rows for each datum, (B, ...) -> (B K, ...): row b becomes rows b k to b k + k - 1.  Networks ran once.

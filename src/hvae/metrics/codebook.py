@@ -27,7 +27,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.results import Estimate, estimate, plain
 from hvae.records import JSON
-from hvae.walk import Evidence, Model, Record, glimpse, run, still
+from hvae.walk import Model, Record, glimpse, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +95,9 @@ def codebook(
         for evidence in seen(model, batches):
             trace = run(model, posterior, evidence)
             x, picture = double(evidence.data), double(model.picture(trace).clamp(0, 1))
-            there = _there(evidence)
-            errors.append((picture - x)[there].square().sum())
-            data.append(_moments(x[there]))
+            known = evidence.known.cpu()
+            errors.append((picture - x)[known].square().sum())
+            data.append(_moments(x[known]))
             for record in filter(_is_coded, trace.latents):
                 tallies.setdefault(record.name, _Tally(record)).add(record)
             meter.add(1)
@@ -115,13 +115,6 @@ def codebook(
 
 def _is_coded(record: Record) -> bool:
     return isinstance(record.p, Codes)
-
-
-def _there(evidence: Evidence) -> Tensor:
-    """Which values exist: all, but those behind the end of a sequence."""
-    x, within = evidence.data, evidence.within()
-    there = torch.ones_like(x, dtype=torch.bool) if within is None else within.view(*within.shape, *[1] * (x.ndim - 2))
-    return there.expand_as(x).cpu()
 
 
 def _moments(x: Tensor) -> Tensor:

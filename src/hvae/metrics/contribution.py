@@ -80,13 +80,11 @@ def _scales(x: Tensor) -> int:
 
 
 def _decibels(picture: Tensor, evidence: Evidence) -> Tensor:
-    """PSNR of what is observed, (B,)."""
-    x, observed = evidence.data, evidence.observed
-    if observed is None:
-        return psnr(picture, x).clamp(max=MOST_DB).double().cpu()
-    # As if the mean error of what is observed were that of all.
+    """PSNR of what is known, (B,)."""
+    x = evidence.data
+    # As if the mean error of what is known were that of all.
     share = evidence.values / x[0].numel()
-    return (psnr(torch.where(observed, picture, x), x) + 10 * share.log10()).clamp(max=MOST_DB).double().cpu()
+    return (psnr(torch.where(evidence.known, picture, x), x) + 10 * share.log10()).clamp(max=MOST_DB).double().cpu()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from hvae.distributions import Depth, Moments
 from hvae.draw import Draw, coarse, posterior, thin
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
-from hvae.metrics.results import Estimate, Plain, estimate
+from hvae.metrics.results import Estimate, Plain, estimate, ratio
 from hvae.seeds import noise_seed, reseed
 from hvae.walk import Model, glimpse, run, still
 
@@ -84,19 +84,20 @@ def depth(
     draws = {count: _draw(count, visits) for count in counts or _counts(model)}
     _check(model, draws)
     scores: dict[int, list[Tensor]] = {count: [] for count in draws}
-    bits = 0.0
+    values: list[Tensor] = []
     with still(model, seed):
         meter = Meter(progress, batches, len(draws))
         for number, evidence in enumerate(seen(model, batches)):
+            values.append(evidence.values.cpu())
             for count, draw in draws.items():
                 reseed(noise_seed(seed, number))
                 trace = run(model, draw, evidence)
                 scores[count].append(double(-trace.elbo()))
                 meter.add(1)
-            is_density = any(record.law.density for record in trace.observed)
-            bits = 0.0 if is_density else evidence.data[0].numel() * math.log(2)
-    rows = tuple(_row(count, torch.cat(nats), bits, visits) for count, nats in scores.items())
-    return DepthResult(data=len(torch.cat(next(iter(scores.values())))), seed=seed, by_levels=rows)
+    density = any(record.law.density for record in trace.observed)
+    dims = None if density else torch.cat(values)
+    rows = tuple(_row(count, torch.cat(nats), dims, visits) for count, nats in scores.items())
+    return DepthResult(data=sum(map(len, values)), seed=seed, by_levels=rows)
 
 
 def _laws(model: Model) -> tuple[Depth, bool]:
@@ -128,10 +129,10 @@ def _draw(count: int, visits: int) -> Draw:
     return coarse(count, thin(min(visits, count))) if count else thin(visits, posterior)
 
 
-def _row(count: int, nats: Tensor, bits: float, visits: int) -> LevelsBound:
+def _row(count: int, nats: Tensor, dims: Tensor | None, visits: int) -> LevelsBound:
     return LevelsBound(
         levels=count,
         negative_elbo_nats=estimate(nats),
-        bits_per_dim=estimate(nats, bits) if bits else None,
+        bits_per_dim=None if dims is None else ratio(nats, dims, math.log(2)),
         visits=min(visits, count) if count else visits,
     )

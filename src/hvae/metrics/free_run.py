@@ -16,7 +16,7 @@ from hvae.draw import posterior, prior
 from hvae.errors import HvaeError
 from hvae.metrics.evaluating import Meter, Progress, double, seen, silent
 from hvae.metrics.results import Estimate, Plain, estimate
-from hvae.walk import Evidence, Model, Trace, run, still
+from hvae.walk import Model, Trace, run, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +82,10 @@ def free_run(
     count = steps or model.shape[0]
     with still(model, seed):
         for evidence in seen(model, batches):
-            exists, x = _exists(evidence), double(evidence.data).flatten(2)
-            recorded.add(x, x[:, 1:] - x[:, :-1], exists)
+            known, x = evidence.known.cpu().flatten(2), double(evidence.data).flatten(2)
+            recorded.add(x, x[:, 1:] - x[:, :-1], known)
             draws = double(_drawn(run(model, posterior, evidence))).flatten(2)
-            taught.add(draws, draws[:, 1:] - x[:, :-1], exists)
+            taught.add(draws, draws[:, 1:] - x[:, :-1], known)
             contexts.append(evidence.context)
             data += len(x)
             meter.add(1)
@@ -114,38 +114,32 @@ def _repeated(contexts: Sequence[Mapping[str, Tensor]], n: int) -> dict[str, Ten
 
 
 class _Sums:
-    """Counts, sums and squares of values and of changes over all steps that exist."""
+    """Counts, sums and squares of values and of changes, of each number of a step over all steps that know it."""
 
     def __init__(self) -> None:
-        self.count = torch.zeros(2, dtype=torch.float64)
-        self.sum: Tensor = torch.zeros(())
-        self.square: Tensor = torch.zeros(())
+        self.moments: Tensor = torch.zeros(())
 
-    def add(self, x: Tensor, changes: Tensor, exists: Tensor) -> None:
-        """Values (B, T, D), changes (B, T - 1, D), and which steps exist, (B, T)."""
-        parts = (x[exists], changes[exists[:, 1:]])
-        self.count = self.count + torch.tensor([len(part) for part in parts], dtype=torch.float64)
-        self.sum = self.sum + torch.stack([part.sum(0) for part in parts])  # (2, D)
-        self.square = self.square + torch.stack([part.square().sum(0) for part in parts])
+    def add(self, x: Tensor, changes: Tensor, known: Tensor) -> None:
+        """Values (B, T, D), changes (B, T - 1, D), and which values are known, (B, T, D)."""
+        pairs = ((x, known), (changes, known[:, 1:] & known[:, :-1]))
+        self.moments = self.moments + torch.stack([_moments(*pair) for pair in pairs], 1)  # (3, 2, D)
 
     def movement(self) -> Movement:
-        """Variances over all steps, means over the values of a step."""
-        count = self.count[:, None]
-        values, changes = (self.square / count - (self.sum / count) ** 2).mean(1).tolist()
+        """Variances over all steps, means over the values of a step that were ever known."""
+        count, total, square = self.moments
+        values, changes = (square / count - (total / count) ** 2).nanmean(1).tolist()
         return Movement(values=values, changes=changes)
+
+
+def _moments(x: Tensor, known: Tensor) -> Tensor:
+    """Count, sum and sum of squares of what is known, (3, D)."""
+    own = torch.where(known, x, 0.0)
+    return torch.stack([known.sum((0, 1)).double(), own.sum((0, 1)), own.square().sum((0, 1))])
 
 
 def _about_the_mean(x: Tensor) -> Tensor:
     """Of each run, (R, T, D) -> (R,): the mean square about the mean of all runs, whose mean is the variance."""
     return (x - x.mean((0, 1))).square().mean((1, 2))
-
-
-def _exists(evidence: Evidence) -> Tensor:
-    """(B, T) bool."""
-    steps = evidence.data.shape[1]
-    if evidence.lengths is None:
-        return torch.ones(len(evidence), steps, dtype=torch.bool)
-    return torch.arange(steps) < evidence.lengths.cpu()[:, None]
 
 
 def _drawn(trace: Trace) -> Tensor:

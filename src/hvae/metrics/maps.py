@@ -96,7 +96,7 @@ def _maps(trace: Trace) -> dict[str, Tensor]:
             maps[name] = torch.stack(nats).sum((0, 2))  # (B, h, w)
     for record in trace.observed:
         if record.value.ndim == 4:
-            maps[DATA] = maps.get(DATA, 0.0) - _by_place(record.law.log_prob(record.value), record.value)
+            maps[DATA] = maps.get(DATA, 0.0) - _by_place(record.log_probs(), record.value)
     return {name: nats.double().cpu() for name, nats in maps.items()}
 
 
