@@ -62,6 +62,17 @@ class Datum:
         """
         return self.known.flatten(1).sum(1)
 
+    @property
+    def counts(self) -> Tensor:
+        """How many steps each sequence has, (B,) int64.
+
+        >>> Datum(torch.zeros(2, 3)).counts, Datum(torch.zeros(2, 3), lengths=torch.tensor([2, 3])).counts
+        (tensor([3, 3]), tensor([2, 3]))
+        """
+        if self.lengths is not None:
+            return self.lengths
+        return torch.full((len(self),), self.x.shape[1], device=self.x.device)
+
     def __getitem__(self, rows: slice | Tensor) -> Datum:
         """Some of the rows."""
         observed, lengths = (None if t is None else t[rows] for t in (self.observed, self.lengths))

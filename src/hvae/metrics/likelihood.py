@@ -131,10 +131,7 @@ def _counted(model: Model, x: Tensor | Datum) -> Scores:
     """How many values of each datum of a batch are known, and of sequences their steps, (B,), as float64."""
     x = as_datum(x)
     values = {_VALUES: x.values.cpu().double()}
-    if not model.timed:
-        return values
-    steps = torch.full((len(x),), x.x.shape[1]) if x.lengths is None else x.lengths.cpu()
-    return {**values, STEPS: steps.double()}
+    return {**values, STEPS: x.counts.cpu().double()} if model.timed else values
 
 
 def _result(scores: dict[str, Tensor], trace: Trace, evidence: Evidence, samples: int, seed: int) -> LikelihoodResult:

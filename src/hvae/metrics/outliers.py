@@ -137,7 +137,7 @@ def _of_pictures(part: dict[str, Tensor], evidence: Evidence, bits: int) -> dict
 
 def _of_steps(part: dict[str, Tensor], evidence: Evidence, bits: int) -> dict[str, Tensor]:
     """The same of sequences, in nats a step, and how many steps each has."""
-    steps = torch.full((len(evidence),), evidence.steps or 1) if evidence.lengths is None else evidence.lengths.cpu()
+    steps = evidence.datum.counts.cpu()
     return {**{name: column / steps for name, column in part.items()}, STEPS: steps.double()}
 
 

@@ -80,7 +80,8 @@ def filter_bounds(
             reseed(noise_seed(seed, number))
             for evidence in seen(model, as_datum(batch).split(max(1, chunk_rows // particles))):
                 walk = loop(model, posterior, evidence.repeat(particles))
-                parts.append(torch.stack([double(t) for t in (-walk.log_evidence, walk.resampled, _steps(evidence))]))
+                columns = (-walk.log_evidence, walk.resampled, evidence.datum.counts)
+                parts.append(torch.stack([double(column) for column in columns]))
             meter.add(1)
     if not parts:
         raise HvaeError("expected sequences to measure the model on, got no batch; check the data set and its limit")
@@ -94,8 +95,3 @@ def filter_bounds(
         steps=averages(nats, steps),
         resampled=float(resampled.sum() / steps.sum()),
     )
-
-
-def _steps(evidence: Evidence) -> Tensor:
-    """How many steps each sequence has, (B,)."""
-    return torch.full((len(evidence),), evidence.data.shape[1]) if evidence.lengths is None else evidence.lengths

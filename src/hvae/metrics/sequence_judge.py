@@ -55,8 +55,7 @@ def values(x: Tensor, kinds: int = 0) -> Tensor:
 
 def in_eighths(data: Datum, read: Reading) -> Tensor:
     """What each sequence is in each eighth of its length, (N, 8, D)."""
-    lengths = [data.x.shape[1]] * len(data) if data.lengths is None else data.lengths.tolist()
-    series = [read(x[:length].cpu()) for x, length in zip(data.x, lengths, strict=True)]
+    series = [read(x[:length].cpu()) for x, length in zip(data.x, data.counts.tolist(), strict=True)]
     return torch.stack([F.adaptive_avg_pool1d(one.T[None], PARTS)[0].T for one in series])
 
 

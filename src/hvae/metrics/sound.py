@@ -106,8 +106,8 @@ class _Sums:
 
 def _sounds(x: Tensor, evidence: Evidence) -> Iterator[Tensor]:
     """Each sound (N,) in [-1, 1] of a batch (B, T, S), without what is behind it."""
-    steps = [x.shape[1]] * len(x) if evidence.lengths is None else evidence.lengths.tolist()
-    return (2 * one[:length].flatten().double().cpu().clamp(0, 1) - 1 for one, length in zip(x, steps, strict=True))
+    pairs = zip(x, evidence.datum.counts.tolist(), strict=True)
+    return (2 * one[:length].flatten().double().cpu().clamp(0, 1) - 1 for one, length in pairs)
 
 
 def compared(sound: Tensor, other: Tensor, rate: int) -> tuple[float, float]:
