@@ -8,7 +8,7 @@ from torch import Tensor
 from toys import GREY, RGB, Chain, Ladder, images
 
 from hvae.distributions import Categorical
-from hvae.draw import mode, prior
+from hvae.draw import mode, prior, thin
 from hvae.errors import HvaeError
 from hvae.explore import reconstruct, sample, top_held, top_redrawn, top_swapped
 from hvae.explore.resample import at_offsets, has_offsets, offsets
@@ -97,3 +97,15 @@ def test_bad_input() -> None:
             experiment(model, x, count=-1)
         with pytest.raises(HvaeError, match="repeats: expected at least 1"):
             experiment(model, x, repeats=0, draw=prior())
+
+
+def test_offsets_hand_on_what_the_other_draw_asks_of_a_walk() -> None:
+    model = Ladder(GREY)
+    with still(model, 1):
+        held = offsets(model, images(GREY)[:1])
+    with pytest.raises(HvaeError, match="has no steps that may be left out"):
+        run(model, at_offsets(held, thin(2)), n=1)
+    with pytest.raises(HvaeError, match=r"expected a draw such as posterior, mode or prior\(\), got prior"):
+        at_offsets(held, prior)
+    with pytest.raises(HvaeError, match="expected the name of a variable"):
+        at_offsets({1: held["z1"]}, prior())

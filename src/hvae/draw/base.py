@@ -33,22 +33,26 @@ class Draw(ABC):
     @abstractmethod
     def __call__(self, site: Site) -> Drawn: ...
 
+    def inner(self) -> tuple[Draw, ...]:
+        """The draws that decide some of its sites: what one of them speaks of, this one speaks of too."""
+        return ()
+
     def keys(self) -> frozenset[Key]:
         """The variables this draw speaks of, (name, None) for every step of a name: a run that never meets one of them
         is an error."""
-        return frozenset()
+        return frozenset[Key]().union(*(draw.keys() for draw in self.inner()))
 
     def pins(self) -> frozenset[Key]:
         """The variables that this draw gives one value: (name, None) must not recur in time."""
-        return frozenset()
+        return frozenset[Key]().union(*(draw.pins() for draw in self.inner()))
 
     def thins(self) -> bool:
         """Whether this draw visits some of the steps of a walk instead of all: a walk without steps is an error."""
-        return False
+        return any(draw.thins() for draw in self.inner())
 
     def coarsens(self) -> bool:
         """Whether this draw says how many levels a walk has: one whose levels are what they are is an error."""
-        return False
+        return any(draw.coarsens() for draw in self.inner())
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +61,8 @@ class Wrapper(Draw):
 
     otherwise: Draw
 
-    def keys(self) -> frozenset[Key]:
-        return self.otherwise.keys()
-
-    def pins(self) -> frozenset[Key]:
-        return self.otherwise.pins()
-
-    def thins(self) -> bool:
-        return self.otherwise.thins()
-
-    def coarsens(self) -> bool:
-        return self.otherwise.coarsens()
+    def inner(self) -> tuple[Draw, ...]:
+        return (self.otherwise,)
 
 
 def as_draw(draw: object) -> Draw:

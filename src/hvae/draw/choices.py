@@ -140,7 +140,7 @@ class _Part(Wrapper):
 
     def keys(self) -> frozenset[Key]:
         # A walk without a decoder that hears its past never visits it, and says so.
-        return self.otherwise.keys() | {(self.name, None)}
+        return super().keys() | {(self.name, None)}
 
 
 def forget(keep: float, otherwise: Draw = posterior) -> Draw:

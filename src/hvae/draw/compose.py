@@ -26,18 +26,11 @@ class _Each(Draw):
         own = self.draws.get(site.key) or self.draws.get((site.name, None), self.otherwise)
         return own(site)
 
+    def inner(self) -> tuple[Draw, ...]:
+        return *self.draws.values(), self.otherwise
+
     def keys(self) -> frozenset[Key]:
-        inner = [draw.keys() for draw in (*self.draws.values(), self.otherwise)]
-        return frozenset(self.draws).union(*inner)
-
-    def pins(self) -> frozenset[Key]:
-        return frozenset[Key]().union(*(draw.pins() for draw in (*self.draws.values(), self.otherwise)))
-
-    def thins(self) -> bool:
-        return any(draw.thins() for draw in (*self.draws.values(), self.otherwise))
-
-    def coarsens(self) -> bool:
-        return any(draw.coarsens() for draw in (*self.draws.values(), self.otherwise))
+        return super().keys().union(self.draws)
 
 
 def each(draws: Mapping[Pin, Draw] | Mapping[str, Draw], otherwise: Draw = posterior) -> Draw:
@@ -81,17 +74,8 @@ class _Mask(Draw):
         proposal = None if both_given else Masked(self.mask, a.proposal, b.proposal)
         return Drawn(torch.where(self.mask, a.value, b.value), proposal)
 
-    def keys(self) -> frozenset[Key]:
-        return self.a.keys() | self.b.keys()
-
-    def pins(self) -> frozenset[Key]:
-        return self.a.pins() | self.b.pins()
-
-    def thins(self) -> bool:
-        return self.a.thins() or self.b.thins()
-
-    def coarsens(self) -> bool:
-        return self.a.coarsens() or self.b.coarsens()
+    def inner(self) -> tuple[Draw, ...]:
+        return self.a, self.b
 
 
 def _check_mask(mask: Tensor, shape: torch.Size, site: Site) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hvae.draw.base import Draw, Drawn, as_draw, keyed, posterior
+from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, keyed, posterior
 from hvae.errors import HvaeError, unknown
 from hvae.site import Key, Pin, Site, spelled
 
@@ -27,9 +27,8 @@ def _tensors(values: Mapping[Any, Tensor]) -> dict[Key, Tensor]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Given(Draw):
+class _Given(Wrapper):
     values: Mapping[Key, Tensor]
-    otherwise: Draw
 
     def __call__(self, site: Site) -> Drawn:
         key = site.key if site.key in self.values else (site.name, None)
@@ -39,16 +38,10 @@ class _Given(Draw):
         return Drawn(self.values[key], site.q or site.proposal)
 
     def keys(self) -> frozenset[Key]:
-        return self.otherwise.keys().union(self.values)
+        return super().keys().union(self.values)
 
     def pins(self) -> frozenset[Key]:
-        return self.otherwise.pins().union(self.values)
-
-    def thins(self) -> bool:
-        return self.otherwise.thins()
-
-    def coarsens(self) -> bool:
-        return self.otherwise.coarsens()
+        return super().pins().union(self.values)
 
 
 def given(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = posterior) -> Draw:
@@ -58,7 +51,7 @@ def given(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw =
     a series apart.  Raises HvaeError for values that are no tensors, and, when they are met, for those of another shape
     or type than the variable's.
     """
-    return _Given(_tensors(values), as_draw(otherwise))
+    return _Given(as_draw(otherwise), _tensors(values))
 
 
 def by_step(name: str, series: Tensor) -> dict[Pin, Tensor]:

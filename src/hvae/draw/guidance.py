@@ -34,7 +34,7 @@ class _Guided(Wrapper):
         return Drawn(torch.cat([inner.value, inner.value]), _twice(inner.proposal))
 
     def keys(self) -> frozenset[Key]:
-        return self.otherwise.keys().union(self.weights)
+        return super().keys().union(self.weights)
 
 
 def guided(weights: float | Mapping[Pin, float] | Mapping[str, float], otherwise: Draw = prior()) -> Draw:

@@ -29,7 +29,7 @@ class _Narrowed(Wrapper):
         return self.otherwise(replace(site, p=site.p.narrowed(self.among[site.key])))
 
     def keys(self) -> frozenset[Key]:
-        return self.otherwise.keys().union(self.among)
+        return super().keys().union(self.among)
 
 
 def narrowed(among: Mapping[Pin, Among] | Mapping[str, Among], otherwise: Draw = prior()) -> Draw:

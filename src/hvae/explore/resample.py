@@ -21,10 +21,11 @@ from torch import Tensor
 from hvae.counts import whole
 from hvae.datum import Datum
 from hvae.distributions import LocationScale
-from hvae.draw import Draw, Drawn, given, prior
+from hvae.draw import Draw, Drawn, as_draw, given, prior
+from hvae.draw.base import Wrapper, keyed
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Holding, context_of, decode, encode, levels, of_levels, top, traces
-from hvae.site import Key, Pin, Site, as_key, pin
+from hvae.site import Key, Pin, Site, pin
 from hvae.walk import Model, glimpse, still
 
 
@@ -116,9 +117,8 @@ def offsets(model: Model, x: Tensor | Datum, chunk: int = CHUNK) -> dict[Pin, Te
 
 
 @dataclass(frozen=True, eq=False)
-class _AtOffsets(Draw):
+class _AtOffsets(Wrapper):
     values: Mapping[Key, Tensor]
-    otherwise: Draw
 
     def __call__(self, site: Site) -> Drawn:
         if site.key not in self.values:
@@ -127,16 +127,16 @@ class _AtOffsets(Draw):
         return Drawn(p.loc + p.scale * self.values[site.key], p)
 
     def keys(self) -> frozenset[Key]:
-        return self.otherwise.keys().union(self.values)
+        return super().keys().union(self.values)
 
     def pins(self) -> frozenset[Key]:
-        return self.otherwise.pins().union(self.values)
+        return super().pins().union(self.values)
 
 
 def at_offsets(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw = prior()) -> Draw:
     r"""A draw that sets each named level to $\mu_p + \sigma_p \epsilon$ under its current prior; `otherwise` draws the
     rest."""
-    return _AtOffsets({as_key(variable): value for variable, value in values.items()}, otherwise)
+    return _AtOffsets(as_draw(otherwise), keyed(values))
 
 
 def has_offsets(model: Model) -> bool:
