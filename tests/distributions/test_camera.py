@@ -10,7 +10,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from hvae.distributions import Camera
-from hvae.distributions.camera import log_mass, log_ndtr
+from hvae.distributions.tails import log_mass, log_ndtr
 
 
 def grid(levels: int) -> Tensor:

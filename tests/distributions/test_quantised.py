@@ -89,3 +89,19 @@ def test_temperature_and_detaching() -> None:
     loc = torch.zeros(1, 1, requires_grad=True)
     assert not BlurredNormal(loc, p.scale).detach().loc.requires_grad and not Uniform(loc).detach().loc.requires_grad
     assert torch.equal(p.mode(), p.mean()) and repr(p) == "BlurredNormal(1, 1)"
+
+
+@pytest.mark.parametrize("distance", [0.3, 5.0, 200.0, 6_000.0])
+@pytest.mark.parametrize("scale", [0.2, 1.0, 20.0])
+def test_single_precision_has_the_slope_of_double_however_far(distance: float, scale: float) -> None:
+    """A latent that is 30,000 scales off is drawn back by as much, and one that is 1,000 off by all of that."""
+
+    def slope(kind: torch.dtype) -> float:
+        value, loc = torch.full((1, 1), distance, dtype=kind, requires_grad=True), torch.zeros(1, 1, dtype=kind)
+        (slope,) = torch.autograd.grad(BlurredNormal(loc, torch.full_like(loc, scale)).log_prob(value).sum(), value)
+        return float(slope)
+
+    assert slope(torch.float32) == pytest.approx(slope(torch.float64), rel=2e-3)
+    if distance >= 200:
+        # Far out the mass of a bin is that of its nearer edge.
+        assert slope(torch.float64) == pytest.approx(-(distance - 0.5) / scale**2, rel=0.01)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from hvae.distributions.base import Distribution
+from hvae.distributions.tails import log_ndtr
 
 # A value drawn as loc + noise, less loc again, may lie outside the support by the rounding of single precision.
 _SLACK = 1e-3
@@ -90,8 +91,7 @@ class BlurredNormal(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         # On the lower side of the Gaussian both logarithms stay exact, however far in the tail the value lies.
         distance, half = (value - self.loc).abs(), 0.5 * self.width
-        high = torch.special.log_ndtr((half - distance) / self.scale)
-        low = torch.special.log_ndtr((-half - distance) / self.scale)
+        high, low = log_ndtr((half - distance) / self.scale), log_ndtr((-half - distance) / self.scale)
         return high + torch.log(-torch.expm1(low - high)) - math.log(self.width)
 
     def mode(self) -> Tensor:
