@@ -101,16 +101,6 @@ def spelled(pin: Pin) -> str:
     return name if step is None else f"{name}[{step}]"
 
 
-def unspelled(text: str) -> Key:
-    """The inverse of `spelled`.
-
-    >>> unspelled("z1"), unspelled("z[3]")
-    (('z1', None), ('z', 3))
-    """
-    name, bracket, step = text.removesuffix("]").partition("[")
-    return name, int(step) if bracket else None
-
-
 def read_pin(text: str) -> Pin:
     """The inverse of `spelled`.
 

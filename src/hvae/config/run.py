@@ -122,11 +122,6 @@ SECTIONS = hints(RunConfig)
 """The sections of a run and the type of each."""
 
 
-def section_types(family: str) -> dict[str, type]:
-    """The dataclass of each section, the model's being that of its family."""
-    return {**SECTIONS, "model": family_type(family)}
-
-
 def _section(name: str, value: Any) -> Any:
     if name != "model":
         return read(SECTIONS[name], {} if value is None else value, name)

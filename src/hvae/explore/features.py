@@ -20,7 +20,7 @@ from hvae.draw import mode, posterior
 from hvae.engine import TORCH, Answers, Engine, Question
 from hvae.errors import unknown
 from hvae.explore.frame import check_levels, levels, placed
-from hvae.site import Key, Pin, pin, spelled, unspelled
+from hvae.site import Key, Pin, as_key, pin, read_pin, spelled
 from hvae.walk import Evidence, Model, run, still
 
 Pool = Callable[[Tensor], Tensor]
@@ -120,7 +120,7 @@ class _Reader:
 
 
 def _keyed(answers: Answers) -> dict[Key, Tensor]:
-    return {unspelled(text): value for text, value in answers.items()}
+    return {as_key(read_pin(text)): value for text, value in answers.items()}
 
 
 def named(words: Sequence[str], model: Model) -> list[str]:

