@@ -10,7 +10,7 @@ from hvae.config.condition import ConditionConfig
 from hvae.config.model import LVAEConfig
 from hvae.draw import posterior
 from hvae.errors import HvaeError
-from hvae.restoration import Gibbs, Grey, Metropolis, Noisy, OwnNoise, Refine, Seen, Shrunk, Way, restore
+from hvae.restoration import Diffuse, Gibbs, Grey, Metropolis, Noisy, OwnNoise, Refine, Seen, Shrunk, Way, restore
 from hvae.walk import run
 from hvae.zoo import build
 
@@ -104,3 +104,20 @@ def test_what_a_walk_may_hide_is_no_latent_to_be_moved(way: str) -> None:
     x, context = data(2), {"label": torch.tensor([0, 2])}
     restored = restore(model, Seen(x, torch.rand_like(x) < 0.5), WAYS[way], draws=2, context=context, seed=3)
     assert bool(restored.draws.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("way", "numbers", "message"),
+    [
+        (Gibbs, {"sweeps": 0}, "sweeps: expected at least 1, got 0"),
+        (Metropolis, {"sweeps": 0}, "sweeps: expected at least 1, got 0"),
+        (Diffuse, {"sweeps": 0}, "sweeps: expected at least 1, got 0"),
+        (Gibbs, {"sweeps": 2.5}, "sweeps: expected a whole number, got 2.5"),
+        (Refine, {"steps": -1}, "steps: expected at least 0, got -1"),
+        (Refine, {"settle": 1.5}, "settle: expected a whole number, got 1.5"),
+        (Refine, {"rate": float("nan")}, "rate: expected a number of at least 0, in scales of a posterior, got nan"),
+    ],
+)
+def test_ways_refuse_numbers_that_are_none(way: type[Way], numbers: dict[str, float], message: str) -> None:
+    with pytest.raises(HvaeError, match=message):
+        way(**numbers)

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context
 from hvae.distributions import Denoising, Depth, GridGaussian, Normal
 from hvae.distributions.denoising import alpha, sigma
@@ -57,10 +58,16 @@ def strides(model: Model) -> Strides | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Diffuse(Way):
-    """Walks of a diffusion that keep to what is seen: filled in `sweeps` walks a draw, or cleaned in one."""
+    """Walks of a diffusion that keep to what is seen: filled in `sweeps` walks a draw, or cleaned in one.
+
+    Raises HvaeError for no sweep.
+    """
 
     proposes: ClassVar[bool] = True
     sweeps: int = 10
+
+    def __post_init__(self) -> None:
+        whole("sweeps", self.sweeps, 1)
 
     def passes(self, draws: int) -> int:
         return draws * self.sweeps

@@ -25,6 +25,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context
 from hvae.distributions import Distribution
 from hvae.distributions.pixels import AutoregressivePixels
@@ -89,10 +90,13 @@ class Way(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Gibbs(Way):
-    """Pseudo-Gibbs: each draw the end of a chain of its own, `sweeps` long."""
+    """Pseudo-Gibbs: each draw the end of a chain of its own, `sweeps` long.  Raises HvaeError for none."""
 
     proposes: ClassVar[bool] = True
     sweeps: int = 20
+
+    def __post_init__(self) -> None:
+        whole("sweeps", self.sweeps, 1)
 
     def passes(self, draws: int) -> int:
         return draws * self.sweeps
@@ -119,6 +123,9 @@ class Metropolis(Way):
 
     proposes: ClassVar[bool] = False
     sweeps: int = 20
+
+    def __post_init__(self) -> None:
+        whole("sweeps", self.sweeps, 1)
 
     def passes(self, draws: int) -> int:
         return draws * (2 * self.sweeps + 2)
@@ -186,7 +193,8 @@ class Refine(Way):
     """Gradient steps from the amortised posterior, `rate` of a posterior's scale at first and 0 at the end.
 
     The first guess is read by inference after `settle` sweeps of most probable values.  `change` is what becomes of the
-    draw of each walk at the end, by its number: for tiles, the noise that they share.
+    draw of each walk at the end, by its number: for tiles, the noise that they share.  Raises HvaeError for numbers
+    below 0, and for a rate that is no number.
     """
 
     proposes: ClassVar[bool] = True
@@ -194,6 +202,12 @@ class Refine(Way):
     rate: float = 0.2
     settle: int = 3
     change: Change = plain
+
+    def __post_init__(self) -> None:
+        whole("steps", self.steps, 0)
+        whole("settle", self.settle, 0)
+        if not 0 <= self.rate < math.inf:
+            raise HvaeError(f"rate: expected a number of at least 0, in scales of a posterior, got {self.rate}")
 
     def passes(self, draws: int) -> int:
         return self.settle + self.steps + draws
