@@ -59,7 +59,7 @@ def parser() -> Parser:
 def _add_work(command: Parser) -> None:
     way = "refine: gradient steps for each picture, for every task; gibbs, metropolis: chains that fill what is hidden"
     way += "; partial: inference that has learnt to read a part (hvae train --objective.kind matching); diffuse: of a "
-    way += "diffusion, walks down from noise that keep to what is seen [refine; diffuse of a diffusion]"
+    way += "diffusion, walks down from noise that keep to what is seen [refine; diffuse of a diffusion; gibbs of codes]"
     command.add_argument("--way", default=None, metavar="W", help=way)
     command.add_argument("--draws", type=whole(1, 10**6), default=8, metavar="N", help="draws of each picture")
     steps = "gradient steps of refine [50; 0 under a noise of the run's own], or after partial [0]"

@@ -63,6 +63,7 @@ class Diffuse(Way):
     Raises HvaeError for no sweep.
     """
 
+    name: ClassVar[str] = "diffuse"
     proposes: ClassVar[bool] = True
     sweeps: int = 10
 

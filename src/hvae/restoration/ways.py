@@ -68,10 +68,11 @@ def law_of(trace: Trace) -> Distribution:
 class Way(ABC):
     """Walks whose latents are drawn given what is seen.
 
-    `proposes` says whether they are drawn from the q of their walk, so that `log_weight` is an importance weight; else
-    they are where a chain has come to, and no such weight is known.
+    `name` is what a user calls it.  `proposes` says whether they are drawn from the q of their walk, so that
+    `log_weight` is an importance weight; else they are where a chain has come to, and no such weight is known.
     """
 
+    name: ClassVar[str]
     proposes: ClassVar[bool]
 
     @abstractmethod
@@ -92,6 +93,7 @@ class Way(ABC):
 class Gibbs(Way):
     """Pseudo-Gibbs: each draw the end of a chain of its own, `sweeps` long.  Raises HvaeError for none."""
 
+    name: ClassVar[str] = "gibbs"
     proposes: ClassVar[bool] = True
     sweeps: int = 20
 
@@ -121,6 +123,7 @@ class Gibbs(Way):
 class Metropolis(Way):
     """Metropolis within Gibbs: as `Gibbs`, with the posterior of the model alone as a proposal."""
 
+    name: ClassVar[str] = "metropolis"
     proposes: ClassVar[bool] = False
     sweeps: int = 20
 
@@ -174,6 +177,7 @@ class Partial(Way):
     amortised first guess.
     """
 
+    name: ClassVar[str] = "partial"
     proposes: ClassVar[bool] = True
 
     def passes(self, draws: int) -> int:
@@ -197,6 +201,7 @@ class Refine(Way):
     below 0, and for a rate that is no number.
     """
 
+    name: ClassVar[str] = "refine"
     proposes: ClassVar[bool] = True
     steps: int = 50
     rate: float = 0.2

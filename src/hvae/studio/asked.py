@@ -91,12 +91,13 @@ class TraverseAsked:
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreAsked:
-    """A picture of which something is hidden: `hidden`, a bit a place, row by row, in base64."""
+    """A picture of which something is hidden: `hidden`, a bit a place, row by row, in base64; `way`, one that serves
+    the model, the first of them where it is empty."""
 
     run: Run = 0
     picture: Pixels
     hidden: Pixels
-    way: Literal["gibbs", "metropolis", "refine", "diffuse"] = "gibbs"
+    way: Annotated[str, Length(0, 20)] = ""
     draws: Annotated[int, Bound(least=1, most=16)] = 4
     sweeps: Annotated[int, Bound(least=1, most=200)] = 10
     steps: Annotated[int, Bound(least=0, most=500)] = 30

@@ -31,6 +31,7 @@ from hvae.studio.normal import Normal
 from hvae.study.conditions import LABEL, Meanings, complete, meanings, numbers
 from hvae.study.placing import ACCELERATOR, at_once, place
 from hvae.study.progress import silent
+from hvae.study.restoration_ways import ways_of
 from hvae.trust import vouched
 from hvae.walk import glimpse
 
@@ -107,6 +108,11 @@ class Opened:
         """What the numbers of its context mean."""
         return meanings(self.run, lambda: self.classes)
 
+    @cached_property
+    def ways(self) -> tuple[str, ...]:
+        """The ways to restore a picture by it, first the one to take where none is chosen."""
+        return ways_of(self.run) if self.is_pictured else ()
+
     def about(self) -> JSON:
         """What the page needs to know."""
         latents = {record.name: record for record in glimpse(self.model).latents}
@@ -125,6 +131,7 @@ class Opened:
             "movable": bool(latents) and self.grid.movable,
             "conditions": [self._condition(name) for name in self.model.conditions],
             "pictured": self.is_pictured,
+            "ways": list(self.ways),
             "noun": self.run.noun,
             "lossy": bool(quantised(self.model)),
         }

@@ -5,7 +5,7 @@ Shapes: `N` pictures; `K` draws; `C H W` a picture; `...` a datum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,30 +13,25 @@ from typing import TYPE_CHECKING
 from hvae.capacity import check_memory
 from hvae.config.run import Overrides
 from hvae.counts import whole
-from hvae.errors import HvaeError, entries, unknown
+from hvae.errors import HvaeError, entries
 from hvae.files import free
 from hvae.screen.numbers import counted, output_noun
 from hvae.study.asked import Asked
-from hvae.study.matching import MATCHING
 from hvae.study.places import check_place
 from hvae.study.placing import place
 from hvae.study.progress import Bars, Progress, bars
+from hvae.study.restoration_ways import DIFFUSE, PARTIAL, WAYS, check_name, chosen_way, ways_of
 from hvae.study.restored import Restoration
 from hvae.study.restoring import Effort, rows_of, walked
 from hvae.study.tables import is_mixed
-from hvae.study.tasks import CHAINS, OWN, TASKS, Task, own_noise, task
+from hvae.study.tasks import OWN, Task, own_noise, task
 
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.data.sources import Source
-    from hvae.restoration import Way
     from hvae.study.conditions import Named
     from hvae.study.masks import Mask
-    from hvae.walk import Model
 
-REFINE, PARTIAL, DIFFUSE = "refine", "partial", "diffuse"
-SERVED = ("inpaint", "impute", "denoise")
-"""What a diffusion restores."""
 SWEEPS = {DIFFUSE: 10}
 """Walks of a draw, unless others are asked for; of a chain `MANY`."""
 MANY = 20
@@ -89,15 +84,13 @@ def restore(
     name.
     Raises HvaeError before any work for what cannot be restored.
     """
-    _check_work(way, task, {"draws": draws, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
+    check_name(way, task)
+    _check_work({"draws": draws, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
     if out is not None:
         check_place(Path(out))
         free(Path(out))
     where = place(run, overrides, trust)
-    natural = way_of(where.run.model)
-    way = way or natural
-    _check_way(natural == DIFFUSE, way, task)
-    _check_reads_parts(where.run, way)
+    way = chosen_way(where.run, ways_of(where.run), way, task)
     _check_views(where.run, task, views, draws)
     noise = own_noise(where.run, task) if noise is None else noise
     least = 0 if noise == OWN or way == PARTIAL else STEPS
@@ -138,49 +131,11 @@ def restore(
     return restoration
 
 
-def _check_work(name: str | None, task: str, work: Mapping[str, int | None]) -> None:
-    """Raises HvaeError for a way or a task that is not there, a way that does not serve the task, and work that is
-    none."""
-    if name is not None and name not in WAYS:
-        raise unknown("way", name, WAYS)
-    if task not in TASKS:
-        raise unknown("task", task, TASKS)
-    if name not in (None, REFINE, DIFFUSE) and task not in CHAINS:
-        raise HvaeError(f"--way {name} is for {' and '.join(CHAINS)}; for {task} leave --way out")
+def _check_work(work: Mapping[str, int | None]) -> None:
+    """Raises HvaeError for work that is none."""
     for option, least in LEAST.items():
         if work[option] is not None:
             whole(f"--{option}", work[option], least)
-
-
-def way_of(model: Model) -> str:
-    """The way that serves a model where none is named."""
-    from hvae.restoration import strides
-
-    return DIFFUSE if strides(model) else REFINE
-
-
-def _check_way(is_diffusion: bool, name: str, task: str) -> None:
-    """Raises HvaeError for a way of other families."""
-    if name == DIFFUSE and not is_diffusion:
-        raise HvaeError("--way diffuse is for diffusions (model.family vdm), and this model is none; leave it out")
-    if is_diffusion and task not in SERVED:
-        raise HvaeError(
-            f"a diffusion fills what is hidden and takes out noise of a known size; for --task {task} take another "
-            "family, such as ladder"
-        )
-    if is_diffusion and name == REFINE:
-        raise HvaeError("--way refine moves a q that is learnt, and that of a diffusion is fixed; leave --way out")
-
-
-def _check_reads_parts(run: LoadedRun, way: str) -> None:
-    """Raises HvaeError for the partial way of a run whose inference has seen whole data alone."""
-    if way == PARTIAL and run.config.objective.kind != MATCHING:
-        keys = ("kind matching", *run.config.objective.weighing)
-        words = " ".join(f"--objective.{key}" for key in keys)
-        raise HvaeError(
-            f"--way partial: the inference of {run.folder} has seen whole data alone; teach it first: hvae train "
-            f"{run.folder} --train.init {run.folder} {words} --out PARTIAL, then restore with PARTIAL"
-        )
 
 
 def _check_size(run: LoadedRun, target: Task, way: str) -> None:
@@ -207,47 +162,6 @@ def _check_views(run: LoadedRun, task: str, views: int, draws: int) -> None:
         raise HvaeError(f"--views {views} turns by quarters, and the model's pictures are {sides}; expected at most 4")
     if draws % views:
         raise HvaeError(f"--draws: expected a multiple of --views {views}, got {draws}")
-
-
-def _refine(effort: Effort, own_noise: bool) -> Way:
-    from hvae.restoration import Refine
-
-    # Inference that has learnt from noisy pictures alone reads a noisy one best.
-    return Refine(steps=effort.steps, settle=0) if own_noise else Refine(steps=effort.steps)
-
-
-def _gibbs(effort: Effort, own_noise: bool) -> Way:
-    from hvae.restoration import Gibbs
-
-    return Gibbs(sweeps=effort.sweeps)
-
-
-def _metropolis(effort: Effort, own_noise: bool) -> Way:
-    from hvae.restoration import Metropolis
-
-    return Metropolis(sweeps=effort.sweeps)
-
-
-def _partial(effort: Effort, own_noise: bool) -> Way:
-    from hvae.restoration import Partial, Refine
-
-    # It reads what is seen as it is, so that no sweep has to settle a first guess.
-    return Refine(steps=effort.steps, settle=0) if effort.steps else Partial()
-
-
-def _diffuse(effort: Effort, own_noise: bool) -> Way:
-    from hvae.restoration import Diffuse
-
-    return Diffuse(sweeps=effort.sweeps)
-
-
-WAYS: dict[str, Callable[[Effort, bool], Way]] = {
-    REFINE: _refine,
-    "gibbs": _gibbs,
-    "metropolis": _metropolis,
-    PARTIAL: _partial,
-    DIFFUSE: _diffuse,
-}
 
 
 def _task(run: LoadedRun, request: Asked, draws: int) -> Task:

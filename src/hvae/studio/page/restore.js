@@ -7,8 +7,8 @@ import { complain, el, elsewhere, number, save, say, state } from "./page.js";
 import { chooser } from "./pictures.js";
 
 export function mount(root, { run }) {
-  if (!run.levels.length) {
-    root.append(el("p", { class: "card" }, `${run.name} has no levels to restore a picture from.`));
+  if (!run.ways.length) {
+    root.append(el("p", { class: "card" }, `No way restores a picture by ${run.name}: it has no levels, or its pixels depend on each other given them.`));
     return;
   }
   root.append(new Panel(run).node);
@@ -25,8 +25,8 @@ class Panel {
     this.brush = el("input", { type: "range", min: 1, max: Math.max(2, Math.round(this.width / 4)), value: Math.max(1, Math.round(this.width / 10)), "aria-label": "Width of the brush in pixels" });
     this.show = el("select", {}, el("option", { value: "1" }, "hide"), el("option", { value: "0" }, "show again"));
     this.way = el("select", { onchange: (event) => state.set("rw", event.target.value) },
-      el("option", { value: "gibbs" }, "Gibbs"), el("option", { value: "metropolis" }, "Metropolis"), el("option", { value: "refine" }, "gradient steps"));
-    this.way.value = state.get("rw", "gibbs");
+      run.ways.map((way) => el("option", { value: way }, way)));
+    this.way.value = run.ways.includes(state.get("rw", "")) ? state.get("rw", "") : run.ways[0];
     const half = (test) => () => {
       for (let i = 0; i < this.hidden.length; i++) this.hidden[i] = test(i % this.width, Math.floor(i / this.width)) ? 1 : 0;
       this.paint();

@@ -19,7 +19,12 @@ from hvae.studio.asked import RestoreAsked
 from hvae.studio.lines import command, context_words, equivalents, python
 from hvae.studio.opened import Opened
 from hvae.study.masks import checked
-from hvae.study.restore import DIFFUSE, WAYS, Effort, way_of
+from hvae.study.restoration_ways import PARTIAL, REFINE, WAYS, check_name, chosen_way
+from hvae.study.restoring import Effort
+
+TASK = "inpaint"
+STEPPED = (REFINE, PARTIAL)
+"""The ways whose work is steps of a gradient."""
 
 
 def restore(opened: Opened, query: RestoreAsked) -> Answer:
@@ -51,8 +56,9 @@ def seen_of(query: RestoreAsked, x: Tensor) -> Tensor:
 
 
 def served(opened: Opened, query: RestoreAsked) -> RestoreAsked:
-    """The same by the way that serves the model: of a diffusion there is one."""
-    return replace(query, way="diffuse") if way_of(opened.model) == DIFFUSE else query
+    """The same by a way that serves the model: by the first where none is named.  Raises HvaeError for others."""
+    check_name(query.way or None, TASK)
+    return replace(query, way=chosen_way(opened.run, opened.ways, query.way or None, TASK))
 
 
 def way_for(query: RestoreAsked) -> Way:
@@ -75,13 +81,12 @@ def _hidden(bits: str, like: Tensor) -> Tensor:
 
 
 def _equivalents(opened: Opened, query: RestoreAsked) -> JSON:
-    work = ["--steps", str(query.steps)] if query.way == "refine" else ["--sweeps", str(query.sweeps)]
-    words = ["hvae", "restore", str(opened.run.folder), "FOLDER", "--task", "inpaint", "--mask", "brush.png"]
-    words += ["--way", query.way, *work, "--draws", str(query.draws), "--seed", str(query.seed)]
-    effort = f"steps={query.steps}" if query.way == "refine" else f"sweeps={query.sweeps}"
+    option, number = ("steps", query.steps) if query.way in STEPPED else ("sweeps", query.sweeps)
+    words = ["hvae", "restore", str(opened.run.folder), "FOLDER", "--task", TASK, "--mask", "brush.png"]
+    words += ["--way", query.way, f"--{option}", str(number), "--draws", str(query.draws), "--seed", str(query.seed)]
     lines = [
         "x, hidden = ..., ...  # (N, C, H, W) in [0, 1], and bool of that shape",
-        f'restoration = hvae.restore(run, x, task="inpaint", mask=hidden, way="{query.way}", {effort}, '
+        f'restoration = hvae.restore(run, x, task="inpaint", mask=hidden, way="{query.way}", {option}={number}, '
         f"draws={query.draws}, seed={query.seed})",
     ]
     line = command(*words, *context_words(query.context), "--out", "filled")
