@@ -85,8 +85,8 @@ def brought(run: LoadedRun, data: SequenceData, source: object) -> InputSequence
     if source in SEQUENCES:
         split, part, tally = known_like(str(source), form, run.bits, config), "test", Tally()
     else:
-        split, part, content = sequences_like(expanded(source), form, run.bits, config)
-        split, tally = _classed(split, content.classes, data.classes).spelled(words_of(run)), content.tally
+        split, part, raw = sequences_like(expanded(source), form, run.bits, config)
+        split, tally = _classed(split, raw.classes, data.classes).spelled(words_of(run)), raw.tally
     if split.store.shape[1:] != run.model.shape[1:]:
         raise HvaeError(
             f"{source}: expected steps of shape {run.model.shape[1:]}, as the model takes them, got "

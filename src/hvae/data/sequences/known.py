@@ -25,6 +25,18 @@ from hvae.errors import HvaeError, short
 from hvae.files import expanded
 
 
+def beside(raw: RawSequences, path: Path, config: DataConfig) -> RawSequences:
+    """The sequences of a place, of training or a user's later on, with all that is known of them beside their steps:
+    classes, numbers, captions.  Raises HvaeError as each of these does."""
+    if path.suffix == ".npz" and raw.form.kind in ("rolls", "motion"):
+        raw = with_labels(raw, path)
+    elif not raw.classes:  # texts, whose lines have no files, have theirs
+        raw = with_folders(raw)
+    if config.attributes:
+        raw = with_attributes(raw, expanded(config.attributes))
+    return with_captions(raw, path, config) if config.captions else raw
+
+
 def with_folders(raw: RawSequences) -> RawSequences:
     """The first sub-folder of each file names its class, where all files lie in one and there are two or more; folders
     that are named by the splits are none."""
@@ -87,13 +99,12 @@ def with_attributes(raw: RawSequences, path: Path) -> RawSequences:
     return replace(raw, parts=parts, transforms=(*raw.transforms, note))
 
 
-def with_captions(raw: RawSequences, config: DataConfig) -> RawSequences:
-    """Sequences with their captions, "" for those that have none.
+def with_captions(raw: RawSequences, path: Path, config: DataConfig) -> RawSequences:
+    """The sequences of a place with their captions, "" for those that have none.
 
     Raises HvaeError for sequences without files of their own, where none has a caption, and for texts that cannot be
     read.
     """
-    path = expanded(config.path)
     files = _files(raw, f"data.captions={config.captions}")
     texts, note = texts_of(files, path if path.is_dir() else path.parent, config, "sequence")
     parts = {split: replace(part, captions=texts[split]) for split, part in raw.parts.items()}

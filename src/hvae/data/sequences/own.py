@@ -11,7 +11,7 @@ from hvae.data.formats import read_archive
 from hvae.data.sequences.audio import SUFFIXES as AUDIO
 from hvae.data.sequences.audio import read_audio
 from hvae.data.sequences.frames import FRAMES, GIF
-from hvae.data.sequences.known import with_attributes, with_captions, with_folders, with_labels
+from hvae.data.sequences.known import beside
 from hvae.data.sequences.midi import SUFFIXES as MIDI
 from hvae.data.sequences.midi import midi_part
 from hvae.data.sequences.motion import read_motion
@@ -62,14 +62,7 @@ def read_own(config: DataConfig) -> RawSequences:
     if kind not in READERS:
         raise HvaeError(f"data.kind={kind}: expected one of {', '.join(READERS)}")
     check_kind(config, kind)
-    raw = READERS[kind](path, config)
-    if path.suffix == ".npz" and kind in ("rolls", "motion"):
-        raw = with_labels(raw, path)
-    elif not raw.classes:  # texts, whose lines have no files, have theirs
-        raw = with_folders(raw)
-    if config.attributes:
-        raw = with_attributes(raw, expanded(config.attributes))
-    return with_captions(raw, config) if config.captions else raw
+    return beside(READERS[kind](path, config), path, config)
 
 
 def _holds(path: Path, suffixes: tuple[str, ...]) -> bool:

@@ -59,7 +59,11 @@ class Vocabulary:
 def read_text(path: Path, config: DataConfig) -> RawSequences:
     """A user's own: a text file, or a folder with train.txt, optionally valid.txt and test.txt, or with any others;
     folders of texts in a folder are classes."""
-    raw = of_parts(texts_of(path, config), config, str(path))
+    return in_classes(of_parts(texts_of(path, config), config, str(path)), path, config)
+
+
+def in_classes(raw: RawSequences, path: Path, config: DataConfig) -> RawSequences:
+    """Texts of a folder with the class of each, where two or more folders in it are classes."""
     counts = {title: len(some) for title, some in _in_classes(path, config).items()}
     if len(counts) < 2:
         return raw
