@@ -16,7 +16,8 @@ from hvae.checkpoints import LoadedRun, describe
 from hvae.config import preset
 from hvae.config.condition import ConditionConfig
 from hvae.config.diffusion import VDMConfig
-from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig
+from hvae.config.flow import FlowConfig, FlowKind
+from hvae.config.model import LadderConfig, LVAEConfig, ModelConfig, VAEConfig
 from hvae.deploy import Decoder, Encoder, Noise
 from hvae.deploy.formats import FORMATS, METADATA, PT2, difference, exported
 from hvae.errors import HvaeError
@@ -248,3 +249,25 @@ def test_a_write_that_a_library_is_refused_is_one_line(tmp_path: Path, monkeypat
     with pytest.raises(HvaeError, match="could not write .*x.pt2: the disk does not take it; free some space"):
         export("digits", to="pt2", out=tmp_path / "x.pt2")
     assert not [*tmp_path.iterdir()]
+
+
+def pushed(kind: FlowKind, side: str, latent: int) -> Model:
+    flow = FlowConfig(transforms=3, hidden=(4,), bins=3, **{side: kind})
+    return build(VAEConfig(latent=latent, widths=(8,), flow=flow), shape=(1, 4, 4), bits=1).eval()
+
+
+@pytest.mark.parametrize("kind", ["affine", "spline"])
+def test_a_flow_that_is_drawn_from_channel_by_channel_is_refused_before_it_is_traced(kind: FlowKind) -> None:
+    """Three maps of 43 channels are 129 networks in a row, and of 42 channels as many as a graph may have."""
+    with pytest.raises(HvaeError, match="129 networks in a row for z1.* affine-coupling .* --part encoder"):
+        Decoder(pushed(kind, "prior", 43))
+    for model in (pushed(kind, "prior", 42), pushed("affine-coupling", "prior", 43), pushed(kind, "posterior", 43)):
+        assert Decoder(model).names == ["noise_z1", "temperature"]
+    assert Encoder(pushed(kind, "prior", 43)).outputs == ("z1", "rates", "elbo")
+
+
+def test_progress_names_the_work_before_it_begins(tmp_path: Path) -> None:
+    steps = list[tuple[int, int, str]]()
+    export(loaded(small(), LadderConfig(), tmp_path), to="pt2", progress=lambda *step: steps.append(step))
+    names = ("export tracing", "export writing .pt2", "export comparing", "export")
+    assert steps == [(i, 3, name) for i, name in enumerate(names)]

@@ -49,7 +49,7 @@ def _(q: LocationScale, shift: Tensor, spread: Tensor) -> LocationScale:
 @moved.register
 def _(q: Flowed, shift: Tensor, spread: Tensor) -> Flowed:
     """The same map of a moved base."""
-    return Flowed(moved(q.base, shift, spread), q.forward, q.inverse)
+    return Flowed(moved(q.base, shift, spread), q.forward, q.inverse, q.passes)
 
 
 @moved.register

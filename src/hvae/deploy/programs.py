@@ -14,6 +14,7 @@ from torch.export import Dim
 
 from hvae.deploy.noise import Noise
 from hvae.deploy.sizes import Fixed, Sizes
+from hvae.distributions import Flowed
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.distributions.ranked import RankedCodes
 from hvae.distributions.steps import Depth
@@ -22,6 +23,9 @@ from hvae.site import Key, spelled
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
 
 DATA, TEMPERATURE, PICTURE = "x", "temperature", "picture"
+MOST_PASSES = 128
+"""Of the networks of flows, which a graph has written out one after another: 24 operations each, traced, decomposed and
+written in half a second of a core."""
 
 FIXED = Fixed()
 
@@ -111,6 +115,10 @@ class Decoder(Program):
     torch.Size([3, 1, 4, 4])
     """
 
+    def __init__(self, model: Model, sizes: Sizes = FIXED) -> None:
+        _check_passes(model)
+        super().__init__(model, sizes)
+
     def forward(self, *arguments: Tensor) -> Tensor:
         draw, context = self._split(arguments)
         # Not len(): an exported program keeps its batch open.
@@ -162,6 +170,19 @@ def checked(model: Model) -> Trace:
     with still(model, seed=0):
         run(model, draw, model.nothing(2, context))
     return trace
+
+
+def _check_passes(model: Model) -> None:
+    """Raises HvaeError for priors whose draws would make a graph of too many networks in a row."""
+    laws = {record.name: record.p for record in glimpse(model).latents if isinstance(record.p, Flowed)}
+    passes = sum(law.passes for law in laws.values())
+    if passes > MOST_PASSES:
+        raise HvaeError(
+            f"the prior's flow is drawn from one channel after another, {passes} networks in a row for "
+            f"{', '.join(laws)}, and a graph has each of them written out: expected at most {MOST_PASSES}; train with "
+            "--model.flow.prior affine-coupling or spline-coupling, whose draws take two a map, or fewer "
+            "model.flow.transforms; `hvae export --part encoder` and `hvae sample` serve this model"
+        )
 
 
 def obstacle(model: Model) -> str:

@@ -32,7 +32,8 @@ class Flowed(Distribution):
     sec. 2.2); the draw is known by identity, so any copy of it counts as another value.
 
     Arguments: `base`, over (B, ...); `forward`, z_0 -> (z, log-determinant of f at z_0); `inverse`, z -> (z_0,
-    log-determinant of f at z_0), needed for values that are not the last draw.
+    log-determinant of f at z_0), needed for values that are not the last draw; `passes`, how many networks `forward`
+    runs, each of them after the one before.
     Raises HvaeError when such a value is scored without an inverse.
 
     >>> from hvae.distributions import Normal
@@ -44,8 +45,8 @@ class Flowed(Distribution):
 
     has_exact_mean = False
 
-    def __init__(self, base: Distribution, forward: Map, inverse: Map | None = None) -> None:
-        self.base, self.forward, self.inverse = base, forward, inverse
+    def __init__(self, base: Distribution, forward: Map, inverse: Map | None = None, passes: int = 1) -> None:
+        self.base, self.forward, self.inverse, self.passes = base, forward, inverse, passes
         self.density = base.density
         self._drawn: tuple[Tensor, Tensor] | None = None
 
@@ -78,16 +79,15 @@ class Flowed(Distribution):
 
     def tempered(self, t: float) -> Flowed:
         """The same map of the tempered base."""
-        return Flowed(self.base.tempered(t), self.forward, self.inverse)
+        return Flowed(self.base.tempered(t), self.forward, self.inverse, self.passes)
 
     def detach(self) -> Flowed:
         """The same law, a function of its value alone.
 
         What was drawn before is forgotten: how its log-probability changes with the value is a matter of the inverse.
         """
-        return Flowed(
-            self.base.detach(), stopped(self.forward), None if self.inverse is None else stopped(self.inverse)
-        )
+        inverse = None if self.inverse is None else stopped(self.inverse)
+        return Flowed(self.base.detach(), stopped(self.forward), inverse, self.passes)
 
     def penalty(self) -> Tensor:
         return self.base.penalty()

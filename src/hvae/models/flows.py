@@ -73,4 +73,6 @@ class Flows(nn.Module):
 def flowed(law: Distribution, flow: nn.Module, context: Tensor | None) -> Flowed:
     """A law pushed through an invertible map, given its context."""
     assert isinstance(flow, Invertible)
-    return Flowed(law, partial(flow.forward, context=context), partial(flow.inverse, context=context))
+    return Flowed(
+        law, partial(flow.forward, context=context), partial(flow.inverse, context=context), passes=flow.passes
+    )

@@ -33,7 +33,12 @@ _BYTES = 5
 
 
 class Invertible(nn.Module, ABC):
-    """A map z -> z' of the channels of a latent, (B, D, ...), given a context (B, C, ...) or none."""
+    """A map z -> z' of the channels of a latent, (B, D, ...), given a context (B, C, ...) or none.
+
+    `passes`, how many networks `forward` runs, each of them after the one before.
+    """
+
+    passes: int = 1
 
     @abstractmethod
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -56,6 +61,7 @@ class Flow(Invertible):
     def __init__(self, maps: Iterable[nn.Module]) -> None:
         super().__init__()
         self.maps: Any = nn.ModuleList(maps)  # zuko's maps: given a context and a value, one of each channel
+        self.passes = len(self.maps)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return _over_channels(self._forward, z, context)
@@ -86,6 +92,7 @@ class Inverted(Invertible):
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         self.flow = flow
+        self.passes = sum(each.passes for each in flow.maps)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         start, log_det = self.flow.inverse(z, context)

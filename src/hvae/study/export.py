@@ -154,13 +154,14 @@ def _write(
 ) -> Export:
     from hvae.deploy.formats import described, difference, exported, largest, quiet
 
+    tick(0, 3, "tracing")
     graph = exported(program)
-    tick(1, 3)
+    tick(1, 3, f"writing {kind.suffix}")
     with beside(path) as temporary:
         with quiet():
             with _refusals_as_they_are():
                 kind.write(graph, program, described(program, part, _facts(run, program)), temporary)
-            tick(2, 3)
+            tick(2, 3, "comparing")
             runner = kind.runner(program, temporary)
             apart = largest(difference(one, runner) for one in (program, *others))
         if not apart <= MOST:
