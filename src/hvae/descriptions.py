@@ -60,6 +60,8 @@ class Description(TypedDict):
     """Steps of training behind the weights; training adds it."""
     data_changes: NotRequired[list[str]]
     """Accepted changes of the images since training began."""
+    classes: NotRequired[list[str]]
+    """Names of the classes of a condition, in the order of their numbers, where the data name them."""
     imported: NotRequired[Origin]
 
 

@@ -79,7 +79,10 @@ IMPORTED = {"file": str, "bytes": int, "sha256": str}
 _ALWAYS, _SINCE = ("name", "code", "data", "expected", "protocol"), ("address", "licence", "tested", "split", "note")
 PUBLISHED = {**IMPORTED, **dict.fromkeys(_ALWAYS, str), **{f"{name}?": (None, str) for name in _SINCE}}
 """The schema of the origin of published weights."""
-_FORM = {"config": Each(object), "shape": [int], "bits": int, "step": int, "data": Each(object), "imported?": IMPORTED}
+_FORM = {
+    **{"config": Each(object), "shape": [int], "bits": int, "step": int, "data": Each(object)},
+    **{"classes?": [str], "imported?": IMPORTED},
+}
 
 
 def check_description(description: JSON) -> None:

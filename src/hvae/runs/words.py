@@ -1,7 +1,8 @@
-"""What the captions of a run are made of."""
+"""What the captions of a run are made of, and what its classes are called: both are stored with the weights."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,3 +16,9 @@ def words_of(run: LoadedRun) -> SequenceForm | None:
 
     record = (run.description.get("data") or {}).get("captions")
     return SequenceForm.from_dict(record) if record else None
+
+
+def class_names(run: LoadedRun) -> Sequence[str]:
+    """The names of the classes that a run is conditioned on, in the order of their numbers; none where its file has
+    none."""
+    return run.description.get("classes", [])

@@ -27,6 +27,7 @@ from hvae.explore.traverse import Axes
 from hvae.files import resolved
 from hvae.records import JSON
 from hvae.runs.subject import Subject, open_run
+from hvae.runs.words import class_names
 from hvae.studio.normal import Normal
 from hvae.study.conditions import LABEL, Meanings, complete, meanings, numbers
 from hvae.study.placing import ACCELERATOR, at_once, place
@@ -96,10 +97,11 @@ class Opened:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes of the run's data; none where the data are not there, or name none."""
-        condition = self.model.conditions.get(LABEL)
+        """The names of the classes, as stored with the weights or else of the run's data; none where these are not
+        there, or name none."""
+        condition, names = self.model.conditions.get(LABEL), class_names(self.run)
         try:
-            return tuple(self.subject.data.classes) if condition and condition.classes else ()
+            return tuple(names or self.subject.data.classes) if condition and condition.classes else ()
         except (HvaeError, OSError):
             return ()
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from hvae.errors import HvaeError, HvaeWarning, short, unknown
-from hvae.runs.words import words_of
+from hvae.runs.words import class_names, words_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.data import SequenceSplit, Split
+    from hvae.data import Data, SequenceSplit, Split
     from hvae.data.sequences.form import SequenceForm
     from hvae.datum import Condition, Context
     from hvae.runs.images import InputImages
@@ -45,12 +45,14 @@ class Meanings:
 
 
 def meanings(run: LoadedRun, classes: Classes | None = None) -> Meanings:
-    """What the numbers of a run's context mean; its classes are those of the data that its configuration names, where
-    these are on this machine, unless `classes` knows them."""
+    """What the numbers of a run's context mean; its classes are those that are stored with its weights, or else those
+    of the data that its configuration names, where these are on this machine, unless `classes` knows them."""
     from hvae.data import load_any
 
-    titles = classes or (lambda: load_any(replace(run.config.data, download=False)).classes)
-    return Meanings(titles, words_of(run), has_folders=bool(run.config.data.path))
+    names = class_names(run)
+    data = replace(run.config.data, download=False)
+    titles = (lambda: names) if names else classes or (lambda: load_any(data).classes)
+    return Meanings(titles, words_of(run), has_folders=bool(names or run.config.data.path))
 
 
 def numbers(model: Model, values: Named, meanings: Meanings) -> Context:
@@ -185,6 +187,13 @@ def _missing(name: str, condition: Condition, why: str = "") -> HvaeError:
         f"this model is conditional: '{name}' is {condition}{why}; give it as --context {example} "
         f"(in Python context={{'{name}': ...}})"
     )
+
+
+def classes_for(model: Model, data: Data) -> list[str]:
+    """The names of the classes that a model is conditioned on, to be stored with its weights; none where its data name
+    none, or others than it has."""
+    condition = model.conditions.get(LABEL)
+    return list(data.classes) if condition and condition.classes == len(data.classes) else []
 
 
 def complete_data(model: Model, split: Split | SequenceSplit) -> None:

@@ -21,7 +21,7 @@ from hvae.runs.source import CONFIG
 from hvae.runs.subject import Subject, Tell
 from hvae.study.beforehand import check_gaps, check_measures, check_parts, check_space, unvarying
 from hvae.study.building import trainable
-from hvae.study.conditions import complete_data
+from hvae.study.conditions import classes_for, complete_data
 from hvae.study.levels import check_first_batch, check_held, check_levels
 from hvae.study.matching import matched, teacher
 from hvae.study.planning import Job
@@ -63,6 +63,8 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
     size = sum(p.numel() for p in model.parameters())
     earlier = read_provenance(job.folder)
     description = describe(config, data.shape, data.bits, data.provenance.to_dict())
+    if titles := classes_for(model, data):
+        description["classes"] = titles
     description["data_changes"] = _changes_of_data(job, earlier, description["data"])
     record = begin(earlier, description, config.train.seed, size)
     if claim:

@@ -44,7 +44,7 @@ _STANDS = {"--data.path": YOUR_FOLDER, "--train.init": "RUN"}
 _HUB = re.compile(r"[\w.-]+/[\w.-]+")
 _PRIVATE = {"data": ("root", "attributes", "captions"), "train": ("init",), "evaluate": ("factors",)}
 """Keys of a configuration that hold places, by section; `data.path` and `evaluate.features` may hold others too."""
-_DESCRIBED = ("config", "shape", "bits", "data", "step", "data_changes", "imported")
+_DESCRIBED = ("config", "shape", "bits", "data", "step", "classes", "data_changes", "imported")
 _KEPT = ("hvae", "packages", "python", "machine", "started", "finished", "seed", "parameters", "training", "pulled")
 
 
