@@ -138,6 +138,7 @@ def test_vectors_are_numbers_and_no_picture(tmp_path: Path, command: Command) ->
         ("--data test --out way.npy --pairs 4000", "expected at least 8000 images for --pairs 4000, got "),
         ("--data one.npy --out way.png --pairs 1", "expected at least 2 images for --pairs 1, got 1 from one.npy"),
         ("--data test --out way.png --path sferical", "no path named 'sferical'; did you mean 'spherical'?"),
+        ("--data test --out way.png --levels ,", "--levels: expected names with commas between them, as z4,z3, got"),
         ("--data test --out way.png --levels z2 y1", "no level named 'y1'; did you mean 'z1'?"),
         ("--data test --out way.png --levels z2 --temperature.z3 1", "no level named 'z3'; did you mean 'z2'?"),
         ("--data test --out way.png --levels z2 --temperature.z2 1", "--temperature.z2: z2 goes the way"),

@@ -10,7 +10,7 @@ from hvae.cli.context import add_context, contexts
 from hvae.cli.parser import SEED, Parser, whole
 from hvae.cli.sample import temperatures
 from hvae.cli.voice import Voice
-from hvae.cli.words import split_dotted
+from hvae.cli.words import level_words, split_dotted
 from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _drawn(args: Namespace, dotted: Mapping[str, str], voice: Voice) -> Ways | S
         *(args.run, args.data, args.out),
         pairs=args.pairs,
         steps=args.steps,
-        levels=[name for word in args.levels for name in word.split(",")],
+        levels=level_words(args.levels),
         path=args.path,
         # Levels of which nothing is said are at their most probable values.
         temperature=by_level if args.temperature else {name: t for name, t in by_level.items() if name},
