@@ -57,11 +57,11 @@ def read_attributes(path: Path) -> Sheet:
     try:
         text = content.decode("utf-8-sig")
         check_cells(text, path)
+        check_commas(text, f"data.attributes: {path}")
         lines = list(csv.reader(text.splitlines(), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"data.attributes: {path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     head = [cell.strip() for cell in lines[0]] if lines else []
-    check_commas(head, f"data.attributes: {path}")
     if not 2 <= len(head) <= MOST or any(_is_cell(cell) for cell in head[1:]):
         raise HvaeError(
             f"data.attributes: expected {path} to begin with a line of headings, file,NAME,..., got "

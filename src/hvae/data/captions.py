@@ -195,12 +195,12 @@ def read_captions(path: Path) -> Mapping[str, str]:
     try:
         text = read_bytes(path, LARGEST_SHEET).decode("utf-8-sig")
         check_cells(text, path)
+        check_commas(text, where)
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         lines = [(reader.line_num, line) for line in reader if line]
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{where} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     head = [cell.strip() for cell in lines[0][1]] if lines else []
-    check_commas(head, where)
     if head != ["file", "caption"]:
         got = short(",".join(head)) if head else "nothing"
         raise HvaeError(f"{where}: expected a first line of the headings file,caption, got {got}")

@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -53,17 +54,22 @@ def check_cells(text: str, path: Path) -> None:
 
 
 _MARKS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
-def check_commas(head: Sequence[str], where: object) -> None:
-    """Raises HvaeError for the only cell of a first line that has another delimiter in it, as spreadsheets write one.
+def check_commas(text: str, where: object) -> None:
+    """Raises HvaeError for a first line that has another delimiter between its cells, as spreadsheets write one.
 
-    >>> check_commas(["file", "age; years"], "table.csv")
-    >>> check_commas(["file;age"], "table.csv")
+    The first cell ends with it there, and there are as many of it as there are cells between commas, or more.
+
+    >>> check_commas("file,age; years\\na.png,31\\n", "table.csv")
+    >>> check_commas("file;age, years;height\\na.png;31;1,80\\n", "table.csv")
     Traceback (most recent call last):
     hvae.errors.HvaeError: table.csv: expected commas between cells, got semicolons; save it with commas between ...
     """
-    if len(head) == 1 and (mark := next((mark for mark in _MARKS if mark in head[0]), "")):
+    head = _QUOTED.sub("", text.partition("\n")[0])
+    cells = head.split(",")
+    if mark := next((mark for mark in _MARKS if mark in cells[0] and head.count(mark) >= len(cells)), ""):
         raise HvaeError(
             f"{where}: expected commas between cells, got {_MARKS[mark]}; save it with commas between cells and "
             "decimal points in numbers"

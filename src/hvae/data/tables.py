@@ -163,11 +163,11 @@ def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         text = read_bytes(path, LARGEST).decode("utf-8-sig")
         check_cells(text, path)
+        check_commas(text, path)
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{path} is no CSV file of UTF-8 text ({fault}); save it as one") from None
     head = [cell.strip() for cell in lines[0]] if lines else []
-    check_commas(head, path)
     return [_heading(cell) for cell in head], [[cell.strip() for cell in line] for line in lines[1:] if line]
 
 

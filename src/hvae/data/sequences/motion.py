@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hvae.config.data import DataConfig
-from hvae.data.formats import read_archive
+from hvae.data.formats import check_commas, read_archive
 from hvae.data.sequences.bvh import SUFFIX as BVH
 from hvae.data.sequences.bvh import Motion, motions
 from hvae.data.sequences.folder import Readable, read_each
@@ -124,6 +124,7 @@ def table(path: Path) -> Array:
     try:
         return np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, dtype=np.float64)
     except ValueError as fault:
+        check_commas(body.replace(",", "."), path)  # the other mark stands between numbers with decimal commas too
         raise HvaeError(f"{path}: expected rows of numbers with commas between them ({str(fault)[:100]})") from fault
 
 

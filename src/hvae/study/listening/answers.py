@@ -86,10 +86,10 @@ def read_answers(files: Sequence[Path]) -> Answers:
 def _answers(file: Path) -> Iterator[_Answer]:
     try:
         text = read_regular(file, MOST_BYTES).decode("utf-8-sig")
+        check_commas(text, file)
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as fault:
         raise HvaeError(f"{file}: expected a table of a listening test ({str(fault)[:100]}); save it again") from fault
-    check_commas(rows[0] if rows else (), file)
     if not rows or tuple(rows[0]) != COLUMNS:
         heads = ",".join(rows[0]) if rows else "nothing"
         raise HvaeError(f"{file}: expected a table with the columns {','.join(COLUMNS)}, got {short(heads)}")
