@@ -89,7 +89,7 @@ SLIPS: dict[str, tuple[Callable[[], object], str]] = {
     "nothing to thin": (drawn(lambda: thin(2)), r"this walk has no steps .* got thin\(...\)"),
     "thin below": (drawn(lambda: given({"z": Z}, each({"x": mode}, thin(2)))), "this walk has no steps"),
     "thin to 0": (lambda: thin(0), "expected at least 1 step to visit, got 0"),
-    "thin in words": (lambda: thin("2"), "expected at least 1 step to visit, got '2'"),  # type: ignore[arg-type]
+    "thin in words": (lambda: thin("2"), "count: expected a whole number, got '2'"),  # type: ignore[arg-type]
     "data for evidence": (lambda: run(MODEL, posterior, X), r"got Tensor; use model.evidence\(x\)"),  # type: ignore[arg-type]
     # bounds
     "arrays to measure": (lambda: bounds(MODEL, [X.numpy()]), "got ndarray; use torch.as_tensor"),  # type: ignore[list-item]

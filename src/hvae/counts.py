@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
 
 from hvae.errors import HvaeError, short
@@ -23,3 +24,17 @@ def whole(name: str, number: object, least: int | None = 0) -> int:
     if least is not None and number < least:
         raise HvaeError(f"{name}: expected at least {least}, got {number}")
     return int(number)
+
+
+def wholes(name: str, numbers: object, least: int | None = 0) -> tuple[int, ...]:
+    """Several such numbers.  Raises HvaeError for what is no list of them, and for one of them as `whole` does.
+
+    >>> wholes("counts", range(3))
+    (0, 1, 2)
+    >>> wholes("counts", 2)
+    Traceback (most recent call last):
+    hvae.errors.HvaeError: counts: expected a list of whole numbers, as in [1, 2], got 2
+    """
+    if isinstance(numbers, str) or not isinstance(numbers, Iterable):
+        raise HvaeError(f"{name}: expected a list of whole numbers, as in [1, 2], got {short(numbers)}")
+    return tuple(whole(name, number, least) for number in numbers)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from hvae.counts import whole, wholes
 from hvae.errors import HvaeError, entries, short, unknown
 from hvae.range import has_values
 
@@ -79,8 +80,8 @@ class Datum:
         return Datum(self.x[rows], {name: t[rows] for name, t in self.context.items()}, observed, lengths)
 
     def split(self, size: int) -> Iterator[Datum]:
-        """The rows in order, `size` at a time."""
-        return (self[start : start + size] for start in range(0, len(self), size))
+        """The rows in order, `size` at a time.  Raises HvaeError for a size that is no count."""
+        return (self[start : start + size] for start in range(0, len(self), whole("size", size, 1)))
 
     def to(self, device: torch.device, *, non_blocking: bool = False) -> Datum:
         """The same batch on a device; itself where it is there already."""
@@ -159,6 +160,10 @@ class Condition:
     classes: int = 0
     shape: tuple[int, ...] = ()
     optional: bool = False
+
+    def __post_init__(self) -> None:
+        whole("classes", self.classes)
+        wholes("shape", self.shape)
 
     def __str__(self) -> str:
         if self.is_text:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hvae.counts import whole
 from hvae.distributions.keep import Hiding, Keep
 from hvae.distributions.steps import Depth, Moments, Visits
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior
-from hvae.errors import HvaeError, short
+from hvae.errors import HvaeError
 from hvae.site import Key, Site
 
 GUESSED = "y"
@@ -45,8 +46,9 @@ def thin(count: int, otherwise: Draw = posterior) -> Draw:
     Raises HvaeError for less than one step; and, when it runs, for more than there are, and for a walk that does not
     ask.
     """
-    if not isinstance(count, int) or count < 1:
-        raise HvaeError(f"expected at least 1 step to visit, got {short(count)}")
+    count = whole("count", count, None)
+    if count < 1:
+        raise HvaeError(f"expected at least 1 step to visit, got {count}")
     return _Thin(as_draw(otherwise), count)
 
 
@@ -90,8 +92,9 @@ def coarse(count: int, otherwise: Draw = posterior) -> Draw:
     go.  Its bound is one like any other, of a shallower model.  Raises HvaeError for less than one level and, when it
     runs, for more than there are, and for a model whose levels are what they are.
     """
-    if not isinstance(count, int) or count < 1:
-        raise HvaeError(f"expected at least 1 level, got {short(count)}")
+    count = whole("count", count, None)
+    if count < 1:
+        raise HvaeError(f"expected at least 1 level, got {count}")
     return _Coarse(as_draw(otherwise), count)
 
 

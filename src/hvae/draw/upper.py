@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hvae.counts import whole
 from hvae.draw.base import Draw, Drawn, Wrapper, as_draw, posterior, prior
-from hvae.errors import HvaeError, short
+from hvae.errors import HvaeError
 from hvae.site import Site
 
 _prior = prior()
@@ -48,6 +49,7 @@ def upper(count: int, otherwise: Draw = posterior, below: Draw = _prior) -> Draw
     >>> upper(2).count
     2
     """
-    if not isinstance(count, int) or count < 1:
-        raise HvaeError(f"expected at least 1 level to infer, got {short(count)}")
+    count = whole("count", count, None)
+    if count < 1:
+        raise HvaeError(f"expected at least 1 level to infer, got {count}")
     return _Upper(as_draw(otherwise), count, as_draw(below))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from hvae.counts import whole
 from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, Reading, at_least, check_levels, decode, drawn_sequences, levels, mean_picture
@@ -98,8 +99,8 @@ class Grid:
         The noise of a level that recurs is another one at each step, all of them of its one seed.
         """
         n, heat = self._count(seeds), self._heat(temperature)
-        whole = self.model.nothing(n, context, steps=steps)
-        size = chunk if self.movable else 1
+        every = self.model.nothing(n, context, steps=steps)
+        size = whole("chunk", chunk, 1) if self.movable else 1
         parts = []
         with still(self.model, seed):
             for start in range(0, n, size):
@@ -108,7 +109,7 @@ class Grid:
                 draw = SeededDraw(
                     own, {name: torch.full((some.stop - start,), heat[name]) for name in self.names}, self.noise
                 )
-                rows = {name: value[some] for name, value in whole.context.items()}
+                rows = {name: value[some] for name, value in every.context.items()}
                 trace = run(self.model, draw, self.model.nothing(some.stop - start, rows, steps=steps))
                 parts.append(read(self.model, trace).cpu())
         return torch.cat(parts)
@@ -142,7 +143,7 @@ class Grid:
         every = self.model.nothing(n, context).context
         steered = weights(guidance, self.model, list(self.names), every)
         # The noise of a law without location and scale belongs to its rows, and would change with their number.
-        size = chunk if self.movable else 1
+        size = whole("chunk", chunk, 1) if self.movable else 1
         parts = []
         with still(self.model, seed=0):
             for start in range(0, n, size):

@@ -35,7 +35,7 @@ def levels(model: Model) -> list[str]:
 
 def top(model: Model, count: int) -> list[str]:
     """The names of the top `count` levels, top first.  Raises HvaeError unless 0 <= count <= number of levels."""
-    names = levels(model)
+    names, count = levels(model), whole("count", count, None)
     if not 0 <= count <= len(names):
         raise HvaeError(
             f"expected between 0 and {len(names)} top levels, got {count}; the levels are {', '.join(names)}"

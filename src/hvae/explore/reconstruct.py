@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hvae.counts import wholes
 from hvae.datum import Datum
 from hvae.draw import Draw, posterior, prior
 from hvae.explore.frame import CHUNK, context_of, decode, encode, levels, of_levels, top
@@ -63,7 +64,7 @@ def from_top(
     torch.Size([3, 5, 1, 4, 4])
     """
     names = levels(model)
-    tops = [top(model, k) for k in (range(len(names) + 1) if counts is None else counts)]
+    tops = [top(model, k) for k in (range(len(names) + 1) if counts is None else wholes("counts", counts, None))]
     with still(model, seed):
         values, context = encode(model, x, chunk=chunk), context_of(model, x)
         rows = [

@@ -120,12 +120,13 @@ def held_out(
     tick: Tick = lambda: None,
 ) -> HeldOut:
     """The hidden values of `x` (B, ...) where `seen` (B, ...) bool is false, given the others, by `draws` walks."""
+    draws = whole("draws", draws, 1)
     part, rest, values = Seen(x, seen), Seen(x, ~seen), entries(context)
     with still(model, seed):
         walks = [_weights(trace, part, rest) for trace in way.walks(model, part, values, draws, tick)]
         weights, each = (torch.stack(parts).double() for parts in zip(*walks, strict=True))  # (K, B), (K, B, ...)
         evidence = model.evidence(x, values)
-        whole = _mean([run(model, posterior, evidence).log_weight() for _ in range(draws)])
+        complete = _mean([run(model, posterior, evidence).log_weight() for _ in range(draws)])
     if not way.proposes:
         weights = torch.full_like(weights, math.nan)
     below, hidden = weights.logsumexp(0) - math.log(draws), each.flatten(2).sum(2)
@@ -133,7 +134,7 @@ def held_out(
         values=(each.logsumexp(0) - math.log(draws)).flatten(1).sum(1),
         predicted=hidden.logsumexp(0) - math.log(draws),
         weighted=(weights + hidden).logsumexp(0) - weights.logsumexp(0),
-        difference=whole - below,
+        difference=complete - below,
         seen=below,
     )
 

@@ -209,8 +209,8 @@ class Refine(Way):
     change: Change = plain
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, 0)
-        whole("settle", self.settle, 0)
+        whole("steps", self.steps)
+        whole("settle", self.settle)
         if not 0 <= self.rate < math.inf:
             raise HvaeError(f"rate: expected a number of at least 0, in scales of a posterior, got {self.rate}")
 

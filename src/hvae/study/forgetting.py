@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.config.run import Overrides
+from hvae.counts import whole
 from hvae.errors import HvaeError
 from hvae.pretrained import is_packaged
 from hvae.records import JSON
@@ -91,6 +92,7 @@ def forgetting(
     is still there); `count`, so many data of each set, evenly over it; `seed` of the draws.  Raises HvaeError for data
     of another form and for models of sequences.
     """
+    count, seed = whole("count", count, 1), whole("seed", seed)
     watched, hear = bars(progress), tell or silent
     subject = open_run(run, overrides or {}, hear)
     if subject.run.model.timed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hvae.counts import whole
+from hvae.counts import whole, wholes
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.records import JSON
@@ -68,7 +68,7 @@ def listen(
 
     page = Path(out)
     number, seed = whole("--number", number, 1), whole("--seed", seed)
-    top = [whole("--top", depth, 1) for depth in top]
+    top = wholes("--top", top, 1)
     if page.suffix != ".html" or page.is_dir():
         raise HvaeError(f"--out: expected the name of a page that ends in .html, got {page}")
     check_place(page)

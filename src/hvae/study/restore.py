@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SWEEPS = {DIFFUSE: 10}
 """Walks of a draw, unless others are asked for; of a chain `MANY`."""
 MANY = 20
-LEAST = {"draws": 1, "steps": 0, "sweeps": 1, "number": 1, "seed": 0}
+LEAST = {"draws": 1, "factor": None, "steps": 0, "sweeps": 1, "number": 1, "seed": 0}
 STEPS = 50
 """Of a refinement, unless others are asked for."""
 
@@ -85,7 +85,7 @@ def restore(
     Raises HvaeError before any work for what cannot be restored.
     """
     check_name(way, task)
-    _check_work({"draws": draws, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
+    _check_work({"draws": draws, "factor": factor, "steps": steps, "sweeps": sweeps, "number": number, "seed": seed})
     if out is not None:
         check_place(Path(out))
         free(Path(out))
@@ -152,7 +152,7 @@ def _check_views(run: LoadedRun, task: str, views: int, draws: int) -> None:
     """Raises HvaeError for views that the pictures do not have, and for draws that they do not share evenly."""
     from hvae.restoration import GROUPS
 
-    if views not in GROUPS:
+    if whole("--views", views, None) not in GROUPS:
         raise HvaeError(f"--views: expected one of {', '.join(map(str, GROUPS))}, got {views}")
     shape = run.model.shape
     if views > 1 and (task != "denoise" or len(shape) != 3):

@@ -36,6 +36,7 @@ from hvae.coding.lossless.coder import ORDERS, Coder, best_order, fingerprint
 from hvae.coding.lossless.compressed import Compressed, Settings
 from hvae.coding.lossless.crew import Coded
 from hvae.coding.lossless.tiles import Tiles
+from hvae.counts import whole
 from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
@@ -76,7 +77,7 @@ class Codec:
         build: Build | None = None,
         context: Context | None = None,
     ) -> None:
-        if bits > 8:
+        if whole("bits", bits) > 8:
             raise HvaeError(f"expected a model of 1 to 8 bits, got {bits}; more than 8 bits are not coded yet")
         if model.timed:
             raise HvaeError(
@@ -128,8 +129,8 @@ class Codec:
         coded = list(_coded(coder, tiles, settings, tick))
         aside = _aside(pictures)
         header = self._header(_items(pictures), [*(m.block for m in coded), *(block for block, _ in aside)], coder)
-        whole = write(header, [*(m.payload for m in coded), *(payload for _, payload in aside)])
-        content, order = self._smaller(whole, coder.order.name, pictures)
+        container = write(header, [*(m.payload for m in coded), *(payload for _, payload in aside)])
+        content, order = self._smaller(container, coder.order.name, pictures)
         return Compressed(
             content,
             order=order,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hvae.capacity import in_units
 from hvae.config.run import Overrides
+from hvae.counts import wholes
 from hvae.errors import HvaeError, short
 from hvae.files import free, making, write_text
 from hvae.records import JSON
@@ -144,8 +145,9 @@ def score_slide(
         overrides=overrides or {},
         trust=vouched(trust, overrides or {}),
     )
+    reduced = wholes("--magnifications", magnifications, None)
     with trusting(*trust):
-        return _scored(run, picture, request, tuple(magnifications), Path(out), bars(progress), tell or silent)
+        return _scored(run, picture, request, reduced, Path(out), bars(progress), tell or silent)
 
 
 def _scored(
@@ -179,8 +181,8 @@ def _scored(
 
 def _check_magnifications(magnifications: tuple[int, ...]) -> None:
     """Raises HvaeError for reductions that are none."""
-    whole = [k for k in magnifications if isinstance(k, int) and 1 <= k <= MOST_REDUCTION]
-    if not whole or len(set(whole)) < len(magnifications):
+    some = {k for k in magnifications if 1 <= k <= MOST_REDUCTION}
+    if not some or len(some) < len(magnifications):
         raise HvaeError(
             f"--magnifications: expected different whole numbers from 1 to {MOST_REDUCTION}, as in 1,2,4, got "
             f"{short(','.join(map(str, magnifications)) or 'none')}"
