@@ -127,12 +127,19 @@ def test_another_family_keeps_what_both_share() -> None:
     assert changed.model == LVAEConfig(likelihood="dmol", mixtures=3, latents=(4, 2), widths=(8, 8))
 
 
+def test_another_family_keeps_nothing_of_what_it_takes_one_value_of() -> None:
+    assert preset("photos-small", {"model.family": "vdm"}).model.likelihood == "gaussian-grid"
+    assert preset("mnist-iwae-1", {"model.family": "nvae"}).model.variance == "softclamp"
+    with pytest.raises(HvaeError, match="expected gaussian-grid for vdm, got dmol"):
+        preset("photos-small", {"model.family": "vdm", "model.likelihood": "dmol"})
+
+
 @pytest.mark.parametrize("name", ["digits", "mnist-static-lvae", "sprites-vlae", "foreign-mnist"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_another_family_hears_of_no_level_by_name(name: str, family: str) -> None:
     """A preset names the levels of its own model; the objective of another family has their largest numbers."""
     before = preset(name)
-    likelihoods = {"pixelcnn": "categorical", "pixelvae": "categorical", "vdm": "gaussian-grid"}
+    likelihoods = {"pixelcnn": "categorical", "pixelvae": "categorical"}
     extra = {"model.likelihood": likelihoods[family]} if family in likelihoods else {}
     after = preset(name, {"model.family": family, **extra})
     if family == before.model.family:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -31,6 +31,7 @@ class VDMConfig(ModelConfig):
     """
 
     family: ClassVar[str] = "vdm"
+    unshared: ClassVar[Sequence[str]] = ("likelihood",)
     refusals: ClassVar[Mapping[str, str]] = {
         "share": "one denoiser serves every level: all weights are shared",
         "up": "its U-Net repeats each place and convolves, so that one set of weights serves images of every size",

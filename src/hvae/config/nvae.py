@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -33,6 +33,7 @@ class NVAEConfig(ModelConfig, AttendingConfig, SharedConfig, SizedConfig):
     """
 
     family: ClassVar[str] = "nvae"
+    unshared: ClassVar[Sequence[str]] = ("variance",)
     refusals: ClassVar[Mapping[str, str]] = {
         "up": "its cells double a map by repetition beside a linear interpolation, which is what makes them NVAE's",
         "widths": "its channels double as the resolution halves; set model.encoder_width and model.decoder_width",

@@ -29,6 +29,8 @@ class Section:
     """Its dotted place in a whole run, for the errors."""
     refusals: ClassVar[Mapping[str, str]] = {}
     """Keys of its neighbours that it does not take, and why."""
+    unshared: ClassVar[Sequence[str]] = ()
+    """Keys of its neighbours of which it takes one value alone, so that it takes over none of theirs."""
     beside: ClassVar[Sequence[str]] = ()
     """Keys at its place that are read before it: they say which section it is."""
 

@@ -104,8 +104,9 @@ class RunConfig:
     def override(self, values: Overrides) -> RunConfig:
         """The same run with some dotted keys changed; texts are read by the type of their key.
 
-        `model.family` changes first: the new family keeps what both share.  Levels by name are none of it: of numbers
-        of the objective that were given by level the largest then holds for all levels.
+        `model.family` changes first: the new family keeps what both share, but for what it takes one value of (the
+        likelihood of a diffusion).  Levels by name are none of it: of numbers of the objective that were given by level
+        the largest then holds for all levels.
         """
         family = str(values.get("model.family", self.model.family))
         tree = self.to_dict()
@@ -133,7 +134,8 @@ def _section(name: str, value: Any) -> Any:
 
 def _of_family(tree: JSON, family: str) -> JSON:
     """The keys of a model that another family shares, under the name of that family."""
-    return {"family": family, **{name: tree[name] for name in hints(ModelConfig) if name in tree}}
+    shared = [name for name in hints(ModelConfig) if name in tree and name not in family_type(family).unshared]
+    return {"family": family, **{name: tree[name] for name in shared}}
 
 
 def _put(tree: JSON, key: str, value: object) -> None:
