@@ -130,6 +130,7 @@ def test_runs_of_one_task_are_ranked(command: Command, runs: Callable[..., list[
         (("fixed", "collapsed"), "0 of 1 used, 1 fixed"),
         (("fixed", "fixed"), "2 fixed"),
         (("alive", "weak"), "2 of 2 used"),
+        (("none yet", "alive"), "1 of 2 used"),
     ],
 )
 def test_levels_are_counted_as_they_were_judged(

@@ -179,6 +179,7 @@ def test_a_few_steps_are_no_ground_for_a_verdict(run: Path) -> None:
     early = verdict_of(loaded, activity, None)
     assert early.text.startswith("After 6 steps there is no verdict yet") and "collapsed" not in early.text
     assert early.levels["z2"].advice == "Train for longer, then judge it again." and not early.levels["z1"].advice
+    assert [early.levels[name].state for name in ("z2", "z1")] == ["none yet", "alive"], "as the sentence says"
     late = replace(loaded, description={**loaded.description, "step": FEW})
     assert "z2" in verdict_of(late, activity, None).text and "no verdict" not in verdict_of(late, activity, None).text
     begun = replace(loaded, config=loaded.config.override({"train.init": str(run)}))

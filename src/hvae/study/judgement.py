@@ -26,6 +26,8 @@ JSB chorales, 0.04 to 0.08 nats a frame for 25 epochs, and 1.1 at 160."""
 FEW = 200
 """Steps before which nothing is said of what levels are worth: in trainings on images most of those that came to life
 had half of their nats by step 100, and nearly all by step 200."""
+UNJUDGED = "none yet"
+"""The verdict on a level without use in so few steps."""
 _PLAINEST = {
     "independent marginals": "frame marginals",
     "unigram": "unigram counts",
@@ -39,8 +41,8 @@ NEAR_FREE = 1.2
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What to make of one level: "alive", "weak", "collapsed" or "fixed" (its q is not learnt), the sentence that says
-    why, and what to change."""
+    """What to make of one level: "alive", "weak", "collapsed", "none yet" (after so few steps) or "fixed" (its q is not
+    learnt), the sentence that says why, and what to change."""
 
     state: str
     sentence: str
@@ -68,7 +70,14 @@ def verdict_of(run: LoadedRun, activity: ActivityResult, contribution: Contribut
 def _too_few(steps: int, judgement: Judgement) -> Judgement:
     """What is measured of the levels, without a word on what they are worth."""
     later = "Train for longer, then judge it again."
-    levels = {name: replace(level, advice=later if level.advice else "") for name, level in judgement.levels.items()}
+    levels = {
+        name: replace(
+            level,
+            state=UNJUDGED if level.state == "collapsed" else level.state,
+            advice=later if level.advice else "",
+        )
+        for name, level in judgement.levels.items()
+    }
     text = f"After {counted(steps, 'step')} there is no verdict yet: a level may not have begun before step {FEW}."
     return Judgement(text=f"{text} Train for longer, then judge the levels again.", levels=levels)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hvae.metrics.information import ActivityResult, activity
 from hvae.screen.numbers import number
+from hvae.study.judgement import UNJUDGED
 from hvae.study.measure import Column, Measure, Use
 
 if TYPE_CHECKING:
@@ -60,10 +61,11 @@ class Activity(Measure[ActivityResult]):
         return {n: Use(level.rate_nats, level.active_dims, level.dims) for n, level in result.levels.items()}
 
     def facts(self, result: ActivityResult, evaluation: Evaluation) -> dict[str, str]:
-        """How many of the levels that learn are not collapsed, and how many have a fixed q."""
+        """How many of the levels that learn are in use, and how many have a fixed q."""
         every = list(states(result, evaluation).values())
         learnt = [state for state in every if state != "fixed"]
-        used = f"{sum(state != 'collapsed' for state in learnt)} of {len(learnt)} used" if learnt else ""
+        count = sum(state not in ("collapsed", UNJUDGED) for state in learnt)
+        used = f"{count} of {len(learnt)} used" if learnt else ""
         fixed = f"{len(every) - len(learnt)} fixed" if len(learnt) < len(every) else ""
         return {"levels": ", ".join(filter(None, [used, fixed]))} if every else {}
 
