@@ -150,6 +150,18 @@ def test_the_reverse_of_bits_that_are_drawn(copy: Path, drawing: Path, stranger:
     assert found["seen_in_test"] == 20 and "the reverse: 20 of these 20 images are the run's own" in said.err
 
 
+def test_every_range_has_its_unit(copy: Path, stranger: Path) -> None:
+    """Nats, bits and standard deviations stand in one table."""
+    (ranges,) = (
+        one
+        for one in shown(score(copy, stranger.parent / "noise.npy", normal=40, number=6))
+        if not isinstance(one, str)
+    )
+    assert ranges.heads[3] == "in"
+    units = {row[0]: row[3] for row in ranges.rows}
+    assert units.pop("kl") == "deviations" and units.pop("complexity") == "bits" and {*units.values()} == {"nats"}
+
+
 def test_regret_is_a_score_like_any_other(copy: Path, stranger: Path, command: Command) -> None:
     few = ("--normal", 20, "-n", 6, "--regret", 2)
     words = ("score", copy, "--data", stranger.parent / "noise.npy", "--by", "regret", "--foreign", *few)
@@ -159,7 +171,7 @@ def test_regret_is_a_score_like_any_other(copy: Path, stranger: Path, command: C
     assert Path(said.json["csv"]).read_text().splitlines()[0].endswith(",regret")
     assert "likelihood regret of validation data of copy ..." in said.err
     scores = score(copy, stranger.parent / "noise.npy", by="regret", normal=20, number=6, regret=2, quantile=0.925)
-    assert "(regret above" in (line := shown(scores)[1]) and "the 92.5 % quantile of validation data" in line
+    assert "(regret above" in (line := shown(scores)[1]) and "nats, the 92.5 % quantile of validation data" in line
 
 
 def test_a_regret_that_cannot_be_had_is_refused_at_once(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isinf
 from typing import TYPE_CHECKING
 
+from hvae.metrics.outliers import unit
 from hvae.screen.numbers import number, percent, share
 from hvae.screen.table import Table, table
 from hvae.screen.text import for_screen
 from hvae.study.scoring.checks import OUTSIDE
 
 if TYPE_CHECKING:
-    from hvae.study.scoring.scores import Comparison, Range, Scores
+    from hvae.study.scoring.scores import Comparison, Scores
     from hvae.study.slides.score import Reduced, SlideScores
 
 SHOWN, ODD = 20, 10
@@ -30,7 +30,7 @@ def shown(scores: Scores) -> list[str | Table]:
     parts: list[str | Table] = [str(comparison.change)] if comparison.change else []
     parts += [f"{share} ({_rule(scores)})"]
     parts += _whole(scores)
-    parts += [_range_table(scores.ranges, scores.noun)] if comparison.by == OUTSIDE else []
+    parts += [_range_table(scores)] if comparison.by == OUTSIDE else []
     parts += [_odd_table(scores)] if scores.odd else []
     parts += [f"every score of each of them: {scores.csv}"]
     if scores.maps:
@@ -63,7 +63,7 @@ def _whole(scores: Scores) -> list[str | Table]:
     whole = scores.whole
     if whole is None:
         return []
-    rows = table(f"minus the {scores.bound}, nats", "mean", title="Their bound; every score is in nats a step")
+    rows = table(f"minus the {scores.bound}, nats", "mean", title="Their bound")
     rows.add_row("a sequence", number(whole.sequence.mean))
     rows.add_row("a step, frame average (sum of nats over sum of steps)", number(whole.frame_average.mean))
     rows.add_row("a step, sequence mean (mean of each sequence's own)", number(whole.sequence_mean.mean))
@@ -73,17 +73,24 @@ def _whole(scores: Scores) -> list[str | Table]:
 def _rule(scores: Scores) -> str:
     by, share = scores.comparison.by, percent(scores.quantile)
     if by != OUTSIDE:
-        return f"{by} above {number(scores.threshold)}, the {share} quantile of validation data"
+        return f"{by} above {number(scores.threshold)} {_unit(by, scores)}, the {share} quantile of validation data"
     return (
         f"any score outside of its normal range; inside of all of them lie {share} of normal data, by validation data"
     )
 
 
-def _range_table(ranges: Mapping[str, Range], noun: str) -> Table:
-    rows = table("score", "normal from", "to", f"{noun} below", "above", title="What decides")
-    for name, row in ranges.items():
-        rows.add_row(name, number(row.low), number(row.high), f"{row.below:,}", f"{row.above:,}")
+def _range_table(scores: Scores) -> Table:
+    rows = table("score", "normal from", "to", "in", f"{scores.noun} below", "above", title="What decides")
+    for name, row in scores.ranges.items():
+        counts = (f"{count:,}" for count in (row.below, row.above))
+        rows.add_row(name, number(row.low), number(row.high), _unit(name, scores), *counts)
     return rows
+
+
+def _unit(score: str, scores: Scores) -> str:
+    """What a score is counted in; nats of sequences are those of a step."""
+    name = unit(score)
+    return f"{name} a step" if name == "nats" and scores.steps is not None else name
 
 
 def _odd_table(scores: Scores) -> Table:

@@ -220,6 +220,15 @@ def scores(measured: Measured, reference: Reference) -> dict[str, Tensor]:
     }
 
 
+def unit(score: str) -> str:
+    """What a score is counted in.
+
+    >>> unit("llr>1"), unit("kl"), unit("complexity")
+    ('nats', 'deviations', 'bits')
+    """
+    return "bits" if score == "complexity" else "deviations" if score.startswith("kl") else "nats"
+
+
 def deciding(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The default selection of complementary scores.
 
