@@ -174,6 +174,10 @@ def test_what_sets_tasks_apart_is_said(command: Command, runs: Callable[..., lis
     assert [group["apart"] for group in compared(command, folders)] == [{"reading": "exact"}, {"reading": "published"}]
     said = command("compare", *folders, "-o", folders[0].parent / "page.html")
     assert "2 different tasks: ranked within each, not across" in said.out and "(reading: published)" in said.out
+    assert (
+        "±: one standard error" in said.out
+        and "After ± stands one standard error" in (folders[0].parent / "page.html").read_text()
+    )
 
 
 def test_different_bounds_have_columns_of_their_own(command: Command, runs: Callable[..., list[Path]]) -> None:

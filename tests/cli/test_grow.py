@@ -16,6 +16,8 @@ from hvae.config.data import DataConfig
 from hvae.data import load
 from hvae.draw import mode
 from hvae.errors import HvaeError
+from hvae.metrics.results import Estimate
+from hvae.study.forgetting import Forgetting, Remembered
 from hvae.walk import names, run
 
 Command = Callable[..., Any]
@@ -89,7 +91,14 @@ def test_the_table_of_what_was_forgotten(place: Path, command: Command, tmp_path
         change = one["after"]["mean"] - one["before"]["mean"]
         assert one["change"]["mean"] == pytest.approx(change, abs=1e-9) and change != 0
     shown = command("evaluate", tmp_path / "g", "--on", place / "old.npz")
-    assert "change" in shown.out and "old.npz" in shown.out
+    assert "change ± 95 %, paired" in shown.out and "old.npz" in shown.out
+
+
+def test_what_is_behind_a_plus_minus_is_said_and_of_one_kind() -> None:
+    before, after, change = (Estimate(mean, 0.5, mean - 0.98, mean + 0.98) for mean in (-90.0, -85.0, 5.0))
+    one = Remembered(data="old.npz", number=75, before=before, after=after, change=change)
+    line = str(Forgetting(run="g", earlier="lvae", sets=(one,)))
+    assert line.count("± 0.98") == 3 and "(95 %, paired)" in line
 
 
 def test_a_packaged_model_grows_and_is_what_its_growth_is_compared_with(

@@ -37,6 +37,7 @@ def main(argv: list[str]) -> None:
         return
     for group in comparison.groups:
         voice.show(shown(group))
+    voice.show("±: one standard error; tied: behind the best by less than two of the difference")
     if len(comparison.groups) > 1:
         voice.show(f"{len(comparison.groups)} different tasks: ranked within each, not across")
     voice.show(f"page: {for_screen(comparison.page)}")

@@ -89,7 +89,7 @@ def _forgetting(args: Namespace, dotted: dict[str, str], voice: Voice) -> None:
     voice.answer(changes.to_dict())
     if args.json:
         return
-    rows = table("data", "number", "ELBO before", "ELBO after", "change, nats, 95 % paired")
+    rows = table("data", "number", "ELBO before, nats ± 95 %", "after ± 95 %", "change ± 95 %, paired")
     for one in changes.sets:
         rest = ("", str(one.after), "") if one.before is None else (str(one.before), str(one.after), str(one.change))
         rows.add_row(one.data, f"{one.number:,}", *rest)

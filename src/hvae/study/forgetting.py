@@ -16,7 +16,6 @@ from hvae.errors import HvaeError
 from hvae.pretrained import is_packaged
 from hvae.records import JSON
 from hvae.runs.subject import Subject, Tell, open_run, safe_rows
-from hvae.screen.numbers import number
 from hvae.study.images import Images, without_chance
 from hvae.study.progress import Bars, Progress, bars, silent
 from hvae.study.scoring.images import images, plain
@@ -67,10 +66,10 @@ class Forgetting:
 def _line(one: Remembered) -> str:
     """One set in words."""
     if one.before is None or one.change is None:
-        return f"{one.data}: ELBO {one.after} nats, {one.number:,} test data"
+        return f"{one.data}: ELBO {one.after} nats (95 %), {one.number:,} test data"
     return (
-        f"{one.data}: ELBO {one.before} before, {one.after} after, change {number(one.change.mean)} "
-        f"± {number(one.change.standard_error)} nats, {one.number:,} test data"
+        f"{one.data}: ELBO {one.before} nats before, {one.after} after, change {one.change} (95 %, paired), "
+        f"{one.number:,} test data"
     )
 
 

@@ -94,7 +94,8 @@ class Quality(Measure[SamplesResult]):
         if score := result.inception_score:
             own = score.classifier == result.extractor
             whose = "the same network and samples" if own else f"{score.classifier}, not the Inception network"
-            yield Headline("inception score", f"{number(score.mean)} ± {number(score.deviation)}", f"by {whose}")
+            value = f"{number(score.mean)} ± {number(score.deviation)}"
+            yield Headline("inception score", value, f"deviation over {SPLITS} parts; by {whose}")
         elif line := result.no_inception_score:
             yield Headline("inception score", "not measured", line)
 
