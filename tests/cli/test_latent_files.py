@@ -37,6 +37,24 @@ def test_there_and_back_is_the_reconstruction(run: Path, tmp_path: Path, command
     torch.testing.assert_close(torch.from_numpy(np.load(tmp_path / "x.npy")), expected)
 
 
+def test_data_beyond_the_number_are_not_left_out_unsaid(run: Path, tmp_path: Path, command: Command) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((103, 8, 8), np.uint8))
+    np.save(tmp_path / "gaps.npy", np.where(np.arange(20 * 64).reshape(20, 1, 8, 8) % 3, 0.0, np.nan))
+    few = ("--draws", 1, "--steps", 1)
+    masked = ("restore", run, tmp_path / "x.npy", "--task", "inpaint", "--mask", "0,0,4,4", *few)
+    gaps = ("restore", run, tmp_path / "gaps.npy", "--task", "impute", *few)
+    each = {
+        ("encode", run, "--data", tmp_path / "x.npy"): "the first 100 of 103 images; -n takes more",
+        ("encode", run, "--data", tmp_path / "x.npy", "-n", 103): "",
+        masked: "the first 16 of 103 pictures; -n takes more",
+        gaps: "the first 16 of 20 pictures; -n takes more",
+        (*gaps, "-n", 20): "",
+    }
+    for number, (words, line) in enumerate(each.items()):
+        said = command(*words, "--out", tmp_path / f"{number}.npz")
+        assert said.code == 0 and line in said.err and ("takes more" in said.err) == bool(line), said.err
+
+
 def test_pictures_in_a_new_folder(run: Path, tmp_path: Path, command: Command) -> None:
     assert command("encode", run, "--data", "test", "-n", 3, "--out", tmp_path / "z.npz").code == 0
     said = command("decode", run, tmp_path / "z.npz", "--out", tmp_path / "x")

@@ -61,7 +61,8 @@ class InputImages:
 
     `origin`, where they come from; `change`, what was done to them, None for nothing; `counts`, what was there and what
     of it is used, empty where that is all as it is; `classes`, what each label of theirs means, where that is known;
-    `context`, what is said of them beside their labels, {name: (N, ...)}; `remark`, what else a user should know.
+    `context`, what is said of them beside their labels, {name: (N, ...)}; `remark`, what else a user should know;
+    `beyond`, how many more there were.
     """
 
     origin: Origin
@@ -72,6 +73,7 @@ class InputImages:
     classes: tuple[str, ...] = ()
     context: Mapping[str, Tensor] = field(default_factory=dict)
     remark: str = ""
+    beyond: int = 0
 
     def notes(self) -> list[str]:
         """What a user should know of them, a line each."""
@@ -81,9 +83,9 @@ class InputImages:
         """These images alone, in this order."""
         change = replace(self.change, count=len(indices)) if self.change else None
         context = {name: rows[indices] for name, rows in self.context.items()}
-        return replace(
-            self, split=self.split.some(indices), grey=self.grey.some(indices), change=change, context=context
-        )
+        split, grey = self.split.some(indices), self.grey.some(indices)
+        beyond = self.beyond + len(self.split) - len(indices)
+        return replace(self, split=split, grey=grey, change=change, context=context, beyond=beyond)
 
 
 def steps_between(before: Form, after: Form, crop: str, draw: bool) -> Iterator[str]:

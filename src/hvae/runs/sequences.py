@@ -26,18 +26,20 @@ if TYPE_CHECKING:
 class InputSequences:
     """Sequences as a model takes them; `origin`, where they come from; `counts`, what was there and what of it is used,
     empty where that is all; `context`, what is said of them beside their labels, {name: (N, ...)}; `remark`, what else
-    a user should know."""
+    a user should know; `beyond`, how many more there were."""
 
     origin: Origin
     split: SequenceSplit
     counts: str = ""
     context: Mapping[str, Tensor] = field(default_factory=dict)
     remark: str = ""
+    beyond: int = 0
 
     def some(self, indices: Sequence[int] | Tensor) -> InputSequences:
         """These sequences alone, in this order."""
         context = {name: rows[indices] for name, rows in self.context.items()}
-        return replace(self, split=self.split.some(indices), context=context)
+        beyond = self.beyond + len(self.split) - len(indices)
+        return replace(self, split=self.split.some(indices), context=context, beyond=beyond)
 
     def notes(self) -> list[str]:
         """What a user should know of them, a line each."""

@@ -99,6 +99,15 @@ def singular(nouns: str) -> str:
     return nouns.removesuffix("s")
 
 
+def left_out(count: int, beyond: int, noun: str, which: str = "the first ") -> tuple[str, ...]:
+    """A line on data that are left out beside those that are taken; none where there are no more.
+
+    >>> left_out(16, 9, "picture"), left_out(25, 0, "picture")
+    (('the first 16 of 25 pictures; -n takes more',), ())
+    """
+    return (f"{which}{count:,} of {counted(count + beyond, noun)}; -n takes more",) if beyond else ()
+
+
 def output_noun(nouns: str) -> str:
     """What one datum is called that a model has drawn or restored: of images, a picture.
 

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hvae.config.run import Overrides
 from hvae.errors import HvaeError
 from hvae.files import expanded
 from hvae.runs.form import EIGHT, PictureKeys, files
 from hvae.runs.images import Change, steps_between
-from hvae.screen.numbers import counted, output_noun
+from hvae.screen.numbers import left_out, output_noun
 from hvae.study.images import is_split
 from hvae.study.latents import images
 
@@ -59,8 +59,15 @@ def whole(run: LoadedRun, request: Asked, source: str | Path | Source) -> InputI
     return inputs.some(range(0, len(inputs.split), apart)[: request.number])
 
 
-def array(data: str | Path | Source, number: int) -> Tensor | None:
-    """The first floats of an array, a tensor, or an .npy file, (N, ...); None of anything else."""
+class Floats(NamedTuple):
+    """The first `values` (N, ...) of an array, and how many more it has."""
+
+    values: Tensor
+    beyond: int
+
+
+def array(data: str | Path | Source, number: int) -> Floats | None:
+    """The first floats of an array, a tensor, or an .npy file; None of anything else."""
     import numpy as np
     import torch
 
@@ -72,9 +79,9 @@ def array(data: str | Path | Source, number: int) -> Tensor | None:
             return None
         (data,) = read_arrays(path).values()
     if isinstance(data, np.ndarray) and data.dtype.kind == "f" and data.ndim:
-        return torch.from_numpy(np.array(data[:number])).float()
+        return Floats(torch.from_numpy(np.array(data[:number])).float(), max(0, len(data) - number))
     if isinstance(data, torch.Tensor) and data.is_floating_point() and data.ndim:
-        return data[:number].float()
+        return Floats(data[:number].float(), max(0, len(data) - number))
     return None
 
 
@@ -90,7 +97,8 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
         raise HvaeError(f"the run's own {request.data} data are whole; add --degrade, or name pictures to restore")
     floats = array(request.data, request.number)
     if floats is not None:
-        return _formed(channelled(floats, form), form), ()
+        values = _formed(channelled(floats.values, form), form)
+        return values, left_out(len(values), floats.beyond, output_noun(run.noun))
     if not isinstance(request.data, str | Path):
         raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(request.data).__name__}")
     config = files(run, str(request.data))
@@ -100,8 +108,7 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
     split = (data.test if len(data.test) else data.train).fixed(0)
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
     taken = min(request.number, len(split))
-    all_data = counted(len(split), output_noun(run.noun))
-    rest = (f"the first {taken:,} of {all_data}; -n takes more",) if taken < len(split) else ()
+    rest = left_out(taken, len(split) - taken, output_noun(run.noun))
     return _formed(split.pictures(range(taken)), form), counts + rest + _changes(config, data, taken)
 
 

@@ -17,6 +17,7 @@ from hvae.records import JSON
 from hvae.runs.columns import pictures_of
 from hvae.runs.form import PICTURES, bring, files, in_memory, own
 from hvae.runs.images import InputImages
+from hvae.screen.numbers import left_out, singular
 from hvae.study import sequence_latents
 from hvae.study.conditions import by_name, complete, meanings, numbers, under
 from hvae.study.decodedfiles import check_form, write_decoded
@@ -122,7 +123,9 @@ def encode_images(
     weights = digest(model.state_dict())
     content = LatentFile(values=values, context=inputs.context, weights=weights, images=source, mode=mode, seed=seed)
     write_latents(path, content)
-    return Encoded(file=path, values=values, change=inputs.change, notes=tuple(inputs.notes()), noun=where.run.noun)
+    noun = where.run.noun
+    notes = (*inputs.notes(), *left_out(len(some), inputs.beyond, singular(noun)))
+    return Encoded(file=path, values=values, change=inputs.change, notes=notes, noun=noun)
 
 
 def _encoded_sequences(
@@ -142,7 +145,8 @@ def _encoded_sequences(
         seed=seed,
     )
     write_latents(path, about, arrays)
-    return Encoded(file=path, values=values, change=None, notes=tuple(sequences.notes()), noun="sequences")
+    notes = (*sequences.notes(), *left_out(len(sequences.split), sequences.beyond, "sequence"))
+    return Encoded(file=path, values=values, change=None, notes=notes, noun="sequences")
 
 
 def decode_file(

@@ -14,6 +14,7 @@ from hvae.config.columns import COLUMNS, PARQUET, TABLES
 from hvae.errors import HvaeError
 from hvae.files import expanded, replacing
 from hvae.runs.columns import columns_of, learnt_columns, table_keys
+from hvae.screen.numbers import left_out
 from hvae.study.places import check_place
 from hvae.study.sheets import write
 
@@ -53,9 +54,7 @@ class Gaps:
 
     def notes(self) -> tuple[str, ...]:
         """What of the cells is not as the training data have it, and that there are more rows."""
-        count = len(self.table.cells)
-        rest = (f"the first {count:,} of {count + self.beyond:,} rows; -n takes more",) if self.beyond else ()
-        return (*rest, *self.coded.notes())
+        return (*left_out(len(self.table.cells), self.beyond, "row"), *self.coded.notes())
 
     def content(self, draws: Tensor) -> bytes:
         """The table with its gaps filled by `draws` (N, K, D), in the form of its file.

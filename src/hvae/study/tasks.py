@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
-from hvae.screen.numbers import counted, output_noun
+from hvae.screen.numbers import counted, left_out, output_noun
 from hvae.study.asked import Asked, array, channelled, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun
     from hvae.datum import Context
     from hvae.restoration import Observation, Tiling
+    from hvae.runs.images import InputImages
 
 OWN = "own"
 """The noise that a run's own likelihood is."""
@@ -66,8 +67,8 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
 
     noun = output_noun(run.noun)
     table = None if is_split(request.data) else gaps(run, request.data, request.number)
-    floats = None if is_split(request.data) else array(request.data, request.number)
-    floats = table.values() if table else None if floats is None else channelled(floats, run.model.shape)
+    read = None if is_split(request.data) else array(request.data, request.number)
+    floats = table.values() if table else None if read is None else channelled(read.values, run.model.shape)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
     zeros = None if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
     # Files without gaps are rounded too; what is in memory has the levels of the model already.
@@ -88,11 +89,17 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
         truth=truth,
         notes=(
             *inputs.notes(),
-            *(table.notes() if table else ()),
+            *(table.notes() if table else _rest(inputs, request, read.beyond if read else 0, noun)),
             *(f"floats rounded to {counted(run.bits, 'bit')}",) * is_file,
         ),
         table=table or own_gaps(run, datum.x, ~lost),
     )
+
+
+def _rest(inputs: InputImages, request: Asked, beyond: int, noun: str) -> tuple[str, ...]:
+    """A line on data that -n leaves out, `beyond` of them before they were read; of a split they lie in between."""
+    which = "" if is_split(request.data) else "the first "
+    return left_out(len(inputs.split), inputs.beyond or beyond, noun, which)
 
 
 def _rounded(values: Tensor, bits: int) -> Tensor:
@@ -216,7 +223,8 @@ def _linear(
     y = operator.seen(datum.x)
     noise = torch.randn(y.shape, generator=torch.Generator().manual_seed(noise_seed(request.seed)))
     values = {name: datum.context[name] for name in run.model.conditions if name in datum.context}
-    return Task(observation=kind(y + sigma * noise), context=values, truth=datum.x, notes=tuple(inputs.notes()))
+    notes = (*inputs.notes(), *_rest(inputs, request, 0, output_noun(run.noun)))
+    return Task(observation=kind(y + sigma * noise), context=values, truth=datum.x, notes=notes)
 
 
 TASKS: dict[str, Callable[[LoadedRun, Asked], Task]] = {
