@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,9 @@ def test_the_other_commands_read_it_too(run: Path, tmp_path: Path, command: Comm
     assert said.code == 0, said.err
     said = command("evaluate", run, "--json")
     assert said.code == 0, said.err
+    again = shutil.copytree(run, tmp_path / "again")
+    (group,) = command("compare", run, again, "--out", tmp_path / "page.html", "--json").json["groups"]
+    assert group["task"].endswith("test data, 4 columns"), "cells have no common depth"
     said = command("report", run)
     page = (run / "report.html").read_text()
     assert said.code == 0 and "a categorical mass" in page and "270 rows" not in page and "nats per row" in page, (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,6 +237,8 @@ def test_a_vocabulary_larger_than_that_of_the_data_is_used_to_the_end(tmp_path: 
     compress(run, ["test"], tmp_path / "a.hvz")
     decompress(tmp_path / "a.hvz", tmp_path / "back.npz", run=run)
     assert (tmp_path / "back.npz").is_file()
+    (group,) = compare([run, shutil.copytree(run, tmp_path / "again")]).groups
+    assert "-IW-2, bits a character" in group.measures, "as its evaluation calls them"
 
 
 def test_a_comparison_says_in_words_what_steps_are(config: RunConfig, tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from hvae.reporting.comparison import Group, Number, Row, write_comparison
 from hvae.runs.provenance import read_provenance
 from hvae.runs.source import stored
 from hvae.runs.subject import check_own
+from hvae.screen.numbers import counted
 from hvae.study.evaluation import FILE, Evaluation, read_evaluation
 from hvae.study.measure import Ranked
-from hvae.study.measures.likelihood import Likelihood
+from hvae.study.measures.likelihood import Likelihood, version_of
 from hvae.study.places import check_place
 from hvae.study.progress import Tell, silent
 
@@ -133,7 +134,7 @@ def task_of(evaluation: Evaluation) -> dict[str, str]:
     assert result
     return {
         "data": data.name,
-        "version": data.version or "as published",
+        "version": version_of(data),
         "shape": _shape(data),
         "bits": _depth(data),
         "form": _form(data),
@@ -156,8 +157,11 @@ def _headline(task: Mapping[str, str]) -> str:
 
 
 def _shape(data: Provenance) -> str:
-    """The shape of images, or what a step of sequences is, in words; how many steps they have differs between them."""
+    """The shape of images, how many columns a table has, or what a step of sequences is, in words; how many steps they
+    have differs between them."""
     form = data.sequences
+    if data.columns:
+        return counted(len(data.columns), "column")
     if form is None:
         return "x".join(map(str, data.shape))
     if form.symbols:
@@ -167,8 +171,8 @@ def _shape(data: Provenance) -> str:
 
 
 def _depth(data: Provenance) -> str:
-    """The bits of a value; nothing of symbols, whose number stands with them."""
-    if data.sequences and data.sequences.symbols:
+    """The bits of a value; nothing of symbols, whose number stands with them, and of columns, which differ."""
+    if data.columns or (data.sequences and data.sequences.symbols):
         return ""
     return f"{data.bits} bit{'s' * (bool(data.sequences) and data.bits != 1)}" if data.bits else "real numbers"
 

@@ -102,9 +102,9 @@ class Likelihood(Measure[LikelihoodResult]):
             for name, both in whose.items():
                 yield from _bound(f"{name}, frame average", both.frame_average, "nats")
         if evaluation.data.bits > 1:
-            yield from _bound("-ELBO", result.elbo_bits_per_dim, "bits/dim")
+            yield from _bound("-ELBO", result.elbo_bits_per_dim, _bits_name(evaluation.data))
         if evaluation.data.bits > 1 and result.samples > 1:
-            yield from _bound(f"-IW-{result.samples}", result.iw_bits_per_dim, "bits/dim")
+            yield from _bound(f"-IW-{result.samples}", result.iw_bits_per_dim, _bits_name(evaluation.data))
 
 
 def _blocks(blocks: BlockBounds, bound: str) -> Headline:
@@ -116,8 +116,7 @@ def _blocks(blocks: BlockBounds, bound: str) -> Headline:
 def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
     """The data of a number: how many of which, in which version, depth and binarisation."""
     binarisation = f"{data.binarisation} binarisation" if data.binarisation != "none" else "not binarised"
-    # Names of a user's own data have a colon: nobody has published these.
-    version = data.version or ("as they are" if ":" in data.name else "as published")
+    version = version_of(data)
     form = f"{'x'.join(map(str, data.shape))}, {data.bits} bit, {binarisation}, {version}"
     if data.sequences and result.steps:
         size = f" of {'x'.join(map(str, data.shape[1:]))}" if data.shape[1:] else ""
@@ -126,6 +125,11 @@ def task(result: LikelihoodResult, split: str, data: Provenance) -> str:
         form = f"{counted(len(data.columns), 'column')}, {version}"
     density = "; a density, not comparable with bits" if result.likelihood == "density" else ""
     return f"{result.data:,} {split} data of {data.name} ({form}){density}"
+
+
+def version_of(data: Provenance) -> str:
+    """Which version of the data it is, in words: names of a user's own have a colon, and nobody has published these."""
+    return data.version or ("as they are" if ":" in data.name else "as published")
 
 
 def _bits_name(data: Provenance) -> str:
