@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hvae import Datum, Evidence, given, mode, posterior, run
-from hvae.datum import Condition
+from hvae.condition import Condition
 from hvae.distributions import OverTime, Tokens
 from hvae.levels import Replace
 from hvae.levels.codebook import CodeLevel, CodePrior

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hvae.datum import Condition
+from hvae.condition import Condition
 from hvae.distributions import Normal
 from hvae.levels import Level, Replace
 from hvae.levels.likelihoods import head

@@ -15,7 +15,7 @@ from test_kalman import BASIS, GAIN, NOISE, SEEN, STEP_NOISE, STEPS, WIDTH, Emis
 from torch import Tensor, nn
 
 from hvae import Datum, Evidence, guided, posterior, prior, run
-from hvae.datum import Condition
+from hvae.condition import Condition
 from hvae.distributions import Normal
 from hvae.levels import Level, Replace
 from hvae.metrics import filtered

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hvae.condition import Condition
 from hvae.config.model import VAEConfig
-from hvae.datum import Condition, Datum
+from hvae.datum import Datum
 from hvae.distributions import Normal, Steps, standard_normal
 from hvae.draw import Draw, Drawn, by_step, each, given, masked, mode, posterior, prior, replay, thin
 from hvae.errors import HvaeError

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hvae.checkpoints import LoadedRun, load
     from hvae.coding import Codec
+    from hvae.condition import Condition
     from hvae.config import PRESETS, ModelConfig, RunConfig, family, preset
-    from hvae.datum import Condition, Datum
+    from hvae.datum import Datum
     from hvae.draw import (
         Draw,
         Drawn,
@@ -88,7 +89,8 @@ _PLACES = {
     "checkpoints": ("LoadedRun", "load"),
     "coding": ("Codec",),
     "config": ("PRESETS", "ModelConfig", "RunConfig", "family", "preset"),
-    "datum": ("Condition", "Datum"),
+    "condition": ("Condition",),
+    "datum": ("Datum",),
     "draw": (
         "Draw",
         "Drawn",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hvae.datum import Conditions, missing
+from hvae.condition import Conditions, missing
 from hvae.distributions.base import LocationScale
 from hvae.distributions.codebook import Codes
 from hvae.distributions.pixels import AutoregressivePixels

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from hvae.datum import Context, Datum
+from hvae.condition import Context
+from hvae.datum import Datum
 from hvae.records import JSON
 from hvae.walk import Evidence, Model
 

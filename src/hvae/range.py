@@ -82,3 +82,13 @@ def _advice(low: float, high: float, limits: Limits) -> str:
     if low >= 0 and 255 < high <= 65535:
         return "divide them by 65535"
     return "give (x + 1) / 2" if -1 <= low < 0 and high <= 1 else "scale or clamp them"
+
+
+def span(value: Tensor) -> str:
+    """From the least to the greatest of some whole numbers, or the only one.
+
+    >>> span(torch.tensor([5, 5])), span(torch.tensor([3, -1, 5]))
+    ('5', '-1 to 5')
+    """
+    low, high = int(value.min()), int(value.max())
+    return f"{low} to {high}" if low < high else str(low)

@@ -21,9 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from hvae.checks import check_context, check_keys, check_masks, check_single, check_thinned, check_value, misshapen
+from hvae.condition import Conditions, Context, row_count
+from hvae.condition import rows as context_rows
 from hvae.counts import whole
-from hvae.datum import Conditions, Context, Datum, as_datum, relevant, row_count
-from hvae.datum import rows as context_rows
+from hvae.datum import Datum, as_datum, relevant
 from hvae.draw import Draw, as_draw, brief, posterior, prior
 from hvae.errors import HvaeError, entries
 from hvae.evidence import Evidence, row_number

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from hvae.coding import Codec, LossyCodec, Picture, Uncodable, quantised, read
 from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.stack import Stack
+from hvae.condition import Condition, Context
 from hvae.config.condition import ConditionConfig
 from hvae.config.context import ContextConfig
 from hvae.config.model import LadderConfig, MarkovConfig, ModelConfig
 from hvae.config.qresvae import QResVAEConfig
-from hvae.datum import Condition, Context, Datum
+from hvae.datum import Datum
 from hvae.distributions import Bernoulli, DiscretizedLogistic, Normal, Steps, standard_normal
 from hvae.distributions.quantised import BlurredNormal, Uniform
 from hvae.errors import HvaeError

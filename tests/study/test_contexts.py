@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import hvae
-from hvae.datum import Condition
+from hvae.condition import Condition
 from hvae.errors import HvaeError, HvaeWarning
 from hvae.study.conditions import Meanings, meanings, numbers
 

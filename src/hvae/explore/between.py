@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context, Datum
+from hvae.datum import Datum
 from hvae.draw import Draw, posterior
 from hvae.explore.frame import check_levels, levels, of_levels
 from hvae.explore.latents import Path, linear

@@ -14,8 +14,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context, Datum, as_datum, relevant
+from hvae.datum import Datum, as_datum, relevant
 from hvae.draw import Draw, given, posterior, prior
 from hvae.errors import HvaeError, unknown
 from hvae.site import Pin, as_key, pin

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.draw import Draw, given, guided
 from hvae.errors import HvaeError
 from hvae.explore.frame import Reading, check_levels, in_parts, levels

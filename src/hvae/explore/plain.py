@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.draw import Draw, Drawn, each, mode, posterior
 from hvae.engine import Answers, Engine, Question
 from hvae.explore.frame import in_parts, mean_picture

@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context
 from hvae.distributions import Depth
 from hvae.draw import Draw, each, latents, mode, narrowed, prior
 from hvae.draw import solver as solving

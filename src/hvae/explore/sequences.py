@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context, Datum
+from hvae.datum import Datum
 from hvae.draw import Draw, each, given, guided, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore.frame import CHUNK, at_least, in_parts, levels

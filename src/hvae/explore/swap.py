@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.draw import Draw, given, prior
 from hvae.explore.frame import CHUNK, drawn_picture
 from hvae.site import pin

@@ -27,7 +27,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hvae.datum import Condition, Conditions, Datum
+from hvae.condition import Condition, Conditions
+from hvae.datum import Datum
 from hvae.distributions import Keep
 from hvae.distributions.discrete import Tokens
 from hvae.draw.choices import GUESSED

@@ -19,8 +19,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context
 from hvae.distributions import Denoising, Depth, GridGaussian, Normal
 from hvae.distributions.denoising import alpha, sigma
 from hvae.draw import Draw, Drawn, coarse, latents, masked, posterior, prior, upper

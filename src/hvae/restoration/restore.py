@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context
 from hvae.draw import posterior
 from hvae.errors import entries
 from hvae.restoration.observation import Observation, Seen

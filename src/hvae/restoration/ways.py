@@ -25,8 +25,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context
 from hvae.distributions import Distribution
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.draw import Draw, given, mode, posterior

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from hvae.checkpoints import LoadedRun
     from hvae.coding import LossyCodec
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.walk import Model
 
 EIGHT = 8

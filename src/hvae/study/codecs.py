@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from hvae.checkpoints import LoadedRun
 from hvae.coding import Book, Codec, LossyCodec, Picture, quantised
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.errors import HvaeError, short
 from hvae.files import read_regular, write_text
 from hvae.records import MOST_BYTES, parsed

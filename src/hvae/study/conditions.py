@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.condition import Condition, Context
     from hvae.data import Data, SequenceSplit, Split
     from hvae.data.sequences.form import SequenceForm
-    from hvae.datum import Condition, Context
     from hvae.runs.images import InputImages
     from hvae.runs.sequences import InputSequences
     from hvae.walk import Model

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
+    from hvae.condition import Context
     from hvae.data.sources import Source
-    from hvae.datum import Context
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
     from hvae.runs.images import Change

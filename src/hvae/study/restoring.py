@@ -70,7 +70,7 @@ def _viewed(
 def _walked(model: Model, target: Task, way: Way, effort: Effort, seed: int, count: Callable[[], None]) -> Restored:
     import torch
 
-    from hvae.datum import rows
+    from hvae.condition import rows
     from hvae.restoration import Restored, restore
     from hvae.walk import device_of
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.distributions.ranked import Among
     from hvae.engine import Engine
     from hvae.explore.guide import Guidance

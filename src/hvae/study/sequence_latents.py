@@ -26,7 +26,7 @@ from hvae.study.sequence_sizes import check_walk
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.draw import Draw
     from hvae.explore.sample import Temperature
     from hvae.runs.sequences import InputSequences

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.explore.guide import Guidance
     from hvae.explore.sample import Temperature
     from hvae.study.conditions import Named

@@ -18,7 +18,7 @@ from hvae.capacity import check_memory
 from hvae.screen.numbers import counted
 
 if TYPE_CHECKING:
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.walk import Model
 
 FEW, MANY = 64, 1000

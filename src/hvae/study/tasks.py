@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hvae.checkpoints import LoadedRun
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.restoration import Observation, Tiling
     from hvae.runs.images import InputImages
 

@@ -11,10 +11,10 @@ from itertools import pairwise
 
 from torch import nn
 
+from hvae.condition import Condition
 from hvae.config.columns import COLUMNS, NAME, WHOLE, count_of
 from hvae.config.condition import ALL, ConditionConfig
 from hvae.config.model import LVAEConfig, MarkovConfig, ModelConfig, VAEConfig, VLAEConfig
-from hvae.datum import Condition
 from hvae.errors import HvaeError, unknown
 from hvae.levels.heads import Head
 from hvae.levels.likelihoods import head

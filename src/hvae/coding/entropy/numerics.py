@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from hvae.coding.entropy.stack import Words
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.errors import HvaeError, entries
 from hvae.walk import Model
 from hvae.weights import digest

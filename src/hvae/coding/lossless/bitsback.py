@@ -23,7 +23,7 @@ from hvae.coding.entropy.steady import Uncodable
 from hvae.coding.entropy.symbols import Code
 from hvae.coding.lossless.book import Book
 from hvae.coding.lossless.recall import Memory
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.distributions import Distribution
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.draw import Draw, Drawn, replay

@@ -17,7 +17,7 @@ from hvae.coding.entropy.curves import Ints
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.lossless.bitsback import code_of, pop_data, pop_latent, push_data
 from hvae.coding.lossless.book import Book
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.distributions import Distribution
 from hvae.site import Key, Site
 from hvae.walk import Chain, Trace

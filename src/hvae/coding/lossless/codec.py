@@ -36,8 +36,8 @@ from hvae.coding.lossless.coder import ORDERS, Coder, best_order, fingerprint
 from hvae.coding.lossless.compressed import Compressed, Settings
 from hvae.coding.lossless.crew import Coded
 from hvae.coding.lossless.tiles import Tiles
+from hvae.condition import Context
 from hvae.counts import whole
-from hvae.datum import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from hvae.coding.entropy.stack import Stack
 from hvae.coding.lossless.bitsback import Receiver, Sender, code_of, in_order, proposal, push_data
 from hvae.coding.lossless.book import Book
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.draw import given
 from hvae.site import Pin, pin
 from hvae.walk import Model, Trace, glimpse, run

@@ -27,7 +27,7 @@ from hvae.coding.lossless.book import FINENESS, Book, calibrate
 from hvae.coding.lossless.chain import SeriesCoder
 from hvae.coding.lossless.coder import with_enough_noise
 from hvae.coding.lossless.compressed import CompressedSeries
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 

@@ -41,7 +41,7 @@ from hvae.coding.lossy.layout import (
 )
 from hvae.coding.lossy.residues import DITHERS, Dither
 from hvae.coding.lossy.rounding import Chunk, Sent
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.errors import HvaeError
 from hvae.walk import Model
 

@@ -33,7 +33,8 @@ from hvae.coding.files.classic import Levels
 from hvae.coding.lossy.codes import Indices
 from hvae.coding.lossy.level import Level
 from hvae.coding.lossy.residues import Dither, Residual, plain
-from hvae.datum import Context, Datum
+from hvae.condition import Context
+from hvae.datum import Datum
 from hvae.draw import Draw, Drawn, mode
 from hvae.errors import HvaeError
 from hvae.site import Site

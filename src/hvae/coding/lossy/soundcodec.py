@@ -29,7 +29,7 @@ from hvae.coding.lossy import rounding as lossy
 from hvae.coding.lossy.compressed import LevelCost, cost
 from hvae.coding.lossy.layout import Group, depth, depths, holding
 from hvae.coding.lossy.rounding import Chunk, Sent
-from hvae.datum import Context
+from hvae.condition import Context
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.walk import Model

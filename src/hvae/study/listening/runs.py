@@ -31,8 +31,8 @@ from hvae.study.progress import Tick, silent
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hvae.condition import Context
     from hvae.data.sequences.form import SequenceForm
-    from hvae.datum import Context
     from hvae.runs.sequences import InputSequences
     from hvae.walk import Model
 

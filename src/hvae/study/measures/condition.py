@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from hvae.datum import Context
+    from hvae.condition import Context
     from hvae.study.evaluation import Evaluation
     from hvae.study.work import Work
 

@@ -191,7 +191,7 @@ def _check_magnifications(magnifications: tuple[int, ...]) -> None:
 
 def _context(subject: Subject, request: Request) -> dict[str, Tensor]:
     """What is said of the picture, one row."""
-    from hvae.datum import rows
+    from hvae.condition import rows
     from hvae.walk import device_of
 
     model = subject.run.model
