@@ -94,6 +94,18 @@ def suggestion(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {short(near[0])}?" if near else ""
 
 
+def by_reason(faults: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names and what is wrong with each, as the names of every reason.
+
+    >>> by_reason([("a.wav", "it is cut"), ("b.wav", "it is empty"), ("c.wav", "it is cut")])
+    {'it is cut': 'a.wav, c.wav', 'it is empty': 'b.wav'}
+    """
+    names: dict[str, list[str]] = {}
+    for name, why in faults:
+        names.setdefault(why, []).append(name)
+    return {why: ", ".join(some) for why, some in names.items()}
+
+
 def entries(context: Mapping[str, T] | None) -> Mapping[str, T]:
     """A context, empty where there is none.  Raises HvaeError for values without names, such as a bare tensor."""
     if context is None:

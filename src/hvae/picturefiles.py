@@ -18,7 +18,7 @@ from typing import Literal
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, by_reason
 from hvae.files import open_regular
 from hvae.screen.text import for_screen
 
@@ -62,8 +62,7 @@ def named_at_once(faults: Sequence[tuple[str, str]], most: int = 12, verb: str =
     """
     if len(faults) == 1:
         return f"cannot {verb} the picture {faults[0][0]}: {faults[0][1]}"
-    whys = dict.fromkeys(why for _, why in faults[:most])
-    each = ", ".join(f"{', '.join(n for n, w in faults[:most] if w == why)} ({why})" for why in whys)
+    each = ", ".join(f"{names} ({why})" for why, names in by_reason(faults[:most]).items())
     return f"cannot {verb} {len(faults):,} pictures: {each}{f' and {len(faults) - most:,} more' * (len(faults) > most)}"
 
 

@@ -567,6 +567,22 @@ def test_damaged_films_are_skipped_where_that_is_asked_for(tmp_path: Path) -> No
     assert read(tmp_path, bad="skip").train.names() == ["a.gif"]
 
 
+def test_sequences_that_are_too_short_are_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (4, 1, 8, 6), np.uint8)
+    folders = {ending: tmp_path / ending for ending in ("wav", "gif", "csv")}
+    for folder in folders.values():
+        folder.mkdir()
+    for name, steps in (("a", 4), ("b", 1), ("c", 1)):
+        write_wav(folders["wav"] / f"{name}.wav", RAMP[: 10 * steps + 9])
+        (folders["gif"] / f"{name}.gif").write_bytes(gif(list(frames[:steps]), 0.1))
+        (folders["csv"] / f"{name}.csv").write_text("1,2\n2,1\n3,5\n1,1\n"[: 4 * steps])
+    for ending, folder in folders.items():
+        with pytest.raises(HvaeError, match=rf": b\.{ending}, c\.{ending}: it has 1 step; expected 2 or more; repair"):
+            read(folder, frame=10 if ending == "wav" else 1)
+        data = read(folder, frame=10 if ending == "wav" else 1, bad="skip")
+        assert data.train.names() == [f"a.{ending}"] and data.provenance.tally.unused == {"unreadable": 2}
+
+
 def test_other_rates_are_skipped_where_that_is_asked_for(tmp_path: Path) -> None:
     for name, rate in (("a", 8000), ("b", 8000), ("c", 16000)):
         write_wav(tmp_path / f"{name}.wav", RAMP, rate)

@@ -92,7 +92,7 @@ def read_audio(path: Path, config: DataConfig) -> RawSequences:
 
     Raises HvaeError naming the files that differ, and unless data.bad is to skip them all that cannot be read.
     """
-    readable = sounds_of(path, config.bad)
+    readable = sounds_of(path, config.bad, config.frame)
     return _raw(_splits(readable.content, path), config, str(path), readable.tally)
 
 
@@ -110,9 +110,17 @@ def _splits(sounds: Sequence[Sound], path: Path) -> dict[str, list[Sound]]:
     return {split: some for split, some in parts.items() if some}
 
 
-def sounds_of(path: Path, bad: str) -> Readable[Sound]:
-    """The recordings of a file or a folder, named by their place below it; `bad` as `data.bad` has it."""
-    readable = read_each(path, SUFFIXES, _from, bad, lambda sound: f"{sound.rate:,} samples a second")
+def sounds_of(path: Path, bad: str, frame: int = 1) -> Readable[Sound]:
+    """The recordings of a file or a folder, named by their place below it, each of two frames of so many samples or
+    more; `bad` as `data.bad` has it."""
+    readable = read_each(
+        path,
+        SUFFIXES,
+        _from,
+        bad,
+        lambda sound: len(sound.samples) // frame,
+        lambda sound: f"{sound.rate:,} samples a second",
+    )
     sounds = [sound._replace(name=name) for sound, name in zip(readable.content, readable.names, strict=True)]
     return replace(readable, content=sounds)
 

@@ -58,7 +58,7 @@ def motions(path: Path, bad: str) -> Readable[Motion]:
 
     Raises HvaeError as `read_each` does, and for recordings of different joints or frame times.
     """
-    readable = read_each(path, (SUFFIX,), motion_of, bad, _kind)
+    readable = read_each(path, (SUFFIX,), motion_of, bad, lambda motion: len(motion.values), _kind)
     first, *others = readable.content
     for name, other in zip(readable.names[1:], others, strict=True):
         if _kind(other) != _kind(first):

@@ -38,7 +38,7 @@ def midi_part(path: Path, config: DataConfig) -> tuple[SequencePart, Tally]:
 
     Raises HvaeError without the library, and, unless data.bad is to skip them, for files that cannot be read.
     """
-    readable = read_each(path, SUFFIXES, lambda file: roll_of(read_regular(file, LARGEST), file.name), config.bad)
+    readable = read_each(path, SUFFIXES, lambda file: roll_of(read_regular(file, LARGEST), file.name), config.bad, len)
     return joined(readable.content, str(path), names=readable.names), readable.tally
 
 

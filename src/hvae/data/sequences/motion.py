@@ -104,7 +104,7 @@ def tables(path: Path, config: DataConfig, skeleton: Skeleton | None = None) -> 
         check_body(bodies.content[0], skeleton, path)
         return {"train": ([one.values for one in bodies.content], bodies.names)}, bodies.tally
     if path.is_dir() or path.suffix == ".csv":
-        readable = read_each(path, (".csv",), table, config.bad, lambda rows: f"{rows.shape[1]} columns")
+        readable = read_each(path, (".csv",), table, config.bad, len, lambda rows: f"{rows.shape[1]} columns")
         return {"train": (readable.content, readable.names)}, readable.tally
     members = listed(read_archive(path), str(path))
     members_of = by_split(members)

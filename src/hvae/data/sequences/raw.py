@@ -16,6 +16,7 @@ from hvae.data.sequences.form import SequenceForm
 from hvae.data.tally import Tally
 from hvae.data.transforms import Array
 from hvae.errors import HvaeError
+from hvae.screen.numbers import counted
 
 LEAST = 2
 """Steps of the shortest sequence: of one step nothing follows."""
@@ -72,6 +73,12 @@ class RawSequences:
         return replace(self, source=source, version=version)
 
 
+def check_length(steps: int, title: str = "it") -> None:
+    """Raises HvaeError for a sequence without a second step."""
+    if steps < LEAST:
+        raise HvaeError(f"{title} has {counted(steps, 'step')}; expected {LEAST} or more")
+
+
 def joined(
     sequences: Sequence[Array], where: str, *, names: Sequence[str] = (), labels: Array | None = None
 ) -> SequencePart:
@@ -87,8 +94,7 @@ def joined(
         raise HvaeError(f"{where}: expected at least one sequence, got none")
     step = sequences[0].shape[1:]
     for title, one in zip(titles, sequences, strict=True):
-        if len(one) < LEAST:
-            raise HvaeError(f"{where}: {title} has {len(one)} step{'s' * (len(one) != 1)}; expected {LEAST} or more")
+        check_length(len(one), f"{where}: {title}")
         if one.shape[1:] != step:
             raise HvaeError(
                 f"{where}: expected steps of one shape, got {step} ({titles[0]}) and {one.shape[1:]} ({title})"

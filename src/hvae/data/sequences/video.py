@@ -50,7 +50,7 @@ def read_video(path: Path, config: DataConfig) -> RawSequences:
         arrays_of = by_split(listed(arrays, str(path)))
         parts = arrays_of if "train" in arrays_of else {"train": _loose(arrays, path)}
         return films({s: joined([_film(one, str(path)) for one in some], str(path)) for s, some in parts.items()}, 0.0)
-    readable = read_places(path, films_at(path), film_of, config.bad, lambda film: f"frames {film.shape[1:]}")
+    readable = read_places(path, films_at(path), film_of, config.bad, len, lambda film: f"frames {film.shape[1:]}")
     part = joined(in_colours_of_all(readable.content), str(path), names=readable.names)
     return replace(films({"train": part}, GIF_SECONDS), tally=readable.tally)
 
