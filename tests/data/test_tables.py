@@ -193,7 +193,9 @@ def test_an_identifier_is_refused(tmp_path: Path) -> None:
     [
         ("", "first line of headings"),
         ("1,2\n3,4\n", "first line of headings"),
-        ("a,\n3,4\n", "first line of headings"),
+        (",\n3,4\n", "first line of headings"),
+        ("a,\n3,4\n", "expected a heading for each column, got none for column 2; name it"),
+        (",a\n0,4\n1,3\n", r"got none for column 1 \(row numbers, .* index=False\); name it"),
         ("a,a\n3,4\n", "a name of its own for each column, got 'a' twice"),
         ("a,b\n", "rows below the headings"),
         ("a,b\n1,2\n3\n", "row 2: expected 2 cells"),

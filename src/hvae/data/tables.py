@@ -172,7 +172,11 @@ def _csv(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _check_names(names: Sequence[str], path: Path) -> None:
-    if not names or len(names) > MOST or any(not name or is_number(name) for name in names):
+    if any(names) and not all(names):
+        number = names.index("") + 1
+        index = " (row numbers, as pandas writes them: save without them by index=False)" * (number == 1)
+        raise HvaeError(f"{path}: expected a heading for each column, got none for column {number}{index}; name it")
+    if not any(names) or len(names) > MOST or any(map(is_number, names)):
         got = short(",".join(names)) if names else "nothing"
         raise HvaeError(f"{path}: expected a first line of headings, up to {MOST:,} names, got {got}; add one")
     if len(set(names)) < len(names):
