@@ -89,6 +89,8 @@ def read_idx(path: Path) -> Array:
         packed = path.stat().st_size
         try:
             return _idx(unpacked(file), packed, path)
+        except HvaeError:
+            raise
         except (OSError, EOFError, ValueError, zlib.error) as fault:
             raise _damaged(path, fault) from fault
 
