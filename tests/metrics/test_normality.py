@@ -63,6 +63,18 @@ def test_a_score_without_spread_and_some_that_are_not_finite() -> None:
         normal_ranges({"nll": torch.cat([torch.full((90,), math.nan), torch.randn(10)])})
 
 
+@pytest.mark.parametrize("jitter", [0.0, 1e-6])
+def test_a_score_that_most_data_share_does_not_open_the_ranges_of_others(jitter: float) -> None:
+    """The rates of a few codes: nearly all data have one value, and the rest another."""
+    for n in (24, 400):
+        shared = torch.full((n,), 0.68, dtype=torch.float64) + jitter * torch.randn(n).double()
+        shared[: n // 20] = 1.3
+        ranges = normal_ranges({"nll": torch.randn(n).double(), "kl": shared}, 0.95)
+        assert ranges.high["nll"] < 40 and ranges.low["nll"] > -40
+        assert ranges.reasons({"nll": torch.tensor([0.0, 100.0]), "kl": torch.tensor([0.68, 0.68])})[0] == ""
+        assert (ranges.outside({"nll": torch.tensor([100.0]), "kl": torch.tensor([0.68])}) > 1).all()
+
+
 def test_faults_are_one_line() -> None:
     with pytest.raises(HvaeError, match="expected 19 normal data or more for the quantile 0.95, got 18"):
         enough_normal(18, 0.95)

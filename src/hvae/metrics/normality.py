@@ -18,6 +18,9 @@ from hvae.screen.numbers import number
 TAIL = 0.1
 """Each side of a score is scaled by the distance from its median to this quantile: a moderate one, estimable from few
 data."""
+FAR, SHARE = 0.01, 0.1
+"""Where most normal data have one and the same score, that distance says nothing: a side is at least this share of the
+distance to this quantile."""
 TINY = 1e-9
 
 
@@ -62,14 +65,15 @@ class NormalRanges:
 def normal_ranges(scores: Mapping[str, Tensor], accept: float = 0.95) -> NormalRanges:
     r"""Ranges that jointly contain all scores of a share `accept` of normal data.
 
-    $$t_i = \max_s \frac{|x_{is} - m_s|}{|q_s^{\pm} - m_s|}, \qquad
-      [\,m_s - t\,(m_s - q_s^-),\ m_s + t\,(q_s^+ - m_s)\,]$$
+    $$t_i = \max_s \frac{|x_{is} - m_s|}{d_s^{\pm}}, \qquad
+      d_s^{\pm} = \max(|q_s^{\pm} - m_s|, |r_s^{\pm} - m_s| / 10), \qquad
+      [\,m_s - t\,d_s^-,\ m_s + t\,d_s^+\,]$$
 
-    m is the median of a score, q its 10 % and 90 % quantiles, and t the ceil(accept (N + 1))-th smallest of the t_i:
-    the maximum over scores is calibrated as one number, so that redundant scores do not widen the ranges.
-    An exchangeable normal datum lies inside with probability at least `accept` (split conformal prediction:
-    Vovk, Gammerman and Shafer 2005), except that the same N data set both the quantiles and t: an error of one percent
-    with 40 data, negligible from 100 on.
+    m is the median of a score, q its 10 % and 90 % quantiles, r those of 1 % and 99 %, and t the
+    ceil(accept (N + 1))-th smallest of the t_i: the maximum over scores is calibrated as one number, so that redundant
+    scores do not widen the ranges.  An exchangeable normal datum lies inside with probability at least `accept` (split
+    conformal prediction: Vovk, Gammerman and Shafer 2005), except that the same N data set both the quantiles and t: an
+    error of one percent with 40 data, negligible from 100 on.
 
     Arguments: `scores` of normal data by name, (N,) each.  Raises HvaeError for fewer data than `accept` needs.
 
@@ -84,8 +88,7 @@ def normal_ranges(scores: Mapping[str, Tensor], accept: float = 0.95) -> NormalR
     finite = {name: score.double()[score.isfinite()] for name, score in scores.items()}
     if name := next((name for name, score in finite.items() if len(score) < data / 2), None):
         raise HvaeError(f"expected finite scores of normal data, got {len(finite[name])} of {data} of {name}")
-    ends = torch.tensor([TAIL, 0.5, 1 - TAIL], dtype=torch.float64)
-    sides = {name: score.quantile(ends.to(score.device)).tolist() for name, score in finite.items()}
+    sides = {name: _sides(score) for name, score in finite.items()}
     distances = torch.stack([_distance(scores[name], *side) for name, side in sides.items()]).amax(0)
     t = float(distances.sort().values[place - 1])
     return NormalRanges(
@@ -116,6 +119,14 @@ def enough_normal(data: int, accept: float) -> int:
             "give more, or a lower quantile"
         )
     return place
+
+
+def _sides(score: Tensor) -> tuple[float, float, float]:
+    """The median of a score (N,) between the points at a distance of one from it on either side."""
+    places = torch.tensor([FAR, TAIL, 0.5, 1 - TAIL, 1 - FAR], dtype=torch.float64, device=score.device)
+    far_low, low, middle, high, far_high = score.quantile(places).tolist()
+    below, above = max(middle - low, SHARE * (middle - far_low)), max(high - middle, SHARE * (far_high - middle))
+    return middle - below, middle, middle + above
 
 
 def _distance(score: Tensor, low: float, middle: float, high: float) -> Tensor:
