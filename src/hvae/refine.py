@@ -82,7 +82,8 @@ def _(q: Flowed) -> Tensor:
 def _fixed(q: Distribution) -> HvaeError:
     return HvaeError(
         f"expected posteriors with a location and a scale to improve upon, got {type(q).__name__}; "
-        "leave out what takes gradient steps of latents (a regret, a refinement)"
+        "a regret and a refinement take gradient steps of latents: leave the regret out, restore with --way gibbs "
+        "(inpaint, impute)"
     )
 
 
