@@ -121,6 +121,8 @@ def test_the_other_commands_read_it_too(run: Path, tmp_path: Path, command: Comm
     )
     said = command("encode", run, "--data", new, "--out", tmp_path / "latents.npz")
     assert said.code == 0, said.err
+    said = command("compress", run, new, tmp_path / "new.hvz")
+    assert said.code == 2 and "a model of the rows of a table" in said.err, said.err
 
 
 def test_columns_that_training_has_not_seen_are_named(run: Path, tmp_path: Path, command: Command) -> None:

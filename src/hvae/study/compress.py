@@ -35,6 +35,7 @@ from hvae.study.inputs import BAD, Input, Source, check_sources, gathered, is_sp
 from hvae.study.misfits import BITS, CHANNELS
 from hvae.study.places import check_file
 from hvae.study.progress import Count, Tell, quiet, silent
+from hvae.study.tables import is_mixed
 
 _RIVALS = ("png", "webp")
 
@@ -115,6 +116,8 @@ def compress(
     with enough_memory():
         loaded = run if isinstance(run, LoadedRun) else load(run)
         place = str(run.folder if isinstance(run, LoadedRun) else run)
+        if is_mixed(loaded):
+            raise HvaeError(f"{place} is a model of the rows of a table, and pictures and sequences alone are coded")
         _check_wishes(loaded, job.data)
         result = _way(loaded, quality)(loaded, place, sources, job, progress, tell)
         with replacing(file) as temporary:
