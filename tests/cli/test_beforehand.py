@@ -8,11 +8,16 @@ import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from hvae.datum import Condition
+from hvae.study.beforehand import unvarying
 
 Command = Callable[..., Any]
 
@@ -231,3 +236,21 @@ def test_a_number_that_is_the_same_everywhere_is_named(command: Command, tmp_pat
     short = ("--train.steps", 1, "--evaluate.measures", "likelihood", "--evaluate.samples", 1)
     said = command("train", "photos-small", *words, *told, *short, "--out", tmp_path / "run")
     assert said.code == 0 and said.err.count("data.attributes: column 3: expected numbers that differ") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "is_said"),
+    [
+        ("label", [0] * 4, True),
+        ("label", [3, 3, -1, 3], True),
+        ("label", [-1] * 4, False),
+        ("label", [0, 1, 0, 1], False),
+        ("text", [[2, 3, 0]] * 3 + [[-1, -1, -1]], True),
+        ("text", [[2, 3, 0], [2, 0, 0]], False),
+    ],
+)
+def test_a_class_or_a_caption_that_is_the_same_everywhere_is_named(name: str, rows: list[Any], is_said: bool) -> None:
+    train = SimpleNamespace(attributes=None, known={name: torch.tensor(rows)})
+    for conditions, expected in (({name: Condition(classes=4)}, is_said), ({}, False)):
+        line = unvarying(SimpleNamespace(conditions=conditions), SimpleNamespace(train=train))  # type: ignore[arg-type]
+        assert ("is the same wherever training knows it" in line) == expected and "\n" not in line

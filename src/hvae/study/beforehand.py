@@ -108,9 +108,21 @@ def check_gaps(model: Model, data: Data) -> None:
         )
 
 
-def unvarying(data: Data) -> str:
-    """The line that names numbers of `data.attributes` which are the same wherever training knows them, so that no
-    model learns what they do; empty where there are none."""
+def unvarying(model: Model, data: Data) -> str:
+    """The line that names what of a condition is the same wherever training knows it, so that no model learns what it
+    does; empty where all of it differs.
+
+    It is no fault: a model that goes on from one of many classes may be trained on one of them.
+    """
+    same = [
+        line
+        for name, what in (("label", "the class"), ("text", "the caption"))
+        if name in model.conditions and (line := _alike(what, data.train.known[name]))
+    ]
+    return "; ".join(filter(None, (_columns_alike(data), *same)))
+
+
+def _columns_alike(data: Data) -> str:
     numbers = data.train.attributes
     if numbers is None:
         return ""
@@ -122,6 +134,18 @@ def unvarying(data: Data) -> str:
     return (
         f"data.attributes: {names}: expected numbers that differ, got the same wherever training knows them, from "
         "which nothing is learnt; leave it out"
+    )
+
+
+def _alike(what: str, rows: Tensor) -> str:
+    """That a class (N,) or a caption (N, T) is the same of all data of which it is known (not -1)."""
+    each = rows.reshape(len(rows), -1)
+    some = each[(each >= 0).all(1)]
+    if not len(some) or not bool((some == some[0]).all()):
+        return ""
+    return (
+        f"model.condition: {what} is the same wherever training knows it, and nothing is learnt of others; set "
+        "model.condition.kind to none, unless train.init knows them"
     )
 
 

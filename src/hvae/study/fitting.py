@@ -71,7 +71,7 @@ def fitted(job: Job, tell: Tell, claim: Claim | None) -> FitResult:
         check_measures(Subject(LoadedRun(model, config, Description(**description, step=0), job.folder), data), tell)
         check_space(job.folder, model)
     tell(f"{data.provenance}\n{config.model.family}, {size:,} parameters; run folder: {job.folder}")
-    for line in filter(None, (warm_up_warning(config, model), unvarying(data))):
+    for line in filter(None, (warm_up_warning(config, model), unvarying(model, data))):
         tell(line)
     result = _fit(job, model, data, description, record, claim)
     if claim:
