@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hvae.datum import Condition
+from hvae.condition import Condition
 from hvae.study.beforehand import unvarying
 
 Command = Callable[..., Any]
