@@ -74,6 +74,7 @@ def test_pictures_are_restored(run: Path, tmp_path: Path, command: Command, task
         (("test", "--task", "inpaint", "--mask", "0.5", "--way", "gibbs"), "a chain moves a diffusion no further"),
         (("test", "--task", "inpaint", "--mask", "0.5", "--way", "partial"), "no inference that could learn"),
         (("test", "--task", "superres", "--factor", "2", "--degrade"), "for --task superres take another family"),
+        (("LARGE", "--task", "denoise", "--noise", "own"), "--noise own is for runs that have learnt from noisy"),
         (("LARGE", "--task", "denoise", "--noise", "0.1"), "expected pictures of 8 x 8, as this diffusion has them"),
     ],
 )

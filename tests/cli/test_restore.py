@@ -302,7 +302,10 @@ REFUSED = {
     "test --task superres --degrade": "--task superres needs how many times as large: --factor 2",
     "test --task superres --factor 3 --degrade": "--factor: expected 2 or more that divides the model's 8 x 8, got 3",
     "test --task colour --degrade": "--task colour needs a run of colour pictures, got one of shape (1, 8, 8)",
-    "nan.npy --task denoise --noise 0.1": "expected finite numbers, got NaN or infinite ones",
+    "nan.npy --task denoise --noise 0.1": "expected finite numbers, got NaN; missing numbers are for --task impute",
+    "inf.npy --task denoise --noise 0.1": "expected finite numbers, got NaN; missing numbers are for --task impute",
+    "inf.npy --task impute": "expected finite numbers, got infinite ones; mend or take them out",
+    "gaps.npy --task impute": "expected what is seen of shape (N, 1, 8, 8), got (2, 1, 8, 9); bring it to that shape",
     "wide.npy --task superres --factor 2": "expected what is seen of shape (N, 1, 4, 4), got (2, 1, 8, 9)",
     "two.npy --task denoise --noise 0.1": "expected what is seen of shape (N, 1, any, any), got (2, 2, 8, 8)",
     "sizes --task denoise --noise 0.1": "expected pictures of one size, got",
@@ -335,7 +338,9 @@ def test_what_cannot_be_is_one_line(
     Image.fromarray(np.full((8, 8), 0.9, np.float32)).save("floats.tif")
     Image.fromarray(np.full((8, 8), 300, np.uint16)).save("dark.png")
     np.save("one.npy", np.stack([np.zeros((1, 8, 8), np.float32), np.full((1, 8, 8), np.nan, np.float32)]))
+    np.save("inf.npy", np.where(np.eye(8), np.nan, [[np.inf], *[[0.0]] * 7])[None, None].astype(np.float32))
     np.save("wide.npy", np.zeros((2, 1, 8, 9), np.float32))
+    np.save("gaps.npy", np.where(np.eye(8, 9), np.nan, np.zeros((2, 1, 8, 9))))
     np.save("two.npy", np.zeros((2, 2, 8, 8), np.float32))
     Path("sizes").mkdir()
     Image.fromarray(np.zeros((9, 9), np.uint8)).save("sizes/a.png")

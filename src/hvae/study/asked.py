@@ -97,7 +97,7 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
         raise HvaeError(f"the run's own {request.data} data are whole; add --degrade, or name pictures to restore")
     floats = array(request.data, request.number)
     if floats is not None:
-        values = _formed(channelled(floats.values, form), form)
+        values = formed(channelled(floats.values, form), form)
         return values, left_out(len(values), floats.beyond, output_noun(run.noun))
     if not isinstance(request.data, str | Path):
         raise HvaeError(f"expected a folder, an array file, or floats (N, ...), got {type(request.data).__name__}")
@@ -109,7 +109,7 @@ def observed(run: LoadedRun, request: Asked, form: Form) -> tuple[Tensor, tuple[
     counts = (str(data.provenance.tally),) if data.provenance.tally.remarks() else ()
     taken = min(request.number, len(split))
     rest = left_out(taken, len(split) - taken, output_noun(run.noun))
-    return _formed(split.pictures(range(taken)), form), counts + rest + _changes(config, data, taken)
+    return formed(split.pictures(range(taken)), form), counts + rest + _changes(config, data, taken)
 
 
 def _changes(config: DataConfig, data: ImageData, count: int) -> tuple[str, ...]:
@@ -139,7 +139,11 @@ def channelled(y: Tensor, form: Form) -> Tensor:
     return y[:, None] if y.ndim == len(form) == 3 else y
 
 
-def _formed(y: Tensor, form: Form) -> Tensor:
+def formed(y: Tensor, form: Form) -> Tensor:
+    """Floats of a file or of memory, once they are known to be numbers of one form, (N, *form).
+
+    Raises HvaeError for none, for other shapes, and for what is no finite number.
+    """
     if not len(y):
         raise HvaeError("expected at least one picture to restore, got none")
     shape = tuple(y.shape[1:])
@@ -148,5 +152,7 @@ def _formed(y: Tensor, form: Form) -> Tensor:
         expected = ", ".join("any" if side is None else str(side) for side in form)
         raise HvaeError(f"expected what is seen of shape (N, {expected}), got {tuple(y.shape)}; bring it to that shape")
     if not bool(y.isfinite().all()):
-        raise HvaeError("expected finite numbers, got NaN or infinite ones; numbers that are missing are for impute")
+        is_missing = bool(y.isnan().any())
+        got = "NaN; missing numbers are for --task impute" if is_missing else "infinite ones; mend or take them out"
+        raise HvaeError(f"expected finite numbers, got {got}")
     return y

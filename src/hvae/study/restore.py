@@ -93,6 +93,7 @@ def restore(
     way = chosen_way(where.run, ways_of(where.run), way, task)
     _check_views(where.run, task, views, draws)
     noise = own_noise(where.run, task) if noise is None else noise
+    _check_noise(noise, way)
     least = 0 if noise == OWN or way == PARTIAL else STEPS
     effort = Effort(
         draws=draws,
@@ -136,6 +137,15 @@ def _check_work(work: Mapping[str, int | None]) -> None:
     for option, least in LEAST.items():
         if work[option] is not None:
             whole(f"--{option}", work[option], least)
+
+
+def _check_noise(noise: str | float | None, way: str) -> None:
+    """Raises HvaeError for the noise of a diffusion's own: its likelihood is a grid of values, without any."""
+    if noise == OWN and way == DIFFUSE:
+        raise HvaeError(
+            "--noise own is for runs that have learnt from noisy pictures, and a diffusion has not; give "
+            "the standard deviation: --noise 25/255"
+        )
 
 
 def _check_size(run: LoadedRun, target: Task, way: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hvae.config.model import NOISES
 from hvae.errors import HvaeError, short, unknown
 from hvae.screen.numbers import counted, left_out, output_noun
-from hvae.study.asked import Asked, array, channelled, observed, whole
+from hvae.study.asked import Asked, array, channelled, formed, observed, whole
 from hvae.study.conditions import complete, meanings, numbers
 from hvae.study.images import is_split, without_chance
 from hvae.study.masks import advice, checked, hidden
@@ -70,10 +70,12 @@ def _gaps(run: LoadedRun, request: Asked) -> Task:
     read = None if is_split(request.data) else array(request.data, request.number)
     floats = table.values() if table else None if read is None else channelled(read.values, run.model.shape)
     missing = None if floats is None or not bool(floats.isnan().any()) else floats.isnan()
-    zeros = None if floats is None or not (table or missing is not None) else floats.nan_to_num(0.0)
+    zeros = None if floats is None or not (table or missing is not None) else floats.masked_fill(floats.isnan(), 0.0)
     # Files without gaps are rounded too; what is in memory has the levels of the model already.
     is_file = zeros is not None and not table and isinstance(request.data, str | Path)
-    source = request.data if zeros is None else _rounded(zeros, run.bits) if is_file else zeros
+    source = request.data if zeros is None else zeros
+    if zeros is not None and is_file:
+        source = _rounded(formed(zeros, run.model.shape), run.bits)
     inputs = whole(run, request, source)
     datum = without_chance(inputs).batch(range(len(inputs.split)))
     missing = missing if datum.observed is None else ~datum.observed
