@@ -7,9 +7,14 @@ import torch
 from PIL import Image
 from toys import GREY, RGB, Chain, Ladder, images
 
+from hvae.config.condition import ConditionConfig
+from hvae.config.model import VAEConfig
+from hvae.datum import Datum
 from hvae.errors import HvaeError
 from hvae.reporting import pictures
+from hvae.reporting.samples import Samples
 from hvae.walk import Model
+from hvae.zoo import build
 
 NAMES = [
     "samples.png",
@@ -63,6 +68,17 @@ def test_two_images_are_enough_and_held_levels_are_named() -> None:
 
 def test_one_image_leaves_the_samples_alone() -> None:
     assert {p.section for p in pictures(Chain(GREY), images(GREY, 1))} == {"samples"}
+
+
+def test_classes_are_called_by_their_names() -> None:
+    told = VAEConfig(latent=2, widths=(8,), condition=ConditionConfig(kind="class", classes=3))
+    model, names = build(told, GREY, 1), ("cat", "a dog of a very long name")
+    datum = Datum(images(GREY, 1), context={"label": torch.zeros(1, dtype=torch.long)})
+    known = Samples(model, datum, (1.0,), 0, titles=names)
+    assert [known.title(label) for label in range(3)] == [*names, "2"], "a model may know more classes than have names"
+    drawn = [{p.filename: p.png for p in pictures(model, datum, classes=some)} for some in ((), names)]
+    plain, named = (Image.open(io.BytesIO(one["samples-by-class.png"])).width for one in drawn)
+    assert named > plain + 100
 
 
 def test_bad_input() -> None:

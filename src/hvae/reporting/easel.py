@@ -46,6 +46,7 @@ def pictures(
     directions: int = 3,
     seed: int = 0,
     captions: Sequence[str] = (),
+    classes: Sequence[str] = (),
     progress: Progress = silent,
 ) -> list[Picture]:
     """Every picture of a report on `model`, from `images` (N, C, H, W) in [0, 1] that it was not trained on.
@@ -54,7 +55,7 @@ def pictures(
 
     Arguments: `temperatures` of the samples; `held`, the number of top levels held and redrawn in the coarse-to-fine
     experiment; `directions` shown for each level; `seed`, the same pictures again; `captions` of the
-    images, if any; `progress(done, total, title)`.
+    images and names of their `classes`, if any; `progress(done, total, title)`.
     The first 10 images are shown; all of them (some hundred is plenty) say which directions are used.  With fewer than
     two there are samples alone.  Raises HvaeError for data that are no images, or a number of levels the model does
     not have.
@@ -62,7 +63,7 @@ def pictures(
     datum = as_datum(images)
     if datum.x.ndim not in (3, 4, 5):
         raise HvaeError(f"expected images (N, C, H, W) to draw, got shape {tuple(datum.x.shape)}; give image data")
-    jobs = Samples(model, datum, temperatures, seed, captions).jobs()
+    jobs = Samples(model, datum, temperatures, seed, captions, classes).jobs()
     if len(datum) > 1:
         jobs += _Easel(model, datum, tuple(levels(model)), top, directions, seed).jobs()
     result, note = list[Picture](), NOTES.get(datum.x.ndim - 2, "")

@@ -38,6 +38,8 @@ class Samples:
     seed: int
     captions: Sequence[str] = ()
     """Those of the images, "" where there is none."""
+    titles: Sequence[str] = ()
+    """Names of the classes, where they have some."""
 
     def jobs(self) -> list[Job]:
         """Pictures that need no images, each by what it is called."""
@@ -50,6 +52,12 @@ class Samples:
         """Classes that the model is told one of; 0 where it is told none."""
         condition = self.model.conditions.get("label")
         return condition.classes if condition else 0
+
+    def title(self, label: int) -> str:
+        """What a class is called: by its name, else its number."""
+        return (
+            textwrap.shorten(self.titles[label], WIDEST, placeholder="...") if label < len(self.titles) else str(label)
+        )
 
     def context(self, n: int) -> dict[str, Tensor]:
         """The context of the images, over and over, for n samples of a conditional model."""
@@ -80,7 +88,7 @@ class Samples:
             title="Samples by class",
             caption="Each row was asked for one class, none picked by hand. Look for rows that show their class, and "
             f"for variety inside a row.{first}",
-            png=grid(images.unflatten(0, (count, SHOWN)), rows=[str(k) for k in range(count)]),
+            png=grid(images.unflatten(0, (count, SHOWN)), rows=[self.title(k) for k in range(count)]),
             filename="samples-by-class.png",
             section="samples",
             alt=f"{SHOWN} generated images of each of {count} classes, one row a class.",

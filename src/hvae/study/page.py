@@ -192,5 +192,6 @@ def _pictures(subject: Subject, watched: Bars) -> list[Picture]:
     images = split.batch(range(min(IMAGES, len(split))))
     top = max(1, min(subject.config.held, len(names(model)) - 1))
     words = split.captions.texts[: len(images)] if split.captions and TEXT in model.conditions else ()
+    seed, classes = subject.config.seed, data.classes
     with watched.bar("pictures") as tick:
-        return pictures(model, images, top=top, seed=subject.config.seed, captions=words, progress=tick)
+        return pictures(model, images, top=top, seed=seed, captions=words, classes=classes, progress=tick)

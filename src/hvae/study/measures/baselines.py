@@ -98,7 +98,7 @@ class Baselines(Measure[BaselinesResult]):
         names = list(dict.fromkeys([*result.nats, *result.bits_per_value]))
         yield Sheet(
             title="What counting alone would do",
-            heads=("model", "frame average, nats", "sequence mean, nats", "bits a value"),
+            heads=("model", "bits a value", "frame average, nats", "sequence mean, nats"),
             rows=[_row(name, result) for name in names],
             note=f"fitted to the training sequences, scored on the same {result.data:,} sequences of {result.steps:,} "
             f"{result.step}s as the bounds above",
@@ -108,7 +108,7 @@ class Baselines(Measure[BaselinesResult]):
 def _row(name: str, result: BaselinesResult) -> tuple[str, ...]:
     both, bits = result.nats.get(name), result.bits_per_value.get(name)
     nats = (spread(both.frame_average), spread(both.sequence_mean)) if both else ("", "")
-    return (name, *nats, f"{bits:.3f}" if bits is not None else "")
+    return (name, f"{bits:.3f}" if bits is not None else "", *nats)
 
 
 def _models(form: SequenceForm, bits: int) -> Mapping[str, Baseline]:
