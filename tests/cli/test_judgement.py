@@ -180,6 +180,8 @@ def test_a_few_steps_are_no_ground_for_a_verdict(run: Path) -> None:
     assert early.text.startswith("After 6 steps there is no verdict yet") and "collapsed" not in early.text
     assert early.levels["z2"].advice == "Train for longer, then judge it again." and not early.levels["z1"].advice
     assert [early.levels[name].state for name in ("z2", "z1")] == ["none yet", "alive"], "as the sentence says"
+    dull = replace(activity, levels={"z2": level(0.1, 1, "weak"), "z1": level(9.0)})
+    assert verdict_of(loaded, dull, None).levels["z2"].state == "none yet"
     late = replace(loaded, description={**loaded.description, "step": FEW})
     assert "z2" in verdict_of(late, activity, None).text and "no verdict" not in verdict_of(late, activity, None).text
     begun = replace(loaded, config=loaded.config.override({"train.init": str(run)}))
@@ -192,6 +194,19 @@ def test_levels_of_fixed_q_cannot_collapse() -> None:
     judgement = judged(activity, None, PLAIN, {}, {"z2", "z1"})
     assert judgement.text.startswith("The q of every level is fixed") and "What to change" not in judgement.text
     assert {(one.state, one.advice) for one in judgement.levels.values()} == {("fixed", "")}
+
+
+@pytest.mark.parametrize("unlearnt", [{"z2", "z1"}, {"z2"}])
+def test_gains_of_levels_are_those_of_their_own_place_beside_fixed_ones(unlearnt: set[str]) -> None:
+    """A diffusion of few levels has a row for each; of a context the fixed ones are the first."""
+    rows = row(0, 99.0, None), row(1, 60.0, (30, 50)), row(2, 80.0, (-25, -15))
+    contribution = ContributionResult(data=9, seed=0, top=rows)
+    names = {"z2": level(9.0), "z1": level(9.0)}
+    activity = ActivityResult(data=9, samples=1, seed=0, levels=names, verdict="")
+    judgement = judged(activity, contribution, PLAIN, {}, unlearnt)
+    assert judgement.levels["z2"].state == "fixed"
+    assert judgement.levels["z1"].state == ("fixed" if "z1" in unlearnt else "weak")
+    assert ("z1 is in doubt: with it the bound is worse" in judgement.text) == ("z1" not in unlearnt)
 
 
 def test_a_context_is_fixed_and_the_levels_below_are_judged() -> None:

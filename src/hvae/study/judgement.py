@@ -27,7 +27,7 @@ FEW = 200
 """Steps before which nothing is said of what levels are worth: in trainings on images most of those that came to life
 had half of their nats by step 100, and nearly all by step 200."""
 UNJUDGED = "none yet"
-"""The verdict on a level without use in so few steps."""
+"""The verdict on a level without use, or of little, in so few steps."""
 _PLAINEST = {
     "independent marginals": "frame marginals",
     "unigram": "unigram counts",
@@ -73,7 +73,7 @@ def _too_few(steps: int, judgement: Judgement) -> Judgement:
     levels = {
         name: replace(
             level,
-            state=UNJUDGED if level.state == "collapsed" else level.state,
+            state=UNJUDGED if level.state in ("collapsed", "weak") else level.state,
             advice=later if level.advice else "",
         )
         for name, level in judgement.levels.items()
@@ -106,10 +106,11 @@ def judged(
     `low`, the weights of rates that were still below 1 when training ended; `unlearnt`, levels whose q is fixed.
     """
     levels = {name: level for name, level in activity.levels.items() if name not in unlearnt}
-    rows = contribution.top if contribution else ()
-    proven = _proven(rows, list(levels))
+    rows, names = contribution.top if contribution else (), list(activity.levels)
+    proven = _proven(rows, names)
     idle = {name: doubt for name, doubt in _held_up(levels, objective).items() if name not in proven}
-    doubts = {**_harm(rows, list(levels)), **idle}
+    harmful = {name: doubt for name, doubt in _harm(rows, names).items() if name in levels}
+    doubts = {**harmful, **idle}
     text = verdict(levels, doubts, objective, is_early=bool(low)) if levels else ""
     texts = [_unfinished(low) if low else "", text, _of_fixed(list(activity.levels), unlearnt)]
     return Judgement(
@@ -164,7 +165,7 @@ def against_counting(
 
 
 def _useless(level: Level, why: str) -> Level:
-    if level.state == "collapsed":
+    if level.state in ("collapsed", UNJUDGED):
         return level
     sentence = f"{level.sentence.removesuffix('.')}; the model is {why}."
     return Level(state="weak", sentence=sentence, advice="Train for longer, and see that the loss falls.")
