@@ -5,7 +5,7 @@ Shapes: `B` batch; `T` steps of a sequence; `...` one datum, or one row of a con
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -39,10 +39,10 @@ class Datum:
         return len(self.x)
 
     @property
-    def known(self) -> Tensor:
+    def is_known(self) -> Tensor:
         """Which values exist and are observed, (B, ...) bool: what a likelihood is of.
 
-        >>> Datum(torch.zeros(2, 3), lengths=torch.tensor([2, 3])).known
+        >>> Datum(torch.zeros(2, 3), lengths=torch.tensor([2, 3])).is_known
         tensor([[ True,  True, False],
                 [ True,  True,  True]])
         """
@@ -59,7 +59,7 @@ class Datum:
         >>> Datum(torch.zeros(2, 3), observed=torch.tensor([[True, True, False], [True, True, True]])).values
         tensor([2, 3])
         """
-        return self.known.flatten(1).sum(1)
+        return self.is_known.flatten(1).sum(1)
 
     @property
     def counts(self) -> Tensor:
@@ -74,8 +74,11 @@ class Datum:
 
     def __getitem__(self, rows: slice | Tensor) -> Datum:
         """Some of the rows."""
-        observed, lengths = (None if t is None else t[rows] for t in (self.observed, self.lengths))
-        return Datum(self.x[rows], {name: t[rows] for name, t in self.context.items()}, observed, lengths)
+        return self._changed(lambda t: t[rows])
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Datum:
+        observed, lengths = (None if t is None else change(t) for t in (self.observed, self.lengths))
+        return Datum(change(self.x), {name: change(t) for name, t in self.context.items()}, observed, lengths)
 
     def split(self, size: int) -> Iterator[Datum]:
         """The rows in order, `size` at a time.  Raises HvaeError for a size that is no count."""
@@ -85,19 +88,11 @@ class Datum:
         """The same batch on a device; itself where it is there already."""
         if self.x.device == device:
             return self
-        x, observed, lengths = (
-            None if t is None else t.to(device, non_blocking=non_blocking)
-            for t in (self.x, self.observed, self.lengths)
-        )
-        assert x is not None
-        context = {name: t.to(device, non_blocking=non_blocking) for name, t in self.context.items()}
-        return Datum(x, context, observed, lengths)
+        return self._changed(lambda t: t.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Datum:
         """The same batch in page-locked memory, from which a GPU copies while the CPU goes on."""
-        x, observed, lengths = (None if t is None else t.pin_memory() for t in (self.x, self.observed, self.lengths))
-        assert x is not None
-        return Datum(x, {name: t.pin_memory() for name, t in self.context.items()}, observed, lengths)
+        return self._changed(lambda t: t.pin_memory())
 
 
 def as_datum(data: Tensor | Datum) -> Datum:

@@ -52,9 +52,9 @@ class Evidence:
         return self.x
 
     @property
-    def known(self) -> Tensor:
+    def is_known(self) -> Tensor:
         """Which values exist and are observed, (n, ...) bool."""
-        return self.datum.known
+        return self.datum.is_known
 
     @property
     def values(self) -> Tensor:
@@ -98,7 +98,7 @@ class Evidence:
     def sequence(self, p: Distribution, name: str = "x") -> Site:
         """The site of all steps of the data at once, (n, T, ...): what lies beyond a length is not observed."""
         is_whole = self.observed is None and self.lengths is None
-        return Site(name, p, value=self.data, observed=None if is_whole else self.known, data=True)
+        return Site(name, p, value=self.data, observed=None if is_whole else self.is_known, data=True)
 
     def repeat(self, k: int) -> Evidence:
         """K rows for each datum, (B, ...) -> (B K, ...): row b becomes rows b k to b k + k - 1.  Networks ran once.

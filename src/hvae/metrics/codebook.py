@@ -95,9 +95,9 @@ def codebook(
         for evidence in seen(model, batches):
             trace = run(model, posterior, evidence)
             x, picture = double(evidence.data), double(model.picture(trace).clamp(0, 1))
-            mask = evidence.known.cpu()
-            errors.append((picture - x)[mask].square().sum())
-            data.append(_moments(x[mask]))
+            is_known = evidence.is_known.cpu()
+            errors.append((picture - x)[is_known].square().sum())
+            data.append(_moments(x[is_known]))
             for record in filter(_is_coded, trace.latents):
                 tallies.setdefault(record.name, _Tally(record)).add(record)
             meter.add(1)

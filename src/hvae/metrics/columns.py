@@ -95,7 +95,7 @@ def _rows(model: Model, datum: Datum, draws: int) -> Tensor:
 
 def _column(model: Model, datum: Datum, column: int, draws: int) -> Tensor:
     """Of one column, (B,)."""
-    is_known, others = datum.known, datum.known.clone()
+    is_known, others = datum.is_known, datum.is_known.clone()
     others[:, column] = False
     trace = run(model, posterior, model.evidence(replace(datum, observed=others), check=False).repeat(draws))
     log_w = trace.log_weight().view(-1, draws)

@@ -84,7 +84,7 @@ def _decibels(picture: Tensor, evidence: Evidence) -> Tensor:
     x = evidence.data
     # As if the mean error of what is known were that of all.
     share = evidence.values / x[0].numel()
-    return (psnr(torch.where(evidence.known, picture, x), x) + 10 * share.log10()).clamp(max=MOST_DB).double().cpu()
+    return (psnr(torch.where(evidence.is_known, picture, x), x) + 10 * share.log10()).clamp(max=MOST_DB).double().cpu()
 
 
 @dataclass(frozen=True, kw_only=True)

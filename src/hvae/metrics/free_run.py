@@ -82,10 +82,10 @@ def free_run(
     count = steps or model.shape[0]
     with still(model, seed):
         for evidence in seen(model, batches):
-            mask, x = evidence.known.cpu().flatten(2), double(evidence.data).flatten(2)
-            recorded.add(x, x[:, 1:] - x[:, :-1], mask)
+            is_known, x = evidence.is_known.cpu().flatten(2), double(evidence.data).flatten(2)
+            recorded.add(x, x[:, 1:] - x[:, :-1], is_known)
             draws = double(_drawn(run(model, posterior, evidence))).flatten(2)
-            taught.add(draws, draws[:, 1:] - x[:, :-1], mask)
+            taught.add(draws, draws[:, 1:] - x[:, :-1], is_known)
             contexts.append(evidence.context)
             data += len(x)
             meter.add(1)
@@ -119,9 +119,9 @@ class _Sums:
     def __init__(self) -> None:
         self.moments: Tensor = torch.zeros(())
 
-    def add(self, x: Tensor, changes: Tensor, mask: Tensor) -> None:
+    def add(self, x: Tensor, changes: Tensor, is_known: Tensor) -> None:
         """Values (B, T, D), changes (B, T - 1, D), and which values are known, (B, T, D)."""
-        pairs = ((x, mask), (changes, mask[:, 1:] & mask[:, :-1]))
+        pairs = ((x, is_known), (changes, is_known[:, 1:] & is_known[:, :-1]))
         self.moments = self.moments + torch.stack([_moments(*pair) for pair in pairs], 1)  # (3, 2, D)
 
     def movement(self) -> Movement:
@@ -131,10 +131,10 @@ class _Sums:
         return Movement(values=values, changes=changes)
 
 
-def _moments(x: Tensor, mask: Tensor) -> Tensor:
+def _moments(x: Tensor, is_known: Tensor) -> Tensor:
     """Count, sum and sum of squares of what is known, (3, D)."""
-    own = torch.where(mask, x, 0.0)
-    return torch.stack([mask.sum((0, 1)).double(), own.sum((0, 1)), own.square().sum((0, 1))])
+    own = torch.where(is_known, x, 0.0)
+    return torch.stack([is_known.sum((0, 1)).double(), own.sum((0, 1)), own.square().sum((0, 1))])
 
 
 def _about_the_mean(x: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def exhibits(subject: Subject, data: ImageData, columns: Columns, tick: Tick) ->
     from hvae.explore.theme import DARK, LIGHT
 
     top, batch = top_of(subject.run.bits), data.train.batch(range(min(ROWS, len(data.train))))
-    is_known = batch.known.numpy()
+    is_known = batch.is_known.numpy()
     rows = Sampling(seed=subject.config.seed).draw(subject.run.model, len(batch), drawn_picture)
     x, samples = batch.x.double().numpy(), rows.cpu().double().numpy()
     tick(1, 2)

@@ -95,4 +95,4 @@ def _cells(split: Split, count: int) -> Tensor:
     import torch
 
     datum = split.batch(range(count))
-    return datum.x.where(datum.known, torch.nan)
+    return datum.x.where(datum.is_known, torch.nan)
