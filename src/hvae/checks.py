@@ -74,6 +74,7 @@ def check_masks(evidence: Evidence, trace: Trace) -> None:
 
 
 def check_thinned(draw: Draw, trace: Trace) -> None:
+    """Raises HvaeError for a draw of fewer steps or levels on a walk that has as many as it has."""
     laws = [record.p for record in trace.records.values() if record.auxiliary]
     if draw.thins() and not any(isinstance(law, Visits) for law in laws):
         raise HvaeError("this walk has no steps that may be left out, got thin(...); leave it away")
@@ -85,6 +86,7 @@ def check_thinned(draw: Draw, trace: Trace) -> None:
 
 
 def check_keys(draw: Draw, trace: Trace) -> None:
+    """Raises HvaeError for a draw that names a variable, or a step of one, that the walk has not visited."""
     visited = list(dict.fromkeys(name for name, _ in trace.records))
     for name, step in sorted(draw.keys(), key=str):
         if name not in visited:

@@ -43,6 +43,7 @@ def check_values(x: Tensor, limits: Limits | None = UNIT, dtype: torch.dtype | N
 
 
 def has_values(x: Tensor) -> bool:
+    """Whether there are numbers to look at: none of an empty tensor, or of one without storage."""
     return x.numel() > 0 and not (x.is_meta or isinstance(x, FakeTensor) or torch.compiler.is_compiling())
 
 

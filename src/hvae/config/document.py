@@ -26,7 +26,10 @@ _PLAIN = (None, *(f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "
 
 
 def text_of(path: str | Path) -> str:
-    """The text of a regular file of at most `LARGEST` bytes; its size is looked at before it is read."""
+    """The text of a regular file of at most `LARGEST` bytes; its size is looked at before it is read.
+
+    Raises HvaeError for any other file, and for one that cannot be read.
+    """
     try:
         # What is no regular file (a pipe, a device) may keep the reader waiting for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

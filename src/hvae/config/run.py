@@ -94,7 +94,7 @@ class RunConfig:
 
     @classmethod
     def load(cls, path: str | Path) -> RunConfig:
-        """Read a file that `save` or a person wrote."""
+        """Read a file that `save` or a person wrote.  Raises HvaeError, naming it, where it holds no configuration."""
         text = text_of(path)
         try:
             return cls.from_yaml(text)

@@ -57,6 +57,8 @@ def given(values: Mapping[Pin, Tensor] | Mapping[str, Tensor], otherwise: Draw =
 def by_step(name: str, series: Tensor) -> dict[Pin, Tensor]:
     """A series (B, T, ...) as values of the steps 0 .. T-1 of a name: the inverse of `Trace.series`.
 
+    Raises HvaeError for anything but a tensor of rows and steps.
+
     >>> import torch
     >>> list(by_step("z", torch.zeros(4, 2, 8)))
     [('z', 0), ('z', 1)]

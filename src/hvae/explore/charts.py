@@ -250,6 +250,7 @@ def _usual(curves: list[Sequence[float]]) -> tuple[float, float]:
 
 
 def as_png(figure: Figure) -> bytes:
+    """A figure as a PNG, the same bytes for the same numbers."""
     out = io.BytesIO()
     # Matplotlib writes its version into the file unless told not to; the bytes should depend on the numbers alone.
     figure.savefig(out, format="png", metadata={"Software": None})

@@ -71,7 +71,10 @@ def magnification(height: int, tile: int = TILE) -> int:
 
 
 def tiled(images: Tensor, magnify: int = 1) -> np.ndarray:
-    """Images (R, M, C, H, W) in [0, 1] as one array, (height, width, 4) uint8, with a gap of 4 pixels around each."""
+    """Images (R, M, C, H, W) in [0, 1] as one array, (height, width, 4) uint8, with a gap of 4 pixels around each.
+
+    Raises HvaeError for other axes.
+    """
     if images.ndim != 5:
         raise HvaeError(f"expected images (R, M, C, H, W), got {tuple(images.shape)}; add axes for rows and columns")
     faces = [[np.kron(pixels(i), np.ones((magnify, magnify, 1), np.uint8)) for i in row] for row in images]
@@ -114,7 +117,7 @@ def gallery(images: Tensor, *, columns: int = 12, tile: int = TILE) -> bytes:
 def stations(pictures: Tensor, *, ends: Sequence[Tensor] = (), tile: int = TILE) -> bytes:
     """A PNG of an interpolation (T, N, C, H, W) in [0, 1]: one row per pair of images, one column per step.
 
-    With `ends`, the original images (N, C, H, W) are added at both sides.
+    With `ends`, the original images (N, C, H, W) are added at both sides.  Raises HvaeError for other axes.
 
     >>> import torch
     >>> stations(torch.rand(5, 2, 1, 8, 8))[:4]

@@ -123,6 +123,8 @@ def _added(_: tuple[int, ...], a: tuple[int, int], b: tuple[int, int], **__: obj
 
 
 def step_memory(model: Model, batch: int, objective: Objective, half: bool, device: str) -> Memory:
+    """What a step of training of `batch` data holds, in bytes, in bf16 where `half`; nothing is computed."""
+
     def step(model: Model, x: Tensor) -> int:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             rows = _evidence(model, x).repeat(objective.samples)

@@ -31,6 +31,7 @@ LEAST_VARIANCE = 1e-4
 
 
 def at_least(name: str, value: int, least: int, advice: str) -> int:
+    """The value of an argument.  Raises HvaeError, with advice, for less."""
     if value < least:
         raise HvaeError(f"expected {name} of at least {least}, got {value}; {advice}")
     return value
@@ -50,6 +51,7 @@ def softly_above(raw: Tensor, floor: float) -> Tensor:
 
 
 def per_channel(shape: Shape, value: float) -> nn.Parameter:
+    """One weight a channel that broadcasts over places, or one a coordinate of a vector."""
     return nn.Parameter(torch.full((shape[0], *(1 for _ in shape[1:])), value))  # (C, 1, 1) or (D,)
 
 
@@ -115,7 +117,8 @@ class GaussianHead(Head):
 
     $$-\log p(x) = \frac{(x - \mu)^2}{2\sigma^2} + \log\sigma + \tfrac12\log 2\pi$$
 
-    The constant is kept, so that rates, likelihoods and densities under different sigma stay comparable.
+    The constant is kept, so that rates, likelihoods and densities under different sigma stay comparable.  Raises
+    HvaeError for a sigma that is not above 0.
     """
 
     def __init__(self, shape: Shape, *, sigma: float = 0.1) -> None:

@@ -87,7 +87,8 @@ def threshold(normal: Tensor, quantile: float = 0.95) -> float:
     """The score above which a datum is called out-of-distribution: the given quantile of normal data's scores.
 
     Only normal data are used: this fixes the false-positive rate, 1 - quantile, not the detection rate.  The quantile
-    is an order statistic, rounded up: at most (1 - quantile) n of n normal data exceed it.
+    is an order statistic, rounded up: at most (1 - quantile) n of n normal data exceed it.  Raises HvaeError for fewer
+    data than it needs (`least_normal`).
 
     >>> threshold(torch.arange(100.0), 0.95)
     94.0

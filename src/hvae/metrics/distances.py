@@ -33,6 +33,7 @@ def enough(real: int, generated: int, features: int) -> None:
 
 
 def too_few(real: int, generated: int) -> str:
+    """Why there is no KID of so few pictures."""
     return f"expected {FEWEST} pictures or more on both sides for KID, got {real} and {generated}"
 
 

@@ -19,7 +19,7 @@ STEADY = (0.01**2, 0.03**2)
 
 
 def scales(height: int, width: int) -> int:
-    """Number of scales, 1 to 5: each halves the picture, and 11 pixels a side must remain.
+    """Number of scales, 1 to 5: each halves the picture, and 11 pixels a side must remain.  Raises HvaeError for fewer.
 
     >>> scales(28, 28), scales(64, 64), scales(256, 256)
     (2, 3, 5)

@@ -68,7 +68,7 @@ def check_unweighted(trace: Trace, draws: int) -> None:
 
 
 def rows(log_weight: Tensor, samples: int) -> Tensor:
-    """The draws of each datum side by side: (B K,) -> (B, K)."""
+    """The draws of each datum side by side: (B K,) -> (B, K).  Raises HvaeError for rows that are no multiple of K."""
     if len(log_weight) % samples:
         raise HvaeError(
             f"expected a multiple of {samples} rows, got {len(log_weight)}; run the model on evidence.repeat({samples})"

@@ -62,6 +62,7 @@ class Claim:
 
 
 def claim_file(folder: Path, what: str) -> Path:
+    """Where a claim on a folder for some work is kept."""
     return folder / f".{what}{SUFFIX}"
 
 

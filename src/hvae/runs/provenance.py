@@ -104,6 +104,7 @@ def command() -> str:
 
 
 def now() -> str:
+    """The time of day in UTC, to the second, as ISO 8601 has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

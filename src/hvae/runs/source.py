@@ -14,7 +14,10 @@ CONFIG = "config.yaml"
 
 
 def resolve(source: str, overrides: Overrides | None = None) -> RunConfig:
-    """The configuration that a preset's name, a YAML file or a run folder stands for, with dotted keys changed."""
+    """The configuration that a preset's name, a YAML file or a run folder stands for, with dotted keys changed.
+
+    Raises HvaeError for anything else, and for a preset that lacks the place of the user's images.
+    """
     config = outlined(source, overrides)
     if is_open(config.data):
         raise HvaeError(f"this preset needs your images; add --data.path {config.data.path}")
@@ -49,7 +52,7 @@ def packaged(name: str) -> RunConfig:
 
 
 def stored(folder: Path) -> RunConfig:
-    """The configuration of a run folder."""
+    """The configuration of a run folder.  Raises HvaeError for any other."""
     if not (folder / CONFIG).is_file():
         raise HvaeError(f"{folder} holds no {CONFIG}; expected a folder that 'hvae train' has written")
     return RunConfig.load(folder / CONFIG)

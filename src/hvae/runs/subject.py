@@ -63,7 +63,8 @@ class Subject:
     def split(self) -> Split | SequenceSplit:
         """The split that is scored, in a fixed random order and cut to the limit.
 
-        Known test sets are sorted by class or by writer: their first thousand stand for nothing.
+        Known test sets are sorted by class or by writer: their first thousand stand for nothing.  Raises HvaeError
+        where it has no data.
         """
         import torch
 

@@ -113,7 +113,10 @@ def _aligned(rows: Tensor, nats: Tensor) -> Tensor:
 
 
 def known_values(law: Distribution, observed: Tensor, nats: Tensor) -> Tensor:
-    """Which values are observed, (B, ...), as the nats of a likelihood factorise."""
+    """Which values are observed, (B, ...), as the nats of a likelihood factorise.
+
+    Raises HvaeError where a number stands for several values of which some alone are observed.
+    """
     if observed.shape == nats.shape:
         return observed
     if isinstance(law, OverTime):  # each step factorises as the law of one step does

@@ -46,7 +46,10 @@ class Trace:
         )
 
     def __getitem__(self, variable: Pin) -> Record:
-        """The record of a variable, by its name or, where that recurs in time, by (name, step)."""
+        """The record of a variable, by its name or, where that recurs in time, by (name, step).
+
+        Raises HvaeError for a variable that was not visited, and for a name alone that recurs.
+        """
         name, step = as_key(variable)
         if (name, step) in self.records:
             return self.records[name, step]
@@ -60,7 +63,10 @@ class Trace:
         raise unknown("variable", spelled(variable), [spelled(key) for key in self.records])
 
     def series(self, name: str) -> Tensor:
-        """The values of a name that recurs in time, stacked in the order of its steps: (B, T, ...)."""
+        """The values of a name that recurs in time, stacked in the order of its steps: (B, T, ...).
+
+        Raises HvaeError for any other name.
+        """
         steps = sorted(
             (step, record.value) for (n, step), record in self.records.items() if n == name and step is not None
         )

@@ -79,6 +79,7 @@ def masses(probabilities: Tensor, values: Callable[[Ints], Tensor] | None = None
 
 
 def unchecked_masses(p: Tensor, values: Callable[[Ints], Tensor]) -> Discrete:
+    """The form of symbols with probabilities (B, K, ...) that are known to be some."""
     return Discrete(
         p.shape[1],
         data=lambda: Counted(integers(p) << TO_UNIT),
@@ -127,7 +128,10 @@ def register(law: type[L]) -> Callable[[Callable[[L], Form | None]], Callable[[L
 
 
 def form(law: Distribution | None) -> Form | None:
-    """The coding form of a distribution; None if it is not registered."""
+    """The coding form of a distribution; None if it is not registered.
+
+    Raises HvaeError for a registered function that returns something else.
+    """
     how = None if law is None else FORMS.get(type(law))
     if how is None:
         return None

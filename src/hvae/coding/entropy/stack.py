@@ -103,6 +103,7 @@ class Stack:
 
 
 def coders() -> Any:
+    """The library of entropy coders.  Raises HvaeError where it is not installed."""
     try:
         from constriction import stream
     except ImportError as fault:
@@ -111,5 +112,6 @@ def coders() -> Any:
 
 
 def categorical() -> Any:
+    """Its model of any few symbols."""
     # perfect=True is a hundred times slower, and its tables are not promised to be the same on every machine.
     return coders().model.Categorical(perfect=False)

@@ -182,7 +182,7 @@ def _bytes(levels: Levels, bits: int) -> Levels:
 
 
 def save_picture(path: str | Path, picture: Picture, bits: int) -> None:
-    """Write a picture as PNG, whole or not at all; an array as .npy."""
+    """Write a picture as PNG, whole or not at all; an array as .npy.  Raises HvaeError for a name of another end."""
     path, mode = Path(path), MODES[picture.mode]
     suffix = ".npy" if mode == "array" else ".png"
     if path.suffix.lower() != suffix:

@@ -20,7 +20,10 @@ Tick = Callable[[int, int], None]
 
 
 def rests(file: File, items: Sequence[Item], numbers: Sequence[int]) -> dict[int, Levels]:
-    """What lies beside the levels of the wanted pictures, (R, H, W), by index: blocks of no tiles, after all others."""
+    """What lies beside the levels of the wanted pictures, (R, H, W), by index: blocks of no tiles, after all others.
+
+    Raises HvaeError where pictures and blocks do not fit.
+    """
     having = [i for i, item in enumerate(items) if _kind(item).rest]
     places = [index for index, block in enumerate(file.header.blocks) if not block.count]
     total = len(file.header.blocks)
@@ -40,12 +43,16 @@ def _kind(item: Item) -> Kind:
 
 
 def check_content(levels: Levels, block: Block, index: int) -> None:
+    """Raises HvaeError for levels that are not those whose checksum the block keeps."""
     if zlib.crc32(np.ascontiguousarray(levels).data) != block.content:
         raise HvaeError(f"block {index} decodes to other images than were compressed; nothing of it was written")
 
 
 def without_model(file: File, only: int | None = None) -> list[Picture]:
-    """The pictures of a file that needs no model, since it keeps them in a classic format."""
+    """The pictures of a file that needs no model, since it keeps them in a classic format.
+
+    Raises HvaeError for a damaged file.
+    """
     header = file.header
     items = each_item(header)
     if [block.count for block in header.blocks if block.count] != [1] * len(items):
