@@ -26,11 +26,8 @@ MOST_CURVES = 12
 FFT = 256
 
 
-def roll_picture(roll: Array, begun: int = 0) -> bytes:
-    """A piano roll (T, K), values from 0 to 1, as a PNG: time to the right, high keys above, silent ones left out.
-
-    The `begun` steps at its start are told apart by a line.
-    """
+def roll_picture(roll: Array) -> bytes:
+    """A piano roll (T, K), values from 0 to 1, as a PNG: time to the right, high keys above, silent ones left out."""
     import io
 
     values = np.clip(np.asarray(roll, float), 0, 1)
@@ -41,8 +38,6 @@ def roll_picture(roll: Array, begun: int = 0) -> bytes:
     ink, plate = np.array((*INK, 255.0)), np.array(PLATE, float)
     pixels = cells[..., None] * ink + (1 - cells[..., None]) * plate
     pixels = np.kron(pixels.round().astype(np.uint8), np.ones((CELL, CELL, 1), np.uint8))
-    if begun:
-        pixels[:, CELL * begun - 1] = (213, 94, 0, 255)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG", optimize=True)
     return out.getvalue()
