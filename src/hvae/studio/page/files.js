@@ -110,14 +110,14 @@ class Lossless {
   }
 
   show(info) {
-    const sizes = [["this model", info.bytes], ...Object.entries(info.rivals).map(([name, bytes]) => [name === "together" ? "PNG, WebP or zlib, all in one" : `${name.toUpperCase()} each`, bytes])];
+    const classic = info.net_bits_per_dim === null; // no tile of the model, as of few pictures
+    const sizes = [[classic ? "this file" : "this model", info.bytes], ...Object.entries(info.rivals).map(([name, bytes]) => [name === "together" ? "PNG, WebP or zlib, all in one" : `${name.toUpperCase()} each`, bytes])];
     const most = Math.max(...sizes.map(([, bytes]) => bytes));
     const rows = sizes.map(([name, bytes]) => {
       const bar = el("div", { class: "rate" });
       bar.style.width = `${(10 * bytes) / most}rem`;
       return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, number(bytes)), el("td", {}, number((8 * bytes) / info.dims)), el("td", {}, bar));
     });
-    const classic = info.order === "classic";
     this.result.replaceChildren(
       el("table", { class: "plain" }, el("thead", {}, el("tr", {}, ["", "bytes", "bits/dim", ""].map((text) => el("th", { scope: "col" }, text)))), el("tbody", {}, rows)),
       el("p", { class: "quiet" }, classic
