@@ -24,8 +24,8 @@ from hvae.walk import Model, Trace, device_of, glimpse, run, still
 
 DATA, TEMPERATURE, PICTURE = "x", "temperature", "picture"
 MOST_PASSES = 128
-"""Of the networks of flows, which a graph has written out one after another: 24 operations each, traced, decomposed and
-written in half a second of a core."""
+"""Of the networks of flows, which a graph has written out one after another: 24 operations each, traced and decomposed
+in a quarter of a second of a core."""
 
 FIXED = Fixed()
 
