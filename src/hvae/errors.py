@@ -38,6 +38,10 @@ class _Short(reprlib.Repr):
         # Python refuses to spell out integers of thousands of digits, and takes its time for those below.
         return super().repr_int(x, level) if x.bit_length() < 1000 else f"an integer of {x.bit_length():,} bits"
 
+    def repr_instance(self, x: object, level: int) -> str:
+        # Tensors, arrays and modules are written on several lines.
+        return " ".join(super().repr_instance(x, level).split())
+
 
 _SHORT = _Short()
 
@@ -47,6 +51,9 @@ def short(value: object) -> str:
 
     >>> print(short([["\x1b"], "b" * 99, 10**5000]))
     [['\x1b'], 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbb...bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', an integer of 16,610 bits]
+    >>> import torch
+    >>> short(torch.zeros(3, 1))
+    'tensor([[0.], [0.], [0.]])'
     """
     return _SHORT.repr(value)
 

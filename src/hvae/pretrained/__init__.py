@@ -68,11 +68,14 @@ def record(name: str) -> JSON:
 def find(run: str | Path) -> Whereabouts:
     """What a word stands for.  A folder that holds a model wins over a packaged one of its name (HvaeWarning).
 
-    Raises HvaeError when there is neither.
+    Raises HvaeError when there is neither, and for what is no such word.
 
     >>> find("digits").folder.name, find("digits").is_packaged
     ('digits', True)
     """
+    if not isinstance(run, str | Path):
+        expected = "a run folder, a .safetensors file, the name of a packaged model, or what hvae.load gives"
+        raise HvaeError(f"run: expected {expected}, got {short(run)}")
     path = Path(run)
     if is_packaged(run):
         return Whereabouts(HERE / f"{run}.safetensors", path, is_packaged=True)

@@ -137,7 +137,9 @@ def _fixed(key: str) -> HvaeError:
 
 def check_own(run: str | Path | LoadedRun, command: str) -> None:
     """Raises HvaeError, before anything takes time, where `command` would write beside a packaged model."""
-    if isinstance(run, str | Path):
+    from hvae.checkpoints import LoadedRun
+
+    if not isinstance(run, LoadedRun):
         pretrained.check_own(run, command)
     elif run.is_packaged:
         pretrained.check_own(run.folder, command)

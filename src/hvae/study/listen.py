@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvae.counts import whole, wholes
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.files import expanded
 from hvae.records import JSON
 from hvae.study.places import check_place
@@ -66,6 +66,8 @@ def listen(
     from hvae.reporting.listening import write_listening
     from hvae.study.listening.trials import trials_of
 
+    if not isinstance(systems, Mapping):
+        raise HvaeError(f"expected systems by name, as in {{'ours': RUN}}, got {short(systems)}")
     page = Path(out)
     number, seed = whole("--number", number, 1), whole("--seed", seed)
     top = wholes("--top", top, 1)

@@ -22,9 +22,9 @@ REST = ""
 
 def opened(run: str | Path | LoadedRun, trust: Sequence[str] = ()) -> LoadedRun:
     """The run of a folder; one that is loaded as it is."""
-    from hvae.checkpoints import load
+    from hvae.checkpoints import LoadedRun, load
 
-    return load(run, trust=trust) if isinstance(run, str | Path) else run
+    return run if isinstance(run, LoadedRun) else load(run, trust=trust)
 
 
 @dataclass(frozen=True, eq=False)

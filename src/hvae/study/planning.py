@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hvae.config.presets import PRESETS
 from hvae.config.run import Overrides, RunConfig
-from hvae.errors import HvaeError
+from hvae.errors import HvaeError, short
 from hvae.runs import is_unused
 from hvae.runs.source import CONFIG, resolve, stored
 from hvae.study.places import check_place
@@ -45,6 +45,8 @@ def plan(
     accepts_changes: bool = False,
 ) -> Job:
     """The training that these words mean."""
+    if not isinstance(source, str | Path | RunConfig | None):
+        raise HvaeError(f"expected a preset's name, a YAML file, a run folder or a RunConfig, got {short(source)}")
     folder = Path(out) if out else _folder(source)
     check_place(folder)
     if resume and os.path.isfile(folder / CONFIG):

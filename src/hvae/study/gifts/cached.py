@@ -26,7 +26,7 @@ def from_pretrained(
     >>> from_pretrained("digits").model.shape
     (1, 8, 8)
     """
-    if "/" not in name or Path(name).is_dir():
+    if not isinstance(name, str) or "/" not in name or Path(name).is_dir():
         if revision is not None:
             raise HvaeError(f"revision: {name} is no repository of the hub, which alone has some; leave it out")
         return load(name, trust=trust)
