@@ -55,7 +55,7 @@ def test_a_flow_moves_with_its_base() -> None:
 def test_whether_a_regret_can_be_had_is_known_after_one_walk() -> None:
     x = torch.randn(1, 5, dtype=torch.float64)
     improvable(TopDownGaussian(1), x)
-    with pytest.raises(HvaeError, match="got Bernoulli; leave out"):
+    with pytest.raises(HvaeError, match="got Bernoulli; a regret"):
         improvable(Coins(), x)
 
 

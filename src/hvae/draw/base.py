@@ -18,6 +18,7 @@ from hvae.errors import HvaeError, short
 from hvae.site import Key, Site, as_key
 
 V = TypeVar("V")
+_NONE: frozenset[Key] = frozenset()
 
 
 class Drawn(NamedTuple):
@@ -40,11 +41,11 @@ class Draw(ABC):
     def keys(self) -> frozenset[Key]:
         """The variables this draw speaks of, (name, None) for every step of a name: a run that never meets one of them
         is an error."""
-        return frozenset[Key]().union(*(draw.keys() for draw in self.inner()))
+        return _NONE.union(*(draw.keys() for draw in self.inner()))
 
     def pins(self) -> frozenset[Key]:
         """The variables that this draw gives one value: (name, None) must not recur in time."""
-        return frozenset[Key]().union(*(draw.pins() for draw in self.inner()))
+        return _NONE.union(*(draw.pins() for draw in self.inner()))
 
     def thins(self) -> bool:
         """Whether this draw visits some of the steps of a walk instead of all: a walk without steps is an error."""
