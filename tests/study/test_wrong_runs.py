@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, Callable[[Any], object]] = {
     "augment": lambda run: hvae.augment(run, "samples"),
     "grow": lambda run: hvae.grow(run, "digits", out="grown"),
     "export": hvae.export,
-    "push": lambda run: hvae.push(run, "me/mine", licence="MIT"),
+    "push": lambda run: hvae.push(run, "me/mine", licence="MIT", dry_run=True),
     "compress": lambda run: hvae.compress(run, "pictures", "file.hvz"),
     "compare": lambda run: hvae.compare([run]),
     "listen": lambda run: hvae.listen({"ours": run}, out="page.html"),
