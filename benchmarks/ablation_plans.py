@@ -40,6 +40,8 @@ def penalties(orthogonal: float, spectral: float) -> dict[str, Keys]:
     }
 
 
+FREE: Keys = {"objective.free_bits.nats": {"z5": 4.0, "z4": 2.0, "z3": 2.0}}
+"""About half of what the upper levels of the plain ladder spend when it has learnt."""
 LADDER = Plan(
     "mnist-static-ladder",
     {},
@@ -61,6 +63,9 @@ LADDER = Plan(
         "skip-concat": {"model.skip": "concat"},
         "skip-gated": {"model.skip": "gated"},
         "latents": {"model.latents": "8,4,16"},
+        "free": FREE,
+        "attention-free": {"model.attention": "0,0,4", **FREE},
+        "latents-free": {"model.latents": "8,4,16", **FREE},
     },
 )
 DIGITS: Keys = {"objective.free_bits.nats": 0, "train.ema": 0.99, "train.batch": 32}
