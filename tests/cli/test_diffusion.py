@@ -74,6 +74,8 @@ def test_pictures_are_restored(run: Path, tmp_path: Path, command: Command, task
         (("test", "--task", "inpaint", "--mask", "0.5", "--way", "gibbs"), "a chain moves a diffusion no further"),
         (("test", "--task", "inpaint", "--mask", "0.5", "--way", "partial"), "no inference that could learn"),
         (("test", "--task", "superres", "--factor", "2", "--degrade"), "for --task superres take another family"),
+        (("test", "--task", "inpaint", "--mask", "0.5", "--steps", "9"), "--way diffuse works by --sweeps"),
+        (("LARGE", "--task", "denoise", "--noise", "0.1", "--sweeps", "2"), "is one walk down from the noise"),
         (("LARGE", "--task", "denoise", "--noise", "own"), "--noise own is for runs that have learnt from noisy"),
         (("LARGE", "--task", "denoise", "--noise", "0.1"), "expected pictures of 8 x 8, as this diffusion has them"),
     ],

@@ -20,13 +20,15 @@ from hvae.restoration import VIEWS
 
 Command = Callable[..., Any]
 FILES = {"draws.npy", "mean.npy", "deviation.npy", "best.npy", "observed.npy", "restoration.json", "sheet.png"}
-QUICK = ("-n", 3, "--draws", 2, "--steps", 3, "--sweeps", 2)
+FEW = ("-n", 3, "--draws", 2)
+QUICK = (*FEW, "--steps", 3)
+WORK = {"refine": ("--steps", 3), "gibbs": ("--sweeps", 2), "metropolis": ("--sweeps", 2)}
 
 
 @pytest.mark.parametrize("way", ["refine", "gibbs", "metropolis"])
 def test_what_is_seen_agrees_exactly(way: str, run: Path, tmp_path: Path, command: Command) -> None:
     words = ("--task", "inpaint", "--mask", "2,0,3,8", "--way", way)
-    said = command("restore", run, "test", *words, *QUICK, "--out", tmp_path / "out", "--json")
+    said = command("restore", run, "test", *words, *FEW, *WORK[way], "--out", tmp_path / "out", "--json")
     assert said.code == 0, said.err
     assert said.json["number"] == 3 and said.json["psnr"]["mean"] > 0
     assert {path.name for path in (tmp_path / "out").iterdir()} >= FILES
@@ -290,6 +292,8 @@ REFUSED = {
     "test --task inpaint --mask black.png": "--mask hides nothing",
     "test --task inpaint --mask 0.5 --noise 1": "--noise is not for inpaint, which takes --mask",
     "test --task inpaint --mask 0.5 --way gips": "no way named 'gips'; did you mean 'gibbs'?",
+    "test --task inpaint --mask 0.5 --sweeps 2": "--way refine works by --steps; leave --sweeps out",
+    "test --task inpaint --mask 0.5 --way gibbs --steps 2": "--way gibbs works by --sweeps; leave --steps out",
     "test --task denoise": "--task denoise needs the standard deviation of the noise",
     "test --task denoise --noise 0.1": "the run's own test data are whole; add --degrade",
     "test --task denoise --noise -1 --degrade": "--noise: expected a standard deviation above 0",

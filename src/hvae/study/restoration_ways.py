@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from hvae.restoration import Way
 
 REFINE, GIBBS, METROPOLIS, PARTIAL, DIFFUSE = "refine", "gibbs", "metropolis", "partial", "diffuse"
+STEPPED = (REFINE, PARTIAL)
+"""The ways whose work is steps of a gradient; that of the others is sweeps."""
+DENOISE = "denoise"
 TASKS_OF = {
     REFINE: tuple(TASKS),
     GIBBS: CHAINS,
     METROPOLIS: CHAINS,
     PARTIAL: CHAINS,
-    DIFFUSE: (*CHAINS, "denoise"),
+    DIFFUSE: (*CHAINS, DENOISE),
 }
 _CHAIN = "a chain moves a diffusion no further than the noise of its lowest level"
 _REASONS = {
@@ -48,6 +51,25 @@ def check_name(name: str | None, task: str) -> None:
         raise unknown("task", task, TASKS)
     if name is not None and name != DIFFUSE and task not in TASKS_OF[name]:
         raise HvaeError(f"--way {name} is for {' and '.join(TASKS_OF[name])}; for {task} leave --way out")
+
+
+def check_effort(way: str, task: str, steps: int | None, sweeps: int | None) -> None:
+    """Raises HvaeError for steps or sweeps of a way that has none, which would be ignored.
+
+    >>> check_effort("gibbs", "inpaint", 50, None)
+    Traceback (most recent call last):
+    hvae.errors.HvaeError: --steps are those of refine and partial, and --way gibbs works by --sweeps; leave --steps out
+    """
+    if steps is not None and way not in STEPPED:
+        raise HvaeError(
+            f"--steps are those of {' and '.join(STEPPED)}, and --way {way} works by --sweeps; leave --steps out"
+        )
+    if sweeps is not None and way in STEPPED:
+        raise HvaeError(
+            f"--sweeps are those of chains and of {DIFFUSE}, and --way {way} works by --steps; leave --sweeps out"
+        )
+    if sweeps not in (None, 1) and task == DENOISE:
+        raise HvaeError(f"--task {DENOISE} is one walk down from the noise that is there; leave --sweeps out")
 
 
 def chosen_way(run: LoadedRun, ways: tuple[str, ...], name: str | None, task: str) -> str:

@@ -20,7 +20,7 @@ from hvae.study.asked import Asked
 from hvae.study.places import check_place
 from hvae.study.placing import place
 from hvae.study.progress import Bars, Progress, bars
-from hvae.study.restoration_ways import DIFFUSE, PARTIAL, WAYS, check_name, chosen_way, ways_of
+from hvae.study.restoration_ways import DIFFUSE, PARTIAL, WAYS, check_effort, check_name, chosen_way, ways_of
 from hvae.study.restored import Restoration
 from hvae.study.restoring import Effort, rows_of, walked
 from hvae.study.tables import is_mixed
@@ -91,6 +91,7 @@ def restore(
         free(Path(out))
     where = place(run, overrides, trust)
     way = chosen_way(where.run, ways_of(where.run), way, task)
+    check_effort(way, task, steps, sweeps)
     _check_views(where.run, task, views, draws)
     noise = own_noise(where.run, task) if noise is None else noise
     _check_noise(noise, way)

@@ -19,12 +19,10 @@ from hvae.studio.asked import RestoreAsked
 from hvae.studio.lines import command, context_words, equivalents, python
 from hvae.studio.opened import Opened
 from hvae.study.masks import checked
-from hvae.study.restoration_ways import PARTIAL, REFINE, WAYS, check_name, chosen_way
+from hvae.study.restoration_ways import STEPPED, WAYS, check_name, chosen_way
 from hvae.study.restoring import Effort
 
 TASK = "inpaint"
-STEPPED = (REFINE, PARTIAL)
-"""The ways whose work is steps of a gradient."""
 
 
 def restore(opened: Opened, query: RestoreAsked) -> Answer:
