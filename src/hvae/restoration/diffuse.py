@@ -20,14 +20,13 @@ from typing import ClassVar
 from torch import Tensor
 
 from hvae.condition import Context
-from hvae.counts import whole
 from hvae.distributions import Denoising, Depth, GridGaussian, Normal
 from hvae.distributions.denoising import alpha, sigma
 from hvae.draw import Draw, Drawn, coarse, latents, masked, posterior, prior, upper
 from hvae.draw.base import Wrapper
 from hvae.errors import HvaeError
 from hvae.restoration.observation import Exact, Noisy, Observation
-from hvae.restoration.ways import Tick, Way, evidence_of, law_of
+from hvae.restoration.ways import Swept, Tick, evidence_of, law_of
 from hvae.site import Site
 from hvae.trace import Trace
 from hvae.walk import Model, glimpse, run
@@ -57,21 +56,12 @@ def strides(model: Model) -> Strides | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diffuse(Way):
-    """Walks of a diffusion that keep to what is seen: filled in `sweeps` walks a draw, or cleaned in one.
-
-    Raises HvaeError for no sweep.
-    """
+class Diffuse(Swept):
+    """Walks of a diffusion that keep to what is seen: filled in `sweeps` walks a draw, or cleaned in one."""
 
     name: ClassVar[str] = "diffuse"
     proposes: ClassVar[bool] = True
     sweeps: int = 10
-
-    def __post_init__(self) -> None:
-        whole("sweeps", self.sweeps, 1)
-
-    def passes(self, draws: int) -> int:
-        return draws * self.sweeps
 
     def walks(
         self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None

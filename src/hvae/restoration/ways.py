@@ -90,11 +90,9 @@ class Way(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gibbs(Way):
-    """Pseudo-Gibbs: each draw the end of a chain of its own, `sweeps` long.  Raises HvaeError for none."""
+class Swept(Way):
+    """Each draw the end of so many `sweeps` of its own.  Raises HvaeError for none."""
 
-    name: ClassVar[str] = "gibbs"
-    proposes: ClassVar[bool] = True
     sweeps: int = 20
 
     def __post_init__(self) -> None:
@@ -103,11 +101,27 @@ class Gibbs(Way):
     def passes(self, draws: int) -> int:
         return draws * self.sweeps
 
+
+@dataclass(frozen=True, kw_only=True)
+class Chain(Swept):
+    """Each draw the end of a Markov chain of its own."""
+
     def walks(
         self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
     ) -> Iterator[Trace]:
         for _ in range(draws):
             yield self._chain(model, observation, context, tick)
+
+    @abstractmethod
+    def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gibbs(Chain):
+    """Pseudo-Gibbs: z from q(z | x), what is hidden from p(x | z), again and again."""
+
+    name: ClassVar[str] = "gibbs"
+    proposes: ClassVar[bool] = True
 
     def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace:
         x = observation.start()
@@ -120,24 +134,14 @@ class Gibbs(Way):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metropolis(Way):
+class Metropolis(Chain):
     """Metropolis within Gibbs: as `Gibbs`, with the posterior of the model alone as a proposal."""
 
     name: ClassVar[str] = "metropolis"
     proposes: ClassVar[bool] = False
-    sweeps: int = 20
-
-    def __post_init__(self) -> None:
-        whole("sweeps", self.sweeps, 1)
 
     def passes(self, draws: int) -> int:
         return draws * (2 * self.sweeps + 2)
-
-    def walks(
-        self, model: Model, observation: Observation, context: Context, draws: int, tick: Tick = lambda: None
-    ) -> Iterator[Trace]:
-        for _ in range(draws):
-            yield self._chain(model, observation, context, tick)
 
     def _chain(self, model: Model, observation: Observation, context: Context, tick: Tick) -> Trace:
         trace = run(model, posterior, evidence_of(model, observation.start(), context))
