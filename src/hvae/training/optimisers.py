@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from torch import nn
-from torch.optim import Adam, Adamax, AdamW, Optimizer
+from torch.optim import Adamax, Optimizer
 
 from hvae.config.train import TrainConfig
+from hvae.training.fused import FusedAdam, FusedAdamW
 from hvae.training.lamb import Lamb
 
 
@@ -22,7 +23,7 @@ def optimiser(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimi
     'Lamb'
     """
     trainable = [p for p in parameters if p.requires_grad]
-    make: dict[str, Callable[..., Optimizer]] = {"adamw": AdamW, "adam": Adam, "adamax": Adamax, "lamb": Lamb}
+    make: dict[str, Callable[..., Optimizer]] = {"adamw": FusedAdamW, "adam": FusedAdam, "adamax": Adamax, "lamb": Lamb}
     # With 400 small tensors on one core: fused 2.8 ms, foreach 10.9, the default loop 28.8.
     fast = {"adamw": {"fused": True}, "adam": {"fused": True}, "adamax": {"foreach": not _large(trainable)}, "lamb": {}}
     return make[config.optimiser](
