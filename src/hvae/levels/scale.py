@@ -20,6 +20,8 @@ from hvae.errors import unknown
 
 Positive = Callable[[Tensor], Tensor]
 
+# `hardtanh` and not `clamp`: the same numbers, but its gradient is one pass over memory where clamp's takes four.
+
 FLOOR = 1e-3
 _AT_ZERO = math.log(math.expm1(1 - FLOOR))  # softplus of it is 1 - FLOOR
 
@@ -34,12 +36,12 @@ def softclamp(raw: Tensor) -> Tensor:
 
 def clamp(raw: Tensor) -> Tensor:
     """exp(r) with the log-variance 2 r cut to [-7, 7]; outside it the gradient is zero."""
-    return raw.clamp(-3.5, 3.5).exp()
+    return F.hardtanh(raw, -3.5, 3.5).exp()
 
 
 def clamp_sigma(raw: Tensor) -> Tensor:
     """exp(r) with log sigma, r itself, cut to [-7, 7]: between 0.0009 and 1097; outside it the gradient is zero."""
-    return raw.clamp(-7, 7).exp()
+    return F.hardtanh(raw, -7, 7).exp()
 
 
 def softplus(raw: Tensor) -> Tensor:
@@ -59,7 +61,7 @@ def softplus_raw(value: Tensor) -> Tensor:
 
 def exp(raw: Tensor) -> Tensor:
     """exp(r) as the first papers have it, cut at r = -40 and 40 only to keep squares of it within float32."""
-    return raw.clamp(-40, 40).exp()
+    return F.hardtanh(raw, -40, 40).exp()
 
 
 def above_one(raw: Tensor) -> Tensor:
