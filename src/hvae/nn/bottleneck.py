@@ -98,6 +98,8 @@ class Fork(Pointwise):
         self.parts = tuple(parts)
 
     def forward(self, h: Tensor) -> tuple[Step, ...]:  # type: ignore[override]
+        if len(self.parts) == 1:  # a split's gradient would be a copy
+            return (Step(h, self.weight, self.bias),)
         pairs = zip(self.weight.split(self.parts), self.bias.split(self.parts), strict=True)
         return tuple(Step(h, weight, bias) for weight, bias in pairs)
 
