@@ -63,6 +63,7 @@ class Ours:
 
     def ready(self) -> None:
         self.objective = LossStep(self.model, ELBO())
+        self.weights = [p for p in self.model.parameters() if p.requires_grad]
         self.optimiser, self.average = optimiser(self.train, self.model.parameters()), Average(self.model, EMA)
 
     def cast(self) -> AbstractContextManager[Any]:
@@ -83,7 +84,7 @@ class Ours:
 
     def clip(self) -> None:
         """As `hvae.training.learner` does."""
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self.weights if p.grad is not None]
         shorten(gradients, nn.utils.get_total_norm(gradients).item(), self.train.clip)
 
     @torch.no_grad()
