@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -73,3 +75,34 @@ def test_a_step_without_gradients_changes_nothing() -> None:
     before = weight.detach().clone()
     optimiser(TrainConfig(optimiser="adam"), [weight]).step()
     assert weight.detach().equal(before)
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam)])
+def test_steps_are_those_of_pytorch_whatever_weights_have_gradients(
+    name: str, theirs: Callable[..., torch.optim.Optimizer]
+) -> None:
+    settings: dict[str, Any] = {"lr": 0.05, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.01}
+    torch.manual_seed(1)
+    start = [torch.randn(3), torch.randn(4, 2), torch.randn(2, 3, 2, 2).contiguous(memory_format=torch.channels_last)]
+    ours, other = [[nn.Parameter(t.clone()) for t in start] for _ in range(2)]
+    one, two = optimiser(TrainConfig(optimiser=name, **settings), ours), theirs(other, fused=True, **settings)
+    for missing in (None, None, 1, 2, 1, None):
+        for number, (a, b) in enumerate(zip(ours, other, strict=True)):
+            gradient = torch.randn_like(a)
+            a.grad, b.grad = (None, None) if number == missing else (gradient, gradient.clone())
+        one.step()
+        two.step()
+        one = deepcopy_of(one, ours) if missing == 2 else one
+    for a, b in zip(ours, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert [float(one.state[w]["step"]) for w in ours] == [6, 4, 5]
+
+
+def deepcopy_of(made: torch.optim.Optimizer, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """Another one with the same state, as after a restart."""
+    (group,) = made.param_groups
+    keys = ("lr", "betas", "eps", "weight_decay")
+    kind: Any = type(made)
+    again: torch.optim.Optimizer = kind(weights, fused=True, **{key: group[key] for key in keys})
+    again.load_state_dict(deepcopy(made.state_dict()))
+    return again
