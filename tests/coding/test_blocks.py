@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from tiny_codecs import drawings, tiny
 
+from hvae.coding import Book, Picture, Settings, read
+from hvae.coding.entropy.stack import Stack
 from hvae.coding.lossless import block
 from hvae.coding.lossless.block import Account, classic, decode, encode, parts_of
 from hvae.coding.lossless.codec import Codec
@@ -69,6 +71,20 @@ def test_the_net_bits_are_those_of_the_trace() -> None:
     _, account = encode(coder_of(codec, tiles), tiles)
     assert account.net == pytest.approx(account.trace, rel=0.01)
     assert account.net == pytest.approx(account.elbo, rel=0.05)  # one draw an image
+
+
+def test_thousands_of_images_that_are_all_alike_can_be_read_again() -> None:
+    """A format needs a few bytes for them, and a reader believes 64 images a byte at most."""
+    codec = tiny()
+    file = codec.compress([Picture("a", np.zeros(codec.shape, np.uint8), 0)] * 4096, Settings(block=4096, rows=64))
+    assert sum(item.count for item in read(file.content).header.items) == 4096
+    assert not any(picture.levels.any() for picture in codec.decompress(read(file.content)))
+
+
+def test_seeds_on_a_stack_of_nothing_are_damage() -> None:
+    payload = struct.pack("<4I", 2, 0, 0, 1) + Stack.start(np.zeros(0, np.uint32)).words().astype("<u4").tobytes()
+    with pytest.raises(HvaeError, match="seeds of a block do not fit"):
+        decode(tiny().coder(Book()), payload, tiny().shape, 2)
 
 
 def test_accounts_add_up() -> None:

@@ -18,13 +18,13 @@ from itertools import accumulate, pairwise
 from hvae.coding.files.header import Block, Header, Item, pack, parse
 from hvae.errors import HvaeError
 
-__all__ = ["MAGIC", "VERSION", "Block", "File", "Header", "Item", "read", "read_part", "write"]
+__all__ = ["MAGIC", "MOST_PER_BYTE", "VERSION", "Block", "File", "Header", "Item", "read", "read_part", "write"]
 
 MAGIC = b"\x8bHVZ\r\n\x1a\n"
 """A non-text byte, the name, and line ends that a transfer as text would change."""
 VERSION = 2
-_MOST_PER_BYTE = 64
-"""More images to a byte than any block holds: a step of 64 rows takes a byte."""
+MOST_PER_BYTE = 64
+"""More images to a byte than any block may hold: a step of 64 rows takes a byte, and others are filled up."""
 _FIXED = struct.Struct("<8sHIQ")
 _CRC = struct.Struct("<I")
 
@@ -98,7 +98,7 @@ def _checked(content: bytes, end: int) -> Header:
     if _CRC.unpack_from(content, end)[0] != zlib.crc32(memoryview(content)[:end]):
         raise HvaeError("the header of the file is damaged (its checksum differs); restore it from a copy")
     header = parse(content[_FIXED.size : end], _FIXED.unpack_from(content)[1])
-    if any(block.count > _MOST_PER_BYTE * block.size for block in header.blocks):
+    if any(block.count > MOST_PER_BYTE * block.size for block in header.blocks):
         raise HvaeError("a block claims more images than its bytes can hold; the file is damaged")
     return header
 

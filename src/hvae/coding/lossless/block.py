@@ -22,6 +22,7 @@ import numpy as np
 from hvae.coding.entropy.numerics import noise
 from hvae.coding.entropy.stack import STATE_BITS, Exhausted, Stack, Words
 from hvae.coding.files.classic import Levels, restore, squeeze
+from hvae.coding.files.container import MOST_PER_BYTE
 from hvae.coding.lossless.coder import Coder, with_enough_noise
 from hvae.errors import HvaeError
 from hvae.walk import Trace
@@ -97,7 +98,8 @@ def encode(coder: Coder, levels: Levels, most: int = 16, listen: Listener = bool
 
 def classic(levels: Levels, bits: int) -> tuple[bytes, Account]:
     """A block with all images in a classic format."""
-    start = _seeded(levels, bits, len(levels), 0)
+    # Noise up to what a reader believes: of images that are all alike a format may need a few bytes for thousands.
+    start = _seeded(levels, bits, len(levels), 8.0 * (len(levels) // MOST_PER_BYTE))
     stack = Stack.start(start.words())
     account = Account(images=len(levels), seeds=len(levels), start=stack.bits, first=stack.bits)
     return payload_of(start, [], stack), account
@@ -233,7 +235,7 @@ def blob_of(words: Words, seeds: int) -> bytes:
             raise HvaeError("the stack does not end in what it began with; the file is damaged, or of another model")
         return b""
     plain = whitened(words.astype("<u4").tobytes(), len(words)).astype("<u4").tobytes()
-    (length,) = _LENGTH.unpack_from(plain)
+    length = int.from_bytes(plain[: _LENGTH.size], "little")
     if length + _LENGTH.size > len(plain) or any(plain[_LENGTH.size + length :]):
         raise HvaeError("the seeds of a block do not fit into it; the file is damaged, or of another model")
     return plain[_LENGTH.size : _LENGTH.size + length]
