@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from hvae.coding.files.classic import _packed, _unpacked, restore, sizes, squeeze
+from hvae.coding.files.classic import _packed, _unpacked, png, restore, sizes, squeeze
 from hvae.errors import HvaeError
 
 RNG = np.random.default_rng(0)
@@ -86,3 +86,10 @@ def test_too_many_bits_are_damage() -> None:
     levels, bits = CASES["smooth-grey"]
     with pytest.raises(HvaeError, match="more than 3 bits"):
         restore(squeeze(levels, bits), levels.shape, 3)
+
+
+def test_a_picture_of_channels_that_no_format_has_is_damage() -> None:
+    grey, bits = CASES["smooth-grey"]
+    blob = bytes([1]) + png(grey.reshape(-1, grey.shape[-1], 1), bits)
+    with pytest.raises(HvaeError, match="no picture has 2 channels"):
+        restore(blob, (1, 2, grey[0].shape[1] * len(grey), grey.shape[-1]), bits)

@@ -95,6 +95,8 @@ def _strip(levels: Levels) -> Levels:
 
 def _unstrip(body: bytes, kind: int, shape: Sequence[int]) -> Levels:
     n, c, h, w = shape
+    if c not in _MODES:
+        raise ValueError(f"no picture has {c} channels")
     image = Image.open(io.BytesIO(body), formats=["PNG" if kind == _PNG else "WEBP"])
     # Before anything is unpacked: a file may claim any size.
     if image.size != (w, n * h):
