@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from tiny_lossy import LEVELS, codec, untrained, waves
 
 from hvae.coding import File, opened, read
 from hvae.coding.entropy.bins import Relative
-from hvae.coding.files.container import Block, Item, write
+from hvae.coding.files.container import Block, Header, Item, write
 from hvae.coding.lossy.layout import groups
 from hvae.errors import HvaeError
 
@@ -141,6 +142,23 @@ def test_headers_that_contradict_themselves_are_refused(content: bytes) -> None:
     fewer = replace(header, blocks=header.blocks[:-1])
     with pytest.raises(HvaeError, match="damaged"):
         same.decompress(opened(write(fewer, payloads[:-1])))
+
+
+def claiming(header: Header, size: int) -> bytes:
+    """The beginning of a file whose blocks, of so many bytes, are not there: only what it says bounds it."""
+    start = write(header, [])[:-4]
+    start = start[:14] + struct.pack("<Q", len(start) + 4 + size) + start[22:]
+    return start + struct.pack("<I", zlib.crc32(start))
+
+
+def test_a_beginning_that_claims_millions_of_pictures_is_refused_at_once(content: bytes) -> None:
+    header = read(content).header
+    items = {"pictures": Item("a", 3, 16, 16, 10**12), "tiles": Item("a", 3, 1 << 28, 1)}
+    blocks = {"pictures": (Block(10**12, 10**12, 0, 0),), "tiles": (Block(64, 64, 0, 0),)}
+    for claim, item in items.items():
+        forged = replace(header, items=(item,) * 60, blocks=blocks[claim])
+        with pytest.raises(HvaeError, match="damaged"):
+            codec().depth(opened(claiming(forged, blocks[claim][0].size)))
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from hvae import Datum, build
-from hvae.coding import Series, SoundCodec, read
+from hvae.coding import File, Series, SoundCodec, read
 from hvae.coding.lossy.layout import opened
 from hvae.config.sequences import VRNNConfig
 from hvae.config.vqvae import RQVAEConfig
@@ -129,3 +130,10 @@ def test_what_is_no_file_of_this_model(codec: SoundCodec) -> None:
         codec.compress(sounds(), 4)
     with pytest.raises(HvaeError, match="at least one sequence"):
         codec.compress([])
+
+
+def test_a_chunk_that_claims_more_recordings_than_a_group_holds_is_refused(codec: SoundCodec) -> None:
+    file = read(codec.compress(sounds()).content)
+    blocks = (replace(file.header.blocks[0], count=10**12), *file.header.blocks[1:])
+    with pytest.raises(HvaeError, match="at most 64 pictures or recordings to a chunk"):
+        codec.decompress(File(replace(file.header, blocks=blocks), file.payloads))

@@ -26,7 +26,9 @@ LOSSY = 100
 ORDERS = range(LOSSY, LOSSY + len(DITHERS))
 SIDE = 1024
 """The longest side of a tile."""
-_PIXELS, _ROWS = 1 << 18, 64
+_PIXELS = 1 << 18
+ROWS = 64
+"""Tiles, or recordings, of a group at most."""
 
 Shape = tuple[int, ...]
 
@@ -58,7 +60,7 @@ def groups(items: Sequence[Item], channels: int) -> list[Group]:
     result, start = list[Group](), 0
     for shape, same in groupby(shapes):
         number = len(list(same))
-        rows = max(1, min(_ROWS, _PIXELS // (shape[1] * shape[2])))
+        rows = max(1, min(ROWS, _PIXELS // (shape[1] * shape[2])))
         result += [Group(shape, start + at, min(rows, number - at)) for at in range(0, number, rows)]
         start += number
     return result
@@ -82,10 +84,17 @@ def items_of(pictures: Sequence[Picture]) -> list[Item]:
 
 def single_items(header: Header) -> list[Item]:
     """One item a picture.  Raises HvaeError for none, more of them than the blocks hold, or planes that none hold."""
-    tiles, count = sum(block.count for block in header.blocks), sum(item.count for item in header.items)
+    check_counts(header)
+    tiles, count = sum(block.count for block in header.blocks), sum(tile_count(item) for item in header.items)
     if not 0 < count <= tiles or any(KINDS[MODES[item.mode]].rest for item in header.items):
         raise HvaeError("the pictures of the file do not fit its blocks; the file is damaged")
     return [Item(i.name, i.mode, i.height, i.width) for i in header.items for _ in range(i.count)]
+
+
+def check_counts(header: Header) -> None:
+    """Raises HvaeError for a chunk that claims more than a group holds: nothing else bounds it where a file was cut."""
+    if any(block.count > ROWS for block in header.blocks):
+        raise HvaeError(f"expected at most {ROWS} pictures or recordings to a chunk, got more; the file is damaged")
 
 
 def joined(items: Sequence[Item], tiles: Sequence[Levels]) -> list[Picture]:

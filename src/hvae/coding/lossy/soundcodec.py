@@ -27,14 +27,14 @@ from hvae.coding.files.reading import Tick, check_model, check_probabilities, ch
 from hvae.coding.files.series import Series, Whole, check
 from hvae.coding.lossy import rounding as lossy
 from hvae.coding.lossy.compressed import LevelCost, cost
-from hvae.coding.lossy.layout import Group, depth, depths, holding
+from hvae.coding.lossy.layout import ROWS, Group, check_counts, depth, depths, holding
 from hvae.coding.lossy.rounding import Chunk, Sent
 from hvae.condition import Context
 from hvae.errors import HvaeError
 from hvae.records import JSON
 from hvae.walk import Model
 
-_VALUES, _ROWS = 1 << 20, 64
+_VALUES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,7 @@ class SoundCodec:
         if header.order != LOSSY_IN_TIME or header.levels or (header.bits, header.shape) != (self.bits, self.shape):
             raise HvaeError(f"expected a file of codes of {self.shape} of {self.bits} bits; it is damaged")
         check_probabilities(header, self.probabilities, self.context)
+        check_counts(header)
         count = sum(item.count for item in header.items)
         if not 0 < count <= sum(block.count for block in header.blocks):
             raise HvaeError("the recordings of the file do not fit its blocks; the file is damaged")
@@ -214,7 +215,7 @@ def _groups(lengths: Sequence[int]) -> list[Group]:
     parts, start, longest = list[Group](), 0, 0
     for at, length in enumerate(lengths):
         longest = max(longest, length)
-        if at > start and (at - start >= _ROWS or (at + 1 - start) * longest > _VALUES):
+        if at > start and (at - start >= ROWS or (at + 1 - start) * longest > _VALUES):
             parts.append(Group((), start, at - start))
             start, longest = at, length
     return [*parts, Group((), start, len(lengths) - start)]
