@@ -18,7 +18,7 @@ def maps(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-@pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 1), (2, 3)])
+@pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 1), (2, 3), (17, 16)])
 def test_gradients_are_the_librarys(k: int, height: int, width: int) -> None:
     torch.manual_seed(0)
     layer, h = SquareConv(WIDE, k).double(), maps(3, WIDE, height, width)
@@ -30,6 +30,21 @@ def test_gradients_are_the_librarys(k: int, height: int, width: int) -> None:
     g = torch.randn_like(own)
     for a, b in zip(torch.autograd.grad(own, wanted, g), torch.autograd.grad(library, wanted, g), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (17, 16)])
+def test_gradients_of_gradients_are_the_librarys(size: tuple[int, int]) -> None:
+    """Of maps of either side of what is small."""
+    torch.manual_seed(0)
+    layer, h = SquareConv(WIDE, 3).double(), maps(2, WIDE, *size)
+    wanted = (h, layer.weight)
+
+    def second(y: Tensor) -> tuple[Tensor, ...]:
+        first = torch.autograd.grad(y.sin().sum(), wanted, create_graph=True)
+        return torch.autograd.grad(first[0].square().sum() + first[1].square().sum(), wanted)
+
+    for a, b in zip(second(layer(h)), second(F.conv2d(h, layer.weight, layer.bias, padding=1)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
 def test_memory_is_bounded_and_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,23 @@ def test_values_and_gradients_are_the_librarys(way: Way, kernel: int, size: tupl
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", [4, 5])
+def test_gradients_of_gradients_are_the_librarys(kernel: int) -> None:
+    """Of an even kernel too, whose odd zeros are no part of what the gradient is a function of."""
+    torch.manual_seed(0)
+    shapes = (2, 3, 5, 4), (4, 3, kernel, kernel), (4,)
+    wanted = tuple(torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes)
+    own, expected = ([*second(way(*wanted), wanted)] for way in (by_rows, library))
+    for a, b in zip(own, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def second(y: Tensor, wanted: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The gradients of a number that the gradients of an output say."""
+    first = torch.autograd.grad(y.sin().sum(), wanted, create_graph=True)
+    return torch.autograd.grad(sum((slope.cos().sum() for slope in first), y.new_zeros(())), wanted)
+
+
 def test_only_what_is_wanted_is_computed() -> None:
     x, weight, bias = torch.randn(1, 3, 4, 4), torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(2)
     (own,), (theirs,) = (torch.autograd.grad(way(x, weight, bias).sum(), weight) for way in (by_rows, library))

@@ -77,7 +77,9 @@ def weight_gradient(x: Tensor, g: Tensor, k: int) -> Tensor:
             [0., 1., 0.],
             [0., 0., 0.]])
     """
-    way = _by_shifts if x.shape[2] * x.shape[3] > SMALL else _by_patches
+    # Shifts are written where they belong, which has no gradient.
+    is_large = x.shape[2] * x.shape[3] > SMALL and not torch.is_grad_enabled()
+    way = _by_shifts if is_large else _by_patches
     return way(x.movedim(1, -1), g.movedim(1, -1), k).permute(2, 3, 0, 1)
 
 

@@ -59,23 +59,28 @@ class _Direct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, at: Circle) -> Tensor:
         ctx.at = at
-        padded = _padded(x, at)
-        ctx.save_for_backward(padded, weight)
-        return F.conv2d(padded, weight, bias, padding=at.before)
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(_padded(x, at), weight, bias, padding=at.before)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        padded, weight = ctx.saved_tensors
+        x, weight = ctx.saved_tensors
         on_x, on_weight, on_bias, _ = ctx.needs_input_grad
-        (top, left), (h, w) = ctx.at.before, ctx.at.size
-        dx = conv2d_input(padded.shape, weight, g, padding=(top, left))[..., :h, :w] if on_x else None
-        dw = weight_gradient(padded[..., :h, :w], g, ctx.at) if on_weight else None
+        (h, w), (down, right) = ctx.at.size, _odd(ctx.at)
+        whole = (*x.shape[:2], h + down, w + right)
+        dx = conv2d_input(whole, weight, g, padding=ctx.at.before)[..., :h, :w] if on_x else None
+        dw = weight_gradient(x, g, ctx.at) if on_weight else None
         return dx, dw, g.sum((0, 2, 3)) if on_bias else None, None
+
+
+def _odd(at: Circle) -> list[int]:
+    """How many zeros there are more below than above, and more right than left."""
+    return [at.kernel - 1 - 2 * before for before in at.before]
 
 
 def _padded(x: Tensor, at: Circle) -> Tensor:
     """The map with the odd zeros after it: those that both sides have, the library adds."""
-    down, right = (at.kernel - 1 - 2 * before for before in at.before)
+    down, right = _odd(at)
     return F.pad(x, (0, right, 0, down)) if down or right else x
 
 
