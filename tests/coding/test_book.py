@@ -11,9 +11,10 @@ from families import data, family
 from torch import Tensor
 
 from hvae.coding.entropy.bins import Grid, Relative, Scaled
+from hvae.coding.entropy.forms import GAUSSIAN, LOGISTIC, Standard
 from hvae.coding.entropy.numerics import still
 from hvae.coding.entropy.stack import Stack
-from hvae.coding.lossless.book import Book, calibrate
+from hvae.coding.lossless.book import Book, _by_prior, calibrate
 from hvae.coding.lossless.coder import ORDERS, Coder, with_enough_noise
 from hvae.datum import Datum
 from hvae.distributions import Bernoulli, Normal, standard_normal
@@ -96,6 +97,12 @@ def test_data_far_from_the_prior_get_even_bins_and_lose_nothing(off: float, kind
     assert aside == pytest.approx(math.sqrt(2 / math.pi), rel=0.05)
     if kind is Scaled:
         assert coded(Book({"z1": Relative(8)}))[1] > 5
+
+
+@pytest.mark.parametrize("standard", [GAUSSIAN, LOGISTIC])
+def test_data_where_the_prior_has_no_density_have_even_bins(standard: Standard) -> None:
+    """Half a deviation of q wide each, and as many as reach twice as far as the data: 2^13 over 8 x 1008."""
+    assert _by_prior(np.full(5, 1000.0), np.ones(5), standard, 2.0) == Scaled(-1, 13)
 
 
 def test_books_survive_json() -> None:

@@ -33,6 +33,8 @@ FINENESS = 2.0
 MOST_FINENESS = 1 << 16
 _MARGIN = 8.0
 _FEW = 0.01
+_RAREST = 1e-150
+"""A density below which p is taken for no better than this: the square of its inverse is a number still."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,14 @@ def _choice(pairs: list[_Pair], fineness: float) -> Relative | Scaled | Grid:
 def _by_prior(distance: Floats, width: Floats, standard: Standard, fineness: float) -> Relative | Scaled:
     """Bins by p, for a q so far from its middle and so wide, in deviations of p."""
     # A bin of mass m at distance d from the middle of p is m sigma_p / phi(d) wide.
-    density = standard.density(distance)  # (N,)
-    mass = Relative(_bits(fineness / np.quantile(density * width, _FEW)))
+    share = np.maximum(standard.density(distance) * width, _RAREST)  # (N,)
+    mass = Relative(_bits(fineness / float(np.quantile(share, _FEW))))
     exponent = math.floor(math.log2(float(np.quantile(width, _FEW)) / fineness))
     # Twice as far as any of these lies: data like these are rare, and their like lies farther out.
     reach = 2 * float((distance + _MARGIN * width).max())
     even = Scaled(exponent, _bits(2 * reach / math.ldexp(1.0, exponent)))
     # Equal masses cost p no time, so even bins come in only where those lose more than was asked for.
-    return mass if _lost(2.0**-mass.bits / (density * width)) <= _lost(1 / fineness) else even
+    return mass if _lost(2.0**-mass.bits / share) <= _lost(1 / fineness) else even
 
 
 def _lost(ratio: Floats | float) -> float:
@@ -146,5 +148,5 @@ def _grid(loc: Floats, scale: Floats, q_scale: Floats, fineness: float) -> Grid:
 
 
 def _bits(count: float) -> int:
-    """Bits for at least `count` bins, and for 8 at least."""
-    return min(max(3, math.ceil(math.log2(count))), MOST_BITS)
+    """Bits for at least `count` bins, and for 8 at least; as many as there may be where no number is enough."""
+    return math.ceil(math.log2(min(max(8.0, count), 1 << MOST_BITS)))
