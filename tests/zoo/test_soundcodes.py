@@ -195,6 +195,17 @@ def test_a_class_is_heard(enters: str) -> None:
     assert not torch.allclose(first.elbo(), second.elbo())
 
 
+def test_rows_of_several_lengths_may_lose_their_class() -> None:
+    """What a row keeps is one choice of the row, and not one of each position that exists."""
+    condition, lengths = ConditionConfig(kind="class", classes=3, width=4, drop=0.5), torch.tensor([STEPS, 8, 9, 1])
+    model, x = tiny(condition=condition), sound()
+    x = torch.where(torch.arange(STEPS)[:, None] < lengths[:, None, None], x, 0.5)
+    datum = Datum(x, context={"label": torch.tensor([0, 1, 2, 0])}, lengths=lengths)
+    trace = run(model, dropping(posterior), model.evidence(datum))
+    assert trace["kept"].value.shape == (4,)
+    torch.testing.assert_close(trace.log_weight(), trace.elbo())
+
+
 def test_a_second_stage_moves_the_prior_alone(tmp_path: Path) -> None:
     first = tiny().float()
     x = sound(16).float()

@@ -102,4 +102,5 @@ class CodedSignal(Booked):
             return visit
         first = self.stride * torch.arange(places, device=evidence.lengths.device)
         within = (first < evidence.lengths[:, None])[:, None]  # (n, 1, P)
-        return lambda site: visit(replace(site, mask=within))
+        # A choice of the walk itself is one of a row, and has no positions.
+        return lambda site: visit(site if site.auxiliary else replace(site, mask=within))
