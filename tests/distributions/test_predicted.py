@@ -114,6 +114,15 @@ def test_training_starts_at_the_filter_of_the_data() -> None:
     assert one.marginal(levels[:, :1].repeat(1, 512)).isfinite().all()  # no sample is news
 
 
+@pytest.mark.parametrize("turns", [0.5, 1.0, 4.0])
+def test_it_starts_at_numbers_for_long_slow_tones(turns: float) -> None:
+    """Their first reflection coefficient is nearer one than any that a law can have."""
+    one, time = PredictiveHead((4096,), 2**16, mixtures=2, order=8).double(), torch.arange(4096).double() / 4096
+    tone = 0.5 + 0.4 * torch.sin(2 * torch.pi * turns * time + 0.3).repeat(3, 1)
+    raw = one.marginal(tone)
+    assert raw.isfinite().all() and one(raw.expand(3, -1)).log_prob(tone).isfinite().all()
+
+
 def test_it_is_a_likelihood_of_frames_of_sound() -> None:
     with pytest.raises(HvaeError, match=r"frames of sound \(D,\), got data of shape \(3, 8, 8\)"):
         PredictiveHead((3, 8, 8), 256, mixtures=3, order=4)

@@ -67,7 +67,8 @@ class PredictiveHead(Head):
         ahead = F.pad(signal / loudness, (0, order))  # (N, D + K)
         correlation = (ahead.unfold(1, len(x[0]), 1) * ahead[:, None, : len(x[0])]).mean((0, 2))  # (K + 1,)
         # A trace of white noise: a pure tone would have a filter without any innovation.
-        k = reflections(correlation + F.one_hot(correlation.new_zeros((), dtype=torch.long), order + 1) * 1e-4)
+        white = F.one_hot(correlation.new_zeros((), dtype=torch.long), order + 1) * 1e-4
+        k = reflections(correlation + white).clamp(-(LIMIT**2), LIMIT**2)  # of a long slow tone it is 1 but for that
         rest = loudness.log().mean() + 0.5 * torch.log1p(-(k**2)).sum()
         ends = (rest + LOGISTIC_OF_UNIT_VARIANCE - START).expand(2)
         return torch.cat([x.new_zeros(x.shape[1]), ends, x.new_zeros(2 * len(self.halves)), (k / LIMIT).atanh()])
