@@ -101,6 +101,13 @@ def test_numbers_that_never_move_have_weights_all_the_same() -> None:
     assert lags.weight.isfinite().all() and lags.scale > 0
 
 
+def test_sequences_of_one_step_leave_the_start() -> None:
+    for x, lengths in ((torch.rand(3, 1, 2), None), (torch.rand(3, 4, 2), torch.ones(3, dtype=torch.int64))):
+        lags = Lags(2, 2)
+        lags.begin(x, lengths)
+        assert lags.weight.tolist() == [[1.0, 1.0], [0.0, 0.0]] and lags.scale.tolist() == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "normal-mixture", "dmol"])
 def test_only_laws_with_a_location_are_moved(likelihood: str) -> None:
     with pytest.raises(HvaeError, match=rf"model.lags: predicts real numbers, got likelihood {likelihood}"):

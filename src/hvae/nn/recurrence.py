@@ -193,6 +193,8 @@ class Lags(nn.Module):
         """Start from the weights that predict these data best, by least squares, and from what they leave."""
         within = torch.ones(x.shape[:2]) if lengths is None else torch.arange(x.shape[1]) < lengths.cpu()[:, None]
         weights = within[:, 1:].to(x.device, torch.float64)
+        if not weights.any():
+            return  # sequences of one step say nothing of the next
         past, target = self._past(x)[:, :-1].double(), x[:, 1:].double()
         gram = torch.einsum("btdi,btdj,bt->dij", past, past, weights)
         gram = gram + LEAST_SQUARE * weights.sum() * torch.eye(self.order, dtype=gram.dtype, device=x.device)
