@@ -63,6 +63,14 @@ def test_the_first_call_takes_ten_times_the_rounds() -> None:
     torch.testing.assert_close(made.get_buffer("left_4x3"), singular_vectors(matrices, ones, second, ITERATIONS)[0])
 
 
+def test_a_kernel_that_was_zero_is_seen_once_it_is_not() -> None:
+    """Its vector has no direction to follow, and must not stay without one for ever."""
+    term = Spectral([(3, 4), (3, 4)]).double()
+    other = torch.ones(3, 4, dtype=torch.float64)
+    term([Factors(torch.zeros_like(other)), Factors(other)])
+    torch.testing.assert_close(term([Factors(2 * other), Factors(other)]), 3 * other.norm())
+
+
 def test_a_resumed_run_goes_on_with_the_same_vectors() -> None:
     of = kernels()
     made = term(of)

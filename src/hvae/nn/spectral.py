@@ -91,7 +91,8 @@ class Spectral(nn.Module):
             log_lengths = [kernel.log_length.flatten() for kernel in kernels if kernel.log_length is not None]
             total, u = steepness(matrices, _stacked(log_lengths) if log_lengths else None, left, iterations)
             if self.training:
-                left.copy_(u)
+                # A kernel of zeros has no direction: it begins again from the one before, since none follows from zero.
+                left.copy_(torch.where(u.any(1, keepdim=True), u, left))
             return total
 
     def extra_repr(self) -> str:
