@@ -57,7 +57,12 @@ def test_what_is_left_of_an_inverted_bottleneck() -> None:
 
 
 def test_the_argument_of_a_chain_is_left_alone() -> None:
-    for chain in (Chain(nn.SiLU(), PlainConv(2, 2, 1)), Chain(nn.Upsample(scale_factor=2), nn.SiLU())):
+    for chain in (
+        Chain(nn.SiLU(), PlainConv(2, 2, 1)),
+        Chain(nn.Upsample(scale_factor=2), nn.SiLU()),
+        Chain(nn.Identity(), nn.SiLU(), PlainConv(2, 2, 3)),
+        Chain(nn.Dropout(), nn.SiLU(), PlainConv(2, 2, 3)),
+    ):
         h = torch.randn(1, 2, 3, 3)
         before = h.clone()
         with torch.no_grad():

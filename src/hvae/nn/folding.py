@@ -106,7 +106,7 @@ def folded(layers: Iterable[nn.Module]) -> list[Step]:
             if not (step.pointwise and step.stride == 1):
                 steps, late = steps + late, []
             steps.append(step)
-        elif isinstance(layer, nn.SiLU) and steps:
+        elif isinstance(layer, nn.SiLU) and steps and isinstance(steps[-1], Convolved | nn.BatchNorm2d | nn.GroupNorm):
             steps.append(silu_in_place)
         else:
             steps.append(layer)
