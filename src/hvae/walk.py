@@ -129,12 +129,14 @@ class Model(nn.Module, ABC):
     def picture(self, trace: Trace) -> Tensor:
         """The data of a trace without the noise of their likelihood, (B, *shape): the mean of p(x given z).
 
-        Where data recur in time it is what was drawn, unless a model knows how to put the means of its steps together.
+        Of sequences whose steps were visited one after the other it is the means of these; of other data that recur it
+        is what was drawn.
         """
-        if len(trace.observed) == 1:
-            return trace.observed[0].law.mean()
+        means = [record.law.mean() for record in trace.observed]
+        if len(means) == 1:
+            return means[0]
         assert trace.x is not None
-        return trace.x
+        return torch.stack(means, 1) if self.timed else trace.x
 
     def before_step(self) -> None:
         """Called before the first micro-batch of each step of training, whatever became of the step before."""

@@ -17,11 +17,11 @@ from hvae.distributions import Distribution, Normal, OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.conditioning import LAST, Conditioning, Entry
-from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
+from hvae.models.timed import at_all_steps, begin_steps, embedded
 from hvae.nn.recurrence import delayed
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
-from hvae.walk import Evidence, Model, Trace
+from hvae.walk import Evidence, Model
 
 
 class CausalLadder(Model):
@@ -71,9 +71,6 @@ class CausalLadder(Model):
         u = embedded(self.embed, datum.x)  # (B, T, U)
         d = self.past(u)[0]
         return {"now": d, "past": delayed(d.flatten(2)).unflatten(2, d.shape[2:])}
-
-    def picture(self, trace: Trace) -> Tensor:
-        return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry = self.condition(visit, evidence)

@@ -17,14 +17,14 @@ from hvae.distributions import OverTime
 from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.conditioning import LAST, Conditioning, Entry
-from hvae.models.timed import at_all_steps, embedded, existing, mean_over_time
+from hvae.models.timed import at_all_steps, embedded, existing
 from hvae.nn.mlp import begin
 from hvae.nn.sprites import Sprites
 from hvae.nn.steps import begin_centred
 from hvae.nn.ticks import only_existing, stretched, ticks, windows
 from hvae.range import Limits
 from hvae.site import Visit, at
-from hvae.walk import Evidence, Model, Trace
+from hvae.walk import Evidence, Model
 
 
 class Rung(nn.Module):
@@ -166,9 +166,6 @@ class Clockwork(Model):
             series = rung.read(together.flatten(0, 1)).unflatten(0, together.shape[:2])  # (B, K, E)
             features[rung.level.name], below = series, rung.stride
         return features
-
-    def picture(self, trace: Trace) -> Tensor:
-        return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry, steps, above = self.condition(visit, evidence), evidence.steps or self.shape[0], 0

@@ -19,12 +19,12 @@ from hvae.draw.choices import HEARD, TAUGHT
 from hvae.levels.heads import Head
 from hvae.models.clockwork import Rung
 from hvae.models.conditioning import LAST, Conditioning, Entry
-from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
+from hvae.models.timed import at_all_steps, begin_steps, embedded
 from hvae.modules import every
 from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
-from hvae.walk import Evidence, Model, Trace
+from hvae.walk import Evidence, Model
 
 
 class OnePlan(nn.Module):
@@ -108,9 +108,6 @@ class Narrator(Model):
     def features(self, datum: Datum) -> dict[str, Tensor]:
         u = embedded(self.embed, datum.x)
         return {"told": u, **self.climb(self.reader(u, datum.lengths))}
-
-    def picture(self, trace: Trace) -> Tensor:
-        return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry, plan = self.condition(visit, evidence), self.start(evidence.n)

@@ -17,12 +17,12 @@ from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.conditioning import LAST, Entry, RowCondition
 from hvae.models.flows import Flows
-from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
+from hvae.models.timed import at_all_steps, begin_steps, embedded
 from hvae.nn.pieces import over_pieces
 from hvae.nn.recurrence import Lags, delayed
 from hvae.range import Limits
 from hvae.site import Site, Visit, at
-from hvae.walk import Evidence, Stepwise, Trace
+from hvae.walk import Evidence, Stepwise
 
 
 class Recurrent(Stepwise):
@@ -89,9 +89,6 @@ class Recurrent(Stepwise):
             return features
         lags = torch.cat([self.lags.first(len(datum.x)), self.lags(datum.x)[:, :-1]], 1)  # (B, T, 2, D)
         return {**features, "lags": lags}
-
-    def picture(self, trace: Trace) -> Tensor:
-        return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry = self.condition(self.flows(visit, evidence), evidence)

@@ -20,11 +20,10 @@ from hvae.levels.heads import Head
 from hvae.models.coded import Booked, books_of
 from hvae.models.conditioning import Conditioning
 from hvae.models.fewer import Fewer
-from hvae.models.timed import mean_over_time
 from hvae.nn.begin import initialise
 from hvae.range import UNIT
 from hvae.site import Visit
-from hvae.walk import Evidence, Trace, device_of
+from hvae.walk import Evidence, device_of
 
 SILENCE = 0.5
 """What follows a signal in [0, 1]."""
@@ -80,9 +79,6 @@ class CodedSignal(Booked):
             within = torch.arange(x.shape[1], device=x.device) < datum.lengths[:, None]
             x = torch.where(within[:, :, None], x, SILENCE)
         return F.pad(x, (0, 0, 0, -x.shape[1] % self.stride), value=SILENCE)
-
-    def picture(self, trace: Trace) -> Tensor:
-        return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         steps = evidence.steps or self.shape[0]

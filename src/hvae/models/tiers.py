@@ -15,11 +15,11 @@ from hvae.levels.heads import Head
 from hvae.levels.level import Level
 from hvae.models.causal import at_each_step
 from hvae.models.conditioning import LAST, Conditioning, Entry
-from hvae.models.timed import at_all_steps, begin_steps, embedded, mean_over_time
+from hvae.models.timed import at_all_steps, begin_steps, embedded
 from hvae.nn.ticks import ticks
 from hvae.range import Limits
 from hvae.site import Visit
-from hvae.walk import Evidence, Model, Trace
+from hvae.walk import Evidence, Model
 
 
 class Tier(nn.Module):
@@ -110,9 +110,6 @@ class Chorus(Model):
         u = embedded(self.embed, datum.x)
         features: dict[str, Tensor] = self.reader(u, datum.lengths)
         return features
-
-    def picture(self, trace: Trace) -> Tensor:
-        return mean_over_time(trace)
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry, steps = self.condition(visit, evidence), evidence.steps or self.shape[0]

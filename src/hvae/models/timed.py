@@ -14,7 +14,6 @@ from hvae.datum import Datum
 from hvae.levels.heads import Head
 from hvae.nn.mlp import begin
 from hvae.nn.steps import begin_centred
-from hvae.trace import Trace
 
 
 def existing(datum: Datum) -> Tensor:
@@ -24,14 +23,6 @@ def existing(datum: Datum) -> Tensor:
         return steps
     step = torch.arange(datum.x.shape[1], device=steps.device)
     return steps[(step < datum.lengths[:, None]).flatten()]
-
-
-def mean_over_time(trace: Trace) -> Tensor:
-    """The means of the data, (B, T, ...), whether all steps were visited at once or one after the other."""
-    records = trace.observed
-    if records[0].step is None:
-        return records[0].law.mean()
-    return torch.stack([record.law.mean() for record in records], 1)
 
 
 def begin_steps(datum: Datum, embed: nn.Module, leave: nn.Module, head: Head) -> None:
