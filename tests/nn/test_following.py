@@ -42,6 +42,13 @@ def test_brightness_and_ground_do_not_matter() -> None:
     assert torch.allclose(follow(light(x.expand(-1, -1, 3, -1, -1)), 2, SIDE), centres)
 
 
+def test_pixels_at_an_odd_edge_count_once_and_lie_within_the_frame() -> None:
+    """Two equal lights, of which one is the last column: their middle is that of columns 4-5 and 20."""
+    mass = torch.zeros(1, 2, 13, 21, dtype=torch.float64)
+    mass[:, :, 6, [4, 20]] = 1.0
+    torch.testing.assert_close(follow(mass, 1, 40)[0, 0, 0], torch.tensor([7.0, (5.0 + 20.5) / 2], dtype=torch.float64))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_things_that_stand_still(count: int) -> None:
     places = torch.tensor([[[8.0, 6.0], [10.0, 14.0], [12.0, 24.0]]], dtype=torch.float64)[:, :count].expand(4, -1, -1)

@@ -110,8 +110,9 @@ def follow(mass: Tensor, count: int, side: int) -> Tensor:
     [[5.0, 15.0], [5.0, 13.0], [7.0, 11.0]]
     """
     size = mass.new_tensor(mass.shape[2:])
-    coarse = nn.functional.avg_pool2d(mass, COARSE, ceil_mode=True)
-    place, light = _places(coarse), coarse.flatten(2)  # (P, 2), (B, T, P)
+    # By one divisor: at an odd edge a mean of fewer pixels would count each of them for more.
+    coarse = nn.functional.avg_pool2d(mass, COARSE, ceil_mode=True, divisor_override=COARSE**2)
+    place, light = _places(mass), coarse.flatten(2)  # (P, 2), (B, T, P)
     order, turn = _order(_spread(light, place).argmax(1), light.shape[1])
     light = light.gather(1, order[..., None].expand_as(light))
     first = _apart(light[:, 0], place, count)
@@ -145,10 +146,11 @@ def squares(x: Tensor, centres: Tensor, side: int, weight: Tensor) -> Tensor:
     return torch.einsum("btk,btkhi,btchw,btkwj->bkcij", share, down[:, :, :, 0], x, across[:, :, :, 0])
 
 
-def _places(coarse: Tensor) -> Tensor:
-    """The middles of all coarse pixels, in fine ones, (P, 2)."""
-    rows, columns = (COARSE * (torch.arange(n, device=coarse.device) + 0.5) for n in coarse.shape[2:])
-    return torch.cartesian_prod(rows, columns).to(coarse)
+def _places(mass: Tensor) -> Tensor:
+    """The middles of all coarse pixels of films (B, T, H, W), in fine ones, (P, 2); at an odd edge they are cut."""
+    starts = [(torch.arange(0, n, COARSE, device=mass.device), n) for n in mass.shape[2:]]
+    rows, columns = (0.5 * (start + (start + COARSE).clamp(max=n)) for start, n in starts)
+    return torch.cartesian_prod(rows, columns).to(mass)
 
 
 def _spread(light: Tensor, place: Tensor) -> Tensor:
