@@ -14,7 +14,7 @@ from torch import Tensor
 from hvae.condition import Conditions
 from hvae.counts import whole
 from hvae.errors import HvaeError, entries
-from hvae.range import span
+from hvae.range import check_dense, check_stored, span
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +88,7 @@ class Datum:
         """The same batch on a device; itself where it is there already."""
         if self.x.device == device:
             return self
+        check_stored(self.x)
         return self._changed(lambda t: t.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Datum:
@@ -105,6 +106,7 @@ def as_datum(data: Tensor | Datum) -> Datum:
         return data
     if not isinstance(data, Tensor):
         raise HvaeError(f"expected a tensor (B, ...) or a Datum, got {type(data).__name__}; use torch.as_tensor")
+    check_dense(data)
     return Datum(data)
 
 
@@ -113,6 +115,7 @@ def _check(datum: Datum) -> None:
     for name, part in (("x", datum.x), ("observed", datum.observed), ("lengths", datum.lengths)):
         if not (isinstance(part, Tensor) or (part is None and name != "x")):
             raise HvaeError(f"{name}: expected a tensor, got {type(part).__name__}; use torch.as_tensor")
+    check_dense(datum.x)
     shape, n = tuple(datum.x.shape), len(datum)
     if datum.observed is not None and (tuple(datum.observed.shape) != shape or datum.observed.dtype != torch.bool):
         kind = f"{datum.observed.dtype} of shape {tuple(datum.observed.shape)}"

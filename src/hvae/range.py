@@ -35,6 +35,7 @@ def check_values(x: Tensor, limits: Limits | None = UNIT, dtype: torch.dtype | N
     """
     if not isinstance(x, Tensor):
         raise HvaeError(f"expected data as a torch.Tensor, got {type(x).__name__}; convert them by torch.as_tensor")
+    check_dense(x)
     if x.dtype != torch.bool and not x.is_floating_point():
         raise HvaeError(_integers(x, limits or ANY))
     if limits is not None and x.dtype != torch.bool and has_values(x):
@@ -45,6 +46,29 @@ def check_values(x: Tensor, limits: Limits | None = UNIT, dtype: torch.dtype | N
 def has_values(x: Tensor) -> bool:
     """Whether there are numbers to look at: none of an empty tensor, or of one without storage."""
     return x.numel() > 0 and not (x.is_meta or isinstance(x, FakeTensor) or torch.compiler.is_compiling())
+
+
+def check_dense(x: Tensor, what: str = "data") -> None:
+    """Raises HvaeError for a tensor whose values do not lie side by side: a sparse or a nested one.
+
+    >>> check_dense(torch.eye(2).to_sparse())
+    Traceback (most recent call last):
+    hvae.errors.HvaeError: expected a dense tensor as data, got a sparse one; convert it by x.to_dense()
+    """
+    for is_other, kind, remedy in (
+        (x.is_nested, "nested", "pad it by torch.nested.to_padded_tensor"),
+        (x.layout != torch.strided, "sparse", "convert it by x.to_dense()"),
+    ):
+        if is_other:
+            raise HvaeError(f"expected a dense tensor as {what}, got a {kind} one; {remedy}")
+
+
+def check_stored(x: Tensor, what: str = "data") -> Tensor:
+    """x itself.  Raises HvaeError for a tensor that is not dense, and for one without values (the meta device)."""
+    check_dense(x, what)
+    if x.is_meta:
+        raise HvaeError(f"expected a tensor with values as {what}, got one on the meta device; make it on the CPU")
+    return x
 
 
 def _check_limits(x: Tensor, limits: Limits) -> None:

@@ -52,6 +52,11 @@ def grey(i: int) -> Image.Image:
         (DataLoader(TensorDataset(X, Y), batch_size=2, shuffle=True), True),
         (DataLoader(Items(list(X))), False),
         (list(X), False),
+        (X.numpy().astype(">f4"), False),
+        (X.flip(0).numpy()[::-1], False),
+        ((X.numpy(), Y.numpy().astype(">i8")), True),
+        ((X.numpy(), Y.flip(0).numpy()[::-1]), True),
+        ([x.numpy().astype(">f8") for x in X], False),
         (list(zip(X, Y.tolist(), strict=True)), True),
     ],
 )
@@ -109,6 +114,14 @@ class Endless(IterableDataset[Any]):
         (np.float32(0.5), "got float32"),
         (None, "got NoneType"),
         ({"x": X}, "got dict"),
+        (X.to("meta"), "expected a tensor with values as data, got one on the meta device; make it on the CPU"),
+        (Datum(X.to("meta")), "expected a tensor with values as data"),
+        (X.to_sparse(), "expected a dense tensor as data, got a sparse one; convert it by x.to_dense\\(\\)"),
+        (X.flatten(1).to_sparse_csr(), "got a sparse one"),
+        (list(X.to_sparse()), "got a sparse one"),
+        (torch.nested.nested_tensor([X[0], X[1]], layout=torch.jagged), "got a nested one"),
+        ((X, Y.to("meta")), "expected a tensor with values as labels"),
+        ((X, Y.to_sparse()), "expected a dense tensor as labels"),
     ],
 )
 def test_anything_else_is_one_line(source: Any, line: str) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 from toys import GREY, RGB, Chain, Ladder, images
 
+from hvae.datum import Datum
 from hvae.draw import mode, posterior, prior
 from hvae.errors import HvaeError
 from hvae.explore import from_top, reconstruct, sample
@@ -79,3 +81,18 @@ def test_bad_input() -> None:
         reconstruct(model, images(RGB))
     with pytest.raises(HvaeError, match="at least 1 images"):
         reconstruct(model, images(GREY, 0))
+
+
+@pytest.mark.parametrize(
+    ("x", "line"),
+    [
+        (torch.ones(2, *GREY, dtype=torch.int64), "of a floating type, got int64"),
+        (torch.ones(2, *GREY, dtype=torch.complex64), "of a floating type, got complex64"),
+        (torch.ones(2, *GREY).to_sparse(), "expected a dense tensor as data, got a sparse one"),
+        (Datum(torch.ones(2, *GREY).to_sparse()), "expected a dense tensor as data, got a sparse one"),
+        (torch.ones(2, *GREY, device="meta"), "expected a tensor with values as data, got one on the meta device"),
+    ],
+)
+def test_data_that_are_no_floats_side_by_side_are_one_line(x: Tensor | Datum, line: str) -> None:
+    with pytest.raises(HvaeError, match=line):
+        reconstruct(Ladder(GREY), x)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from hvae.datum import Datum, as_datum
 from hvae.errors import HvaeError
+from hvae.range import check_stored
 
 DATA_KEYS = ("x", "image", "img", "images", "pixel_values", "data", "audio", "sequence")
 LABEL_KEYS = ("label", "labels", "y", "target", "fine_label")
@@ -58,7 +59,8 @@ def as_batches(source: Source) -> Batches:
         collate = source.collate_fn
         return _items(source.dataset, _by_item if collate is None else lambda items: _by_batch(collate(items)))
     if isinstance(source, Datum):
-        return _Table(as_datum(source))
+        check_stored(as_datum(source).x)
+        return _Table(source)
     if isinstance(source, (Tensor, np.ndarray)):
         return _Table(_datum(source, None))
     if isinstance(source, tuple) and len(source) == 2 and all(isinstance(a, (Tensor, np.ndarray)) for a in source):
@@ -148,7 +150,7 @@ def _datum(x: Any, label: Any) -> Datum:
         observed, values = ~values.isnan(), values.nan_to_num(0.0)
     if label is None:
         return Datum(values, observed=observed)
-    labels = _tensor(np.asarray(label), "labels")
+    labels = as_tensor(label if isinstance(label, Tensor) else np.asarray(label), "labels")
     if labels.shape != values.shape[:1] or labels.is_floating_point():
         got = f"{labels.dtype} of shape {tuple(labels.shape)}"
         raise HvaeError(f"expected one whole number a datum as labels, {len(values)} in all, got {got}")
@@ -164,7 +166,7 @@ def _named(batch: Mapping[str, Any], keys: Sequence[str]) -> Any:
 
 def _values(x: Any) -> Tensor:
     """Floats (B, ...) in the type of the default."""
-    t = x if isinstance(x, Tensor) else _stacked(x)
+    t = check_stored(x) if isinstance(x, Tensor) else _stacked(x)
     if not t.ndim:
         raise HvaeError("expected data (N, ...), got a single number; give it an axis for the data")
     if t.dtype == torch.uint8:
@@ -176,18 +178,25 @@ def _values(x: Any) -> Tensor:
 
 def _stacked(x: Any) -> Tensor:
     if isinstance(x, np.ndarray):
-        return _tensor(x, "data")
+        return as_tensor(x)
     try:
-        rows = [one if isinstance(one, Tensor) else torch.from_numpy(_array(one)) for one in x]
-        return torch.stack(rows)
+        return torch.stack([as_tensor(one if isinstance(one, Tensor) else _array(one)) for one in x])
     except (TypeError, ValueError, RuntimeError) as fault:
         why = " ".join(str(fault).split())[:120]
         raise HvaeError(f"expected data of one shape that become tensors, got {type(x[0]).__name__} ({why})") from fault
 
 
-def _tensor(array: np.ndarray[Any, Any], what: str) -> Tensor:
+def as_tensor(array: Tensor | np.ndarray[Any, Any], what: str = "data") -> Tensor:
+    """An array of numbers of any order of bytes and of axes as a tensor; a tensor with values as it is.
+
+    Raises HvaeError for anything else.
+    """
+    if isinstance(array, Tensor):
+        return check_stored(array, what)
+    # What a tensor can share is not copied: it may be larger than memory.
+    is_shared = array.dtype.isnative and min(array.strides, default=0) >= 0
     try:
-        return torch.from_numpy(array)
+        return torch.from_numpy(array if is_shared else array.astype(array.dtype.newbyteorder("="), order="C"))
     except TypeError:
         raise HvaeError(f"expected numbers as {what}, got an array of {array.dtype}; convert it first") from None
 

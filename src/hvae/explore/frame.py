@@ -112,7 +112,9 @@ def placed(model: Model, data: Tensor | Datum) -> Datum:
     datum = as_datum(data)
     at_least(1, len(datum), "images")
     first = next(model.parameters(), datum.x)
-    return replace(datum.to(first.device), x=datum.x.to(first))
+    there = datum.to(first.device)
+    # Integers and complex numbers are left for the walk to refuse.
+    return replace(there, x=there.x.to(first)) if there.x.is_floating_point() else there
 
 
 def context_of(model: Model, data: Tensor | Datum) -> dict[str, Tensor]:

@@ -72,17 +72,17 @@ def array(data: str | Path | Source, number: int) -> Floats | None:
     import torch
 
     from hvae.data.formats import read_arrays
+    from hvae.data.sources import as_tensor
 
     if isinstance(data, str | Path):
         path = expanded(data)
         if path.suffix != ".npy" or not path.is_file():
             return None
         (data,) = read_arrays(path).values()
-    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and data.ndim:
-        return Floats(torch.from_numpy(np.array(data[:number])).float(), max(0, len(data) - number))
-    if isinstance(data, torch.Tensor) and data.is_floating_point() and data.ndim:
-        return Floats(data[:number].float(), max(0, len(data) - number))
-    return None
+    if not isinstance(data, np.ndarray | torch.Tensor) or not data.ndim:
+        return None
+    is_floats = data.is_floating_point() if isinstance(data, torch.Tensor) else data.dtype.kind == "f"
+    return Floats(as_tensor(data)[:number].float().clone(), max(0, len(data) - number)) if is_floats else None
 
 
 Form = Sequence[int | None]
