@@ -137,6 +137,16 @@ def test_damaged_omniglot(tmp_path: Path) -> None:
         read("omniglot", tmp_path)
 
 
+@pytest.mark.parametrize(("name", "line"), [("0002_01.png", "cannot read the picture"), ("x.png", "cannot read Omnig")])
+def test_damaged_drawings_are_said_once(name: str, line: str, tmp_path: Path) -> None:
+    for part in ("images_background", "images_evaluation"):
+        (tmp_path / f"omniglot/{part}/Greek/character01").mkdir(parents=True)
+    (tmp_path / "omniglot/images_background/Greek/character01" / name).write_bytes(b"junk")
+    with pytest.raises(HvaeError, match=line) as caught:
+        read("omniglot", tmp_path)
+    assert str(caught.value).count("cannot read") == 1
+
+
 def test_lpc_sprites_keep_the_factors_of_every_split(tmp_path: Path) -> None:
     sizes = (3, 2, 4)
     (tmp_path / "lpc_sprites").mkdir()

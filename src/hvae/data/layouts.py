@@ -135,6 +135,8 @@ def omniglot_folders(folder: Path) -> Raw:
     drawings = [(f.name, lambda f=f: read_regular(f, LARGEST_DRAWING)) for f in files if _is_drawing(str(f))]
     try:
         return _omniglot(*_drawings(drawings))
+    except HvaeError:
+        raise
     except (OSError, ValueError) as fault:
         raise HvaeError(f"{folder}: cannot read Omniglot's drawings ({fault}); fetch them again") from fault
 

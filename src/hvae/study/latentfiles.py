@@ -6,7 +6,8 @@ Shapes: `N` images; `...` a latent's own shape.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -71,10 +72,27 @@ def read_latents(path: Path) -> LatentFile:
     from hvae.data.formats import read_archive
 
     try:
-        return content_of(read_archive(path), path)
+        members = read_archive(path)
+    except HvaeError as fault:
+        raise _other(path, fault) from fault
+    with _in_one_line(path):
+        return content_of(members, path)
+
+
+@contextmanager
+def _in_one_line(path: Path) -> Iterator[None]:
+    """Within the block, what Python says of a file of another form becomes one line."""
+    try:
+        yield
+    except HvaeError:
+        raise
     except (ValueError, TypeError, RecursionError) as fault:
-        why = (str(fault) or type(fault).__name__).splitlines()[0]
-        raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
+        raise _other(path, fault) from fault
+
+
+def _other(path: Path, fault: Exception) -> HvaeError:
+    why = (str(fault) or type(fault).__name__).splitlines()[0]
+    return HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})")
 
 
 def read_arrays_of(path: Path) -> tuple[dict[str, np.ndarray], LatentFile]:
@@ -87,26 +105,22 @@ def read_arrays_of(path: Path) -> tuple[dict[str, np.ndarray], LatentFile]:
     members = read_archive(path)
     beside = {name: one for name, one in members.items() if name == ABOUT_KEY or name.startswith(CONTEXT)}
     arrays = {name: one for name, one in members.items() if name not in beside and name != LABELS}
-    try:
+    with _in_one_line(path):
         if any(one.dtype.kind not in "fiu" or not one.ndim for one in arrays.values()):
             raise ValueError("arrays of something else than numbers")
         return arrays, content_of(beside, path)
-    except (ValueError, TypeError, RecursionError) as fault:
-        why = (str(fault) or type(fault).__name__).splitlines()[0]
-        raise HvaeError(f"{path}: expected an .npz file of latents, as hvae encode writes it ({why})") from fault
 
 
 def content_of(members: Mapping[str, np.ndarray], path: Path) -> LatentFile:
     """What named arrays hold.  Raises an error of Python for anything but numbers, HvaeError for NaN and infinity."""
-    import torch
-
+    from hvae.data.sources import as_tensor
     from hvae.site import read_pin
 
     arrays = {name: array for name, array in members.items() if name != LABELS}
     about = json.loads(str(arrays.pop(ABOUT_KEY, "{}")))
     about = about if isinstance(about, dict) else {}
     context = {
-        name.removeprefix(CONTEXT): torch.from_numpy(arrays.pop(name))
+        name.removeprefix(CONTEXT): as_tensor(arrays.pop(name), f"{short(name)} of {path}")
         for name in list(arrays)
         if name.startswith(CONTEXT)
     }
@@ -114,7 +128,7 @@ def content_of(members: Mapping[str, np.ndarray], path: Path) -> LatentFile:
         raise HvaeError(
             f"{path}, {short(odd)}: expected real numbers, got {arrays[odd].dtype}; save the level as float32"
         )
-    values = {read_pin(name): torch.from_numpy(array).float() for name, array in arrays.items()}
+    values = {read_pin(name): as_tensor(array, f"{short(name)} of {path}").float() for name, array in arrays.items()}
     if not all(value.ndim and bool(value.isfinite().all()) for value in values.values()):
         raise HvaeError(f"{path}: expected finite arrays (N, ...) by level; it holds something else")
     return LatentFile(
