@@ -50,6 +50,8 @@ UNREADABLE = (
     *(AssertionError, RuntimeError, MemoryError, struct.error, Image.DecompressionBombError),
 )
 """What Pillow raises for damaged files, beside its own errors."""
+_OWN_WORDS: dict[type[Exception], str] = {UnidentifiedImageError: f"it is none of {', '.join(FORMATS)}"}
+_OWN_WORDS[Image.DecompressionBombError] = f"expected at most {MOST_PIXELS:,} pixels, got more than twice as many"
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of what is refused here, and of odd tags in files that it reads
 
@@ -94,8 +96,7 @@ def opened(source: Path | BytesIO, name: str = "") -> Iterator[Image.Image]:
     except HvaeError:
         raise
     except UNREADABLE as fault:
-        why = " ".join(str(fault).split()) or type(fault).__name__
-        why = f"it is none of {', '.join(FORMATS)}" if isinstance(fault, UnidentifiedImageError) else why
+        why = _OWN_WORDS.get(type(fault)) or " ".join(str(fault).split()) or type(fault).__name__
         raise HvaeError(f"cannot read the picture {name}: {why}; {REPLACE}") from fault
 
 

@@ -369,13 +369,14 @@ def test_what_only_decoding_tells_is_named_at_once_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # as hvae does outside of tests
-def test_pictures_too_large_are_refused_by_their_header(tmp_path: Path) -> None:
-    ends = b"\x00\x00\x00\x0d" + b"IHDR" + (13_300).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+@pytest.mark.parametrize(("side", "got"), [(13_300, "got 13,300 x 13,300"), (20_000, "got more than twice as many")])
+def test_pictures_too_large_are_refused_by_their_header(side: int, got: str, tmp_path: Path) -> None:
+    ends = b"\x00\x00\x00\x0d" + b"IHDR" + side.to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
     head = b"\x89PNG\r\n\x1a\n" + ends + zlib.crc32(ends[4:]).to_bytes(4, "big")
     for i in range(4):
         save(tmp_path / f"{i}.png")
         (tmp_path / f"{i}.png").write_bytes(head + (tmp_path / f"{i}.png").read_bytes()[33:])
-    with pytest.raises(HvaeError, match=r"cannot read 4 pictures.*at most 89,478,485 pixels, got 13,300 x 13,300"):
+    with pytest.raises(HvaeError, match=f"cannot read 4 pictures.*at most 89,478,485 pixels, {got}"):
         read(tmp_path, size=(32, 32))
 
 

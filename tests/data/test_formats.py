@@ -95,6 +95,13 @@ def test_arrays_that_declare_more_than_they_hold(tmp_path: Path) -> None:
             read_arrays(path)
 
 
+def test_a_header_that_calls_something_is_one_line_without_an_address(tmp_path: Path) -> None:
+    header = b"{'descr': f(3), 'fortran_order': False, 'shape': (2,), }\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + bytes(16))
+    with pytest.raises(HvaeError, match="malformed node or string[^<]*; save plain numbers"):
+        read_arrays(tmp_path / "x.npy")
+
+
 def test_content_that_only_a_bomb_has(tmp_path: Path) -> None:
     zeros = bytes(80 << 20)
     bombs = [zipped(tmp_path / "x.npz", npy_of(zeros)), tmp_path / "x.gz"]

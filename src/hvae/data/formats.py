@@ -18,7 +18,7 @@ import numpy as np
 
 from hvae.capacity import check_memory
 from hvae.data.transforms import Array
-from hvae.data.unpacking import DAMAGED, archived, check_shape, check_size, content, is_npy, mapped, unpacked
+from hvae.data.unpacking import DAMAGED, archived, check_shape, check_size, content, in_words, is_npy, mapped, unpacked
 from hvae.errors import HvaeError
 from hvae.files import open_regular
 
@@ -130,8 +130,7 @@ def _arrays(path: Path, read: Callable[[BinaryIO], dict[str, Array]]) -> dict[st
         except HvaeError:
             raise
         except DAMAGED as fault:
-            why = (str(fault) or type(fault).__name__).splitlines()[0]
-            raise HvaeError(f"cannot read {path} as .npy or .npz: {why}; save plain numbers") from fault
+            raise HvaeError(f"cannot read {path} as .npy or .npz: {in_words(fault)}; save plain numbers") from fault
 
 
 def read_amat(path: Path, width: int) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,16 @@ DAMAGED: tuple[type[Exception], ...] = (EOFError, zlib.error, zipfile.BadZipFile
 DAMAGED += (TypeError, OverflowError, NotImplementedError, RecursionError, MemoryError, SyntaxError, TokenError)
 DAMAGED += (IndexError, AttributeError)
 """What the readers of archives and arrays raise for damaged ones."""
+
+
+def in_words(fault: Exception) -> str:
+    """Why a file cannot be read: NumPy reads headers as Python's syntax, whose nodes say nothing to people.
+
+    >>> in_words(ValueError("malformed node or string on line 1: <ast.Call object at 0x7fb4159bdcc0>"))
+    'malformed node or string on line 1'
+    """
+    first, *_ = str(fault).splitlines() or [""]
+    return re.sub(r":? <\S+ object at 0x\w+>", "", first)[:200] or type(fault).__name__
 
 
 def check_shape(shape: Sequence[int], itemsize: int = 1) -> None:

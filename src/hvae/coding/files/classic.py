@@ -47,7 +47,9 @@ def restore(blob: bytes, shape: Sequence[int], bits: int) -> Levels:
         raise HvaeError("an image kept without the model is of no known format; the file is damaged")
     try:
         levels = _unpacked(blob[1:], shape, bits) if blob[0] == _ZLIB else _unstrip(blob[1:], blob[0], shape)
-    except (OSError, ValueError, zlib.error, SyntaxError, Image.DecompressionBombError) as fault:
+    except Image.DecompressionBombError as fault:
+        raise HvaeError("an image kept without the model declares more pixels than any; the file is damaged") from fault
+    except (OSError, ValueError, zlib.error, SyntaxError) as fault:
         raise HvaeError(f"an image kept without the model cannot be read ({fault}); the file is damaged") from fault
     if levels.size and int(levels.max()) >> bits:
         raise HvaeError(f"an image kept without the model has more than {bits} bits; the file is damaged")

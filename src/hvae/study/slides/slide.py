@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hvae.data.transforms import Array, quantise, recolour
-from hvae.data.unpacking import DAMAGED, mapped
+from hvae.data.unpacking import DAMAGED, in_words, mapped
 from hvae.errors import HvaeError, short
 from hvae.files import expanded, open_regular
 from hvae.picturefolders import SUFFIXES
@@ -118,10 +118,11 @@ def _opened(path: Path) -> Array:
     with open_regular(path) as file:
         try:
             return mapped(file)
+        except HvaeError:
+            raise
         except DAMAGED as fault:
-            raise HvaeError(
-                f"cannot read {path} as an array: {short(str(fault))}; save it again with numpy.save"
-            ) from fault
+            why = in_words(fault)
+            raise HvaeError(f"cannot read {path} as an array: {why}; save it again with numpy.save") from fault
 
 
 def _array(place: Array | Path, array: Array, name: str) -> Stored:
