@@ -345,6 +345,8 @@ def test_unreadable_pictures_are_named_at_once_or_left_out(tmp_path: Path, monke
         with pytest.raises(HvaeError, match="cannot read 12 pictures") as caught:
             read(tmp_path)
     assert all(name in str(caught.value) for name in names) and "data.bad=skip" in str(caught.value)
+    with pytest.raises(HvaeError, match="cannot read the picture .*; replace it or take it out$"):
+        read(tmp_path / "cut.png")
     data = read(tmp_path, bad="skip")
     assert data.train.names() == ["good/0.png", "good/1.png"]
     tally = data.provenance.tally

@@ -96,7 +96,10 @@ def test_wav_files_that_are_none(tmp_path: Path, content: bytes, message: str) -
     (tmp_path / "a.wav").write_bytes(content)
     with pytest.raises(HvaeError, match=message) as caught:
         read(tmp_path)
-    assert "\n" not in str(caught.value) and "data.bad=skip" in str(caught.value)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith("repair or replace them")
+    (tmp_path / "b.wav").write_bytes(wav(np.zeros(800)))
+    with pytest.raises(HvaeError, match=f"{message}.*set data.bad=skip"):
+        read(tmp_path)
 
 
 def test_a_wav_that_ends_too_early(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from hvae.data.pictures import Header, Looked, Picture, Plan, look_at, pooled, s
 from hvae.data.transforms import Array, centred, fit_one, level_type, quantise, recolour
 from hvae.errors import HvaeError
 from hvae.files import replacing, write_text
-from hvae.picturefiles import named_at_once, opened, reason, upright
+from hvae.picturefiles import REPLACE, named_at_once, opened, reason, upright
 
 # So many pages of one file are decoded by one thread after the other; finding a page takes longer the later it comes.
 TOGETHER = 256
@@ -62,7 +62,7 @@ def decoded(splits: Mapping[str, Sequence[Picture]], config: DataConfig, listing
     key = hashlib.sha256(json.dumps(["levels", 3, wish, listing]).encode()).hexdigest()[:24]
     folder = cache_folder() / "decoded" / key
     plan, account = _remembered(folder) or _decode(splits, config, folder)
-    _check_bad(account.bad, config)
+    _check_bad(account.bad, sum(map(len, splits.values())), config)
     empty = [split for split, rows in account.rows.items() if not rows]
     if empty:
         raise HvaeError(f"no picture of {' and '.join(empty)} can be read: {named_at_once(account.bad)}")
@@ -89,7 +89,7 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
     everything = [picture for split in splits.values() for picture in split]
     looked = look_at(everything, config.pages == "all")
     bad = [(picture.name, one.fault) for picture, one in zip(everything, looked, strict=True) if one.fault]
-    _check_bad(bad, config)
+    _check_bad(bad, len(everything), config)
     headers = [(p.name, header) for p, one in zip(everything, looked, strict=True) for header in one.headers]
     if not headers:
         raise HvaeError(f"no picture can be read: {named_at_once(bad)}")
@@ -110,9 +110,10 @@ def _decode(splits: Mapping[str, Sequence[Picture]], config: DataConfig, folder:
     return plan, account
 
 
-def _check_bad(bad: Sequence[tuple[str, str]], config: DataConfig) -> None:
+def _check_bad(bad: Sequence[tuple[str, str]], total: int, config: DataConfig) -> None:
     if bad and config.bad == "stop":
-        raise HvaeError(f"{named_at_once(bad)}; replace or remove, or set data.bad=skip")
+        ways = "replace or remove, or set data.bad=skip" if len(bad) < total else REPLACE
+        raise HvaeError(f"{named_at_once(bad)}; {ways}")
 
 
 def decode_one(picture: Picture, config: DataConfig) -> tuple[Array, int, Looked]:

@@ -157,7 +157,8 @@ def _opened(
     names_of_all = named_at_once(faults, verb="code" if lacking else "read")
     if data.get(BAD, "stop") != "skip" or len(faults) == len(files):
         ways = [advice(run, keys) for keys in sorted(lacking)] or [REPLACE]
-        raise HvaeError("; ".join([names_of_all, *ways]) + f", or set --{BAD} skip")
+        skipping = f", or set --{BAD} skip" if len(faults) < len(files) else ""
+        raise HvaeError("; ".join([names_of_all, *ways]) + skipping)
     tell(f"left out: {names_of_all}")
     return pictures
 

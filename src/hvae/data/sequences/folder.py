@@ -63,7 +63,8 @@ def read_places(
     if faults and (bad != SKIP or not contents):
         reasons = "; ".join(f"{names}: {why}" for why, names in by_reason(faults[:SHOWN]).items())
         more = "; and others" * (len(faults) > SHOWN)
-        raise HvaeError(f"{path}: {reasons}{more}; repair or remove them, or set data.bad=skip")
+        ways = "repair or remove them, or set data.bad=skip" if len(faults) < len(places) else "repair or replace them"
+        raise HvaeError(f"{path}: {reasons}{more}; {ways}")
     unused = {UNREADABLE: len(faults)} if faults else {}
     tally = Tally(files=len(places), used=len(contents), unused=unused, bad=faults[:NAMED], noun="sequence")
     return Readable([one for _, one in contents], [name for name, _ in contents], tally)
