@@ -28,6 +28,7 @@ from hvae.training.saving import (
     WEIGHTS,
     Checkpoint,
     clear_remains,
+    give_way,
     read_checkpoint,
     restored_on_failure,
     write_checkpoint,
@@ -148,16 +149,14 @@ class Course:
         return "minutes" if outcome.late else "interrupt" if outcome.is_interrupted else ""
 
     def _train_row(self, lr: float) -> Row:
-        history = self.history
-        return {"lr": lr, **self.meter.means(), "skipped": history.skipped, "dropped": history.dropped}
+        return {"lr": lr, **self.meter.means(), "skipped": self.history.skipped, "dropped": self.history.dropped}
 
     def _valid_row(self) -> Row:
-        job = self.job
-        row = validate(self.learner, job.valid, self.config)
+        row = validate(self.learner, self.job.valid, self.config)
         if "valid/elbo" in row:
             self.best.offer(row["valid/elbo"], self.history.step, self.learner.average.model)
-        if job.on_evaluate and self.fabric.is_global_zero:
-            row |= job.on_evaluate(self.learner.average.model, self.history.step) or {}
+        if self.job.on_evaluate and self.fabric.is_global_zero:
+            row |= self.job.on_evaluate(self.learner.average.model, self.history.step) or {}
         self.fabric.barrier()
         return row
 
@@ -225,9 +224,13 @@ class Course:
         }
         try:
             write_checkpoint(self.job.folder / LAST, content)
-            self.has_saved = self.history.step > 0
-        finally:  # a disk that has no room for the one may have room for the other, and either saves the work
+        except HvaeError as fault:  # what has no room for the one may have room for the other: either saves the work
+            if self.stopped and not (self.has_saved or self.has_checkpoint):
+                give_way(self.job.folder / LAST)
             self._write_weights()
+            raise type(fault)(f"{fault}; the weights of step {self.history.step} are saved") from fault
+        self.has_saved = self.history.step > 0
+        self._write_weights()
 
     def _way_on(self) -> str:
         return "resume from it" if self.has_saved or self.has_checkpoint else "train into a new folder"

@@ -43,12 +43,14 @@ class Journal:
         self.newest |= row
         if not self.fabric.is_global_zero:
             return
+        was_whole = self.rows.whole
         try:
             self.rows.write(row)
         except TakenError:
             raise  # what waits would wait for ever
         except (HvaeError, OSError) as fault:
-            self.note(f"the row of step {row['step']} waits in memory: {fault}")
+            if was_whole:  # a disk may stay full for hours
+                self.note(f"rows from step {row['step']} on wait in memory: {fault}")
         values = {name: value for name, value in row.items() if name != "step"}
         for logger in self.loggers:
             logger.log_metrics(values, step=int(row["step"]))

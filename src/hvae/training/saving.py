@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -206,6 +206,12 @@ def restored_on_failure(folder: Path, has_saved: Callable[[], bool]) -> Iterator
         if not has_saved():
             before.restore()
         raise
+
+
+def give_way(path: Path) -> None:
+    """Remove the checkpoint of a start: it has the room of two sets of weights, and anybody can make it again."""
+    with suppress(OSError):  # a folder in its place, or none
+        path.unlink()
 
 
 def clear_remains(folder: Path) -> None:
