@@ -253,3 +253,26 @@ def test_nothing_is_written_through_what_only_looks_like_a_claim(folder: Path, t
         pass
     assert other.exists() == (kind == "link")
     assert kind != "link" or other.read_text() == "precious"
+
+
+@pytest.mark.parametrize("place", ["os.fsync", "threading.Thread.start"])
+def test_an_interrupt_while_a_folder_is_claimed_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
+        patch.setattr(f"hvae.runs.claim.{place}", interrupted)
+        claiming(folder / "below", TRAINING).__enter__()
+    assert not folder.exists()
+
+
+def test_an_interrupt_while_another_process_is_waited_for_leaves_it_its_claim(folder: Path) -> None:
+    def interrupt(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with claiming(folder, TRAINING) as training:
+        with pytest.raises(KeyboardInterrupt), claiming(folder, TRAINING, patience=9, tell=interrupt):
+            pass
+        training.check()

@@ -95,20 +95,27 @@ def claiming(
     path, new = claim_file(folder, what), [place for place in (folder, *folder.parents) if not os.path.exists(place)]
     holder, until = this_process(), time.monotonic() + patience
     try:
-        _check_name(folder)
-        descriptor = _taken(path, what, holder, until, tell)
-    except (OSError, ValueError) as fault:
+        descriptor = _claimed(path, what, holder, until, tell)
+        try:
+            with _heartbeat(descriptor, path):
+                yield Claim(folder, what, holder.token)
+        finally:
+            _release(descriptor, path, holder)
+    finally:
         _remove_empty(new)
-        if isinstance(fault, HvaeError):
-            raise
+
+
+def _claimed(path: Path, what: str, holder: Holder, until: float, tell: Callable[[str], None]) -> int:
+    """The open claim file, once it is ours.  Raises HvaeError where it cannot be, in a line."""
+    folder = path.parent
+    try:
+        _check_name(folder)
+        return _taken(path, what, holder, until, tell)
+    except HvaeError:
+        raise
+    except (OSError, ValueError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else "its name is not text in UTF-8"
         raise HvaeError(f"could not write {str(folder)!r}: {why}; choose another folder") from fault
-    try:
-        with _heartbeat(descriptor, path):
-            yield Claim(folder, what, holder.token)
-    finally:
-        _release(descriptor, path, holder)
-        _remove_empty(new)
 
 
 def _check_name(folder: Path) -> None:
@@ -150,8 +157,8 @@ def _attempt(path: Path, holder: Holder, tell: Callable[[str], None]) -> int | N
             # The holder before may have removed the file between our opening and locking it.
             is_gone = state is not Lock.TAKEN and not _is_at(descriptor, path)
             is_ours = not is_gone and _is_claimed(descriptor, path, holder, state, tell)
-        except BaseException:
-            os.close(descriptor)
+        except BaseException:  # an interrupt may come when our name is in it
+            _release(descriptor, path, holder)
             raise
         if is_ours:
             return descriptor
