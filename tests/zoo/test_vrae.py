@@ -147,9 +147,9 @@ def test_a_memory_of_the_whole_context_is_the_long_pass() -> None:
     torch.testing.assert_close(laws[0], laws[1], rtol=0, atol=1e-12)
     for model, reaches in ((whole, True), (cut, False)):
         evidence = model.evidence(x)
-        told = evidence.features["told"]
+        u = evidence.features["embedded"]
         law = run(model, given({"z": z}), evidence)["x"].p.mean()
-        (reach,) = torch.autograd.grad(law[:, -1].sum(), told)
+        (reach,) = torch.autograd.grad(law[:, -1].sum(), u)
         assert bool(reach[:, : 4 - 1].any()) == reaches and reach[:, 4 - 1 : -1].any()
 
 

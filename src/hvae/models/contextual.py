@@ -30,7 +30,7 @@ CONTEXT = "u"
 """The latent of the context; the levels of its diffusion are u1 (nearest it) upwards."""
 
 
-class Told(Entry):
+class UnderContext(Entry):
     """One walk under a context: its map enters the state that each level reads, beside what `within` lets in."""
 
     def __init__(self, within: Entry, context: Tensor, networks: Mapping[str, nn.Module]) -> None:
@@ -74,7 +74,8 @@ class Contextual(Conditioning):
         own = Evidence(evidence.n) if u is None else Evidence(evidence.n, u, features=self.diffusion.features(Datum(u)))
         u = self.diffusion.walk(lambda site: visit(_latent(site)), own)
         frequencies = self.grid.frequencies_at(u)
-        return Told(self.within(visit, evidence), frequencies, self.networks)  # type: ignore[arg-type]  # a ModuleDict is one
+        within = self.within(visit, evidence)
+        return UnderContext(within, frequencies, self.networks)  # type: ignore[arg-type]  # a ModuleDict is one
 
     def prepare(self, datum: Datum) -> None:
         self.within.prepare(datum)

@@ -107,13 +107,13 @@ class Narrator(Model):
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
         u = embedded(self.embed, datum.x)
-        return {"told": u, **self.climb(self.reader(u, datum.lengths))}
+        return {"embedded": u, **self.climb(self.reader(u, datum.lengths))}
 
     def walk(self, visit: Visit, evidence: Evidence) -> Tensor:
         entry, plan = self.condition(visit, evidence), self.start(evidence.n)
         for name, level in self.levels.items():
             plan = level(entry.state(name, plan), entry.evidence(name, evidence.feature(name)), entry)
-        plans, u = self.conduct(plan, evidence.steps or self.shape[0], entry, evidence), evidence.feature("told")
+        plans, u = self.conduct(plan, evidence.steps or self.shape[0], entry, evidence), evidence.feature("embedded")
         return self._generated(entry, evidence, plans) if u is None else self._read(entry, evidence, plans, u)
 
     def _read(self, entry: Entry, evidence: Evidence, plans: Tensor, u: Tensor) -> Tensor:

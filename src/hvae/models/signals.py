@@ -70,7 +70,7 @@ class CodedSignal(Booked):
         initialise(self, lambda: self(datum))
 
     def features(self, datum: Datum) -> dict[str, Tensor]:
-        return {"heard": self.enter(self._padded(datum).movedim(1, 2)), **self.condition.features(datum)}
+        return {"signal": self.enter(self._padded(datum).movedim(1, 2)), **self.condition.features(datum)}
 
     def _padded(self, datum: Datum) -> Tensor:
         """The signals (B, T, S) with silence behind them, up to a whole position."""
@@ -84,10 +84,10 @@ class CodedSignal(Booked):
         steps = evidence.steps or self.shape[0]
         places = math.ceil(steps / self.stride)
         h = torch.zeros(evidence.n, self.dims, places, device=device_of(self), dtype=next(self.parameters()).dtype)
-        sound, codes = evidence.feature("heard"), self._existing(self.fewer(visit, evidence), evidence, places)
+        signal, codes = evidence.feature("signal"), self._existing(self.fewer(visit, evidence), evidence, places)
         entry = self.condition(codes, evidence)
         for name, level in self.levels.items():
-            h = level(h, entry.evidence(name, sound), entry)
+            h = level(h, entry.evidence(name, signal), entry)
         raw = self.leave(h)[..., :steps].movedim(1, 2)  # (n, T, R)
         law = OverTime(self.head(raw.flatten(0, 1)), steps)
         return visit(evidence.site(law) if evidence.x is None else evidence.sequence(law))

@@ -162,7 +162,7 @@ class GatedPixelCNN(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """All parameters at once: (B, C, H, W), (B, S, H, W) -> (B, P, H, W)."""
-        terms, v, h, total = self._said(c), x, x, self._told(c)
+        terms, v, h, total = self._terms(c), x, x, self._direct(c)
         for l, sight in enumerate(self.sights):
             a = sight.vertical(F.pad(v, (0, 0, sight.reach, 0)), terms[l])  # type: ignore[operator, arg-type]
             above = torch.cat([sight.top(len(x), x.shape[3]), a[:, :, :-1]], 2)  # type: ignore[operator]
@@ -176,7 +176,7 @@ class GatedPixelCNN(nn.Module):
     @torch.no_grad()
     def draw(self, x: Tensor, choose: Choose, c: Tensor | None = None) -> Tensor:
         """Images like x, (B, C, H, W), each value by `choose` of its parameters once those before it are known."""
-        x, terms, direct = torch.zeros_like(x), self._said(c), self._told(c)
+        x, terms, direct = torch.zeros_like(x), self._terms(c), self._direct(c)
         rows = [F.pad(x.new_zeros(len(x), s.rows.in_channels, *x.shape[2:]), (0, 0, s.reach, 0)) for s in self._sights]
         for i in range(x.shape[2]):
             above = self._above(i, rows, terms, x)
@@ -226,11 +226,12 @@ class GatedPixelCNN(nn.Module):
         assert isinstance(total, Tensor)
         return self.leave(total)
 
-    def _said(self, c: Tensor | None) -> list[Tensor | float]:
-        """What the map beside says to each layer, (B, 2 F, H, W); to the first, nothing."""
+    def _terms(self, c: Tensor | None) -> list[Tensor | float]:
+        """The term S c of each layer, (B, 2 F, H, W); 0 for the first, which does not read the map beside."""
         return [0.0, *(layer(c) for layer in self.beside)] if self.beside else [0.0] * len(self.sights)
 
-    def _told(self, c: Tensor | None) -> Tensor | float:
+    def _direct(self, c: Tensor | None) -> Tensor | float:
+        """The term T c of the last layers, (B, F, H, W)."""
         return self.told[0](c) if self.told else 0.0
 
 

@@ -52,7 +52,7 @@ def both_signs(h: Tensor) -> Tensor:
 class Block(nn.Module):
     """h + gate(B * f(A * f(h) + D f(a)) + C c), with convolutions that `layer` makes of channels in and out.
 
-    Arguments: `width` F; `heard`, how many maps of F channels a is made of; `beside` channels of c, 0 for none.
+    Arguments: `width` F; `inputs`, how many maps of F channels a is made of; `beside` channels of c, 0 for none.
     """
 
     def __init__(self, width: int, layer: Callable[[int, int], WindowConv], *, inputs: int, beside: int) -> None:
@@ -73,8 +73,8 @@ class Block(nn.Module):
 
 
 @dataclass
-class Said:
-    """What a stream has said at each scale on the way up and on the way down, block by block; finest scale first."""
+class Outputs:
+    """The outputs of a stream at each scale on the way up and on the way down, block by block; finest scale first."""
 
     up: list[list[Tensor]]
     down: list[list[Tensor]]
@@ -84,7 +84,7 @@ class Stream(nn.Module):
     """One of the two streams, over all scales, (B, F, H, W) -> the same.
 
     Arguments: `width` F; `scales`; `blocks` of each scale; `kernel` of its convolutions and how many of their columns
-    lie `left` of the own one; `heard`, how many maps of another stream each block hears; `beside` channels of a map
+    lie `left` of the own one; `inputs`, how many maps of another stream each block hears; `beside` channels of a map
     that the blocks of the finest scale hear.
     """
 
@@ -105,8 +105,8 @@ class Stream(nn.Module):
         self.shrink = nn.ModuleList(layer(width, width, stride=2) for _ in range(scales - 1))
         self.grow = nn.ModuleList(Twofold(width, width, kernel[1]) for _ in range(scales - 1))
 
-    def run(self, s: int, h: Tensor, at: Places, other: Said, outputs: Said, c: Tensor | None) -> Tensor:
-        """Scale s and all below it; what the `other` stream has said is heard, what is `said` on the way is noted."""
+    def run(self, s: int, h: Tensor, at: Places, other: Outputs, outputs: Outputs, c: Tensor | None) -> Tensor:
+        """Scale s and all below it; it reads the outputs of the `other` stream, and adds its own to `outputs`."""
         outputs.up[s], outputs.down[s] = [], []
         trail = [h]
         for block, inputs in self._with_heard(self.up[s], other.up[s], at):
@@ -119,7 +119,7 @@ class Stream(nn.Module):
             outputs.down[s].append(h)
         return h
 
-    def _coarser(self, s: int, h: Tensor, at: Places, other: Said, outputs: Said) -> Tensor:
+    def _coarser(self, s: int, h: Tensor, at: Places, other: Outputs, outputs: Outputs) -> Tensor:
         def inner(small: Tensor, coarse: Places) -> Tensor:
             return self.run(s + 1, small, coarse, other, outputs, None)
 
@@ -183,9 +183,9 @@ class PixelCNNpp(nn.Module):
     def _read(self, h: Tensor) -> Tensor:
         return self.leave(F.elu(h))
 
-    def _nothing(self) -> Said:
+    def _nothing(self) -> Outputs:
         scales = range(self.rows.scales)
-        return Said([[] for _ in scales], [[] for _ in scales])
+        return Outputs([[] for _ in scales], [[] for _ in scales])
 
 
 def _with_ones(x: Tensor) -> Tensor:
