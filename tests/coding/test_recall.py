@@ -112,3 +112,11 @@ def test_a_layer_is_itself_again_after_a_fault() -> None:
     with pytest.raises(RuntimeError), memory.noting():
         layer(torch.ones(1, 3))
     assert "forward" not in layer.__dict__
+
+
+def test_a_chain_that_answers_with_more_than_a_map_is_computed_again() -> None:
+    chain, x = nn.Sequential(nn.Linear(2, 3), nn.GRU(3, 4)), torch.randn(5, 2)
+    memory, first = noted(chain, x)
+    again = recalled(memory, chain, x)
+    assert memory.taken == 0
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
