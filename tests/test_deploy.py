@@ -232,6 +232,11 @@ def test_a_bare_ladder_of_vectors() -> None:
     assert module(*Decoder(model).arguments(7)).shape == (7, 5)
 
 
+def test_what_is_no_picture_is_not_called_one() -> None:
+    model = build(LVAEConfig(latents=(3, 2), widths=(6, 6), likelihood="gaussian"), shape=(5,)).eval()
+    assert Decoder(model).outputs == ("data",) and Decoder(small()).outputs == ("picture",)
+
+
 def test_a_full_disk_does_not_end_the_process() -> None:
     full = Path("/dev/full")
     if not full.exists():

@@ -75,7 +75,7 @@ def test_a_slip_in_the_path_of_a_local_folder_stays_on_this_machine(
     monkeypatch.chdir(tmp_path)
     for name in ("photos/nwe", "nowhere", "a/b/c", "/owner/pets", "~/pets", "hub:a/b/c", "hub:", "../pets", "./pets"):
         said = command("encode", run, "--data", name, "--out", "z.npz")
-        assert said.code == 2 and f"--data: nothing at {name}" in said.err and "hub:OWNER/NAME" in said.err, said.err
+        assert said.code == 2 and f"hvae: nothing at {name}" in said.err and "hub:OWNER/NAME" in said.err, said.err
 
 
 def spoil(folder: Path) -> list[str]:

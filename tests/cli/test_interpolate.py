@@ -147,7 +147,7 @@ def test_vectors_are_numbers_and_no_picture(tmp_path: Path, command: Command) ->
         ("--data test --out way.png --levels z2 -t 1e308", "for z1, got 1e+308; at most 1,000,000"),
         ("--data test --out way.png -t hot", "--temperature: expected a number"),
         ("--data test --out way.png --train.lr 3", "--train.lr is not for interpolate"),
-        ("--data nowhere --out way.png", "--data: nothing at nowhere; expected test, valid, train, a folder"),
+        ("--data nowhere --out way.png", "hvae: nothing at nowhere; expected test, valid, train, a folder"),
         ("--data text.txt --out way.png", "expected a folder of images, or an .npy, .npz or IDX file"),
         ("--data test --out text.txt/way.png", "could not write text.txt/way.png: "),
         ("--out way.png", "the following arguments are required: --data"),

@@ -121,7 +121,7 @@ def test_latents_of_another_model_are_told(run: Path, tmp_path: Path, command: C
     ("words", "line"),
     [
         ("encode RUN --data test --out z.txt", "expected a file name that ends in .npz, got"),
-        ("encode RUN --data nowhere --out z.npz", "--data: nothing at nowhere; expected test, valid, train, a folder"),
+        ("encode RUN --data nowhere --out z.npz", "hvae: nothing at nowhere; expected test, valid, train, a folder"),
         ("encode RUN --data text.txt --out z.npz", "expected a folder of images, or an .npy, .npz or IDX file"),
         ("encode RUN --data test --out z.npz -n 0", "--number: expected at least 1, got 0"),
         ("encode RUN --data test --out z.npz --train.lr 3", "--train.lr is not for encode"),

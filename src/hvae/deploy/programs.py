@@ -22,7 +22,7 @@ from hvae.errors import HvaeError
 from hvae.site import Key, spelled
 from hvae.walk import Model, Trace, device_of, glimpse, run, still
 
-DATA, TEMPERATURE, PICTURE = "x", "temperature", "picture"
+DATA, TEMPERATURE, PICTURE, OTHERS = "x", "temperature", "picture", "data"
 MOST_PASSES = 128
 """Of the networks of flows, which a graph has written out one after another: 24 operations each, traced and decomposed
 in a quarter of a second of a core."""
@@ -72,7 +72,7 @@ class Program(Function):
         self.keys: list[Key] = [record.key for record in trace.latents]
         self.shapes = [tuple(record.value.shape[1:]) for record in trace.latents]
         self.conditions = list(model.conditions)
-        self.outputs = (PICTURE,)
+        self.outputs = (PICTURE if len(model.shape) == 3 else OTHERS,)
 
     @property
     def levels(self) -> dict[str, tuple[int, ...]]:

@@ -103,7 +103,7 @@ def on_hub(source: str) -> str:
     is_local = name == source and Path(source).parent.exists()
     if is_local or not re.fullmatch(r"([\w-][\w.-]*/)?[\w-][\w.-]*", name, re.ASCII):
         raise HvaeError(
-            f"--data: nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, an array file, or a data "
+            f"nothing at {source}; expected {', '.join(SPLITS)}, a folder of images, an array file, or a data "
             f"set of the Hugging Face hub as {HUB}OWNER/NAME"
         )
     return name

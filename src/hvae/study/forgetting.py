@@ -75,7 +75,7 @@ def _line(one: Remembered) -> str:
 
 def forgetting(
     run: str | Path,
-    on: Sequence[str | Path],
+    on: str | Path | Sequence[str | Path],
     *,
     before: str | Path | None = None,
     count: int = 2000,
@@ -86,10 +86,10 @@ def forgetting(
 ) -> Forgetting:
     """The ELBO of several sets of data under a run and under the run it grew from, with the paired difference.
 
-    Arguments: `on`, each a known set, a folder, or an array file, whose test data are taken where there are some, or
-    "test" for those of the run; `before`, the earlier run (none: the one whose weights this run began with, where that
-    is still there); `count`, so many data of each set, evenly over it; `seed` of the draws.  Raises HvaeError for data
-    of another form and for models of sequences.
+    Arguments: `on`, one or several, each a known set, a folder, or an array file, whose test data are taken where there
+    are some, or "test" for those of the run; `before`, the earlier run (none: the one whose weights this run began
+    with, where that is still there); `count`, so many data of each set, evenly over it; `seed` of the draws.  Raises
+    HvaeError for data of another form and for models of sequences.
     """
     count, seed = whole("count", count, 1), whole("seed", seed)
     watched, hear = bars(progress), tell or silent
@@ -100,9 +100,10 @@ def forgetting(
     earlier = open_run(parent, overrides or {}, hear) if parent else None
     if earlier is not None:
         _check_same(subject, earlier)
-    inputs = [_images(subject, source, count, hear) for source in on]
+    sources = [on] if isinstance(on, str | Path) else on
+    inputs = [_images(subject, source, count, hear) for source in sources]
     sets = []
-    for source, some in zip(on, inputs, strict=True):
+    for source, some in zip(sources, inputs, strict=True):
         after = _bounds(subject, some, f"{source}", seed, watched)
         if earlier is None:
             sets.append(_remembered(source, after))

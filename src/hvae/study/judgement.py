@@ -86,7 +86,7 @@ def _early(run: LoadedRun) -> str:
     """What to think of a recurrent model that is hardly trained; empty for others."""
     sizes = (run.description.get("data") or {}).get("sizes") or {}
     epochs = run.step * run.config.train.batch / max(1, sizes.get("train", 1))
-    if not run.model.timed or epochs >= EARLY:
+    if not run.model.timed or epochs >= EARLY or run.config.train.init:
         return ""
     return (
         f"After {number(epochs)} epochs this is no verdict yet: the latents of recurrent models begin to say something "

@@ -145,14 +145,15 @@ def _check_run(system: str | Path | LoadedRun) -> None:
         raise HvaeError(f"{system} holds no run; for folders of sounds add --reference FOLDER")
 
 
-def opinions(results: Sequence[str | Path]) -> Opinions:
+def opinions(results: str | Path | Sequence[str | Path]) -> Opinions:
     """What the listeners of one test think: screened, a mean and a median of each condition.
 
     Listeners who rate the hidden reference below 90 in more than 15 % of the items are left out, and named.  Arguments:
-    `results`, the .csv files that the page gave.  Raises HvaeError for files of different tests, damaged ones, and
-    where no listener is left.
+    `results`, the .csv file or files that the page gave.  Raises HvaeError for files of different tests, damaged ones,
+    and where no listener is left.
     """
     from hvae.study.listening.answers import read_answers
     from hvae.study.listening.opinions import opinions_of
 
-    return opinions_of(read_answers([expanded(one) for one in results]))
+    files = [results] if isinstance(results, str | Path) else results
+    return opinions_of(read_answers([expanded(one) for one in files]))
