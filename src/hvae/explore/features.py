@@ -20,6 +20,7 @@ from hvae.draw import mode, posterior
 from hvae.engine import TORCH, Answers, Engine, Question
 from hvae.errors import unknown
 from hvae.explore.frame import check_levels, levels, placed
+from hvae.seeds import part_seed
 from hvae.site import Key, Pin, as_key, pin, read_pin, spelled
 from hvae.walk import Evidence, Model, run, still
 
@@ -79,7 +80,7 @@ def _features(
     reader: _Reader, batches: Iterable[Tensor | Datum], names: Sequence[str], pool: Pool, seed: int
 ) -> Iterator[dict[Pin, Tensor]]:
     for number, batch in enumerate(batches):
-        with still(reader.model, seed * 1_000_003 + number):
+        with still(reader.model, part_seed(seed, number)):
             values = reader.read(batch)
             some = {pin(key): pool(values[key]).float().cpu() for name in names for key in values if key[0] == name}
         yield some

@@ -16,6 +16,7 @@ from hvae.datum import Datum
 from hvae.draw import mode, posterior
 from hvae.errors import unknown
 from hvae.metrics.evaluating import Meter, Progress, levels_of, seen, silent
+from hvae.seeds import part_seed
 from hvae.walk import Model, Record, Trace, run, still
 
 Kind = Literal["means", "samples"]
@@ -91,7 +92,7 @@ def _rows(
 ) -> Iterator[dict[str, Tensor]]:
     """The codes of each batch, {name: (B, D)}, top first; reproducible from the seed."""
     for number, x in enumerate(batches):
-        with still(model, seed * 1_000_003 + number):
+        with still(model, part_seed(seed, number)):
             (evidence,) = seen(model, [x])
             trace = run(model, _DRAWS[kind], evidence)
             row = {name: _row(trace, name, kind) for name in levels_of(trace)}

@@ -23,6 +23,7 @@ from hvae.draw import Drawn
 from hvae.draw.base import Wrapper
 from hvae.errors import HvaeError
 from hvae.restoration.ways import Change
+from hvae.seeds import part_seed
 from hvae.site import Key, Site
 
 SHARE = 4
@@ -186,4 +187,4 @@ class Shared(Wrapper):
 
 def shared(tiling: Tiling, rows: range, seed: int) -> Change:
     """What gives the k-th draw of some tiles the noise that they share with all others in it."""
-    return lambda draw, k: Shared(draw, tiling, rows, seed * 1_000_003 + k)
+    return lambda draw, k: Shared(draw, tiling, rows, part_seed(seed, k))

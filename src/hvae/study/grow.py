@@ -28,6 +28,7 @@ from hvae.pretrained import is_packaged
 from hvae.records import JSON
 from hvae.runs.form import files
 from hvae.runs.subject import Tell
+from hvae.seeds import part_seed
 from hvae.study.beforehand import check_files, check_parts
 from hvae.study.evaluate import check_wanted
 from hvae.study.growing import More, added, bigger, check_growth, parts
@@ -210,5 +211,5 @@ def _samples(model: Model, count: int, grey: bool, seed: int, tick: Tick) -> Ite
 
     draw, rows = sample if grey else sample_pixels, at_once(model)
     for start in range(0, count, rows):
-        yield draw(model, min(rows, count - start), seed=seed * 1_000_003 + start, chunk=rows).cpu()
+        yield draw(model, min(rows, count - start), seed=part_seed(seed, start), chunk=rows).cpu()
         tick(min(start + rows, count), count)

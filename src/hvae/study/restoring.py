@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hvae.seeds import part_seed
 from hvae.study.placing import at_once
 from hvae.study.progress import Bars
 
@@ -89,7 +90,7 @@ def _walked(model: Model, target: Task, way: Way, effort: Effort, seed: int, cou
             draws=effort.draws,
             context={name: value[some] for name, value in values.items()},
             pixels=effort.pixels,
-            seed=seed * 1_000_003 + start,
+            seed=part_seed(seed, start),
             tick=count,
         )
         parts.append((part.draws.cpu(), part.joint.cpu()))

@@ -13,6 +13,7 @@ from hvae.errors import HvaeError
 from hvae.metrics.distances import SPLITS, class_score
 from hvae.metrics.quality import ClassScore, QualityResult, enough_for_all, quality
 from hvae.screen.numbers import number
+from hvae.seeds import part_seed
 from hvae.study.measure import Headline, Measure, Ranked
 from hvae.study.network import check_name, chosen
 from hvae.study.progress import Tick
@@ -130,7 +131,7 @@ def _sampled(work: Work, many: int) -> Iterator[Tensor]:
     size = work.batches().size
     for place, start in enumerate(range(0, many, size)):
         # A seed for each batch: the pictures depend on their place alone.
-        seed, n = work.config.seed * 1_000_003 + place, min(size, many - start)
+        seed, n = part_seed(work.config.seed, place), min(size, many - start)
         context = context_of(work.model, work.split.batch(range(start, start + n)))
         yield (
             sample_pixels(work.model, n, context=context, solver=work.config.solver, seed=seed, chunk=size)
