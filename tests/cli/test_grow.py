@@ -212,3 +212,8 @@ def test_a_replay_file_of_another_form_is_refused(tmp_path: Path) -> None:
     np.savez(file, levels=np.full((2, 1, 8, 8), 16, np.uint8), bits=4)
     with pytest.raises(HvaeError, match="levels from 0 to 15"):
         load(DataConfig(name="digits", replay=str(file)))
+
+
+def test_one_set_is_no_list_of_letters() -> None:
+    one, several = (hvae.forgetting("digits", on, count=4).to_dict()["on"] for on in ("digits", ["digits"]))
+    assert one == several and [each["data"] for each in one] == ["digits"]
