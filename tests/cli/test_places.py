@@ -158,3 +158,16 @@ def test_a_claim_that_is_none_is_refused_before_training(
     assert said.code == 2 and "not the claim of a run" in said.err and said.err.count("\n") == 1, said.err
     assert {path: path.lstat().st_mtime_ns for path in copy.iterdir()} == before
     assert not (tmp_path / "theirs").exists()
+
+
+@pytest.mark.parametrize("words", [("inspect", "digits"), ("train", "digits", "--dry-run"), ("models", "--json")])
+def test_a_current_folder_that_was_deleted_is_one_line(
+    words: tuple[str, ...], tmp_path: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    said = command(*words)
+    assert said.code == 2 and said.err.splitlines()[-1].startswith("hvae: the current folder cannot be read: ")
+    monkeypatch.chdir(tmp_path)
+    assert command("--version").code == 0

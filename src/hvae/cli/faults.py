@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from hvae.cli import streams
-from hvae.errors import HvaeWarning, short
+from hvae.errors import HvaeError, HvaeWarning, short
 from hvae.screen.text import for_lines, for_screen
 
 _REFUSALS = {
@@ -21,6 +21,14 @@ _REFUSALS = {
     *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
 }
 """What the system refuses by reason of its files, disks and limits, which no code of ours could mend."""
+
+
+def check_current_folder() -> None:
+    """Raises HvaeError in a folder that has been deleted, where libraries would fail to find their own files."""
+    try:
+        os.getcwd()
+    except OSError as fault:
+        raise HvaeError(f"the current folder cannot be read: {fault.strerror}; change to another (cd)") from fault
 
 
 def of_the_machine(fault: Exception) -> str:

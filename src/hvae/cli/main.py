@@ -13,7 +13,7 @@ from textwrap import fill
 
 from hvae import __version__, heap, threads
 from hvae.cli import streams
-from hvae.cli.faults import of_the_machine, show_fault, spoken_warnings
+from hvae.cli.faults import check_current_folder, of_the_machine, show_fault, spoken_warnings
 from hvae.cli.trusting import said
 from hvae.cli.words import screen_width
 from hvae.errors import HvaeError, unknown
@@ -117,6 +117,7 @@ def _dispatch(words: list[str]) -> int:
         raise unknown("option", name, ("-h", "--help", "-V", "--version"))
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
+    check_current_folder()
     try:
         return int(import_module(module_of(name)).main(words[1:]) or 0)
     except SystemExit as end:
