@@ -213,6 +213,22 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert said.code == 130 and f"go on with: hvae train {folder} --resume" in said.err
 
 
+@pytest.mark.parametrize("name", ["measure_all", "write"])
+def test_an_interrupt_after_the_last_step_says_how_to_go_on(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, name: str, tiny: tuple[str, ...]
+) -> None:
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"hvae.study.train.{name}", stop)
+        said = command("train", "digits", "--out", tmp_path / "run", *tiny)
+    assert said.code == 130
+    assert said.err.splitlines()[-1].endswith(f"it is trained; measure it with: hvae train {tmp_path / 'run'} --resume")
+    assert command("train", tmp_path / "run", "--resume").code == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
 def test_too_little_memory_is_advice(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(*_: object, **__: object) -> FitResult:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")

@@ -93,7 +93,10 @@ def train(
             result = fitted(job, hear, claim)
             if result.stopped == "interrupt":
                 raise KeyboardInterrupt(f"at step {result.step}; go on with: hvae train {job.folder} --resume")
-            return _measured(job, result, bars(progress), hear, words)
+            try:
+                return _measured(job, result, bars(progress), hear, words)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"it is trained; measure it with: hvae train {job.folder} --resume") from None
 
 
 def _measured(job: Job, result: FitResult, watched: Bars, tell: Tell, words: Trust) -> TrainedRun:
