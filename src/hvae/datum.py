@@ -116,13 +116,14 @@ def _check(datum: Datum) -> None:
         if not (isinstance(part, Tensor) or (part is None and name != "x")):
             raise HvaeError(f"{name}: expected a tensor, got {type(part).__name__}; use torch.as_tensor")
     check_dense(datum.x)
-    shape, n = tuple(datum.x.shape), len(datum)
+    shape = tuple(datum.x.shape)
     if datum.observed is not None and (tuple(datum.observed.shape) != shape or datum.observed.dtype != torch.bool):
         kind = f"{datum.observed.dtype} of shape {tuple(datum.observed.shape)}"
         raise HvaeError(f"observed: expected bool of the shape of x, {shape}, got {kind}")
     lengths = datum.lengths
     if lengths is None:
         return
+    n = len(datum)
     if tuple(lengths.shape) != (n,) or lengths.is_floating_point():
         raise HvaeError(f"lengths: expected {n} whole numbers, got {lengths.dtype} of shape {tuple(lengths.shape)}")
     if n and not (int(lengths.min()) >= 0 and int(lengths.max()) <= shape[1]):

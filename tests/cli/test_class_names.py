@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import hvae
+from hvae.deploy.formats import METADATA
 from hvae.errors import HvaeError
 from hvae.study.conditions import meanings, numbers
 from hvae.study.gifts.scrub import scrubber
@@ -63,3 +66,10 @@ def test_they_travel_with_what_is_given_away(run: Path) -> None:
     loaded = hvae.load(run)
     description = scrubber(loaded.config.to_dict(), loaded.description["data"], run).description(loaded.description)
     assert description["classes"] == list(FOLDERS)
+
+
+def test_they_stand_in_an_exported_file(run: Path, tmp_path: Path) -> None:
+    written = hvae.export(run, tmp_path / "decoder.pt2", to="pt2")
+    kept = {METADATA: ""}
+    torch.export.load(written.file, extra_files=kept)
+    assert json.loads(kept[METADATA])["classes"] == list(FOLDERS)

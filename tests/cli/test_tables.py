@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+import hvae
+from hvae.deploy.formats import METADATA
 
 Command = Callable[..., Any]
 
@@ -123,6 +128,21 @@ def test_the_other_commands_read_it_too(run: Path, tmp_path: Path, command: Comm
     assert said.code == 0, said.err
     said = command("compress", run, new, tmp_path / "new.hvz")
     assert said.code == 2 and "a model of the rows of a table" in said.err, said.err
+
+
+def test_an_exported_encoder_leaves_gaps_out_and_names_the_columns(run: Path, tmp_path: Path) -> None:
+    written = hvae.export(run, tmp_path / "encoder.pt2", to="pt2", part="encoder")
+    kept = {METADATA: ""}
+    program = torch.export.load(written.file, extra_files=kept).module()
+    columns = json.loads(kept[METADATA])["columns"]
+    assert [*columns] == ["age", "job", "income", "married"] and columns["job"] == {"names": sorted(JOBS)}
+    model = hvae.load(run).model.eval()
+    x = torch.tensor([[0.5, 2 / 3, 0.25, 1.0], [0.0, 2 / 3, 0.0, 1.0]])
+    with torch.no_grad():
+        trace = hvae.run(model, hvae.mode, model.evidence(hvae.Datum(x, observed=x != 0)))
+        z, _, elbo = program(x, torch.zeros(2, 3), torch.zeros(1))
+    torch.testing.assert_close(z, trace["z1"].value)
+    torch.testing.assert_close(elbo, trace.elbo())
 
 
 def test_columns_that_training_has_not_seen_are_named(run: Path, tmp_path: Path, command: Command) -> None:

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from hvae.datum import Datum
 from hvae.deploy.noise import Noise
 from hvae.deploy.sizes import Fixed, Sizes
 from hvae.distributions import Flowed
+from hvae.distributions.columns import Columns
 from hvae.distributions.pixels import AutoregressivePixels
 from hvae.distributions.ranked import RankedCodes
 from hvae.distributions.steps import Depth
@@ -135,12 +137,13 @@ class Encoder(Program):
 
     with q = q(z_l given x and the levels above): temperatures of 0 give posterior means, of 1 draws.  Outputs: each
     latent, top first; `rates` (B, L), of all steps of a level that recurs in time; `elbo` (B,); both in nats a datum,
-    estimated with these draws.
+    estimated with these draws.  Of a table, cells of exactly 0 are not known: they count in none of these.
     Raises HvaeError for a model that cannot be written as one function of tensors.
     """
 
     def __init__(self, model: Model, sizes: Sizes = FIXED) -> None:
         super().__init__(model, sizes)
+        self.has_gaps = any(isinstance(record.law, Columns) for record in glimpse(model).observed)
         self.outputs = (*map(spelled, self.keys), "rates", "elbo")
 
     @property
@@ -155,9 +158,12 @@ class Encoder(Program):
     def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         draw, context = self._split(arguments[1:])
         with self.sizes.at(arguments[1].shape[2:]):
-            trace = run(self.model, draw, self.model.evidence(arguments[0], context, check=False))
+            trace = run(self.model, draw, self.model.evidence(self._datum(arguments[0]), context, check=False))
         rates = torch.stack(list(trace.rates().values()), 1)
         return (*(trace[key].value for key in self.keys), rates, trace.elbo())
+
+    def _datum(self, x: Tensor) -> Datum:
+        return Datum(x, observed=x != 0 if self.has_gaps else None)
 
 
 def checked(model: Model) -> Trace:

@@ -121,7 +121,17 @@ def _facts(run: LoadedRun, program: Program) -> JSON:
     weights, shape = digest(run.model.state_dict()), list(program.model.shape)
     data = {"shape": shape, "bits": run.bits, "range": [0, 1]}
     facts = {"hvae": __version__, "family": run.config.model.family, "weights_sha256": weights, "data": data}
-    return {**facts, **_licence(run)}
+    return {**facts, **_meanings(run), **_licence(run)}
+
+
+def _meanings(run: LoadedRun) -> JSON:
+    """What numbers stand for, where people have words for it: the columns of a table, the names of classes, and the
+    symbols of captions."""
+    from hvae.runs.words import class_names
+
+    data = run.description.get("data") or {}
+    words = {"columns": data.get("columns"), "classes": list(class_names(run)), "captions": data.get("captions")}
+    return {name: meaning for name, meaning in words.items() if meaning}
 
 
 def _licence(run: LoadedRun) -> JSON:
