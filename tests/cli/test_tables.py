@@ -16,6 +16,7 @@ from PIL import Image
 
 import hvae
 from hvae.deploy.formats import METADATA
+from hvae.study.gifts.gift import gift
 
 Command = Callable[..., Any]
 
@@ -143,6 +144,10 @@ def test_an_exported_encoder_leaves_gaps_out_and_names_the_columns(run: Path, tm
         z, _, elbo = program(x, torch.zeros(2, 3), torch.zeros(1))
     torch.testing.assert_close(z, trace["z1"].value)
     torch.testing.assert_close(elbo, trace.elbo())
+
+
+def test_a_card_says_how_many_columns_it_knows(run: Path) -> None:
+    assert "It knows table of 4 columns and nothing else." in gift(hvae.load(run)).card["limits"]
 
 
 def test_columns_that_training_has_not_seen_are_named(run: Path, tmp_path: Path, command: Command) -> None:

@@ -166,6 +166,12 @@ def test_a_run_without_an_evaluation_says_so(private: Path, tmp_path: Path) -> N
     assert "None." in readme(card)
 
 
+def test_a_card_of_sequences_names_no_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    limits = gift(hvae.load("shakespeare-vrae")).card["limits"]
+    assert "It knows tiny-shakespeare and nothing else." in limits, "40 is the length of the longest line"
+
+
 def test_an_evaluation_of_other_weights_is_not_given(private: Path, tmp_path: Path) -> None:
     weights, description = load_weights(private / "model.safetensors")
     save_weights(tmp_path / "model.safetensors", weights, {**description, "step": 5})

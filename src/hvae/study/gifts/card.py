@@ -93,8 +93,17 @@ def _headline(numbers: Sequence[Figure]) -> str:
     return f"{bounds[0]['name']} {bounds[0]['value']}" if bounds else "not evaluated"
 
 
+def _extent(run: LoadedRun) -> str:
+    """Of how many columns its table is, or of what size its pictures are; sequences have no size."""
+    if run.model.timed:
+        return ""
+    if columns := (run.description.get("data") or {}).get("columns"):
+        return f" of {counted(len(columns), 'column')}"
+    return f" at {'x'.join(map(str, run.model.shape))}"
+
+
 def _limits(run: LoadedRun, evaluation: Evaluation | None) -> Iterator[str]:
-    yield f"It knows {run.config.data.name} at {'x'.join(map(str, run.model.shape))} and nothing else."
+    yield f"It knows {run.config.data.name}{_extent(run)} and nothing else."
     if evaluation is None:
         yield "It has not been evaluated: nothing is known of how good it is."
     for change in evaluation.data_changes if evaluation else ():
