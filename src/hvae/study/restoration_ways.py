@@ -82,7 +82,7 @@ def chosen_way(run: LoadedRun, ways: tuple[str, ...], name: str | None, task: st
     serving = [way for way in ways if task in TASKS_OF[way]]
     if not serving:
         raise HvaeError(
-            f"{run.folder} is restored by {' or '.join(ways)} alone, for {' and '.join(TASKS_OF[ways[0]])}; for "
+            f"{run.folder} is restored by {' or '.join(ways)} alone, for {', '.join(TASKS_OF[ways[0]])}; for "
             f"--task {task} take another family, such as ladder"
         )
     if name is not None and name not in serving:
