@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,14 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 def pushed(hub: Hub) -> Hub:
     hvae.push("digits", "me/digits", licence="cc-by-4.0")
     return hub
+
+
+def test_a_new_process_asks_the_usual_server(tmp_path: Path) -> None:
+    """In a process of its own: in this one the tests have imported more of the package than the command does."""
+    environment = {name: value for name, value in os.environ.items() if name != "HF_ENDPOINT"}
+    words = [sys.executable, "-m", "hvae", "pull", "me/digits", "--out", str(tmp_path / "run")]
+    ended = subprocess.run(words, env={**environment, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True)
+    assert ended.returncode == 2 and "HF_HUB_OFFLINE is set" in ended.stderr, ended.stderr
 
 
 def test_what_is_pushed_comes_back_by_its_commit(pushed: Hub, tmp_path: Path) -> None:

@@ -118,7 +118,9 @@ def require() -> None:
 
 def _package() -> ModuleType:
     try:
-        import huggingface_hub  # optional: wanted by push and pull alone
+        # Optional: wanted by push and pull alone.  The package itself names neither part before somebody imports it.
+        import huggingface_hub.constants
+        import huggingface_hub.utils
     except ImportError as fault:
         raise missing_extra("huggingface_hub", "hub") from fault
     return huggingface_hub
