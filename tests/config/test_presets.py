@@ -9,6 +9,7 @@ import torch
 
 from hvae import objectives
 from hvae.config import PRESETS, RunConfig, preset
+from hvae.config.condition import ConditionConfig
 from hvae.config.presets import is_open
 from hvae.config.presets.biva import BIVA
 from hvae.config.presets.own import OWN
@@ -84,6 +85,14 @@ def test_presets_leave_the_rows_of_an_evaluation_to_what_fits() -> None:
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(HvaeError, match="no preset named 'cifar'; did you mean 'cifar10'"):
         preset("cifar")
+
+
+def test_a_condition_that_is_taken_away_takes_its_keys_with_it() -> None:
+    assert preset("mnist-ladder-class").model.condition.drop
+    none = preset("mnist-ladder-class", {"model.condition.kind": "none"}).model.condition
+    assert none == ConditionConfig()
+    with pytest.raises(HvaeError, match="there is no condition to drop"):
+        preset("mnist-ladder-class", {"model.condition.kind": "none", "model.condition.drop": 0.1})
 
 
 def test_overrides() -> None:

@@ -106,7 +106,7 @@ class RunConfig:
 
         `model.family` changes first: the new family keeps what both share, but for what it takes one value of (the
         likelihood of a diffusion).  Levels by name are none of it: of numbers of the objective that were given by level
-        the largest then holds for all levels.
+        the largest then holds for all levels.  A condition that is taken away takes its keys with it.
         """
         family = str(values.get("model.family", self.model.family))
         tree = self.to_dict()
@@ -114,6 +114,8 @@ class RunConfig:
             # Not a configuration yet: what both share may suit the new family only with the other keys.
             tree["model"] = _of_family(tree["model"], family)
             tree["objective"] = plain(of_all_levels(self.objective))
+        if values.get("model.condition.kind") == "none" and "condition" in tree["model"]:
+            tree["model"]["condition"] = {}
         for key, value in values.items():
             _put(tree, key, value)
         return RunConfig.from_dict(tree)
