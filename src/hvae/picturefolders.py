@@ -15,6 +15,7 @@ from typing import NamedTuple
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm")
 LINKED, LINKED_FOLDERS = "linked twice", "folders linked twice"
 GONE = "gone while their folder was read"
+OTHER = "of another kind"
 MOST_FOLDERS_DEEP = 100
 
 
@@ -115,7 +116,7 @@ class _Walk:
             return is_new
         self.seen += 1
         if hidden or not entry.name.lower().endswith(SUFFIXES):
-            self.passed_over["hidden" if hidden else "of another kind"] += 1
+            self.passed_over["hidden" if hidden else OTHER] += 1
         elif not self._is_new(state):
             self.passed_over[LINKED] += 1
         else:

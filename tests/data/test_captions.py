@@ -66,6 +66,8 @@ def test_a_text_beside_each_picture(folder: Path) -> None:
     data = read(folder)
     check_each(data)
     assert any("captions of 11 of 12 images" in note for note in data.provenance.transforms)
+    tally = data.provenance.tally  # a text that is read is none of the files that are not used
+    assert (tally.files, tally.used, dict(tally.unused)) == (12, 12, {}), tally
     assert data.provenance.captions.longest == data.train.captions.tokens.shape[1] == len("light 100") + 1
 
 

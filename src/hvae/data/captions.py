@@ -30,6 +30,7 @@ from hvae.data.sequences.form import SequenceForm
 from hvae.data.sequences.text import cutter, vocabulary
 from hvae.errors import HvaeError, short
 from hvae.files import expanded, read_regular
+from hvae.picturefolders import OTHER
 from hvae.screen.text import is_seen
 
 LARGEST = 1 << 16
@@ -135,7 +136,14 @@ def captioned(raw: Raw, config: DataConfig) -> Raw:
     files = {split: part.files for split, part in raw.parts.items()}
     texts, note = texts_of(files, Path(raw.source), config, "picture")
     parts = {split: part._replace(captions=texts[split]) for split, part in raw.parts.items()}
-    return replace(raw, parts=parts, transforms=(*raw.transforms, note))
+    tally = raw.tally.without(OTHER, _read_beside(files, texts)) if config.captions == BESIDE else raw.tally
+    return replace(raw, parts=parts, transforms=(*raw.transforms, note), tally=tally)
+
+
+def _read_beside(files: Mapping[str, Sequence[str]], texts: Mapping[str, Sequence[str]]) -> int:
+    """How many text files have given a caption: pages of one picture share theirs."""
+    pairs = ((name, text) for split, names in files.items() for name, text in zip(names, texts[split], strict=True))
+    return len({Path(_PAGE.sub("", name)).with_suffix("") for name, text in pairs if text})
 
 
 def texts_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 
 from hvae.picturefiles import FURTHER, NARROWED, TURNED
 from hvae.records import JSON
@@ -39,6 +39,15 @@ class Tally:
     narrowed: int = 0
     merged: str = ""
     noun: str = IMAGE
+
+    def without(self, reason: str, count: int) -> Tally:
+        """The same, but for so many files that a reason counts as unused though they are read with others.
+
+        >>> print(Tally(files=4, used=2, unused={"of another kind": 2}).without("of another kind", 2))
+        2 files, 2 images used
+        """
+        left = {**self.unused, reason: max(0, self.unused.get(reason, 0) - count)}
+        return replace(self, files=max(0, self.files - count), unused={name: n for name, n in left.items() if n})
 
     def to_dict(self) -> JSON:
         """Plain lists and dicts, ready for JSON."""
