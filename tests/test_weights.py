@@ -121,3 +121,11 @@ def test_a_file_of_holes_is_no_weight_file(tmp_path: Path) -> None:
         f.truncate(1 << 36)
     with pytest.raises(HvaeError, match="expected a whole file"):
         read_weights(path)
+
+
+def test_weights_that_are_gone_can_be_written_anew(tmp_path: Path) -> None:
+    with pytest.raises(HvaeError, match="train first"):
+        read_weights(tmp_path / "model.safetensors")
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(HvaeError, match=r"no weights at .*; hvae train .* --resume writes them anew"):
+        read_weights(tmp_path / "model.safetensors")

@@ -78,7 +78,10 @@ def read_weights(path: str | Path) -> Stored:
     """
     path = Path(path)
     if not path.is_file():
-        raise HvaeError(f"no weights at {path}; train first, or give a run folder that holds model.safetensors")
+        is_resumable = path.with_name("last.ckpt").is_file()
+        again = f"hvae train {path.parent} --resume writes them anew from its last.ckpt"
+        first = "train first, or give a run folder that holds model.safetensors"
+        raise HvaeError(f"no weights at {path}; {again if is_resumable else first}")
     with open_regular(path):  # of holes alone, a file of a few blocks would be mapped and summed up as terabytes
         pass
     try:
