@@ -64,7 +64,7 @@ def test_progress_is_heard_by_name_and_remarks_are_told(folder: Path) -> None:
         progress=lambda done, total, name: pieces.append((done, total, name)),
         tell=lines.append,
     )
-    assert {name for _, _, name in pieces} == {"likelihood, K = 2", "reconstruction"}
+    assert {name for _, _, name in pieces} == {"likelihood, K = 2 (evaluate.samples)", "reconstruction"}
     assert all(0 < done <= total for done, total, _ in pieces)
     assert any("kept in evaluation-" in line for line in lines)
 

@@ -45,7 +45,8 @@ class Likelihood(Measure[LikelihoodResult]):
     def take(self, work: Work) -> LikelihoodResult:
         """The bounds; an interrupted one goes on from the draws that were taken."""
         config, engine = work.config, work.engine or TORCH
-        with work.bar(f"likelihood, K = {config.draws}") as tick:
+        # Of a thousand levels each draw takes minutes: the key stands where people wait.
+        with work.bar(f"likelihood, K = {config.draws} (evaluate.samples)") as tick:
             return metrics.bounds(
                 work.model,
                 work.batches(),
