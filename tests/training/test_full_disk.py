@@ -34,7 +34,7 @@ def test_on_a_disk_that_is_full_from_the_start_on_the_trained_weights_take_the_p
         if step == 1:
             room[0] = sum(file.stat().st_size for file in files)
         if step == 30 and reason == "interrupt":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)  # SIGINT is ignored where tests run in the background
 
     monkeypatch.setattr("hvae.files.os.replace", rooms)
     model = toy()
