@@ -111,7 +111,7 @@ def _fault(where: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
 
 
-def _said(node: yaml.Node) -> str:
+def _as_written(node: yaml.Node) -> str:
     """A value as its file has it, where that is one word."""
     return short(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
 
@@ -132,7 +132,7 @@ class _Loader(yaml.SafeLoader):
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag not in (_TEXT, _MERGE):
-                raise _fault(key, "expected a name as key" + (f", got {_said(key)}" if key.value else ""))
+                raise _fault(key, "expected a name as key" + (f", got {_as_written(key)}" if key.value else ""))
             if key.value in lines:
                 raise _fault(key, f"key {short(key.value)} stands in line {lines[key.value]} already")
             lines[key.value] = key.start_mark.line + 1
@@ -143,4 +143,4 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep=deep)
         except _FAULTS:
             kind = node.tag.rpartition(":")[2]
-            raise _fault(node, f"expected a value of type {short(kind)[1:-1]}, got {_said(node)}") from None
+            raise _fault(node, f"expected a value of type {short(kind)[1:-1]}, got {_as_written(node)}") from None

@@ -35,16 +35,13 @@ class _Fused(Optimizer):
 
     update: Callable[..., Any]
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[misc]
-        self._lists: dict[int, Lists] = {}
-
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         for weight, state in self.state.items():
             for name, value in state.items():
                 if value.shape == weight.shape:
                     state[name] = _alike(weight, value)
+        self._lists: dict[int, Lists] = {}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
